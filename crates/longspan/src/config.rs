@@ -1,0 +1,1 @@
+//! `config.json`: the sizes of a Longformer, checked once.

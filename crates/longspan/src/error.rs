@@ -1,0 +1,80 @@
+//! What can go wrong: one enum for the whole library.
+//!
+//! A message is lower case, has no full stop, and names the thing and both values. Mistakes of the caller
+//! (a slice of the wrong length, an index out of range) are assertions, not errors.
+
+use std::path::PathBuf;
+
+/// `Result` with Longspan's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// The world's faults: files, checkpoints, documents, questions, the network.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or folder could not be read.
+    #[error("`{}`: {source}", path.display())]
+    Read {
+        /// What was to be read.
+        path: PathBuf,
+        /// The operating system's word.
+        source: std::io::Error,
+    },
+    /// A file is there but its content is not what it should be.
+    #[error("`{file}`: {message}")]
+    Format {
+        /// Name of the file, as short as it is clear.
+        file: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A checkpoint lacks a file.
+    #[error("`{checkpoint}`: no {wanted}")]
+    MissingFile {
+        /// Folder or name of the checkpoint.
+        checkpoint: String,
+        /// Which file, or which of several.
+        wanted: &'static str,
+    },
+    /// A checkpoint lacks a tensor that its configuration asks for.
+    #[error("tensor `{name}`: not in the checkpoint")]
+    MissingTensor {
+        /// Hugging Face's name of the tensor.
+        name: String,
+    },
+    /// A tensor has another shape than the configuration says.
+    #[error("tensor `{name}`: expected shape {expected:?}, file has {found:?}")]
+    TensorShape {
+        /// Hugging Face's name of the tensor.
+        name: String,
+        /// The shape that `config.json` asks for.
+        expected: Vec<usize>,
+        /// The shape in the file.
+        found: Vec<usize>,
+    },
+    /// The question has no text.
+    #[error("the question is empty")]
+    EmptyQuestion,
+    /// The document has no text.
+    #[error("the document is empty")]
+    EmptyDocument,
+    /// The question leaves no room for a document.
+    #[error("the question has {tokens} tokens, at most {tokens_max} leave room for a document")]
+    QuestionTooLong {
+        /// Tokens of the question.
+        tokens: usize,
+        /// The most that would do.
+        tokens_max: usize,
+    },
+    /// An option is out of its range.
+    #[error("{0}")]
+    Option(String),
+    /// The Hugging Face hub, or the way to it.
+    #[error("hub: `{repository}`: {message}")]
+    Hub {
+        /// `ORG/NAME`, with `@REVISION` where one was asked for.
+        repository: String,
+        /// What went wrong.
+        message: String,
+    },
+}

@@ -1,0 +1,1 @@
+//! Batch → encoder → head → logits.

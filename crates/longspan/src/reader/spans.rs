@@ -1,0 +1,1 @@
+//! From logits to spans: one normalisation over all windows.

@@ -1,0 +1,1 @@
+//! SQuAD: reading the data, and the official exact match and F1.
