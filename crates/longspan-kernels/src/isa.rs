@@ -1,0 +1,169 @@
+//! What the CPU can do, and the dispatch of an operation to it.
+//!
+//! The only `unsafe` that this file needs is the call of a function compiled for an instruction set, after the
+//! token of that set (which can only be made where the CPU has it) was made.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rten_simd::SimdOp;
+use rten_simd::isa::GenericIsa;
+#[cfg(target_arch = "x86_64")]
+use rten_simd::isa::{Avx2Isa, Avx512Isa};
+
+/// An instruction set that kernels can run on, the slowest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Isa {
+    /// Vectors of 128 bits without intrinsics: any CPU.
+    Portable,
+    /// Arm's 128-bit vectors.
+    Neon,
+    /// x86 vectors of 256 bits with fused multiply-add.
+    Avx2,
+    /// x86 vectors of 512 bits (F, VL, BW, DQ).
+    Avx512,
+}
+
+impl Isa {
+    const ALL: [Isa; 4] = [Isa::Portable, Isa::Neon, Isa::Avx2, Isa::Avx512];
+
+    /// Whether this machine has it.
+    pub fn is_available(self) -> bool {
+        match self {
+            Isa::Portable => true,
+            Isa::Neon => cfg!(target_arch = "aarch64"),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => Avx2Isa::new().is_some(),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => Avx512Isa::new().is_some(),
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Avx2 | Isa::Avx512 => false,
+        }
+    }
+
+    /// Those that this machine has, the slowest first; never empty.
+    pub fn available() -> Vec<Isa> {
+        Isa::ALL.into_iter().filter(|isa| isa.is_available()).collect()
+    }
+
+    /// Those that this machine lacks.
+    pub fn missing() -> Vec<Isa> {
+        Isa::ALL.into_iter().filter(|isa| !isa.is_available()).collect()
+    }
+
+    /// The one to use: the fastest of this machine, or the one that the environment variable `LONGSPAN_ISA` names.
+    ///
+    /// # Errors
+    /// When `LONGSPAN_ISA` names no instruction set, or one that this machine lacks.
+    pub fn current() -> Result<Isa, UnknownIsa> {
+        match std::env::var("LONGSPAN_ISA") {
+            Ok(name) => match name.parse::<Isa>() {
+                Ok(isa) if isa.is_available() => Ok(isa),
+                _ => Err(UnknownIsa(name)),
+            },
+            Err(_) => Ok(Isa::available().pop().unwrap_or(Isa::Portable)),
+        }
+    }
+
+    /// f32 numbers in a vector.
+    pub fn lanes(self) -> usize {
+        match self {
+            Isa::Portable | Isa::Neon => 4,
+            Isa::Avx2 => 8,
+            Isa::Avx512 => 16,
+        }
+    }
+
+    /// Runs `op` with the vectors of this instruction set.
+    ///
+    /// # Panics
+    /// If the machine lacks it.
+    pub(crate) fn run<Op: SimdOp>(self, op: Op) -> Op::Output {
+        match self {
+            Isa::Portable => op.eval(GenericIsa::new()),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => match rten_simd::isa::ArmNeonIsa::new() {
+                Some(isa) => op.eval(isa),
+                None => panic!("this machine has no neon"),
+            },
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => match Avx2Isa::new() {
+                // SAFETY: the token was made, so the CPU has AVX2, FMA and F16C.
+                Some(isa) => unsafe { with_avx2(isa, op) },
+                None => panic!("this machine has no avx2"),
+            },
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => match Avx512Isa::new() {
+                // SAFETY: the token was made, so the CPU has AVX-512 F, VL, BW and DQ.
+                Some(isa) => unsafe { with_avx512(isa, op) },
+                None => panic!("this machine has no avx512"),
+            },
+            #[allow(unreachable_patterns)]
+            other => panic!("this machine has no {other}"),
+        }
+    }
+}
+
+/// # Safety
+/// The CPU has AVX2, FMA and F16C.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx,avx2,fma,f16c")]
+unsafe fn with_avx2<Op: SimdOp>(isa: Avx2Isa, op: Op) -> Op::Output {
+    op.eval(isa)
+}
+
+/// # Safety
+/// The CPU has AVX-512 F, VL, BW and DQ, and F16C.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,f16c,fma")]
+unsafe fn with_avx512<Op: SimdOp>(isa: Avx512Isa, op: Op) -> Op::Output {
+    op.eval(isa)
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Isa::Portable => "portable",
+            Isa::Neon => "neon",
+            Isa::Avx2 => "avx2",
+            Isa::Avx512 => "avx512",
+        })
+    }
+}
+
+impl FromStr for Isa {
+    type Err = UnknownIsa;
+
+    fn from_str(name: &str) -> Result<Self, UnknownIsa> {
+        Isa::ALL.into_iter().find(|isa| isa.to_string() == name).ok_or_else(|| UnknownIsa(name.to_string()))
+    }
+}
+
+/// `LONGSPAN_ISA` names an instruction set that does not exist or that this machine lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownIsa(
+    /// The name as it was given.
+    pub String,
+);
+
+impl fmt::Display for UnknownIsa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<String> = Isa::available().iter().map(Isa::to_string).collect();
+        write!(f, "instruction set `{}`: this machine has {}", self.0, names.join(", "))
+    }
+}
+
+impl std::error::Error for UnknownIsa {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back() {
+        for isa in Isa::ALL {
+            assert_eq!(isa.to_string().parse(), Ok(isa));
+        }
+        assert_eq!("sse9".parse::<Isa>(), Err(UnknownIsa("sse9".into())));
+    }
+}

@@ -1,0 +1,221 @@
+//! Row kernels: layer norm, softmax and GELU.
+//!
+//! ```text
+//! layer_norm(x) = (x - mean) / sqrt(variance + eps) * weight + bias      variance over N, not N - 1
+//! softmax(x)    = exp(x - max) / sum of them
+//! gelu(x)       = x/2 * (1 + erf(x / sqrt 2))
+//! ```
+//!
+//! A number's lane is its index in the row modulo the vector, and lanes are added in one order: sums do not depend on
+//! what else is computed. A row's end that fills no vector is padded with what leaves the result as it is.
+
+use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps};
+use rten_simd::{Isa as Token, Simd, SimdOp};
+
+use crate::Isa;
+
+/// Layer norm of each row of `x` in place.
+///
+/// - `x`: (T, C)
+/// - `weight`, `bias`: (C)
+pub fn layer_norm(isa: Isa, x: &mut [f32], weight: &[f32], bias: &[f32], eps: f32) {
+    isa.run(LayerNorm { x, residual: None, weight, bias, eps });
+}
+
+/// Layer norm of each row of `x + residual`, written to `x`.
+///
+/// - `x`, `residual`: (T, C)
+/// - `weight`, `bias`: (C)
+pub fn add_layer_norm(isa: Isa, x: &mut [f32], residual: &[f32], weight: &[f32], bias: &[f32], eps: f32) {
+    assert_eq!(x.len(), residual.len(), "{} numbers and a residual of {}", x.len(), residual.len());
+    isa.run(LayerNorm { x, residual: Some(residual), weight, bias, eps });
+}
+
+/// Softmax of one row in place; −∞ becomes 0. At least one number must be finite.
+pub fn softmax(isa: Isa, row: &mut [f32]) {
+    isa.run(Softmax { row });
+}
+
+/// GELU of every number in place, in its exact form with erf.
+///
+/// The largest absolute error is 5e-7 of max(1, |x|).
+pub fn gelu(isa: Isa, x: &mut [f32]) {
+    isa.run(Gelu { x });
+}
+
+/// Replaces every vector of `$row` by `$body` of it, of the vectors of other rows at the same place, and of the mask
+/// of the lanes that exist: the end of a row is padded with zeros.
+///
+/// A macro, for a closure would be compiled without the instruction set of its caller.
+macro_rules! each {
+    ($isa:ident, $row:expr, [$($y:ident = $other:expr),*], |$x:ident, $valid:ident| $body:expr) => {{
+        let ops = $isa.f32();
+        let (row, lanes) = (&mut *$row, ops.len());
+        let whole = row.len() / lanes * lanes;
+        let $valid = ops.first_n_mask(lanes);
+        for at in (0..whole).step_by(lanes) {
+            $(let $y = ops.load(&$other[at..at + lanes]);)*
+            let vector = &mut row[at..at + lanes];
+            let $x = ops.load(vector);
+            ops.store($body, vector);
+        }
+        if whole < row.len() {
+            $(let $y = ops.load_pad(&$other[whole..]).0;)*
+            let ($x, $valid) = ops.load_pad(&row[whole..]);
+            let result = ($body).to_array();
+            row[whole..].iter_mut().zip(result).for_each(|(x, y)| *x = y);
+        }
+    }};
+}
+
+struct LayerNorm<'a> {
+    x: &'a mut [f32],
+    residual: Option<&'a [f32]>,
+    weight: &'a [f32],
+    bias: &'a [f32],
+    eps: f32,
+}
+
+impl SimdOp for LayerNorm<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Token>(self, isa: I) {
+        let ops = isa.f32();
+        let c = self.weight.len();
+        assert_eq!(self.bias.len(), c, "a weight of {c} and a bias of {}", self.bias.len());
+        assert_eq!(self.x.len() % c, 0, "{} numbers are no rows of {c}", self.x.len());
+        let over = 1.0 / c as f32;
+        for (i, row) in self.x.chunks_exact_mut(c).enumerate() {
+            if let Some(residual) = self.residual {
+                let residual = &residual[i * c..(i + 1) * c];
+                each!(isa, row, [r = residual], |x, _valid| ops.add(x, r));
+            }
+            let mut sum = ops.zero();
+            each!(isa, row, [], |x, _valid| {
+                sum = ops.add(sum, x);
+                x
+            });
+            let mean = ops.splat(sum_lanes(sum) * over);
+            let mut squares = ops.zero();
+            each!(isa, row, [], |x, valid| {
+                // Lanes past the end hold 0, and 0 - mean is not 0: they do not count.
+                let x = ops.select(ops.sub(x, mean), ops.zero(), valid);
+                squares = ops.mul_add(x, x, squares);
+                x
+            });
+            let scale = ops.splat(1.0 / (sum_lanes(squares) * over + self.eps).sqrt());
+            each!(isa, row, [w = self.weight, b = self.bias], |x, _valid| ops.mul_add(ops.mul(x, scale), w, b));
+        }
+    }
+}
+
+struct Softmax<'a> {
+    row: &'a mut [f32],
+}
+
+impl SimdOp for Softmax<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Token>(self, isa: I) {
+        let ops = isa.f32();
+        let lowest = ops.splat(f32::NEG_INFINITY);
+        let mut max = lowest;
+        each!(isa, self.row, [], |x, valid| {
+            max = ops.max(max, ops.select(x, lowest, valid));
+            x
+        });
+        let max = ops.splat(max.to_array().into_iter().fold(f32::NEG_INFINITY, f32::max));
+        let mut sum = ops.zero();
+        each!(isa, self.row, [], |x, valid| {
+            let x = ops.select(exp(isa, ops.sub(x, max)), ops.zero(), valid);
+            sum = ops.add(sum, x);
+            x
+        });
+        let scale = ops.splat(1.0 / sum_lanes(sum));
+        each!(isa, self.row, [], |x, _valid| ops.mul(x, scale));
+    }
+}
+
+struct Gelu<'a> {
+    x: &'a mut [f32],
+}
+
+impl SimdOp for Gelu<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Token>(self, isa: I) {
+        let ops = isa.f32();
+        let (half, root) = (ops.splat(0.5), ops.splat(std::f32::consts::FRAC_1_SQRT_2));
+        each!(isa, self.x, [], |x, _valid| {
+            let half_x = ops.mul(x, half);
+            ops.mul_add(half_x, erf(isa, ops.mul(x, root)), half_x)
+        });
+    }
+}
+
+/// The sum of the lanes, from the first to the last.
+#[inline(always)]
+fn sum_lanes<S: Simd<Elem = f32>>(x: S) -> f32 {
+    x.to_array().into_iter().sum()
+}
+
+/// e^x for x <= 0, within 2 ULP; 0 below −87.
+///
+/// x = n ln 2 + r with |r| <= ln 2 / 2; e^r by its Taylor series to r^7/7! (error 4e-9 at the ends); times 2^n by the
+/// exponent's bits. ln 2 is split so that n times its upper part is exact (Cody and Waite).
+#[inline(always)]
+pub(crate) fn exp<I: Token>(isa: I, x: I::F32) -> I::F32 {
+    let ops = isa.f32();
+    let ints = isa.i32();
+    let lowest = ops.splat(-87.0);
+    let tiny = ops.lt(x, lowest);
+    let x = ops.max(x, lowest);
+    let n = ops.round_ties_even(ops.mul(x, ops.splat(std::f32::consts::LOG2_E)));
+    let r = ops.mul_add(n, ops.splat(-0.693_359_4), x);
+    let r = ops.mul_add(n, ops.splat(2.121_944_4e-4), r);
+    let y = horner(isa, r, [1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0]);
+    let n = ops.to_int_round(n);
+    let power = ints.shift_left::<23>(ints.add(n, ints.splat(127)));
+    let y = ops.mul(y, power.reinterpret_cast::<I::F32>());
+    ops.select(ops.zero(), y, tiny)
+}
+
+/// erf(x), within 4e-7.
+///
+/// An odd rational function x P(x²) / Q(x²), fitted on |x| <= 4, where erf is 1 to 2e-8 (the coefficients of Eigen's
+/// fast float erf, as XLA has them too).
+#[inline(always)]
+fn erf<I: Token>(isa: I, x: I::F32) -> I::F32 {
+    let ops = isa.f32();
+    let x = ops.clamp(x, ops.splat(-4.0), ops.splat(4.0));
+    let x2 = ops.mul(x, x);
+    let p = horner(
+        isa,
+        x2,
+        [
+            -2.726_142_2e-10,
+            2.770_681_4e-8,
+            -2.101_024e-6,
+            -5.692_506_4e-5,
+            -7.349_906_3e-4,
+            -2.954_599_8e-3,
+            -1.609_603_3e-2,
+        ],
+    );
+    let q = horner(isa, x2, [-1.456_607_2e-5, -2.133_740_6e-4, -1.682_827e-3, -7.373_329_2e-3, -1.426_473_9e-2]);
+    ops.div(ops.mul(x, p), q)
+}
+
+/// A polynomial in x, the coefficient of the highest power first.
+#[inline(always)]
+fn horner<I: Token, const N: usize>(isa: I, x: I::F32, coefficients: [f32; N]) -> I::F32 {
+    let ops = isa.f32();
+    let mut y = ops.splat(coefficients[0]);
+    for coefficient in &coefficients[1..] {
+        y = ops.mul_add(y, x, ops.splat(*coefficient));
+    }
+    y
+}
