@@ -1,1 +1,253 @@
 //! `config.json`: the sizes of a Longformer, checked once.
+
+use serde_json::{Map, Value};
+
+use crate::{Error, Result};
+
+const FILE: &str = "config.json";
+
+/// The sizes of a Longformer, spelled as in `config.json`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Rows of the word embeddings.
+    pub vocab_size: usize,
+    /// C: numbers in the vector of a token.
+    pub hidden_size: usize,
+    /// L: layers.
+    pub num_hidden_layers: usize,
+    /// H: heads; each has `hidden_size / num_attention_heads` numbers.
+    pub num_attention_heads: usize,
+    /// F: numbers in the middle of a feed-forward.
+    pub intermediate_size: usize,
+    /// Rows of the position table; the first `pad_token_id + 1` stand for no token.
+    pub max_position_embeddings: usize,
+    /// Rows of the token-type table.
+    pub type_vocab_size: usize,
+    /// Id of the padding token; positions start after it.
+    pub pad_token_id: usize,
+    /// For each layer the two-sided width of the window: even, positive. A token sees half of it on either side.
+    pub attention_window: Vec<usize>,
+    /// Added to the variance in a layer norm.
+    pub layer_norm_eps: f32,
+    /// Classes of a classification head.
+    pub num_labels: usize,
+    /// Their names, by class, where the checkpoint has some.
+    pub labels: Vec<String>,
+    /// The class of transformers that wrote the checkpoint, such as `LongformerForQuestionAnswering`.
+    pub architecture: Option<String>,
+}
+
+impl Config {
+    /// Reads and checks the content of a `config.json`. Keys that it does not know are ignored.
+    ///
+    /// # Errors
+    /// [`Error::Format`] when the JSON is malformed, the model is no Longformer, or a size makes no sense.
+    pub fn from_json(json: &[u8]) -> Result<Self> {
+        let value: Value = serde_json::from_slice(json).map_err(|e| wrong(format!("no JSON: {e}")))?;
+        let Value::Object(keys) = value else {
+            return Err(wrong("expected an object".into()));
+        };
+        let config = Self::from_keys(&Keys(keys))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn from_keys(keys: &Keys) -> Result<Self> {
+        match keys.text("model_type")? {
+            Some("longformer") => {}
+            Some(other) => return Err(wrong(format!("model_type `{other}`, this reads `longformer` checkpoints"))),
+            None if keys.0.contains_key("attention_window") => {} // files of before model_type was written
+            None => return Err(wrong("no `model_type`, this reads `longformer` checkpoints".into())),
+        }
+        for (key, wanted) in [("hidden_act", "gelu"), ("position_embedding_type", "absolute")] {
+            if let Some(other) = keys.text(key)?.filter(|found| *found != wanted) {
+                return Err(wrong(format!("{key} `{other}`: only `{wanted}` is known")));
+            }
+        }
+        let num_hidden_layers = keys.size("num_hidden_layers", Some(12))?;
+        if num_hidden_layers > LAYERS_MAX {
+            return Err(wrong(format!("num_hidden_layers {num_hidden_layers}: expected 1 to {LAYERS_MAX}")));
+        }
+        let labels = keys.labels();
+        Ok(Self {
+            vocab_size: keys.size("vocab_size", None)?,
+            hidden_size: keys.size("hidden_size", Some(768))?,
+            num_hidden_layers,
+            num_attention_heads: keys.size("num_attention_heads", Some(12))?,
+            intermediate_size: keys.size("intermediate_size", Some(3072))?,
+            max_position_embeddings: keys.size("max_position_embeddings", Some(512))?,
+            type_vocab_size: keys.size("type_vocab_size", Some(2))?,
+            pad_token_id: keys.size("pad_token_id", Some(1))?,
+            attention_window: keys.windows(num_hidden_layers)?,
+            layer_norm_eps: keys.0.get("layer_norm_eps").and_then(Value::as_f64).unwrap_or(1e-12) as f32,
+            num_labels: if labels.is_empty() { keys.size("num_labels", Some(2))? } else { labels.len() },
+            labels,
+            architecture: keys
+                .0
+                .get("architectures")
+                .and_then(|names| names.get(0))
+                .and_then(Value::as_str)
+                .map(str::to_string),
+        })
+    }
+
+    fn check(&self) -> Result<()> {
+        let sizes = [
+            ("vocab_size", self.vocab_size),
+            ("hidden_size", self.hidden_size),
+            ("num_hidden_layers", self.num_hidden_layers),
+            ("num_attention_heads", self.num_attention_heads),
+            ("intermediate_size", self.intermediate_size),
+            ("type_vocab_size", self.type_vocab_size),
+            ("num_labels", self.num_labels),
+        ];
+        for (key, size) in sizes {
+            if !(1..=SIZE_MAX).contains(&size) {
+                return Err(wrong(format!("{key} {size}: expected 1 to {SIZE_MAX}")));
+            }
+        }
+        let (hidden, heads) = (self.hidden_size, self.num_attention_heads);
+        if hidden % heads != 0 {
+            return Err(wrong(format!("hidden_size {hidden} is no multiple of num_attention_heads {heads}")));
+        }
+        let (rows, pad) = (self.max_position_embeddings, self.pad_token_id);
+        if rows > SIZE_MAX || rows <= pad.saturating_add(1) {
+            return Err(wrong(format!("max_position_embeddings {rows} leaves no position after pad_token_id {pad}")));
+        }
+        if !(self.layer_norm_eps > 0.0 && self.layer_norm_eps < 1.0) {
+            return Err(wrong(format!("layer_norm_eps {}: expected a small positive number", self.layer_norm_eps)));
+        }
+        for (layer, &window) in self.attention_window.iter().enumerate() {
+            if window == 0 || window % 2 != 0 || window > SIZE_MAX {
+                let place = format!("attention_window {window} of layer {layer}");
+                return Err(wrong(format!("{place}: expected an even, positive number of tokens")));
+            }
+        }
+        Ok(())
+    }
+
+    /// D: numbers in a head.
+    pub fn head_size(&self) -> usize {
+        self.hidden_size / self.num_attention_heads
+    }
+
+    /// The longest input, in tokens, that the position table allows.
+    pub fn max_tokens(&self) -> usize {
+        self.max_position_embeddings - self.pad_token_id - 1
+    }
+}
+
+/// No size of a model comes near this; products of two stay far below overflow.
+const SIZE_MAX: usize = 1 << 24;
+
+/// Nor has any so many layers.
+const LAYERS_MAX: usize = 1 << 12;
+
+fn wrong(message: String) -> Error {
+    Error::Format { file: FILE.into(), message }
+}
+
+/// The keys of the file, read with their types checked.
+struct Keys(Map<String, Value>);
+
+impl Keys {
+    fn size(&self, key: &str, default: Option<usize>) -> Result<usize> {
+        match (self.0.get(key), default) {
+            (None | Some(Value::Null), Some(default)) => Ok(default),
+            (None | Some(Value::Null), None) => Err(wrong(format!("no `{key}`"))),
+            (Some(value), _) => size_of(key, value),
+        }
+    }
+
+    fn text(&self, key: &str) -> Result<Option<&str>> {
+        match self.0.get(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(other) => Err(wrong(format!("{key} `{other}`: expected a text"))),
+        }
+    }
+
+    /// One number for all layers, or a list with one for each.
+    fn windows(&self, layers: usize) -> Result<Vec<usize>> {
+        let key = "attention_window";
+        match self.0.get(key) {
+            Some(Value::Array(list)) if list.len() == layers => list.iter().map(|value| size_of(key, value)).collect(),
+            Some(Value::Array(list)) => {
+                Err(wrong(format!("{key} has {} entries for num_hidden_layers {layers}", list.len())))
+            }
+            _ => Ok(vec![self.size(key, Some(512))?; layers]),
+        }
+    }
+
+    /// `id2label`, in the order of the ids; empty where the file has none, or gaps in it.
+    fn labels(&self) -> Vec<String> {
+        let Some(Value::Object(names)) = self.0.get("id2label") else {
+            return Vec::new();
+        };
+        let label = |id: usize| names.get(&id.to_string()).and_then(Value::as_str).map(str::to_string);
+        (0..names.len()).map(label).collect::<Option<_>>().unwrap_or_default()
+    }
+}
+
+fn size_of(key: &str, value: &Value) -> Result<usize> {
+    let size = value.as_u64().and_then(|size| usize::try_from(size).ok());
+    size.ok_or_else(|| wrong(format!("{key} `{value}`: expected a whole number")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(changes: &str) -> Result<Config> {
+        let base = r#"{"model_type":"longformer","vocab_size":100,"hidden_size":64,"num_hidden_layers":2,
+            "num_attention_heads":2,"intermediate_size":128,"max_position_embeddings":130,"type_vocab_size":1,
+            "pad_token_id":1,"attention_window":[8,16],"layer_norm_eps":1e-5"#;
+        // Of two equal keys the last one counts.
+        Config::from_json(format!("{base}{changes}}}").as_bytes())
+    }
+
+    #[test]
+    fn sizes_follow() {
+        let config = config("").unwrap();
+        assert_eq!((config.head_size(), config.max_tokens()), (32, 128));
+        assert_eq!(config.attention_window, [8, 16]);
+    }
+
+    #[test]
+    fn one_window_stands_for_all_layers() {
+        assert_eq!(config(r#","attention_window":32"#).unwrap().attention_window, [32, 32]);
+    }
+
+    #[test]
+    fn labels_count_the_classes() {
+        assert_eq!(config(r#","id2label":{"1":"b","0":"a","2":"c"}"#).unwrap().labels, ["a", "b", "c"]);
+        assert_eq!(config(r#","num_labels":5"#).unwrap().num_labels, 5);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_named() {
+        for (changes, message) in [
+            (r#","attention_window":[8,7]"#, "attention_window 7 of layer 1: expected an even"),
+            (r#","attention_window":0"#, "attention_window 0 of layer 0: expected an even"),
+            (r#","attention_window":[8]"#, "attention_window has 1 entries for num_hidden_layers 2"),
+            (r#","attention_window":"wide""#, "attention_window `\"wide\"`: expected a whole number"),
+            (r#","model_type":"bert""#, "model_type `bert`"),
+            (r#","hidden_act":"relu""#, "hidden_act `relu`"),
+            (r#","num_attention_heads":3"#, "hidden_size 64 is no multiple of num_attention_heads 3"),
+            (r#","num_attention_heads":0"#, "num_attention_heads 0: expected 1"),
+            (r#","hidden_size":-1"#, "hidden_size `-1`: expected a whole number"),
+            (r#","vocab_size":null"#, "no `vocab_size`"),
+            (r#","max_position_embeddings":2"#, "max_position_embeddings 2 leaves no position"),
+            (r#","num_hidden_layers":99999999999,"attention_window":8"#, "num_hidden_layers 99999999999"),
+            (r#","layer_norm_eps":0"#, "layer_norm_eps 0"),
+            ("", ""),
+        ] {
+            match config(changes) {
+                Ok(_) => assert_eq!(changes, "", "{changes} was taken"),
+                Err(error) => assert!(error.to_string().contains(message), "{changes}: {error}"),
+            }
+        }
+        assert!(Config::from_json(b"<html>").unwrap_err().to_string().contains("no JSON"));
+        assert!(Config::from_json(b"[]").unwrap_err().to_string().contains("expected an object"));
+    }
+}

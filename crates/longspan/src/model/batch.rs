@@ -1,0 +1,91 @@
+//! Ragged batches: sequences end to end, never padded.
+
+use std::ops::Range;
+
+/// One input of the model.
+#[derive(Debug, Clone, Copy)]
+pub struct Sequence<'a> {
+    /// Token ids, specials included: (T).
+    pub ids: &'a [u32],
+    /// Token types: (T), or empty where all are 0. Types that the model has no row for count as its last one.
+    pub token_type_ids: &'a [u32],
+    /// Positions with global attention, ascending, each once.
+    pub globals: &'a [usize],
+}
+
+/// Sequences end to end with their borders, and for each the tokens with global attention.
+///
+/// There is no attention mask: a padding token is left out instead.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    pub(crate) ids: Vec<u32>,            // (T)
+    pub(crate) token_type_ids: Vec<u32>, // (T)
+    ends: Vec<usize>,                    // (S)
+    globals: Vec<Vec<usize>>,            // (S), (G)
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A batch of one.
+    pub fn of(sequence: Sequence<'_>) -> Self {
+        let mut batch = Self::new();
+        batch.push(sequence);
+        batch
+    }
+
+    /// Adds a sequence.
+    ///
+    /// # Panics
+    /// If it is empty, its token types are neither none nor one for each token, or its globals are not ascending
+    /// positions in it.
+    pub fn push(&mut self, sequence: Sequence<'_>) {
+        let Sequence { ids, token_type_ids, globals } = sequence;
+        let (t, types) = (ids.len(), token_type_ids.len());
+        assert!(t > 0, "an empty sequence");
+        assert!(types == 0 || types == t, "{types} token types for {t} tokens");
+        assert!(globals.windows(2).all(|pair| pair[0] < pair[1]), "global positions must ascend: {globals:?}");
+        assert!(globals.last().is_none_or(|&last| last < t), "global positions {globals:?} of {t} tokens");
+        self.ids.extend(ids);
+        self.token_type_ids.extend(token_type_ids);
+        self.token_type_ids.resize(self.ids.len(), 0);
+        self.ends.push(self.ids.len());
+        self.globals.push(globals.to_vec());
+    }
+
+    /// T: tokens of all sequences.
+    pub fn tokens(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// S: number of sequences.
+    pub fn sequences(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Where sequence `s` stands among the tokens of the batch.
+    pub fn range(&self, s: usize) -> Range<usize> {
+        let start = if s == 0 { 0 } else { self.ends[s - 1] };
+        start..self.ends[s]
+    }
+
+    /// Positions in sequence `s` with global attention, ascending.
+    pub fn globals(&self, s: usize) -> &[usize] {
+        &self.globals[s]
+    }
+}
+
+/// Rows of the position table for the tokens of a sequence: they count on from the padding id, and a padding token
+/// that stands inside has the row of that id and is not counted.
+pub(crate) fn positions(ids: &[u32], pad_token_id: usize) -> Vec<usize> {
+    let mut count = 0;
+    let row = |&id: &u32| {
+        let counts = id as usize != pad_token_id;
+        count += usize::from(counts);
+        if counts { pad_token_id + count } else { pad_token_id }
+    };
+    ids.iter().map(row).collect()
+}

@@ -1,0 +1,107 @@
+//! What is made of the last hidden states: the five heads.
+//!
+//! ```text
+//! question answering, token classification:   logits[t] = x[t]·W + b
+//! masked language model:                      logits[t] = LN(gelu(x[t]·Wd + bd))·E + b      E: the word embeddings
+//! sequence classification, multiple choice:   logits[s] = tanh(x[first of s]·Wd + bd)·W + b
+//! ```
+
+use std::ops::Range;
+
+use longspan_kernels::{Matrix, Scratch, gelu, layer_norm};
+
+use super::encoder::linear;
+use super::weights::{Head, Linear};
+use super::{Batch, Model, split};
+
+/// What a model is for: which head it has, and which tokens are global by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// No head: only hidden states.
+    Encoder,
+    /// The start and the end of an answer: two logits for each token.
+    QuestionAnswering,
+    /// The token that a mask hides: V logits for each token.
+    MaskedLm,
+    /// The class of a sequence: `num_labels` logits for each sequence.
+    SequenceClassification,
+    /// The class of a token: `num_labels` logits for each token.
+    TokenClassification,
+    /// How well a choice fits: one logit for each sequence, a sequence being a context with one choice.
+    MultipleChoice,
+}
+
+impl Task {
+    /// The task that a class of transformers stands for, such as `LongformerForQuestionAnswering`.
+    pub fn from_architecture(name: &str) -> Option<Task> {
+        match name.strip_prefix("Longformer")? {
+            "Model" => Some(Task::Encoder),
+            "ForQuestionAnswering" => Some(Task::QuestionAnswering),
+            "ForMaskedLM" => Some(Task::MaskedLm),
+            "ForSequenceClassification" => Some(Task::SequenceClassification),
+            "ForTokenClassification" => Some(Task::TokenClassification),
+            "ForMultipleChoice" => Some(Task::MultipleChoice),
+            _ => None,
+        }
+    }
+
+    /// The positions that are global by default in an input of `tokens`, of which `first_segment` stand before the
+    /// first separator (`<s>` and the question). The second segment begins after two separators.
+    pub fn default_globals(self, first_segment: usize, tokens: usize) -> Range<usize> {
+        match self {
+            Task::QuestionAnswering => 0..first_segment,
+            Task::SequenceClassification => 0..1,
+            Task::MultipleChoice => (first_segment + 2).min(tokens)..tokens,
+            Task::Encoder | Task::MaskedLm | Task::TokenClassification => 0..0,
+        }
+    }
+}
+
+/// Rows of logits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Logits {
+    /// (rows, columns); rows are tokens or sequences of the batch, as [`Task`] says. No rows for [`Task::Encoder`].
+    pub values: Vec<f32>,
+    /// Two for question answering (start, end), V, `num_labels`, or 1.
+    pub columns: usize,
+}
+
+/// - `hidden`: (T, C)
+pub(crate) fn forward(model: &Model, batch: &Batch, hidden: &[f32]) -> Logits {
+    match &model.weights.head {
+        Head::Encoder => Logits { values: Vec::new(), columns: 1 },
+        Head::PerToken(projection) => per_token(model, batch, hidden, projection, |_| {}),
+        Head::MaskedLm { dense, norm, decoder } => {
+            let eps = model.config.layer_norm_eps;
+            let middle = per_token(model, batch, hidden, dense, |rows| {
+                gelu(model.isa, rows);
+                layer_norm(model.isa, rows, &norm.weight, &norm.bias, eps);
+            });
+            per_token(model, batch, &middle.values, decoder, |_| {})
+        }
+        Head::PerSequence { dense, projection } => {
+            let c = model.config.hidden_size;
+            let first = |sequence| &hidden[batch.range(sequence).start * c..][..c];
+            let rows: Vec<f32> = (0..batch.sequences()).flat_map(first).copied().collect(); // (S, C)
+            let mut scratch = Scratch::default();
+            let mut middle = vec![0.0; rows.len()]; // (S, C)
+            linear(model.isa, dense, Matrix::new(&rows, c), &mut middle, &mut scratch);
+            middle.iter_mut().for_each(|x| *x = x.tanh());
+            let columns = projection.bias.len();
+            let mut values = vec![0.0; batch.sequences() * columns];
+            linear(model.isa, projection, Matrix::new(&middle, c), &mut values, &mut scratch);
+            Logits { values, columns }
+        }
+    }
+}
+
+/// A linear layer over all tokens, and then `f` on its rows.
+fn per_token(model: &Model, batch: &Batch, x: &[f32], layer: &Linear, f: impl Fn(&mut [f32]) + Sync) -> Logits {
+    let (x, columns) = (Matrix::new(x, x.len() / batch.tokens()), layer.bias.len());
+    let mut values = vec![0.0; batch.tokens() * columns];
+    split::for_each_block(&split::blocks(batch), &mut values, columns, |block, rows, workspace| {
+        linear(model.isa, layer, x.rows_in(block.rows.clone()), rows, &mut workspace.scratch);
+        f(rows);
+    });
+    Logits { values, columns }
+}

@@ -1,0 +1,147 @@
+//! The same model in plain f64 loops: the oracle of the tests, and the way to see hidden states and attention.
+//!
+//! It follows the definitions word for word and is as slow as that: time and memory grow with the square of the
+//! length, a 4,096-token input of the base size takes minutes and gigabytes.
+
+use longspan_kernels::{Isa, reference as kernels};
+
+use super::parameters::layer_name;
+use super::weights::Loader;
+use super::{Sequence, Task, batch};
+use crate::Result;
+use crate::checkpoint::Tensors;
+use crate::config::Config;
+
+/// Everything that happens to one sequence.
+#[derive(Debug, Clone)]
+pub struct Trace {
+    /// The embeddings, then the output of each layer: (L + 1), (T, C).
+    pub hidden_states: Vec<Vec<f64>>,
+    /// For each layer what each head's query i gives to key j: (L), (H, T, T). Rows sum to 1. The rows of global tokens
+    /// are those of their global queries.
+    pub attentions: Vec<Vec<f64>>,
+    /// The output of the head; the shape of [`Logits`](super::Logits) for a batch of one.
+    pub logits: Vec<f64>,
+}
+
+/// A model to be looked into: its weights in f64, unpacked.
+pub struct ReferenceModel<'a> {
+    config: Config,
+    task: Task,
+    parameters: Loader<'a>,
+}
+
+impl<'a> ReferenceModel<'a> {
+    /// Finds the weights of a checkpoint.
+    ///
+    /// # Errors
+    /// When a tensor is missing or has another shape than `config` asks for.
+    pub fn load(config: Config, task: Task, tensors: &'a Tensors) -> Result<Self> {
+        let parameters = Loader::new(&config, task, Isa::Portable, tensors)?;
+        Ok(Self { config, task, parameters })
+    }
+
+    /// Runs one sequence.
+    pub fn trace(&self, sequence: Sequence<'_>) -> Trace {
+        let mut hidden_states = vec![self.embed(sequence)];
+        let mut attentions = Vec::new();
+        for (layer, &window) in self.config.attention_window.iter().enumerate() {
+            let name = layer_name(layer);
+            let x = &hidden_states[layer];
+            let (attended, attention) = self.attention(&name, x, sequence.globals, window / 2);
+            let mut x = self.add(&self.linear(&format!("{name}.attention.output.dense"), &attended), x);
+            self.norm(&format!("{name}.attention.output.LayerNorm"), &mut x);
+            let mut middle = self.linear(&format!("{name}.intermediate.dense"), &x);
+            middle.iter_mut().for_each(|x| *x = kernels::gelu(*x));
+            let mut x = self.add(&self.linear(&format!("{name}.output.dense"), &middle), &x);
+            self.norm(&format!("{name}.output.LayerNorm"), &mut x);
+            hidden_states.push(x);
+            attentions.push(attention);
+        }
+        let logits = self.head(&hidden_states[self.config.num_hidden_layers]);
+        Trace { hidden_states, attentions, logits }
+    }
+
+    fn embed(&self, sequence: Sequence<'_>) -> Vec<f64> {
+        let (config, c) = (&self.config, self.config.hidden_size);
+        let [words, positions, types] = ["word", "position", "token_type"]
+            .map(|table| self.read(&format!("longformer.embeddings.{table}_embeddings.weight")));
+        let mut x = Vec::with_capacity(sequence.ids.len() * c);
+        let rows = batch::positions(sequence.ids, config.pad_token_id);
+        for (i, (&id, position)) in sequence.ids.iter().zip(rows).enumerate() {
+            let token_type = sequence.token_type_ids.get(i).map_or(0, |&t| t as usize).min(config.type_vocab_size - 1);
+            x.extend(
+                (0..c).map(|j| words[id as usize * c + j] + positions[position * c + j] + types[token_type * c + j]),
+            );
+        }
+        self.norm("longformer.embeddings.LayerNorm", &mut x);
+        x
+    }
+
+    /// The attention of a layer before its output projection, (T, C), and its probabilities, (H, T, T).
+    fn attention(&self, layer: &str, x: &[f64], globals: &[usize], one_sided_window: usize) -> (Vec<f64>, Vec<f64>) {
+        let (c, d) = (self.config.hidden_size, self.config.head_size());
+        let t = x.len() / c;
+        let project = |name: &str| self.linear(&format!("{layer}.attention.self.{name}"), x);
+        let [q, k, v] = ["query", "key", "value"].map(project);
+        let [q_global, k_global, v_global] = ["query_global", "key_global", "value_global"].map(project);
+        let scale = 1.0 / (d as f64).sqrt();
+        let mut out = vec![0.0; t * c];
+        let mut probabilities = Vec::new();
+        for head in 0..self.config.num_attention_heads {
+            let own = |m: &[f64]| m.chunks_exact(c).flat_map(|row| &row[head * d..][..d]).copied().collect::<Vec<_>>();
+            let (q, k, v) = (own(&q), own(&k), own(&v));
+            let (q_global, k_global, v_global) = (own(&q_global), own(&k_global), own(&v_global));
+            for i in 0..t {
+                let is_global = globals.contains(&i);
+                let (q, k, v) = if is_global { (&q_global, &k_global, &v_global) } else { (&q, &k, &v) };
+                let query: Vec<f64> = q[i * d..][..d].iter().map(|x| x * scale).collect();
+                let sees = |j| is_global || kernels::sees(i, j, globals, one_sided_window);
+                let row = kernels::attention_row(&query, k, sees);
+                out[i * c + head * d..][..d].copy_from_slice(&kernels::weighted_sum(&row, v));
+                probabilities.extend(row);
+            }
+        }
+        (out, probabilities)
+    }
+
+    /// - `x`: (T, C)
+    fn head(&self, x: &[f64]) -> Vec<f64> {
+        let first = &x[..self.config.hidden_size];
+        match self.task {
+            Task::Encoder => Vec::new(),
+            Task::QuestionAnswering => self.linear("qa_outputs", x),
+            Task::TokenClassification => self.linear("classifier", x),
+            Task::MaskedLm => {
+                let mut x = self.linear("lm_head.dense", x);
+                x.iter_mut().for_each(|x| *x = kernels::gelu(*x));
+                self.norm("lm_head.layer_norm", &mut x);
+                let words = self.read("longformer.embeddings.word_embeddings.weight");
+                kernels::linear(&x, &words, &self.read("lm_head.bias"))
+            }
+            Task::SequenceClassification => self.linear("classifier.out_proj", &self.tanh("classifier.dense", first)),
+            Task::MultipleChoice => self.linear("classifier", &self.tanh("longformer.pooler.dense", first)),
+        }
+    }
+
+    fn tanh(&self, name: &str, x: &[f64]) -> Vec<f64> {
+        self.linear(name, x).into_iter().map(f64::tanh).collect()
+    }
+
+    fn linear(&self, name: &str, x: &[f64]) -> Vec<f64> {
+        kernels::linear(x, &self.read(&format!("{name}.weight")), &self.read(&format!("{name}.bias")))
+    }
+
+    fn norm(&self, name: &str, x: &mut [f64]) {
+        let (weight, bias) = (self.read(&format!("{name}.weight")), self.read(&format!("{name}.bias")));
+        kernels::layer_norm(x, &weight, &bias, self.config.layer_norm_eps.into());
+    }
+
+    fn add(&self, a: &[f64], b: &[f64]) -> Vec<f64> {
+        a.iter().zip(b).map(|(a, b)| a + b).collect()
+    }
+
+    fn read(&self, name: &str) -> Vec<f64> {
+        self.parameters.read(name).into_iter().map(f64::from).collect()
+    }
+}

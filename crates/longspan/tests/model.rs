@@ -1,0 +1,182 @@
+//! The model against transformers: every head, windows per layer, ragged batches, globals everywhere.
+//!
+//! The golden files and the script that made them stand in `tests/golden/models`; its head says what they hold.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use longspan::checkpoint::{Source, Tensors};
+use longspan::config::Config;
+use longspan::model::reference::ReferenceModel;
+use longspan::model::{Batch, Model, Sequence, Task};
+use safetensors::SafeTensors;
+
+const FOLDERS: [&str; 8] = [
+    "qa",
+    "qa-head64",
+    "qa-bert",
+    "base",
+    "masked-lm",
+    "sequence-classification",
+    "token-classification",
+    "multiple-choice",
+];
+
+/// Largest difference that is allowed between f32 here and f32 in transformers.
+const TOLERANCE: f32 = 1e-4;
+
+/// What is stored of one sequence.
+#[derive(Default)]
+struct Golden {
+    ids: Vec<u32>,
+    token_types: Vec<u32>,
+    globals: Vec<usize>,
+    /// All other fields, by name.
+    expected: BTreeMap<String, Vec<f32>>,
+}
+
+impl Golden {
+    fn sequence(&self) -> Sequence<'_> {
+        Sequence { ids: &self.ids, token_type_ids: &self.token_types, globals: &self.globals }
+    }
+
+    /// Start and end logits of a token stand side by side in `Logits`.
+    fn logits(&self) -> Option<Vec<f32>> {
+        let expected = &self.expected;
+        match (expected.get("start_logits"), expected.get("end_logits")) {
+            (Some(start), Some(end)) => Some(start.iter().zip(end).flat_map(|(s, e)| [*s, *e]).collect()),
+            _ => expected.get("logits").cloned(),
+        }
+    }
+}
+
+fn folder(name: &str) -> Source {
+    Source::Folder(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/models").join(name))
+}
+
+fn open(name: &str) -> (Config, Task, Tensors) {
+    let source = folder(name);
+    let config = Config::from_json(&source.read("config.json").unwrap().unwrap()).unwrap();
+    let task = Task::from_architecture(config.architecture.as_deref().unwrap()).unwrap();
+    (config, task, Tensors::open(&source).unwrap())
+}
+
+/// The cases of a folder: for each its sequences, in order.
+fn cases(name: &str) -> BTreeMap<String, Vec<Golden>> {
+    let bytes = folder(name).read("golden.safetensors").unwrap().unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let mut cases: BTreeMap<String, Vec<Golden>> = BTreeMap::new();
+    let mut names = file.names();
+    names.sort();
+    for name in names {
+        let mut parts = name.rsplitn(3, '.');
+        let (field, n, case) = (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
+        let sequences = cases.entry(case.to_string()).or_default();
+        let n: usize = n.parse().unwrap();
+        if sequences.len() <= n {
+            sequences.resize_with(n + 1, Golden::default);
+        }
+        let data = file.tensor(name).unwrap().data();
+        let numbers = || data.as_chunks().0.iter().map(|bytes| i32::from_le_bytes(*bytes) as u32);
+        match field {
+            "input_ids" => sequences[n].ids = numbers().collect(),
+            "token_type_ids" => sequences[n].token_types = numbers().collect(),
+            "global" => sequences[n].globals = numbers().map(|x| x as usize).collect(),
+            _ => {
+                let values = data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+                sequences[n].expected.insert(field.to_string(), values);
+            }
+        }
+    }
+    cases
+}
+
+#[track_caller]
+fn check(what: &str, found: impl IntoIterator<Item = f32>, expected: &[f32]) -> f32 {
+    let found: Vec<f32> = found.into_iter().collect();
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let difference = |(i, (a, b)): (usize, (&f32, &f32))| {
+        let difference = (a - b).abs();
+        assert!(difference <= TOLERANCE, "{what} [{i}]: {a} for {b}");
+        difference
+    };
+    found.iter().zip(expected).enumerate().map(difference).fold(0.0, f32::max)
+}
+
+#[test]
+fn every_head_agrees_with_transformers() {
+    let mut largest: f32 = 0.0;
+    let mut count = 0;
+    for name in FOLDERS {
+        let (config, task, tensors) = open(name);
+        let model = Model::load(config, task, &tensors).unwrap();
+        for (case, sequences) in cases(name) {
+            let mut batch = Batch::new();
+            sequences.iter().for_each(|sequence| batch.push(sequence.sequence()));
+            let (logits, hidden) = (model.logits(&batch), model.hidden_states(&batch));
+            let c = model.config().hidden_size;
+            for (s, sequence) in sequences.iter().enumerate() {
+                let what = format!("{name} {case} {s}");
+                let range = batch.range(s);
+                if let Some(expected) = sequence.logits() {
+                    let per_token = logits.values.len() == batch.tokens() * logits.columns;
+                    let rows = if per_token { range.clone() } else { s..s + 1 };
+                    let own = &logits.values[rows.start * logits.columns..rows.end * logits.columns];
+                    largest = largest.max(check(&what, own.iter().copied(), &expected));
+                    count += 1;
+                }
+                let own = hidden[range.start * c..range.end * c].iter().copied();
+                if let Some(expected) = sequence.expected.get("last_hidden_state") {
+                    largest = largest.max(check(&what, own, expected));
+                    count += 1;
+                }
+                // Bit for bit what the sequence gives alone.
+                let alone = model.hidden_states(&Batch::of(sequence.sequence()));
+                assert!(alone == hidden[range.start * c..range.end * c], "{what} alone");
+            }
+        }
+    }
+    println!("{count} sequences, largest difference {largest:e}");
+    assert!(count > 50, "{count} sequences only");
+}
+
+#[test]
+fn the_reference_shows_hidden_states_and_attention_of_transformers() {
+    let mut traced = 0;
+    for name in FOLDERS {
+        let (config, task, tensors) = open(name);
+        let model = ReferenceModel::load(config, task, &tensors).unwrap();
+        for (case, sequences) in cases(name) {
+            for sequence in sequences.iter().filter(|sequence| sequence.ids.len() <= 50) {
+                let trace = model.trace(sequence.sequence());
+                let what = format!("{name} {case}");
+                let narrow = |x: &[Vec<f64>]| x.iter().flatten().map(|&x| x as f32).collect::<Vec<_>>();
+                if let Some(expected) = sequence.logits() {
+                    check(&what, trace.logits.iter().map(|&x| x as f32), &expected);
+                }
+                if let Some(expected) = sequence.expected.get("hidden_states") {
+                    check(&what, narrow(&trace.hidden_states), expected);
+                    check(&what, narrow(&trace.attentions), &sequence.expected["attentions"]);
+                    traced += 1;
+                }
+            }
+        }
+    }
+    assert!(traced > 0);
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    let (config, task, tensors) = open("qa");
+    let model = Model::load(config, task, &tensors).unwrap();
+    let mut batch = Batch::new();
+    cases("qa").values().flatten().for_each(|sequence| batch.push(sequence.sequence()));
+    let on = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| model.logits(&batch))
+    };
+    let one = on(1);
+    for threads in [2, 3, 7] {
+        assert_eq!(one, on(threads), "{threads} threads");
+    }
+}
