@@ -1,0 +1,56 @@
+//! Compares a question-answering checkpoint with what transformers computed from it, and times a pass.
+//!
+//! `cargo run --release --example compare -- FOLDER [PASSES]`, where FOLDER was made by `tests/golden/base.py`: a
+//! checkpoint with a `golden.safetensors` beside it. It prints, for each input, the largest difference of the logits and
+//! the median and range of the seconds that a pass took.
+
+use std::path::Path;
+use std::time::Instant;
+
+use longspan::checkpoint::{Source, Tensors};
+use longspan::config::Config;
+use longspan::model::{Batch, Model, Sequence, Task};
+use safetensors::SafeTensors;
+
+type Error = Box<dyn std::error::Error>;
+
+fn main() -> Result<(), Error> {
+    let mut arguments = std::env::args().skip(1);
+    let folder = arguments.next().ok_or("usage: compare FOLDER [PASSES]")?;
+    let passes: usize = arguments.next().map_or(Ok(5), |passes| passes.parse())?;
+    let source = Source::Folder(Path::new(&folder).into());
+    let config = Config::from_json(&source.read("config.json")?.ok_or("no config.json")?)?;
+    let model = Model::load(config, Task::QuestionAnswering, &Tensors::open(&source)?)?;
+
+    let bytes = source.read("golden.safetensors")?.ok_or("no golden.safetensors: run tests/golden/base.py")?;
+    let golden = SafeTensors::deserialize(&bytes)?;
+    let mut names = golden.names();
+    names.sort();
+    for case in names.iter().filter_map(|name| name.strip_suffix(".input_ids")) {
+        let integers = |field: &str| -> Result<Vec<u32>, Error> {
+            let data = golden.tensor(&format!("{case}.{field}"))?.data().to_vec();
+            Ok(data.as_chunks().0.iter().map(|bytes| i32::from_le_bytes(*bytes) as u32).collect())
+        };
+        let globals: Vec<usize> = integers("global").unwrap_or_default().iter().map(|&i| i as usize).collect();
+        let batch = Batch::of(Sequence { ids: &integers("input_ids")?, token_type_ids: &[], globals: &globals });
+
+        let mut seconds = Vec::new();
+        let mut largest: f32 = 0.0;
+        for _ in 0..passes {
+            let start = Instant::now();
+            let logits = model.logits(&batch);
+            seconds.push(start.elapsed().as_secs_f64());
+            for (column, field) in ["start_logits", "end_logits"].iter().enumerate() {
+                let expected = golden.tensor(&format!("{case}.{field}"))?;
+                let expected = expected.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+                let found = logits.values.iter().skip(column).step_by(2);
+                largest = found.zip(expected).map(|(a, b)| (a - b).abs()).fold(largest, f32::max);
+            }
+        }
+        seconds.sort_by(f64::total_cmp);
+        let (first, middle, last) = (seconds[0], seconds[passes / 2], seconds[passes - 1]);
+        let tokens = batch.tokens();
+        println!("{case}: {tokens} tokens, largest difference {largest:.1e}, {middle:.3} s ({first:.3} to {last:.3})");
+    }
+    Ok(())
+}
