@@ -52,6 +52,12 @@ pub enum Error {
         /// The shape in the file.
         found: Vec<usize>,
     },
+    /// The model computed what is no number: its weights are broken.
+    #[error("the model computed a logit of {logit}: its weights are broken")]
+    NotFinite {
+        /// Infinite or not a number.
+        logit: f32,
+    },
     /// The question has no text.
     #[error("the question is empty")]
     EmptyQuestion,

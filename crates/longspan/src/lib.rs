@@ -27,4 +27,4 @@ pub mod reader;
 pub mod squad;
 
 pub use error::{Error, Result};
-pub use reader::{Answer, Document, GlobalAttention, ReadOptions, Reader, Span};
+pub use reader::{Answer, Document, GlobalAttention, Progress, ReadOptions, Reader, Span, SpanList};

@@ -1,64 +1,57 @@
 //! The reader: a question and a document go in, the exact span that answers comes out, or 'no answer'.
+//!
+//! ```text
+//! settings     longspan.json: what a checkpoint says about how it is to be asked
+//! options      what the caller says, made into a plan for one question
+//! reading      one question and one document under way
+//! windows      how a long document is cut
+//! spans        from the logits of all windows to spans under one normalisation
+//! ```
 
-pub mod spans;
-pub mod windows;
+mod options;
+mod reading;
+mod settings;
+mod spans;
+mod windows;
 
-use crate::Result;
-use crate::checkpoint::Source;
-use crate::tokenizer::{ByteSpan, Tokens};
+use std::path::Path;
 
-/// Which tokens of an input see, and are seen by, all others.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum GlobalAttention {
-    /// Everything before the first separator: `<s>` and the question.
-    #[default]
-    Question,
-    /// `<s>` alone.
-    First,
-    /// No token.
-    None,
-    /// These positions of the input.
-    List(Vec<usize>),
-}
+pub use options::{GlobalAttention, ReadOptions, SpanList};
+pub use settings::Settings;
 
-/// How documents are read. `None` stands for what the checkpoint says, else for the default.
-#[derive(Debug, Clone, Default)]
-pub struct ReadOptions {
-    /// Tokens of a whole input: specials, question and window. Default and maximum: the positions of the model.
-    pub max_tokens: Option<usize>,
-    /// Tokens that neighbouring windows share. Default: the largest attention window, at most a quarter of the room.
-    pub doc_stride: Option<usize>,
-    /// Tokens of the longest answer. Default 30.
-    pub max_answer_length: Option<usize>,
-    /// No answer when `null_odds` is larger than this. Default 0.
-    pub null_score_diff_threshold: Option<f64>,
-    /// How many spans an answer lists. Default 1.
-    pub top_k: Option<usize>,
-    /// List every span above the threshold (`n - S <= threshold`) instead of `top_k`.
-    pub all: bool,
-    /// Which tokens have global attention.
-    pub global_attention: GlobalAttention,
+use crate::checkpoint::{Source, Tensors};
+use crate::config::Config;
+use crate::hub::{self, Repository};
+use crate::model::{Batch, Model, Task};
+use crate::tokenizer::{ByteSpan, Tokenizer, Tokens};
+use crate::{Error, Result};
+use options::Plan;
+use reading::Reading;
+
+/// A model with its tokenizer and settings, ready to be asked from any thread.
+pub struct Reader {
+    tokenizer: Tokenizer,
+    model: Model,
+    settings: Settings,
 }
 
 /// A document, tokenized once, to be asked many times.
+#[derive(Debug, Clone)]
 pub struct Document<'a> {
-    /// The text, unchanged.
-    pub text: &'a str,
-    /// Its tokens.
-    pub tokens: Tokens,
+    text: &'a str,
+    tokens: Tokens,
 }
 
-/// A span of a document that may answer a question.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Span {
-    /// Its place: `document.text[start..end]` is the answer.
-    pub bytes: ByteSpan,
-    /// e^S / (e^n + Σ e^S) over all admissible spans of all windows.
-    pub score: f64,
-    /// Logit of its first token as a start.
-    pub start_logit: f32,
-    /// Logit of its last token as an end.
-    pub end_logit: f32,
+impl<'a> Document<'a> {
+    /// The text, unchanged.
+    pub fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// Number of its tokens.
+    pub fn tokens(&self) -> usize {
+        self.tokens.ids.len()
+    }
 }
 
 /// What one document says to one question.
@@ -68,7 +61,7 @@ pub struct Answer {
     pub answered: bool,
     /// The best spans, best first, none overlapping another. Listed on abstention too.
     pub spans: Vec<Span>,
-    /// e^n / (e^n + Σ e^S).
+    /// e^n / (e^n + Σ e^S), where n is the least null score of a window and the sum is over all admissible spans.
     pub no_answer_score: f64,
     /// n − max S: above the threshold there is no answer.
     pub null_odds: f64,
@@ -90,44 +83,149 @@ impl Answer {
     }
 }
 
-/// A model with its tokenizer and settings, ready to be asked from any thread.
-pub struct Reader {
-    /// How documents are read.
-    pub options: ReadOptions,
+/// A span of a document that may answer a question.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Span {
+    /// Its place: `text[start..end]` is the answer, without white space at its ends.
+    pub bytes: ByteSpan,
+    /// e^S / (e^n + Σ e^S), S being the sum of the two logits.
+    pub score: f64,
+    /// Logit of its first token as a start.
+    pub start_logit: f32,
+    /// Logit of its last token as an end.
+    pub end_logit: f32,
+}
+
+/// How far a batch has come, in tokens of its inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Tokens that have gone through the model.
+    pub tokens_done: usize,
+    /// Tokens of all inputs.
+    pub tokens: usize,
 }
 
 impl Reader {
     /// Opens a checkpoint: a folder, or `ORG/NAME[@REVISION]` on the Hugging Face hub.
-    pub fn open(_model: &str) -> Result<Self> {
-        todo!()
+    ///
+    /// # Errors
+    /// When it cannot be found or fetched, or is no question-answering Longformer.
+    pub fn open(model: &str) -> Result<Self> {
+        if Path::new(model).exists() {
+            return Self::from_source(&Source::Folder(model.into()));
+        }
+        let folder = hub::fetch(&Repository::parse(model)?, false)?;
+        Self::from_source(&Source::Folder(folder))
     }
 
     /// Opens a checkpoint whose files lie in a folder or in memory.
-    pub fn from_source(_source: &Source) -> Result<Self> {
-        todo!()
+    ///
+    /// # Errors
+    /// When a file is missing, malformed, or does not fit the others.
+    pub fn from_source(source: &Source) -> Result<Self> {
+        let config = source.read("config.json")?.ok_or_else(|| source.missing("config.json"))?;
+        let config = Config::from_json(&config)?;
+        let settings =
+            source.read(settings::FILE)?.map_or(Ok(Settings::default()), |json| Settings::from_json(&json))?;
+        let tokenizer = Tokenizer::load(|name| source.read(name))?;
+        if tokenizer.vocab_size() > config.vocab_size {
+            let message = format!("{} tokens, the model has {}", tokenizer.vocab_size(), config.vocab_size);
+            return Err(Error::Format { file: "tokenizer".into(), message });
+        }
+        let model = Model::load(config, Task::QuestionAnswering, &Tensors::open(source)?)?;
+        Ok(Self { tokenizer, model, settings })
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The checkpoint's own settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Asks one document one question.
+    ///
+    /// # Errors
+    /// When the question or the document is empty, or the question leaves no room for the document.
+    pub fn answer(&self, question: &str, document: &str) -> Result<Answer> {
+        let document = self.document(document)?;
+        let mut answers = self.answer_batch(&[(question, &document)], &ReadOptions::default(), &mut |_| {})?;
+        Ok(answers.remove(0))
     }
 
     /// Tokenizes a document once, to be asked many times.
     ///
     /// # Errors
-    /// [`Error::EmptyDocument`](crate::Error::EmptyDocument) when it has no token.
-    pub fn document<'a>(&self, _text: &'a str) -> Result<Document<'a>> {
-        todo!()
+    /// [`Error::EmptyDocument`] when it has no token but white space.
+    pub fn document<'a>(&self, text: &'a str) -> Result<Document<'a>> {
+        let tokens = self.tokenizer.encode(text)?;
+        if tokens.spans.iter().all(|(start, end)| start == end) {
+            return Err(Error::EmptyDocument);
+        }
+        Ok(Document { text, tokens })
     }
 
-    /// Asks one document one question.
-    pub fn answer(&self, _question: &str, _text: &str) -> Result<Answer> {
-        todo!()
-    }
-
-    /// Asks many (question, document) pairs in ragged batches; each result is bit for bit that of [`Reader::ask`].
+    /// Asks many (question, document) pairs: one document many questions, many documents one.
     ///
-    /// `progress` hears, from time to time, how many tokens have gone through the model, and of how many.
+    /// Windows of all pairs go through the model in ragged batches of about one longest input; each answer is bit for
+    /// bit what the pair gives alone. `progress` is called after every batch.
+    ///
+    /// # Errors
+    /// As [`Reader::answer`], and when an option is out of its range.
     pub fn answer_batch(
         &self,
-        _pairs: &[(&str, &Document<'_>)],
-        _progress: &mut dyn FnMut(usize, usize),
+        pairs: &[(&str, &Document<'_>)],
+        options: &ReadOptions,
+        progress: &mut dyn FnMut(Progress),
     ) -> Result<Vec<Answer>> {
-        todo!()
+        let readings = pairs.iter().map(|(question, document)| self.reading(question, document, options));
+        let mut readings = readings.collect::<Result<Vec<_>>>()?;
+        let mut inputs = Vec::new(); // (reading, window)
+        for (r, reading) in readings.iter().enumerate() {
+            inputs.extend((0..reading.windows.len()).map(|w| (r, w)));
+        }
+        let tokens = inputs.iter().map(|&(r, w)| readings[r].input_tokens(w)).sum();
+        let mut tokens_done = 0;
+        let mut rest = inputs.as_slice();
+        while !rest.is_empty() {
+            let mut batch = Batch::new();
+            while let Some((&(r, w), after)) = rest.split_first() {
+                if batch.tokens() > 0 && batch.tokens() + readings[r].input_tokens(w) > self.model.config().max_tokens()
+                {
+                    break;
+                }
+                readings[r].push_input(&self.tokenizer, w, &mut batch);
+                rest = after;
+            }
+            let done = &inputs[inputs.len() - rest.len() - batch.sequences()..][..batch.sequences()];
+            let logits = self.model.logits(&batch).values; // (T, 2)
+            for (s, &(r, w)) in done.iter().enumerate() {
+                let range = batch.range(s);
+                readings[r].take(w, &logits[2 * range.start..2 * range.end])?;
+            }
+            tokens_done += batch.tokens();
+            progress(Progress { tokens_done, tokens });
+        }
+        Ok(readings.into_iter().map(Reading::finish).collect())
+    }
+
+    fn reading<'a>(&self, question: &str, document: &'a Document<'_>, options: &'a ReadOptions) -> Result<Reading<'a>> {
+        let question = self.tokenizer.encode(question)?.ids;
+        let plan = Plan::new(options, &self.settings, self.model.config(), question.len())?;
+        Ok(Reading::new(document, question, options, plan))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_is_shared_between_threads() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Reader>();
     }
 }

@@ -1,1 +1,244 @@
 //! From logits to spans: one normalisation over all windows.
+//!
+//! S of a span is the sum of its start and end logits, n the least null score of a window. A span is admissible when its
+//! start counts in its window, its end lies in the same window, it has at most `max_answer_length` tokens, and it holds
+//! more than white space. Devlin et al., "BERT" (arXiv 1810.04805), section 4.3; the sums are over all windows.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::ops::Range;
+
+use super::windows::Window;
+
+/// The logits that matter of all windows of a document: 8 bytes a token, and a little for each window.
+#[derive(Debug)]
+pub(super) struct Evidence {
+    max_answer_length: usize,
+    windows: Vec<Part>,
+    start_logits: Vec<f32>, // (tokens): each from the window where it counts
+    end_logits: Vec<f32>,   // window after window: from its first start to the last end that a span can have
+    null_score: f64,
+}
+
+/// Where a window's logits stand in [`Evidence`].
+#[derive(Debug)]
+struct Part {
+    starts: Range<usize>,
+    /// The tokens of `end_logits[ends_at..]`.
+    ends: Range<usize>,
+    ends_at: usize,
+}
+
+/// An admissible span, in tokens of the document; `end` is its last token.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct TokenSpan {
+    pub start: usize,
+    pub end: usize,
+    pub start_logit: f32,
+    pub end_logit: f32,
+}
+
+impl TokenSpan {
+    /// S.
+    pub fn sum(&self) -> f64 {
+        f64::from(self.start_logit) + f64::from(self.end_logit)
+    }
+}
+
+impl Evidence {
+    /// Nothing yet.
+    pub fn new(max_answer_length: usize) -> Self {
+        let (windows, start_logits, end_logits) = Default::default();
+        Self { max_answer_length, windows, start_logits, end_logits, null_score: f64::INFINITY }
+    }
+
+    /// Adds the next window.
+    ///
+    /// - `null`: start and end logit of the first token of the input
+    /// - `logits`: start and end logits of the window's tokens, and perhaps of what follows them
+    pub fn push(&mut self, window: &Window, null: [f32; 2], logits: &[[f32; 2]]) {
+        self.null_score = self.null_score.min(f64::from(null[0]) + f64::from(null[1]));
+        let Window { tokens, starts } = window;
+        let ends =
+            starts.start..tokens.end.min(starts.end.saturating_add(self.max_answer_length - 1)).max(starts.start);
+        self.windows.push(Part { starts: starts.clone(), ends: ends.clone(), ends_at: self.end_logits.len() });
+        let of = |range: &Range<usize>| &logits[range.start - tokens.start..range.end - tokens.start];
+        self.start_logits.extend(of(starts).iter().map(|[start, _]| start));
+        self.end_logits.extend(of(&ends).iter().map(|[_, end]| end));
+    }
+
+    /// n: the least null score of a window.
+    pub fn null_score(&self) -> f64 {
+        self.null_score
+    }
+
+    /// The largest S, or −∞ where no span is admissible.
+    pub fn best_sum(&self, tokens: &[(u32, u32)]) -> f64 {
+        self.all(tokens).map(|span| span.sum()).fold(f64::NEG_INFINITY, f64::max)
+    }
+
+    /// ln(e^n + Σ e^S) over all admissible spans.
+    pub fn log_total(&self, tokens: &[(u32, u32)]) -> f64 {
+        let max = self.best_sum(tokens).max(self.null_score);
+        let sum: f64 = self.all(tokens).map(|span| (span.sum() - max).exp()).sum();
+        max + ((self.null_score - max).exp() + sum).ln()
+    }
+
+    /// The best admissible span, then the best that overlaps none before it, and so on: at most `count`, and none whose S
+    /// is below `least`. Equal ones come in the order of the document, the shorter first.
+    pub fn best(&self, tokens: &[(u32, u32)], count: usize, least: f64) -> Vec<TokenSpan> {
+        let candidate = |start| self.best_from(start, usize::MAX, tokens).map(Candidate);
+        let mut heap: BinaryHeap<Candidate> = (0..self.start_logits.len()).filter_map(candidate).collect();
+        let mut found = Vec::new();
+        let mut taken = BTreeMap::new(); // last token of each span found, by its first
+        while found.len() < count {
+            let Some(Candidate(span)) = heap.pop().filter(|Candidate(span)| span.sum() >= least) else { break };
+            if taken.range(..=span.start).next_back().is_some_and(|(_, &end)| end >= span.start) {
+                continue;
+            }
+            match taken.range(span.start..).next() {
+                // The start is free, but the span runs into one that was found: the best that stops before it.
+                Some((&limit, _)) if limit <= span.end => {
+                    heap.extend(self.best_from(span.start, limit, tokens).map(Candidate));
+                }
+                _ => {
+                    taken.insert(span.start, span.end);
+                    found.push(span);
+                }
+            }
+        }
+        found
+    }
+
+    /// All admissible spans, in the order of the document.
+    fn all<'a>(&'a self, tokens: &'a [(u32, u32)]) -> impl Iterator<Item = TokenSpan> + 'a {
+        let of_part = move |part: &'a Part| part.starts.clone().flat_map(move |start| self.from(part, start, tokens));
+        self.windows.iter().flat_map(of_part)
+    }
+
+    /// The admissible spans that begin with the token `start` of this window, the shortest first.
+    fn from<'a>(&'a self, part: &'a Part, start: usize, tokens: &[(u32, u32)]) -> impl Iterator<Item = TokenSpan> + 'a {
+        let start_logit = self.start_logits[start];
+        let last = part.ends.end.min(start.saturating_add(self.max_answer_length));
+        // White space at the front is trimmed, but there must be something behind it.
+        let first = (start..last).find(|&t| tokens[t].0 < tokens[t].1).unwrap_or(last);
+        let ends = &self.end_logits[part.ends_at..];
+        (first..last).map(move |end| TokenSpan { start, end, start_logit, end_logit: ends[end - part.ends.start] })
+    }
+
+    /// The best admissible span that begins with the token `start` and ends before the token `limit`.
+    fn best_from(&self, start: usize, limit: usize, tokens: &[(u32, u32)]) -> Option<TokenSpan> {
+        let part = &self.windows[self.windows.partition_point(|part| part.starts.end <= start)];
+        let spans = self.from(part, start, tokens).take_while(|span| span.end < limit);
+        spans.reduce(|best, span| if span.sum() > best.sum() { span } else { best })
+    }
+}
+
+/// A span in the order in which answers are listed: the best is the greatest.
+#[derive(Debug, PartialEq)]
+struct Candidate(TokenSpan);
+
+impl Eq for Candidate {}
+
+impl Ord for Candidate {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let order = |Candidate(span): &Candidate| Reverse((span.start, span.end));
+        self.0.sum().total_cmp(&other.0.sum()).then_with(|| order(self).cmp(&order(other)))
+    }
+}
+
+impl PartialOrd for Candidate {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::reader::windows::windows;
+
+    /// One question's logits for every window, the tokens' places, and the longest answer.
+    #[derive(Debug, Clone)]
+    struct Case {
+        windows: Vec<Window>,
+        nulls: Vec<[f32; 2]>,
+        logits: Vec<Vec<[f32; 2]>>,
+        tokens: Vec<(u32, u32)>,
+        max_answer_length: usize,
+    }
+
+    /// Quantised logits, so that there are ties; some tokens are white space.
+    fn cases() -> impl Strategy<Value = Case> {
+        (1..40usize, 1..20usize, 0..20usize, 1..8usize, any::<u64>()).prop_map(|(count, room, share, length, seed)| {
+            let mut state = seed | 1;
+            let mut next = move |below: u64| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                (state >> 33) % below
+            };
+            let windows = windows(count, room, share % room);
+            let mut pair = || [next(9) as f32 - 4.0, next(9) as f32 - 4.0];
+            let nulls = windows.iter().map(|_| pair()).collect();
+            let logits = windows.iter().map(|w| w.tokens.clone().map(|_| pair()).collect()).collect();
+            let tokens = (0..count as u32).map(|i| (i, i + u32::from(pair()[0] > -3.0))).collect();
+            Case { windows, nulls, logits, tokens, max_answer_length: length }
+        })
+    }
+
+    impl Case {
+        fn evidence(&self) -> Evidence {
+            let mut evidence = Evidence::new(self.max_answer_length);
+            for ((window, null), logits) in self.windows.iter().zip(&self.nulls).zip(&self.logits) {
+                evidence.push(window, *null, logits);
+            }
+            evidence
+        }
+
+        /// Every pair of tokens of every window, kept if the definition admits it; the best first.
+        fn brute_force(&self) -> Vec<TokenSpan> {
+            let mut spans = Vec::new();
+            for (window, logits) in self.windows.iter().zip(&self.logits) {
+                for start in window.tokens.clone() {
+                    for end in window.tokens.clone() {
+                        let admissible = window.starts.contains(&start)
+                            && start <= end
+                            && end < start + self.max_answer_length
+                            && self.tokens[start..=end].iter().any(|(from, to)| from < to);
+                        if admissible {
+                            let start_logit = logits[start - window.tokens.start][0];
+                            let end_logit = logits[end - window.tokens.start][1];
+                            spans.push(TokenSpan { start, end, start_logit, end_logit });
+                        }
+                    }
+                }
+            }
+            spans.sort_by(|a, b| b.sum().total_cmp(&a.sum()).then(a.start.cmp(&b.start)).then(a.end.cmp(&b.end)));
+            spans
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn spans_are_those_of_the_definition(case in cases(), count in 1..9usize, least in -8..9i32) {
+            let (evidence, all) = (case.evidence(), case.brute_force());
+            let null = case.nulls.iter().map(|null| f64::from(null[0] + null[1])).fold(f64::INFINITY, f64::min);
+            prop_assert_eq!(evidence.null_score(), null);
+            let best = all.first().map_or(f64::NEG_INFINITY, TokenSpan::sum);
+            prop_assert_eq!(evidence.best_sum(&case.tokens), best);
+            let total = (null.exp() + all.iter().map(|span| span.sum().exp()).sum::<f64>()).ln();
+            prop_assert!((evidence.log_total(&case.tokens) - total).abs() < 1e-9);
+
+            let mut greedy: Vec<TokenSpan> = Vec::new();
+            for span in all.iter().filter(|span| span.sum() >= f64::from(least)) {
+                if greedy.len() < count && greedy.iter().all(|other| span.end < other.start || other.end < span.start) {
+                    greedy.push(*span);
+                }
+            }
+            prop_assert_eq!(evidence.best(&case.tokens, count, f64::from(least)), greedy);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! How documents are read: what the caller asks for, made into a plan for one question.
+
+use super::Settings;
+use crate::config::Config;
+use crate::{Error, Result};
+
+/// Which tokens of an input see, and are seen by, all others.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum GlobalAttention {
+    /// Everything before the first separator: `<s>` and the question.
+    #[default]
+    Question,
+    /// `<s>` alone.
+    First,
+    /// No token.
+    None,
+    /// These positions of every input; a shorter input has those that exist in it.
+    List(Vec<usize>),
+}
+
+/// How documents are read. `None` stands for what the checkpoint says, else for the default.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadOptions {
+    /// Tokens of a whole input: specials, question and window. Default and maximum: the positions of the model.
+    pub max_tokens: Option<usize>,
+    /// Tokens that neighbouring windows share. Default: the largest attention window, at most a quarter of the room
+    /// that an input has for the document.
+    pub doc_stride: Option<usize>,
+    /// Tokens of the longest answer. Default 30.
+    pub max_answer_length: Option<usize>,
+    /// No answer when `null_odds` is larger than this. Default 0.
+    pub null_score_diff_threshold: Option<f64>,
+    /// How many spans an answer lists.
+    pub spans: SpanList,
+    /// Which tokens have global attention.
+    pub global_attention: GlobalAttention,
+}
+
+/// How many spans an answer lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpanList {
+    /// The best ones, at most so many.
+    Top(usize),
+    /// All that are above the threshold, `n - S <= threshold`; the best one if none is.
+    All,
+}
+
+impl Default for SpanList {
+    fn default() -> Self {
+        SpanList::Top(1)
+    }
+}
+
+const MAX_ANSWER_LENGTH: usize = 30;
+const SEPARATORS: usize = 2;
+
+/// What is settled once question, options, settings and model are known.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    /// Separators between question and document.
+    pub separators: usize,
+    /// Tokens of the document in a window, at most.
+    pub room: usize,
+    pub doc_stride: usize,
+    pub max_answer_length: usize,
+    pub threshold: f64,
+    pub spans: SpanList,
+}
+
+impl Plan {
+    /// - `question`: tokens of the question
+    pub fn new(options: &ReadOptions, settings: &Settings, config: &Config, question: usize) -> Result<Self> {
+        let max_tokens = options.max_tokens.unwrap_or(config.max_tokens());
+        if max_tokens > config.max_tokens() {
+            let most = config.max_tokens();
+            return Err(Error::Option(format!("max_tokens {max_tokens}: the model has positions for {most}")));
+        }
+        let separators = settings.separators.unwrap_or(SEPARATORS);
+        let specials = 1 + separators + 1; // <s> question </s></s> document </s>
+        if question == 0 {
+            return Err(Error::EmptyQuestion);
+        }
+        if question + specials >= max_tokens {
+            let tokens_max = max_tokens.saturating_sub(specials + 1);
+            return Err(Error::QuestionTooLong { tokens: question, tokens_max });
+        }
+        let room = max_tokens - question - specials;
+        let window = config.attention_window.iter().copied().max().unwrap_or(0);
+        let doc_stride = options.doc_stride.unwrap_or(window.min(room / 4));
+        if doc_stride >= room {
+            let message = format!("doc_stride {doc_stride}: windows have room for {room} tokens of the document");
+            return Err(Error::Option(message));
+        }
+        let max_answer_length = options.max_answer_length.or(settings.max_answer_length).unwrap_or(MAX_ANSWER_LENGTH);
+        if max_answer_length == 0 {
+            return Err(Error::Option("max_answer_length 0: expected 1 or more".into()));
+        }
+        if options.spans == SpanList::Top(0) {
+            return Err(Error::Option("top_k 0: expected 1 or more".into()));
+        }
+        let threshold = options.null_score_diff_threshold.or(settings.null_score_diff_threshold).unwrap_or(0.0);
+        if threshold.is_nan() {
+            return Err(Error::Option("null_score_diff_threshold NaN: expected a number".into()));
+        }
+        check_list(&options.global_attention, max_tokens)?;
+        Ok(Self { separators, room, doc_stride, max_answer_length, threshold, spans: options.spans })
+    }
+}
+
+fn check_list(global_attention: &GlobalAttention, max_tokens: usize) -> Result<()> {
+    match global_attention {
+        GlobalAttention::List(positions) => match positions.iter().find(|&&position| position >= max_tokens) {
+            Some(position) => {
+                Err(Error::Option(format!("global attention at position {position}: inputs have {max_tokens} tokens")))
+            }
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
+impl GlobalAttention {
+    /// The global positions of an input of `tokens`, of which `first_segment` stand before the first separator.
+    pub(super) fn positions(&self, first_segment: usize, tokens: usize) -> Vec<usize> {
+        match self {
+            GlobalAttention::Question => (0..first_segment).collect(),
+            GlobalAttention::First => vec![0],
+            GlobalAttention::None => Vec::new(),
+            GlobalAttention::List(positions) => {
+                let mut positions: Vec<usize> =
+                    positions.iter().copied().filter(|&position| position < tokens).collect();
+                positions.sort_unstable();
+                positions.dedup();
+                positions
+            }
+        }
+    }
+}
