@@ -185,20 +185,22 @@ def make(folder, seed):
     save_file(golden, HERE / folder / "golden.safetensors", metadata={"made_with": made_with})
 
 
-def randomise(model, generator):
+def randomise(model, generator, query_gain=1.6, value_gain=1.0, head_gain=1.6, bias=0.3):
     """Weights so large that attention is far from uniform, and no bias or layer norm that a reader could leave out."""
     import torch
 
+    gains = {"query": query_gain, "key": query_gain, "value": value_gain, "attention.output": value_gain}
+    gains |= {"qa_outputs": head_gain, "classifier": head_gain}
     for name, parameter in model.named_parameters():
         noise = torch.randn(parameter.shape, generator=generator)
         if name.lower().endswith(("layernorm.weight", "layer_norm.weight")):
             value = 1 + 0.2 * noise
         elif parameter.dim() == 1:
-            value = 0.3 * noise
+            value = bias * noise
         elif "embeddings" in name:
             value = 0.3 * noise
         else:
-            gain = 1.6 if any(part in name for part in ("query", "key", "qa_outputs", "classifier")) else 1
+            gain = next((gain for part, gain in gains.items() if part in name), 1)
             value = gain * noise / parameter.shape[1] ** 0.5
         parameter.data.copy_(value)
 
