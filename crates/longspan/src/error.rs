@@ -64,6 +64,14 @@ pub enum Error {
     /// The document has no text.
     #[error("the document is empty")]
     EmptyDocument,
+    /// The document is longer than offsets reach.
+    #[error("the document has {bytes} bytes, the most is {bytes_max}")]
+    DocumentTooLong {
+        /// Length of its UTF-8.
+        bytes: usize,
+        /// The longest that can be read.
+        bytes_max: usize,
+    },
     /// The question leaves no room for a document.
     #[error("the question has {tokens} tokens, at most {tokens_max} leave room for a document")]
     QuestionTooLong {

@@ -128,8 +128,8 @@ impl Reader {
         let settings =
             source.read(settings::FILE)?.map_or(Ok(Settings::default()), |json| Settings::from_json(&json))?;
         let tokenizer = Tokenizer::load(|name| source.read(name))?;
-        if tokenizer.vocab_size() > config.vocab_size {
-            let message = format!("{} tokens, the model has {}", tokenizer.vocab_size(), config.vocab_size);
+        if tokenizer.vocab_size > config.vocab_size {
+            let message = format!("{} tokens, the model has {}", tokenizer.vocab_size, config.vocab_size);
             return Err(Error::Format { file: "tokenizer".into(), message });
         }
         let model = Model::load(config, Task::QuestionAnswering, &Tensors::open(source)?)?;

@@ -1,0 +1,208 @@
+//! The reader on real questions, against transformers' logits followed by the SQuAD script's rule, in slow Python.
+//!
+//! `tests/golden/reader/make.py` makes the file and says what it holds; it is made again with every embedded model.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use longspan::checkpoint::Source;
+use longspan::{Answer, Error, GlobalAttention, ReadOptions, Reader, SpanList};
+use serde::Deserialize;
+
+static READER: LazyLock<Reader> = LazyLock::new(|| Reader::from_source(&Source::Folder(embedded())).unwrap());
+
+fn embedded() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/embedded")
+}
+
+#[derive(Deserialize)]
+struct Golden {
+    max_answer_length: usize,
+    null_score_diff_threshold: f64,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    setting: String,
+    question: String,
+    context: String,
+    max_tokens: Option<usize>,
+    doc_stride: Option<usize>,
+    windows: usize,
+    tokens: usize,
+    answered: bool,
+    text: String,
+    start_byte: usize,
+    end_byte: usize,
+    start_logit: f32,
+    end_logit: f32,
+    score: f64,
+    no_answer_score: f64,
+    null_odds: f64,
+}
+
+fn golden() -> Golden {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/reader/golden.json.gz");
+    let mut json = String::new();
+    flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()).read_to_string(&mut json).unwrap();
+    serde_json::from_str(&json).unwrap()
+}
+
+fn ask(question: &str, text: &str, options: &ReadOptions) -> Answer {
+    let document = READER.document(text).unwrap();
+    READER.answer_batch(&[(question, &document)], options, &mut |_| {}).unwrap().remove(0)
+}
+
+#[test]
+fn real_questions_are_answered_as_the_script_answers_them() {
+    let golden = golden();
+    let mut largest: f64 = 0.0;
+    for case in &golden.cases {
+        let options = ReadOptions {
+            max_tokens: case.max_tokens,
+            doc_stride: case.doc_stride,
+            max_answer_length: Some(golden.max_answer_length),
+            null_score_diff_threshold: Some(golden.null_score_diff_threshold),
+            ..ReadOptions::default()
+        };
+        let answer = ask(&case.question, &case.context, &options);
+        let what = format!("{}: {}", case.setting, case.question);
+        assert_eq!(
+            (answer.answered, answer.windows, answer.tokens),
+            (case.answered, case.windows, case.tokens),
+            "{what}"
+        );
+        let span = &answer.spans[0];
+        assert_eq!((span.bytes.start, span.bytes.end), (case.start_byte, case.end_byte), "{what}");
+        assert_eq!(case.context[span.bytes.start..span.bytes.end], case.text, "{what}");
+        let numbers = [
+            (span.start_logit.into(), case.start_logit.into()),
+            (span.end_logit.into(), case.end_logit.into()),
+            (span.score, case.score),
+            (answer.no_answer_score, case.no_answer_score),
+            (answer.null_odds, case.null_odds),
+        ];
+        for (found, expected) in numbers {
+            let difference: f64 = found - expected;
+            assert!(difference.abs() < 1e-4, "{what}: {found} for {expected}");
+            largest = largest.max(difference.abs());
+        }
+    }
+    println!("{} questions, largest difference {largest:e}", golden.cases.len());
+}
+
+#[test]
+fn a_batch_gives_what_each_pair_gives_alone() {
+    let golden = golden();
+    let cases: Vec<&Case> = golden.cases.iter().filter(|case| case.setting == "paragraph").take(12).collect();
+    let documents: Vec<_> = cases.iter().map(|case| READER.document(&case.context).unwrap()).collect();
+    let pairs: Vec<_> =
+        cases.iter().zip(&documents).map(|(case, document)| (case.question.as_str(), document)).collect();
+    let options = ReadOptions { max_tokens: Some(120), spans: SpanList::Top(3), ..ReadOptions::default() };
+    let mut heard = Vec::new();
+    let together = READER.answer_batch(&pairs, &options, &mut |progress| heard.push(progress)).unwrap();
+    for (pair, answer) in pairs.iter().zip(&together) {
+        assert_eq!(READER.answer_batch(&[*pair], &options, &mut |_| {}).unwrap()[0], *answer);
+    }
+    let last = heard[heard.len() - 1];
+    assert_eq!(last.tokens_done, last.tokens);
+}
+
+/// Text that has tripped others up: the answer is always a slice of it, within its words.
+#[test]
+fn places_are_exact_in_any_text() {
+    for text in [
+        "Der Zug fährt um 8 Uhr.\r\nEr hält in Köln.\r\n",
+        "e\u{301}cole e\u{301}le\u{300}ve 🚂👩‍👩‍👧‍👦🏳️‍🌈 the train leaves at noon 🚂",
+        "\u{feff}zero\u{200b}width\u{200d} joined, the answer is\u{a0}forty\u{a0}two\u{2009}!",
+        "He wrote </s> and <mask> and [SEP] [CLS] [MASK] in the text. The answer is [SEP].",
+        "   \n\n\t  leading and trailing   \n\n",
+        "中文的問題是什麼?答案是四十二。",
+        "a",
+        "?",
+    ] {
+        for question in ["What is the answer?", "When does the train leave?", "</s> [SEP] <mask>"] {
+            for max_tokens in [None, Some(24)] {
+                let options = ReadOptions {
+                    max_tokens,
+                    spans: SpanList::Top(50),
+                    null_score_diff_threshold: Some(1e9),
+                    ..ReadOptions::default()
+                };
+                let answer = ask(question, text, &options);
+                assert!(answer.answered);
+                let mut total = answer.no_answer_score;
+                for (i, span) in answer.spans.iter().enumerate() {
+                    let found = &text[span.bytes.start..span.bytes.end];
+                    assert!(!found.is_empty() && found.trim() == found, "{text:?}: {found:?}");
+                    let free = |other: &longspan::Span| {
+                        span.bytes.end <= other.bytes.start || other.bytes.end <= span.bytes.start
+                    };
+                    assert!(answer.spans[..i].iter().all(free), "{text:?}: {found:?} overlaps a better one");
+                    assert!(i == 0 || answer.spans[i - 1].score >= span.score);
+                    total += span.score;
+                }
+                assert!(total <= 1.0 + 1e-9, "{total}");
+            }
+        }
+    }
+}
+
+#[test]
+fn all_lists_what_is_above_the_threshold() {
+    let text = &golden().cases[0].context;
+    let question = &golden().cases[0].question;
+    let ask = |threshold, spans| {
+        let options = ReadOptions { null_score_diff_threshold: Some(threshold), spans, ..ReadOptions::default() };
+        ask(question, text, &options)
+    };
+    let top = ask(0.0, SpanList::Top(1000));
+    let null = |answer: &Answer| answer.null_odds + f64::from(answer.spans[0].start_logit + answer.spans[0].end_logit);
+    for threshold in [2.0, 5.0, 12.0] {
+        let all = ask(threshold, SpanList::All);
+        let above =
+            |span: &&longspan::Span| null(&top) - f64::from(span.start_logit) - f64::from(span.end_logit) <= threshold;
+        assert_eq!(all.spans, top.spans.iter().filter(above).cloned().collect::<Vec<_>>(), "threshold {threshold}");
+    }
+    let none = ask(-100.0, SpanList::All);
+    assert!(!none.answered && none.spans.len() == 1 && none.best().is_none());
+    assert_eq!(none.score(), none.no_answer_score);
+}
+
+#[test]
+fn every_kind_of_global_attention_reads() {
+    let case = &golden().cases[0];
+    let ask = |global_attention| {
+        ask(&case.question, &case.context, &ReadOptions { global_attention, ..ReadOptions::default() })
+    };
+    let question = ask(GlobalAttention::Question);
+    let tokens = READER.document(&case.question).unwrap().tokens();
+    assert_eq!(question, ask(GlobalAttention::List((0..=tokens).rev().collect())));
+    assert_eq!(ask(GlobalAttention::First), ask(GlobalAttention::List(vec![0, 0])));
+    assert_ne!(question, ask(GlobalAttention::None));
+}
+
+#[test]
+fn what_cannot_be_read_is_an_error() {
+    let document = READER.document("Some text.").unwrap();
+    let fails = |question: &str, options: &ReadOptions| {
+        READER.answer_batch(&[(question, &document)], options, &mut |_| {}).unwrap_err().to_string()
+    };
+    let default = ReadOptions::default();
+    assert!(matches!(READER.answer("Why?", ""), Err(Error::EmptyDocument)));
+    assert!(matches!(READER.answer("Why?", " \n\t\u{a0}"), Err(Error::EmptyDocument)));
+    assert!(matches!(READER.answer(" ", "Some text."), Err(Error::EmptyQuestion)));
+    let long = "why ".repeat(5000);
+    assert_eq!(fails(&long, &default), "the question has 5000 tokens, at most 4091 leave room for a document");
+    let with = |options: ReadOptions| fails("Why?", &options);
+    let max_tokens = ReadOptions { max_tokens: Some(5000), ..default.clone() };
+    assert_eq!(with(max_tokens), "max_tokens 5000: the model has positions for 4096");
+    let tight = ReadOptions { max_tokens: Some(6), ..default.clone() };
+    assert_eq!(with(tight), "the question has 2 tokens, at most 1 leave room for a document");
+    let stride = ReadOptions { max_tokens: Some(20), doc_stride: Some(14), ..default.clone() };
+    assert_eq!(with(stride), "doc_stride 14: windows have room for 14 tokens of the document");
+    let list = ReadOptions { global_attention: GlobalAttention::List(vec![4096]), ..default };
+    assert_eq!(with(list), "global attention at position 4096: inputs have 4096 tokens");
+}
