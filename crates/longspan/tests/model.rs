@@ -11,7 +11,7 @@ use longspan::model::reference::ReferenceModel;
 use longspan::model::{Batch, Model, Sequence, Task};
 use safetensors::SafeTensors;
 
-const FOLDERS: [&str; 8] = [
+const FOLDERS: [&str; 10] = [
     "qa",
     "qa-head64",
     "qa-bert",
@@ -20,6 +20,9 @@ const FOLDERS: [&str; 8] = [
     "sequence-classification",
     "token-classification",
     "multiple-choice",
+    // Short models made long: the logits are those of the short models.
+    "converted-roberta",
+    "converted-bert",
 ];
 
 /// Largest difference that is allowed between f32 here and f32 in transformers.
