@@ -4,6 +4,18 @@
 //! Data flows one way: text → tokens with byte offsets → windows → [`model::Batch`] → start and end logits →
 //! spans under one normalisation over all windows → [`Answer`].
 //!
+//! ```
+//! # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/embedded");
+//! // A folder, or a model on the Hugging Face hub such as "mrm8488/longformer-base-4096-finetuned-squadv2".
+//! let reader = longspan::Reader::open(folder)?;
+//! let text = "The Shuttleworth locomotive was built in Lincoln. It first ran in 1848.";
+//! let answer = reader.answer("Where was the locomotive built?", text)?;
+//! let span = answer.best().expect("the text answers this");
+//! assert_eq!(&text[span.bytes.start..span.bytes.end], "Lincoln");
+//! assert!(reader.answer("Who painted the ceiling?", text)?.best().is_none());
+//! # Ok::<(), longspan::Error>(())
+//! ```
+//!
 //! The modules stand in floors, and each imports only from the floors below it:
 //!
 //! ```text
@@ -12,6 +24,9 @@
 //!  1  tokenizer       checkpoint       hub
 //!  0  error           config           tensor
 //! ```
+//!
+//! Offsets are bytes of the UTF-8 text. Nothing here needs an async runtime, a terminal or a network, the hub alone
+//! excepted; work runs on the current `rayon` pool.
 
 pub mod config;
 pub mod error;

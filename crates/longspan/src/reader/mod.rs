@@ -170,6 +170,22 @@ impl Reader {
 
     /// Asks many (question, document) pairs: one document many questions, many documents one.
     ///
+    /// ```
+    /// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/embedded");
+    /// use longspan::{ReadOptions, Reader, SpanList};
+    ///
+    /// let reader = Reader::open(folder)?;
+    /// let document = reader.document("The pump was installed in May 1911 by Ada Brown.")?;
+    /// let pairs = [("Who installed the pump?", &document), ("When was the pump installed?", &document)];
+    /// let options = ReadOptions { spans: SpanList::Top(3), ..ReadOptions::default() };
+    /// let answers = reader.answer_batch(&pairs, &options, &mut |progress| {
+    ///     eprintln!("{} of {} tokens", progress.tokens_done, progress.tokens);
+    /// })?;
+    /// let texts: Vec<&str> = answers.iter().filter_map(|a| a.best()).map(|s| &document.text()[s.bytes.start..s.bytes.end]).collect();
+    /// assert_eq!(texts, ["Ada Brown", "May 1911"]);
+    /// # Ok::<(), longspan::Error>(())
+    /// ```
+    ///
     /// Windows of all pairs go through the model in ragged batches of about one longest input; each answer is bit for
     /// bit what the pair gives alone. `progress` is called after every batch.
     ///
