@@ -36,6 +36,9 @@ pub enum Error {
         /// Which file, or which of several.
         wanted: &'static str,
     },
+    /// A checkpoint has no tokenizer of any known kind.
+    #[error("no tokenizer: neither tokenizer.json, nor vocab.json with merges.txt, nor vocab.txt")]
+    MissingTokenizer,
     /// A checkpoint lacks a tensor that its configuration asks for.
     #[error("tensor `{name}`: not in the checkpoint")]
     MissingTensor {
@@ -58,6 +61,14 @@ pub enum Error {
     /// The document has no text.
     #[error("the document is empty")]
     EmptyDocument,
+    /// A text is longer than offsets of 32 bits can say.
+    #[error("the text has {bytes} bytes, at most {bytes_max} can be read")]
+    TextTooLong {
+        /// Bytes of the text.
+        bytes: usize,
+        /// The most that would do.
+        bytes_max: usize,
+    },
     /// The question leaves no room for a document.
     #[error("the question has {tokens} tokens, at most {tokens_max} leave room for a document")]
     QuestionTooLong {

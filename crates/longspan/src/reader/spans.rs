@@ -251,17 +251,19 @@ mod tests {
     struct Case {
         token_spans: Vec<(u32, u32)>,
         windows: Vec<Window>,
-        /// For each window the null logits, then start and end logits of its tokens.
-        logits: Vec<((f32, f32), Vec<(f32, f32)>)>,
+        /// Of each window its null logits, start and end.
+        nulls: Vec<(f32, f32)>,
+        /// Of each window the start and end logits of its tokens.
+        logits: Vec<Vec<(f32, f32)>>,
         max_answer_length: usize,
     }
 
     impl Case {
         fn evidence(&self) -> Evidence<'_> {
             let mut evidence = Evidence::new(&self.token_spans, self.max_answer_length);
-            for (window, ((null_start, null_end), logits)) in self.windows.iter().zip(&self.logits) {
-                let (start, end): (Vec<f32>, Vec<f32>) = logits.iter().copied().unzip();
-                let (null_start, null_end) = (*null_start, *null_end);
+            for (k, window) in self.windows.iter().enumerate() {
+                let (start, end): (Vec<f32>, Vec<f32>) = self.logits[k].iter().copied().unzip();
+                let (null_start, null_end) = self.nulls[k];
                 evidence.add(window, WindowLogits { start: &start, end: &end, null_start, null_end });
             }
             evidence
@@ -270,7 +272,7 @@ mod tests {
         /// Every admissible span, by the definition.
         fn admissible(&self) -> Vec<Candidate> {
             let mut spans = Vec::new();
-            for (window, (_, logits)) in self.windows.iter().zip(&self.logits) {
+            for (window, logits) in self.windows.iter().zip(&self.logits) {
                 for start in window.starts.clone() {
                     for end in window.tokens.clone() {
                         let has_text = start <= end && self.token_spans[start..=end].iter().any(|span| span.0 < span.1);
@@ -312,13 +314,14 @@ mod tests {
         sizes.prop_flat_map(|(tokens, room, share, max_answer_length, levels)| {
             let windows = windows(tokens, room, (room as f64 * share) as usize);
             let pair = move || (logit(levels), logit(levels));
-            let of_window = |window: &Window| (pair(), prop::collection::vec(pair(), window.tokens.len()));
+            let of_window = |window: &Window| prop::collection::vec(pair(), window.tokens.len());
             let logits: Vec<_> = windows.iter().map(of_window).collect();
+            let nulls = prop::collection::vec(pair(), windows.len());
             let blank = prop::collection::vec(prop::bool::weighted(0.3), tokens);
-            (logits, blank).prop_map(move |(logits, blank)| {
+            (nulls, logits, blank).prop_map(move |(nulls, logits, blank)| {
                 let bytes = |(at, blank): (u32, &bool)| (at, if *blank { at } else { at + 1 });
                 let token_spans = (0..).zip(&blank).map(bytes).collect();
-                Case { token_spans, windows: windows.clone(), logits, max_answer_length }
+                Case { token_spans, windows: windows.clone(), nulls, logits, max_answer_length }
             })
         })
     }
@@ -333,7 +336,7 @@ mod tests {
             prop_assert_eq!(evidence.best(), greedy.first().copied());
             prop_assert_eq!(evidence.ranked().collect::<Vec<_>>(), greedy.clone());
 
-            let nulls = case.logits.iter().map(|((start, end), _)| f64::from(*start) + f64::from(*end));
+            let nulls = case.nulls.iter().map(|(start, end)| f64::from(*start) + f64::from(*end));
             let null_score = nulls.fold(f64::INFINITY, f64::min);
             prop_assert_eq!(evidence.null_score(), null_score);
             let best = greedy.first().map_or(f64::NEG_INFINITY, |span| span.logit_sum);
@@ -349,7 +352,8 @@ mod tests {
         Case {
             token_spans: (0..logits.len() as u32).map(|at| (at, at + 1)).collect(),
             windows: windows(logits.len(), logits.len(), 0),
-            logits: vec![(null, logits.to_vec())],
+            nulls: vec![null],
+            logits: vec![logits.to_vec()],
             max_answer_length,
         }
     }
