@@ -36,6 +36,9 @@ pub enum Error {
         /// Which file, or which of several.
         wanted: &'static str,
     },
+    /// A checkpoint has no tokenizer of any known kind.
+    #[error("no tokenizer: neither tokenizer.json, nor vocab.json with merges.txt, nor vocab.txt")]
+    MissingTokenizer,
     /// A checkpoint lacks a tensor that its configuration asks for.
     #[error("tensor `{name}`: not in the checkpoint")]
     MissingTensor {
@@ -64,9 +67,9 @@ pub enum Error {
     /// The document has no text.
     #[error("the document is empty")]
     EmptyDocument,
-    /// The document is longer than offsets reach.
-    #[error("the document has {bytes} bytes, the most is {bytes_max}")]
-    DocumentTooLong {
+    /// A text is longer than offsets reach.
+    #[error("the text has {bytes} bytes, the most is {bytes_max}")]
+    TextTooLong {
         /// Length of its UTF-8.
         bytes: usize,
         /// The longest that can be read.

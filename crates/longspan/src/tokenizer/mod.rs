@@ -1,11 +1,9 @@
 //! Text → tokens with byte offsets.
 //!
-//! ```text
-//! files        tokenizer.json, or the vocabulary files that stand for one
-//! pieces       long texts are cut where the pieces give the same tokens as the whole
-//! ```
+//! A text is only ever text here: whatever the files of a checkpoint say, no special token is added, none is found in
+//! a text, nothing is cut off and nothing is padded. The reader puts the special tokens around.
 
-mod files;
+mod load;
 mod pieces;
 
 use std::borrow::Cow;
@@ -13,6 +11,7 @@ use std::borrow::Cow;
 use rayon::prelude::*;
 
 use crate::{Error, Result};
+use pieces::CutRule;
 
 /// A range of bytes of a text: `text[start..end]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -28,87 +27,104 @@ pub struct ByteSpan {
 pub struct Tokens {
     /// Vocabulary ids.
     pub ids: Vec<u32>,
-    /// For each token its (start, end) in bytes of the text, white space at both ends left out: a token of white space
-    /// alone is empty. Starts never fall; a token that is part of a character covers the whole of it.
+    /// For each token its (start, end) in bytes of the text, white space at both ends left out; empty where the token
+    /// is nothing but white space. Both ends lie between characters, and no start lies before the one before it.
     pub spans: Vec<(u32, u32)>,
 }
 
 /// A tokenizer and the ids of its special tokens.
+#[derive(Debug)]
 pub struct Tokenizer {
-    inner: tokenizers::Tokenizer,
-    /// Ids are below this.
-    pub vocab_size: usize,
-    /// `<s>` or `[CLS]`: the first token of an input.
+    /// `<s>` or `[CLS]`.
     pub cls_token_id: u32,
-    /// `</s>` or `[SEP]`: between the parts of an input, and at its end.
+    /// `</s>` or `[SEP]`.
     pub sep_token_id: u32,
-    /// `<mask>` or `[MASK]`, where there is one.
+    /// `<pad>` or `[PAD]`.
+    pub pad_token_id: Option<u32>,
+    /// `<mask>` or `[MASK]`.
     pub mask_token_id: Option<u32>,
+    /// `<unk>` or `[UNK]`.
+    pub unk_token_id: Option<u32>,
+    /// One more than the largest id: how many rows an embedding must have.
+    pub vocab_size: usize,
+    /// The file that the tokenizer came from, for messages.
+    file: &'static str,
+    inner: tokenizers::Tokenizer,
+    cut_rule: CutRule,
 }
+
+/// Texts up to about this size are tokenized at once, longer ones in pieces of about this size.
+const PIECE_BYTES: usize = 64 << 10;
 
 impl Tokenizer {
     /// Loads `tokenizer.json`, or `vocab.json` + `merges.txt`, or `vocab.txt`; `read` gives the content of a file.
     ///
-    /// # Errors
-    /// When none of them is there, one is malformed, or the special tokens are not in the vocabulary.
-    pub fn load(read: impl Fn(&str) -> Result<Option<Cow<'static, [u8]>>>) -> Result<Self> {
-        let files::Loaded { mut tokenizer, special } = files::load(&read)?;
-        // What the file says about whole inputs is not for documents: they are never cut nor padded, and a literal `</s>`
-        // in a text is text.
-        tokenizer.with_truncation(None).map_err(|e| files::wrong("tokenizer.json", e))?;
-        tokenizer.with_padding(None);
-        tokenizer.set_encode_special_tokens(true);
-        let id = |role: &str| {
-            let names = special.names(role);
-            names.iter().find_map(|name| tokenizer.token_to_id(name)).ok_or_else(|| {
-                let names = names.join("` or `");
-                files::wrong("tokenizer", format!("no {role} `{names}` in the vocabulary"))
-            })
-        };
-        Ok(Self {
-            vocab_size: tokenizer.get_vocab(true).values().max().map_or(0, |&id| id as usize + 1),
-            cls_token_id: id("cls_token")?,
-            sep_token_id: id("sep_token")?,
-            mask_token_id: id("mask_token").ok(),
-            inner: tokenizer,
-        })
-    }
-
-    /// Tokens of `text`, of any length.
+    /// `tokenizer_config.json` and `special_tokens_map.json` are obeyed. Without the former no prefix space is added
+    /// and WordPiece lower-cases.
     ///
     /// # Errors
-    /// When the text is longer than 4 GiB, or the tokenizer fails on it.
-    pub fn encode(&self, text: &str) -> Result<Tokens> {
-        self.encode_in_pieces(text, pieces::BYTES)
+    /// [`Error::MissingTokenizer`] when there is none of these files, [`Error::Format`] when one of them is not what
+    /// it should be or `[CLS]` or `[SEP]` is missing, and what `read` says.
+    pub fn load(read: impl Fn(&str) -> Result<Option<Cow<'static, [u8]>>>) -> Result<Self> {
+        load::load(&read)
     }
 
-    fn encode_in_pieces(&self, text: &str, bytes: usize) -> Result<Tokens> {
+    /// Tokens of `text`, of any length up to 4 GiB; a literal `</s>` or `[MASK]` stays plain text.
+    ///
+    /// Long texts are tokenized in parallel, in pieces that give the same tokens as the whole.
+    ///
+    /// # Errors
+    /// [`Error::TextTooLong`] above 4 GiB.
+    pub fn encode(&self, text: &str) -> Result<Tokens> {
+        self.encode_in_pieces(text, PIECE_BYTES)
+    }
+
+    fn encode_in_pieces(&self, text: &str, piece_bytes: usize) -> Result<Tokens> {
         let bytes_max = u32::MAX as usize;
         if text.len() > bytes_max {
-            return Err(Error::DocumentTooLong { bytes: text.len(), bytes_max });
+            return Err(Error::TextTooLong { bytes: text.len(), bytes_max });
         }
-        let pieces = pieces::cut(text, bytes);
-        let mut tokens = Tokens::default();
-        // A few pieces at a time, so that what the tokenizer makes of them does not add up over the document.
-        for pieces in pieces.chunks(4 * rayon::current_num_threads()) {
-            let done: Vec<Tokens> =
-                pieces.par_iter().map(|piece| self.encode_piece(text, piece.clone())).collect::<Result<_>>()?;
-            for piece in done {
-                tokens.ids.extend(piece.ids);
-                tokens.spans.extend(piece.spans);
+        let pieces: Vec<_> = self.cut_rule.pieces(text, piece_bytes).collect();
+        if let [_] = pieces[..] {
+            return self.encode_piece(text, 0);
+        }
+        // Four bytes a token is what English has. A group at a time bounds the memory of what is not yet appended.
+        let expected = text.len() / 4;
+        let mut tokens = Tokens { ids: Vec::with_capacity(expected), spans: Vec::with_capacity(expected) };
+        for group in pieces.chunks(8 * rayon::current_num_threads()) {
+            let encode = |piece: &std::ops::Range<usize>| self.encode_piece(&text[piece.clone()], piece.start);
+            let parts: Vec<Tokens> = group.par_iter().map(encode).collect::<Result<_>>()?;
+            for part in parts {
+                tokens.ids.extend(part.ids);
+                tokens.spans.extend(part.spans);
             }
         }
         Ok(tokens)
     }
 
-    fn encode_piece(&self, text: &str, piece: std::ops::Range<usize>) -> Result<Tokens> {
-        let encoding = self.inner.encode(&text[piece.clone()], false).map_err(|e| files::wrong("tokenizer", e))?;
-        let spans = encoding.get_offsets().iter().map(|&(start, end)| {
-            let token = &text[piece.start + start..piece.start + end];
-            let start = piece.start + end - token.trim_start().len();
-            let end = start + token.trim().len();
-            (start as u32, end as u32)
-        });
-        Ok(Tokens { spans: spans.collect(), ids: encoding.get_ids().to_vec() })
+    /// Tokens of a part of a text that starts `at` bytes from the text's start.
+    fn encode_piece(&self, piece: &str, at: usize) -> Result<Tokens> {
+        let encoding = self.inner.encode(piece, false).map_err(|error| load::format_error(self.file, error))?;
+        let mut latest_start = 0;
+        let span = |&offsets: &(usize, usize)| {
+            let (start, end) = trimmed(piece, offsets);
+            // A token may be part of a character only, or come from characters that a normaliser has put in another
+            // order. Spans keep the order of the tokens all the same.
+            latest_start = start.max(latest_start);
+            ((at + latest_start) as u32, (at + end.max(latest_start)) as u32)
+        };
+        Ok(Tokens { ids: encoding.get_ids().to_vec(), spans: encoding.get_offsets().iter().map(span).collect() })
     }
 }
+
+/// The span without white space at its ends, widened to whole characters; empty, at its end, where all is white space.
+fn trimmed(text: &str, (start, end): (usize, usize)) -> (usize, usize) {
+    let end = text.ceil_char_boundary(end);
+    let start = text.floor_char_boundary(start.min(end));
+    let from_text = text[start..end].trim_start();
+    let start = end - from_text.len();
+    (start, start + from_text.trim_end().len())
+}
+
+#[cfg(test)]
+mod tests;

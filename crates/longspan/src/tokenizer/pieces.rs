@@ -1,32 +1,82 @@
-//! Where a long text may be cut so that its pieces give the same tokens as the whole.
+//! Where a text may be cut so that its pieces give the same tokens as the whole.
 //!
-//! Before an ASCII space that follows a character other than white space:
-//! - byte-level BPE splits there, for none of its words goes on over white space (`\s+(?!\S)` looks ahead only, and what
-//!   lies ahead stays in the piece), and adds no space to a text that begins with one;
-//! - BERT splits at white space, and neither its removal of control characters nor the decomposition of accents
-//!   reaches across a space, which begins a new character.
+//! A cut stands before a space or a newline that follows a character that is not white space. It is exact where
+//! three things hold:
+//!
+//! 1. The normaliser works on one character at a time, or on a base with its combining marks, and keeps white space.
+//!    A space is a base, so no mark moves or merges across the cut. What it removes may stand before a cut: see 2.
+//! 2. The pre-tokenizer always splits there and looks no further.
+//!    - GPT-2's pattern, ` ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+` and contractions: no alternative goes
+//!      from another character to white space, so a match ends at the cut; it looks ahead only from white space,
+//!      whose next other character is before the cut. It counts white space, so no normaliser may remove what
+//!      stands between two runs of it: there must be none.
+//!    - BERT's drops white space, so it splits at the cut, and how much there is does not matter.
+//!    - Metaspace splits before each space and at no other white space, and looks at nothing else.
+//! 3. Nothing is put before a later piece that is not put there in the whole. Where a space is put before a text that
+//!    does not start with one, only a cut before a space does no harm.
+//!
+//! The model then sees the same words. Tokens that were added to the vocabulary are found before all that, so they
+//! must neither hold nor take in white space. For every other tokenizer the text stays whole.
 
 use std::ops::Range;
 
-/// Size of a piece, about.
-pub(super) const BYTES: usize = 1 << 16;
+use tokenizers::{NormalizerWrapper, PreTokenizerWrapper};
 
-/// Pieces of at least `bytes` bytes each but the last; a text without a place to cut is one piece.
-pub(super) fn cut(text: &str, bytes: usize) -> Vec<Range<usize>> {
-    let mut pieces = Vec::new();
-    let mut start = 0;
-    while text.len() - start > bytes {
-        let Some(end) = next_place(text, start + bytes) else { break };
-        pieces.push(start..end);
-        start = end;
-    }
-    pieces.push(start..text.len());
-    pieces
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CutRule {
+    Nowhere,
+    BeforeSpace,
+    BeforeSpaceOrNewline,
 }
 
-/// The first place at or after byte `from`, which may lie inside a character.
-fn next_place(text: &str, from: usize) -> Option<usize> {
-    let spaces = text.as_bytes().iter().enumerate().skip(from.max(1)).filter(|&(_, &byte)| byte == b' ');
-    let after_a_word = |at: usize| text[..at].chars().next_back().is_some_and(|before| !before.is_whitespace());
-    spaces.map(|(at, _)| at).find(|&at| after_a_word(at))
+impl CutRule {
+    /// The rule that is exact for this tokenizer.
+    pub(super) fn of(tokenizer: &tokenizers::Tokenizer) -> Self {
+        let takes_space = tokenizer.get_added_tokens_decoder().into_values().any(|token| {
+            !token.content.bytes().all(|byte| byte.is_ascii_graphic()) || (token.rstrip && !token.special)
+        });
+        if takes_space {
+            return CutRule::Nowhere;
+        }
+        match (tokenizer.get_normalizer(), tokenizer.get_pre_tokenizer()) {
+            (None, Some(PreTokenizerWrapper::ByteLevel(split))) if split.use_regex => match split.add_prefix_space {
+                true => CutRule::BeforeSpace,
+                false => CutRule::BeforeSpaceOrNewline,
+            },
+            (None | Some(NormalizerWrapper::BertNormalizer(_)), Some(PreTokenizerWrapper::BertPreTokenizer(_))) => {
+                CutRule::BeforeSpaceOrNewline
+            }
+            (None, Some(PreTokenizerWrapper::Metaspace(split))) if split.get_split() => CutRule::BeforeSpace,
+            _ => CutRule::Nowhere,
+        }
+    }
+
+    /// Cuts `text` into pieces of at least `piece_bytes`, and no longer than the next place to cut. There is at least
+    /// one piece; only of an empty text is it empty.
+    pub(super) fn pieces(self, text: &str, piece_bytes: usize) -> impl Iterator<Item = Range<usize>> {
+        let mut next_start = Some(0);
+        std::iter::from_fn(move || {
+            let start = next_start?;
+            next_start = self.next_cut(text, start + piece_bytes.max(1));
+            Some(start..next_start.unwrap_or(text.len()))
+        })
+    }
+
+    /// The first place to cut at or after `from`.
+    fn next_cut(self, text: &str, from: usize) -> Option<usize> {
+        let is_place = |at: usize, byte: u8| {
+            let is_cut = match self {
+                CutRule::Nowhere => false,
+                CutRule::BeforeSpace => byte == b' ',
+                CutRule::BeforeSpaceOrNewline => byte == b' ' || byte == b'\n',
+            };
+            is_cut && text[..at].ends_with(|before: char| !before.is_whitespace())
+        };
+        let bytes = text.as_bytes().get(from..)?;
+        bytes
+            .iter()
+            .enumerate()
+            .map(|(at, &byte)| (from + at, byte))
+            .find_map(|(at, byte)| is_place(at, byte).then_some(at))
+    }
 }

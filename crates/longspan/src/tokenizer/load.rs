@@ -1,0 +1,292 @@
+//! From the files of a checkpoint to a tokenizer.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Display;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokenizers::models::bpe::{BPE, Vocab};
+use tokenizers::models::wordpiece::WordPiece;
+use tokenizers::normalizers::BertNormalizer;
+use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::{
+    AddedToken, ModelWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer as Inner,
+};
+
+use super::pieces::CutRule;
+use super::{Tokenizer, Tokens};
+use crate::{Error, Result};
+
+type Read<'a> = &'a dyn Fn(&str) -> Result<Option<Cow<'static, [u8]>>>;
+
+const TOKENIZER_JSON: &str = "tokenizer.json";
+const VOCAB_JSON: &str = "vocab.json";
+const MERGES_TXT: &str = "merges.txt";
+const VOCAB_TXT: &str = "vocab.txt";
+const CONFIG: &str = "tokenizer_config.json";
+const SPECIAL_TOKENS: &str = "special_tokens_map.json";
+const ADDED_TOKENS: &str = "added_tokens.json";
+
+/// What is read of `tokenizer_config.json`.
+#[derive(Debug, Default, Deserialize)]
+struct Config {
+    do_lower_case: Option<bool>,
+    strip_accents: Option<bool>,
+    tokenize_chinese_chars: Option<bool>,
+    add_prefix_space: Option<bool>,
+    #[serde(default)]
+    added_tokens_decoder: BTreeMap<u32, TokenAdded>,
+    #[serde(flatten)]
+    special: SpecialTokens,
+}
+
+/// The names of the special tokens, in `tokenizer_config.json` or `special_tokens_map.json`.
+#[derive(Debug, Default, Deserialize)]
+struct SpecialTokens {
+    cls_token: Option<TokenName>,
+    sep_token: Option<TokenName>,
+    pad_token: Option<TokenName>,
+    mask_token: Option<TokenName>,
+    unk_token: Option<TokenName>,
+}
+
+/// A token, as a string or as an object.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum TokenName {
+    Text(String),
+    Token { content: String },
+}
+
+impl TokenName {
+    fn content(&self) -> &str {
+        match self {
+            TokenName::Text(content) | TokenName::Token { content } => content,
+        }
+    }
+}
+
+/// An entry of `added_tokens_decoder`.
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+struct TokenAdded {
+    content: String,
+    single_word: bool,
+    lstrip: bool,
+    rstrip: bool,
+    normalized: bool,
+    special: bool,
+}
+
+impl Default for TokenAdded {
+    fn default() -> Self {
+        let (single_word, lstrip, rstrip, normalized, special) = (false, false, false, true, false);
+        Self { content: String::new(), single_word, lstrip, rstrip, normalized, special }
+    }
+}
+
+pub(super) fn load(read: Read<'_>) -> Result<Tokenizer> {
+    let config: Config = read_json(read, CONFIG)?.unwrap_or_default();
+    let special: SpecialTokens = read_json(read, SPECIAL_TOKENS)?.unwrap_or_default();
+
+    let (file, mut inner) = if let Some(json) = read(TOKENIZER_JSON)? {
+        let inner = Inner::from_bytes(&json).map_err(|error| format_error(TOKENIZER_JSON, error))?;
+        (TOKENIZER_JSON, with_config(inner, &config)?)
+    } else if let (Some(vocab), Some(merges)) = (read(VOCAB_JSON)?, read(MERGES_TXT)?) {
+        let inner = byte_level_bpe(&vocab, &merges, &config)?;
+        (VOCAB_JSON, with_added_tokens(inner, read, &config)?)
+    } else if let Some(vocab) = read(VOCAB_TXT)? {
+        let unk_token = config.special.unk_token.as_ref().or(special.unk_token.as_ref());
+        let inner = wordpiece(&vocab, unk_token.map_or("[UNK]", TokenName::content), &config)?;
+        (VOCAB_TXT, with_added_tokens(inner, read, &config)?)
+    } else {
+        return Err(Error::MissingTokenizer);
+    };
+
+    let roles = Roles { file, named: [&config.special, &special] };
+    let find = |role: fn(&SpecialTokens) -> &Option<TokenName>, usual| roles.find(&inner, role, usual);
+    let cls = find(|tokens| &tokens.cls_token, ["<s>", "[CLS]"])?;
+    let sep = find(|tokens| &tokens.sep_token, ["</s>", "[SEP]"])?;
+    let pad = find(|tokens| &tokens.pad_token, ["<pad>", "[PAD]"])?;
+    let mask = find(|tokens| &tokens.mask_token, ["<mask>", "[MASK]"])?;
+    let unk = find(|tokens| &tokens.unk_token, ["<unk>", "[UNK]"])?;
+    let missing = |names| format_error(file, format!("the vocabulary has neither {names}"));
+    let cls_token_id = cls.as_ref().ok_or_else(|| missing("`<s>` nor `[CLS]`"))?.1;
+    let sep_token_id = sep.as_ref().ok_or_else(|| missing("`</s>` nor `[SEP]`"))?.1;
+    let [pad_token_id, mask_token_id, unk_token_id] = [&pad, &mask, &unk].map(|role| role.as_ref().map(|role| role.1));
+
+    let roles: Vec<_> = [cls, sep, pad, mask, unk].into_iter().flatten().collect();
+    only_text(&mut inner, &roles).map_err(|error| format_error(file, error))?;
+    let vocab_size = inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
+    let cut_rule = CutRule::of(&inner);
+    let tokenizer = Tokenizer {
+        cls_token_id,
+        sep_token_id,
+        pad_token_id,
+        mask_token_id,
+        unk_token_id,
+        vocab_size,
+        file,
+        inner,
+        cut_rule,
+    };
+    check_literals(&tokenizer, &roles)?;
+    Ok(tokenizer)
+}
+
+/// The tokenizer of RoBERTa and its kin.
+fn byte_level_bpe(vocab: &[u8], merges: &[u8], config: &Config) -> Result<Inner> {
+    let vocab: HashMap<String, u32> = serde_json::from_slice(vocab).map_err(|error| format_error(VOCAB_JSON, error))?;
+    let vocab: Vocab = vocab.into_iter().collect();
+    let mut pairs = Vec::new();
+    for (number, line) in (1..).zip(utf8(MERGES_TXT, merges)?.lines()) {
+        if line.is_empty() || line.starts_with("#version") {
+            continue;
+        }
+        let pair = line.split_once(' ').filter(|(_, right)| !right.contains(' '));
+        let (left, right) = pair
+            .ok_or_else(|| format_error(MERGES_TXT, format!("line {number}: expected two tokens, found `{line}`")))?;
+        pairs.push((left.to_owned(), right.to_owned()));
+    }
+    let bpe = BPE::builder().vocab_and_merges(vocab, pairs).build().map_err(|error| format_error(MERGES_TXT, error))?;
+    let mut inner = Inner::new(bpe);
+    inner.with_pre_tokenizer(Some(ByteLevel::new(config.add_prefix_space.unwrap_or(false), true, true)));
+    Ok(inner)
+}
+
+/// The tokenizer of BERT and its kin.
+fn wordpiece(vocab: &[u8], unk_token: &str, config: &Config) -> Result<Inner> {
+    let vocab: Vocab = (0..).zip(utf8(VOCAB_TXT, vocab)?.lines()).map(|(id, token)| (token.to_owned(), id)).collect();
+    if !vocab.contains_key(unk_token) {
+        return Err(format_error(VOCAB_TXT, format!("no token `{unk_token}` in the vocabulary")));
+    }
+    let builder = WordPiece::builder().vocab(vocab).unk_token(unk_token.to_owned());
+    let mut inner = Inner::new(builder.build().map_err(|error| format_error(VOCAB_TXT, error))?);
+    inner.with_pre_tokenizer(Some(BertPreTokenizer));
+    let lowercase = config.do_lower_case.unwrap_or(true);
+    let chinese = config.tokenize_chinese_chars.unwrap_or(true);
+    let normalizer = BertNormalizer::new(true, chinese, config.strip_accents, lowercase);
+    inner.with_normalizer(Some(normalizer)).map_err(|error| format_error(VOCAB_TXT, error))?;
+    Ok(inner)
+}
+
+/// Where `tokenizer_config.json` says something, it is said over `tokenizer.json`, as transformers has it.
+fn with_config(mut inner: Inner, config: &Config) -> Result<Inner> {
+    if let Some(add_prefix_space) = config.add_prefix_space {
+        let mut split = inner.get_pre_tokenizer().cloned();
+        match &mut split {
+            Some(PreTokenizerWrapper::ByteLevel(level)) => level.add_prefix_space = add_prefix_space,
+            Some(PreTokenizerWrapper::Sequence(sequence)) => {
+                for step in sequence.as_mut() {
+                    if let PreTokenizerWrapper::ByteLevel(level) = step {
+                        level.add_prefix_space = add_prefix_space;
+                    }
+                }
+            }
+            _ => {}
+        }
+        inner.with_pre_tokenizer(split);
+    }
+    if let Some(NormalizerWrapper::BertNormalizer(normalizer)) = inner.get_normalizer() {
+        let mut normalizer = *normalizer;
+        normalizer.lowercase = config.do_lower_case.unwrap_or(normalizer.lowercase);
+        normalizer.handle_chinese_chars = config.tokenize_chinese_chars.unwrap_or(normalizer.handle_chinese_chars);
+        normalizer.strip_accents = config.strip_accents.or(normalizer.strip_accents);
+        inner.with_normalizer(Some(normalizer)).map_err(|error| format_error(TOKENIZER_JSON, error))?;
+    }
+    Ok(inner)
+}
+
+/// Tokens that others have added beside the vocabulary files, each with the id that it must get.
+fn with_added_tokens(mut inner: Inner, read: Read<'_>, config: &Config) -> Result<Inner> {
+    let named: HashMap<String, u32> = read_json(read, ADDED_TOKENS)?.unwrap_or_default();
+    let mut added: BTreeMap<u32, AddedToken> =
+        named.into_iter().map(|(content, id)| (id, AddedToken::from(content, false))).collect();
+    for (id, token) in &config.added_tokens_decoder {
+        let added_token = AddedToken::from(token.content.clone(), token.special)
+            .single_word(token.single_word)
+            .lstrip(token.lstrip)
+            .rstrip(token.rstrip)
+            .normalized(token.normalized);
+        added.insert(*id, added_token);
+    }
+    inner.add_tokens(added.values().cloned()).map_err(|error| format_error(ADDED_TOKENS, error))?;
+    for (id, token) in &added {
+        let found = inner.token_to_id(&token.content);
+        if found != Some(*id) {
+            let found = found.map_or("none".to_owned(), |id| id.to_string());
+            let message = format!("added token `{}`: expected id {id}, the vocabulary gives {found}", token.content);
+            return Err(format_error(CONFIG, message));
+        }
+    }
+    Ok(inner)
+}
+
+/// Where special tokens are looked up: what the files name, the first first, else the usual names.
+struct Roles<'a> {
+    file: &'static str,
+    named: [&'a SpecialTokens; 2],
+}
+
+impl Roles<'_> {
+    fn find(
+        &self,
+        inner: &Inner,
+        role: fn(&SpecialTokens) -> &Option<TokenName>,
+        usual: [&str; 2],
+    ) -> Result<Option<(String, u32)>> {
+        let of = |name: &str| inner.token_to_id(name).map(|id| (name.to_owned(), id));
+        match self.named.iter().find_map(|tokens| role(tokens).as_ref()) {
+            Some(name) => {
+                let missing = || format_error(self.file, format!("no token `{}` in the vocabulary", name.content()));
+                Ok(Some(of(name.content()).ok_or_else(missing)?))
+            }
+            None => Ok(usual.into_iter().find_map(of)),
+        }
+    }
+}
+
+/// Makes a tokenizer do nothing but turn text into tokens: no truncation, no padding, no template, no chance, and
+/// special tokens that are never found in a text.
+fn only_text(inner: &mut Inner, roles: &[(String, u32)]) -> tokenizers::Result<()> {
+    inner.with_truncation(None)?;
+    inner.with_padding(None);
+    inner.with_post_processor(None::<PostProcessorWrapper>);
+    // Some files list a special token as an ordinary one. Adding it again as special makes it one that can be left out.
+    inner.add_special_tokens(roles.iter().map(|(name, _)| AddedToken::from(name.clone(), true)))?;
+    inner.set_encode_special_tokens(true);
+    if let ModelWrapper::BPE(bpe) = inner.get_model()
+        && bpe.dropout.is_some()
+    {
+        let mut bpe = bpe.clone();
+        bpe.dropout = None;
+        inner.with_model(bpe);
+    }
+    Ok(())
+}
+
+/// A model of words may know its own special tokens as words. Then a text could say `[SEP]`, and no reader could tell.
+fn check_literals(tokenizer: &Tokenizer, roles: &[(String, u32)]) -> Result<()> {
+    for (name, id) in roles.iter().filter(|(_, id)| Some(*id) != tokenizer.unk_token_id) {
+        let Tokens { ids, .. } = tokenizer.encode(&format!("{name} a {name} b{name}{name}\n{name}"))?;
+        if ids.contains(id) {
+            return Err(format_error(tokenizer.file, format!("the text `{name}` would become the special token")));
+        }
+    }
+    Ok(())
+}
+
+fn read_json<T: DeserializeOwned>(read: Read<'_>, file: &str) -> Result<Option<T>> {
+    let Some(content) = read(file)? else { return Ok(None) };
+    serde_json::from_slice(&content).map(Some).map_err(|error| format_error(file, error))
+}
+
+fn utf8<'a>(file: &str, content: &'a [u8]) -> Result<&'a str> {
+    std::str::from_utf8(content).map_err(|error| format_error(file, error))
+}
+
+pub(super) fn format_error(file: &str, message: impl Display) -> Error {
+    Error::Format { file: file.to_owned(), message: message.to_string() }
+}

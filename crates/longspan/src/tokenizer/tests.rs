@@ -1,0 +1,354 @@
+use std::io::Read;
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+/// A file of `tests/data`.
+fn data(name: &str) -> Vec<u8> {
+    let path = format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn unpacked(name: &str) -> Vec<u8> {
+    let mut content = Vec::new();
+    flate2::read::GzDecoder::new(&data(name)[..]).read_to_end(&mut content).unwrap();
+    content
+}
+
+static MERGES: LazyLock<Vec<u8>> = LazyLock::new(|| unpacked("roberta-merges.txt.gz"));
+static ROBERTA: LazyLock<Vec<u8>> = LazyLock::new(|| unpacked("roberta-vocab.json.gz"));
+static MINILM: LazyLock<Vec<u8>> = LazyLock::new(|| unpacked("minilm-vocab.txt.gz"));
+
+/// MiniLM's `tokenizer.json`, whose vocabulary stands apart, with a change.
+fn minilm_json(change: impl Fn(&mut Value)) -> Vec<u8> {
+    let mut json: Value = serde_json::from_slice(&data("minilm-tokenizer.json")).unwrap();
+    let tokens = std::str::from_utf8(&MINILM).unwrap().lines();
+    json["model"]["vocab"] = tokens.zip(0..).map(|(token, id)| (token.to_owned(), Value::from(id))).collect();
+    change(&mut json);
+    json.to_string().into_bytes()
+}
+
+/// A `tokenizer.json` of RoBERTa as it is made from its vocabulary and merges, with a change.
+fn roberta_json(change: impl Fn(&mut Value)) -> Vec<u8> {
+    let mut json: Value = serde_json::from_str(&roberta(None).inner.to_string(false).unwrap()).unwrap();
+    change(&mut json);
+    json.to_string().into_bytes()
+}
+
+fn try_load(files: &[(&str, &[u8])]) -> Result<Tokenizer> {
+    let file = |name: &str| files.iter().find(|file| file.0 == name);
+    Tokenizer::load(|name| Ok(file(name).map(|file| Cow::Owned(file.1.to_vec()))))
+}
+
+#[track_caller]
+fn load(files: &[(&str, &[u8])]) -> Tokenizer {
+    try_load(files).unwrap()
+}
+
+fn roberta(config: Option<Value>) -> Tokenizer {
+    let config = config.unwrap_or(json!({})).to_string();
+    load(&[("vocab.json", &ROBERTA), ("merges.txt", &MERGES), ("tokenizer_config.json", config.as_bytes())])
+}
+
+fn minilm(config: Option<Value>) -> Tokenizer {
+    let config = config.unwrap_or(json!({})).to_string();
+    load(&[("vocab.txt", &MINILM), ("tokenizer_config.json", config.as_bytes())])
+}
+
+#[track_caller]
+fn check_error(files: &[(&str, &[u8])], expected: &str) {
+    assert_eq!(try_load(files).expect_err("no error").to_string(), expected);
+}
+
+#[test]
+fn known_answer() {
+    let roberta = roberta(None);
+    let ids = roberta.encode("What has Huggingface done ?").unwrap().ids;
+    let input = [&[roberta.cls_token_id], &ids[..], &[roberta.sep_token_id]].concat();
+    assert_eq!(input, [0, 2264, 34, 30581, 3923, 9021, 626, 17487, 2]);
+}
+
+#[test]
+fn special_tokens_and_sizes() {
+    let roberta = roberta(None);
+    assert_eq!((roberta.cls_token_id, roberta.sep_token_id), (0, 2));
+    let optional = [roberta.pad_token_id, roberta.mask_token_id, roberta.unk_token_id];
+    assert_eq!(optional, [Some(1), Some(50264), Some(3)]);
+    assert_eq!(roberta.vocab_size, 50265);
+
+    for minilm in [minilm(None), load(&[("tokenizer.json", &minilm_json(|_| {}))])] {
+        assert_eq!((minilm.cls_token_id, minilm.sep_token_id), (101, 102));
+        assert_eq!([minilm.pad_token_id, minilm.mask_token_id, minilm.unk_token_id], [Some(0), Some(103), Some(100)]);
+        assert_eq!(minilm.vocab_size, 30522);
+    }
+
+    let named = minilm(Some(json!({"cls_token": {"content": "[unused7]"}, "pad_token": null})));
+    assert_eq!((named.cls_token_id, named.pad_token_id), (8, Some(0)));
+    assert_eq!(named.encode("[unused7]").unwrap(), minilm(None).encode("[unused7]").unwrap());
+    let map = br#"{"cls_token": "[unused7]"}"#;
+    assert_eq!(load(&[("vocab.txt", &MINILM), ("special_tokens_map.json", map)]).cls_token_id, 8);
+}
+
+#[test]
+fn same_tokens_as_transformers() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tokenizer/tokens.json");
+    let golden: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    for case in golden["tokenizers"].as_array().unwrap() {
+        let config = Some(case["tokenizer_config"].clone()).filter(|config| !config.is_null());
+        let tokenizer = match (case["name"].as_str().unwrap(), case["files"][0].as_str().unwrap()) {
+            ("roberta", _) => roberta(config.clone()),
+            ("minilm", "vocab.txt") => minilm(config.clone()),
+            _ => load(&[("tokenizer.json", &minilm_json(|_| {}))]),
+        };
+        for (text, expected) in golden["texts"].as_array().unwrap().iter().zip(case["tokens"].as_array().unwrap()) {
+            let text = text.as_str().unwrap();
+            let tokens = tokenizer.encode(text).unwrap();
+            assert_eq!(json!(tokens.ids), expected["ids"], "{} {config:?}: {text:?}", case["name"]);
+            assert_eq!(json!(tokens.spans), expected["spans"], "{} {config:?}: {text:?}", case["name"]);
+        }
+    }
+}
+
+/// Everything that a file may say to make text into something else.
+fn hostile(json: &mut Value) {
+    json["truncation"] = json!({"max_length": 4, "strategy": "LongestFirst", "stride": 0, "direction": "Right"});
+    for token in json["added_tokens"].as_array_mut().unwrap() {
+        for (key, value) in [("lstrip", true), ("rstrip", true), ("normalized", true), ("special", false)] {
+            token[key] = Value::from(value);
+        }
+    }
+}
+
+#[test]
+fn files_cannot_change_text() {
+    let texts = [
+        "<s>a</s></s>b <pad><pad>  <mask>  <unk> c\n<mask>\n",
+        "[CLS] question [SEP] [SEP] document [SEP][PAD]  [MASK]  [UNK] x[MASK]",
+        "one two three four five six seven eight nine ten",
+    ];
+    let hostile_roberta = load(&[("tokenizer.json", &roberta_json(hostile))]);
+    let dropout = load(&[("tokenizer.json", &roberta_json(|json| json["model"]["dropout"] = json!(0.9)))]);
+    let hostile_minilm = load(&[("tokenizer.json", &minilm_json(hostile))]);
+    for text in texts {
+        let plain = roberta(None).encode(text).unwrap();
+        assert!(plain.ids.iter().all(|id| ![0, 1, 2, 3, 50264].contains(id)), "{text}");
+        assert_eq!(hostile_roberta.encode(text).unwrap(), plain);
+        assert_eq!(dropout.encode(text).unwrap(), plain);
+        let plain = minilm(None).encode(text).unwrap();
+        assert!(plain.ids.iter().all(|id| ![0, 100, 101, 102, 103].contains(id)), "{text}");
+        assert_eq!(hostile_minilm.encode(text).unwrap(), plain);
+    }
+}
+
+#[test]
+fn config_goes_over_tokenizer_json() {
+    let json = roberta_json(|_| {});
+    let with_space = load(&[("tokenizer.json", &json), ("tokenizer_config.json", br#"{"add_prefix_space": true}"#)]);
+    let text = "Hello world";
+    assert_eq!(with_space.encode(text).unwrap().ids, roberta(None).encode(" Hello world").unwrap().ids);
+    assert_eq!(with_space.encode(text).unwrap().spans, [(0, 5), (6, 11)]);
+
+    let json = minilm_json(|_| {});
+    let config = json!({"do_lower_case": false, "tokenize_chinese_chars": false, "strip_accents": true});
+    let cased = load(&[("tokenizer.json", &json), ("tokenizer_config.json", config.to_string().as_bytes())]);
+    for text in ["Hello caf\u{e9}", "\u{4e2d}\u{6587}"] {
+        assert_eq!(cased.encode(text).unwrap(), minilm(Some(config.clone())).encode(text).unwrap());
+    }
+}
+
+#[test]
+fn added_tokens_beside_a_vocabulary() {
+    let config = json!({"added_tokens_decoder": {
+        "50264": {"content": "<mask>", "lstrip": true, "special": true},
+        "50265": {"content": "Longspan"},
+    }});
+    let tokenizer = roberta(Some(config));
+    assert_eq!(tokenizer.vocab_size, 50266);
+    assert_eq!(tokenizer.encode("Longspan").unwrap().ids, [50265]);
+    let named = load(&[("vocab.txt", &MINILM), ("added_tokens.json", br#"{"longspan": 30522}"#)]);
+    assert_eq!(named.encode("Longspan").unwrap().ids, [30522]);
+    assert_eq!(named.vocab_size, 30523);
+
+    check_error(
+        &[("vocab.txt", &MINILM), ("added_tokens.json", br#"{"longspan": 40000}"#)],
+        "`tokenizer_config.json`: added token `longspan`: expected id 40000, the vocabulary gives 30522",
+    );
+}
+
+#[test]
+fn errors_name_the_file_and_the_token() {
+    check_error(&[], "no tokenizer: neither tokenizer.json, nor vocab.json with merges.txt, nor vocab.txt");
+    check_error(&[("vocab.json", b"{}")], &Error::MissingTokenizer.to_string());
+    check_error(&[("vocab.txt", b"[CLS]\n[UNK]\n")], "`vocab.txt`: the vocabulary has neither `</s>` nor `[SEP]`");
+    check_error(&[("vocab.txt", b"[CLS]\n[SEP]\n")], "`vocab.txt`: no token `[UNK]` in the vocabulary");
+    check_error(
+        &[("vocab.txt", &MINILM), ("special_tokens_map.json", br#"{"cls_token": "<cls>"}"#)],
+        "`vocab.txt`: no token `<cls>` in the vocabulary",
+    );
+    check_error(
+        &[("vocab.json", b"{\"a\": 0}"), ("merges.txt", b"#version: 0.2\na b c\n")],
+        "`merges.txt`: line 2: expected two tokens, found `a b c`",
+    );
+    let word = json!({
+        "version": "1.0", "added_tokens": [], "pre_tokenizer": {"type": "WhitespaceSplit"},
+        "model": {"type": "WordLevel", "vocab": {"<s>": 0, "</s>": 1, "<unk>": 2}, "unk_token": "<unk>"},
+    });
+    check_error(
+        &[("tokenizer.json", word.to_string().as_bytes())],
+        "`tokenizer.json`: the text `<s>` would become the special token",
+    );
+    for (file, content) in [("tokenizer.json", "{"), ("vocab.json", "[]"), ("vocab.txt", "\u{1}")] {
+        let files = [(file, content.as_bytes()), ("merges.txt", b"\xff")];
+        assert!(matches!(try_load(&files), Err(Error::Format { .. })), "{file}");
+    }
+}
+
+/// Tokenizers with each rule for cutting.
+static CUT: LazyLock<Vec<(&str, Tokenizer)>> = LazyLock::new(|| {
+    let metaspace = |scheme: &str| {
+        let json = roberta_json(|json| {
+            json["pre_tokenizer"] = json!({"type": "Metaspace", "replacement": "\u{120}", "prepend_scheme": scheme});
+        });
+        load(&[("tokenizer.json", &json)])
+    };
+    let added = json!([
+        {"id": 50265, "content": "New", "single_word": true, "lstrip": true, "rstrip": false, "normalized": true, "special": false},
+        {"id": 50266, "content": "he", "single_word": false, "lstrip": true, "rstrip": false, "normalized": false, "special": false},
+    ]);
+    vec![
+        ("byte-level", roberta(None)),
+        ("byte-level with a prefix space", roberta(Some(json!({"add_prefix_space": true})))),
+        (
+            "byte-level with added tokens",
+            load(&[("tokenizer.json", &roberta_json(|json| json["added_tokens"] = added.clone()))]),
+        ),
+        ("WordPiece", minilm(None)),
+        ("WordPiece, cased", minilm(Some(json!({"do_lower_case": false})))),
+        ("WordPiece, cased, without accents", minilm(Some(json!({"do_lower_case": false, "strip_accents": true})))),
+        ("metaspace always", metaspace("always")),
+        ("metaspace first", metaspace("first")),
+        ("metaspace never", metaspace("never")),
+    ]
+});
+
+/// Parts of text that are hard to cut between, with a bar after each.
+const HARD: &str = concat!(
+    " | | |  |   |\n|\n|\r\n|\t|\r|\u{b}|\u{85}|\u{a0}|\u{3000}|\u{2028}|\u{1c}|\u{0}|\u{7}|\u{200b}|\u{200d}|",
+    "\u{feff}|\u{fffd}|\u{ad}|\u{e000}|\u{378}|\u{301}|\u{323}|\u{307}|\u{302e}|\u{1d165}|\u{f71}\u{f72}|e\u{301}|",
+    "\u{e9}|\u{130}|\u{1f468}\u{200d}\u{1f469}|\u{1f1e9}|\u{1f44d}\u{1f3fd}|\u{2764}\u{fe0f}|\u{4e2d}|\u{2f800}|",
+    "</s>|<mask>|<pad>|[SEP]|[MASK]|New|he|'s|'ll|'|.|?!|##|\u{120}|\u{2581}|a|The|word|123|\u{bd}|",
+    "\u{5e9}\u{5c1}|\u{ac00}|\u{1100}\u{1161}|\u{3a3}|antidisestablish"
+);
+
+/// Text of such parts and of anything.
+fn text() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        8 => prop::sample::select(HARD.split('|').collect::<Vec<_>>()).prop_map(str::to_owned),
+        1 => any::<char>().prop_map(String::from),
+        1 => "[a-zA-Z]{1,9}",
+    ];
+    prop::collection::vec(part, 0..40).prop_map(|parts| parts.concat())
+}
+
+/// Spans lie in the text, between characters, in order, and have no white space at their ends.
+fn check_spans(text: &str, tokens: &Tokens) -> std::result::Result<(), TestCaseError> {
+    prop_assert_eq!(tokens.ids.len(), tokens.spans.len());
+    prop_assert!(tokens.spans.is_sorted_by_key(|span| span.0), "{:?}", tokens.spans);
+    for &(start, end) in &tokens.spans {
+        let token = text.get(start as usize..end as usize);
+        prop_assert!(token.is_some_and(|token| token.trim() == token), "{start}..{end}");
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1500) })]
+
+    #[test]
+    fn pieces_give_the_tokens_of_the_whole(text in text(), piece_bytes in 0usize..12) {
+        for (name, tokenizer) in CUT.iter() {
+            prop_assert!(tokenizer.cut_rule != CutRule::Nowhere, "{}", name);
+            let whole = tokenizer.encode_piece(&text, 0).unwrap();
+            check_spans(&text, &whole)?;
+            let in_pieces = tokenizer.encode_in_pieces(&text, piece_bytes).unwrap();
+            prop_assert_eq!(in_pieces, whole, "{}: {:?}", name, text);
+        }
+    }
+
+    #[test]
+    fn pieces_cover_the_text(text in text(), piece_bytes in 0usize..12) {
+        for rule in [CutRule::Nowhere, CutRule::BeforeSpace, CutRule::BeforeSpaceOrNewline] {
+            let mut end = 0;
+            for piece in rule.pieces(&text, piece_bytes) {
+                prop_assert_eq!(piece.start, end);
+                prop_assert!(piece.end > piece.start || text.is_empty());
+                end = piece.end;
+            }
+            prop_assert_eq!(end, text.len());
+        }
+    }
+}
+
+#[test]
+fn tokenizers_that_cannot_be_cut_stay_whole() {
+    let change_of = |key: &'static str, value: Value| move |json: &mut Value| json[key] = value.clone();
+    let added = |content: &str, rstrip: bool| {
+        json!([{"id": 50265, "content": content, "single_word": false, "lstrip": false, "rstrip": rstrip,
+            "normalized": false, "special": false}])
+    };
+    let changes = [
+        change_of(
+            "pre_tokenizer",
+            json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}),
+        ),
+        change_of(
+            "pre_tokenizer",
+            json!({"type": "Metaspace", "replacement": "\u{120}", "prepend_scheme": "always", "split": false}),
+        ),
+        change_of("normalizer", json!({"type": "Replace", "pattern": {"String": "a "}, "content": "b"})),
+        change_of("added_tokens", added("New York", false)),
+        change_of("added_tokens", added("New", true)),
+        change_of("added_tokens", added("\u{4e2d}", false)),
+    ];
+    for change in changes {
+        let tokenizer = load(&[("tokenizer.json", &roberta_json(change))]);
+        assert_eq!(tokenizer.cut_rule, CutRule::Nowhere);
+        let text = "a New York \u{4e2d} New one";
+        assert_eq!(tokenizer.encode_in_pieces(text, 1).unwrap(), tokenizer.encode_piece(text, 0).unwrap());
+    }
+}
+
+#[test]
+fn long_texts() {
+    // Each piece repeats itself, so the tokens of the whole are known without tokenizing it at once.
+    let line = "The quick brown fox\njumps over the lazy dog; caf\u{e9} \u{1f600}\r\n\n</s>.\n";
+    for tokenizer in [roberta(None), minilm(None)] {
+        let count = 20_000;
+        let one = tokenizer.encode(line).unwrap();
+        let tokens = tokenizer.encode(&line.repeat(count)).unwrap();
+        assert_eq!(tokens.ids.len(), count * one.ids.len());
+        for (at, ids) in tokens.ids.chunks(one.ids.len()).enumerate() {
+            assert_eq!(ids, one.ids);
+            let (start, end) = tokens.spans[at * one.ids.len()];
+            assert_eq!(start as usize, at * line.len());
+            assert_eq!(end - start, 3);
+        }
+    }
+}
+
+#[test]
+fn long_runs() {
+    // A run without a place to cut is one piece; its end must still be found by the pattern of white space.
+    // The engine of the pattern gives up after a million steps back.
+    for (tokenizer, runs) in [(roberta(None), [" ", "\u{3000}", "x"]), (minilm(None), [" ", "\u{301}", "x"])] {
+        for run in runs {
+            let text = format!("a{} b c", run.repeat(1_100_000));
+            let tokens = tokenizer.encode(&text).unwrap();
+            let ends: Vec<_> = tokens.spans.iter().rev().take(2).map(|span| text.len() as u32 - span.1).collect();
+            assert_eq!(ends, [0, 2], "a run of {run:?}");
+        }
+    }
+}
