@@ -6,7 +6,9 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::time::Instant;
 
-use longspan::{Document, ReadOptions, Reader, squad};
+use longspan::squad::Dataset;
+use longspan::squad::metrics::Scores;
+use longspan::{Answer, Document, ReadOptions, Reader};
 
 type Error = Box<dyn std::error::Error>;
 
@@ -21,32 +23,31 @@ fn main() -> Result<(), Error> {
         let packed = std::mem::take(&mut json);
         flate2::read::MultiGzDecoder::new(packed.as_slice()).read_to_end(&mut json)?;
     }
-    let articles = squad::parse(&json, data)?;
-    let paragraphs: Vec<_> = articles.iter().flat_map(|article| &article.paragraphs).collect();
-    let documents = paragraphs.iter().map(|p| reader.document(&p.context)).collect::<Result<Vec<Document>, _>>()?;
-    let asked = || paragraphs.iter().zip(&documents).flat_map(|(p, d)| p.questions.iter().map(move |q| (q, d)));
-    let pairs: Vec<_> = asked().map(|(question, document)| (question.text.as_str(), document)).collect();
+    let dataset = Dataset::parse(data, &json)?;
+    // Questions of one paragraph follow each other: each document is tokenized once.
+    let mut documents: Vec<Document> = Vec::new();
+    let mut pairs = Vec::new(); // (question, document)
+    for (paragraph, question) in dataset.questions() {
+        if documents.last().is_none_or(|last| !std::ptr::eq(last.text(), paragraph.context.as_str())) {
+            documents.push(reader.document(&paragraph.context)?);
+        }
+        pairs.push((question, documents.len() - 1));
+    }
+    let pairs: Vec<_> = pairs.into_iter().map(|(question, d)| (question, &documents[d])).collect();
+    let asked: Vec<_> = pairs.iter().map(|(question, document)| (question.question.as_str(), *document)).collect();
 
     let start = Instant::now();
     let mut tokens = 0;
     let answers =
-        reader.answer_batch(&pairs, &ReadOptions::default(), &mut |progress| tokens = progress.tokens_done)?;
+        reader.answer_batch(&asked, &ReadOptions::default(), &mut |progress| tokens = progress.tokens_done)?;
     let seconds = start.elapsed().as_secs_f64();
-    let predictions: HashMap<String, String> = asked()
-        .zip(&answers)
-        .map(|((question, document), answer)| {
-            let text = answer.best().map_or("", |span| &document.text()[span.bytes.start..span.bytes.end]);
-            (question.id.clone(), text.to_string())
-        })
-        .collect();
-
-    let figures = squad::evaluate(&articles, &predictions);
-    let rows = [("", Some(figures.all)), ("HasAns_", figures.has_answer), ("NoAns_", figures.no_answer)];
-    for (prefix, group) in rows {
-        if let Some(group) = group {
-            let squad::Group { exact, f1, total } = group;
-            println!("{prefix}exact {exact:.2}  {prefix}f1 {f1:.2}  {prefix}total {total}");
-        }
+    let text = |document: &Document, answer: &Answer| {
+        answer.best().map_or(String::new(), |span| document.text()[span.bytes.start..span.bytes.end].to_string())
+    };
+    let predictions: HashMap<String, String> =
+        pairs.iter().zip(&answers).map(|((question, document), a)| (question.id.clone(), text(document, a))).collect();
+    for (key, figure) in Scores::of(&dataset, &predictions).figures() {
+        println!("{key} {figure}");
     }
     let questions = pairs.len() as f64 / seconds;
     println!("{questions:.1} questions/s, {:.0} tokens/s", tokens as f64 / seconds);
