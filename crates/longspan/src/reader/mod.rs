@@ -205,6 +205,7 @@ impl Reader {
         }
         let tokens = inputs.iter().map(|&(r, w)| readings[r].input_tokens(w)).sum();
         let mut tokens_done = 0;
+        let mut answers = Vec::with_capacity(pairs.len());
         let mut rest = inputs.as_slice();
         while !rest.is_empty() {
             let mut batch = Batch::new();
@@ -221,11 +222,14 @@ impl Reader {
             for (s, &(r, w)) in done.iter().enumerate() {
                 let range = batch.range(s);
                 readings[r].take(w, &logits[2 * range.start..2 * range.end])?;
+                if w + 1 == readings[r].windows.len() {
+                    answers.push(readings[r].finish());
+                }
             }
             tokens_done += batch.tokens();
             progress(Progress { tokens_done, tokens });
         }
-        Ok(readings.into_iter().map(Reading::finish).collect())
+        Ok(answers)
     }
 
     fn reading<'a>(&self, question: &str, document: &'a Document<'_>, options: &'a ReadOptions) -> Result<Reading<'a>> {

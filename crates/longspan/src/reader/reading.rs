@@ -67,9 +67,10 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    /// The answer, once all windows were taken.
-    pub fn finish(self) -> Answer {
-        let Self { document, plan, windows, evidence, .. } = self;
+    /// The answer, once the last window was taken; the logits are given up.
+    pub fn finish(&mut self) -> Answer {
+        let Self { document, plan, windows, .. } = self;
+        let evidence = std::mem::replace(&mut self.evidence, Evidence::new(plan.max_answer_length));
         let tokens = &document.tokens.spans;
         let (null_score, log_total) = (evidence.null_score(), evidence.log_total(tokens));
         let null_odds = null_score - evidence.best_sum(tokens);
