@@ -12,6 +12,10 @@
 //!  1  tokenizer       checkpoint       hub
 //!  0  error           config           tensor
 //! ```
+//!
+//! The memory map of a checkpoint is the only `unsafe` code here; every other module is denied it.
+
+#![deny(unsafe_code)]
 
 pub mod config;
 pub mod error;
