@@ -61,6 +61,14 @@ pub enum Error {
         /// Infinite or not a number.
         logit: f32,
     },
+    /// A tensor is stored in a number format that is not read as floating point.
+    #[error("tensor `{name}`: expected F32, F16 or BF16, file has {found}")]
+    TensorType {
+        /// Hugging Face's name of the tensor.
+        name: String,
+        /// The format in the file, as safetensors spells it.
+        found: String,
+    },
     /// The question has no text.
     #[error("the question is empty")]
     EmptyQuestion,

@@ -17,3 +17,10 @@ pub struct Repository {
 pub fn fetch(_repository: &Repository, _offline: bool) -> Result<PathBuf> {
     todo!()
 }
+
+impl Repository {
+    /// Reads `ORG/NAME[@REVISION]`.
+    pub fn parse(_name: &str) -> Result<Self> {
+        todo!()
+    }
+}

@@ -123,7 +123,9 @@ impl Reader {
     /// # Errors
     /// When a file is missing, malformed, or does not fit the others.
     pub fn from_source(source: &Source) -> Result<Self> {
-        let config = source.read("config.json")?.ok_or_else(|| source.missing("config.json"))?;
+        let config = source
+            .read("config.json")?
+            .ok_or_else(|| Error::MissingFile { checkpoint: source.to_string(), wanted: "`config.json`" })?;
         let config = Config::from_json(&config)?;
         let settings =
             source.read(settings::FILE)?.map_or(Ok(Settings::default()), |json| Settings::from_json(&json))?;

@@ -1,0 +1,56 @@
+//! The bytes of a file of weights: mapped into memory, or in memory already.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::ops::Deref;
+use std::path::Path;
+
+use memmap2::Mmap;
+
+use crate::{Error, Result};
+
+/// A whole file, as a slice.
+pub(super) enum Bytes {
+    /// Pages of the file, brought in as they are read.
+    Mapped(Mmap),
+    /// Part of the program.
+    Borrowed(&'static [u8]),
+}
+
+impl Bytes {
+    /// Maps a file of `folder`; `None` where there is no such file.
+    #[expect(unsafe_code, reason = "the memory map of a checkpoint: the one exception outside the kernels")]
+    pub(super) fn map(folder: &Path, path: &Path) -> Result<Option<Self>> {
+        let Some(file) = open_file(folder, path)? else { return Ok(None) };
+        // SAFETY: `Mmap` asks that nobody changes the file while it is mapped, which no program can check. The map is
+        // private and read-only, and its bytes are only ever read as numbers and text whose ranges were checked
+        // against the length of the map, so a change shows as other numbers. A file that shrinks ends the process
+        // with SIGBUS, as it does in every reader that maps. Tools that save checkpoints, and the hub's cache,
+        // write a new file and rename it.
+        let map = unsafe { Mmap::map(&file) };
+        map.map(|map| Some(Bytes::Mapped(map))).map_err(|source| Error::Read { path: path.to_owned(), source })
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Bytes::Mapped(map) => map,
+            Bytes::Borrowed(bytes) => bytes,
+        }
+    }
+}
+
+/// Opens a file of `folder`; `None` where the folder has no such file, an error where there is no such folder.
+pub(super) fn open_file(folder: &Path, path: &Path) -> Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(e) if e.kind() == ErrorKind::NotFound => match folder.metadata() {
+            Ok(_) => Ok(None),
+            Err(source) => Err(Error::Read { path: folder.to_owned(), source }),
+        },
+        Err(source) => Err(Error::Read { path: path.to_owned(), source }),
+    }
+}

@@ -1,0 +1,85 @@
+//! `model.safetensors`: a length, a JSON header, the numbers. <https://github.com/huggingface/safetensors>
+
+use std::collections::HashMap;
+
+use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors};
+use serde::Deserialize;
+
+use super::{Data, NumberFormat, Stored};
+use crate::tensor::DType;
+
+/// The longest header that is read. That of a model with a thousand tensors has 100 KB.
+const HEADER_BYTES_MAX: u64 = 32 << 20;
+/// The header's length stands before it.
+const LENGTH_BYTES: usize = 8;
+
+/// Lists the tensors of a file.
+pub(super) fn tensors(content: &[u8]) -> Result<Vec<(String, Stored)>, String> {
+    let header_bytes = check_length(content)?;
+    let (_, metadata) = SafeTensors::read_metadata(content).map_err(|e| explain(content, header_bytes, e))?;
+    let start = LENGTH_BYTES + header_bytes;
+    let stored = metadata.tensors().into_iter().map(|(name, info)| {
+        let format = match info.dtype {
+            Dtype::F32 => NumberFormat::Float(DType::F32),
+            Dtype::F16 => NumberFormat::Float(DType::F16),
+            Dtype::BF16 => NumberFormat::Float(DType::BF16),
+            other => NumberFormat::Other(format!("{other:?}")),
+        };
+        // `read_metadata` has checked that offsets, shapes and the length of the file agree.
+        let data = Data::Range(start + info.data_offsets.0..start + info.data_offsets.1);
+        (name, Stored { format, shape: info.shape.clone(), data })
+    });
+    Ok(stored.collect())
+}
+
+/// Checks the header's length before anything is read by it.
+fn check_length(content: &[u8]) -> Result<usize, String> {
+    let Some((length, rest)) = content.split_first_chunk::<LENGTH_BYTES>() else {
+        return Err(format!("truncated: {} bytes, a safetensors file has more than {LENGTH_BYTES}", content.len()));
+    };
+    let header_bytes = u64::from_le_bytes(*length);
+    if header_bytes > HEADER_BYTES_MAX {
+        return Err(format!(
+            "not a safetensors file: it would have a header of {header_bytes} bytes, at most {HEADER_BYTES_MAX} are read"
+        ));
+    }
+    let header_bytes = header_bytes as usize;
+    match rest.get(..header_bytes) {
+        None => Err(format!("truncated: the header has {header_bytes} bytes, the file {} after it", rest.len())),
+        Some(header) if !header.starts_with(b"{") => {
+            Err("not a safetensors file: its header does not begin with `{`".to_owned())
+        }
+        Some(_) => Ok(header_bytes),
+    }
+}
+
+fn explain(content: &[u8], header_bytes: usize, error: SafeTensorError) -> String {
+    match error {
+        SafeTensorError::MetadataIncompleteBuffer => {
+            let wanted = data_bytes_wanted(&content[LENGTH_BYTES..LENGTH_BYTES + header_bytes]);
+            let found = content.len() - LENGTH_BYTES - header_bytes;
+            match wanted {
+                Some(wanted) if wanted > found => format!("truncated: its tensors have {wanted} bytes, it has {found}"),
+                Some(wanted) => format!("its tensors have {wanted} bytes, it has {found}"),
+                None => format!("its tensors do not have the {found} bytes that the file has"),
+            }
+        }
+        SafeTensorError::InvalidHeader(e) => format!("the header is not UTF-8: {e}"),
+        SafeTensorError::InvalidHeaderDeserialization(e) => format!("the header is not what it should be: {e}"),
+        SafeTensorError::InvalidOffset(name) => {
+            format!("tensor {name:?}: its offsets do not follow those of the tensor before it")
+        }
+        SafeTensorError::TensorInvalidInfo => "a tensor's offsets contradict its shape".to_owned(),
+        other => format!("the header is not what it should be: {other}"),
+    }
+}
+
+/// Where the last tensor ends. For an error message only, so a second look at the header is cheap enough.
+fn data_bytes_wanted(header: &[u8]) -> Option<usize> {
+    #[derive(Deserialize)]
+    struct Info {
+        data_offsets: Option<(usize, usize)>,
+    }
+    let infos: HashMap<String, Info> = serde_json::from_slice(header).ok()?;
+    infos.values().filter_map(|info| info.data_offsets).map(|(_, end)| end).max()
+}
