@@ -183,3 +183,37 @@ fn results_do_not_depend_on_the_number_of_threads() {
         assert_eq!(one, on(threads), "{threads} threads");
     }
 }
+
+#[test]
+fn a_checkpoint_that_does_not_fit_is_named() {
+    let (config, task, tensors) = open("qa");
+    let fails = |config: &Config, task| match Model::load(config.clone(), task, &tensors) {
+        Ok(_) => panic!("it was loaded"),
+        Err(error) => error.to_string(),
+    };
+    assert_eq!(fails(&config, Task::MaskedLm), "tensor `lm_head.dense.weight`: not in the checkpoint");
+    assert_eq!(fails(&config, Task::TokenClassification), "tensor `classifier.weight`: not in the checkpoint");
+    assert_eq!(
+        fails(&Config { vocab_size: 121, ..config.clone() }, task),
+        "tensor `longformer.embeddings.word_embeddings.weight`: expected shape [121, 64], file has [120, 64]"
+    );
+    let four = Config { num_hidden_layers: 4, attention_window: vec![8; 4], ..config };
+    assert_eq!(
+        fails(&four, task),
+        "tensor `longformer.encoder.layer.3.attention.self.query.weight`: not in the checkpoint"
+    );
+}
+
+#[test]
+fn a_batch_that_does_not_fit_is_the_callers_mistake() {
+    let (config, task, tensors) = open("qa");
+    let model = Model::load(config, task, &tensors).unwrap();
+    let run = |ids: &[u32], globals: &[usize]| {
+        let run = || model.logits(&Batch::of(Sequence { ids, token_type_ids: &[], globals }));
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_err().downcast::<String>().unwrap()
+    };
+    assert!(run(&[5; 299], &[]).contains("a sequence of 299 tokens, the model has positions for 298"));
+    assert!(run(&[120], &[]).contains("token id 120, the model has 120"));
+    assert!(run(&[5, 6], &[2]).contains("global positions [2] of 2 tokens"));
+    assert!(run(&[5, 6], &[1, 1]).contains("global positions must ascend: [1, 1]"));
+}
