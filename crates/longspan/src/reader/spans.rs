@@ -84,8 +84,8 @@ impl Evidence {
         max + ((self.null_score - max).exp() + sum).ln()
     }
 
-    /// The best admissible span, then the best that overlaps none before it, and so on: at most `count`, and none whose S
-    /// is below `least`. Equal ones come in the order of the document, the shorter first.
+    /// The best admissible span, then the best that has no token and no character in common with those before it, and so
+    /// on: at most `count`, and none whose S is below `least`. Equal ones come in the order of the document, the shorter first.
     pub fn best(&self, tokens: &[(u32, u32)], count: usize, least: f64) -> Vec<TokenSpan> {
         let candidate = |start| self.best_from(start, usize::MAX, tokens).map(Candidate);
         let mut heap: BinaryHeap<Candidate> = (0..self.start_logits.len()).filter_map(candidate).collect();
@@ -102,7 +102,8 @@ impl Evidence {
                     heap.extend(self.best_from(span.start, limit, tokens).map(Candidate));
                 }
                 _ => {
-                    taken.insert(span.start, span.end);
+                    let (first, last) = whole_characters(&span, tokens);
+                    taken.insert(first, last);
                     found.push(span);
                 }
             }
@@ -132,6 +133,18 @@ impl Evidence {
         let spans = self.from(part, start, tokens).take_while(|span| span.end < limit);
         spans.reduce(|best, span| if span.sum() > best.sum() { span } else { best })
     }
+}
+
+/// The first and last token of a span, or of what shares a character with its ends: tokens of bytes may be parts of one.
+fn whole_characters(span: &TokenSpan, tokens: &[(u32, u32)]) -> (usize, usize) {
+    let (mut first, mut last) = (span.start, span.end);
+    while first > 0 && tokens[first - 1].1 > tokens[first].0 {
+        first -= 1;
+    }
+    while last + 1 < tokens.len() && tokens[last + 1].0 < tokens[last].1 {
+        last += 1;
+    }
+    (first, last)
 }
 
 /// A span in the order in which answers are listed: the best is the greatest.
@@ -184,7 +197,13 @@ mod tests {
             let mut pair = || [next(9) as f32 - 4.0, next(9) as f32 - 4.0];
             let nulls = windows.iter().map(|_| pair()).collect();
             let logits = windows.iter().map(|w| w.tokens.clone().map(|_| pair()).collect()).collect();
-            let tokens = (0..count as u32).map(|i| (i, i + u32::from(pair()[0] > -3.0))).collect();
+            // Tokens of a character or of white space; some share the character of the token before them.
+            let mut tokens: Vec<(u32, u32)> = (0..count as u32).map(|i| (i, i + u32::from(pair()[0] > -3.0))).collect();
+            for i in 1..count {
+                if pair()[1] > 2.0 && tokens[i - 1].0 < tokens[i - 1].1 {
+                    tokens[i] = tokens[i - 1];
+                }
+            }
             Case { windows, nulls, logits, tokens, max_answer_length: length }
         })
     }
@@ -234,7 +253,13 @@ mod tests {
 
             let mut greedy: Vec<TokenSpan> = Vec::new();
             for span in all.iter().filter(|span| span.sum() >= f64::from(least)) {
-                if greedy.len() < count && greedy.iter().all(|other| span.end < other.start || other.end < span.start) {
+                let bytes = |span: &TokenSpan| case.tokens[span.start].0..case.tokens[span.end].1;
+                let apart = |other: &TokenSpan| {
+                    let (own, theirs) = (bytes(span), bytes(other));
+                    let in_bytes = own.end <= theirs.start || theirs.end <= own.start;
+                    in_bytes && (span.end < other.start || other.end < span.start)
+                };
+                if greedy.len() < count && greedy.iter().all(apart) {
                     greedy.push(*span);
                 }
             }
