@@ -9,10 +9,11 @@
 //! ```text
 //!  3  reader (windows, spans, abstention)      squad
 //!  2  model (parameters, layers: Batch → Logits)
-//!  1  tokenizer       checkpoint       hub
+//!  1  tokenizer       checkpoint  ←  hub
 //!  0  error           config           tensor
 //! ```
 //!
+//! On one floor, `hub` alone imports a neighbour: which files make up a checkpoint is said once, in `checkpoint`.
 //! The memory map of a checkpoint is the only `unsafe` code here; every other module is denied it.
 
 #![deny(unsafe_code)]
