@@ -56,7 +56,7 @@ pub fn attention_row(query: &[f64], keys: &[f64], sees: impl Fn(usize) -> bool) 
     row
 }
 
-/// Σ p[j] v[j].
+/// The sum of `p[j] v[j]` over j.
 ///
 /// - `probabilities`: (T), `values`: (T, D); returns (D)
 pub fn weighted_sum(probabilities: &[f64], values: &[f64]) -> Vec<f64> {

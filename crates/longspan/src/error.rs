@@ -20,6 +20,14 @@ pub enum Error {
         /// The operating system's word.
         source: std::io::Error,
     },
+    /// A file or folder could not be written.
+    #[error("`{}`: {source}", path.display())]
+    Write {
+        /// What was to be written.
+        path: PathBuf,
+        /// The operating system's word.
+        source: std::io::Error,
+    },
     /// A file is there but its content is not what it should be.
     #[error("`{file}`: {message}")]
     Format {
@@ -99,7 +107,25 @@ pub enum Error {
     Hub {
         /// `ORG/NAME`, with `@REVISION` where one was asked for.
         repository: String,
-        /// What went wrong.
+        /// Which kind of trouble it is: what a program gives its hint by.
+        fault: HubFault,
+        /// What went wrong, and what would help.
         message: String,
     },
+}
+
+/// The kinds of trouble with the hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HubFault {
+    /// The name or the revision is not one that the hub could have.
+    Name,
+    /// The hub asks for a token, or for another one.
+    Access,
+    /// The hub has no such model, revision or file.
+    NotFound,
+    /// The hub cannot be reached, or does not answer as a hub does.
+    Unreachable,
+    /// The network may not be used and the cache lacks the files.
+    NotCached,
 }

@@ -21,9 +21,11 @@
 //! ```text
 //!  3  reader (windows, spans, abstention)      squad
 //!  2  model (parameters, layers: Batch → Logits)
-//!  1  tokenizer       checkpoint       hub
+//!  1  tokenizer       checkpoint  ←  hub
 //!  0  error           config           tensor
 //! ```
+//!
+//! On one floor, `hub` alone imports a neighbour: which files make up a checkpoint is said once, in `checkpoint`.
 //!
 //! Offsets are bytes of the UTF-8 text. Nothing here needs an async runtime, a terminal or a network, the hub alone
 //! excepted; work runs on the current `rayon` pool.

@@ -114,7 +114,7 @@ impl Reader {
         if Path::new(model).exists() {
             return Self::from_source(&Source::Folder(model.into()));
         }
-        let folder = hub::fetch(&Repository::parse(model)?, false)?;
+        let folder = hub::fetch(&Repository::parse(model)?, false, &mut |_| {})?;
         Self::from_source(&Source::Folder(folder))
     }
 

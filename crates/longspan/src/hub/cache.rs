@@ -1,0 +1,171 @@
+//! The cache's layout, which is that of Python's `huggingface_hub`:
+//!
+//! ```text
+//! .locks/models--ORG--NAME/ETAG.lock      held while a blob is written
+//! models--ORG--NAME/
+//!     refs/REVISION                       a commit, as text
+//!     blobs/ETAG                          the files, by a hash of their content
+//!     blobs/ETAG.incomplete               a download under way or interrupted
+//!     snapshots/COMMIT/FILE               a link to a blob
+//!     .no_exist/COMMIT/FILE               known not to be part of that commit
+//! ```
+
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::{CONFIG, LONGSPAN, Repository, VOCABULARY_WANTED, has_vocabulary, is_commit};
+use crate::checkpoint::{Index, WEIGHTS, WEIGHTS_WANTED};
+use crate::{Error, Result};
+
+/// The longest index of shards that is read.
+const INDEX_BYTES_MAX: u64 = 16 << 20;
+
+/// A model's part of the cache.
+pub(super) struct Cached<'a> {
+    repository: &'a Repository,
+    /// `models--ORG--NAME`.
+    name: String,
+    cache: &'a Path,
+}
+
+impl<'a> Cached<'a> {
+    pub(super) fn new(cache: &'a Path, repository: &'a Repository) -> Self {
+        Cached { repository, name: format!("models--{}", repository.id.replace('/', "--")), cache }
+    }
+
+    /// Everything of this model but its locks.
+    pub(super) fn folder(&self) -> PathBuf {
+        self.cache.join(&self.name)
+    }
+
+    pub(super) fn snapshot(&self, commit: &str) -> PathBuf {
+        self.folder().join("snapshots").join(commit)
+    }
+
+    /// The commit that the revision is, or was when the hub was last asked.
+    pub(super) fn commit(&self) -> Option<String> {
+        if self.repository.is_commit() {
+            return Some(self.repository.revision.clone());
+        }
+        let commit = fs::read_to_string(self.folder().join("refs").join(&self.repository.revision)).ok()?;
+        // It becomes part of a path.
+        Some(commit.trim().to_owned()).filter(|commit| is_commit(commit))
+    }
+
+    /// Remembers which commit the revision is.
+    pub(super) fn write_commit(&self, commit: &str) -> Result<()> {
+        if self.commit().as_deref() == Some(commit) {
+            return Ok(());
+        }
+        let path = self.folder().join("refs").join(&self.repository.revision);
+        // Written apart and renamed: another program never sees half of it.
+        let mut apart = path.clone().into_os_string();
+        apart.push(format!(".{}.tmp", std::process::id()));
+        create_folder_of(&path)?;
+        fs::write(&apart, commit).and_then(|()| fs::rename(&apart, &path)).map_err(write_error(&path))
+    }
+
+    /// What a snapshot lacks of a model that can be read, in words; `None` where it is complete.
+    pub(super) fn missing(&self, commit: &str) -> Option<String> {
+        let snapshot = self.snapshot(commit);
+        let has = |file: &str| snapshot.join(file).is_file();
+        if !has(CONFIG) {
+            return Some(format!("`{CONFIG}`"));
+        }
+        if !has_vocabulary(has) {
+            return Some(VOCABULARY_WANTED.to_owned());
+        }
+        match WEIGHTS.iter().find(|weights| has(weights.file)) {
+            None => Some(WEIGHTS_WANTED.to_owned()),
+            Some(weights) if weights.sharded => match self.index(commit, weights.file) {
+                Ok(index) => index.shards().into_iter().find(|shard| !has(shard)).map(|shard| format!("`{shard}`")),
+                Err(_) => Some(format!("a readable `{}`", weights.file)),
+            },
+            Some(_) => None,
+        }
+    }
+
+    /// Whether it is known for every file if the commit has it. Other programs bring what they need themselves, so a
+    /// snapshot may be complete and still lack `longspan.json`, which [`super::fetch`] looks for last.
+    pub(super) fn is_settled(&self, commit: &str) -> bool {
+        self.snapshot(commit).join(LONGSPAN).is_file() || self.absent(commit, LONGSPAN).is_file()
+    }
+
+    /// Remembers that a commit has no such file.
+    pub(super) fn write_absent(&self, commit: &str, file: &str) -> Result<()> {
+        let path = self.absent(commit, file);
+        if path.is_file() {
+            return Ok(());
+        }
+        create_folder_of(&path)?;
+        fs::write(&path, "").map_err(write_error(&path))
+    }
+
+    fn absent(&self, commit: &str, file: &str) -> PathBuf {
+        self.folder().join(".no_exist").join(commit).join(file)
+    }
+
+    /// Reads an index of shards.
+    pub(super) fn index(&self, commit: &str, file: &str) -> Result<Index> {
+        let path = self.snapshot(commit).join(file);
+        let read_error = |source| Error::Read { path: path.clone(), source };
+        let format_error = |message| Error::Format { file: path.display().to_string(), message };
+        let bytes = path.metadata().map_err(read_error)?.len();
+        if bytes > INDEX_BYTES_MAX {
+            return Err(format_error(format!("{bytes} bytes, at most {INDEX_BYTES_MAX} are read")));
+        }
+        Index::parse(&fs::read(&path).map_err(read_error)?).map_err(format_error)
+    }
+
+    /// Where the content of an ETag is kept.
+    pub(super) fn blob(&self, etag: &str) -> PathBuf {
+        self.folder().join("blobs").join(etag)
+    }
+
+    /// Waits until no other program writes this blob. The lock ends with the file that is returned.
+    pub(super) fn lock(&self, etag: &str) -> Result<File> {
+        let path = self.cache.join(".locks").join(&self.name).join(format!("{etag}.lock"));
+        create_folder_of(&path)?;
+        let file = File::create(&path).map_err(write_error(&path))?;
+        match file.lock() {
+            // A file system without locks: two programs then write the same bytes to the same places.
+            Err(e) if e.kind() == ErrorKind::Unsupported => Ok(file),
+            locked => locked.map(|()| file).map_err(write_error(&path)),
+        }
+    }
+
+    /// Makes a blob appear in a snapshot.
+    pub(super) fn link(&self, etag: &str, commit: &str, file: &str) -> Result<()> {
+        let path = self.snapshot(commit).join(file);
+        create_folder_of(&path)?;
+        // A link to a blob that was deleted is in the way.
+        if path.symlink_metadata().is_ok() {
+            fs::remove_file(&path).map_err(write_error(&path))?;
+        }
+        match place(&self.blob(etag), etag, &path) {
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
+            placed => placed.map_err(write_error(&path)),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn place(_blob: &Path, etag: &str, path: &Path) -> std::io::Result<()> {
+    std::os::unix::fs::symlink(Path::new("../../blobs").join(etag), path)
+}
+
+/// Links need a permission on Windows; Python's cache moves the blob into the snapshot there as well.
+#[cfg(not(unix))]
+fn place(blob: &Path, _etag: &str, path: &Path) -> std::io::Result<()> {
+    fs::rename(blob, path)
+}
+
+pub(super) fn create_folder_of(path: &Path) -> Result<()> {
+    let folder = path.parent().unwrap_or(path);
+    fs::create_dir_all(folder).map_err(write_error(folder))
+}
+
+pub(super) fn write_error(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    move |source| Error::Write { path: path.to_owned(), source }
+}

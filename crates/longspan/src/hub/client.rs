@@ -1,0 +1,319 @@
+//! The hub's HTTP interface: which files a revision has, and the files.
+//!
+//! For each file a `HEAD` tells its ETag and length. Large files live on other hosts: then the hub answers with a
+//! redirect and tells both in `X-Linked-*`. A download that breaks off is resumed where it stopped, in this call or
+//! in a later one.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+use ureq::http::{HeaderMap, Response};
+use ureq::{Agent, Body};
+
+use super::cache::{Cached, create_folder_of, write_error};
+use super::{Hub, Listing, Progress, Repository, is_commit};
+use crate::error::HubFault;
+use crate::{Error, Result};
+
+/// The longest answer about a revision that is read.
+const LISTING_BYTES_MAX: u64 = 16 << 20;
+/// How many hops within the hub are followed: a model that was renamed takes one.
+const HOPS_MAX: usize = 5;
+/// How often a download may break off without having brought a byte.
+const BREAKS_MAX: usize = 3;
+/// How long to wait for a connection, and for a connection to say something.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub(super) struct Client<'a> {
+    hub: &'a Hub,
+    repository: &'a Repository,
+    agent: Agent,
+}
+
+/// What a `HEAD` tells about a file.
+struct Head {
+    /// Where the file is, hops within the hub done.
+    url: String,
+    etag: String,
+    bytes: Option<u64>,
+}
+
+/// Why a download stopped.
+enum Stop {
+    /// It broke off: another attempt may go on from here.
+    Break(String),
+    /// Another attempt would stop as well.
+    Error(Error),
+}
+
+impl<'a> Client<'a> {
+    pub(super) fn new(hub: &'a Hub, repository: &'a Repository) -> Self {
+        let config = Agent::config_builder()
+            .user_agent(concat!("longspan/", env!("CARGO_PKG_VERSION")))
+            .http_status_as_error(false)
+            .timeout_resolve(Some(CONNECT_TIMEOUT))
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_recv_response(Some(SILENCE_TIMEOUT))
+            .timeout_per_read(Some(SILENCE_TIMEOUT));
+        Client { hub, repository, agent: config.build().into() }
+    }
+
+    /// Asks which commit the revision is and which files it has.
+    pub(super) fn list(&self) -> Result<Listing> {
+        #[derive(Deserialize)]
+        struct Answer {
+            sha: String,
+            siblings: Vec<Sibling>,
+        }
+        #[derive(Deserialize)]
+        struct Sibling {
+            rfilename: String,
+        }
+        let Repository { id, revision } = self.repository;
+        let url = format!("{}/api/models/{id}/revision/{}", self.hub.endpoint, escape(revision));
+        let mut response = self.get(&url, None).map_err(|e| self.unreachable(e))?;
+        self.check(&response, None)?;
+        let body = response.body_mut().with_config().limit(LISTING_BYTES_MAX).read_to_vec();
+        let answer = serde_json::from_slice::<Answer>(&body.map_err(|e| self.unreachable(e))?);
+        match answer {
+            Ok(Answer { sha, siblings }) if is_commit(&sha) => {
+                let files = siblings.into_iter().map(|sibling| sibling.rfilename).collect();
+                Ok(Listing { commit: sha, files })
+            }
+            _ => Err(self.unreachable("the answer is not that of a hub")),
+        }
+    }
+
+    /// Brings one file into a snapshot, unless it is there.
+    pub(super) fn bring(
+        &self,
+        cached: &Cached,
+        commit: &str,
+        file: &str,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<()> {
+        if cached.snapshot(commit).join(file).is_file() {
+            return Ok(());
+        }
+        let head = self.head(commit, file)?;
+        let blob = cached.blob(&head.etag);
+        let _lock = cached.lock(&head.etag)?;
+        let on_disk = blob.metadata().ok().map(|blob| blob.len());
+        if on_disk.is_none() || head.bytes.is_some_and(|bytes| on_disk != Some(bytes)) {
+            // ETags may hold dots, so the ending is appended and not set.
+            let partial = cached.blob(&format!("{}.incomplete", head.etag));
+            create_folder_of(&partial)?;
+            self.download(file, &head, &partial, progress)?;
+            std::fs::rename(&partial, &blob).map_err(write_error(&blob))?;
+        }
+        cached.link(&head.etag, commit, file)
+    }
+
+    fn head(&self, commit: &str, file: &str) -> Result<Head> {
+        let mut url = format!("{}/{}/resolve/{commit}/{file}", self.hub.endpoint, self.repository.id);
+        for _ in 0..HOPS_MAX {
+            let request = self.agent.head(&url).header("Accept-Encoding", "identity").config().max_redirects(0).build();
+            let response = self.authorize(request).call().map_err(|e| self.unreachable(e))?;
+            self.check(&response, Some(file))?;
+            let headers = response.headers();
+            let location = redirect(&response);
+            if let Some(hop) = location.and_then(|location| self.within_hub(location)) {
+                // What the hub says about the file, it says at the end of the hops.
+                url = hop;
+                continue;
+            }
+            let etag = text(headers, "x-linked-etag").or_else(|| text(headers, "etag"));
+            let etag = etag.map(|etag| etag.trim_start_matches("W/").trim_matches('"').to_owned());
+            // It becomes the name of a file.
+            let is_name = |etag: &String| {
+                (1..=128).contains(&etag.len())
+                    && !etag.starts_with('.')
+                    && etag.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+            };
+            let etag = etag.filter(is_name).ok_or_else(|| self.unreachable(format!("`{file}` has no usable ETag")))?;
+            let length = if location.is_none() { text(headers, "content-length") } else { None };
+            let bytes = text(headers, "x-linked-size").or(length).and_then(|bytes| bytes.parse().ok());
+            return Ok(Head { url, etag, bytes });
+        }
+        Err(self.unreachable(format!("`{file}` is redirected more than {HOPS_MAX} times")))
+    }
+
+    /// Where a redirect leads, if it stays on the hub: a model was renamed. The token goes no further than that.
+    fn within_hub(&self, location: &str) -> Option<String> {
+        let origin = origin(&self.hub.endpoint);
+        let path = location.strip_prefix(origin).unwrap_or(location);
+        path.starts_with('/').then(|| format!("{origin}{path}"))
+    }
+
+    fn download(&self, file: &str, head: &Head, partial: &Path, progress: &mut dyn FnMut(Progress<'_>)) -> Result<()> {
+        let output = OpenOptions::new().create(true).write(true).truncate(false).open(partial);
+        let mut output = output.map_err(write_error(partial))?;
+        let mut report = |bytes_done| progress(Progress { file, bytes_done, bytes_total: head.bytes });
+        let mut breaks = 0;
+        let mut reached = 0;
+        loop {
+            let message = match self.download_rest(file, head, partial, &mut output, &mut report) {
+                Ok(()) => return Ok(()),
+                Err(Stop::Error(error)) => return Err(error),
+                Err(Stop::Break(message)) => message,
+            };
+            let done = output.metadata().map_err(write_error(partial))?.len();
+            breaks = if done > reached { 0 } else { breaks + 1 };
+            reached = done;
+            if breaks == BREAKS_MAX {
+                let total = head.bytes.map_or_else(|| "an unknown number".to_owned(), |bytes| bytes.to_string());
+                let stopped = format!("the download of `{file}` broke off after {done} of {total} bytes");
+                return Err(self.unreachable(format!("{stopped} and will be resumed from there ({message})")));
+            }
+        }
+    }
+
+    /// One attempt to bring what is missing of a file.
+    fn download_rest(
+        &self,
+        file: &str,
+        head: &Head,
+        partial: &Path,
+        output: &mut File,
+        report: &mut dyn FnMut(u64),
+    ) -> std::result::Result<(), Stop> {
+        let disk = |source| Stop::Error(write_error(partial)(source));
+        let network = |e: &dyn std::fmt::Display| Stop::Break(e.to_string());
+        let mut done = output.seek(SeekFrom::End(0)).map_err(disk)?;
+        if head.bytes.is_some_and(|bytes| done > bytes) {
+            done = restart(output).map_err(disk)?;
+        }
+        report(done);
+        if head.bytes == Some(done) {
+            return Ok(());
+        }
+        let response = self.get(&head.url, (done > 0).then_some(done)).map_err(|e| network(&e))?;
+        match response.status().as_u16() {
+            206 if text(response.headers(), "content-range")
+                .is_some_and(|r| r.starts_with(&format!("bytes {done}-"))) => {}
+            200 => done = restart(output).map_err(disk)?,
+            // The server does not go on from here, or goes on from elsewhere: from the beginning, then.
+            206 | 416 => {
+                restart(output).map_err(disk)?;
+                return Err(Stop::Break("the server does not resume".to_owned()));
+            }
+            _ => {
+                return Err(Stop::Error(
+                    self.check(&response, Some(file)).err().unwrap_or_else(|| self.strange(&response)),
+                ));
+            }
+        }
+        let limit = head.bytes.map_or(u64::MAX, |bytes| bytes - done);
+        let mut body = response.into_body().into_reader().take(limit);
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            let count = body.read(&mut buffer).map_err(|e| network(&e))?;
+            if count == 0 {
+                break;
+            }
+            output.write_all(&buffer[..count]).map_err(disk)?;
+            done += count as u64;
+            report(done);
+        }
+        match head.bytes {
+            Some(bytes) if done < bytes => Err(Stop::Break("the connection ended early".to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    /// A `GET` of an address of the hub, from a byte on. The first redirect is followed here, for the token goes to
+    /// the hub alone (ureq's own rule compares hosts without their ports); those after it are followed without one.
+    fn get(&self, url: &str, from: Option<u64>) -> std::result::Result<Response<Body>, ureq::Error> {
+        let request = |url: &str| {
+            let request = self.agent.get(url).header("Accept-Encoding", "identity");
+            match from {
+                Some(from) => request.header("Range", format!("bytes={from}-")),
+                None => request,
+            }
+        };
+        let response = self.authorize(request(url)).config().max_redirects(0).build().call()?;
+        let Some(location) = redirect(&response) else { return Ok(response) };
+        match self.within_hub(location) {
+            Some(hop) => self.authorize(request(&hop)).call(),
+            None => request(location).call(),
+        }
+    }
+
+    fn authorize<T>(&self, request: ureq::RequestBuilder<T>) -> ureq::RequestBuilder<T> {
+        match &self.hub.token {
+            Some(token) => request.header("Authorization", format!("Bearer {token}")),
+            None => request,
+        }
+    }
+
+    /// Turns a refusal of the hub into what it means. It says so in `X-Error-Code` where the status is ambiguous:
+    /// without a token, a model that does not exist and a private one are both 401.
+    fn check(&self, response: &Response<Body>, file: Option<&str>) -> Result<()> {
+        let status = response.status().as_u16();
+        if status < 400 {
+            return Ok(());
+        }
+        let code = text(response.headers(), "x-error-code").unwrap_or_default();
+        let words = text(response.headers(), "x-error-message").unwrap_or_default();
+        let token = match &self.hub.token {
+            None => "no token was sent: set HF_TOKEN to one that may read it",
+            Some(_) => "the token in HF_TOKEN may not read it",
+        };
+        let page = format!("{}/{}", self.hub.endpoint, self.repository.id);
+        let (fault, message) = match (status, code) {
+            (_, "GatedRepo") => {
+                (HubFault::Access, format!("the model is gated: accept its terms at {page} and set HF_TOKEN ({token})"))
+            }
+            (401, _) if words.contains("Invalid credentials") => {
+                (HubFault::Access, "the hub does not know the token in HF_TOKEN".to_owned())
+            }
+            (401, "RepoNotFound") => (HubFault::NotFound, format!("no such model, or a private one ({token})")),
+            (401 | 403, _) => (HubFault::Access, format!("the hub refuses access with status {status} ({token})")),
+            (404, "RevisionNotFound") => {
+                (HubFault::NotFound, format!("the model has no revision `{}`", self.repository.revision))
+            }
+            (404, _) => match file {
+                Some(file) => (HubFault::NotFound, format!("the model has no file `{file}`")),
+                None => (HubFault::NotFound, format!("no such model at {}", self.hub.endpoint)),
+            },
+            _ => return Err(self.strange(response)),
+        };
+        Err(self.repository.error(fault, message))
+    }
+
+    fn strange(&self, response: &Response<Body>) -> Error {
+        self.unreachable(format!("it answers with status {}", response.status()))
+    }
+
+    fn unreachable(&self, what: impl std::fmt::Display) -> Error {
+        self.repository.error(HubFault::Unreachable, format!("cannot be had from {}: {what}", self.hub.endpoint))
+    }
+}
+
+fn restart(output: &mut File) -> std::io::Result<u64> {
+    output.set_len(0)?;
+    output.seek(SeekFrom::Start(0))
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn redirect(response: &Response<Body>) -> Option<&str> {
+    text(response.headers(), "location").filter(|_| response.status().is_redirection())
+}
+
+/// Scheme and host of an address.
+fn origin(endpoint: &str) -> &str {
+    let host = endpoint.find("://").map_or(0, |at| at + 3);
+    endpoint[host..].find('/').map_or(endpoint, |at| &endpoint[..host + at])
+}
+
+/// A revision as one part of an address: branches may have slashes.
+fn escape(revision: &str) -> String {
+    revision.replace('/', "%2F").replace('+', "%2B")
+}

@@ -1,0 +1,431 @@
+//! The hub's client against a small server with the hub's layout, and the cache against the layout of Python's.
+
+mod server;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use longspan::Error;
+use longspan::error::HubFault;
+use longspan::hub::{Hub, Repository};
+
+use server::{COMMIT, MOVED, Model, Server};
+
+/// A hub, an empty cache and what was asked of the hub.
+struct Setup {
+    server: Server,
+    hub: Hub,
+    _folder: tempfile::TempDir,
+}
+
+impl Setup {
+    fn new(model: Model) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(model);
+        let hub = Hub { endpoint: server.endpoint(), cache: folder.path().to_owned(), token: None, offline: false };
+        Setup { server, hub, _folder: folder }
+    }
+
+    fn fetch(&self, repository: &str) -> Result<PathBuf, Error> {
+        self.hub.fetch(&Repository::parse(repository).unwrap(), &mut |_| {})
+    }
+
+    fn model_folder(&self) -> PathBuf {
+        self.hub.cache.join("models--org--model")
+    }
+
+    fn fault(&self, repository: &str) -> (HubFault, String) {
+        match self.fetch(repository) {
+            Err(Error::Hub { fault, message, .. }) => (fault, message),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// What a folder holds, as (name, content).
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    files(folder).into_keys().collect()
+}
+
+#[test]
+fn a_model_is_brought_once() {
+    let setup = Setup::new(Model::safetensors());
+    let mut seen: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    let repository = Repository::parse("org/model").unwrap();
+    let snapshot = setup.hub.fetch(&repository, &mut |progress| {
+        assert_eq!(progress.bytes_total, Some(setup.server.model().files[progress.file].len() as u64));
+        seen.entry(progress.file.to_owned()).or_default().push(progress.bytes_done);
+    });
+    let snapshot = snapshot.unwrap();
+
+    // Every file that is wanted and no other, with its content.
+    assert_eq!(snapshot, setup.model_folder().join("snapshots").join(COMMIT));
+    let mut wanted = setup.server.model().files;
+    wanted.remove("pytorch_model.bin");
+    wanted.remove("tf_model.h5");
+    assert_eq!(files(&snapshot), wanted);
+    assert_eq!(seen.keys().collect::<Vec<_>>(), wanted.keys().collect::<Vec<_>>());
+    for (file, progress) in &seen {
+        assert!(progress.is_sorted() && progress[0] == 0, "{file}: {progress:?}");
+        assert_eq!(progress.last(), Some(&(wanted[file].len() as u64)), "{file}");
+    }
+
+    // Python's layout.
+    assert_eq!(fs::read_to_string(setup.model_folder().join("refs/main")).unwrap(), COMMIT);
+    assert_eq!(names(&setup.model_folder().join("blobs")).len(), wanted.len());
+    #[cfg(unix)]
+    {
+        let link = fs::read_link(snapshot.join("model.safetensors")).unwrap();
+        assert_eq!(link, Path::new("../../blobs/etag-model.safetensors"));
+    }
+
+    // The second time only the branch is asked for, and a commit needs nothing.
+    setup.server.take_log();
+    assert_eq!(setup.fetch("org/model").unwrap(), snapshot);
+    assert_eq!(setup.server.take_log(), ["GET /api/models/org/model/revision/main"]);
+    assert_eq!(setup.fetch(&format!("org/model@{COMMIT}")).unwrap(), snapshot);
+    assert!(setup.server.take_log().is_empty());
+}
+
+#[test]
+fn the_old_model_without_safetensors() {
+    let setup = Setup::new(Model::bin());
+    let snapshot = setup.fetch("org/model").unwrap();
+    let wanted = [
+        "config.json",
+        "merges.txt",
+        "pytorch_model.bin",
+        "special_tokens_map.json",
+        "tokenizer_config.json",
+        "vocab.json",
+    ];
+    assert_eq!(names(&snapshot), wanted);
+}
+
+#[test]
+fn every_shard_is_brought() {
+    let setup = Setup::new(Model::sharded());
+    let names = names(&setup.fetch("org/model").unwrap());
+    for file in ["model.safetensors.index.json", "a-00001.safetensors", "a-00002.safetensors"] {
+        assert!(names.iter().any(|name| name == file), "{names:?}");
+    }
+    assert!(!names.iter().any(|name| name == "unused.safetensors"));
+    fs::remove_file(setup.model_folder().join("snapshots").join(COMMIT).join("a-00002.safetensors")).unwrap();
+    let offline = Setup { hub: Hub { offline: true, ..setup.hub.clone() }, ..setup };
+    let (fault, message) = offline.fault("org/model");
+    assert_eq!(fault, HubFault::NotCached);
+    assert!(message.contains("lacks `a-00002.safetensors`, and downloads are off"), "{message}");
+}
+
+#[test]
+fn branches_tags_and_pull_requests() {
+    let setup = Setup::new(Model::safetensors());
+    setup.fetch("org/model@refs/pr/7").unwrap();
+    assert_eq!(setup.server.take_log()[0], "GET /api/models/org/model/revision/refs%2Fpr%2F7");
+    assert_eq!(fs::read_to_string(setup.model_folder().join("refs/refs/pr/7")).unwrap(), COMMIT);
+}
+
+#[test]
+fn a_branch_that_moved_shares_what_did_not_change() {
+    let setup = Setup::new(Model::safetensors());
+    let old = setup.fetch("org/model").unwrap();
+    setup.server.change(|model| {
+        model.commit = MOVED.to_owned();
+        model.files.insert("config.json".to_owned(), b"{\"changed\":1}".to_vec());
+        model.etag_suffix.insert("config.json".to_owned(), "-2".to_owned());
+    });
+    setup.server.take_log();
+    let new = setup.fetch("org/model").unwrap();
+    assert_eq!(fs::read_to_string(setup.model_folder().join("refs/main")).unwrap(), MOVED);
+    assert_eq!(fs::read(new.join("config.json")).unwrap(), b"{\"changed\":1}");
+    assert_ne!(fs::read(old.join("config.json")).unwrap(), b"{\"changed\":1}");
+    let downloads: Vec<String> =
+        setup.server.take_log().into_iter().filter(|line| line.starts_with("GET /org")).collect();
+    assert_eq!(downloads, [format!("GET /org/model/resolve/{MOVED}/config.json")]);
+}
+
+#[test]
+fn without_a_network_the_cache_is_used() {
+    let setup = Setup::new(Model::safetensors());
+    let nowhere = Hub { endpoint: server::nobody(), ..setup.hub.clone() };
+    let offline = Hub { offline: true, ..setup.hub.clone() };
+    let fetch = |hub: &Hub, name: &str| hub.fetch(&Repository::parse(name).unwrap(), &mut |_| {});
+
+    let Err(Error::Hub { fault: HubFault::Unreachable, message, .. }) = fetch(&nowhere, "org/model") else { panic!() };
+    assert!(message.starts_with(&format!("cannot be had from {}: ", nowhere.endpoint)), "{message}");
+    let Err(Error::Hub { fault: HubFault::NotCached, message, .. }) = fetch(&offline, "org/model") else { panic!() };
+    let wanted = "and downloads are off (offline): allow them once, or give a folder instead";
+    assert_eq!(message, format!("no copy of it in {}, {wanted}", setup.model_folder().display()));
+    assert!(setup.server.take_log().is_empty());
+
+    let snapshot = setup.fetch("org/model").unwrap();
+    setup.server.take_log();
+    for hub in [&nowhere, &offline] {
+        assert_eq!(fetch(hub, "org/model").unwrap(), snapshot);
+        assert_eq!(fetch(hub, &format!("org/model@{COMMIT}")).unwrap(), snapshot);
+    }
+    // A hub that is down is as good as one that is out of reach.
+    setup.server.change(|model| model.refuse = Some((503, "", "")));
+    assert_eq!(setup.fetch("org/model").unwrap(), snapshot);
+
+    fs::remove_file(snapshot.join("tokenizer.json")).unwrap();
+    setup.server.take_log();
+    let Err(Error::Hub { fault: HubFault::NotCached, message, .. }) = fetch(&offline, "org/model") else { panic!() };
+    let lacks = "lacks vocabulary: `tokenizer.json`, `vocab.json` with `merges.txt`, or `vocab.txt`";
+    assert_eq!(message, format!("the copy in {} {lacks}, {wanted}", snapshot.display()));
+    assert!(setup.server.take_log().is_empty());
+}
+
+#[test]
+fn refusals_are_told_apart() {
+    let cases = [
+        ((404, "RepoNotFound", ""), HubFault::NotFound, "no such model at http://"),
+        ((404, "RevisionNotFound", ""), HubFault::NotFound, "the model has no revision `v9`"),
+        (
+            (401, "RepoNotFound", ""),
+            HubFault::NotFound,
+            "no such model, or a private one (no token was sent: set HF_TOKEN",
+        ),
+        ((401, "", ""), HubFault::Access, "the hub refuses access with status 401 (no token was sent: set HF_TOKEN"),
+        ((401, "", "Invalid credentials in Authorization header"), HubFault::Access, "the hub does not know the token"),
+        ((403, "", ""), HubFault::Access, "the hub refuses access with status 403"),
+        ((403, "GatedRepo", ""), HubFault::Access, "the model is gated: accept its terms at http://"),
+        ((429, "", ""), HubFault::Unreachable, "cannot be had from http://"),
+        ((500, "", ""), HubFault::Unreachable, "cannot be had from http://"),
+    ];
+    for (refusal, fault, wanted) in cases {
+        let setup = Setup::new(Model { refuse: Some(refusal), ..Model::safetensors() });
+        let (found, message) = setup.fault("org/model@v9");
+        assert_eq!(found, fault, "{refusal:?}");
+        assert!(message.starts_with(wanted), "{refusal:?}: {message}");
+        assert!(!setup.model_folder().exists());
+    }
+}
+
+#[test]
+fn a_gated_model_tells_only_its_files() {
+    // The list of files is public, the files are not.
+    let setup = Setup::new(Model { token: Some("secret".to_owned()), ..Model::safetensors() });
+    let (fault, message) = setup.fault("org/model");
+    assert_eq!(fault, HubFault::Access);
+    assert!(message.contains("accept its terms") && message.contains("set HF_TOKEN"), "{message}");
+
+    let with_token = Setup { hub: Hub { token: Some("secret".to_owned()), ..setup.hub.clone() }, ..setup };
+    with_token.fetch("org/model").unwrap();
+    // The server for large files is another host: it gets no token.
+    assert_eq!(with_token.server.tokens_seen_elsewhere(), 0);
+    assert!(with_token.server.take_log().iter().any(|line| line.starts_with("GET /large/")));
+}
+
+#[test]
+fn a_download_that_breaks_off_is_resumed_at_once() {
+    for file in ["model.safetensors", "tokenizer.json"] {
+        let setup = Setup::new(Model { cut: Some((file.to_owned(), 70_000, 2)), ..Model::safetensors() });
+        let snapshot = setup.fetch("org/model").unwrap();
+        assert_eq!(fs::read(snapshot.join(file)).unwrap(), setup.server.model().files[file]);
+        let log = setup.server.take_log();
+        for wanted in ["from 70000", "from 140000"] {
+            assert!(log.iter().any(|line| line.starts_with("GET") && line.ends_with(wanted)), "{log:?}");
+        }
+    }
+}
+
+#[test]
+fn a_download_is_resumed_by_a_later_run() {
+    let setup = Setup::new(Model { cut: Some(("model.safetensors".to_owned(), 0, 99)), ..Model::safetensors() });
+    let partial = setup.model_folder().join("blobs/etag-model.safetensors.incomplete");
+    fs::create_dir_all(partial.parent().unwrap()).unwrap();
+    let content = setup.server.model().files["model.safetensors"].clone();
+    fs::write(&partial, &content[..1000]).unwrap();
+
+    let (fault, message) = setup.fault("org/model");
+    assert_eq!(fault, HubFault::Unreachable);
+    let wanted =
+        format!("the download of `model.safetensors` broke off after 1000 of {} bytes and will be", content.len());
+    assert!(message.contains(&wanted), "{message}");
+    // Nothing points to half a model.
+    assert!(!setup.model_folder().join("refs/main").exists());
+
+    setup.server.change(|model| model.cut = None);
+    setup.server.take_log();
+    let snapshot = setup.fetch("org/model").unwrap();
+    assert_eq!(fs::read(snapshot.join("model.safetensors")).unwrap(), content);
+    assert!(!partial.exists());
+    let log = setup.server.take_log();
+    assert!(log.iter().any(|line| line.starts_with("GET /large/") && line.ends_with("from 1000")), "{log:?}");
+}
+
+#[test]
+fn servers_that_do_not_resume_and_files_that_are_too_long() {
+    let setup = Setup::new(Model { ignores_range: true, ..Model::safetensors() });
+    let content = setup.server.model().files["model.safetensors"].clone();
+    let blobs = setup.model_folder().join("blobs");
+    fs::create_dir_all(&blobs).unwrap();
+    fs::write(blobs.join("etag-model.safetensors.incomplete"), [b'x'; 1000]).unwrap();
+    fs::write(blobs.join("etag-tokenizer.json.incomplete"), vec![b'x'; 1 << 20]).unwrap();
+    // A blob of the wrong length, as a full disk leaves it.
+    fs::write(blobs.join("etag-config.json"), b"").unwrap();
+    let snapshot = setup.fetch("org/model").unwrap();
+    assert_eq!(fs::read(snapshot.join("model.safetensors")).unwrap(), content);
+    for file in ["tokenizer.json", "config.json"] {
+        assert_eq!(fs::read(snapshot.join(file)).unwrap(), setup.server.model().files[file]);
+    }
+}
+
+#[test]
+fn models_that_could_not_be_read_are_refused_before_a_download() {
+    let cases = [
+        ("config.json", "the model has no `config.json`"),
+        ("tokenizer.json", "the model has no vocabulary: `tokenizer.json`"),
+        ("model.safetensors", "the model has no weights: `model.safetensors` or `pytorch_model.bin`"),
+    ];
+    for (file, wanted) in cases {
+        let setup = Setup::new(Model::safetensors());
+        setup.server.change(|model| {
+            model.files.remove(file);
+            model.files.remove("pytorch_model.bin");
+        });
+        let (fault, message) = setup.fault("org/model");
+        assert_eq!(fault, HubFault::NotFound);
+        assert!(message.starts_with(wanted), "{message}");
+        assert_eq!(setup.server.take_log().len(), 1);
+    }
+}
+
+#[test]
+fn a_renamed_model_is_followed() {
+    let setup = Setup::new(Model { renamed_from: Some("old/name".to_owned()), ..Model::safetensors() });
+    let snapshot = setup.fetch("old/name").unwrap();
+    assert_eq!(snapshot, setup.hub.cache.join("models--old--name/snapshots").join(COMMIT));
+    assert_eq!(fs::read(snapshot.join("config.json")).unwrap(), setup.server.model().files["config.json"]);
+}
+
+/// What the hub says becomes names of files: none of it may lead out of the cache.
+#[test]
+fn a_hostile_hub_writes_nothing_outside() {
+    type Change = fn(&mut Model);
+    let changes: [(Change, &str); 3] = [
+        (|model| model.commit = "../../../../outside".to_owned(), "the answer is not that of a hub"),
+        (
+            |model| drop(model.etag_suffix.insert("config.json".to_owned(), "/../../../../outside".to_owned())),
+            "`config.json` has no usable ETag",
+        ),
+        (
+            |model| {
+                let index = br#"{"weight_map":{"x":"../../../../outside.bin"}}"#.to_vec();
+                model.files.remove("model.safetensors");
+                model.files.insert("model.safetensors.index.json".to_owned(), index);
+            },
+            "names the shard \"../../../../outside.bin\"",
+        ),
+    ];
+    for (change, wanted) in changes {
+        let setup = Setup::new(Model::safetensors());
+        setup.server.change(change);
+        let message = setup.fetch("org/model").unwrap_err().to_string();
+        assert!(message.contains(wanted), "{message}");
+    }
+    // Nor does a reference in the cache that somebody else wrote.
+    let setup = Setup::new(Model::safetensors());
+    fs::create_dir_all(setup.model_folder().join("refs")).unwrap();
+    fs::write(setup.model_folder().join("refs/main"), "../../elsewhere").unwrap();
+    let offline = Setup { hub: Hub { offline: true, ..setup.hub.clone() }, ..setup };
+    assert_eq!(offline.fault("org/model").0, HubFault::NotCached);
+}
+
+/// Python brings the files that it reads, and `longspan.json` is none of them.
+#[test]
+fn a_snapshot_of_another_program_is_completed() {
+    let setup = Setup::new(Model::safetensors());
+    let snapshot = setup.fetch("org/model").unwrap();
+    let longspan = snapshot.join("longspan.json");
+    let pinned = format!("org/model@{COMMIT}");
+    fs::remove_file(&longspan).unwrap();
+    setup.fetch(&pinned).unwrap();
+    assert!(longspan.is_file());
+
+    // Where the model has none, that is remembered.
+    fs::remove_file(&longspan).unwrap();
+    setup.server.change(|model| drop(model.files.remove("longspan.json")));
+    setup.server.take_log();
+    setup.fetch(&pinned).unwrap();
+    assert_eq!(setup.server.take_log().len(), 1);
+    setup.fetch(&pinned).unwrap();
+    assert!(setup.server.take_log().is_empty());
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_does_if_it_is_complete() {
+    let setup = Setup::new(Model::safetensors());
+    let snapshot = setup.fetch("org/model").unwrap();
+    // Permissions would not stop every user that runs this; a file in the place of a folder does.
+    fs::remove_dir_all(setup.hub.cache.join(".locks")).unwrap();
+    fs::write(setup.hub.cache.join(".locks"), "").unwrap();
+    fs::remove_file(snapshot.join("README.md")).unwrap();
+    assert_eq!(setup.fetch("org/model").unwrap(), snapshot);
+    fs::remove_file(snapshot.join("longspan.json")).unwrap();
+    assert!(matches!(setup.fetch("org/model"), Err(Error::Write { .. })));
+}
+
+#[test]
+fn names_and_revisions() {
+    for good in ["org/model", "a/b", "_x/y_", "org/model@v1.0", "org/model@refs/pr/3", &format!("o/m@{COMMIT}")] {
+        assert_eq!(Repository::parse(good).unwrap().to_string(), good);
+    }
+    assert_eq!(Repository::parse("org/model@main").unwrap().to_string(), "org/model");
+    for bad in [
+        "",
+        "model",
+        "/model",
+        "org/",
+        "org/model/x",
+        "../model",
+        "org/..",
+        "org/a--b",
+        "org/.a",
+        "org/a.",
+        "org/a.git",
+        "org/mo del",
+        "org/modèl",
+        "org/model@",
+        "org/model@..",
+        "org/model@a/../b",
+        "org/model@/a",
+        "org/model@a\\b",
+        "C:\\models/x",
+        "./model",
+        "org/model@a b",
+    ] {
+        let result = Repository::parse(bad);
+        assert!(matches!(result, Err(Error::Hub { fault: HubFault::Name, .. })), "{bad}: {result:?}");
+    }
+}
+
+#[test]
+fn the_environment() {
+    let hub = |variables: &[(&str, &str)]| {
+        Hub::from_variables(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_string()))
+    };
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("token"), "from-file\n").unwrap();
+    let home = folder.path().to_str().unwrap();
+
+    let plain = hub(&[("XDG_CACHE_HOME", "/c")]);
+    assert_eq!((plain.endpoint.as_str(), plain.offline), ("https://huggingface.co", false));
+    assert_eq!(plain.cache, Path::new("/c/huggingface/hub"));
+    assert_eq!(hub(&[("HF_HOME", home)]).cache, folder.path().join("hub"));
+    assert_eq!(hub(&[("HF_HOME", home)]).token.as_deref(), Some("from-file"));
+    assert_eq!(hub(&[("HF_HOME", home), ("HF_HUB_CACHE", "/elsewhere")]).cache, Path::new("/elsewhere"));
+    assert_eq!(hub(&[("HF_HOME", home), ("HF_TOKEN", " abc\n")]).token.as_deref(), Some("abc"));
+    assert_eq!(hub(&[("HF_HOME", "/nowhere"), ("HF_TOKEN", "")]).token, None);
+    assert_eq!(hub(&[("HF_ENDPOINT", "http://mirror/")]).endpoint, "http://mirror");
+    for (value, offline) in [("1", true), ("true", true), ("YES", true), ("0", false), ("", false)] {
+        assert_eq!(hub(&[("HF_HUB_OFFLINE", value)]).offline, offline, "{value}");
+    }
+}
