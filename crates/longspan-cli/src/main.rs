@@ -1,2 +1,60 @@
-//! The program.
-fn main() {}
+//! `longspan`: exact answers from long documents, or an honest 'no answer'.
+//!
+//! ```text
+//! cli          every command and option
+//! ask          longspan ask            interactive   the same at a prompt
+//! info         longspan info           fetch         longspan fetch
+//! pages        completions and manual pages
+//! session      the model that is asked, and the asking
+//! model        which checkpoint        embedded      the one in the program
+//! documents    files and standard input, made text
+//! finding      what one document says to one question, with its places; ranking
+//! place        bytes → characters and lines
+//! excerpt      the sentence around an answer
+//! render       findings → terminal or JSON
+//! progress     the bar while a long document is read
+//! hints        errors → `error: …` and `hint: …`
+//! ```
+
+mod cli;
+
+mod ask;
+mod fetch;
+mod info;
+mod interactive;
+mod pages;
+
+mod documents;
+mod embedded;
+mod excerpt;
+mod finding;
+mod hints;
+mod model;
+mod place;
+mod progress;
+mod render;
+mod session;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::ask::Status;
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    render::choose_colours(cli.color);
+    let ended = match cli.command {
+        Command::Ask(args) => ask::run(&args),
+        Command::Info(args) => info::run(&args).map(|()| Status::Answered),
+        Command::Fetch(args) => fetch::run(&args).map(|()| Status::Answered),
+        Command::Completions { shell } => pages::completions(shell).map(|()| Status::Answered),
+        Command::Man { command } => pages::man(command.as_deref()).map(|()| Status::Answered),
+    };
+    let status = ended.unwrap_or_else(|error| {
+        hints::report(&error);
+        Status::Failed
+    });
+    ExitCode::from(status as u8)
+}

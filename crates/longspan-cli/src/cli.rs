@@ -1,0 +1,317 @@
+//! The command line: every command, option and help text. Completions and manual pages are made from it too.
+
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use longspan::{GlobalAttention, ReadOptions, SpanList};
+
+const STYLES: Styles =
+    Styles::styled().header(AnsiColor::Green.on_default().bold()).usage(AnsiColor::Green.on_default().bold());
+
+const EXAMPLES: &str = "\
+Examples:
+  longspan ask \"Which status code means that nothing changed?\" rfc9110.txt.gz
+  longspan ask --all --json \"Which law governs the agreement?\" contracts/*.txt
+  curl -s https://example.com/terms.txt | longspan ask \"How long is the notice period?\"
+  longspan ask --interactive manual.txt
+
+Exit status: 0 when every question was answered, 1 when some had no answer, 2 on an error.";
+
+const ASK_MORE: &str = "\
+Documents are UTF-8 text, plain or packed with gzip. Several documents are ranked: those that answer by their score, \
+then those without an answer, the least sure of that first. Where an answer stands is said as FILE:LINE, counted from \
+1, and as characters (Unicode scalar values) from the start of the document, the end not included; a byte-order mark \
+and both bytes of CRLF count, since the text is taken as it is.
+
+With --json, each document and question gives one line with the keys document, question, answer, score, \
+no_answer_score, null_odds, start, end, start_byte, end_byte, line, answers, tokens, windows, model, precision and \
+seconds. Without an answer, answer and its place are null and score is no_answer_score. Documents are read in batches; \
+seconds is the share of the batch's time that falls to the document by its length.
+
+A question counts as answered when one of the documents answers it. An error in one document, such as a file that is \
+missing, does not keep the others from being read.
+
+Examples:
+  longspan ask \"Who signed the treaty?\" treaty.txt
+  longspan ask --top-k 3 \"What are cookies for?\" rfc6265.txt.gz
+  longspan ask --threshold -2 --json --questions questions.txt contracts/*.txt
+  git log | longspan ask \"Who fixed the parser?\" -
+
+Exit status: 0 when every question was answered, 1 when some had no answer, 2 on an error.";
+
+/// Exact answers from long documents, or an honest 'no answer'
+///
+/// A question and a document go in; the exact span of the text that answers comes out with its place, or the word that
+/// the document has no answer. The model that the program carries needs no download; any Longformer for question
+/// answering can take its place.
+#[derive(Debug, Parser)]
+#[command(name = "longspan", version, styles = STYLES, max_term_width = 100, after_long_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Colours: `auto` (on a terminal that has them; NO_COLOR and CLICOLOR are heeded), `always` or `never`
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    pub color: Color,
+}
+
+/// The commands of the program.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Ask documents a question
+    #[command(after_long_help = ASK_MORE, override_usage = ASK_USAGE)]
+    Ask(Box<AskArgs>),
+    /// Show a model and this machine
+    Info(InfoArgs),
+    /// Fetch a model from the Hugging Face hub into the cache and print its folder
+    Fetch(FetchArgs),
+    /// Write the completions of a shell to standard output
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write a manual page to standard output
+    Man {
+        /// The command that it is about; without one, the program
+        #[arg(value_name = "COMMAND")]
+        command: Option<String>,
+    },
+}
+
+const ASK_USAGE: &str = "longspan ask [OPTIONS] QUESTION [FILE]...
+       longspan ask [OPTIONS] --questions QUESTIONS [FILE]...
+       longspan ask [OPTIONS] --interactive FILE...";
+
+/// Arguments of `longspan ask`.
+#[derive(Debug, Args)]
+pub struct AskArgs {
+    /// The question; a FILE too with --questions or --interactive
+    #[arg(value_name = "QUESTION", required_unless_present_any = ["questions", "interactive"])]
+    question: Option<OsString>,
+    /// The documents: UTF-8 text, plain or gzip; standard input when there is none, or for `-`
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    files: Vec<PathBuf>,
+    /// The model to ask.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Ask the questions of this file, one per line; every other argument is then a document
+    #[arg(long, value_name = "QUESTIONS", conflicts_with = "interactive", value_hint = clap::ValueHint::FilePath)]
+    pub questions: Option<PathBuf>,
+    /// Read the documents once, then ask at a prompt
+    #[arg(short, long)]
+    pub interactive: bool,
+    /// Print one JSON object per line, for each document and question
+    #[arg(long)]
+    pub json: bool,
+    /// List up to N spans for each document; they do not overlap
+    #[arg(short = 'k', long, value_name = "N", conflicts_with = "all")]
+    top_k: Option<NonZeroUsize>,
+    /// List every span above the threshold, as a search tool would
+    #[arg(short, long)]
+    all: bool,
+    /// Longest answer, in tokens [default: what the model says, else 30]
+    #[arg(long, value_name = "N", help_heading = READING)]
+    max_answer_length: Option<NonZeroUsize>,
+    /// Longest input of the model, in tokens: question and window [default and most: the model's positions]
+    #[arg(long, value_name = "N", help_heading = READING)]
+    max_tokens: Option<NonZeroUsize>,
+    /// Tokens that neighbouring windows of a longer document share [default: the model's largest attention window]
+    #[arg(long, value_name = "N", help_heading = READING)]
+    doc_stride: Option<usize>,
+    /// Say 'no answer' when null_odds is above X; higher answers more often [default: what the model says, else 0]
+    #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = threshold, help_heading = READING)]
+    threshold: Option<f64>,
+    /// Tokens with global attention: `question`, `first`, `none`, or positions in the input such as `0,1,5`
+    #[arg(long, value_name = "WHICH", default_value = "question", value_parser = global_attention,
+          help_heading = READING)]
+    global_attention: GlobalAttention,
+    /// Threads to compute on [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=THREADS_MAX), help_heading = MACHINE)]
+    pub threads: Option<u16>,
+    /// Numbers to compute with
+    #[arg(long, value_name = "WHICH", default_value = "auto", help_heading = MACHINE)]
+    pub precision: Precision,
+}
+
+const READING: &str = "How documents are read";
+const MACHINE: &str = "Machine";
+const THREADS_MAX: i64 = 4096;
+
+impl AskArgs {
+    /// The question of the command line, where it has one.
+    pub fn question(&self) -> Option<&OsString> {
+        self.question.as_ref().filter(|_| self.questions.is_none() && !self.interactive)
+    }
+
+    /// The documents, in the order of the command line; empty for standard input.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let first = self.question.iter().filter(|_| self.question().is_none()).map(PathBuf::from);
+        first.chain(self.files.iter().cloned()).collect()
+    }
+
+    /// What the library needs to know of the options.
+    pub fn read_options(&self) -> ReadOptions {
+        ReadOptions {
+            max_tokens: self.max_tokens.map(NonZeroUsize::get),
+            doc_stride: self.doc_stride,
+            max_answer_length: self.max_answer_length.map(NonZeroUsize::get),
+            null_score_diff_threshold: self.threshold,
+            spans: if self.all { SpanList::All } else { SpanList::Top(self.top_k.map_or(1, NonZeroUsize::get)) },
+            global_attention: self.global_attention.clone(),
+        }
+    }
+}
+
+/// Which model.
+#[derive(Debug, Args)]
+pub struct ModelArgs {
+    /// The model: a folder, or ORG/NAME[@REVISION] on the Hugging Face hub [default: the one in the program]
+    #[arg(short, long, value_name = "MODEL", env = "LONGSPAN_MODEL", hide_env_values = true,
+          value_hint = clap::ValueHint::DirPath)]
+    pub model: Option<String>,
+    /// Use no network: a model of the hub must be in the cache
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// Arguments of `longspan info`.
+#[derive(Debug, Args)]
+pub struct InfoArgs {
+    /// The model to show.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `longspan fetch`.
+#[derive(Debug, Args)]
+pub struct FetchArgs {
+    /// The model, with @REVISION for a branch, tag or commit
+    #[arg(value_name = "ORG/NAME[@REVISION]")]
+    pub repository: String,
+    /// Use no network: only say where in the cache the model is
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal that has them.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Numbers to compute with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Precision {
+    /// The best that is exact enough on this machine
+    Auto,
+    /// Single precision
+    F32,
+}
+
+impl Precision {
+    /// What is used: the name of a number format.
+    pub fn used(self) -> &'static str {
+        match self {
+            Precision::Auto | Precision::F32 => "f32",
+        }
+    }
+}
+
+/// The whole command line, for completions and manual pages.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+fn threshold(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if !number.is_nan() => Ok(number),
+        _ => Err("expected a number, such as 0, -2.5 or inf".into()),
+    }
+}
+
+fn global_attention(text: &str) -> Result<GlobalAttention, String> {
+    match text {
+        "question" => return Ok(GlobalAttention::Question),
+        "first" => return Ok(GlobalAttention::First),
+        "none" => return Ok(GlobalAttention::None),
+        _ => {}
+    }
+    let positions: Result<Vec<usize>, _> = text.split(',').map(|position| position.trim().parse()).collect();
+    positions
+        .map(GlobalAttention::List)
+        .map_err(|_| "expected `question`, `first`, `none`, or positions such as `0,1,5`".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(arguments: &[&str]) -> AskArgs {
+        let line = ["longspan", "ask"].iter().chain(arguments);
+        match Cli::try_parse_from(line).map(|cli| cli.command) {
+            Ok(Command::Ask(args)) => *args,
+            other => panic!("{arguments:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definitions_are_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn the_first_argument_is_the_question_unless_questions_come_from_elsewhere() {
+        let check = |arguments: &[&str], question: Option<&str>, files: &[&str]| {
+            let args = ask(arguments);
+            assert_eq!(args.question().map(|q| q.to_str().unwrap()), question, "{arguments:?}");
+            assert_eq!(args.files(), files.iter().map(PathBuf::from).collect::<Vec<_>>(), "{arguments:?}");
+        };
+        check(&["who?"], Some("who?"), &[]);
+        check(&["who?", "a", "-"], Some("who?"), &["a", "-"]);
+        check(&["--questions", "q", "a", "b"], None, &["a", "b"]);
+        check(&["--questions", "q"], None, &[]);
+        check(&["a", "b", "-i"], None, &["a", "b"]);
+    }
+
+    #[test]
+    fn options_become_those_of_the_library() {
+        let options = ask(&["q", "--top-k", "3", "--threshold", "-2.5", "--doc-stride", "0"]).read_options();
+        assert_eq!(options.spans, SpanList::Top(3));
+        assert_eq!((options.null_score_diff_threshold, options.doc_stride), (Some(-2.5), Some(0)));
+        assert_eq!(ask(&["q"]).read_options(), ReadOptions::default());
+        assert_eq!(ask(&["q", "--all"]).read_options().spans, SpanList::All);
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        for (arguments, said) in [
+            (&["--top-k", "0"][..], "--top-k"),
+            (&["--threshold", "NaN"], "expected a number"),
+            (&["--threads", "0"], "--threads"),
+            (&["--max-tokens", "-1"], "-1"),
+            (&["--global-attention", "1,x"], "expected `question`"),
+            (&["--global-attention", ""], "expected `question`"),
+            (&["--precision", "f16"], "f32"),
+            (&["--top-k", "2", "--all"], "--all"),
+            (&["--questions", "q", "--interactive"], "--interactive"),
+        ] {
+            let error = Cli::try_parse_from(["longspan", "ask", "question"].iter().chain(arguments)).unwrap_err();
+            assert!(error.to_string().contains(said), "{arguments:?}: {error}");
+            assert_eq!(error.exit_code(), 2);
+        }
+        assert_eq!(global_attention("5, 0"), Ok(GlobalAttention::List(vec![5, 0])));
+        assert_eq!(threshold("-inf"), Ok(f64::NEG_INFINITY));
+    }
+}

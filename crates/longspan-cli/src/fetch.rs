@@ -1,0 +1,12 @@
+//! `longspan fetch`: a model of the Hugging Face hub, brought into the cache.
+
+use anyhow::{Context, Result};
+
+use crate::cli::FetchArgs;
+use crate::{model, render};
+
+/// Runs the command: prints the folder that holds the files.
+pub fn run(args: &FetchArgs) -> Result<()> {
+    let folder = model::from_hub(&args.repository, args.offline)?;
+    render::print(format!("{}\n", folder.display()).as_bytes()).context("standard output")
+}

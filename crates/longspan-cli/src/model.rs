@@ -1,0 +1,105 @@
+//! Which checkpoint is asked: the embedded one, a folder, or one of the Hugging Face hub.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use longspan::checkpoint::Source;
+use longspan::hub::{self, Repository};
+
+use crate::cli::ModelArgs;
+use crate::embedded;
+use crate::hints::fault;
+use crate::progress::Downloads;
+
+/// A checkpoint and what it is called in every output.
+pub struct Checkpoint {
+    /// As it was given, or the name of the embedded one.
+    pub name: String,
+    /// Its files.
+    pub source: Source,
+}
+
+/// Finds the checkpoint; one of the hub is fetched if it is not in the cache.
+pub fn find(args: &ModelArgs) -> Result<Checkpoint> {
+    let Some(given) = args.model.as_deref().filter(|name| !name.is_empty()) else {
+        return Ok(Checkpoint { name: embedded_name(), source: embedded::SOURCE });
+    };
+    let name = given.to_string();
+    let path = Path::new(given);
+    if path.is_dir() {
+        return Ok(Checkpoint { name, source: Source::Folder(path.into()) });
+    }
+    if path.exists() {
+        return Err(fault(format!("`{given}`: a file, not a folder"), "a model is the folder that holds its files"));
+    }
+    if !could_be_on_hub(given) {
+        let hint = "a model is a folder, or ORG/NAME[@REVISION] on the Hugging Face hub";
+        return Err(fault(format!("`{given}`: no such folder"), hint));
+    }
+    let folder = from_hub(given, args.offline)?;
+    Ok(Checkpoint { name, source: Source::Folder(folder) })
+}
+
+/// The folder of a model of the hub, fetched where the cache lacks it.
+pub fn from_hub(name: &str, offline: bool) -> Result<PathBuf> {
+    let mut downloads = Downloads::default();
+    Ok(hub::fetch(&Repository::parse(name)?, offline, &mut |progress| downloads.update(progress))?)
+}
+
+/// Says of an error which checkpoint it is about, unless its message does.
+pub fn named<T>(name: &str, result: longspan::Result<T>) -> Result<T> {
+    result.map_err(|error| {
+        let told = error.to_string().contains(name);
+        let error = anyhow::Error::from(error);
+        if told { error } else { error.context(format!("model `{name}`")) }
+    })
+}
+
+/// `ORG/NAME`, and not a path that was mistyped.
+fn could_be_on_hub(name: &str) -> bool {
+    let id = name.split('@').next().unwrap_or(name);
+    let mut parts = id.split('/');
+    let plain = |part: Option<&str>| part.is_some_and(|part| !part.is_empty() && !part.starts_with(['.', '~']));
+    plain(parts.next()) && plain(parts.next()) && parts.next().is_none()
+}
+
+/// The first word of its model card's heading, so that another model brings its name along.
+fn embedded_name() -> String {
+    let card = model_card(&embedded::SOURCE).unwrap_or_default();
+    let heading = card.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or_default();
+    heading.split_whitespace().next().map_or("embedded".into(), |name| format!("{name} (embedded)"))
+}
+
+/// The content of the checkpoint's `README.md`, where it has one that can be read.
+pub fn model_card(source: &Source) -> Option<String> {
+    let card = source.read("README.md").ok()??;
+    String::from_utf8(card.into_owned()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_path_is_not_looked_for_on_the_hub() {
+        for (name, could) in [
+            ("org/name", true),
+            ("org/name@v1.0", true),
+            ("org/name@refs/pr/1", true),
+            ("name", false),
+            ("./models/x", false),
+            ("../x", false),
+            ("~/x", false),
+            ("/models/x", false),
+            ("models/x/y", false),
+            ("models/", false),
+        ] {
+            assert_eq!(could_be_on_hub(name), could, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_embedded_model_has_a_name() {
+        assert!(embedded_name().ends_with(" (embedded)"), "{}", embedded_name());
+    }
+}

@@ -1,0 +1,80 @@
+//! Bars on standard error while a long document is read or a model is fetched; indicatif hides them where that is no
+//! terminal.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use longspan::{Progress, hub};
+
+use crate::render::one_line;
+
+const TEMPLATE: &str = "{bar:30} {percent:>3}% of {len} tokens, {eta} left  {wide_msg}";
+
+const FETCH_TEMPLATE: &str = "{bar:30} {bytes} of {total_bytes}, {eta} left  {wide_msg}";
+
+/// Shown from the first step that is not the last, cleared when dropped: short documents show none.
+pub struct Bar {
+    label: String,
+    bar: Option<ProgressBar>,
+}
+
+impl Bar {
+    /// A bar that is not yet shown.
+    pub fn new(label: &str) -> Self {
+        Self { label: one_line(label), bar: None }
+    }
+
+    /// Shows how far it has come.
+    pub fn update(&mut self, progress: Progress) {
+        if progress.tokens_done >= progress.tokens {
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(|| {
+            let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
+            ProgressBar::new(progress.tokens as u64).with_style(style).with_message(self.label.clone())
+        });
+        bar.set_position(progress.tokens_done as u64);
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// A bar for each file that comes from the hub, cleared when the file is there.
+#[derive(Default)]
+pub struct Downloads {
+    bar: Option<(String, ProgressBar)>,
+}
+
+impl Downloads {
+    /// Shows how far a file has come.
+    pub fn update(&mut self, progress: hub::Progress<'_>) {
+        if self.bar.as_ref().is_none_or(|(file, _)| file != progress.file) {
+            self.clear();
+            let style = ProgressStyle::with_template(FETCH_TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
+            let bar = ProgressBar::no_length().with_style(style).with_message(one_line(progress.file));
+            self.bar = Some((progress.file.to_string(), bar));
+        }
+        if let Some((_, bar)) = &self.bar {
+            if let Some(total) = progress.bytes_total {
+                bar.set_length(total);
+            }
+            bar.set_position(progress.bytes_done);
+        }
+    }
+
+    fn clear(&mut self) {
+        if let Some((_, bar)) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for Downloads {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
