@@ -105,15 +105,21 @@ fn sentences(paragraph: &str, start: usize, end: usize) -> (usize, usize) {
     (from, to)
 }
 
-/// Whether a full stop at the end is more likely that of `Dr.`, `No.` or `U.S.` than the end of a sentence.
+/// Whether a full stop at the end is more likely that of `Dr.`, `J.` or `U.S.` than the end of a sentence.
 ///
 /// UAX #29 knows no abbreviations; of two mistakes, a sentence too many is better than one cut in its middle.
 fn ends_with_abbreviation(sentence: &str) -> bool {
     let Some(word) = sentence.trim_end().strip_suffix('.').and_then(|rest| rest.split([' ', '(']).next_back()) else {
         return false;
     };
-    word.contains('.') || word.chars().count() <= 3 && word.starts_with(char::is_uppercase)
+    let initial = word.chars().count() == 1 && word.starts_with(char::is_uppercase);
+    initial || word.contains('.') || ABBREVIATIONS.contains(&word)
 }
+
+const ABBREVIATIONS: [&str; 24] = [
+    "Mr", "Mrs", "Ms", "Dr", "Prof", "St", "Gen", "Col", "Capt", "Lt", "Sgt", "Rev", "Hon", "No", "Nos", "Vol", "Fig",
+    "Sec", "Art", "Inc", "Ltd", "Corp", "vs", "cf",
+];
 
 /// The last characters, after a `…` where there are more.
 fn last(text: &str, max: usize) -> String {
