@@ -48,6 +48,7 @@ fn converse(session: &Session, args: &AskArgs, documents: &[Loaded<'_>]) -> Resu
     let mut output = session.output(args);
     let mut lines = Lines::open()?;
     if matches!(lines, Lines::Prompt(_)) {
+        output.set_apart();
         let tokens: usize = documents.iter().map(Loaded::tokens).sum();
         let counted = if documents.len() == 1 { "1 document".into() } else { format!("{} documents", documents.len()) };
         let _ = writeln!(io::stderr(), "{counted}, {tokens} tokens: ask a question, Ctrl-D ends");

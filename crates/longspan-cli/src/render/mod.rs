@@ -60,6 +60,11 @@ impl Output {
         Self { out, format, palette, started: false, closed: false }
     }
 
+    /// Sets what comes apart from what stands on the terminal already.
+    pub fn set_apart(&mut self) {
+        self.started = true;
+    }
+
     /// Shows what the documents say to one question, which is a heading where there are several.
     ///
     /// # Errors

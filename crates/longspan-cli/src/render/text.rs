@@ -3,16 +3,22 @@
 /// What stands for a character that a terminal would act upon.
 const REPLACEMENT: char = '\u{fffd}';
 
+/// Not to be seen, so not shown.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// The text with every control character replaced: escape sequences would steer the terminal, and the overrides of
 /// bidirectional text would reorder what follows.
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if steers(c) { REPLACEMENT } else { c }).collect()
 }
 
-/// The same as one line: white space, line breaks included, becomes one space.
+/// The same as one line: white space, line breaks included, becomes one space, byte-order marks are left out.
 pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
+        if c == BYTE_ORDER_MARK {
+            continue;
+        }
         if !c.is_whitespace() {
             line.push(if steers(c) { REPLACEMENT } else { c });
         } else if !line.ends_with(' ') {
