@@ -13,6 +13,7 @@ use longspan_kernels::Isa;
 use serde::Serialize;
 
 use crate::cli::{InfoArgs, Precision};
+use crate::hints::fault;
 use crate::model::{self, Checkpoint};
 use crate::render;
 
@@ -122,11 +123,17 @@ fn licence(card: &str) -> Option<String> {
     (!stated.is_empty()).then(|| stated.to_string())
 }
 
+/// The instruction set that is used.
+pub fn instruction_set() -> Result<Isa> {
+    let hint = "the environment variable LONGSPAN_ISA says which one to use: unset it for the fastest";
+    Isa::current().map_err(|e| fault(e.to_string(), hint))
+}
+
 fn machine_info() -> Result<MachineInfo> {
     Ok(MachineInfo {
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         instruction_sets: Isa::available().iter().map(Isa::to_string).collect(),
-        instruction_set: Isa::current().map_err(|e| Error::Option(e.to_string()))?.to_string(),
+        instruction_set: instruction_set()?.to_string(),
         precision: Precision::Auto.used(),
         threads: rayon::current_num_threads(),
     })

@@ -9,6 +9,7 @@ use crate::ask::Status;
 use crate::cli::AskArgs;
 use crate::finding::{Finding, rank};
 use crate::hints;
+use crate::info::instruction_set;
 use crate::model;
 use crate::progress::Bar;
 use crate::render::{Format, Output, one_line};
@@ -39,6 +40,7 @@ impl Loaded<'_> {
 impl Session {
     /// Opens the model.
     pub fn open(args: &AskArgs) -> Result<Self> {
+        instruction_set()?; // before anything is fetched for it
         let checkpoint = model::find(&args.model)?;
         let reader = model::named(&checkpoint.name, Reader::from_source(&checkpoint.source))?;
         Ok(Self { reader, options: args.read_options(), model: checkpoint.name })
