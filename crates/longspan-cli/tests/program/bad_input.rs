@@ -1,0 +1,88 @@
+//! Questions, documents and options that cannot be used: one clear line, a hint, exit status 2.
+
+use super::{BREAD, Folder, check_failed, gz, ran};
+
+fn check(files: &[(&str, &[u8])], arguments: &[&str], said: &str) {
+    check_failed(&Folder::new(files).run(&[&["ask"], arguments].concat()), said);
+}
+
+#[test]
+fn bad_documents() {
+    let document = |name: &str, content: &[u8], said: &str| check(&[(name, content)], &["who?", name], said);
+    document("empty.txt", b"", "`empty.txt`: empty");
+    document("blank.txt", " \r\n\t\u{a0}\u{2028}".as_bytes(), "`blank.txt`: empty but for white space");
+    document("mark.txt", "\u{feff}".as_bytes(), "`mark.txt`: empty but for white space");
+    document("empty.gz", &gz(b""), "`empty.gz`: empty");
+    document("latin1.txt", b"caf\xe9", "`latin1.txt`: invalid UTF-8 at byte 3");
+    document("binary", b"abc\0\xff", "`binary`: a binary file: NUL at byte 3");
+    document("a.pdf", b"%PDF-1.4\n\xe2\xe3", "`a.pdf`: a PDF document");
+    document("a.docx", b"PK\x03\x04\x14\0", "`a.docx`: a zip archive or an office document");
+    document("utf16.txt", b"\xff\xfea\0", "`utf16.txt`: UTF-16 text");
+    let packed = gz(BREAD.as_bytes());
+    document("cut.gz", &packed[..packed.len() / 2], "`cut.gz`: its gzip data end too early");
+    document("latin1.gz", &gz(b"caf\xe9"), "`latin1.gz`: invalid UTF-8 at byte 3 of the unpacked text");
+    check(&[], &["who?", "missing.txt"], "`missing.txt`: no such file");
+    check(&[], &["who?", "."], "`.`: a folder, not a file");
+    let folder = Folder::new(&[]);
+    check_failed(&ran(folder.command(&["ask", "who?"]).write_stdin("")), "`-`: empty");
+}
+
+#[test]
+fn bad_questions() {
+    let bread: &[(&str, &[u8])] = &[("bread.txt", BREAD.as_bytes()), ("blank", b"\n \n"), ("latin1", b"wh\xe9?\n")];
+    check(bread, &["", "bread.txt"], "the question is empty");
+    check(bread, &[" \u{a0}\t", "bread.txt"], "the question is empty");
+    check(bread, &[&"why ".repeat(5000), "bread.txt"], "the question has ");
+    check(
+        bread,
+        &["--max-tokens", "8", "what is bread made from?", "bread.txt"],
+        "the question has 6 tokens, at most 3",
+    );
+    check(bread, &["--questions", "blank", "bread.txt"], "questions: `blank`: empty");
+    check(bread, &["--questions", "latin1", "bread.txt"], "questions: `latin1`: invalid UTF-8 at byte 2");
+    check(bread, &["--questions", "missing", "bread.txt"], "questions: `missing`: no such file");
+    check(bread, &["--questions", "-"], "standard input cannot hold both");
+}
+
+#[test]
+fn a_bad_question_among_others_is_named_once() {
+    let questions = format!("{}\nWhat is bread made from?\n", "why ".repeat(5000));
+    let folder =
+        Folder::new(&[("a.txt", BREAD.as_bytes()), ("b.txt", BREAD.as_bytes()), ("questions", questions.as_bytes())]);
+    let ran = folder.run(&["ask", "--json", "--questions", "questions", "a.txt", "b.txt"]);
+    assert_eq!(ran.status, 2);
+    assert_eq!(ran.stdout.lines().count(), 2);
+    let errors: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert!(errors.len() == 1 && errors[0].starts_with("error: question `why why "), "{}", ran.stderr);
+    assert!(errors[0].len() < 200);
+}
+
+#[test]
+fn options_that_do_not_fit_the_model() {
+    let bread: &[(&str, &[u8])] = &[("bread.txt", BREAD.as_bytes())];
+    let option = |option: &str, value: &str, said: &str| {
+        check(bread, &["What is bread?", "bread.txt", option, value], said);
+    };
+    option("--max-tokens", "1000000", "1000000");
+    option("--doc-stride", "1000000", "1000000");
+    option("--global-attention", "0,1000000", "1000000");
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused_before_anything_is_read() {
+    let folder = Folder::new(&[]);
+    for (arguments, said) in [
+        (&["ask"][..], "the following required arguments were not provided"),
+        (&["ask", "q", "--top-k", "0"], "--top-k"),
+        (&["ask", "q", "--threshold", "nan"], "expected a number"),
+        (&["ask", "q", "--threads", "0"], "--threads"),
+        (&["ask", "q", "--global-attention", "some"], "expected `question`, `first`, `none`"),
+        (&["ask", "q", "--precision", "f64"], "possible values: auto, f32"),
+        (&["ask", "q", "--nonsense"], "unexpected argument '--nonsense'"),
+        (&["answer"], "unrecognized subcommand 'answer'"),
+    ] {
+        let ran = folder.run(arguments);
+        assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{arguments:?}");
+        assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains(said), "{arguments:?}: {}", ran.stderr);
+    }
+}

@@ -1,0 +1,113 @@
+//! Checkpoints that are missing, damaged or something else.
+
+use std::fs;
+
+use super::{BREAD, Folder, VOCABULARY, check_failed, ran, small_model};
+
+/// A folder with a document and the small model, complete with a vocabulary.
+fn folder() -> Folder {
+    let folder = Folder::new(&[("bread.txt", BREAD.as_bytes())]);
+    fs::create_dir(folder.path("model")).unwrap();
+    for name in ["config.json", "model.safetensors"] {
+        fs::copy(small_model().join(name), folder.path("model").join(name)).unwrap();
+    }
+    fs::write(folder.path("model/vocab.txt"), VOCABULARY).unwrap();
+    folder
+}
+
+const ASK: [&str; 5] = ["ask", "-m", "model", "what is bread ?", "bread.txt"];
+
+#[test]
+fn a_model_in_a_folder_is_asked() {
+    let folder = folder();
+    let ran = folder.run(&[&ASK[..], &["--json", "--threshold", "inf"]].concat());
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+    assert!(ran.stdout.contains(r#""model":"model","precision":"f32""#), "{}", ran.stdout);
+}
+
+#[test]
+fn the_environment_names_a_model_and_the_option_wins() {
+    let folder = folder();
+    let model = |option: &[&str], environment: &str| {
+        let mut command = folder.command(&[&["info", "--json"], option].concat());
+        let ran = ran(command.env("LONGSPAN_MODEL", environment));
+        assert_eq!(ran.stderr, "");
+        serde_json::from_str::<serde_json::Value>(&ran.stdout).unwrap()["model"]["name"].as_str().unwrap().to_string()
+    };
+    assert_eq!(model(&[], "model"), "model");
+    assert_eq!(model(&["-m", "./model"], "nonsense"), "./model");
+    assert!(model(&[], "").ends_with(" (embedded)"));
+}
+
+#[test]
+fn an_instruction_set_that_is_not_there_is_named() {
+    let folder = folder();
+    for arguments in [&ASK[..], &["info"]] {
+        let ran = ran(folder.command(arguments).env("LONGSPAN_ISA", "sse9"));
+        check_failed(&ran, "instruction set `sse9`: this machine has portable");
+        assert!(ran.stderr.contains("hint: the environment variable LONGSPAN_ISA"), "{}", ran.stderr);
+    }
+}
+
+/// Puts `content` in the place of a file of the model, then asks it.
+fn check(file: &str, content: Option<&[u8]>, said: &str) {
+    let folder = folder();
+    let path = folder.path("model").join(file);
+    match content {
+        Some(content) => fs::write(path, content).unwrap(),
+        None => fs::remove_file(path).unwrap(),
+    }
+    check_failed(&folder.run(&ASK), said);
+}
+
+fn config(from: &str, to: &str) -> Vec<u8> {
+    let config = fs::read_to_string(small_model().join("config.json")).unwrap();
+    assert!(config.contains(from), "`{from}`");
+    config.replace(from, to).into_bytes()
+}
+
+#[test]
+fn files_that_are_missing() {
+    check("config.json", None, "config.json");
+    check("vocab.txt", None, "vocab.txt");
+    check("model.safetensors", None, "model.safetensors");
+}
+
+#[test]
+fn configurations_that_cannot_be() {
+    check("config.json", Some(b""), "config.json");
+    check("config.json", Some(b"<html>"), "config.json");
+    check("config.json", Some(&config("\"longformer\"", "\"roberta\"")), "roberta");
+    check("config.json", Some(&config("    12,\n", "    13,\n")), "attention_window 13");
+    check("config.json", Some(&config("\"hidden_size\": 72", "\"hidden_size\": 71")), "hidden_size 71");
+    check("longspan.json", Some(b"{\"treshold\": 1}"), "treshold");
+}
+
+#[test]
+fn weights_that_do_not_fit() {
+    let weights = fs::read(small_model().join("model.safetensors")).unwrap();
+    check("model.safetensors", Some(&weights[..weights.len() - 4]), "model.safetensors");
+    check("model.safetensors", Some(&weights[..100]), "model.safetensors");
+    check("model.safetensors", Some(b""), "model.safetensors");
+    check("model.safetensors", Some(b"<!DOCTYPE html><html></html>"), "model.safetensors");
+    let shape = &config("\"intermediate_size\": 128", "\"intermediate_size\": 64");
+    check("config.json", Some(shape), "expected shape [64, 72], file has [128, 72]");
+    let layers = String::from_utf8(config("\"num_hidden_layers\": 3", "\"num_hidden_layers\": 4")).unwrap();
+    let layers = layers.replace("    12,\n", "    12,\n    12,\n");
+    check("config.json", Some(layers.as_bytes()), "tensor `longformer.encoder.layer.3.");
+}
+
+#[test]
+fn models_that_are_not_there() {
+    let folder = folder();
+    let model = |name: &str, said: &str| {
+        check_failed(&folder.run(&["ask", "-m", name, "who?", "bread.txt"]), said);
+        check_failed(&folder.run(&["info", "-m", name]), said);
+    };
+    model("nowhere", "`nowhere`: no such folder");
+    model("./no/where", "`./no/where`: no such folder");
+    model("bread.txt", "`bread.txt`: a file, not a folder");
+    model("no-org/no-model", "no-org/no-model");
+    let ran = folder.run(&["ask", "--offline", "-m", "no-org/no-model@v1", "who?", "bread.txt"]);
+    check_failed(&ran, "no-org/no-model");
+}

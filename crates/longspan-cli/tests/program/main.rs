@@ -1,0 +1,109 @@
+//! The program as its users run it: the real binary with the real embedded model, and all of its output.
+//!
+//! The questions are ones that any question-answering model gets right, and scores are masked, so that the tests hold
+//! whichever model the program carries.
+
+mod ask;
+mod bad_input;
+mod bad_models;
+mod from_hub;
+mod interactive;
+mod other_commands;
+#[allow(dead_code)] // the library's tests use more of it
+#[path = "../../../longspan/tests/server/mod.rs"]
+mod server;
+
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+
+/// A short document with Windows line ends, a byte-order mark, a hard-wrapped paragraph and an emoji.
+const PUMP: &str = "\u{feff}The pump was installed in May 1911 by Ada Brown 🚰.\r\nIt stopped in 1923.\r\n\r\n\
+                    A later engine, built by the\r\n   firm of Hull & Sons in 1950, is still there.\r\n";
+
+/// A document that has nothing to do with pumps.
+const BREAD: &str = "Bread is made from flour, water and salt. It is baked in an oven.\n";
+
+/// What was printed, and how the program ended.
+#[derive(Debug, PartialEq)]
+struct Ran {
+    status: i32,
+    stdout: String,
+    stderr: String,
+}
+
+/// A folder of documents to run the program in.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new(files: &[(&str, &[u8])]) -> Self {
+        let folder = Folder(tempfile::tempdir().unwrap());
+        for (name, content) in files {
+            std::fs::write(folder.path(name), content).unwrap();
+        }
+        folder
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The program, away from whatever the environment says.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::cargo_bin("longspan").unwrap();
+        for name in ["LONGSPAN_MODEL", "LONGSPAN_ISA", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "HF_TOKEN"] {
+            command.env_remove(name);
+        }
+        // No test may reach the network.
+        command.env("HF_HUB_OFFLINE", "1").env("HF_HOME", self.path("no-cache"));
+        command.current_dir(self.0.path()).args(arguments);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        ran(&mut self.command(arguments))
+    }
+}
+
+fn ran(command: &mut Command) -> Ran {
+    let output = command.output().unwrap();
+    Ran {
+        status: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// The text with every score masked: they depend on the model.
+fn masked(text: &str) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        let number = word.trim_start_matches(['<', '>']).trim_end();
+        let is_score = number.len() == 5 && number.contains('.') && number.parse::<f64>().is_ok();
+        words.push(if is_score { word.replace(word.trim_end(), "S") } else { word.to_string() });
+    }
+    words.join(" ")
+}
+
+/// That the program failed as it should: no output, an error and a hint of one line each, exit status 2.
+fn check_failed(ran: &Ran, said: &str) {
+    let lines: Vec<&str> = ran.stderr.lines().collect();
+    assert_eq!((ran.status, ran.stdout.as_str(), lines.len()), (2, "", 2), "{ran:?}");
+    assert!(lines[0].starts_with("error: ") && lines[1].starts_with("hint: "), "{ran:?}");
+    assert!(lines[0].contains(said), "`{said}` is not in {:?}", lines[0]);
+}
+
+fn gz(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Words enough for questions about bread.
+const VOCABULARY: &str = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nwhat\nis\nbread\nmade\nfrom\n?\n.\nflour\n";
+
+/// A small model with random weights, made by transformers: right for everything but its answers.
+fn small_model() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../longspan/tests/golden/models/qa-bert")
+}
