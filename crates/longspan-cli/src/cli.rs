@@ -166,11 +166,15 @@ impl AskArgs {
     }
 }
 
+/// Not a doc comment, where the brackets would be a link.
+const MODEL_HELP: &str = "The model: a folder, or ORG/NAME[@REVISION] on the Hugging Face hub [default: the one in the \
+                          program]";
+
 /// Which model.
 #[derive(Debug, Args)]
 pub struct ModelArgs {
-    /// The model: a folder, or ORG/NAME[@REVISION] on the Hugging Face hub [default: the one in the program]
-    #[arg(short, long, value_name = "MODEL", env = "LONGSPAN_MODEL", hide_env_values = true,
+    /// The model as it was given.
+    #[arg(short, long, help = MODEL_HELP, value_name = "MODEL", env = "LONGSPAN_MODEL", hide_env_values = true,
           value_hint = clap::ValueHint::DirPath)]
     pub model: Option<String>,
     /// Use no network: a model of the hub must be in the cache
