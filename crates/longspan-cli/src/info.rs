@@ -3,9 +3,7 @@
 use std::fmt::Write;
 
 use anyhow::{Context, Result};
-use longspan::Error;
 use longspan::checkpoint::{Source, Tensors};
-use longspan::config::Config;
 use longspan::model::{Task, parameters};
 use longspan::reader::Settings;
 use longspan::tensor::DType;
@@ -59,9 +57,8 @@ pub fn run(args: &InfoArgs) -> Result<()> {
 }
 
 fn model_info(name: &str, source: &Source) -> longspan::Result<ModelInfo> {
-    let missing = |wanted| Error::MissingFile { checkpoint: name.into(), wanted };
-    let config = Config::from_json(&source.read("config.json")?.ok_or_else(|| missing("config.json"))?)?;
-    let settings = source.read("longspan.json")?.map_or(Ok(Settings::default()), |json| Settings::from_json(&json))?;
+    let config = source.config()?;
+    let settings = Settings::load(source)?;
     let task = config.architecture.as_deref().and_then(Task::from_architecture);
     let parameters = parameters(&config, task.unwrap_or(Task::Encoder));
     Ok(ModelInfo {
@@ -74,8 +71,8 @@ fn model_info(name: &str, source: &Source) -> longspan::Result<ModelInfo> {
         vocab_size: config.vocab_size,
         parameters: parameters.iter().map(|parameter| parameter.shape.iter().product::<usize>()).sum(),
         stored_as: stored_as(&Tensors::open(source)?),
-        null_score_diff_threshold: settings.null_score_diff_threshold.unwrap_or(0.0),
-        max_answer_length: settings.max_answer_length.unwrap_or(30),
+        null_score_diff_threshold: settings.null_score_diff_threshold,
+        max_answer_length: settings.max_answer_length,
         licence: model::model_card(source).and_then(|card| licence(&card)),
         attention_window: config.attention_window,
         name: name.into(),

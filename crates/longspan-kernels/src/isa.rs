@@ -94,7 +94,7 @@ impl Isa {
             },
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => match Avx512Isa::new() {
-                // SAFETY: the token was made, so the CPU has AVX-512 F, VL, BW and DQ.
+                // SAFETY: the token was made, so the CPU has AVX-512 F, VL, BW and DQ, FMA and F16C.
                 Some(isa) => unsafe { with_avx512(isa, op) },
                 None => panic!("this machine has no avx512"),
             },
@@ -113,7 +113,7 @@ unsafe fn with_avx2<Op: SimdOp>(isa: Avx2Isa, op: Op) -> Op::Output {
 }
 
 /// # Safety
-/// The CPU has AVX-512 F, VL, BW and DQ, and F16C.
+/// The CPU has AVX-512 F, VL, BW and DQ, FMA (which F includes) and F16C.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,f16c,fma")]
 unsafe fn with_avx512<Op: SimdOp>(isa: Avx512Isa, op: Op) -> Op::Output {

@@ -63,6 +63,7 @@ pub struct MatrixMut<'a> {
 impl<'a> MatrixMut<'a> {
     /// Rows that follow each other without a gap; their number follows from the length of `data`.
     pub fn new(data: &'a mut [f32], columns: usize) -> Self {
+        assert_eq!(data.len() % columns, 0, "{} numbers are no rows of {columns}", data.len());
         let rows = data.len() / columns;
         Self::with_stride(data, columns, columns, rows)
     }

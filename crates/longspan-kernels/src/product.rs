@@ -27,9 +27,9 @@ const K_BLOCK: usize = 256;
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// A, packed into tiles.
-    tiles: Vec<f32>,
+    tiles: Vec<f32>, // (tiles, K, R)
     /// Scores of a block of queries.
-    pub(crate) scores: Vec<f32>,
+    pub(crate) scores: Vec<f32>, // (M, keys)
 }
 
 /// What the outputs of a product start from.

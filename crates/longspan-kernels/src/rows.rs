@@ -162,7 +162,7 @@ fn sum_lanes<S: Simd<Elem = f32>>(x: S) -> f32 {
     x.to_array().into_iter().sum()
 }
 
-/// e^x for x <= 0, within 2 ULP; 0 below −87.
+/// e^x for x <= 0; 0 below −87; NaN stays NaN.
 ///
 /// x = n ln 2 + r with |r| <= ln 2 / 2; e^r by its Taylor series to r^7/7! (error 4e-9 at the ends); times 2^n by the
 /// exponent's bits. ln 2 is split so that n times its upper part is exact (Cody and Waite).
@@ -172,7 +172,8 @@ pub(crate) fn exp<I: Token>(isa: I, x: I::F32) -> I::F32 {
     let ints = isa.i32();
     let lowest = ops.splat(-87.0);
     let tiny = ops.lt(x, lowest);
-    let x = ops.max(x, lowest);
+    // Of a NaN and a number, `max` gives its second operand.
+    let x = ops.max(lowest, x);
     let n = ops.round_ties_even(ops.mul(x, ops.splat(std::f32::consts::LOG2_E)));
     let r = ops.mul_add(n, ops.splat(-0.693_359_4), x);
     let r = ops.mul_add(n, ops.splat(2.121_944_4e-4), r);

@@ -3,6 +3,8 @@
 //! Sizes are 1, around a vector and a tile, odd, and real ones; every second case starts off alignment. Bounds are
 //! derived: a chain of K multiply-adds in f32 errs by at most (K + 1)·2⁻²⁴·Σ|a·b|.
 
+use std::io::Write;
+
 use longspan_kernels::{
     BandAttention, Isa, Matrix, MatrixMut, Panels, Scratch, Start, add_layer_norm, band_attention, full_attention,
     gelu, layer_norm, product, reference, softmax,
@@ -39,7 +41,9 @@ fn check(isa: Isa, case: &str, found: &[f32], expected: &[f64], bound: impl Fn(u
 #[test]
 fn instruction_sets() {
     let names = |sets: Vec<Isa>| sets.iter().map(Isa::to_string).collect::<Vec<_>>().join(", ");
-    println!("instruction sets tested: {}; this machine lacks: {}", names(Isa::available()), names(Isa::missing()));
+    // Written past the test runner, which would keep it to itself.
+    let line = format!("instruction sets tested: {}; lacking: {}\n", names(Isa::available()), names(Isa::missing()));
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
     if let Ok(required) = std::env::var("LONGSPAN_REQUIRE_ISA") {
         let available = names(Isa::available());
         assert!(available.split(", ").any(|isa| isa == required), "`{required}` is required, there is {available}");
@@ -150,6 +154,21 @@ fn rows() {
             // x - max is rounded before the exponential: an error relative to p of |x - max| ULP, here up to 100.
             let bound = |i: usize| (c as f64 + 108.0) * ULP * expected[i] + 1e-37;
             check(isa, &format!("softmax {c}"), &found, &expected, bound);
+        }
+    }
+}
+
+#[test]
+fn what_is_no_number_stays_none() {
+    for isa in Isa::available() {
+        for c in [3, 16, 40] {
+            let mut row = numbers(c, 9);
+            row[c / 2] = f32::NAN;
+            let mut activations = row.clone();
+            softmax(isa, &mut row);
+            assert!(row.iter().all(|x| x.is_nan()), "{isa} softmax of {c}: {row:?}");
+            gelu(isa, &mut activations);
+            assert!(activations[c / 2].is_nan(), "{isa} gelu of {c}");
         }
     }
 }

@@ -8,7 +8,6 @@ use std::path::Path;
 use std::time::Instant;
 
 use longspan::checkpoint::{Source, Tensors};
-use longspan::config::Config;
 use longspan::model::{Batch, Model, Sequence, Task};
 use safetensors::SafeTensors;
 
@@ -19,7 +18,7 @@ fn main() -> Result<(), Error> {
     let folder = arguments.next().ok_or("usage: compare FOLDER [PASSES]")?;
     let passes: usize = arguments.next().map_or(Ok(5), |passes| passes.parse())?;
     let source = Source::Folder(Path::new(&folder).into());
-    let config = Config::from_json(&source.read("config.json")?.ok_or("no config.json")?)?;
+    let config = source.config()?;
     let model = Model::load(config, Task::QuestionAnswering, &Tensors::open(&source)?)?;
 
     let bytes = source.read("golden.safetensors")?.ok_or("no golden.safetensors: run tests/golden/base.py")?;

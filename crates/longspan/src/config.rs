@@ -79,7 +79,7 @@ impl Config {
             type_vocab_size: keys.size("type_vocab_size", Some(2))?,
             pad_token_id: keys.size("pad_token_id", Some(1))?,
             attention_window: keys.windows(num_hidden_layers)?,
-            layer_norm_eps: keys.0.get("layer_norm_eps").and_then(Value::as_f64).unwrap_or(1e-12) as f32,
+            layer_norm_eps: keys.number("layer_norm_eps", 1e-12)? as f32,
             num_labels: if labels.is_empty() { keys.size("num_labels", Some(2))? } else { labels.len() },
             labels,
             architecture: keys
@@ -156,6 +156,13 @@ impl Keys {
             (None | Some(Value::Null), Some(default)) => Ok(default),
             (None | Some(Value::Null), None) => Err(wrong(format!("no `{key}`"))),
             (Some(value), _) => size_of(key, value),
+        }
+    }
+
+    fn number(&self, key: &str, default: f64) -> Result<f64> {
+        match self.0.get(key) {
+            None | Some(Value::Null) => Ok(default),
+            Some(value) => value.as_f64().ok_or_else(|| wrong(format!("{key} `{value}`: expected a number"))),
         }
     }
 
@@ -240,6 +247,7 @@ mod tests {
             (r#","max_position_embeddings":2"#, "max_position_embeddings 2 leaves no position"),
             (r#","num_hidden_layers":99999999999,"attention_window":8"#, "num_hidden_layers 99999999999"),
             (r#","layer_norm_eps":0"#, "layer_norm_eps 0"),
+            (r#","layer_norm_eps":"1e-5""#, "layer_norm_eps `\"1e-5\"`: expected a number"),
             ("", ""),
         ] {
             match config(changes) {

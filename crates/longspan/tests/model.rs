@@ -59,7 +59,7 @@ fn folder(name: &str) -> Source {
 
 fn open(name: &str) -> (Config, Task, Tensors) {
     let source = folder(name);
-    let config = Config::from_json(&source.read("config.json").unwrap().unwrap()).unwrap();
+    let config = source.config().unwrap();
     let task = Task::from_architecture(config.architecture.as_deref().unwrap()).unwrap();
     (config, task, Tensors::open(&source).unwrap())
 }

@@ -201,8 +201,9 @@ fn what_cannot_be_read_is_an_error() {
     assert_eq!(with(max_tokens), "max_tokens 5000: the model has positions for 4096");
     let tight = ReadOptions { max_tokens: Some(6), ..default.clone() };
     assert_eq!(with(tight), "the question has 2 tokens, at most 1 leave room for a document");
-    let stride = ReadOptions { max_tokens: Some(20), doc_stride: Some(14), ..default.clone() };
-    assert_eq!(with(stride), "doc_stride 14: windows have room for 14 tokens of the document");
+    let stride = |doc_stride| ReadOptions { max_tokens: Some(20), doc_stride: Some(doc_stride), ..default.clone() };
+    assert_eq!(with(stride(15)), "doc_stride 15: windows have room for 14 tokens of the document");
+    assert_eq!(fails("Why is it so?", &stride(12)), "the question has 5 tokens, at most 3 leave room for a document");
     let list = ReadOptions { global_attention: GlobalAttention::List(vec![4096]), ..default };
     assert_eq!(with(list), "global attention at position 4096: inputs have 4096 tokens");
 }

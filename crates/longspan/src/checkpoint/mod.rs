@@ -28,6 +28,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use self::bytes::Bytes;
+use crate::config::Config;
 use crate::tensor::{DType, TensorView};
 use crate::{Error, Result};
 
@@ -105,6 +106,15 @@ impl Source {
             return Err(self.format_error(name, format!("longer than {FILE_BYTES_MAX} bytes")));
         }
         Ok(Some(Cow::Owned(content)))
+    }
+
+    /// The sizes of the model, from `config.json`.
+    ///
+    /// # Errors
+    /// [`Error::MissingFile`] where there is none, and what [`Config::from_json`] says.
+    pub fn config(&self) -> Result<Config> {
+        let missing = || Error::MissingFile { checkpoint: self.to_string(), wanted: "`config.json`" };
+        Config::from_json(&self.read("config.json")?.ok_or_else(missing)?)
     }
 
     /// One file of weights, mapped or borrowed.

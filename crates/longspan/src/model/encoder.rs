@@ -38,7 +38,7 @@ pub(crate) fn forward(model: &Model, batch: &Batch) -> Vec<f32> {
 fn embed(model: &Model, batch: &Batch, blocks: &[Block]) -> Vec<f32> {
     let (config, table) = (&model.config, &model.weights.embeddings);
     let c = config.hidden_size;
-    let mut x = vec![0.0; batch.tokens() * c];
+    let mut x = vec![0.0; batch.tokens() * c]; // (T, C)
     let mut positions = Vec::with_capacity(batch.tokens()); // (T)
     for sequence in 0..batch.sequences() {
         let range = batch.range(sequence);

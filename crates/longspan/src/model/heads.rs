@@ -88,7 +88,7 @@ pub(crate) fn forward(model: &Model, batch: &Batch, hidden: &[f32]) -> Logits {
             linear(model.isa, dense, Matrix::new(&rows, c), &mut middle, &mut scratch);
             middle.iter_mut().for_each(|x| *x = x.tanh());
             let columns = projection.bias.len();
-            let mut values = vec![0.0; batch.sequences() * columns];
+            let mut values = vec![0.0; batch.sequences() * columns]; // (S, columns)
             linear(model.isa, projection, Matrix::new(&middle, c), &mut values, &mut scratch);
             Logits { values, columns }
         }
@@ -97,8 +97,8 @@ pub(crate) fn forward(model: &Model, batch: &Batch, hidden: &[f32]) -> Logits {
 
 /// A linear layer over all tokens, and then `f` on its rows.
 fn per_token(model: &Model, batch: &Batch, x: &[f32], layer: &Linear, f: impl Fn(&mut [f32]) + Sync) -> Logits {
-    let (x, columns) = (Matrix::new(x, x.len() / batch.tokens()), layer.bias.len());
-    let mut values = vec![0.0; batch.tokens() * columns];
+    let (x, columns) = (Matrix::new(x, layer.panels.k()), layer.bias.len());
+    let mut values = vec![0.0; batch.tokens() * columns]; // (T, columns)
     split::for_each_block(&split::blocks(batch), &mut values, columns, |block, rows, workspace| {
         linear(model.isa, layer, x.rows_in(block.rows.clone()), rows, &mut workspace.scratch);
         f(rows);

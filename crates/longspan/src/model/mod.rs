@@ -39,12 +39,10 @@ use weights::Weights;
 /// ```
 /// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/embedded");
 /// use longspan::checkpoint::{Source, Tensors};
-/// use longspan::config::Config;
 /// use longspan::model::{Batch, Model, Sequence, Task};
 ///
 /// let source = Source::Folder(folder.into());
-/// let config = Config::from_json(&source.read("config.json")?.expect("a checkpoint has one"))?;
-/// let model = Model::load(config, Task::QuestionAnswering, &Tensors::open(&source)?)?;
+/// let model = Model::load(source.config()?, Task::QuestionAnswering, &Tensors::open(&source)?)?;
 /// // [CLS] question [SEP][SEP] document [SEP], global attention on [CLS] and the question.
 /// let ids = [101, 2073, 2003, 2009, 1029, 102, 102, 2009, 2003, 2182, 102];
 /// let batch = Batch::of(Sequence { ids: &ids, token_type_ids: &[], globals: &[0, 1, 2, 3, 4] });

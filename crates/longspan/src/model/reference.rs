@@ -66,7 +66,7 @@ impl<'a> ReferenceModel<'a> {
         let (config, c) = (&self.config, self.config.hidden_size);
         let [words, positions, types] = ["word", "position", "token_type"]
             .map(|table| self.read(&format!("longformer.embeddings.{table}_embeddings.weight")));
-        let mut x = Vec::with_capacity(sequence.ids.len() * c);
+        let mut x = Vec::with_capacity(sequence.ids.len() * c); // (T, C)
         let rows = batch::positions(sequence.ids, config.pad_token_id);
         for (i, (&id, position)) in sequence.ids.iter().zip(rows).enumerate() {
             let token_type = sequence.token_type_ids.get(i).map_or(0, |&t| t as usize).min(config.type_vocab_size - 1);
@@ -86,8 +86,8 @@ impl<'a> ReferenceModel<'a> {
         let [q, k, v] = ["query", "key", "value"].map(project);
         let [q_global, k_global, v_global] = ["query_global", "key_global", "value_global"].map(project);
         let scale = 1.0 / (d as f64).sqrt();
-        let mut out = vec![0.0; t * c];
-        let mut probabilities = Vec::new();
+        let mut out = vec![0.0; t * c]; // (T, C)
+        let mut probabilities = Vec::with_capacity(self.config.num_attention_heads * t * t); // (H, T, T)
         for head in 0..self.config.num_attention_heads {
             let own = |m: &[f64]| m.chunks_exact(c).flat_map(|row| &row[head * d..][..d]).copied().collect::<Vec<_>>();
             let (q, k, v) = (own(&q), own(&k), own(&v));

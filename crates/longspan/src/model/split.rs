@@ -65,7 +65,7 @@ pub(crate) fn enter<R: Send>(pass: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| pass())
 }
 
-/// Working memory of one thread.
+/// Working memory of one thread while it works off a part of the blocks.
 #[derive(Default)]
 pub(crate) struct Workspace {
     /// That of the kernels.

@@ -142,6 +142,11 @@ impl<'a> Loader<'a> {
             }
             found.insert(parameter.name.clone(), (parameter, view));
         }
+        let more = format!("{}.attention.self.query.weight", layer_name(config.num_hidden_layers));
+        if find(tensors, &more).is_ok() {
+            let message = format!("num_hidden_layers {}: the weights have more", config.num_hidden_layers);
+            return Err(Error::Format { file: "config.json".into(), message });
+        }
         Ok(Self { isa, found })
     }
 

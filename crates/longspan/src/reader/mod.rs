@@ -20,7 +20,6 @@ pub use options::{GlobalAttention, ReadOptions, SpanList};
 pub use settings::Settings;
 
 use crate::checkpoint::{Source, Tensors};
-use crate::config::Config;
 use crate::hub::{self, Repository};
 use crate::model::{Batch, Model, Task};
 use crate::tokenizer::{ByteSpan, Tokenizer, Tokens};
@@ -123,12 +122,8 @@ impl Reader {
     /// # Errors
     /// When a file is missing, malformed, or does not fit the others.
     pub fn from_source(source: &Source) -> Result<Self> {
-        let config = source
-            .read("config.json")?
-            .ok_or_else(|| Error::MissingFile { checkpoint: source.to_string(), wanted: "`config.json`" })?;
-        let config = Config::from_json(&config)?;
-        let settings =
-            source.read(settings::FILE)?.map_or(Ok(Settings::default()), |json| Settings::from_json(&json))?;
+        let config = source.config()?;
+        let settings = Settings::load(source)?;
         let tokenizer = Tokenizer::load(|name| source.read(name))?;
         if tokenizer.vocab_size > config.vocab_size {
             let message = format!("{} tokens, the model has {}", tokenizer.vocab_size, config.vocab_size);
@@ -164,7 +159,7 @@ impl Reader {
     /// [`Error::EmptyDocument`] when it has no token but white space.
     pub fn document<'a>(&self, text: &'a str) -> Result<Document<'a>> {
         let tokens = self.tokenizer.encode(text)?;
-        if tokens.spans.iter().all(|(start, end)| start == end) {
+        if tokens.is_blank() {
             return Err(Error::EmptyDocument);
         }
         Ok(Document { text, tokens })
@@ -193,6 +188,9 @@ impl Reader {
     ///
     /// # Errors
     /// As [`Reader::answer`], and when an option is out of its range.
+    ///
+    /// # Panics
+    /// Perhaps, where a document was tokenized by another reader.
     pub fn answer_batch(
         &self,
         pairs: &[(&str, &Document<'_>)],
@@ -235,9 +233,12 @@ impl Reader {
     }
 
     fn reading<'a>(&self, question: &str, document: &'a Document<'_>, options: &'a ReadOptions) -> Result<Reading<'a>> {
-        let question = self.tokenizer.encode(question)?.ids;
-        let plan = Plan::new(options, &self.settings, self.model.config(), question.len())?;
-        Ok(Reading::new(document, question, options, plan))
+        let question = self.tokenizer.encode(question)?;
+        if question.is_blank() {
+            return Err(Error::EmptyQuestion);
+        }
+        let plan = Plan::new(options, &self.settings, self.model.config(), question.ids.len())?;
+        Ok(Reading::new(document, question.ids, options, plan))
     }
 }
 

@@ -18,7 +18,7 @@ pub enum GlobalAttention {
     List(Vec<usize>),
 }
 
-/// How documents are read. `None` stands for what the checkpoint says, else for the default.
+/// How documents are read. `None` stands for what [`Settings`] or the model say.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReadOptions {
     /// Tokens of a whole input: specials, question and window. Default and maximum: the positions of the model.
@@ -26,9 +26,9 @@ pub struct ReadOptions {
     /// Tokens that neighbouring windows share. Default: the largest attention window, at most a quarter of the room
     /// that an input has for the document.
     pub doc_stride: Option<usize>,
-    /// Tokens of the longest answer. Default 30.
+    /// Tokens of the longest answer.
     pub max_answer_length: Option<usize>,
-    /// No answer when `null_odds` is larger than this. Default 0.
+    /// No answer when `null_odds` is larger than this.
     pub null_score_diff_threshold: Option<f64>,
     /// How many spans an answer lists.
     pub spans: SpanList,
@@ -51,9 +51,6 @@ impl Default for SpanList {
     }
 }
 
-const MAX_ANSWER_LENGTH: usize = 30;
-const SEPARATORS: usize = 2;
-
 /// What is settled once question, options, settings and model are known.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
@@ -75,11 +72,8 @@ impl Plan {
             let most = config.max_tokens();
             return Err(Error::Option(format!("max_tokens {max_tokens}: the model has positions for {most}")));
         }
-        let separators = settings.separators.unwrap_or(SEPARATORS);
+        let separators = settings.separators;
         let specials = 1 + separators + 1; // <s> question </s></s> document </s>
-        if question == 0 {
-            return Err(Error::EmptyQuestion);
-        }
         if question + specials >= max_tokens {
             let tokens_max = max_tokens.saturating_sub(specials + 1);
             return Err(Error::QuestionTooLong { tokens: question, tokens_max });
@@ -87,18 +81,23 @@ impl Plan {
         let room = max_tokens - question - specials;
         let window = config.attention_window.iter().copied().max().unwrap_or(0);
         let doc_stride = options.doc_stride.unwrap_or(window.min(room / 4));
+        if doc_stride >= room && doc_stride < room + question - 1 {
+            // A shorter question would leave the room that the windows need.
+            let tokens_max = question + room - doc_stride - 1;
+            return Err(Error::QuestionTooLong { tokens: question, tokens_max });
+        }
         if doc_stride >= room {
             let message = format!("doc_stride {doc_stride}: windows have room for {room} tokens of the document");
             return Err(Error::Option(message));
         }
-        let max_answer_length = options.max_answer_length.or(settings.max_answer_length).unwrap_or(MAX_ANSWER_LENGTH);
+        let max_answer_length = options.max_answer_length.unwrap_or(settings.max_answer_length);
         if max_answer_length == 0 {
             return Err(Error::Option("max_answer_length 0: expected 1 or more".into()));
         }
         if options.spans == SpanList::Top(0) {
             return Err(Error::Option("top_k 0: expected 1 or more".into()));
         }
-        let threshold = options.null_score_diff_threshold.or(settings.null_score_diff_threshold).unwrap_or(0.0);
+        let threshold = options.null_score_diff_threshold.unwrap_or(settings.null_score_diff_threshold);
         if threshold.is_nan() {
             return Err(Error::Option("null_score_diff_threshold NaN: expected a number".into()));
         }

@@ -2,24 +2,38 @@
 
 use serde::Deserialize;
 
+use crate::checkpoint::Source;
 use crate::{Error, Result};
 
-/// Name of the file.
-pub(crate) const FILE: &str = "longspan.json";
+const FILE: &str = "longspan.json";
 
-/// What a checkpoint says about how it is to be asked. Every key may be left out.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What a checkpoint says about how it is to be asked. Every key may be left out, and so may the file.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// No answer when `null_odds` is larger than this.
-    pub null_score_diff_threshold: Option<f64>,
-    /// Tokens of the longest answer.
-    pub max_answer_length: Option<usize>,
-    /// Separators between question and document: 2, or 1 for allenai's TriviaQA checkpoints.
-    pub separators: Option<usize>,
+    /// No answer when `null_odds` is larger than this. Default 0.
+    pub null_score_diff_threshold: f64,
+    /// Tokens of the longest answer. Default 30.
+    pub max_answer_length: usize,
+    /// Separators between question and document: 2, or 1 for allenai's TriviaQA checkpoints. Default 2.
+    pub separators: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { null_score_diff_threshold: 0.0, max_answer_length: 30, separators: 2 }
+    }
 }
 
 impl Settings {
+    /// The settings of a checkpoint.
+    ///
+    /// # Errors
+    /// As [`Settings::from_json`], and when the file cannot be read.
+    pub fn load(source: &Source) -> Result<Self> {
+        source.read(FILE)?.map_or(Ok(Self::default()), |json| Self::from_json(&json))
+    }
+
     /// Reads and checks the content of a `longspan.json`.
     ///
     /// # Errors
@@ -28,10 +42,11 @@ impl Settings {
     pub fn from_json(json: &[u8]) -> Result<Self> {
         let wrong = |message: String| Error::Format { file: FILE.into(), message };
         let settings: Self = serde_json::from_slice(json).map_err(|e| wrong(e.to_string()))?;
-        if let Some(length @ 0) = settings.max_answer_length {
-            return Err(wrong(format!("max_answer_length {length}: expected 1 or more")));
+        let Self { max_answer_length, separators, .. } = settings;
+        if max_answer_length == 0 {
+            return Err(wrong(format!("max_answer_length {max_answer_length}: expected 1 or more")));
         }
-        if let Some(separators) = settings.separators.filter(|count| !(1..=2).contains(count)) {
+        if !(1..=2).contains(&separators) {
             return Err(wrong(format!("separators {separators}: expected 1 or 2")));
         }
         Ok(settings)
@@ -45,7 +60,7 @@ mod tests {
     #[test]
     fn settings_are_read_and_checked() {
         let settings = Settings::from_json(br#"{"null_score_diff_threshold": -2.5, "separators": 1}"#).unwrap();
-        assert_eq!((settings.null_score_diff_threshold, settings.separators), (Some(-2.5), Some(1)));
+        assert_eq!((settings.null_score_diff_threshold, settings.separators), (-2.5, 1));
         assert_eq!(Settings::from_json(b"{}").unwrap(), Settings::default());
         for (json, message) in [
             (r#"{"separators": 3}"#, "separators 3: expected 1 or 2"),

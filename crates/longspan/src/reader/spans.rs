@@ -87,19 +87,22 @@ impl Evidence {
     /// The best admissible span, then the best that has no token and no character in common with those before it, and so
     /// on: at most `count`, and none whose S is below `least`. Equal ones come in the order of the document, the shorter first.
     pub fn best(&self, tokens: &[(u32, u32)], count: usize, least: f64) -> Vec<TokenSpan> {
-        let candidate = |start| self.best_from(start, usize::MAX, tokens).map(Candidate);
-        let mut heap: BinaryHeap<Candidate> = (0..self.start_logits.len()).filter_map(candidate).collect();
+        let mut candidates = Vec::with_capacity(self.start_logits.len());
+        let starts = 0..self.start_logits.len();
+        candidates.extend(starts.filter_map(|start| self.best_from(start, usize::MAX, tokens)));
+        let mut heap = BinaryHeap::from(candidates);
         let mut found = Vec::new();
         let mut taken = BTreeMap::new(); // last token of each span found, by its first
         while found.len() < count {
-            let Some(Candidate(span)) = heap.pop().filter(|Candidate(span)| span.sum() >= least) else { break };
+            let Some(candidate) = heap.pop().filter(|candidate| candidate.sum >= least) else { break };
+            let span = self.span(candidate.start as usize, candidate.end as usize);
             if taken.range(..=span.start).next_back().is_some_and(|(_, &end)| end >= span.start) {
                 continue;
             }
             match taken.range(span.start..).next() {
                 // The start is free, but the span runs into one that was found: the best that stops before it.
                 Some((&limit, _)) if limit <= span.end => {
-                    heap.extend(self.best_from(span.start, limit, tokens).map(Candidate));
+                    heap.extend(self.best_from(span.start, limit, tokens));
                 }
                 _ => {
                     let (first, last) = whole_characters(&span, tokens);
@@ -117,6 +120,17 @@ impl Evidence {
         self.windows.iter().flat_map(of_part)
     }
 
+    /// The window in which an answer may start at the token `start`.
+    fn part(&self, start: usize) -> &Part {
+        &self.windows[self.windows.partition_point(|part| part.starts.end <= start)]
+    }
+
+    fn span(&self, start: usize, end: usize) -> TokenSpan {
+        let part = self.part(start);
+        let end_logit = self.end_logits[part.ends_at + end - part.ends.start];
+        TokenSpan { start, end, start_logit: self.start_logits[start], end_logit }
+    }
+
     /// The admissible spans that begin with the token `start` of this window, the shortest first.
     fn from<'a>(&'a self, part: &'a Part, start: usize, tokens: &[(u32, u32)]) -> impl Iterator<Item = TokenSpan> + 'a {
         let start_logit = self.start_logits[start];
@@ -128,10 +142,10 @@ impl Evidence {
     }
 
     /// The best admissible span that begins with the token `start` and ends before the token `limit`.
-    fn best_from(&self, start: usize, limit: usize, tokens: &[(u32, u32)]) -> Option<TokenSpan> {
-        let part = &self.windows[self.windows.partition_point(|part| part.starts.end <= start)];
-        let spans = self.from(part, start, tokens).take_while(|span| span.end < limit);
-        spans.reduce(|best, span| if span.sum() > best.sum() { span } else { best })
+    fn best_from(&self, start: usize, limit: usize, tokens: &[(u32, u32)]) -> Option<Candidate> {
+        let spans = self.from(self.part(start), start, tokens).take_while(|span| span.end < limit);
+        let best = spans.reduce(|best, span| if span.sum() > best.sum() { span } else { best })?;
+        Some(Candidate { sum: best.sum(), start: best.start as u32, end: best.end as u32 })
     }
 }
 
@@ -147,16 +161,20 @@ fn whole_characters(span: &TokenSpan, tokens: &[(u32, u32)]) -> (usize, usize) {
     (first, last)
 }
 
-/// A span in the order in which answers are listed: the best is the greatest.
+/// A span in 16 bytes, in the order in which answers are listed: the best is the greatest.
 #[derive(Debug, PartialEq)]
-struct Candidate(TokenSpan);
+struct Candidate {
+    sum: f64,
+    start: u32,
+    end: u32,
+}
 
 impl Eq for Candidate {}
 
 impl Ord for Candidate {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        let order = |Candidate(span): &Candidate| Reverse((span.start, span.end));
-        self.0.sum().total_cmp(&other.0.sum()).then_with(|| order(self).cmp(&order(other)))
+        let order = |candidate: &Candidate| Reverse((candidate.start, candidate.end));
+        self.sum.total_cmp(&other.sum).then_with(|| order(self).cmp(&order(other)))
     }
 }
 

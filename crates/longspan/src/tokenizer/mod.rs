@@ -32,6 +32,13 @@ pub struct Tokens {
     pub spans: Vec<(u32, u32)>,
 }
 
+impl Tokens {
+    /// Whether there is nothing but white space.
+    pub fn is_blank(&self) -> bool {
+        self.spans.iter().all(|(start, end)| start == end)
+    }
+}
+
 /// A tokenizer and the ids of its special tokens.
 #[derive(Debug)]
 pub struct Tokenizer {
