@@ -39,8 +39,11 @@ pub fn run(args: &AskArgs) -> Result<Status> {
     }
     let mut round = Round::new(questions(args, &files)?);
     let session = Session::open(args)?;
-    ask_files(&session, &files, &mut round)?;
-    round.show(&mut session.output(args))
+    let asked = ask_files(&session, &files, &mut round);
+    // What was found is shown, whatever happened afterwards.
+    let shown = round.show(&mut session.output(args));
+    asked?;
+    shown
 }
 
 /// Reads and asks the documents, group by group.
@@ -81,6 +84,10 @@ fn questions(args: &AskArgs, files: &[PathBuf]) -> Result<Vec<String>> {
     if question.trim().is_empty() {
         return Err(Error::EmptyQuestion.into());
     }
+    if Path::new(question).is_file() {
+        let hint = "the question comes first, in quotes, then the documents";
+        return Err(fault(format!("`{question}`: a file where the question should be"), hint));
+    }
     Ok(vec![question.to_string()])
 }
 
@@ -89,7 +96,7 @@ fn questions_of(path: &Path, files: &[PathBuf]) -> Result<Vec<String>> {
         let hint = "name a file for one of them";
         return Err(fault("standard input cannot hold both the questions and a document", hint));
     }
-    let text = documents::read(path).context("questions")?;
+    let text = documents::read(path).context("the questions, one per line")?;
     let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
     Ok(lines.filter(|line| !line.is_empty()).map(str::to_string).collect())
 }

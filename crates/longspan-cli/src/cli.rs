@@ -1,7 +1,6 @@
 //! The command line: every command, option and help text. Completions and manual pages are made from it too.
 
 use std::ffi::OsString;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -31,6 +30,8 @@ With --json, each document and question gives one line with the keys document, q
 no_answer_score, null_odds, start, end, start_byte, end_byte, line, answers, tokens, windows, model, precision and \
 seconds. Without an answer, answer and its place are null and score is no_answer_score. Documents are read in batches; \
 seconds is the share of the batch's time that falls to the document by its length.
+
+Everything is printed when all documents were read, for it is ranked.
 
 A question counts as answered when one of the documents answers it. An error in one document, such as a file that is \
 missing, does not keep the others from being read.
@@ -108,24 +109,27 @@ pub struct AskArgs {
     #[arg(long)]
     pub json: bool,
     /// List up to N spans for each document; they do not overlap
-    #[arg(short = 'k', long, value_name = "N", conflicts_with = "all")]
-    top_k: Option<NonZeroUsize>,
+    #[arg(short = 'k', long, value_name = "N", conflicts_with = "all", value_parser = count,
+          allow_negative_numbers = true)]
+    top_k: Option<usize>,
     /// List every span above the threshold, as a search tool would
     #[arg(short, long)]
     all: bool,
     /// Longest answer, in tokens [default: what the model says, else 30]
-    #[arg(long, value_name = "N", help_heading = READING)]
-    max_answer_length: Option<NonZeroUsize>,
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, help_heading = READING)]
+    max_answer_length: Option<usize>,
     /// Longest input of the model, in tokens: question and window [default and most: the model's positions]
-    #[arg(long, value_name = "N", help_heading = READING)]
-    max_tokens: Option<NonZeroUsize>,
-    /// Tokens that neighbouring windows of a longer document share [default: the model's largest attention window]
-    #[arg(long, value_name = "N", help_heading = READING)]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, help_heading = READING)]
+    max_tokens: Option<usize>,
+    /// Tokens that neighbouring windows of a longer document share [default: the model's largest attention window, at most a
+    /// quarter of the room that an input has for the document]
+    #[arg(long, value_name = "N", value_parser = count_or_zero, allow_negative_numbers = true, help_heading = READING)]
     doc_stride: Option<usize>,
     /// Say 'no answer' when null_odds is above X; higher answers more often [default: what the model says, else 0]
     #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = threshold, help_heading = READING)]
     threshold: Option<f64>,
     /// Tokens with global attention: `question`, `first`, `none`, or positions in the input such as `0,1,5`
+    /// (0 is `<s>`, the question follows)
     #[arg(long, value_name = "WHICH", default_value = "question", value_parser = global_attention,
           help_heading = READING)]
     global_attention: GlobalAttention,
@@ -156,11 +160,11 @@ impl AskArgs {
     /// What the library needs to know of the options.
     pub fn read_options(&self) -> ReadOptions {
         ReadOptions {
-            max_tokens: self.max_tokens.map(NonZeroUsize::get),
+            max_tokens: self.max_tokens,
             doc_stride: self.doc_stride,
-            max_answer_length: self.max_answer_length.map(NonZeroUsize::get),
+            max_answer_length: self.max_answer_length,
             null_score_diff_threshold: self.threshold,
-            spans: if self.all { SpanList::All } else { SpanList::Top(self.top_k.map_or(1, NonZeroUsize::get)) },
+            spans: if self.all { SpanList::All } else { SpanList::Top(self.top_k.unwrap_or(1)) },
             global_attention: self.global_attention.clone(),
         }
     }
@@ -238,6 +242,14 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
+fn count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "expected a whole number from 1 on".into())
+}
+
+fn count_or_zero(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "expected a whole number from 0 on".into())
+}
+
 fn threshold(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if !number.is_nan() => Ok(number),
@@ -301,10 +313,11 @@ mod tests {
     #[test]
     fn values_out_of_range_are_refused() {
         for (arguments, said) in [
-            (&["--top-k", "0"][..], "--top-k"),
+            (&["--top-k", "0"][..], "expected a whole number from 1 on"),
             (&["--threshold", "NaN"], "expected a number"),
             (&["--threads", "0"], "--threads"),
-            (&["--max-tokens", "-1"], "-1"),
+            (&["--max-tokens", "-1"], "expected a whole number from 1 on"),
+            (&["--doc-stride", "-3"], "expected a whole number from 0 on"),
             (&["--global-attention", "1,x"], "expected `question`"),
             (&["--global-attention", ""], "expected `question`"),
             (&["--precision", "f16"], "f32"),

@@ -99,7 +99,8 @@ fn bounded(name: &str, input: impl Read, bytes_max: u64) -> Result<Vec<u8>> {
 fn unreadable(name: &str, error: &io::Error) -> anyhow::Error {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => {
-            fault(format!("`{name}`: its gzip data end too early"), "the file is cut off: copy or download it again")
+            let hint = "the file is cut off, or has other bytes behind its data: copy or download it again";
+            fault(format!("`{name}`: its gzip data end too early"), hint)
         }
         io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
             fault(format!("`{name}`: its gzip data are damaged: {error}"), "copy or download it again")

@@ -55,12 +55,24 @@ pub fn report(error: &anyhow::Error) {
 fn message(error: &anyhow::Error) -> String {
     let mut parts = Vec::new();
     for cause in error.chain() {
-        parts.push(printable(&cause.to_string()));
+        let message = match cause.downcast_ref::<Error>() {
+            Some(Error::Option(message)) => as_typed(message),
+            _ => cause.to_string(),
+        };
+        parts.push(printable(&message));
         if cause.is::<Error>() || cause.is::<Fault>() {
             break;
         }
     }
     parts.join(": ")
+}
+
+/// The library names an option as its field, `doc_stride`; here it is `--doc-stride`.
+fn as_typed(message: &str) -> String {
+    match message.split_once(' ') {
+        Some((field, rest)) if field.contains('_') => format!("--{} {rest}", field.replace('_', "-")),
+        _ => message.to_string(),
+    }
 }
 
 fn hint(error: &anyhow::Error) -> Option<&'static str> {
@@ -75,6 +87,9 @@ fn hint(error: &anyhow::Error) -> Option<&'static str> {
 fn library_hint(error: &Error) -> Option<&'static str> {
     Some(match error {
         Error::Read { .. } => "check the path, and that you may read it",
+        Error::Format { file, .. } if file.ends_with("longspan.json") => {
+            "correct the file or take it away: it holds Longspan's own settings of the model"
+        }
         Error::Format { .. } => {
             "the model must be a Longformer checkpoint in Hugging Face's layout; if it is one, fetch or copy it again"
         }
@@ -89,7 +104,7 @@ fn library_hint(error: &Error) -> Option<&'static str> {
         Error::EmptyQuestion => "the question is the first argument, in quotes",
         Error::EmptyDocument => "give a document with some text",
         Error::TextTooLong { .. } => "split the document into parts, and give them all",
-        Error::QuestionTooLong { .. } => "shorten the question, or raise --max-tokens where it was lowered",
+        Error::QuestionTooLong { .. } => "shorten the question, raise --max-tokens, or lower --doc-stride",
         Error::Option(_) => "`longspan ask --help` explains the options, `longspan info` shows the model's limits",
         Error::Write { .. } => "check that you may write there and that there is room; HF_HOME names another cache",
         Error::TensorType { .. } => "store the weights as f32, f16 or bf16",
@@ -119,6 +134,8 @@ mod tests {
         let error = Err::<(), _>(fault("inner", "do this")).context("outer").unwrap_err();
         assert_eq!((message(&error).as_str(), hint(&error)), ("outer: inner", Some("do this")));
         assert_eq!(hint(&anyhow::anyhow!("else")), None);
+        let error = anyhow::Error::new(Error::Option("doc_stride 9: too much".into()));
+        assert_eq!(message(&error), "--doc-stride 9: too much");
     }
 
     #[test]

@@ -148,7 +148,7 @@ fn table(info: &Info) -> Result<String> {
                 ("task", model.task.unwrap_or("not stated").into()),
                 ("layers", model.num_hidden_layers.to_string()),
                 ("hidden size", model.hidden_size.to_string()),
-                ("heads", format!("{} of {head_size}", model.num_attention_heads)),
+                ("heads", format!("{}, each {head_size} wide", model.num_attention_heads)),
                 ("intermediate size", model.intermediate_size.to_string()),
                 ("attention window", windows(&model.attention_window)),
                 ("longest input", format!("{} tokens", thousands(model.max_tokens))),

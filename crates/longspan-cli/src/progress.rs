@@ -1,6 +1,8 @@
 //! Bars on standard error while a long document is read or a model is fetched; indicatif hides them where that is no
 //! terminal.
 
+use std::time::Instant;
+
 use indicatif::{ProgressBar, ProgressStyle};
 use longspan::{Progress, hub};
 
@@ -13,13 +15,14 @@ const FETCH_TEMPLATE: &str = "{bar:30} {bytes} of {total_bytes}, {eta} left  {wi
 /// Shown from the first step that is not the last, cleared when dropped: short documents show none.
 pub struct Bar {
     label: String,
+    started: Instant,
     bar: Option<ProgressBar>,
 }
 
 impl Bar {
     /// A bar that is not yet shown.
     pub fn new(label: &str) -> Self {
-        Self { label: one_line(label), bar: None }
+        Self { label: one_line(label), started: Instant::now(), bar: None }
     }
 
     /// Shows how far it has come.
@@ -29,7 +32,9 @@ impl Bar {
         }
         let bar = self.bar.get_or_insert_with(|| {
             let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
-            ProgressBar::new(progress.tokens as u64).with_style(style).with_message(self.label.clone())
+            let bar = ProgressBar::new(progress.tokens as u64).with_style(style).with_message(self.label.clone());
+            // The first step is over: without its time there would be nothing to tell the rest from.
+            bar.with_elapsed(self.started.elapsed())
         });
         bar.set_position(progress.tokens_done as u64);
     }

@@ -1,5 +1,6 @@
 //! The model that is asked, and the asking: many documents with many questions, where an error in one leaves the others.
 
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -106,10 +107,17 @@ impl Session {
 /// What the bar says it reads.
 fn label(pairs: &[(usize, &Loaded<'_>)]) -> String {
     match pairs {
-        [(_, first), .., (_, last)] if first.name != last.name => format!("{} to {}", first.name, last.name),
-        [(_, one), ..] => one.name.to_string(),
+        [(_, first), .., (_, last)] if first.name != last.name => {
+            format!("{} to {}", short(first.name), short(last.name))
+        }
+        [(_, one), ..] => short(one.name),
         [] => String::new(),
     }
+}
+
+/// The name of a file without its folders.
+fn short(name: &str) -> String {
+    Path::new(name).file_name().map_or_else(|| name.to_string(), |file| file.to_string_lossy().into_owned())
 }
 
 /// Tells what is wrong with a pair; passed on where it is wrong with all of them.

@@ -168,6 +168,24 @@ fn the_reference_shows_hidden_states_and_attention_of_transformers() {
     assert!(traced > 0);
 }
 
+/// The positions that transformers makes global when nobody says which.
+#[test]
+fn default_globals_are_those_of_transformers() {
+    let mut count = 0;
+    for name in FOLDERS {
+        let (_, task, _) = open(name);
+        for (case, sequences) in cases(name).iter().filter(|(case, _)| case.starts_with("default")) {
+            for Golden { ids, globals, .. } in sequences {
+                let first_segment = ids.iter().position(|&id| id == 2).unwrap_or(ids.len());
+                let expected: Vec<usize> = task.default_globals(first_segment, ids.len()).collect();
+                assert_eq!(&expected, globals, "{name} {case}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 8, "{count} sequences only");
+}
+
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     let (config, task, tensors) = open("qa");

@@ -103,10 +103,10 @@ fn show_answer(out: &mut dyn Write, palette: &Palette, finding: &Finding, answer
 fn show_no_answer(out: &mut dyn Write, palette: &Palette, finding: &Finding) -> io::Result<()> {
     let Palette { no_answer, place: path, dimmed, .. } = palette;
     writeln!(out, "{no_answer}no answer{no_answer:#}")?;
-    writeln!(out, "  score {}  {path}{}{path:#}", score(finding.no_answer_score), document(finding))?;
+    writeln!(out, "  no-answer score {}  {path}{}{path:#}", score(finding.no_answer_score), document(finding))?;
     let Some(guess) = finding.spans.first() else { return Ok(()) };
     let (text, score, place) = (one_line(&guess.text), score(guess.score), place(Style::new(), finding, guess));
-    writeln!(out, "  {dimmed}best guess: {text}  {score}  {place}{dimmed:#}")
+    writeln!(out, "  {dimmed}best guess: {text}  score {score}  {place}{dimmed:#}")
 }
 
 fn show_further(out: &mut dyn Write, palette: &Palette, finding: &Finding, further: &Found) -> io::Result<()> {
@@ -165,8 +165,8 @@ May 1911
     0.450  a\u{fffd}.txt:4  characters 57–61  It stopped in »1923« for good.
 
 no answer
-  score >0.999  <stdin>
-  best guess: in May  <0.001  <stdin>:2  characters 29–36
+  no-answer score >0.999  <stdin>
+  best guess: in May  score <0.001  <stdin>:2  characters 29–36
 ";
         assert_eq!(shown(&Palette::plain(), None, &[answered, abstained]), expected);
     }
@@ -174,7 +174,7 @@ no answer
     #[test]
     fn several_questions_are_headings() {
         let abstained = finding("b", "x", false, &[], 0.25);
-        let expected = "# Who\nwas  it?\n\nno answer\n  score 0.750  b\n".replace("\nwas  ", " was ");
+        let expected = "# Who\nwas  it?\n\nno answer\n  no-answer score 0.750  b\n".replace("\nwas  ", " was ");
         assert_eq!(shown(&Palette::plain(), Some("Who\nwas  it?"), &[abstained]), expected);
     }
 

@@ -46,7 +46,7 @@ fn no_answer_is_said_with_the_best_guess() {
     assert_eq!((ran.status, ran.stderr.as_str()), (1, ""));
     let shown = masked(&ran.stdout);
     let lines: Vec<&str> = shown.lines().collect();
-    assert_eq!(lines[..2], ["no answer", "  score S  bread.txt"]);
+    assert_eq!(lines[..2], ["no answer", "  no-answer score S  bread.txt"]);
     assert!(lines.len() == 3 && lines[2].starts_with("  best guess: "), "{lines:?}");
 }
 

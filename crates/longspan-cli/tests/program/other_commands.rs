@@ -18,7 +18,7 @@ model
   task               question answering
   layers             3
   hidden size        72
-  heads              3 of 24
+  heads              3, each 24 wide
   intermediate size  128
   attention window   6, 12, 4
   longest input      149 tokens

@@ -87,7 +87,15 @@ impl Default for TokenAdded {
     }
 }
 
+/// Loads and tries a tokenizer.
+///
+/// The crate panics on some files that contradict themselves, and files come from anywhere: here that is an error.
 pub(super) fn load(read: Read<'_>) -> Result<Tokenizer> {
+    let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| load_and_try(read)));
+    loaded.unwrap_or_else(|_| Err(format_error(TOKENIZER_JSON, "its parts contradict each other")))
+}
+
+fn load_and_try(read: Read<'_>) -> Result<Tokenizer> {
     let config: Config = read_json(read, CONFIG)?.unwrap_or_default();
     let special: SpecialTokens = read_json(read, SPECIAL_TOKENS)?.unwrap_or_default();
 

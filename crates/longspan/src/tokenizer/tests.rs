@@ -352,3 +352,24 @@ fn long_runs() {
         }
     }
 }
+
+/// Files on which the tokenizers crate itself panics.
+#[test]
+fn a_tokenizer_that_contradicts_itself_is_an_error() {
+    let file = |model: &str, normalizer: &str, pre_tokenizer: &str| {
+        format!(
+            r#"{{"version":"1.0","truncation":null,"padding":null,"added_tokens":[],"normalizer":{normalizer},
+                "pre_tokenizer":{pre_tokenizer},"post_processor":null,"decoder":null,"model":{model}}}"#
+        )
+    };
+    let model = r#"{"type":"BPE","vocab":{"<s>":0,"</s>":1,"a":2,"b":3,"ab":4},"merges":["a b"]}"#;
+    let prefixed = model.replace(r#""merges""#, r#""continuing_subword_prefix":"xxx","merges""#);
+    for json in [
+        file(&prefixed, "null", "null"),
+        file(model, r#"{"type":"Precompiled","precompiled_charsmap":"AAAA"}"#, "null"),
+        file(model, "null", r#"{"type":"FixedLength","length":0}"#),
+    ] {
+        let read = |name: &str| Ok((name == "tokenizer.json").then(|| Cow::Owned(json.clone().into_bytes())));
+        assert!(matches!(Tokenizer::load(read), Err(Error::Format { .. })), "{json}");
+    }
+}
