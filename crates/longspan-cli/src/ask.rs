@@ -96,7 +96,7 @@ fn questions_of(path: &Path, files: &[PathBuf]) -> Result<Vec<String>> {
         let hint = "name a file for one of them";
         return Err(fault("standard input cannot hold both the questions and a document", hint));
     }
-    let text = documents::read(path).context("the questions, one per line")?;
+    let text = documents::read(path).context("questions")?;
     let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
     Ok(lines.filter(|line| !line.is_empty()).map(str::to_string).collect())
 }

@@ -38,8 +38,8 @@ fn bad_questions() {
         &["--max-tokens", "8", "what is bread made from?", "bread.txt"],
         "the question has 6 tokens, at most 3",
     );
-    check(bread, &["--questions", "blank", "bread.txt"], "the questions, one per line: `blank`: empty");
-    check(bread, &["--questions", "latin1", "bread.txt"], "the questions, one per line: `latin1`: invalid UTF-8 at byte 2");
+    check(bread, &["--questions", "blank", "bread.txt"], "questions: `blank`: empty");
+    check(bread, &["--questions", "latin1", "bread.txt"], "questions: `latin1`: invalid UTF-8 at byte 2");
     check(bread, &["--questions", "missing", "bread.txt"], "questions: `missing`: no such file");
     check(bread, &["--questions", "-"], "standard input cannot hold both");
 }
