@@ -193,14 +193,24 @@ fn erf<I: Token>(isa: I, x: I::F32) -> I::F32 {
     let ops = isa.f32();
     let x = ops.clamp(x, ops.splat(-4.0), ops.splat(4.0));
     let x2 = ops.mul(x, x);
-    let p = horner(
-        isa,
-        x2,
-        [-2.726_142e-10, 2.770_681_4e-8, -2.101_024e-6, -5.692_506_4e-5, -7.349_906_3e-4, -2.954_6e-3, -1.609_603_3e-2],
-    );
-    let q = horner(isa, x2, [-1.456_607_2e-5, -2.133_740_6e-4, -1.682_827e-3, -7.373_329_2e-3, -1.426_473_9e-2]);
+    let p = horner(isa, x2, ERF_P);
+    let q = horner(isa, x2, ERF_Q);
     ops.div(ops.mul(x, p), q)
 }
+
+#[allow(clippy::excessive_precision, reason = "the digits of the source, rounded by the compiler")]
+const ERF_P: [f32; 7] = [
+    -2.72614225801306e-10,
+    2.77068142495902e-08,
+    -2.10102402082508e-06,
+    -5.69250639462346e-05,
+    -7.34990630326855e-04,
+    -2.95459980854025e-03,
+    -1.60960333262415e-02,
+];
+#[allow(clippy::excessive_precision, reason = "the digits of the source, rounded by the compiler")]
+const ERF_Q: [f32; 5] =
+    [-1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03, -1.42647390514189e-02];
 
 /// A polynomial in x, the coefficient of the highest power first.
 #[inline(always)]
