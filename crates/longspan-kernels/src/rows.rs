@@ -172,8 +172,7 @@ pub(crate) fn exp<I: Token>(isa: I, x: I::F32) -> I::F32 {
     let ints = isa.i32();
     let lowest = ops.splat(-87.0);
     let tiny = ops.lt(x, lowest);
-    // Of a NaN and a number, `max` gives its second operand.
-    let x = ops.max(lowest, x);
+    let x = ops.select(lowest, x, tiny); // unlike a maximum, this keeps NaN
     let n = ops.round_ties_even(ops.mul(x, ops.splat(std::f32::consts::LOG2_E)));
     let r = ops.mul_add(n, ops.splat(-0.693_359_4), x);
     let r = ops.mul_add(n, ops.splat(2.121_944_4e-4), r);
