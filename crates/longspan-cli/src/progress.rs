@@ -1,7 +1,7 @@
 //! Bars on standard error while a long document is read or a model is fetched; indicatif hides them where that is no
 //! terminal.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use longspan::{Progress, hub};
@@ -10,6 +10,8 @@ use crate::render::one_line;
 
 const TEMPLATE: &str = "{bar:30} {percent:>3}% of {len} tokens, {eta} left  {wide_msg}";
 
+/// How often the time left is shown anew.
+const TICK: Duration = Duration::from_millis(500);
 const FETCH_TEMPLATE: &str = "{bar:30} {bytes} of {total_bytes}, {eta} left  {wide_msg}";
 
 /// Shown from the first step that is not the last, cleared when dropped: short documents show none.
@@ -34,7 +36,9 @@ impl Bar {
             let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
             let bar = ProgressBar::new(progress.tokens as u64).with_style(style).with_message(self.label.clone());
             // The first step is over: without its time there would be nothing to tell the rest from.
-            bar.with_elapsed(self.started.elapsed())
+            let bar = bar.with_elapsed(self.started.elapsed());
+            bar.enable_steady_tick(TICK);
+            bar
         });
         bar.set_position(progress.tokens_done as u64);
     }
