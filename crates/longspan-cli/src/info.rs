@@ -44,7 +44,7 @@ struct MachineInfo {
     cores: usize,
     instruction_sets: Vec<String>,
     instruction_set: String,
-    precision: &'static str,
+    precision: String,
     threads: usize,
 }
 
@@ -131,7 +131,7 @@ fn machine_info() -> Result<MachineInfo> {
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         instruction_sets: Isa::available().iter().map(Isa::to_string).collect(),
         instruction_set: instruction_set()?.to_string(),
-        precision: Precision::Auto.used(),
+        precision: Precision::Auto.on_this_machine()?.to_string(),
         threads: rayon::current_num_threads(),
     })
 }

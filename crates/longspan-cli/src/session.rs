@@ -43,15 +43,17 @@ impl Session {
     pub fn open(args: &AskArgs) -> Result<Self> {
         instruction_set()?; // before anything is fetched for it
         let checkpoint = model::find(&args.model)?;
-        let reader = model::named(&checkpoint.name, Reader::from_source(&checkpoint.source))?;
+        let precision = args.precision.on_this_machine()?;
+        let reader = model::named(&checkpoint.name, Reader::from_source(&checkpoint.source, precision))?;
         Ok(Self { reader, options: args.read_options(), model: checkpoint.name })
     }
 
     /// Standard output as the command line wants it.
     pub fn output(&self, args: &AskArgs) -> Output {
+        let precision = self.reader.model().precision().to_string();
         Output::new(match args.json {
-            true => Format::Json { model: self.model.clone(), precision: args.precision.used() },
-            false => Format::Human,
+            true => Format::Json { model: self.model.clone(), precision },
+            false => Format::Human { precision },
         })
     }
 

@@ -1,121 +1,262 @@
-//! One head of attention for a block of queries, in f32.
-//!
-//! A query without global attention sees the union of the global tokens and of its window:
+//! Attention of a block of queries in one pass over the keys, with a running maximum.
 //!
 //! ```text
-//! for i in queries:
-//!     keys = globals ∪ { j : |i - j| <= W, j not global }
-//!     p    = softmax over keys of  q[i] · k[j]              (q is scaled already)
-//!     out[i] = sum over keys of  p[j] * v[j]
+//! m = −∞, s = 0, o = 0                                  for each query: running maximum, sum of weights, weighted sum
+//! for each chunk of keys:
+//!     x[j]  = q · k[j]                                  (q is scaled already), −∞ for a key that the query does not see
+//!     m'    = max(m, max over j of x[j])
+//!     p[j]  = exp(x[j] − m')
+//!     s     = s · exp(m − m') + sum over j of p[j]
+//!     o     = o · exp(m − m') + sum over j of p[j] · v[j]
+//!     m     = m'
+//! out = o / s
 //! ```
 //!
-//! A query with global attention sees all tokens: the same with keys = everything ([`full_attention`]).
+//! (Dao et al., "FlashAttention", arXiv 2205.14135, section 3.1.)
 //!
-//! Departures:
-//! 1. A block of queries is scored against the global tokens and against all keys that any of its windows reaches, by
-//!    products; the scores outside a query's own window, and those of global tokens inside it (they stand among the
-//!    globals already), are −∞ before the softmax and so weigh exactly 0.
-//! 2. The first key of a block is rounded down to a panel, and the scores of the global tokens up to a whole panel: a
-//!    key's lane in the softmax then depends on its position alone, so blocks may be cut anywhere.
+//! 1. Queries are the columns of both products, one panel of them: they stand in the lanes of vectors, and maximum, sum
+//!    and scaling need no step across lanes. Keys are rows of A, values are transposed: `x = K·qᵀ`, `oᵀ = Vᵀ·p`.
+//! 2. Weights leave the softmax in the groups that the second product reads.
+//! 3. Chunks begin at multiples of [`CHUNK`], counted from the first token of the sequence. A key that is not seen has
+//!    the weight 0 and changes no bit of m, s and o: so a result does not depend on how queries were put into blocks.
+//! 4. −∞ as the first maximum would give −∞ − −∞: the lowest finite number takes its place.
 
 use std::ops::Range;
 
-use crate::matrix::{Matrix, MatrixMut, Panels};
-use crate::product::{Scratch, Start, product};
-use crate::{Isa, softmax};
+use rten_simd::Isa as Token;
+use rten_simd::ops::{BitOps, NumOps};
 
-/// What the queries of one head of one sequence see in band attention.
+use crate::numbers::{Arithmetic, LINE, Numbers, NumbersOp};
+use crate::pack::{Panels, Tiles};
+use crate::product::{Start, product};
+use crate::rows::exp;
+use crate::{Matrix, MatrixMut};
+
+/// Keys of a chunk: a multiple of the rows of every tile and of the numbers of every line.
+pub const CHUNK: usize = 192;
+
+/// Keys and values of one head.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// (N, D)
+    keys: Tiles,
+    /// (D, N)
+    values: Tiles,
+}
+
+impl Keys {
+    /// Without keys.
+    pub fn new(arithmetic: Arithmetic) -> Self {
+        Self { keys: Tiles::new(arithmetic), values: Tiles::new(arithmetic) }
+    }
+
+    /// Puts in encoded keys and values: (N, D / group) each.
+    pub fn set(&mut self, keys: Matrix<'_, i32>, values: Matrix<'_, i32>) {
+        self.keys.copy(keys);
+        self.values.copy_transposed(values);
+    }
+
+    /// Number of keys.
+    pub fn count(&self) -> usize {
+        self.keys.rows()
+    }
+}
+
+/// Which keys the queries of a block see.
 #[derive(Debug, Clone, Copy)]
-pub struct BandAttention<'a> {
-    /// Keys of all tokens, as columns: (D, T).
-    pub keys: &'a Panels,
-    /// Values of all tokens, as rows: (T, D).
-    pub values: &'a Panels,
-    /// Keys of the global tokens, as columns: (D, G).
-    pub global_keys: &'a Panels,
-    /// Values of the global tokens, as rows: (G, D).
-    pub global_values: &'a Panels,
-    /// Positions of the global tokens, ascending: (G).
-    pub globals: &'a [usize],
-    /// How many neighbours a token sees on each side.
-    pub one_sided_window: usize,
+pub enum Sight<'a> {
+    /// All of them.
+    All,
+    /// Those of their windows.
+    Window {
+        /// Position of the first query.
+        query: usize,
+        /// Position of the first key: a multiple of [`CHUNK`].
+        key: usize,
+        /// How many neighbours a token sees on each side.
+        one_sided_window: usize,
+        /// Positions, ascending, that nobody sees: those of global tokens, which stand among other keys.
+        hidden: &'a [usize],
+    },
 }
 
-/// Attention of the queries of the tokens from `first` on, which are not global (rows of those that are get what they
-/// would get if they were not).
-///
-/// - `queries`: (M, D), scaled by 1/√D
-/// - `out`: (M, D)
-pub fn band_attention(
-    isa: Isa,
-    seen: BandAttention<'_>,
-    queries: Matrix<'_>,
-    first: usize,
-    out: &mut MatrixMut<'_>,
-    scratch: &mut Scratch,
-) {
-    let (t, g, w) = (seen.keys.n(), seen.globals.len(), seen.one_sided_window);
-    let m = queries.rows();
-    assert!(first + m <= t, "queries {first}..{} of {t} tokens", first + m);
-    assert_eq!(seen.global_keys.n(), g, "{} global keys for {g} global tokens", seen.global_keys.n());
-    let width = Panels::width(isa);
-    let band = first.saturating_sub(w) / width * width..t.min(first + m + w);
-    let offset = g.next_multiple_of(width); // of the band in a row of scores
-    let columns = offset + band.len();
+/// A block of queries on its way over the keys, with its working memory.
+#[derive(Debug, Clone)]
+pub struct Queries {
+    arithmetic: Arithmetic,
+    count: usize,
+    queries: Panels,  // (D, width)
+    max: Vec<f32>,    // (width)
+    sum: Vec<f32>,    // (width)
+    out: Vec<f32>,    // (D, width)
+    scores: Vec<f32>, // (CHUNK, width)
+    weights: Panels,  // (CHUNK, width)
+}
 
-    let mut scores = std::mem::take(&mut scratch.scores); // (M, columns)
-    scores.clear();
-    scores.resize(m * columns, f32::NEG_INFINITY);
-    let mut part = MatrixMut::with_stride(&mut scores, columns, g, m);
-    product(isa, queries, seen.global_keys.all(), Start::Zero, &mut part, scratch);
-    let mut part = MatrixMut::with_stride(&mut scores[offset..], columns, band.len(), m);
-    product(isa, queries, seen.keys.part(0..seen.keys.k(), band.clone()), Start::Zero, &mut part, scratch);
-
-    let globals_in_band = range_of(seen.globals, &band);
-    for (i, row) in scores.chunks_exact_mut(columns).enumerate() {
-        let position = first + i;
-        let window = position.saturating_sub(w)..t.min(position + w + 1);
-        let band_scores = &mut row[offset..];
-        band_scores[..window.start - band.start].fill(f32::NEG_INFINITY);
-        band_scores[window.end - band.start..].fill(f32::NEG_INFINITY);
-        for &j in &seen.globals[globals_in_band.clone()] {
-            band_scores[j - band.start] = f32::NEG_INFINITY;
+impl Queries {
+    /// Room for a panel of queries of `d` numbers.
+    pub fn new(arithmetic: Arithmetic, d: usize) -> Self {
+        let width = arithmetic.panel_width();
+        Self {
+            arithmetic,
+            count: 0,
+            queries: Panels::one(arithmetic, d),
+            max: vec![0.0; width],
+            sum: vec![0.0; width],
+            out: vec![0.0; d * width],
+            scores: vec![0.0; CHUNK * width],
+            weights: Panels::one(arithmetic, CHUNK),
         }
-        softmax(isa, row);
     }
 
-    let all = Matrix::new(&scores, columns);
-    product(isa, all.columns_in(0..g), seen.global_values.all(), Start::Zero, out, scratch);
-    let values = seen.values.part(band, 0..seen.values.n());
-    product(isa, all.columns_in(offset..columns), values, Start::Out, out, scratch);
-    scratch.scores = scores;
+    /// How many queries a block holds at most.
+    pub fn count_max(&self) -> usize {
+        self.arithmetic.panel_width()
+    }
+
+    /// Begins with other queries, encoded and scaled by 1/√D: (count, D / group).
+    pub fn set(&mut self, queries: Matrix<'_, i32>) {
+        self.count = queries.rows();
+        self.queries.set_columns(queries);
+        self.max.fill(f32::MIN);
+        self.sum.fill(0.0);
+        self.out.fill(0.0);
+    }
+
+    /// The weighted means of the values: (count, D).
+    pub fn write(&self, out: &mut MatrixMut<'_>) {
+        assert_eq!(out.rows(), self.count, "rows for {} queries", self.count);
+        let width = self.max.len();
+        for lane in 0..self.count {
+            let over = 1.0 / self.sum[lane];
+            let row = out.row_mut(lane).iter_mut();
+            row.zip(self.out[lane..].iter().step_by(width)).for_each(|(out, x)| *out = x * over);
+        }
+    }
 }
 
-/// Attention of queries that see all tokens.
+/// Takes the queries over all keys that they see.
+pub fn attend(queries: &mut Queries, keys: &Keys, sight: Sight<'_>) {
+    let n = keys.count();
+    let reach = match sight {
+        Sight::All => 0..n,
+        Sight::Window { query, key, one_sided_window: w, .. } => {
+            assert_eq!(key % CHUNK, 0, "the first key's position {key} begins no chunk");
+            query.saturating_sub(w).max(key) - key..n.min((query + queries.count + w).saturating_sub(key))
+        }
+    };
+    let mut first = reach.start / CHUNK * CHUNK;
+    while first < reach.end {
+        let seen = reach.start.max(first)..reach.end.min(first + CHUNK);
+        attend_chunk(queries, keys, sight, first, seen);
+        first += CHUNK;
+    }
+}
+
+/// - `first`: first key of the chunk
+/// - `seen`: keys of the chunk that are reached
+fn attend_chunk(queries: &mut Queries, keys: &Keys, sight: Sight<'_>, first: usize, seen: Range<usize>) {
+    let Queries { arithmetic, queries: panel, max, sum, out, scores, weights, count } = queries;
+    let (width, n, d) = (max.len(), keys.count(), keys.values.rows());
+    // Products work on whole slabs of keys and whole lines of weights.
+    let slab = arithmetic.tile_rows();
+    let scored = (seen.start - first) / slab * slab + first..n.min((seen.end - first).next_multiple_of(slab) + first);
+    let line = arithmetic.step();
+    let weighed = (seen.start - first) / line * line..(seen.end - first).next_multiple_of(line);
+
+    let scores = &mut scores[(scored.start - first) * width..(scored.end - first) * width];
+    let mut rows = MatrixMut::new(scores, width);
+    product(keys.keys.part(scored.clone(), 0..d), panel.all(), Start::Zero, &mut rows);
+    let scores = &mut scores[(seen.start - scored.start) * width..(seen.end - scored.start) * width];
+    hide(scores, width, *count, sight, seen.start);
+
+    let groups = weights.groups_mut(); // (CHUNK / group, width)
+    let weights_of = weighed.start / line * LINE * width..weighed.end / line * LINE * width;
+    let skipped = seen.start - first - weighed.start;
+    arithmetic.run(Weigh { scores, max, sum, out, groups: &mut groups[weights_of], skipped });
+    let values = keys.values.part(0..d, first + weighed.start..n.min(first + weighed.end));
+    let weights = weights.part(weighed.start..weighed.start + values.k(), 0..width);
+    product(values, weights, Start::Out, &mut MatrixMut::new(out, width));
+}
+
+/// Puts −∞ where a query does not see a key.
 ///
-/// - `keys`: (D, T), `values`: (T, D)
-/// - `queries`: (M, D), scaled by 1/√D
-/// - `out`: (M, D)
-pub fn full_attention(
-    isa: Isa,
-    keys: &Panels,
-    values: &Panels,
-    queries: Matrix<'_>,
-    out: &mut MatrixMut<'_>,
-    scratch: &mut Scratch,
-) {
-    let t = keys.n();
-    let mut scores = std::mem::take(&mut scratch.scores); // (M, T)
-    scores.resize(queries.rows() * t, 0.0);
-    product(isa, queries, keys.all(), Start::Zero, &mut MatrixMut::new(&mut scores, t), scratch);
-    for row in scores.chunks_exact_mut(t) {
-        softmax(isa, row);
+/// - `scores`: (keys from `first` on, width)
+fn hide(scores: &mut [f32], width: usize, count: usize, sight: Sight<'_>, first: usize) {
+    let Sight::Window { query, key, one_sided_window: w, hidden } = sight else { return };
+    let position = key + first;
+    for (i, row) in scores.chunks_exact_mut(width).enumerate() {
+        let j = position + i;
+        // Query i of the block is within reach if query + i + w >= j and query + i <= j + w.
+        let from = j.saturating_sub(w + query).min(count);
+        let to = (j + w + 1).saturating_sub(query).min(count);
+        row[..from].fill(f32::NEG_INFINITY);
+        row[to..count].fill(f32::NEG_INFINITY);
     }
-    product(isa, Matrix::new(&scores, t), values.all(), Start::Zero, out, scratch);
-    scratch.scores = scores;
+    let keys = scores.len() / width;
+    let from = hidden.partition_point(|&j| j < position);
+    for &j in hidden[from..].iter().take_while(|&&j| j < position + keys) {
+        scores[(j - position) * width..][..width].fill(f32::NEG_INFINITY);
+    }
 }
 
-/// Where in the ascending `positions` those within `range` stand.
-fn range_of(positions: &[usize], range: &Range<usize>) -> Range<usize> {
-    positions.partition_point(|&j| j < range.start)..positions.partition_point(|&j| j < range.end)
+/// From the scores of a chunk to its weights, and the running numbers brought up to its maximum.
+struct Weigh<'a> {
+    scores: &'a [f32],     // (keys that are seen, width)
+    max: &'a mut [f32],    // (width)
+    sum: &'a mut [f32],    // (width)
+    out: &'a mut [f32],    // (D, width)
+    groups: &'a mut [i32], // (rows / group, width)
+    /// Rows before the first key that is seen.
+    skipped: usize,
+}
+
+impl NumbersOp for Weigh<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Token, N: Numbers<I>>(self, isa: I, numbers: N) {
+        let ops = isa.f32();
+        let ints = isa.i32();
+        let lanes = ops.len();
+        let width = 2 * lanes;
+        let load = |x: &[f32]| [ops.load(x), ops.load(&x[lanes..])];
+
+        let before = load(self.max);
+        let mut max = before;
+        for x in self.scores.chunks_exact(width) {
+            // A maximum with NaN may be either; the weights below keep it.
+            max = [ops.max(max[0], ops.load(x)), ops.max(max[1], ops.load(&x[lanes..]))];
+        }
+        let scale = [exp(isa, ops.sub(before[0], max[0])), exp(isa, ops.sub(before[1], max[1]))];
+        ops.store(max[0], self.max);
+        ops.store(max[1], &mut self.max[lanes..]);
+
+        let sum = load(self.sum);
+        let mut sum = [ops.mul(sum[0], scale[0]), ops.mul(sum[1], scale[1])];
+        let keys = self.scores.len() / width;
+        for (g, row) in self.groups.chunks_exact_mut(width).enumerate() {
+            let mut weights = [[ops.zero(); 2]; 2]; // of up to two keys, (vector, key)
+            for i in 0..N::GROUP {
+                let key = (g * N::GROUP + i).wrapping_sub(self.skipped);
+                if key < keys {
+                    let x = &self.scores[key * width..(key + 1) * width];
+                    for v in 0..2 {
+                        let p = exp(isa, ops.sub(ops.load(&x[v * lanes..]), max[v]));
+                        sum[v] = ops.add(sum[v], p);
+                        weights[v][i] = p;
+                    }
+                }
+            }
+            ints.store(numbers.join(isa, weights[0]), row);
+            ints.store(numbers.join(isa, weights[1]), &mut row[lanes..]);
+        }
+        ops.store(sum[0], self.sum);
+        ops.store(sum[1], &mut self.sum[lanes..]);
+        for row in self.out.chunks_exact_mut(width) {
+            let x = load(row);
+            ops.store(ops.mul(x[0], scale[0]), row);
+            ops.store(ops.mul(x[1], scale[1]), &mut row[lanes..]);
+        }
+    }
 }

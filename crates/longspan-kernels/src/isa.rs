@@ -11,6 +11,9 @@ use rten_simd::isa::GenericIsa;
 #[cfg(target_arch = "x86_64")]
 use rten_simd::isa::{Avx2Isa, Avx512Isa};
 
+#[cfg(target_arch = "x86_64")]
+use crate::amx;
+
 /// An instruction set that kernels can run on, the slowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Isa {
@@ -22,10 +25,17 @@ pub enum Isa {
     Avx2,
     /// x86 vectors of 512 bits (F, VL, BW, DQ).
     Avx512,
+    /// AVX-512 with sums of four products of bytes (VNNI).
+    Avx512Vnni,
+    /// AVX-512 with VNNI and with sums of two products of bf16.
+    Avx512Bf16,
+    /// AVX-512 with all of these and with tiles of bf16 and of bytes (AMX).
+    Amx,
 }
 
 impl Isa {
-    const ALL: [Isa; 4] = [Isa::Portable, Isa::Neon, Isa::Avx2, Isa::Avx512];
+    const ALL: [Isa; 7] =
+        [Isa::Portable, Isa::Neon, Isa::Avx2, Isa::Avx512, Isa::Avx512Vnni, Isa::Avx512Bf16, Isa::Amx];
 
     /// Whether this machine has it.
     pub fn is_available(self) -> bool {
@@ -36,8 +46,14 @@ impl Isa {
             Isa::Avx2 => Avx2Isa::new().is_some(),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => Avx512Isa::new().is_some(),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Vnni => Isa::Avx512.is_available() && is_x86_feature_detected!("avx512vnni"),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Bf16 => Isa::Avx512Vnni.is_available() && is_x86_feature_detected!("avx512bf16"),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => Isa::Avx512Bf16.is_available() && amx::is_available(),
             #[cfg(not(target_arch = "x86_64"))]
-            Isa::Avx2 | Isa::Avx512 => false,
+            _ => false,
         }
     }
 
@@ -70,7 +86,7 @@ impl Isa {
         match self {
             Isa::Portable | Isa::Neon => 4,
             Isa::Avx2 => 8,
-            Isa::Avx512 => 16,
+            Isa::Avx512 | Isa::Avx512Vnni | Isa::Avx512Bf16 | Isa::Amx => 16,
         }
     }
 
@@ -93,7 +109,7 @@ impl Isa {
                 None => panic!("this machine has no avx2"),
             },
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => match Avx512Isa::new() {
+            Isa::Avx512 | Isa::Avx512Vnni | Isa::Avx512Bf16 | Isa::Amx => match Avx512Isa::new() {
                 // SAFETY: the token was made, so the CPU has AVX-512 F, VL, BW and DQ, FMA and F16C.
                 Some(isa) => unsafe { with_avx512(isa, op) },
                 None => panic!("this machine has no avx512"),
@@ -127,6 +143,9 @@ impl fmt::Display for Isa {
             Isa::Neon => "neon",
             Isa::Avx2 => "avx2",
             Isa::Avx512 => "avx512",
+            Isa::Avx512Vnni => "avx512vnni",
+            Isa::Avx512Bf16 => "avx512bf16",
+            Isa::Amx => "amx",
         })
     }
 }

@@ -11,25 +11,37 @@
 //! | file | what |
 //! |---|---|
 //! | `isa` | what the CPU can do, and the dispatch to it |
-//! | `matrix` | views of row-major matrices, and the packed operand of a product |
-//! | `product` | C = A·B + bias in f32 |
-//! | `rows` | layer norm, softmax, GELU over rows |
-//! | `attention` | one head of band or full attention for a block of queries |
+//! | `numbers` | f32, bf16 and bytes in groups of 32 bits, and the dispatch to their instructions |
+//! | `avx512` | bf16 and bytes where AVX-512 multiplies them |
+//! | `matrix` | views of row-major matrices |
+//! | `pack` | the packed operands of a product |
+//! | `product` | C = A·B + start |
+//! | `amx` | the same on tiles of AMX |
+//! | `attention` | softmax-weighted sums in one pass, queries in lanes |
+//! | `rows` | layer norm and GELU over rows |
 //! | [`reference`](mod@reference) | every operation in plain f64 loops: the oracle of all tests |
 //!
 //! Legend of the letters in shapes: T tokens, C hidden, H heads, D head size, F intermediate, W one-sided window,
-//! G global tokens; M, N, K rows, columns and reduced size of a product.
+//! G global tokens; M, N, K rows, columns and reduced size of a product; R rows of a tile.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod attention;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod isa;
 mod matrix;
+mod numbers;
+mod pack;
 mod product;
 mod rows;
 
 pub mod reference;
 
-pub use attention::{BandAttention, band_attention, full_attention};
+pub use attention::{CHUNK, Keys, Queries, Sight, attend};
 pub use isa::{Isa, UnknownIsa};
-pub use matrix::{Matrix, MatrixMut, Panels, PanelsPart};
-pub use product::{Scratch, Start, product};
-pub use rows::{add_layer_norm, gelu, layer_norm, softmax};
+pub use matrix::{Matrix, MatrixMut};
+pub use numbers::{Arithmetic, Precision, UnknownPrecision};
+pub use pack::{Panels, PanelsPart, Tiles, TilesPart, encode};
+pub use product::{Start, product};
+pub use rows::{add_layer_norm, gelu, layer_norm};

@@ -1,36 +1,31 @@
-//! C (M, N) = A (M, K) · B (K, N) + bias, in f32.
+//! C (M, N) = A (M, K) · B (K, N) + start.
 //!
 //! ```text
 //! for i in 0..M, j in 0..N:
-//!     c[i][j] = bias[j]
+//!     c[i][j] = start[i][j]
 //!     for k in 0..K:  c[i][j] = a[i][k] * b[k][j] + c[i][j]
 //! ```
 //!
-//! Departures, none of which changes a bit of the result where multiply-add is fused:
-//! 1. Tiles of R rows by two vectors stay in registers while k runs: an output is still one chain over k.
-//! 2. K is cut into blocks of `K_BLOCK`, so that a panel of B and the tiles of A stay in the first caches; the chain
-//!    goes on from the value that the block before stored.
-//! 3. A is packed into its tiles (k, R): rows that lie a power of two apart would share cache sets.
-//! 4. B comes packed ([`Panels`]); columns beyond N are computed on zeros and not stored.
-//! 5. Rows that do not fill a tile go through tiles of fewer rows: the chain of each output is the same.
+//! Departures, none of which makes a result depend on how the product is cut:
+//! 1. A and B come packed in groups of 32 bits ([`Tiles`](crate::Tiles), [`Panels`](crate::Panels)): an instruction adds
+//!    the 1, 2 or 4 products of a group at once.
+//! 2. K is cut into blocks ([`Arithmetic::k_block`]), so that what is used of a panel of B stays in the first cache
+//!    while all slabs of A pass by; the sum goes on from the value that the block before stored.
+//! 3. A tile of R rows by two vectors stays in registers while k runs: an output is one chain of sums over k.
+//! 4. Rows that do not fill a tile go through tiles of fewer rows; columns beyond N are computed on zeros, not stored.
+//! 5. In int8 the sum over a block of K is a whole number and exact; it is scaled and added to C once a block.
+//! 6. On AMX, tiles are multiplied by `amx`, in the same blocks.
 
+use std::ops::Range;
+
+use rten_simd::Isa as Token;
 use rten_simd::ops::{BitOps, NumOps};
-use rten_simd::{Isa as Token, SimdOp};
 
-use crate::Isa;
-use crate::matrix::{Matrix, MatrixMut, PanelsPart};
-
-/// Rows of B that are used together.
-const K_BLOCK: usize = 256;
-
-/// Working memory of the kernels, grown as needed: keep one for each thread.
-#[derive(Debug, Default)]
-pub struct Scratch {
-    /// A, packed into tiles.
-    tiles: Vec<f32>, // (tiles, K, R)
-    /// Scores of a block of queries.
-    pub(crate) scores: Vec<f32>, // (M, keys)
-}
+#[cfg(target_arch = "x86_64")]
+use crate::amx;
+use crate::numbers::{Arithmetic, LINE, Numbers, NumbersOp, Precision};
+use crate::pack::{PanelsPart, TilesPart};
+use crate::{Isa, MatrixMut};
 
 /// What the outputs of a product start from.
 #[derive(Debug, Clone, Copy)]
@@ -46,160 +41,196 @@ pub enum Start<'a> {
 /// C = A·B + start.
 ///
 /// - `a`: (M, K)
-/// - `b`: (K, N), or a part of a larger operand
+/// - `b`: (K, N)
 /// - `out`: C (M, N)
 ///
 /// # Panics
-/// If sizes do not agree or `b` was packed for another instruction set.
-pub fn product(
-    isa: Isa,
-    a: Matrix<'_>,
-    b: PanelsPart<'_>,
-    start: Start<'_>,
-    out: &mut MatrixMut<'_>,
-    scratch: &mut Scratch,
-) {
-    assert_eq!(a.columns(), b.k(), "A has {} columns, B {} rows", a.columns(), b.k());
+/// If sizes do not agree or the operands were packed for different arithmetic.
+pub fn product(a: TilesPart<'_>, b: PanelsPart<'_>, start: Start<'_>, out: &mut MatrixMut<'_>) {
+    let arithmetic = a.arithmetic();
+    assert_eq!(arithmetic, b.arithmetic(), "A and B were packed for different arithmetic");
+    assert_eq!(a.k(), b.k(), "A has {} columns, B {} rows", a.k(), b.k());
     assert_eq!(a.rows(), out.rows(), "A has {} rows, C {}", a.rows(), out.rows());
     assert_eq!(b.n(), out.columns(), "B has {} columns, C {}", b.n(), out.columns());
-    assert_eq!(b.width(), 2 * isa.lanes(), "B was packed for another instruction set than {isa}");
     if let Start::Bias(bias) = start {
         assert_eq!(bias.len(), b.n(), "a bias of {} for {} columns", bias.len(), b.n());
     }
-    // Accumulators, two vectors of B and one of A: 12 rows fit in 32 registers, 6 in 16.
-    match isa {
-        Isa::Avx512 | Isa::Neon => isa.run(Product::<12> { a, b, start, out, tiles: &mut scratch.tiles }),
-        Isa::Avx2 | Isa::Portable => isa.run(Product::<6> { a, b, start, out, tiles: &mut scratch.tiles }),
+    let mut start = start;
+    let mut from = 0;
+    loop {
+        let to = a.k().min(from + arithmetic.k_block());
+        let block = Block { a: &a, b: &b, start, k: from..to };
+        match (arithmetic.isa, arithmetic.precision) {
+            #[cfg(target_arch = "x86_64")]
+            (Isa::Amx, Precision::Bf16 | Precision::Int8) => amx::product(block, out),
+            (Isa::Portable | Isa::Avx2, _) => arithmetic.run(Tiled::<6> { block, out }),
+            _ => arithmetic.run(Tiled::<12> { block, out }),
+        }
+        if to == a.k() {
+            return;
+        }
+        start = Start::Out;
+        from = to;
+    }
+}
+
+/// A product over one block of K.
+pub(crate) struct Block<'a> {
+    pub a: &'a TilesPart<'a>,
+    pub b: &'a PanelsPart<'a>,
+    pub start: Start<'a>,
+    pub k: Range<usize>,
+}
+
+impl Block<'_> {
+    pub fn arithmetic(&self) -> Arithmetic {
+        self.a.arithmetic()
+    }
+
+    /// Lines of the block.
+    pub fn steps(&self) -> Range<usize> {
+        let step = self.arithmetic().step();
+        self.k.start / step..self.k.end.div_ceil(step)
     }
 }
 
 /// The operation with tiles of `R` rows.
-struct Product<'a, 'o, const R: usize> {
-    a: Matrix<'a>,
-    b: PanelsPart<'a>,
-    start: Start<'a>,
+struct Tiled<'a, 'o, const R: usize> {
+    block: Block<'a>,
     out: &'a mut MatrixMut<'o>,
-    tiles: &'a mut Vec<f32>,
 }
 
-impl<const R: usize> SimdOp for Product<'_, '_, R> {
+impl<const R: usize> NumbersOp for Tiled<'_, '_, R> {
     type Output = ();
 
     #[inline(always)]
-    fn eval<I: Token>(mut self, isa: I) {
-        self.pack();
-        let k = self.b.k();
-        let mut from = 0;
-        loop {
-            let to = k.min(from + K_BLOCK);
-            for panel in 0..self.b.panels() {
-                for first in (0..self.a.rows()).step_by(R) {
-                    let rows = R.min(self.a.rows() - first);
-                    self.tile_of_rows(isa, Tile { panel, first, from, to }, rows);
-                }
+    fn eval<I: Token, N: Numbers<I>>(mut self, isa: I, numbers: N) {
+        let rows = self.block.a.rows();
+        for panel in 0..self.block.b.panels() {
+            for first in (0..rows).step_by(R) {
+                self.tile_of_rows(isa, numbers, panel, first, R.min(rows - first));
             }
-            if to == k {
-                return;
-            }
-            self.start = Start::Out;
-            from = to;
         }
     }
 }
 
-/// The outputs that stay in registers together: rows from `first` on, the columns of one panel; and the part of K.
-#[derive(Clone, Copy)]
-struct Tile {
-    panel: usize,
-    first: usize,
-    from: usize,
-    to: usize,
-}
-
-impl<const R: usize> Product<'_, '_, R> {
-    /// A (M, K) → tiles of (K, R), the last one (K, rows left).
-    fn pack(&mut self) {
-        let (m, k) = (self.a.rows(), self.a.columns());
-        self.tiles.resize(m * k, 0.0);
-        for first in (0..m).step_by(R) {
-            let rows = R.min(m - first);
-            let tile = &mut self.tiles[first * k..(first + rows) * k]; // (K, rows)
-            for i in 0..rows {
-                for (group, &value) in tile.chunks_exact_mut(rows).zip(self.a.row(first + i)) {
-                    group[i] = value;
-                }
-            }
-        }
-    }
-
+impl<const R: usize> Tiled<'_, '_, R> {
     /// The number of rows becomes a constant, so that the accumulators become registers.
     #[inline(always)]
-    fn tile_of_rows<I: Token>(&mut self, isa: I, tile: Tile, rows: usize) {
+    fn tile_of_rows<I: Token, N: Numbers<I>>(&mut self, isa: I, n: N, panel: usize, first: usize, rows: usize) {
         match rows {
-            _ if rows == R => self.tile::<I, R>(isa, tile),
-            1 => self.tile::<I, 1>(isa, tile),
-            2 => self.tile::<I, 2>(isa, tile),
-            3 => self.tile::<I, 3>(isa, tile),
-            4 => self.tile::<I, 4>(isa, tile),
-            5 => self.tile::<I, 5>(isa, tile),
-            6 => self.tile::<I, 6>(isa, tile),
-            7 => self.tile::<I, 7>(isa, tile),
-            8 => self.tile::<I, 8>(isa, tile),
-            9 => self.tile::<I, 9>(isa, tile),
-            10 => self.tile::<I, 10>(isa, tile),
-            11 => self.tile::<I, 11>(isa, tile),
+            _ if rows == R => self.tile::<I, N, R>(isa, n, panel, first),
+            1 => self.tile::<I, N, 1>(isa, n, panel, first),
+            2 => self.tile::<I, N, 2>(isa, n, panel, first),
+            3 => self.tile::<I, N, 3>(isa, n, panel, first),
+            4 => self.tile::<I, N, 4>(isa, n, panel, first),
+            5 => self.tile::<I, N, 5>(isa, n, panel, first),
+            6 => self.tile::<I, N, 6>(isa, n, panel, first),
+            7 => self.tile::<I, N, 7>(isa, n, panel, first),
+            8 => self.tile::<I, N, 8>(isa, n, panel, first),
+            9 => self.tile::<I, N, 9>(isa, n, panel, first),
+            10 => self.tile::<I, N, 10>(isa, n, panel, first),
+            11 => self.tile::<I, N, 11>(isa, n, panel, first),
             _ => unreachable!("a tile of {rows} rows where {R} are the most"),
         }
     }
 
     #[inline(always)]
-    fn tile<I: Token, const ROWS: usize>(&mut self, isa: I, tile: Tile) {
-        let ops = isa.f32();
+    fn tile<I: Token, N: Numbers<I>, const ROWS: usize>(&mut self, isa: I, numbers: N, panel: usize, first: usize) {
+        let (ops, ints) = (isa.f32(), isa.i32());
         let lanes = ops.len();
-        let columns = self.b.panel_columns(tile.panel);
-        let whole = columns.len() == 2 * lanes;
-        let mut edge = [0.0; EDGE]; // a row of the last panel, where it is not full
+        let block = &self.block;
+        let steps = block.steps();
+        let columns = block.b.panel_columns(panel);
 
-        let mut sums = [[ops.zero(); 2]; ROWS];
-        for (i, sum) in sums.iter_mut().enumerate() {
-            let from = match self.start {
-                Start::Zero => continue,
-                Start::Bias(bias) => &bias[columns.clone()],
-                Start::Out => &self.out.row_mut(tile.first + i)[columns.clone()],
-            };
-            let from = if whole {
-                from
-            } else {
-                edge[..columns.len()].copy_from_slice(from);
-                &edge
-            };
-            *sum = [ops.load(from), ops.load(&from[lanes..])];
-        }
-
-        let k = self.a.columns();
-        let a = &self.tiles[tile.first * k + tile.from * ROWS..tile.first * k + tile.to * ROWS];
-        let b = self.b.panel(tile.panel, tile.from..tile.to);
-        for (a, b) in a.as_chunks::<ROWS>().0.iter().zip(b.chunks_exact(2 * lanes)) {
-            let b = [ops.load(b), ops.load(&b[lanes..])];
-            for (sum, &a) in sums.iter_mut().zip(a) {
-                let a = ops.splat(a);
-                *sum = [ops.mul_add(a, b[0], sum[0]), ops.mul_add(a, b[1], sum[1])];
+        let mut sums = [[numbers.begin(isa, ops.zero()); 2]; ROWS];
+        if !N::INTEGER {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                let start = load_start(isa, block.start, self.out, first + i, &columns);
+                *sum = [numbers.begin(isa, start[0]), numbers.begin(isa, start[1])];
             }
         }
-
-        for (i, [low, high]) in sums.into_iter().enumerate() {
-            let row = &mut self.out.row_mut(tile.first + i)[columns.clone()];
-            if whole {
-                ops.store(low, row);
-                ops.store(high, &mut row[lanes..]);
-            } else {
-                ops.store(low, &mut edge);
-                ops.store(high, &mut edge[lanes..]);
-                row.copy_from_slice(&edge[..columns.len()]);
+        let slab = block.a.slab(first, &steps).as_chunks::<LINE>().0.as_chunks::<R>().0; // (steps), (R, 16)
+        let b = block.b.panel(panel, &steps).chunks_exact(LINE * 2 * lanes); // (steps), (16, width)
+        for (a, b) in slab.iter().zip(b) {
+            for (g, b) in b.chunks_exact(2 * lanes).enumerate().take(LINE) {
+                let b = [ints.load(b), ints.load(&b[lanes..])];
+                for (sum, a) in sums.iter_mut().zip(a) {
+                    *sum =
+                        [numbers.multiply_add(isa, a[g], b[0], sum[0]), numbers.multiply_add(isa, a[g], b[1], sum[1])];
+                }
             }
+        }
+        for (i, sum) in sums.into_iter().enumerate() {
+            let mut x = [numbers.to_f32(isa, sum[0]), numbers.to_f32(isa, sum[1])];
+            if N::INTEGER {
+                let start = load_start(isa, block.start, self.out, first + i, &columns);
+                x = scaled(isa, x, start, block, panel, first + i);
+            }
+            store(isa, x, &mut self.out.row_mut(first + i)[columns.clone()]);
         }
     }
 }
 
+/// start + (x − zero · sums of the bytes of B) · scale of the row · scales of the columns.
+#[inline(always)]
+pub(crate) fn scaled<I: Token>(
+    isa: I,
+    x: [I::F32; 2],
+    start: [I::F32; 2],
+    block: &Block<'_>,
+    panel: usize,
+    row: usize,
+) -> [I::F32; 2] {
+    let ops = isa.f32();
+    let own = block.a.scales(block.k.start)[row];
+    let (scales, sums) = block.b.scales(panel, block.k.start);
+    let (scale, zero) = (ops.splat(own.scale), ops.splat(-own.zero));
+    let lanes = ops.len();
+    let low = ops.mul(ops.mul_add(zero, ops.load(sums), x[0]), scale);
+    let high = ops.mul(ops.mul_add(zero, ops.load(&sums[lanes..]), x[1]), scale);
+    [ops.mul_add(low, ops.load(scales), start[0]), ops.mul_add(high, ops.load(&scales[lanes..]), start[1])]
+}
+
+/// What the outputs of a row start from.
+#[inline(always)]
+pub(crate) fn load_start<I: Token>(
+    isa: I,
+    start: Start<'_>,
+    out: &mut MatrixMut<'_>,
+    row: usize,
+    columns: &Range<usize>,
+) -> [I::F32; 2] {
+    let ops = isa.f32();
+    let from = match start {
+        Start::Zero => return [ops.zero(); 2],
+        Start::Bias(bias) => &bias[columns.clone()],
+        Start::Out => &out.row_mut(row)[columns.clone()],
+    };
+    let lanes = ops.len();
+    if from.len() == 2 * lanes {
+        return [ops.load(from), ops.load(&from[lanes..])];
+    }
+    let mut edge = [0.0; WIDTH_MAX];
+    edge[..from.len()].copy_from_slice(from);
+    [ops.load(&edge), ops.load(&edge[lanes..])]
+}
+
+/// Writes the outputs of a row: as many as there are columns.
+#[inline(always)]
+pub(crate) fn store<I: Token>(isa: I, [low, high]: [I::F32; 2], row: &mut [f32]) {
+    let ops = isa.f32();
+    let lanes = ops.len();
+    if row.len() == 2 * lanes {
+        ops.store(low, row);
+        ops.store(high, &mut row[lanes..]);
+    } else {
+        let mut edge = [0.0; WIDTH_MAX];
+        ops.store(low, &mut edge);
+        ops.store(high, &mut edge[lanes..]);
+        row.copy_from_slice(&edge[..row.len()]);
+    }
+}
+
 /// Columns of the widest panel.
-const EDGE: usize = 32;
+const WIDTH_MAX: usize = 32;

@@ -1,25 +1,26 @@
 //! Compares a question-answering checkpoint with what transformers computed from it, and times a pass.
 //!
-//! `cargo run --release --example compare -- FOLDER [PASSES]`, where FOLDER was made by `tests/golden/base.py`: a
-//! checkpoint with a `golden.safetensors` beside it. It prints, for each input, the largest difference of the logits and
-//! the median and range of the seconds that a pass took.
+//! `cargo run --release --example compare -- FOLDER [PASSES [PRECISION]]`, where FOLDER was made by `tests/golden/base.py`: a
+//! checkpoint with a `golden.safetensors` beside it. It prints, for each input, the mean and largest difference of the logits
+//! and the median and range of the seconds that a pass took.
 
 use std::path::Path;
 use std::time::Instant;
 
 use longspan::checkpoint::{Source, Tensors};
-use longspan::model::{Batch, Model, Sequence, Task};
+use longspan::model::{Batch, Model, Precision, Sequence, Task};
 use safetensors::SafeTensors;
 
 type Error = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Error> {
     let mut arguments = std::env::args().skip(1);
-    let folder = arguments.next().ok_or("usage: compare FOLDER [PASSES]")?;
+    let folder = arguments.next().ok_or("usage: compare FOLDER [PASSES [PRECISION]]")?;
     let passes: usize = arguments.next().map_or(Ok(5), |passes| passes.parse())?;
+    let precision = arguments.next().map_or(Ok(Precision::F32), |precision| precision.parse())?;
     let source = Source::Folder(Path::new(&folder).into());
     let config = source.config()?;
-    let model = Model::load(config, Task::QuestionAnswering, &Tensors::open(&source)?)?;
+    let model = Model::load(config, Task::QuestionAnswering, precision, &Tensors::open(&source)?)?;
 
     let bytes = source.read("golden.safetensors")?.ok_or("no golden.safetensors: run tests/golden/base.py")?;
     let golden = SafeTensors::deserialize(&bytes)?;
@@ -34,7 +35,7 @@ fn main() -> Result<(), Error> {
         let batch = Batch::of(Sequence { ids: &integers("input_ids")?, token_type_ids: &[], globals: &globals });
 
         let mut seconds = Vec::new();
-        let mut largest: f32 = 0.0;
+        let (mut largest, mut total): (f32, f64) = (0.0, 0.0);
         for _ in 0..passes {
             let start = Instant::now();
             let logits = model.logits(&batch);
@@ -42,14 +43,20 @@ fn main() -> Result<(), Error> {
             for (column, field) in ["start_logits", "end_logits"].iter().enumerate() {
                 let expected = golden.tensor(&format!("{case}.{field}"))?;
                 let expected = expected.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
-                let found = logits.values.iter().skip(column).step_by(2);
-                largest = found.zip(expected).map(|(a, b)| (a - b).abs()).fold(largest, f32::max);
+                for (a, b) in logits.values.iter().skip(column).step_by(2).zip(expected) {
+                    largest = largest.max((a - b).abs());
+                    total += f64::from((a - b).abs());
+                }
             }
         }
         seconds.sort_by(f64::total_cmp);
         let (first, middle, last) = (seconds[0], seconds[passes / 2], seconds[passes - 1]);
         let tokens = batch.tokens();
-        println!("{case}: {tokens} tokens, largest difference {largest:.1e}, {middle:.3} s ({first:.3} to {last:.3})");
+        let mean = total / (2 * tokens * passes) as f64;
+        println!(
+            "{case}: {tokens} tokens, {precision}, difference {mean:.1e}, {largest:.1e} at most, \
+             {middle:.3} s ({first:.3} to {last:.3})"
+        );
     }
     Ok(())
 }

@@ -47,4 +47,5 @@ pub mod reader;
 pub mod squad;
 
 pub use error::{Error, Result};
+pub use model::{Precision, best_precision};
 pub use reader::{Answer, Document, GlobalAttention, Progress, ReadOptions, Reader, Span, SpanList};

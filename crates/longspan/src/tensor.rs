@@ -34,7 +34,17 @@ pub struct TensorView<'a> {
     pub data: &'a [u8],
 }
 
-impl TensorView<'_> {
+impl<'a> TensorView<'a> {
+    /// Row `i` of a matrix: (N, K) → (K).
+    ///
+    /// # Panics
+    /// If the tensor is no matrix or has no such row.
+    pub fn row(&self, i: usize) -> TensorView<'a> {
+        assert_eq!(self.shape.len(), 2, "rows of a tensor of shape {:?}", self.shape);
+        let bytes = self.shape[1] * self.dtype.bytes();
+        TensorView { dtype: self.dtype, shape: vec![self.shape[1]], data: &self.data[i * bytes..(i + 1) * bytes] }
+    }
+
     /// Widens every number to f32, exactly.
     ///
     /// # Panics

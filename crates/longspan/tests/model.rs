@@ -8,7 +8,7 @@ use std::path::Path;
 use longspan::checkpoint::{Source, Tensors};
 use longspan::config::Config;
 use longspan::model::reference::ReferenceModel;
-use longspan::model::{Batch, Model, Sequence, Task};
+use longspan::model::{Batch, Model, Precision, Sequence, Task};
 use safetensors::SafeTensors;
 
 const FOLDERS: [&str; 10] = [
@@ -112,7 +112,7 @@ fn every_head_agrees_with_transformers() {
     let mut count = 0;
     for name in FOLDERS {
         let (config, task, tensors) = open(name);
-        let model = Model::load(config, task, &tensors).unwrap();
+        let model = Model::load(config, task, Precision::F32, &tensors).unwrap();
         for (case, sequences) in cases(name) {
             let mut batch = Batch::new();
             sequences.iter().for_each(|sequence| batch.push(sequence.sequence()));
@@ -189,7 +189,7 @@ fn default_globals_are_those_of_transformers() {
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     let (config, task, tensors) = open("qa");
-    let model = Model::load(config, task, &tensors).unwrap();
+    let model = Model::load(config, task, Precision::F32, &tensors).unwrap();
     let mut batch = Batch::new();
     cases("qa").values().flatten().for_each(|sequence| batch.push(sequence.sequence()));
     let on = |threads| {
@@ -205,7 +205,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
 #[test]
 fn a_checkpoint_that_does_not_fit_is_named() {
     let (config, task, tensors) = open("qa");
-    let fails = |config: &Config, task| match Model::load(config.clone(), task, &tensors) {
+    let fails = |config: &Config, task| match Model::load(config.clone(), task, Precision::F32, &tensors) {
         Ok(_) => panic!("it was loaded"),
         Err(error) => error.to_string(),
     };
@@ -225,7 +225,7 @@ fn a_checkpoint_that_does_not_fit_is_named() {
 #[test]
 fn a_batch_that_does_not_fit_is_the_callers_mistake() {
     let (config, task, tensors) = open("qa");
-    let model = Model::load(config, task, &tensors).unwrap();
+    let model = Model::load(config, task, Precision::F32, &tensors).unwrap();
     let run = |ids: &[u32], globals: &[usize]| {
         let run = || model.logits(&Batch::of(Sequence { ids, token_type_ids: &[], globals }));
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_err().downcast::<String>().unwrap()

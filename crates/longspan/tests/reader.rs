@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use longspan::checkpoint::Source;
+use longspan::model::Precision;
 use longspan::{Answer, Error, GlobalAttention, ReadOptions, Reader, SpanList};
 use serde::Deserialize;
 
-static READER: LazyLock<Reader> = LazyLock::new(|| Reader::from_source(&Source::Folder(embedded())).unwrap());
+static READER: LazyLock<Reader> =
+    LazyLock::new(|| Reader::from_source(&Source::Folder(embedded()), Precision::F32).unwrap());
 
 fn embedded() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/embedded")

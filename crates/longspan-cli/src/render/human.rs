@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 1848
-//!   score 0.934  trains.txt:12  characters 345–349
+//!   score 0.934 (bf16)  trains.txt:12  characters 345–349
 //!   It first ran in »1848«.
 //!     0.021  trains.txt:40  characters 901–905  …and again in »1851«, when the…
 //! ```
@@ -64,6 +64,7 @@ impl Palette {
 pub fn show(
     out: &mut dyn Write,
     palette: &Palette,
+    precision: &str,
     first: bool,
     heading: Option<&str>,
     findings: &[Finding],
@@ -83,8 +84,8 @@ pub fn show(
         }
         apart = true;
         match finding.answer() {
-            Some(answer) => show_answer(out, palette, finding, answer)?,
-            None => show_no_answer(out, palette, finding)?,
+            Some(answer) => show_answer(out, palette, precision, finding, answer)?,
+            None => show_no_answer(out, palette, precision, finding)?,
         }
         for further in finding.spans.iter().skip(1) {
             show_further(out, palette, finding, further)?;
@@ -93,17 +94,24 @@ pub fn show(
     Ok(())
 }
 
-fn show_answer(out: &mut dyn Write, palette: &Palette, finding: &Finding, answer: &Found) -> io::Result<()> {
+fn show_answer(
+    out: &mut dyn Write,
+    palette: &Palette,
+    precision: &str,
+    finding: &Finding,
+    answer: &Found,
+) -> io::Result<()> {
     let style = palette.answer;
     writeln!(out, "{style}{}{style:#}", one_line(&answer.text))?;
-    writeln!(out, "  score {}  {}", score(answer.score), place(palette.place, finding, answer))?;
+    writeln!(out, "  score {} ({precision})  {}", score(answer.score), place(palette.place, finding, answer))?;
     writeln!(out, "  {}", sentence(palette, &answer.excerpt))
 }
 
-fn show_no_answer(out: &mut dyn Write, palette: &Palette, finding: &Finding) -> io::Result<()> {
+fn show_no_answer(out: &mut dyn Write, palette: &Palette, precision: &str, finding: &Finding) -> io::Result<()> {
     let Palette { no_answer, place: path, dimmed, .. } = palette;
     writeln!(out, "{no_answer}no answer{no_answer:#}")?;
-    writeln!(out, "  no-answer score {}  {path}{}{path:#}", score(finding.no_answer_score), document(finding))?;
+    let odds = score(finding.no_answer_score);
+    writeln!(out, "  no-answer score {odds} ({precision})  {path}{}{path:#}", document(finding))?;
     let Some(guess) = finding.spans.first() else { return Ok(()) };
     let (text, score, place) = (one_line(&guess.text), score(guess.score), place(Style::new(), finding, guess));
     writeln!(out, "  {dimmed}best guess: {text}  score {score}  {place}{dimmed:#}")
@@ -150,7 +158,7 @@ mod tests {
 
     fn shown(palette: &Palette, heading: Option<&str>, findings: &[Finding]) -> String {
         let mut out = Vec::new();
-        show(&mut out, palette, true, heading, findings).unwrap();
+        show(&mut out, palette, "f32", true, heading, findings).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -160,12 +168,12 @@ mod tests {
         let abstained = finding("-", TEXT, false, &["in\r\nMay"], 0.0001);
         let expected = "\
 May 1911
-  score 0.900  a\u{fffd}.txt:3  characters 33–41
+  score 0.900 (f32)  a\u{fffd}.txt:3  characters 33–41
   The old\u{fffd}[31m pump ran in »May 1911«.
     0.450  a\u{fffd}.txt:4  characters 57–61  It stopped in »1923« for good.
 
 no answer
-  no-answer score >0.999  <stdin>
+  no-answer score >0.999 (f32)  <stdin>
   best guess: in May  score <0.001  <stdin>:2  characters 29–36
 ";
         assert_eq!(shown(&Palette::plain(), None, &[answered, abstained]), expected);
@@ -174,7 +182,7 @@ no answer
     #[test]
     fn several_questions_are_headings() {
         let abstained = finding("b", "x", false, &[], 0.25);
-        let expected = "# Who\nwas  it?\n\nno answer\n  no-answer score 0.750  b\n".replace("\nwas  ", " was ");
+        let expected = "# Who\nwas  it?\n\nno answer\n  no-answer score 0.750 (f32)  b\n".replace("\nwas  ", " was ");
         assert_eq!(shown(&Palette::plain(), Some("Who\nwas  it?"), &[abstained]), expected);
     }
 

@@ -25,14 +25,17 @@ pub fn choose_colours(color: Color) {
 
 /// How findings are shown.
 pub enum Format {
-    /// For people.
-    Human,
+    /// For people; every score says in which precision it was computed.
+    Human {
+        /// Name of the number format.
+        precision: String,
+    },
     /// One JSON object per line; every line names the model and its precision.
     Json {
         /// Name of the model.
         model: String,
         /// Name of the number format.
-        precision: &'static str,
+        precision: String,
     },
 }
 
@@ -51,7 +54,7 @@ impl Output {
         let choice = AutoStream::choice(&io::stdout());
         let coloured = choice != anstream::ColorChoice::Never;
         // JSON goes out as it is; colours pass through a stream that knows the consoles of Windows.
-        let out: Box<dyn Write> = if coloured && matches!(format, Format::Human) {
+        let out: Box<dyn Write> = if coloured && matches!(format, Format::Human { .. }) {
             Box::new(BufWriter::new(AutoStream::new(io::stdout(), choice)))
         } else {
             Box::new(BufWriter::new(io::stdout()))
@@ -75,9 +78,9 @@ impl Output {
         }
         let shown = match &self.format {
             Format::Json { model, precision } => json::show(&mut self.out, model, precision, findings),
-            Format::Human => {
+            Format::Human { precision } => {
                 let first = !std::mem::replace(&mut self.started, true);
-                human::show(&mut self.out, &self.palette, first, heading, findings)
+                human::show(&mut self.out, &self.palette, precision, first, heading, findings)
             }
         };
         self.closed = !still_read(shown.and_then(|()| self.out.flush()))?;

@@ -23,7 +23,7 @@ fn check(arguments: &[&str], status: i32, stdout: &str) {
 fn an_answer_has_its_place_and_its_sentence() {
     let expected = "\
 Ada Brown
-  score S  pump.txt:1  characters 39–48
+  score S (f32)  pump.txt:1  characters 39–48
   The pump was installed in May 1911 by »Ada Brown« 🚰.
 ";
     check(&["ask", WHO, "pump.txt"], 0, expected);
@@ -34,7 +34,7 @@ Ada Brown
 fn a_wrapped_sentence_is_shown_as_one_line() {
     let expected = "\
 Hull & Sons
-  score S  pump.txt:5  characters 117–128
+  score S (f32)  pump.txt:5  characters 117–128
   A later engine, built by the firm of »Hull & Sons« in 1950, is still there.
 ";
     check(&["ask", "Which firm built the later engine?", "pump.txt"], 0, expected);
@@ -46,7 +46,7 @@ fn no_answer_is_said_with_the_best_guess() {
     assert_eq!((ran.status, ran.stderr.as_str()), (1, ""));
     let shown = masked(&ran.stdout);
     let lines: Vec<&str> = shown.lines().collect();
-    assert_eq!(lines[..2], ["no answer", "  no-answer score S  bread.txt"]);
+    assert_eq!(lines[..2], ["no answer", "  no-answer score S (f32)  bread.txt"]);
     assert!(lines.len() == 3 && lines[2].starts_with("  best guess: "), "{lines:?}");
 }
 
@@ -80,13 +80,13 @@ fn questions_of_a_file_are_headings() {
 # Who installed the pump?
 
 Ada Brown
-  score S  pump.txt:1  characters 39–48
+  score S (f32)  pump.txt:1  characters 39–48
   The pump was installed in May 1911 by »Ada Brown« 🚰.
 
 # When was the pump installed?
 
 May 1911
-  score S  pump.txt:1  characters 27–35
+  score S (f32)  pump.txt:1  characters 27–35
   The pump was installed in »May 1911« by Ada Brown 🚰.
 ";
     assert_eq!((ran.status, masked(&ran.stdout).as_str(), ran.stderr.as_str()), (0, expected, ""));
@@ -220,7 +220,10 @@ fn reading_options_reach_the_reader() {
     assert!(scores[1..].iter().all(|score| *score != scores[0]), "{scores:?}");
     let threads: Vec<Value> = ["1", "2"].map(|threads| line(&["--threads", threads])["score"].clone()).into();
     assert_eq!(threads, [scores[0].clone(), scores[0].clone()]);
-    assert_eq!(line(&["--precision", "auto"])["precision"], "f32");
+    for precision in ["f32", "bf16", "int8"] {
+        let line = line(&["--precision", precision]);
+        assert_eq!((&line["precision"], &line["answer"]), (&precision.into(), &"Ada Brown".into()));
+    }
 }
 
 #[test]

@@ -13,11 +13,11 @@ fn every_line_is_a_question() {
     let ran = converse(&["pump.txt"], questions);
     let expected = "\
 Ada Brown
-  score S  pump.txt:1  characters 39–48
+  score S (f32)  pump.txt:1  characters 39–48
   The pump was installed in May 1911 by »Ada Brown« 🚰.
 
 May 1911
-  score S  pump.txt:1  characters 27–35
+  score S (f32)  pump.txt:1  characters 27–35
   The pump was installed in »May 1911« by Ada Brown 🚰.
 ";
     assert_eq!((ran.status, masked(&ran.stdout).as_str(), ran.stderr.as_str()), (0, expected, ""));

@@ -54,6 +54,8 @@ impl Folder {
         for name in ["LONGSPAN_MODEL", "LONGSPAN_ISA", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "HF_TOKEN"] {
             command.env_remove(name);
         }
+        // What is printed must not depend on the machine.
+        command.env("LONGSPAN_PRECISION", "f32");
         // No test may reach the network.
         command.env("HF_HUB_OFFLINE", "1").env("HF_HOME", self.path("no-cache"));
         command.current_dir(self.0.path()).args(arguments);

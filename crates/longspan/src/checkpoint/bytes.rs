@@ -2,12 +2,18 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::Path;
 
 use memmap2::Mmap;
+#[cfg(unix)]
+use memmap2::UncheckedAdvice;
 
 use crate::{Error, Result};
+
+/// The largest page of a machine that this runs on; smaller ones divide it.
+#[cfg(unix)]
+const PAGE_BYTES_MAX: usize = 1 << 16;
 
 /// A whole file, as a slice.
 pub(super) enum Bytes {
@@ -29,6 +35,24 @@ impl Bytes {
         // write a new file and rename it.
         let map = unsafe { Mmap::map(&file) };
         map.map(|map| Some(Bytes::Mapped(map))).map_err(|source| Error::Read { path: path.to_owned(), source })
+    }
+
+    /// Lets the system take back the pages within `range`: they come from the file again should they be read again.
+    #[expect(unsafe_code, reason = "the memory map of a checkpoint: the one exception outside the kernels")]
+    pub(super) fn release(&self, range: Range<usize>) {
+        #[cfg(unix)]
+        if let Bytes::Mapped(map) = self {
+            // Pages that hold neighbours too are kept: their readers may be at work.
+            let (from, to) =
+                (range.start.next_multiple_of(PAGE_BYTES_MAX), range.end / PAGE_BYTES_MAX * PAGE_BYTES_MAX);
+            if from < to {
+                // SAFETY: the map is read-only and backed by the file, so pages that are dropped come back as they were.
+                // A system that refuses keeps them, which is as good.
+                let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, from, to - from) };
+            }
+        }
+        #[cfg(not(unix))]
+        let _ = range;
     }
 }
 

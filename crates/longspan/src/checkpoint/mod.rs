@@ -218,6 +218,13 @@ impl Tensors {
         Ok(Some(TensorView { dtype, shape: stored.shape.clone(), data }))
     }
 
+    /// Says that a tensor was read and will not be read again soon: its pages need not stay in memory.
+    pub(crate) fn release(&self, name: &str) {
+        if let Some((file, Stored { data: Data::Range(range), .. })) = self.tensors.get(name) {
+            self.files[*file].release(range.clone());
+        }
+    }
+
     /// Adds the tensors of one file; `false` where there is no such file.
     fn add_file(&mut self, source: &Source, name: &str) -> Result<bool> {
         let Some(content) = source.weights(name)? else { return Ok(false) };

@@ -1,224 +1,240 @@
-//! Embeddings and layers: token ids → the last hidden states.
+//! Layers: the first hidden states → the last.
 //!
 //! ```text
-//! x = LN(word[id] + position[i] + token_type[type])
 //! for each layer:
 //!     q, k, v = x·Wq/√D, x·Wk, x·Wv
-//!     a = attention(q, k, v), each token over its window and the global tokens
-//!     a[i] = attention(x[i]·Wq_global/√D, x·Wk_global, x·Wv_global) over all tokens, for each global token i
+//!     a = attention(q, k, v), each token over its window and the global tokens          (attention.rs)
+//!     a[i] = attention by the global projections over all tokens, for each global token i        (global.rs)
 //!     x = LN(a·Wo + x)
 //!     x = LN(gelu(x·Wi)·Wf + x)
 //! ```
 //!
 //! Shapes and rules are those of Beltagy et al., "Longformer" (arXiv 2004.05150), section 3, in the post-LN block of BERT.
-//! A layer has three parallel steps: the projections; the packing of each head's keys and values; and, block by block
-//! of rows, everything from attention to the end of the layer.
+//! The rows of a block go through a layer's linear part together, its middle in pieces that stay in the cache.
 
-use longspan_kernels::{
-    BandAttention, Isa, Matrix, MatrixMut, Panels, Scratch, Start, add_layer_norm, band_attention, full_attention,
-    gelu, layer_norm, product,
-};
+use std::ops::Range;
 
-use super::split::{self, Block, Workspace};
-use super::weights::{Layer, Linear, Norm};
-use super::{Batch, Model, batch};
+use longspan_kernels::{Matrix, MatrixMut, Start, Tiles, TilesPart, add_layer_norm, encode, gelu, product};
+use rayon::prelude::*;
+
+use super::attention::local_attention;
+use super::global::global_attention;
+use super::split::{self, Pool, Split};
+use super::times::{Phase, Times};
+use super::weights::{Layer, Linear};
+use super::{Batch, Model, embeddings};
+
+/// Columns of the middle of a feed-forward, and of queries, keys and values, that are computed at once. It is a whole
+/// number of blocks of the reduced index, so that scales in int8 do not depend on it.
+const PIECE: usize = 384;
+
+/// One pass of a batch.
+pub(crate) struct Pass<'a> {
+    pub model: &'a Model,
+    pub batch: &'a Batch,
+    pub split: Split,
+    /// The sequence of each token: (T).
+    pub sequence_of: Vec<usize>,
+    pub times: &'a Times,
+    workspaces: Pool<Workspace>,
+}
+
+/// Working memory of one thread.
+pub(crate) struct Workspace {
+    /// A block of rows as left operand.
+    input: Tiles,
+    /// A piece of the middle of a feed-forward as left operand.
+    middle_tiles: Tiles,
+    /// A piece of outputs: (rows, PIECE).
+    piece: Vec<f32>,
+    /// What is added to the residual: (rows, C).
+    update: Vec<f32>,
+}
 
 /// The last hidden states of a batch: (T, C).
-pub(crate) fn forward(model: &Model, batch: &Batch) -> Vec<f32> {
-    let blocks = split::blocks(batch);
-    let mut x = embed(model, batch, &blocks); // (T, C)
-    let mut qkv = vec![0.0; 3 * x.len()]; // (T, 3C)
+pub(crate) fn forward(model: &Model, batch: &Batch, times: &Times) -> Vec<f32> {
+    let sequence_of = (0..batch.sequences()).flat_map(|s| std::iter::repeat_n(s, batch.range(s).len())).collect();
+    let split = Split::new(batch.tokens());
+    let pass = Pass { model, batch, split, sequence_of, times, workspaces: Pool::new() };
+    let mut x = times.count(Phase::Embeddings, || embeddings::embed(&pass)); // (T, C)
+    let groups = 3 * model.config.hidden_size / model.computing.attention.group();
+    let mut qkv = vec![0; batch.tokens() * groups]; // (T, 3C / group)
+    let mut attended = vec![0.0; x.len()]; // by sequence (H, T, D)
     for (layer, &window) in model.weights.layers.iter().zip(&model.config.attention_window) {
-        let pass = Pass { model, batch, layer, one_sided_window: window / 2 };
-        pass.forward(&blocks, &mut x, &mut qkv);
+        pass.for_each_block(&mut qkv, groups, |block, rows, workspace| {
+            times.count(Phase::Projections, || {
+                workspace.input.encode(pass.rows(&x, &block));
+                pass.project(layer, rows, workspace);
+            });
+        });
+        local_attention(&pass, Matrix::new(&qkv, groups), window / 2, &mut attended);
+        times.count(Phase::GlobalAttention, || global_attention(&pass, layer, &x, &mut attended));
+        pass.for_each_block(&mut x, model.config.hidden_size, |block, x, workspace| {
+            times.count(Phase::AttentionOutput, || pass.attention_output(layer, &attended, block, x, workspace));
+            times.count(Phase::FeedForward, || pass.feed_forward(layer, x, workspace));
+        });
     }
     x
 }
 
-fn embed(model: &Model, batch: &Batch, blocks: &[Block]) -> Vec<f32> {
-    let (config, table) = (&model.config, &model.weights.embeddings);
-    let c = config.hidden_size;
-    let mut x = vec![0.0; batch.tokens() * c]; // (T, C)
-    let mut positions = Vec::with_capacity(batch.tokens()); // (T)
-    for sequence in 0..batch.sequences() {
-        let range = batch.range(sequence);
-        let (t, most) = (range.len(), config.max_tokens());
-        assert!(t <= most, "a sequence of {t} tokens, the model has positions for {most}");
-        positions.extend(batch::positions(&batch.ids[range], config.pad_token_id));
-    }
-    split::for_each_block(blocks, &mut x, c, |block, rows, _| {
-        for (row, t) in rows.chunks_exact_mut(c).zip(block.rows.clone()) {
-            let id = batch.ids[t] as usize;
-            assert!(id < config.vocab_size, "token id {id}, the model has {}", config.vocab_size);
-            let token_type = (batch.token_type_ids[t] as usize).min(config.type_vocab_size - 1);
-            let word = &table.words[id * c..][..c];
-            let position = &table.positions[positions[t] * c..][..c];
-            let token_type = &table.token_types[token_type * c..][..c];
-            for (((x, w), p), y) in row.iter_mut().zip(word).zip(position).zip(token_type) {
-                *x = w + p + y;
-            }
-        }
-        layer_norm(model.isa, rows, &table.norm.weight, &table.norm.bias, config.layer_norm_eps);
-    });
-    x
-}
-
-/// One layer over one batch.
-struct Pass<'a> {
-    model: &'a Model,
-    batch: &'a Batch,
-    layer: &'a Layer,
-    one_sided_window: usize,
-}
-
-/// Keys and values of one head of one sequence.
-struct HeadPanels {
-    keys: Panels,          // (D, T)
-    values: Panels,        // (T, D)
-    global_keys: Panels,   // (D, G)
-    global_values: Panels, // (G, D)
-}
-
-impl Pass<'_> {
-    /// - `x`: (T, C), replaced by the output of the layer
-    /// - `qkv`: (T, 3C), working memory
-    fn forward(&self, blocks: &[Block], x: &mut [f32], qkv: &mut [f32]) {
-        let c = self.model.config.hidden_size;
-        let hidden = Matrix::new(x, c);
-        split::for_each_block(blocks, qkv, 3 * c, |block, rows, workspace| {
-            let x = hidden.rows_in(block.rows.clone());
-            linear(self.model.isa, &self.layer.query_key_value, x, rows, &mut workspace.scratch);
-        });
-        let qkv = Matrix::new(qkv, 3 * c);
-        let heads = self.model.config.num_attention_heads;
-        let panels = split::map(self.batch.sequences() * heads, |i, _| self.pack(qkv, i / heads, i % heads));
-        let globals = self.global_attention(blocks, hidden); // by sequence: (G, C)
-
-        split::for_each_block(blocks, x, c, |block, x, workspace| {
-            let mut attended = std::mem::take(&mut workspace.attended);
-            attended.resize(x.len(), 0.0);
-            let panels = &panels[block.sequence * heads..][..heads];
-            self.local_attention(block, qkv, panels, &mut attended, &mut workspace.scratch);
-            let own = self.batch.globals(block.sequence);
-            for (&i, row) in own.iter().zip(globals[block.sequence].chunks_exact(c)) {
-                if (block.first..block.first + block.rows.len()).contains(&i) {
-                    attended[(i - block.first) * c..][..c].copy_from_slice(row);
-                }
-            }
-            self.finish(x, &attended, workspace);
-            workspace.attended = attended;
-        });
-    }
-
-    /// Keys and values of one head, local projections for all tokens.
-    fn pack(&self, qkv: Matrix<'_>, sequence: usize, head: usize) -> HeadPanels {
-        let (isa, config) = (self.model.isa, &self.model.config);
-        let (c, d) = (config.hidden_size, config.head_size());
-        let qkv = qkv.rows_in(self.batch.range(sequence));
-        let keys = qkv.columns_in(c + head * d..c + (head + 1) * d);
-        let values = qkv.columns_in(2 * c + head * d..2 * c + (head + 1) * d);
-        let globals = self.batch.globals(sequence);
-        let gather = |m: Matrix<'_>| globals.iter().flat_map(|&i| m.row(i).to_vec()).collect::<Vec<_>>();
-        HeadPanels {
-            keys: Panels::from_columns(isa, keys),
-            values: Panels::from_rows(isa, values),
-            global_keys: Panels::from_columns(isa, Matrix::new(&gather(keys), d)),
-            global_values: Panels::from_rows(isa, Matrix::new(&gather(values), d)),
-        }
-    }
-
-    /// What the tokens of a block see in their windows and of the global tokens: (rows, C).
-    fn local_attention(
+impl<'a> Pass<'a> {
+    /// Runs `f` for every block on its rows of `x` (T, columns), on all threads.
+    pub fn for_each_block<T: Send>(
         &self,
-        block: &Block,
-        qkv: Matrix<'_>,
-        panels: &[HeadPanels],
-        out: &mut [f32],
-        scratch: &mut Scratch,
+        x: &mut [T],
+        columns: usize,
+        f: impl Fn(Range<usize>, &mut [T], &mut Workspace) + Sync,
+    ) {
+        split::for_each(
+            &self.split.blocks,
+            x,
+            |block| block.len() * columns,
+            |block, rows| {
+                self.with_workspace(|workspace| f(block.clone(), rows, workspace));
+            },
+        );
+    }
+
+    fn with_workspace<R>(&self, f: impl FnOnce(&mut Workspace) -> R) -> R {
+        let new = || {
+            let tiles = || Tiles::new(self.model.computing.linear);
+            Workspace { input: tiles(), middle_tiles: tiles(), piece: Vec::new(), update: Vec::new() }
+        };
+        self.workspaces.with(new, f)
+    }
+
+    /// Some rows of hidden states.
+    fn rows<'x>(&self, x: &'x [f32], rows: &Range<usize>) -> Matrix<'x> {
+        let c = self.model.config.hidden_size;
+        Matrix::new(&x[rows.start * c..rows.end * c], c)
+    }
+
+    /// Queries, keys and values of the rows in `workspace.input`, as groups: (rows, 3C / group).
+    fn project(&self, layer: &Layer, out: &mut [i32], workspace: &mut Workspace) {
+        let (input, n) = (workspace.input.all(), layer.query_key_value.bias.len());
+        let arithmetic = self.model.computing.attention;
+        let (rows, group) = (input.rows(), arithmetic.group());
+        let pieces = split::ranges(n, n.div_ceil(PIECE), PIECE);
+        let compute = |columns: &Range<usize>, piece: &mut Vec<f32>| {
+            piece.resize(rows * columns.len(), 0.0);
+            linear(&layer.query_key_value, input.clone(), columns.clone(), &mut MatrixMut::new(piece, columns.len()));
+        };
+        let mut put = |columns: &Range<usize>, piece: &[f32]| {
+            let (at, stride) = (columns.start / group, n / group);
+            let mut out = MatrixMut::with_stride(&mut out[at..], stride, columns.len() / group, rows);
+            encode(arithmetic, Matrix::new(piece, columns.len()), &mut out);
+        };
+        if self.split.columns == 1 {
+            for columns in &pieces {
+                compute(columns, &mut workspace.piece);
+                put(columns, &workspace.piece);
+            }
+            return;
+        }
+        let computed = split::map(&pieces, |columns| {
+            let mut piece = Vec::new();
+            compute(columns, &mut piece);
+            piece
+        });
+        pieces.iter().zip(&computed).for_each(|(columns, piece)| put(columns, piece));
+    }
+
+    /// x = LN(a·Wo + x)
+    ///
+    /// - `attended`: by sequence (H, T, D)
+    /// - `x`: (rows, C)
+    fn attention_output(
+        &self,
+        layer: &Layer,
+        attended: &[f32],
+        rows: Range<usize>,
+        x: &mut [f32],
+        workspace: &mut Workspace,
     ) {
         let (c, d) = (self.model.config.hidden_size, self.model.config.head_size());
-        let queries = qkv.rows_in(block.rows.clone());
-        for (head, panels) in panels.iter().enumerate() {
-            let seen = BandAttention {
-                keys: &panels.keys,
-                values: &panels.values,
-                global_keys: &panels.global_keys,
-                global_values: &panels.global_values,
-                globals: self.batch.globals(block.sequence),
-                one_sided_window: self.one_sided_window,
-            };
-            let queries = queries.columns_in(head * d..(head + 1) * d);
-            let mut out = MatrixMut::with_stride(&mut out[head * d..], c, d, block.rows.len());
-            band_attention(self.model.isa, seen, queries, block.first, &mut out, scratch);
-        }
-    }
-
-    /// What the global tokens of each sequence see, by the global projections: (S), (G, C).
-    fn global_attention(&self, blocks: &[Block], x: Matrix<'_>) -> Vec<Vec<f32>> {
-        let (isa, config, batch) = (self.model.isa, &self.model.config, self.batch);
-        let (c, d, heads) = (config.hidden_size, config.head_size(), config.num_attention_heads);
-        if (0..batch.sequences()).all(|sequence| batch.globals(sequence).is_empty()) {
-            return vec![Vec::new(); batch.sequences()];
-        }
-        let mut kv = vec![0.0; batch.tokens() * 2 * c]; // (T, 2C)
-        split::for_each_block(blocks, &mut kv, 2 * c, |block, rows, workspace| {
-            if !batch.globals(block.sequence).is_empty() {
-                linear(isa, &self.layer.key_value_global, x.rows_in(block.rows.clone()), rows, &mut workspace.scratch);
+        let Workspace { input, update, .. } = workspace;
+        input.encode_with(rows.len(), c, |i, row| {
+            let sequence = self.batch.range(self.sequence_of[rows.start + i]);
+            let attended = &attended[sequence.start * c..sequence.end * c];
+            let at = rows.start + i - sequence.start;
+            for (head, out) in row.chunks_exact_mut(d).enumerate() {
+                out.copy_from_slice(&attended[(head * sequence.len() + at) * d..][..d]);
             }
         });
-        let kv = Matrix::new(&kv, 2 * c);
-        let queries = split::map(batch.sequences(), |sequence, workspace| {
-            let own = x.rows_in(batch.range(sequence));
-            let rows: Vec<f32> = batch.globals(sequence).iter().flat_map(|&i| own.row(i)).copied().collect(); // (G, C)
-            let mut queries = vec![0.0; rows.len()]; // (G, C)
-            linear(isa, &self.layer.query_global, Matrix::new(&rows, c), &mut queries, &mut workspace.scratch);
-            queries
-        });
-        let by_head = split::map(batch.sequences() * heads, |i, workspace| {
-            let (sequence, head) = (i / heads, i % heads);
-            let mut out = vec![0.0; batch.globals(sequence).len() * d]; // (G, D)
-            if !out.is_empty() {
-                let kv = kv.rows_in(batch.range(sequence));
-                let keys = Panels::from_columns(isa, kv.columns_in(head * d..(head + 1) * d));
-                let values = Panels::from_rows(isa, kv.columns_in(c + head * d..c + (head + 1) * d));
-                let queries = Matrix::new(&queries[sequence], c).columns_in(head * d..(head + 1) * d);
-                let mut rows = MatrixMut::new(&mut out, d);
-                full_attention(isa, &keys, &values, queries, &mut rows, &mut workspace.scratch);
-            }
-            out
-        });
-        let side_by_side = |heads: &[Vec<f32>]| {
-            let rows = 0..heads[0].len() / d;
-            rows.flat_map(|i| heads.iter().flat_map(move |head| &head[i * d..(i + 1) * d])).copied().collect()
-        };
-        by_head.chunks_exact(heads).map(side_by_side).collect()
-    }
-
-    /// From the attention of a block of rows to the end of the layer.
-    ///
-    /// - `x`: (rows, C), replaced
-    /// - `attended`: (rows, C)
-    fn finish(&self, x: &mut [f32], attended: &[f32], workspace: &mut Workspace) {
-        let (isa, config, layer) = (self.model.isa, &self.model.config, self.layer);
-        let (c, f, eps) = (config.hidden_size, config.intermediate_size, config.layer_norm_eps);
-        let Workspace { scratch, middle, update, .. } = workspace;
         update.resize(x.len(), 0.0);
-        middle.resize(x.len() / c * f, 0.0);
-        linear(isa, &layer.attention_output, Matrix::new(attended, c), update, scratch);
-        add_norm(isa, &layer.attention_norm, x, update, eps);
-        linear(isa, &layer.intermediate, Matrix::new(x, c), middle, scratch);
-        gelu(isa, middle);
-        linear(isa, &layer.output, Matrix::new(middle, f), update, scratch);
-        add_norm(isa, &layer.output_norm, x, update, eps);
+        self.linears(&layer.attention_output.bias, update, |columns, out| {
+            linear(&layer.attention_output, input.all(), columns, out);
+        });
+        let norm = &layer.attention_norm;
+        add_layer_norm(self.model.isa(), x, update, &norm.weight, &norm.bias, self.model.config.layer_norm_eps);
+    }
+
+    /// x = LN(gelu(x·Wi)·Wf + x)
+    ///
+    /// - `x`: (rows, C)
+    fn feed_forward(&self, layer: &Layer, x: &mut [f32], workspace: &mut Workspace) {
+        let (c, isa) = (self.model.config.hidden_size, self.model.isa());
+        let Workspace { input, middle_tiles, piece, update } = workspace;
+        input.encode(Matrix::new(x, c));
+        let f = layer.intermediate.bias.len();
+        let pieces = split::ranges(f, f.div_ceil(PIECE), PIECE);
+        // gelu(x·Wi), some columns of it.
+        let middle = |columns: &Range<usize>, piece: &mut Vec<f32>, tiles: &mut Tiles| {
+            piece.resize(input.rows() * columns.len(), 0.0);
+            let mut out = MatrixMut::new(piece, columns.len());
+            linear(&layer.intermediate, input.all(), columns.clone(), &mut out);
+            gelu(isa, piece);
+            tiles.encode(Matrix::new(piece, columns.len()));
+        };
+        // What these columns of the middle add to the output: the first of them begin with the bias.
+        let output = |tiles: &Tiles, middle: &Range<usize>, columns: Range<usize>, out: &mut MatrixMut<'_>| {
+            let weight = layer.output.panels.part(middle.clone(), columns.clone());
+            let start = if middle.start == 0 { Start::Bias(&layer.output.bias[columns]) } else { Start::Out };
+            product(tiles.all(), weight, start, out);
+        };
+        update.resize(x.len(), 0.0);
+        if self.split.columns == 1 {
+            for columns in &pieces {
+                middle(columns, piece, middle_tiles);
+                output(middle_tiles, columns, 0..c, &mut MatrixMut::new(update, c));
+            }
+        } else {
+            let middles = split::map(&pieces, |columns| {
+                let mut tiles = Tiles::new(self.model.computing.linear);
+                middle(columns, &mut Vec::new(), &mut tiles);
+                tiles
+            });
+            self.linears(&layer.output.bias, update, |columns, out| {
+                middles.iter().zip(&pieces).for_each(|(tiles, middle)| output(tiles, middle, columns.clone(), out));
+            });
+        }
+        let norm = &layer.output_norm;
+        add_layer_norm(isa, x, update, &norm.weight, &norm.bias, self.model.config.layer_norm_eps);
+    }
+
+    /// Computes all columns of `out` (rows, N), whose number is that of `bias`: at once, or parts of them on all threads.
+    fn linears(&self, bias: &[f32], out: &mut [f32], compute: impl Fn(Range<usize>, &mut MatrixMut<'_>) + Sync) {
+        let n = bias.len();
+        if self.split.columns == 1 {
+            return compute(0..n, &mut MatrixMut::new(out, n));
+        }
+        let ranges = split::ranges(n, self.split.columns, self.model.computing.linear.panel_width());
+        let rows = out.len() / n;
+        let parts = split::map(&ranges, |columns| {
+            let mut part = vec![0.0; rows * columns.len()]; // (rows, columns)
+            compute(columns.clone(), &mut MatrixMut::new(&mut part, columns.len()));
+            part
+        });
+        out.par_chunks_exact_mut(n).with_min_len(32).enumerate().for_each(|(i, row)| {
+            for (columns, part) in ranges.iter().zip(&parts) {
+                row[columns.clone()].copy_from_slice(&part[i * columns.len()..][..columns.len()]);
+            }
+        });
     }
 }
 
-/// y = x·W + b: (rows, K) → (rows, N).
-pub(crate) fn linear(isa: Isa, layer: &Linear, x: Matrix<'_>, y: &mut [f32], scratch: &mut Scratch) {
-    let mut y = MatrixMut::new(y, layer.bias.len());
-    product(isa, x, layer.panels.all(), Start::Bias(&layer.bias), &mut y, scratch);
-}
-
-fn add_norm(isa: Isa, norm: &Norm, x: &mut [f32], residual: &[f32], eps: f32) {
-    add_layer_norm(isa, x, residual, &norm.weight, &norm.bias, eps);
+/// Some columns of y = x·W + b: (rows, K) → (rows, columns).
+pub(crate) fn linear(layer: &Linear, x: TilesPart<'_>, columns: Range<usize>, y: &mut MatrixMut<'_>) {
+    let weight = layer.panels.part(0..layer.panels.k(), columns.clone());
+    product(x, weight, Start::Bias(&layer.bias[columns]), y);
 }

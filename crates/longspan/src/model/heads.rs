@@ -8,11 +8,12 @@
 
 use std::ops::Range;
 
-use longspan_kernels::{Matrix, Scratch, gelu, layer_norm};
+use longspan_kernels::{Matrix, MatrixMut, Tiles, gelu, layer_norm};
 
 use super::encoder::linear;
+use super::split::{self, Split};
 use super::weights::{Head, Linear};
-use super::{Batch, Model, split};
+use super::{Batch, Model};
 
 /// What a model is for: which head it has, and which tokens are global by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,38 +71,42 @@ pub struct Logits {
 pub(crate) fn forward(model: &Model, batch: &Batch, hidden: &[f32]) -> Logits {
     match &model.weights.head {
         Head::Encoder => Logits { values: Vec::new(), columns: 1 },
-        Head::PerToken(projection) => per_token(model, batch, hidden, projection, |_| {}),
+        Head::PerToken(projection) => per_row(projection, hidden, |_| {}),
         Head::MaskedLm { dense, norm, decoder } => {
-            let eps = model.config.layer_norm_eps;
-            let middle = per_token(model, batch, hidden, dense, |rows| {
-                gelu(model.isa, rows);
-                layer_norm(model.isa, rows, &norm.weight, &norm.bias, eps);
+            let middle = per_row(dense, hidden, |rows| {
+                gelu(model.isa(), rows);
+                layer_norm(model.isa(), rows, &norm.weight, &norm.bias, model.config.layer_norm_eps);
             });
-            per_token(model, batch, &middle.values, decoder, |_| {})
+            per_row(decoder, &middle.values, |_| {})
         }
         Head::PerSequence { dense, projection } => {
             let c = model.config.hidden_size;
             let first = |sequence| &hidden[batch.range(sequence).start * c..][..c];
             let rows: Vec<f32> = (0..batch.sequences()).flat_map(first).copied().collect(); // (S, C)
-            let mut scratch = Scratch::default();
-            let mut middle = vec![0.0; rows.len()]; // (S, C)
-            linear(model.isa, dense, Matrix::new(&rows, c), &mut middle, &mut scratch);
-            middle.iter_mut().for_each(|x| *x = x.tanh());
-            let columns = projection.bias.len();
-            let mut values = vec![0.0; batch.sequences() * columns]; // (S, columns)
-            linear(model.isa, projection, Matrix::new(&middle, c), &mut values, &mut scratch);
-            Logits { values, columns }
+            let middle = per_row(dense, &rows, |rows| rows.iter_mut().for_each(|x| *x = x.tanh()));
+            per_row(projection, &middle.values, |_| {})
         }
     }
 }
 
-/// A linear layer over all tokens, and then `f` on its rows.
-fn per_token(model: &Model, batch: &Batch, x: &[f32], layer: &Linear, f: impl Fn(&mut [f32]) + Sync) -> Logits {
-    let (x, columns) = (Matrix::new(x, layer.panels.k()), layer.bias.len());
-    let mut values = vec![0.0; batch.tokens() * columns]; // (T, columns)
-    split::for_each_block(&split::blocks(batch), &mut values, columns, |block, rows, workspace| {
-        linear(model.isa, layer, x.rows_in(block.rows.clone()), rows, &mut workspace.scratch);
-        f(rows);
-    });
+/// A linear layer over rows, and then `f` on each block of them.
+///
+/// - `x`: (rows, K)
+fn per_row(layer: &Linear, x: &[f32], f: impl Fn(&mut [f32]) + Sync) -> Logits {
+    let (k, columns) = (layer.panels.k(), layer.bias.len());
+    let x = Matrix::new(x, k);
+    let mut values = vec![0.0; x.rows() * columns]; // (rows, columns)
+    let blocks = Split::new(x.rows()).blocks;
+    split::for_each(
+        &blocks,
+        &mut values,
+        |block| block.len() * columns,
+        |block, rows| {
+            let mut input = Tiles::new(layer.panels.arithmetic());
+            input.encode(x.rows_in(block.clone()));
+            linear(layer, input.all(), 0..columns, &mut MatrixMut::new(rows, columns));
+            f(rows);
+        },
+    );
     Logits { values, columns }
 }

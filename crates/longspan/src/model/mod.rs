@@ -3,46 +3,57 @@
 //! ```text
 //! batch        the sequences, end to end, and which of their tokens are global
 //! parameters   the one list of names and shapes, from the config
-//! weights      what a pass reads: packed for one instruction set
-//! encoder      embeddings and layers
+//! weights      what a pass reads: packed for one precision and instruction set
+//! embeddings   token ids → the first hidden states
+//! encoder      layers
+//! attention    over windows and global tokens
+//! global       of the global tokens over all
 //! heads        what is made of the last hidden states
 //! split        the one place that divides work among threads
+//! times        where the time of a pass goes
 //! reference    the same model in plain f64 loops, with hidden states and attention
 //! ```
 //!
 //! Legend: T tokens of the batch, C hidden, H heads, D head size, F intermediate, W one-sided window, G global tokens of
 //! a sequence, L layers, S sequences, V vocabulary.
 
+mod attention;
 mod batch;
+mod embeddings;
 mod encoder;
+mod global;
 mod heads;
 mod parameters;
 pub mod reference;
 mod split;
+mod times;
 mod weights;
+
+use std::time::Duration;
 
 pub use batch::{Batch, Sequence};
 pub use heads::{Logits, Task};
+pub use longspan_kernels::{Isa, Precision};
 pub use parameters::{Parameter, parameters};
-
-use longspan_kernels::Isa;
+pub use times::Phase;
 
 use crate::checkpoint::Tensors;
 use crate::config::Config;
 use crate::{Error, Result};
-use weights::Weights;
+use times::Times;
+use weights::{Computing, Loader, Weights};
 
-/// A Longformer with one head, in f32, ready to run from any thread.
+/// A Longformer with one head, ready to run from any thread.
 ///
 /// The seam for devices: token ids go in, logits come out.
 ///
 /// ```
 /// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/embedded");
 /// use longspan::checkpoint::{Source, Tensors};
-/// use longspan::model::{Batch, Model, Sequence, Task};
+/// use longspan::model::{Batch, Model, Precision, Sequence, Task};
 ///
 /// let source = Source::Folder(folder.into());
-/// let model = Model::load(source.config()?, Task::QuestionAnswering, &Tensors::open(&source)?)?;
+/// let model = Model::load(source.config()?, Task::QuestionAnswering, Precision::F32, &Tensors::open(&source)?)?;
 /// // [CLS] question [SEP][SEP] document [SEP], global attention on [CLS] and the question.
 /// let ids = [101, 2073, 2003, 2009, 1029, 102, 102, 2009, 2003, 2182, 102];
 /// let batch = Batch::of(Sequence { ids: &ids, token_type_ids: &[], globals: &[0, 1, 2, 3, 4] });
@@ -53,7 +64,7 @@ use weights::Weights;
 pub struct Model {
     config: Config,
     task: Task,
-    isa: Isa,
+    computing: Computing,
     weights: Weights,
 }
 
@@ -63,10 +74,22 @@ impl Model {
     /// # Errors
     /// When a tensor is missing or has another shape than `config` asks for, or when `LONGSPAN_ISA` names an
     /// instruction set that this machine lacks.
-    pub fn load(config: Config, task: Task, tensors: &Tensors) -> Result<Self> {
-        let isa = Isa::current().map_err(|e| Error::Option(e.to_string()))?;
-        let weights = Weights::load(&config, task, isa, tensors)?;
-        Ok(Self { config, task, isa, weights })
+    pub fn load(config: Config, task: Task, precision: Precision, tensors: &Tensors) -> Result<Self> {
+        let computing = Computing::new(current_isa()?, precision, &config);
+        let loader = Loader::new(&config, task, tensors)?;
+        let weights = split::enter(|| Weights::pack(&loader, &config, task, computing));
+        Ok(Self { config, task, computing, weights })
+    }
+
+    /// A model with random weights, for measurements. It is the same for the same sizes.
+    ///
+    /// # Errors
+    /// When `LONGSPAN_ISA` names an instruction set that this machine lacks.
+    pub fn random(config: Config, task: Task, precision: Precision) -> Result<Self> {
+        let computing = Computing::new(current_isa()?, precision, &config);
+        let loader = Loader::random(&config, task);
+        let weights = split::enter(|| Weights::pack(&loader, &config, task, computing));
+        Ok(Self { config, task, computing, weights })
     }
 
     /// Sizes of the model.
@@ -79,12 +102,22 @@ impl Model {
         self.task
     }
 
+    /// What its linear layers are computed in.
+    pub fn precision(&self) -> Precision {
+        self.computing.linear.precision
+    }
+
+    /// The instruction set that it runs on.
+    pub fn isa(&self) -> Isa {
+        self.computing.linear.isa
+    }
+
     /// The last hidden states: (T, C).
     ///
     /// # Panics
     /// If the batch has an id outside the vocabulary or a sequence longer than [`Config::max_tokens`].
     pub fn hidden_states(&self, batch: &Batch) -> Vec<f32> {
-        split::enter(|| encoder::forward(self, batch))
+        split::enter(|| encoder::forward(self, batch, &Times::default()))
     }
 
     /// What the head makes of the batch: see [`Logits`].
@@ -92,6 +125,31 @@ impl Model {
     /// # Panics
     /// As [`Model::hidden_states`].
     pub fn logits(&self, batch: &Batch) -> Logits {
-        split::enter(|| heads::forward(self, batch, &encoder::forward(self, batch)))
+        self.timed_logits(batch).0
     }
+
+    /// The logits, and the time that was spent on each phase, added over the threads.
+    ///
+    /// # Panics
+    /// As [`Model::hidden_states`].
+    pub fn timed_logits(&self, batch: &Batch) -> (Logits, [(Phase, Duration); Phase::ALL.len()]) {
+        split::enter(|| {
+            let times = Times::default();
+            let hidden = encoder::forward(self, batch, &times);
+            let logits = times.count(Phase::Head, || heads::forward(self, batch, &hidden));
+            (logits, times.all())
+        })
+    }
+}
+
+/// The precision that is fast and exact enough on this machine.
+///
+/// # Errors
+/// When `LONGSPAN_ISA` names an instruction set that this machine lacks.
+pub fn best_precision() -> Result<Precision> {
+    Ok(Precision::best(current_isa()?))
+}
+
+fn current_isa() -> Result<Isa> {
+    Isa::current().map_err(|e| Error::Option(e.to_string()))
 }

@@ -3,7 +3,7 @@
 //! It follows the definitions word for word and is as slow as that: time and memory grow with the square of the
 //! length, a 4,096-token input of the base size takes minutes and gigabytes.
 
-use longspan_kernels::{Isa, reference as kernels};
+use longspan_kernels::reference as kernels;
 
 use super::parameters::layer_name;
 use super::weights::Loader;
@@ -37,7 +37,7 @@ impl<'a> ReferenceModel<'a> {
     /// # Errors
     /// When a tensor is missing or has another shape than `config` asks for.
     pub fn load(config: Config, task: Task, tensors: &'a Tensors) -> Result<Self> {
-        let parameters = Loader::new(&config, task, Isa::Portable, tensors)?;
+        let parameters = Loader::new(&config, task, tensors)?;
         Ok(Self { config, task, parameters })
     }
 

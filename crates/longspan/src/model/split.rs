@@ -1,63 +1,90 @@
 //! The one place that divides work among threads.
 //!
-//! Rows are cut into blocks that never cross the border of a sequence. What a row becomes does not depend on the cut
-//! (see `longspan_kernels`), so the size of a block may follow the number of threads.
+//! Rows are cut into blocks, which may cross the borders of sequences; where there are fewer blocks than threads, a
+//! block's weights are cut into columns. What an output becomes does not depend on the cut (see `longspan_kernels`), so
+//! both may follow the number of threads.
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
-use longspan_kernels::Scratch;
 use rayon::prelude::*;
 
-use super::Batch;
+/// Rows of a block: a multiple of every tile, so few that the middle of a feed-forward stays in the second cache.
+const ROWS_MAX: usize = 192;
 
-/// Rows of a block at most: a multiple of every tile, few enough for the middle of a feed-forward to stay in L2.
-const ROWS_MAX: usize = 48;
+/// Fewer rows would spend more time on reading weights than on using them.
+const ROWS_MIN: usize = 96;
 
-/// Rows of one sequence that are worked on together.
+/// The cut of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Block {
-    /// The sequence.
-    pub sequence: usize,
-    /// Rows of the batch.
-    pub rows: Range<usize>,
-    /// Position of the first of them in the sequence.
-    pub first: usize,
+pub(crate) struct Split {
+    /// Rows of a block: (blocks).
+    pub blocks: Vec<Range<usize>>,
+    /// Into how many parts the columns of weights are cut.
+    pub columns: usize,
 }
 
-/// All blocks of a batch, in order: together they hold every row once.
-pub(crate) fn blocks(batch: &Batch) -> Vec<Block> {
-    let share = batch.tokens().div_ceil(rayon::current_num_threads()).next_multiple_of(12).min(ROWS_MAX);
-    let mut blocks = Vec::new();
-    for sequence in 0..batch.sequences() {
-        let range = batch.range(sequence);
-        for start in range.clone().step_by(share) {
-            let rows = start..range.end.min(start + share);
-            blocks.push(Block { sequence, rows, first: start - range.start });
-        }
+impl Split {
+    /// That of `tokens` rows, for the threads of the pool that this runs in.
+    pub fn new(tokens: usize) -> Self {
+        Self::among(tokens, rayon::current_num_threads())
     }
-    blocks
+
+    fn among(tokens: usize, threads: usize) -> Self {
+        let rounds = tokens.div_ceil(threads * ROWS_MAX).max(1);
+        let rows = tokens.div_ceil(threads * rounds).next_multiple_of(ROWS_MIN);
+        let blocks: Vec<_> = (0..tokens).step_by(rows).map(|start| start..tokens.min(start + rows)).collect();
+        let columns = threads.div_ceil(blocks.len().max(1));
+        Self { blocks, columns }
+    }
 }
 
-/// Runs `f` for every block on its rows of `x` (T, columns), on all threads.
-pub(crate) fn for_each_block(
-    blocks: &[Block],
-    x: &mut [f32],
-    columns: usize,
-    f: impl Fn(&Block, &mut [f32], &mut Workspace) + Sync,
+/// Cuts `0..n` into at most `parts` ranges of about one size, all but the last multiples of `step`.
+pub(crate) fn ranges(n: usize, parts: usize, step: usize) -> Vec<Range<usize>> {
+    let size = n.div_ceil(parts.max(1)).next_multiple_of(step).max(step);
+    (0..n).step_by(size).map(|start| start..n.min(start + size)).collect()
+}
+
+/// Working memory that threads take and give back, so that none is allocated twice.
+#[derive(Debug, Default)]
+pub(crate) struct Pool<T>(Mutex<Vec<T>>);
+
+impl<T> Pool<T> {
+    /// Without any yet.
+    pub fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    /// Runs `f` with a piece that nobody else uses, made by `new` where none is free.
+    pub fn with<R>(&self, new: impl FnOnce() -> T, f: impl FnOnce(&mut T) -> R) -> R {
+        let free = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut piece = free.unwrap_or_else(new);
+        let result = f(&mut piece);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(piece);
+        result
+    }
+}
+
+/// Runs `f` for each of `parts`, which follow each other in `x`, on all threads. A part has `size(part)` numbers.
+pub(crate) fn for_each<P: Sync, T: Send>(
+    parts: &[P],
+    x: &mut [T],
+    size: impl Fn(&P) -> usize,
+    f: impl Fn(&P, &mut [T]) + Sync,
 ) {
     let mut rest = x;
-    let mut work = Vec::with_capacity(blocks.len());
-    for block in blocks {
-        let (rows, after) = rest.split_at_mut(block.rows.len() * columns);
-        work.push((block, rows));
+    let mut work = Vec::with_capacity(parts.len());
+    for part in parts {
+        let (own, after) = rest.split_at_mut(size(part));
+        work.push((part, own));
         rest = after;
     }
-    work.into_par_iter().for_each_init(Workspace::default, |workspace, (block, rows)| f(block, rows, workspace));
+    work.into_par_iter().with_max_len(1).for_each(|(part, own)| f(part, own));
 }
 
-/// Runs `f` for every number below `count`, on all threads, and collects the results in order.
-pub(crate) fn map<R: Send>(count: usize, f: impl Fn(usize, &mut Workspace) -> R + Sync) -> Vec<R> {
-    (0..count).into_par_iter().map_init(Workspace::default, |workspace, i| f(i, workspace)).collect()
+/// Runs `f` for each of `parts` on all threads and collects the results in order.
+pub(crate) fn map<P: Sync, R: Send>(parts: &[P], f: impl Fn(&P) -> R + Sync) -> Vec<R> {
+    parts.par_iter().with_max_len(1).map(|part| f(part)).collect()
 }
 
 /// Enters the thread pool once for a whole pass.
@@ -65,38 +92,34 @@ pub(crate) fn enter<R: Send>(pass: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| pass())
 }
 
-/// Working memory of one thread while it works off a part of the blocks.
-#[derive(Default)]
-pub(crate) struct Workspace {
-    /// That of the kernels.
-    pub scratch: Scratch,
-    /// The attention of a block before its output projection: (rows, C).
-    pub attended: Vec<f32>,
-    /// The middle of a block's feed-forward: (rows, F).
-    pub middle: Vec<f32>,
-    /// What is added to the residual: (rows, C).
-    pub update: Vec<f32>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Sequence;
 
     #[test]
-    fn blocks_cover_every_row_once_and_cross_no_border() {
-        let mut batch = Batch::new();
-        for length in [1, 47, 48, 49, 200, 12, 3] {
-            batch.push(Sequence { ids: &vec![0; length], token_type_ids: &[], globals: &[] });
+    fn blocks_cover_every_row_once() {
+        for tokens in [0, 1, 95, 96, 97, 191, 192, 193, 500, 4096, 10_880] {
+            for threads in [1, 2, 3, 16] {
+                let split = Split::among(tokens, threads);
+                let mut next = 0;
+                for block in &split.blocks {
+                    assert_eq!(block.start, next, "{tokens} rows, {threads} threads");
+                    assert!(!block.is_empty() && block.len() <= ROWS_MAX, "{block:?}");
+                    next = block.end;
+                }
+                assert_eq!(next, tokens);
+                assert!(split.columns * split.blocks.len().max(1) >= threads);
+            }
         }
-        let mut next = 0;
-        for block in blocks(&batch) {
-            let range = batch.range(block.sequence);
-            assert_eq!(block.rows.start, next);
-            assert_eq!(block.first, next - range.start);
-            assert!(!block.rows.is_empty() && block.rows.end <= range.end);
-            next = block.rows.end;
+    }
+
+    #[test]
+    fn ranges_cover_everything_once() {
+        for (n, parts, step) in [(0, 2, 32), (2, 2, 32), (768, 2, 32), (100, 3, 32), (3072, 8, 384), (1000, 7, 1)] {
+            let ranges = ranges(n, parts, step);
+            assert!(ranges.len() <= parts);
+            assert_eq!(ranges.iter().map(ExactSizeIterator::len).sum::<usize>(), n);
+            assert!(ranges.iter().all(|range| range.start % step == 0));
         }
-        assert_eq!(next, batch.tokens());
     }
 }

@@ -1,16 +1,43 @@
-//! What a forward pass reads: the parameters, packed for one instruction set.
+//! What a forward pass reads: the parameters, packed for the arithmetic of this machine.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-use longspan_kernels::{Isa, Matrix, Panels};
+use longspan_kernels::{Arithmetic, Isa, Panels, Precision};
 use rayon::prelude::*;
 
+use super::embeddings::{Embeddings, Table};
 use super::parameters::{PREFIX, layer_name, parameters};
 use super::{Parameter, Task};
 use crate::checkpoint::Tensors;
 use crate::config::Config;
 use crate::tensor::TensorView;
 use crate::{Error, Result};
+
+/// How a model computes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Computing {
+    /// Linear layers.
+    pub linear: Arithmetic,
+    /// Attention, local and global.
+    pub attention: Arithmetic,
+    /// Heads.
+    pub head: Arithmetic,
+}
+
+impl Computing {
+    /// Attention is not computed in bytes: in bf16 where the machine has instructions for it, else in f32. It is f32 too
+    /// where a head does not fill groups of bf16.
+    pub fn new(isa: Isa, precision: Precision, config: &Config) -> Self {
+        let attention = match precision {
+            _ if !config.head_size().is_multiple_of(2) => Precision::F32,
+            Precision::Int8 => Precision::best(isa),
+            other => other,
+        };
+        let arithmetic = |precision| Arithmetic { isa, precision };
+        Self { linear: arithmetic(precision), attention: arithmetic(attention), head: arithmetic(Precision::F32) }
+    }
+}
 
 /// y = x·W + b for rows of x.
 pub(crate) struct Linear {
@@ -24,25 +51,25 @@ pub(crate) struct Norm {
     pub bias: Vec<f32>,   // (C)
 }
 
-pub(crate) struct Embeddings {
-    pub words: Vec<f32>,       // (V, C)
-    pub positions: Vec<f32>,   // (max_position_embeddings, C)
-    pub token_types: Vec<f32>, // (type_vocab_size, C)
-    pub norm: Norm,
-}
-
 /// One layer. Queries leave their projections scaled by 1/√D.
 pub(crate) struct Layer {
     /// Query, key and value side by side: (C, 3C).
     pub query_key_value: Linear,
-    pub query_global: Linear,
-    /// Global key and value side by side: (C, 2C).
-    pub key_value_global: Linear,
+    pub global: Vec<GlobalHead>, // (H)
     pub attention_output: Linear,
     pub attention_norm: Norm,
     pub intermediate: Linear, // (C, F)
     pub output: Linear,       // (F, C)
     pub output_norm: Norm,
+}
+
+/// Global attention of one head. Keys have no bias: it adds the same to all scores of a query.
+pub(crate) struct GlobalHead {
+    pub query: Linear, // (C, D)
+    /// From a query to one over hidden states, as absorbed attention has them.
+    pub absorbed_key: Panels, // (D, C)
+    pub key: Panels,   // (C, D)
+    pub value: Linear, // (C, D)
 }
 
 pub(crate) enum Head {
@@ -69,129 +96,249 @@ pub(crate) struct Weights {
 }
 
 impl Weights {
-    /// Reads and packs all parameters of the list.
-    pub fn load(config: &Config, task: Task, isa: Isa, tensors: &Tensors) -> Result<Self> {
-        let loader = Loader::new(config, task, isa, tensors)?;
-        let embeddings = Embeddings {
-            words: loader.read("longformer.embeddings.word_embeddings.weight"),
-            positions: loader.read("longformer.embeddings.position_embeddings.weight"),
-            token_types: loader.read("longformer.embeddings.token_type_embeddings.weight"),
-            norm: loader.norm("longformer.embeddings.LayerNorm"),
-        };
-        let layers = (0..config.num_hidden_layers).into_par_iter();
-        let layers = layers.map(|layer| Layer::load(&loader, &layer_name(layer), config)).collect();
+    /// Packs all parameters of the list.
+    pub fn pack(loader: &Loader<'_>, config: &Config, task: Task, computing: Computing) -> Self {
+        let precision = computing.linear.precision;
+        let table = |name: &str| Table::pack(loader, precision, &format!("longformer.embeddings.{name}.weight"));
         let head = match task {
             Task::Encoder => Head::Encoder,
-            Task::QuestionAnswering => Head::PerToken(loader.linear(&["qa_outputs"])),
-            Task::TokenClassification => Head::PerToken(loader.linear(&["classifier"])),
+            Task::QuestionAnswering => Head::PerToken(loader.linear(computing.head, "qa_outputs")),
+            Task::TokenClassification => Head::PerToken(loader.linear(computing.head, "classifier")),
             Task::MaskedLm => Head::MaskedLm {
-                dense: loader.linear(&["lm_head.dense"]),
+                dense: loader.linear(computing.linear, "lm_head.dense"),
                 norm: loader.norm("lm_head.layer_norm"),
                 decoder: Linear {
-                    panels: Panels::from_columns(isa, Matrix::new(&embeddings.words, config.hidden_size)),
+                    panels: loader.panels(computing.linear, "longformer.embeddings.word_embeddings.weight"),
                     bias: loader.read("lm_head.bias"),
                 },
             },
             Task::SequenceClassification => Head::PerSequence {
-                dense: loader.linear(&["classifier.dense"]),
-                projection: loader.linear(&["classifier.out_proj"]),
+                dense: loader.linear(computing.head, "classifier.dense"),
+                projection: loader.linear(computing.head, "classifier.out_proj"),
             },
             Task::MultipleChoice => Head::PerSequence {
-                dense: loader.linear(&["longformer.pooler.dense"]),
-                projection: loader.linear(&["classifier"]),
+                dense: loader.linear(computing.head, "longformer.pooler.dense"),
+                projection: loader.linear(computing.head, "classifier"),
             },
         };
-        Ok(Self { embeddings, layers, head })
+        let embeddings = Embeddings {
+            words: table("word_embeddings"),
+            positions: table("position_embeddings"),
+            token_types: table("token_type_embeddings"),
+            norm: loader.norm("longformer.embeddings.LayerNorm"),
+        };
+        let layers = (0..config.num_hidden_layers).into_par_iter();
+        let layers = layers.map(|layer| Layer::pack(loader, &layer_name(layer), config, computing)).collect();
+        Self { embeddings, layers, head }
     }
 }
 
 impl Layer {
-    fn load(loader: &Loader, layer: &str, config: &Config) -> Self {
+    fn pack(loader: &Loader<'_>, layer: &str, config: &Config, computing: Computing) -> Self {
         let scale = 1.0 / (config.head_size() as f32).sqrt();
         let projection = |name: &str| format!("{layer}.attention.self.{name}");
         let [query, key, value] = ["query", "key", "value"].map(projection);
-        let [query_global, key_global, value_global] = ["query_global", "key_global", "value_global"].map(projection);
-        Self {
-            query_key_value: loader.scaled_linear(&[&query, &key, &value], &[scale, 1.0, 1.0]),
-            query_global: loader.scaled_linear(&[&query_global], &[scale]),
-            key_value_global: loader.linear(&[&key_global, &value_global]),
-            attention_output: loader.linear(&[&format!("{layer}.attention.output.dense")]),
+        let linear = |name: &str| loader.linear(computing.linear, &format!("{layer}.{name}"));
+        let heads =
+            (0..config.num_attention_heads).map(|head| GlobalHead::pack(loader, layer, config, computing, head));
+        let packed = Self {
+            query_key_value: loader.linears(computing.linear, &[(&query, scale), (&key, 1.0), (&value, 1.0)]),
+            global: heads.collect(),
+            attention_output: linear("attention.output.dense"),
             attention_norm: loader.norm(&format!("{layer}.attention.output.LayerNorm")),
-            intermediate: loader.linear(&[&format!("{layer}.intermediate.dense")]),
-            output: loader.linear(&[&format!("{layer}.output.dense")]),
+            intermediate: linear("intermediate.dense"),
+            output: linear("output.dense"),
             output_norm: loader.norm(&format!("{layer}.output.LayerNorm")),
+        };
+        loader.release(layer);
+        packed
+    }
+}
+
+impl GlobalHead {
+    fn pack(loader: &Loader<'_>, layer: &str, config: &Config, computing: Computing, head: usize) -> Self {
+        let (c, d, arithmetic) = (config.hidden_size, config.head_size(), computing.attention);
+        let scale = 1.0 / (d as f32).sqrt();
+        let linear = |name: &str, scale: f32| {
+            let name = format!("{layer}.attention.self.{name}");
+            let weight = loader.matrix(&format!("{name}.weight"));
+            let bias = &loader.read(&format!("{name}.bias"))[head * d..(head + 1) * d];
+            let row = |j: usize, x: &mut [f32]| {
+                weight.row(head * d + j, x);
+                x.iter_mut().for_each(|x| *x *= scale);
+            };
+            let bias = bias.iter().map(|x| x * scale).collect();
+            Linear { panels: Panels::from_columns(arithmetic, c, d, row), bias }
+        };
+        let key = loader.matrix(&format!("{layer}.attention.self.key_global.weight"));
+        let key_row = |i: usize, x: &mut [f32]| key.row(head * d + i, x);
+        Self {
+            query: linear("query_global", scale),
+            absorbed_key: Panels::from_rows(arithmetic, d, c, key_row),
+            key: Panels::from_columns(arithmetic, c, d, key_row),
+            value: linear("value_global", 1.0),
         }
     }
 }
 
-/// The tensors of a checkpoint that the list of parameters asks for, all there and of the right shape.
+/// The values of the parameters of the list: those of a checkpoint, all there and of the right shape, or random ones.
 pub(crate) struct Loader<'a> {
-    isa: Isa,
-    found: HashMap<String, (Parameter, TensorView<'a>)>,
+    parameters: HashMap<String, Parameter>,
+    found: HashMap<String, TensorView<'a>>,
+    tensors: Option<&'a Tensors>,
 }
 
 impl<'a> Loader<'a> {
     /// Finds every parameter before any is read.
-    pub fn new(config: &Config, task: Task, isa: Isa, tensors: &'a Tensors) -> Result<Self> {
-        let mut found = HashMap::new();
-        for parameter in parameters(config, task) {
-            let view = find(tensors, &parameter.name)?;
-            if view.shape != parameter.shape {
-                let Parameter { name, shape, .. } = parameter;
-                return Err(Error::TensorShape { name, expected: shape, found: view.shape });
+    pub fn new(config: &Config, task: Task, tensors: &'a Tensors) -> Result<Self> {
+        let mut loader = Self::random(config, task);
+        for Parameter { name, shape: expected, .. } in parameters(config, task) {
+            let view = find(tensors, &name)?;
+            if view.shape != expected {
+                return Err(Error::TensorShape { name, expected, found: view.shape });
             }
-            found.insert(parameter.name.clone(), (parameter, view));
+            loader.found.insert(name, view);
         }
         let more = format!("{}.attention.self.query.weight", layer_name(config.num_hidden_layers));
         if find(tensors, &more).is_ok() {
             let message = format!("num_hidden_layers {}: the weights have more", config.num_hidden_layers);
             return Err(Error::Format { file: "config.json".into(), message });
         }
-        Ok(Self { isa, found })
+        loader.tensors = Some(tensors);
+        Ok(loader)
+    }
+
+    /// Weights that keep the size of what passes through them, for measurements.
+    pub fn random(config: &Config, task: Task) -> Self {
+        let list = parameters(config, task).into_iter();
+        let parameters = list.map(|parameter| (parameter.name.clone(), parameter)).collect();
+        Self { parameters, found: HashMap::new(), tensors: None }
     }
 
     /// One parameter, widened to f32.
     pub fn read(&self, name: &str) -> Vec<f32> {
-        let Some((parameter, view)) = self.found.get(name) else {
-            panic!("`{name}` is not in the list of parameters");
-        };
-        let mut values = vec![0.0; parameter.shape.iter().product()];
-        view.copy_to(&mut values);
+        let shape = self.shape(name);
+        let mut values = vec![0.0; shape.iter().product()];
+        match self.found.get(name) {
+            Some(view) => view.copy_to(&mut values),
+            None if name.ends_with("orm.weight") => values.fill(1.0),
+            None if shape.len() == 1 => {}
+            None => {
+                let matrix = self.matrix(name);
+                values.chunks_exact_mut(shape[1]).enumerate().for_each(|(i, row)| matrix.row(i, row));
+            }
+        }
         values
+    }
+
+    /// A parameter to be read row by row.
+    pub fn matrix(&self, name: &str) -> Rows<'_> {
+        let shape = self.shape(name);
+        match self.found.get(name) {
+            Some(view) => Rows::Stored(view.clone()),
+            None => Rows::Random { name: name.into(), columns: shape[1] },
+        }
+    }
+
+    /// Rows and columns of a parameter.
+    pub fn size(&self, name: &str) -> (usize, usize) {
+        let shape = self.shape(name);
+        (shape[0], shape[1])
+    }
+
+    fn shape(&self, name: &str) -> &[usize] {
+        match self.parameters.get(name) {
+            Some(parameter) => &parameter.shape,
+            None => panic!("`{name}` is not in the list of parameters"),
+        }
     }
 
     fn norm(&self, name: &str) -> Norm {
         Norm { weight: self.read(&format!("{name}.weight")), bias: self.read(&format!("{name}.bias")) }
     }
 
-    fn linear(&self, names: &[&str]) -> Linear {
-        self.scaled_linear(names, &vec![1.0; names.len()])
+    /// A weight (N, K) as the right operand of a product.
+    fn panels(&self, arithmetic: Arithmetic, name: &str) -> Panels {
+        let ((n, k), rows) = (self.size(name), self.matrix(name));
+        Panels::from_columns(arithmetic, k, n, |j, x| rows.row(j, x))
+    }
+
+    fn linear(&self, arithmetic: Arithmetic, name: &str) -> Linear {
+        self.linears(arithmetic, &[(name, 1.0)])
     }
 
     /// Linear layers of one input side by side, each times its scale.
-    fn scaled_linear(&self, names: &[&str], scales: &[f32]) -> Linear {
-        let mut weight = Vec::new(); // (N, K)
-        let mut bias = Vec::new(); // (N)
-        for (name, scale) in names.iter().zip(scales) {
-            weight.extend(self.read(&format!("{name}.weight")).iter().map(|x| x * scale));
-            bias.extend(self.read(&format!("{name}.bias")).iter().map(|x| x * scale));
+    fn linears(&self, arithmetic: Arithmetic, names: &[(&str, f32)]) -> Linear {
+        let weights: Vec<Rows> = names.iter().map(|(name, _)| self.matrix(&format!("{name}.weight"))).collect();
+        let (n, k) = self.size(&format!("{}.weight", names[0].0));
+        let row = |j: usize, x: &mut [f32]| {
+            weights[j / n].row(j % n, x);
+            let scale = names[j / n].1;
+            if scale != 1.0 {
+                x.iter_mut().for_each(|x| *x *= scale);
+            }
+        };
+        let panels = Panels::from_columns(arithmetic, k, n * names.len(), row);
+        let bias = names.iter().flat_map(|(name, scale)| {
+            let bias = self.read(&format!("{name}.bias"));
+            bias.into_iter().map(move |x| x * scale)
+        });
+        Linear { panels, bias: bias.collect() }
+    }
+
+    /// Says that the parameters whose names begin so were packed.
+    pub fn release(&self, prefix: &str) {
+        let Some(tensors) = self.tensors else { return };
+        for name in self.parameters.keys().filter(|name| name.starts_with(prefix)) {
+            candidates(name).iter().for_each(|name| tensors.release(name));
         }
-        let k = weight.len() / bias.len();
-        Linear { panels: Panels::from_columns(self.isa, Matrix::new(&weight, k)), bias }
     }
 }
 
-/// A tensor by its name, or by the names that other files give it: without the prefix where the encoder was saved
-/// alone, with `roberta.` in files of allenai's first code, `gamma` and `beta` in files converted from TensorFlow.
+/// The rows of a parameter.
+pub(crate) enum Rows<'a> {
+    Stored(TensorView<'a>),
+    Random { name: String, columns: usize },
+}
+
+impl Rows<'_> {
+    /// Row `i`: (K).
+    pub fn row(&self, i: usize, out: &mut [f32]) {
+        match self {
+            Rows::Stored(view) => view.row(i).copy_to(out),
+            Rows::Random { name, columns } => {
+                let mut hasher = DefaultHasher::new();
+                (name, i).hash(&mut hasher);
+                let mut state = hasher.finish() | 1;
+                let size = (3.0 / *columns as f32).sqrt();
+                for x in out {
+                    state ^= state << 13;
+                    state ^= state >> 7;
+                    state ^= state << 17;
+                    *x = ((state >> 40) as f32 / (1 << 23) as f32 - 1.0) * size;
+                }
+            }
+        }
+    }
+}
+
+/// A tensor by its name, or by the names that other files give it.
 fn find<'a>(tensors: &'a Tensors, name: &str) -> Result<TensorView<'a>> {
-    let bare = name.strip_prefix(PREFIX);
-    let old = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta");
-    let names =
-        [Some(name.to_string()), bare.map(str::to_string), bare.map(|bare| format!("roberta.{bare}")), Some(old)];
-    for name in names.iter().flatten() {
-        if let Some(view) = tensors.get(name)? {
+    for candidate in candidates(name) {
+        if let Some(view) = tensors.get(&candidate)? {
             return Ok(view);
         }
     }
     Err(Error::MissingTensor { name: name.to_string() })
+}
+
+/// What files call a parameter: without the prefix where the encoder was saved alone, with `roberta.` in files of
+/// allenai's first code, `gamma` and `beta` in files converted from TensorFlow.
+fn candidates(name: &str) -> Vec<String> {
+    let bare = name.strip_prefix(PREFIX);
+    let old = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta");
+    [Some(name.to_string()), bare.map(str::to_string), bare.map(|bare| format!("roberta.{bare}")), Some(old)]
+        .into_iter()
+        .flatten()
+        .collect()
 }

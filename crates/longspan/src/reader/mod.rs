@@ -21,7 +21,7 @@ pub use settings::Settings;
 
 use crate::checkpoint::{Source, Tensors};
 use crate::hub::{self, Repository};
-use crate::model::{Batch, Model, Task};
+use crate::model::{Batch, Model, Precision, Task, best_precision};
 use crate::tokenizer::{ByteSpan, Tokenizer, Tokens};
 use crate::{Error, Result};
 use options::Plan;
@@ -105,23 +105,24 @@ pub struct Progress {
 }
 
 impl Reader {
-    /// Opens a checkpoint: a folder, or `ORG/NAME[@REVISION]` on the Hugging Face hub.
+    /// Opens a checkpoint: a folder, or `ORG/NAME[@REVISION]` on the Hugging Face hub. It computes in what
+    /// [`best_precision`] says.
     ///
     /// # Errors
     /// When it cannot be found or fetched, or is no question-answering Longformer.
     pub fn open(model: &str) -> Result<Self> {
         if Path::new(model).exists() {
-            return Self::from_source(&Source::Folder(model.into()));
+            return Self::from_source(&Source::Folder(model.into()), best_precision()?);
         }
         let folder = hub::fetch(&Repository::parse(model)?, false, &mut |_| {})?;
-        Self::from_source(&Source::Folder(folder))
+        Self::from_source(&Source::Folder(folder), best_precision()?)
     }
 
-    /// Opens a checkpoint whose files lie in a folder or in memory.
+    /// Opens a checkpoint whose files lie in a folder or in memory, to compute in `precision`.
     ///
     /// # Errors
     /// When a file is missing, malformed, or does not fit the others.
-    pub fn from_source(source: &Source) -> Result<Self> {
+    pub fn from_source(source: &Source, precision: Precision) -> Result<Self> {
         let config = source.config()?;
         let settings = Settings::load(source)?;
         let tokenizer = Tokenizer::load(|name| source.read(name))?;
@@ -129,7 +130,7 @@ impl Reader {
             let message = format!("{} tokens, the model has {}", tokenizer.vocab_size, config.vocab_size);
             return Err(Error::Format { file: "tokenizer".into(), message });
         }
-        let model = Model::load(config, Task::QuestionAnswering, &Tensors::open(source)?)?;
+        let model = Model::load(config, Task::QuestionAnswering, precision, &Tensors::open(source)?)?;
         Ok(Self { tokenizer, model, settings })
     }
 

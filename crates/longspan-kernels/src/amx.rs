@@ -1,0 +1,411 @@
+//! Products on the tiles of AMX: 16 rows of 64 bytes each.
+//!
+//! ```text
+//! for each slab of 32 rows of A:                       one panel of 32 columns of B stays in the first cache
+//!     c00 c01 c10 c11 = start                          (16, 16) each
+//!     for each line of the block of K:
+//!         a0 a1 = 32 rows of the slab                  (16, 16 groups) each
+//!         b0 b1 = 16 groups of the panel               (16 groups, 16 columns) each
+//!         c00 += a0·b0   c10 += a1·b0   c01 += a0·b1   c11 += a1·b1
+//!     store c00 c01 c10 c11
+//! ```
+//!
+//! The intrinsics of AMX are unstable in Rust, its instructions are reached by `asm!`. One block of assembly holds the
+//! tile configuration, all loops and the release: tile state never lives between blocks.
+//!
+//! 1. Tiles are always whole. Rows beyond M, and columns beyond N, go through [`Edge`], from which what exists is copied.
+//! 2. A bias is loaded as a tile whose rows lie 0 bytes apart.
+//! 3. In int8 the tiles hold whole numbers: they are stored beside, then scaled and added by vectors.
+
+#[cfg(all(test, target_os = "linux"))]
+mod emulator;
+
+use std::arch::asm;
+use std::arch::x86_64::{__cpuid, __cpuid_count};
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use rten_simd::{Isa as Token, SimdOp};
+
+use crate::numbers::{LINE, Precision};
+use crate::product::{Block, Start, load_start, scaled, store};
+use crate::{Isa, MatrixMut};
+
+/// Rows of a slab, columns of a panel.
+const SIDE: usize = 32;
+
+/// Whether the CPU has tiles of bf16 and bytes, and the system lets this process use them.
+pub(crate) fn is_available() -> bool {
+    static AVAILABLE: LazyLock<bool> = LazyLock::new(|| cpu_has_it() && system_permits_it());
+    *AVAILABLE
+}
+
+/// CPUID leaf 7: AMX-BF16, AMX-TILE, AMX-INT8.
+fn cpu_has_it() -> bool {
+    const BITS: u32 = 1 << 22 | 1 << 24 | 1 << 25;
+    __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & BITS == BITS
+}
+
+/// Asks Linux for the state of tiles, once for the process.
+#[cfg(target_os = "linux")]
+fn system_permits_it() -> bool {
+    const ARCH_REQ_XCOMP_PERM: usize = 0x1023;
+    const XFEATURE_XTILEDATA: usize = 18;
+    const SYS_ARCH_PRCTL: usize = 158;
+    let mut result = SYS_ARCH_PRCTL;
+    // SAFETY: the system call takes two numbers, touches no memory of this process, and clobbers rcx and r11.
+    unsafe {
+        asm!("syscall", inlateout("rax") result, in("rdi") ARCH_REQ_XCOMP_PERM, in("rsi") XFEATURE_XTILEDATA,
+             lateout("rcx") _, lateout("r11") _, options(nostack));
+    }
+    result == 0
+}
+
+#[cfg(not(target_os = "linux"))]
+fn system_permits_it() -> bool {
+    false
+}
+
+/// One block of K of a product.
+///
+/// # Panics
+/// If the machine lacks AMX.
+pub(crate) fn product(block: Block<'_>, out: &mut MatrixMut<'_>) {
+    assert!(is_available() || cfg!(test), "this machine has no amx");
+    // SAFETY: just checked; the tests of this file install an emulator.
+    unsafe { multiply(&block, out) }
+}
+
+/// # Safety
+/// The CPU has AMX and the system permits it.
+unsafe fn multiply(block: &Block<'_>, out: &mut MatrixMut<'_>) {
+    let m = block.a.rows();
+    let whole = m / SIDE * SIDE;
+    let int8 = block.arithmetic().precision == Precision::Int8;
+    for p in 0..block.b.panels() {
+        let columns = block.b.panel_columns(p);
+        if int8 {
+            // SAFETY: as for this function.
+            unsafe { multiply_bytes(block, out, p, &columns) };
+            continue;
+        }
+        if columns.len() < SIDE || whole < m {
+            let first = if columns.len() < SIDE { 0 } else { whole };
+            // SAFETY: as for this function.
+            unsafe { multiply_edge(block, out, p, &columns, first..m) };
+        }
+        if columns.len() == SIDE && whole > 0 {
+            let stride = out.stride();
+            let end = out.rows_mut(0..whole, &columns);
+            let (from, from_stride) = match block.start {
+                Start::Zero => (ZERO.as_ptr(), 0),
+                Start::Bias(bias) => (bias[columns.clone()].as_ptr(), 0),
+                Start::Out => (end.as_ptr(), stride),
+            };
+            let tiles = Slabs { first: 0, slabs: whole / SIDE, panel: p, from, from_stride };
+            // SAFETY: as for this function; `end` holds whole slabs of rows that lie `stride` apart, and `from` 32 numbers
+            // for each of them.
+            unsafe { run(block, tiles, end.as_mut_ptr(), stride) };
+        }
+    }
+}
+
+static ZERO: [f32; SIDE] = [0.0; SIDE];
+
+/// The outputs of one slab and one panel, some of which do not exist.
+#[repr(C, align(64))]
+struct Edge([f32; SIDE * SIDE]);
+
+/// Slabs that are not whole, or a panel that is not: row by row of slabs through an [`Edge`].
+///
+/// # Safety
+/// The CPU has AMX and the system permits it.
+unsafe fn multiply_edge(
+    block: &Block<'_>,
+    out: &mut MatrixMut<'_>,
+    panel: usize,
+    columns: &Range<usize>,
+    rows: Range<usize>,
+) {
+    let mut edge = Edge([0.0; SIDE * SIDE]);
+    for first in rows.clone().step_by(SIDE) {
+        let count = SIDE.min(rows.end - first);
+        for (i, row) in edge.0.chunks_exact_mut(SIDE).take(count).enumerate() {
+            match block.start {
+                Start::Zero => row.fill(0.0),
+                Start::Bias(bias) => row[..columns.len()].copy_from_slice(&bias[columns.clone()]),
+                Start::Out => row[..columns.len()].copy_from_slice(&out.row_mut(first + i)[columns.clone()]),
+            }
+        }
+        let tiles = Slabs { first, slabs: 1, panel, from: edge.0.as_ptr(), from_stride: SIDE };
+        // SAFETY: as for this function; `edge` holds one slab.
+        unsafe { run(block, tiles, edge.0.as_mut_ptr(), SIDE) };
+        for (i, row) in edge.0.chunks_exact(SIDE).take(count).enumerate() {
+            out.row_mut(first + i)[columns.clone()].copy_from_slice(&row[..columns.len()]);
+        }
+    }
+}
+
+/// One panel in int8: slab by slab, the whole numbers are stored beside and scaled into `out`.
+///
+/// # Safety
+/// The CPU has AMX and the system permits it.
+unsafe fn multiply_bytes(block: &Block<'_>, out: &mut MatrixMut<'_>, panel: usize, columns: &Range<usize>) {
+    /// Slabs that are multiplied at once: their sums stay in the first cache.
+    const SLABS: usize = 4;
+    #[repr(C, align(64))]
+    struct Sums([f32; SLABS * SIDE * SIDE]);
+    let mut sums = Sums([0.0; SLABS * SIDE * SIDE]);
+    let m = block.a.rows();
+    for first in (0..m).step_by(SLABS * SIDE) {
+        let rows = first..m.min(first + SLABS * SIDE);
+        let slabs = rows.len().div_ceil(SIDE);
+        let tiles = Slabs { first, slabs, panel, from: ZERO.as_ptr(), from_stride: 0 };
+        // SAFETY: as for this function; `sums` holds the slabs.
+        unsafe { run(block, tiles, sums.0.as_mut_ptr(), SIDE) };
+        Isa::Avx512.run(Scaled { block, sums: &sums.0, rows, panel, columns, out });
+    }
+}
+
+/// Scales sums, which are the bits of whole numbers, and adds them to what the outputs start from.
+struct Scaled<'a, 'o> {
+    block: &'a Block<'a>,
+    sums: &'a [f32], // (rows, 32)
+    rows: Range<usize>,
+    panel: usize,
+    columns: &'a Range<usize>,
+    out: &'a mut MatrixMut<'o>,
+}
+
+impl SimdOp for Scaled<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Token>(self, isa: I) {
+        use rten_simd::Simd;
+        use rten_simd::ops::{BitOps, ToFloat};
+        let ops = isa.f32();
+        let lanes = ops.len();
+        for (i, sums) in self.rows.zip(self.sums.chunks_exact(SIDE)) {
+            let x = [ops.load(sums), ops.load(&sums[lanes..])];
+            let x = x.map(|x| isa.i32().to_float(x.reinterpret_cast::<I::I32>()));
+            let start = load_start(isa, self.block.start, self.out, i, self.columns);
+            let x = scaled(isa, x, start, self.block, self.panel, i);
+            store(isa, x, &mut self.out.row_mut(i)[self.columns.clone()]);
+        }
+    }
+}
+
+/// Slabs that are multiplied with one panel.
+struct Slabs {
+    /// First row.
+    first: usize,
+    /// How many slabs.
+    slabs: usize,
+    panel: usize,
+    /// What the outputs start from, and how far its rows lie apart.
+    from: *const f32,
+    from_stride: usize,
+}
+
+/// The configuration of the tiles: palette 1, eight tiles of 16 rows of 64 bytes.
+#[repr(C, align(64))]
+struct Configuration {
+    palette: u8,
+    start_row: u8,
+    reserved: [u8; 14],
+    columns_bytes: [u16; 16],
+    rows: [u8; 16],
+}
+
+static CONFIGURATION: Configuration = {
+    let mut configuration =
+        Configuration { palette: 1, start_row: 0, reserved: [0; 14], columns_bytes: [0; 16], rows: [0; 16] };
+    let mut tile = 0;
+    while tile < 8 {
+        configuration.columns_bytes[tile] = 64;
+        configuration.rows[tile] = 16;
+        tile += 1;
+    }
+    configuration
+};
+
+/// What the loops need beside registers.
+#[repr(C)]
+struct Loops {
+    lines: usize,      // of the block of K
+    slab_bytes: usize, // from a slab of A to the next
+}
+
+/// All lines of a block, for some slabs and one panel.
+///
+/// # Safety
+/// The CPU has AMX and the system permits it. `out` is valid for writes of 32 numbers, and `slabs.from` for reads, in
+/// `32 · slabs.slabs` rows that lie `out_stride` and `slabs.from_stride` numbers apart.
+unsafe fn run(block: &Block<'_>, slabs: Slabs, out: *mut f32, out_stride: usize) {
+    let steps = block.steps();
+    if steps.is_empty() || slabs.slabs == 0 {
+        return;
+    }
+    let loops = Loops { lines: steps.len(), slab_bytes: block.a.slab_groups() * 4 };
+    let (a, b) = (block.a.slab(slabs.first, &steps), block.b.panel(slabs.panel, &steps));
+    assert_eq!(a.len(), steps.len() * SIDE * LINE, "a slab of A");
+    assert_eq!(b.len(), steps.len() * LINE * SIDE, "a panel of B");
+    // The last slab that is read must be there, too.
+    assert_eq!(block.a.slab(slabs.first + (slabs.slabs - 1) * SIDE, &steps).len(), a.len(), "the last slab of A");
+    macro_rules! tiles {
+        ($dot:literal) => {
+            asm!(
+                "ldtilecfg [{pa}]",
+                "2:",
+                "mov {pa}, {from_stride}",
+                "shl {pa}, 4",
+                "add {pa}, {from}",
+                "tileloadd tmm0, [{from} + {from_stride}*1]",
+                "tileloadd tmm1, [{from} + {from_stride}*1 + 64]",
+                "tileloadd tmm2, [{pa} + {from_stride}*1]",
+                "tileloadd tmm3, [{pa} + {from_stride}*1 + 64]",
+                "sub {pa}, {from}",
+                "lea {from}, [{from} + {pa}*2]",
+                "mov {pa}, {a}",
+                "mov {pb}, {b}",
+                "mov {line}, [{loops}]",
+                "3:",
+                "tileloadd tmm6, [{pb} + {bytes}*2]",
+                "tileloaddt1 tmm4, [{pa} + {bytes}*1]",
+                concat!($dot, " tmm0, tmm4, tmm6"),
+                "tileloaddt1 tmm5, [{pa} + {bytes}*1 + 1024]",
+                concat!($dot, " tmm2, tmm5, tmm6"),
+                "tileloadd tmm7, [{pb} + {bytes}*2 + 64]",
+                concat!($dot, " tmm1, tmm4, tmm7"),
+                concat!($dot, " tmm3, tmm5, tmm7"),
+                "add {pa}, 2048",
+                "add {pb}, 2048",
+                "dec {line}",
+                "jnz 3b",
+                "mov {pa}, {out_stride}",
+                "shl {pa}, 4",
+                "add {pa}, {out}",
+                "tilestored [{out} + {out_stride}*1], tmm0",
+                "tilestored [{out} + {out_stride}*1 + 64], tmm1",
+                "tilestored [{pa} + {out_stride}*1], tmm2",
+                "tilestored [{pa} + {out_stride}*1 + 64], tmm3",
+                "sub {pa}, {out}",
+                "lea {out}, [{out} + {pa}*2]",
+                "add {a}, [{loops} + 8]",
+                "dec {slabs}",
+                "jnz 2b",
+                "tilerelease",
+                pa = inout(reg) &raw const CONFIGURATION => _,
+                pb = out(reg) _,
+                line = out(reg) _,
+                a = inout(reg) a.as_ptr() => _,
+                b = in(reg) b.as_ptr(),
+                bytes = in(reg) 64usize,
+                loops = in(reg) &raw const loops,
+                from = inout(reg) slabs.from => _,
+                from_stride = in(reg) slabs.from_stride * 4,
+                out = inout(reg) out => _,
+                out_stride = in(reg) out_stride * 4,
+                slabs = inout(reg) slabs.slabs => _,
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                options(nostack),
+            )
+        };
+    }
+    // SAFETY: the slabs and the panel are as long as just asserted, the caller answers for `from` and `out` and for the
+    // instructions. The tiles are configured before they are used and released at the end.
+    unsafe {
+        match block.arithmetic().precision {
+            Precision::Int8 => tiles!("tdpbusd"),
+            _ => tiles!("tdpbf16ps"),
+        }
+    }
+}
+
+/// The assembly above, run by an emulator where the machine lacks AMX, so that a mistake shows everywhere.
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::emulator;
+    use crate::{
+        Arithmetic, Isa, Keys, Matrix, MatrixMut, Panels, Precision, Queries, Sight, Start, Tiles, attend, encode,
+        product,
+    };
+
+    /// Whether vectors do what tiles are compared with; makes AMX run where the machine has none.
+    fn ready() -> bool {
+        let vectors = Isa::Avx512Bf16.is_available();
+        match (vectors, Isa::Amx.is_available()) {
+            (false, _) => eprintln!("not run: the machine lacks avx512bf16, with which amx is compared"),
+            (true, false) => emulator::install(),
+            (true, true) => {}
+        }
+        vectors
+    }
+
+    fn numbers(count: usize, factor: usize) -> Vec<f32> {
+        (0..count).map(|i| ((i * factor) % 251) as f32 / 125.0 - 1.0).collect()
+    }
+
+    fn multiplied(arithmetic: Arithmetic, (m, n, k): (usize, usize, usize), bias: bool) -> Vec<f32> {
+        let (x, weight, biases) = (numbers(m * k, 7), numbers(n * k, 11), numbers(n, 13));
+        let mut a = Tiles::new(arithmetic);
+        a.encode(Matrix::new(&x, k));
+        let b = Panels::from_columns(arithmetic, k, n, |j, row| row.copy_from_slice(&weight[j * k..][..k]));
+        let stride = n + 3;
+        let mut out = vec![f32::NAN; m * stride];
+        let start = if bias { Start::Bias(&biases) } else { Start::Zero };
+        product(a.all(), b.all(), start, &mut MatrixMut::with_stride(&mut out, stride, n, m));
+        out
+    }
+
+    #[test]
+    fn products_on_tiles_are_those_on_vectors() {
+        if !ready() {
+            return;
+        }
+        for sizes in [(1, 1, 1), (2, 33, 65), (31, 32, 384), (32, 64, 400), (70, 40, 1100), (150, 32, 64)] {
+            for precision in [Precision::Bf16, Precision::Int8] {
+                for bias in [false, true] {
+                    let found = multiplied(Arithmetic { isa: Isa::Amx, precision }, sizes, bias);
+                    let expected = multiplied(Arithmetic { isa: Isa::Avx512Bf16, precision }, sizes, bias);
+                    // Whole numbers are exact; sums of bf16 are added in another order.
+                    let bound = if precision == Precision::Int8 { 0.0 } else { sizes.2 as f32 * 1e-6 };
+                    for (i, (a, b)) in found.iter().zip(&expected).enumerate() {
+                        let same = (a - b).abs() <= bound || (a.is_nan() && b.is_nan());
+                        assert!(same, "{precision} {sizes:?} [{i}]: {a} for {b}");
+                    }
+                    assert!(!emulator::tiles_in_use());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn attention_on_tiles_is_that_on_vectors() {
+        if !ready() {
+            return;
+        }
+        let (t, d) = (230, 64);
+        let attended = |isa| {
+            let arithmetic = Arithmetic { isa, precision: Precision::Bf16 };
+            let [q, k, v] = [7, 11, 13].map(|factor| {
+                let mut groups = vec![0; t * d / 2];
+                encode(arithmetic, Matrix::new(&numbers(t * d, factor), d), &mut MatrixMut::new(&mut groups, d / 2));
+                groups
+            });
+            let mut keys = Keys::new(arithmetic);
+            keys.set(Matrix::new(&k, d / 2), Matrix::new(&v, d / 2));
+            let mut queries = Queries::new(arithmetic, d);
+            queries.set(Matrix::new(&q, d / 2).rows_in(60..85));
+            attend(&mut queries, &keys, Sight::Window { query: 60, key: 0, one_sided_window: 150, hidden: &[3, 200] });
+            let mut out = vec![f32::NAN; 25 * d];
+            queries.write(&mut MatrixMut::new(&mut out, d));
+            out
+        };
+        for (i, (a, b)) in attended(Isa::Amx).iter().zip(attended(Isa::Avx512Bf16)).enumerate() {
+            assert!((a - b).abs() < 1e-5, "[{i}]: {a} for {b}");
+        }
+    }
+}

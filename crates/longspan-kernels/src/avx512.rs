@@ -1,0 +1,167 @@
+//! Groups of bf16 and of bytes where AVX-512 multiplies them: `vdpbf16ps` and `vpdpbusd`.
+//!
+//! The instructions are reached by a type that can only be made where the CPU has them, as the tokens of `rten-simd`.
+
+use std::arch::x86_64::{__m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_dpbusd_epi32};
+use std::mem::transmute;
+
+use rten_simd::Isa as Token;
+use rten_simd::isa::Avx512Isa;
+use rten_simd::ops::{BitOps, ToFloat};
+
+use crate::numbers::{Numbers, NumbersOp, Scale, bf16_bits, encode_bytes};
+
+/// Vectors of AVX-512.
+type F32 = <Avx512Isa as Token>::F32;
+type I32 = <Avx512Isa as Token>::I32;
+
+/// Proof that the CPU has AVX512-BF16.
+#[derive(Clone, Copy)]
+pub(crate) struct Bf16Dot(());
+
+/// Proof that the CPU has AVX512-VNNI.
+#[derive(Clone, Copy)]
+pub(crate) struct BytesDot(());
+
+/// Runs `op` on bf16.
+///
+/// # Panics
+/// If the machine lacks AVX512-BF16.
+pub(crate) fn run_bf16<Op: NumbersOp>(op: Op) -> Op::Output {
+    match Avx512Isa::new().filter(|_| is_x86_feature_detected!("avx512bf16")) {
+        // SAFETY: the token and the check say that the CPU has the features of the function.
+        Some(isa) => unsafe { with_bf16(isa, op, Bf16Dot(())) },
+        None => panic!("this machine has no avx512bf16"),
+    }
+}
+
+/// Runs `op` on bytes.
+///
+/// # Panics
+/// If the machine lacks AVX512-VNNI.
+pub(crate) fn run_bytes<Op: NumbersOp>(op: Op) -> Op::Output {
+    match Avx512Isa::new().filter(|_| is_x86_feature_detected!("avx512vnni")) {
+        // SAFETY: the token and the check say that the CPU has the features of the function.
+        Some(isa) => unsafe { with_bytes(isa, op, BytesDot(())) },
+        None => panic!("this machine has no avx512vnni"),
+    }
+}
+
+/// # Safety
+/// The CPU has AVX-512 F, VL, BW, DQ and BF16, FMA (which F includes) and F16C.
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx512bf16,f16c,fma")]
+unsafe fn with_bf16<Op: NumbersOp>(isa: Avx512Isa, op: Op, dot: Bf16Dot) -> Op::Output {
+    op.eval(isa, dot)
+}
+
+/// # Safety
+/// The CPU has AVX-512 F, VL, BW, DQ and VNNI, FMA (which F includes) and F16C.
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,f16c,fma")]
+unsafe fn with_bytes<Op: NumbersOp>(isa: Avx512Isa, op: Op, dot: BytesDot) -> Op::Output {
+    op.eval(isa, dot)
+}
+
+impl Numbers<Avx512Isa> for Bf16Dot {
+    type Sum = F32;
+    const GROUP: usize = 2;
+    const INTEGER: bool = false;
+
+    #[inline(always)]
+    fn begin(self, _: Avx512Isa, start: F32) -> F32 {
+        start
+    }
+
+    #[inline(always)]
+    fn multiply_add(self, isa: Avx512Isa, a: i32, b: I32, sum: F32) -> F32 {
+        let a = isa.i32().splat(a).0;
+        // SAFETY: `Bf16Dot` was made, so the CPU has the instruction; both types are 64 bytes without meaning.
+        unsafe { _mm512_dpbf16_ps(sum.0, transmute::<__m512i, __m512bh>(a), transmute::<__m512i, __m512bh>(b.0)) }
+            .into()
+    }
+
+    #[inline(always)]
+    fn to_f32(self, _: Avx512Isa, sum: F32) -> F32 {
+        sum
+    }
+
+    #[inline(always)]
+    fn encode(self, isa: Avx512Isa, x: &[f32], _: Scale, groups: &mut [i32]) {
+        let (ops, ints) = (isa.f32(), isa.i32());
+        let (lines, rest) = groups.as_chunks_mut::<16>();
+        let (whole, x_rest) = x.as_chunks::<32>();
+        for (x, line) in whole.iter().zip(lines) {
+            ints.store(narrow(ops.load(x), ops.load(&x[16..])), line);
+        }
+        for (group, x) in rest.iter_mut().zip(x_rest.as_chunks::<2>().0) {
+            *group = (u32::from(bf16_bits(x[0])) | u32::from(bf16_bits(x[1])) << 16) as i32;
+        }
+    }
+
+    #[inline(always)]
+    fn join(self, isa: Avx512Isa, [low, high]: [F32; 2]) -> I32 {
+        // Narrowing puts the numbers of `low` before those of `high`; the permutation pairs them lane by lane.
+        isa.pair(narrow(low, high))
+    }
+}
+
+/// 32 numbers as bf16, those of `low` first.
+#[inline(always)]
+fn narrow(low: F32, high: F32) -> I32 {
+    // SAFETY: only used where `Bf16Dot` was made, so the CPU has the instruction; both types are 64 bytes.
+    unsafe { transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high.0, low.0)) }.into()
+}
+
+/// Numbers of two vectors, one after the other, put into pairs.
+trait Pair {
+    fn pair(self, x: I32) -> I32;
+}
+
+impl Pair for Avx512Isa {
+    #[inline(always)]
+    fn pair(self, x: I32) -> I32 {
+        use std::arch::x86_64::{_mm512_loadu_si512, _mm512_permutexvar_epi16};
+        const ORDER: [i16; 32] = {
+            let mut order = [0; 32];
+            let mut i = 0;
+            while i < 32 {
+                order[i] = (i / 2 + i % 2 * 16) as i16;
+                i += 1;
+            }
+            order
+        };
+        // SAFETY: the token says that the CPU has AVX-512 F and BW; `ORDER` has 64 bytes.
+        unsafe { _mm512_permutexvar_epi16(_mm512_loadu_si512(ORDER.as_ptr().cast()), x.0) }.into()
+    }
+}
+
+impl Numbers<Avx512Isa> for BytesDot {
+    type Sum = I32;
+    const GROUP: usize = 4;
+    const INTEGER: bool = true;
+
+    #[inline(always)]
+    fn begin(self, isa: Avx512Isa, _: F32) -> I32 {
+        isa.i32().zero()
+    }
+
+    #[inline(always)]
+    fn multiply_add(self, isa: Avx512Isa, a: i32, b: I32, sum: I32) -> I32 {
+        // SAFETY: `BytesDot` was made, so the CPU has the instruction.
+        unsafe { _mm512_dpbusd_epi32(sum.0, isa.i32().splat(a).0, b.0) }.into()
+    }
+
+    #[inline(always)]
+    fn to_f32(self, isa: Avx512Isa, sum: I32) -> F32 {
+        isa.i32().to_float(sum)
+    }
+
+    #[inline(always)]
+    fn encode(self, _: Avx512Isa, x: &[f32], scale: Scale, groups: &mut [i32]) {
+        encode_bytes(x, scale, groups);
+    }
+
+    #[inline(always)]
+    fn join(self, _: Avx512Isa, _: [F32; 2]) -> I32 {
+        unreachable!("probabilities are not multiplied as bytes")
+    }
+}

@@ -1,0 +1,391 @@
+//! The number formats of a product, and the dispatch of an operation to a format on an instruction set.
+//!
+//! Numbers that are multiplied stand in **groups** of 32 bits: one f32, two bf16 or four bytes that follow each other
+//! along the reduced index. A group of A times a group of B adds 1, 2 or 4 products to a sum, so that everything that
+//! is done with groups (packing, tiles, loops) is written once for all formats:
+//!
+//! | format | a group of A | a group of B | sum |
+//! |---|---|---|---|
+//! | f32 | 1 f32 | 1 f32 | f32 |
+//! | bf16 | 2 bf16 | 2 bf16 | f32 |
+//! | int8 | 4 u8 | 4 i8 | i32, exact |
+
+use std::fmt;
+use std::str::FromStr;
+
+use rten_simd::ops::{BitOps, IntOps, NumOps, ToFloat};
+use rten_simd::{Isa as Token, Simd, SimdOp};
+
+use crate::Isa;
+#[cfg(target_arch = "x86_64")]
+use crate::avx512;
+
+/// The format of the numbers that are multiplied; sums, norms, softmax and GELU are f32 in all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// Single precision.
+    F32,
+    /// The upper half of an f32: 8 bits of precision.
+    Bf16,
+    /// Bytes: weights scaled by output, inputs by row and block of the reduced index.
+    Int8,
+}
+
+impl Precision {
+    const ALL: [Precision; 3] = [Precision::F32, Precision::Bf16, Precision::Int8];
+
+    /// The format that is fast and exact enough on an instruction set: bf16 where it has instructions for that, else
+    /// f32.
+    pub fn best(isa: Isa) -> Precision {
+        if isa >= Isa::Avx512Bf16 { Precision::Bf16 } else { Precision::F32 }
+    }
+
+    /// Numbers in a group.
+    pub(crate) fn group(self) -> usize {
+        match self {
+            Precision::F32 => 1,
+            Precision::Bf16 => 2,
+            Precision::Int8 => 4,
+        }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Precision::F32 => "f32",
+            Precision::Bf16 => "bf16",
+            Precision::Int8 => "int8",
+        })
+    }
+}
+
+impl FromStr for Precision {
+    type Err = UnknownPrecision;
+
+    fn from_str(name: &str) -> Result<Self, UnknownPrecision> {
+        let found = Precision::ALL.into_iter().find(|precision| precision.to_string() == name);
+        found.ok_or_else(|| UnknownPrecision(name.to_string()))
+    }
+}
+
+/// A name that is none of a [`Precision`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownPrecision(
+    /// The name as it was given.
+    pub String,
+);
+
+impl fmt::Display for UnknownPrecision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "precision `{}`: expected f32, bf16 or int8", self.0)
+    }
+}
+
+impl std::error::Error for UnknownPrecision {}
+
+/// How products are computed: in which format, on which instruction set. Operands are packed for one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arithmetic {
+    /// Instruction set.
+    pub isa: Isa,
+    /// Format.
+    pub precision: Precision,
+}
+
+impl Arithmetic {
+    /// Rows of a tile of A that are multiplied together: two tiles of AMX, or what fills the vector registers.
+    pub(crate) fn tile_rows(self) -> usize {
+        match (self.isa, self.precision) {
+            (Isa::Amx, Precision::Bf16 | Precision::Int8) => 32,
+            (Isa::Portable | Isa::Avx2, _) => 6,
+            _ => 12,
+        }
+    }
+
+    /// Columns of a panel of B: two vectors of f32.
+    pub fn panel_width(self) -> usize {
+        2 * self.isa.lanes()
+    }
+
+    /// Numbers in a group of 32 bits.
+    pub fn group(self) -> usize {
+        self.precision.group()
+    }
+
+    /// Numbers of A that a line of 64 bytes holds; the reduced index is padded to whole lines.
+    pub fn step(self) -> usize {
+        LINE * self.precision.group()
+    }
+
+    /// How much of the reduced index is used together. In int8, inputs have one scale for each such block.
+    pub fn k_block(self) -> usize {
+        match self.precision {
+            Precision::F32 => 256,
+            Precision::Bf16 | Precision::Int8 => 384,
+        }
+    }
+
+    /// Runs `op` on the numbers of this format.
+    pub(crate) fn run<Op: NumbersOp>(self, op: Op) -> Op::Output {
+        match self.precision {
+            Precision::F32 => self.isa.run(On(op, Floats)),
+            #[cfg(target_arch = "x86_64")]
+            Precision::Bf16 if self.isa >= Isa::Avx512Bf16 => avx512::run_bf16(op),
+            Precision::Bf16 => self.isa.run(On(op, Bf16s)),
+            #[cfg(target_arch = "x86_64")]
+            Precision::Int8 if self.isa >= Isa::Avx512Vnni => avx512::run_bytes(op),
+            Precision::Int8 => self.isa.run(On(op, Bytes)),
+        }
+    }
+}
+
+/// Groups in a line: one row of a tile of AMX.
+pub(crate) const LINE: usize = 16;
+
+/// An operation written once for all formats.
+pub(crate) trait NumbersOp {
+    type Output;
+
+    fn eval<I: Token, N: Numbers<I>>(self, isa: I, numbers: N) -> Self::Output;
+}
+
+/// A format on an instruction set.
+pub(crate) trait Numbers<I: Token>: Copy {
+    /// The sums of a vector of columns.
+    type Sum: Copy;
+    /// Numbers in a group.
+    const GROUP: usize;
+    /// Whether sums are whole numbers, which a scale and a zero point turn into f32.
+    const INTEGER: bool;
+
+    /// Sums that begin at these values; at 0 where they are whole numbers.
+    fn begin(self, isa: I, start: I::F32) -> Self::Sum;
+
+    /// Adds the products of one group of A with a vector of groups of B.
+    fn multiply_add(self, isa: I, a: i32, b: I::I32, sum: Self::Sum) -> Self::Sum;
+
+    /// The sums as f32.
+    fn to_f32(self, isa: I, sum: Self::Sum) -> I::F32;
+
+    /// Numbers as groups: `x` is (groups · GROUP). `scale` is what [`scale_of`] says of them, for formats that have one.
+    fn encode(self, isa: I, x: &[f32], scale: Scale, groups: &mut [i32]);
+
+    /// A vector of groups, each of the numbers in one lane of `x`; of the first alone where a group has one.
+    fn join(self, isa: I, x: [I::F32; 2]) -> I::I32;
+}
+
+/// How bytes stand for numbers: x = (q − zero) · scale.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Scale {
+    pub scale: f32,
+    pub zero: f32,
+}
+
+impl Scale {
+    /// That of formats without one.
+    pub const NONE: Scale = Scale { scale: 1.0, zero: 0.0 };
+}
+
+/// The scale that puts the numbers of `x`, and 0, between 0 and 255. What is no finite number makes the scale NaN.
+///
+/// Loops without closures, which would be compiled without the instruction set of their caller.
+#[inline(always)]
+pub(crate) fn scale_of(x: &[f32]) -> Scale {
+    let (mut min, mut max, mut nothing) = ([0.0f32; 16], [0.0f32; 16], [0.0f32; 16]);
+    let (whole, rest) = x.as_chunks::<16>();
+    for x in whole {
+        for i in 0..16 {
+            min[i] = if x[i] < min[i] { x[i] } else { min[i] };
+            max[i] = if x[i] > max[i] { x[i] } else { max[i] };
+            nothing[i] += x[i] * 0.0;
+        }
+    }
+    for (i, &x) in rest.iter().enumerate() {
+        min[i] = min[i].min(x);
+        max[i] = max[i].max(x);
+        nothing[i] += x * 0.0;
+    }
+    let (mut least, mut most, mut none) = (0.0, 0.0, 0.0);
+    for i in 0..16 {
+        least = if min[i] < least { min[i] } else { least };
+        most = if max[i] > most { max[i] } else { most };
+        none += nothing[i];
+    }
+    let range = most - least + none;
+    let scale = if range == 0.0 { 1.0 } else { range / 255.0 };
+    Scale { scale, zero: (-least / scale + 8_388_608.0) - 8_388_608.0 }
+}
+
+/// The upper half of `x`, rounded to nearest even; NaN stays NaN.
+#[inline(always)]
+pub(crate) fn bf16_bits(x: f32) -> u16 {
+    let bits = x.to_bits();
+    let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16;
+    (if x.is_nan() { (bits >> 16) | 0x40 } else { rounded }) as u16
+}
+
+/// Groups of one f32.
+#[derive(Clone, Copy)]
+pub(crate) struct Floats;
+
+impl<I: Token> Numbers<I> for Floats {
+    type Sum = I::F32;
+    const GROUP: usize = 1;
+    const INTEGER: bool = false;
+
+    #[inline(always)]
+    fn begin(self, _: I, start: I::F32) -> I::F32 {
+        start
+    }
+
+    #[inline(always)]
+    fn multiply_add(self, isa: I, a: i32, b: I::I32, sum: I::F32) -> I::F32 {
+        let ops = isa.f32();
+        ops.mul_add(ops.splat(f32::from_bits(a as u32)), b.reinterpret_cast::<I::F32>(), sum)
+    }
+
+    #[inline(always)]
+    fn to_f32(self, _: I, sum: I::F32) -> I::F32 {
+        sum
+    }
+
+    #[inline(always)]
+    fn encode(self, _: I, x: &[f32], _: Scale, groups: &mut [i32]) {
+        for (group, x) in groups.iter_mut().zip(x) {
+            *group = x.to_bits() as i32;
+        }
+    }
+
+    #[inline(always)]
+    fn join(self, _: I, x: [I::F32; 2]) -> I::I32 {
+        x[0].reinterpret_cast::<I::I32>()
+    }
+}
+
+/// Groups of two bf16 where no instruction multiplies them: widened to f32, which is exact.
+#[derive(Clone, Copy)]
+pub(crate) struct Bf16s;
+
+impl<I: Token> Numbers<I> for Bf16s {
+    type Sum = I::F32;
+    const GROUP: usize = 2;
+    const INTEGER: bool = false;
+
+    #[inline(always)]
+    fn begin(self, _: I, start: I::F32) -> I::F32 {
+        start
+    }
+
+    #[inline(always)]
+    fn multiply_add(self, isa: I, a: i32, b: I::I32, sum: I::F32) -> I::F32 {
+        let (ops, ints) = (isa.f32(), isa.i32());
+        let low = ints.shift_left::<16>(b).reinterpret_cast::<I::F32>();
+        let high = ints.and(b, ints.splat(UPPER)).reinterpret_cast::<I::F32>();
+        let sum = ops.mul_add(ops.splat(f32::from_bits((a << 16) as u32)), low, sum);
+        ops.mul_add(ops.splat(f32::from_bits((a & UPPER) as u32)), high, sum)
+    }
+
+    #[inline(always)]
+    fn to_f32(self, _: I, sum: I::F32) -> I::F32 {
+        sum
+    }
+
+    #[inline(always)]
+    fn encode(self, _: I, x: &[f32], _: Scale, groups: &mut [i32]) {
+        for (group, x) in groups.iter_mut().zip(x.as_chunks::<2>().0) {
+            *group = (u32::from(bf16_bits(x[0])) | u32::from(bf16_bits(x[1])) << 16) as i32;
+        }
+    }
+
+    #[inline(always)]
+    fn join(self, isa: I, x: [I::F32; 2]) -> I::I32 {
+        let ints = isa.i32();
+        // Half a unit of the upper half: as `bf16_bits`, but for ties, which probabilities hardly have.
+        let half = ints.splat(0x8000);
+        let low = ints.add(x[0].reinterpret_cast::<I::I32>(), half);
+        let high = ints.add(x[1].reinterpret_cast::<I::I32>(), half);
+        let low = ints.and(ints.shift_right::<16>(low), ints.splat(!UPPER));
+        ints.or(low, ints.and(high, ints.splat(UPPER)))
+    }
+}
+
+const UPPER: i32 = 0xffff_0000_u32 as i32;
+
+/// Groups of four bytes, u8 in A and i8 in B, where no instruction multiplies them.
+#[derive(Clone, Copy)]
+pub(crate) struct Bytes;
+
+impl<I: Token> Numbers<I> for Bytes {
+    type Sum = I::I32;
+    const GROUP: usize = 4;
+    const INTEGER: bool = true;
+
+    #[inline(always)]
+    fn begin(self, isa: I, _: I::F32) -> I::I32 {
+        isa.i32().zero()
+    }
+
+    #[inline(always)]
+    fn multiply_add(self, isa: I, a: i32, b: I::I32, sum: I::I32) -> I::I32 {
+        let ints = isa.i32();
+        let a = a.to_le_bytes();
+        let (a0, a1, a2, a3) =
+            (ints.splat(a[0].into()), ints.splat(a[1].into()), ints.splat(a[2].into()), ints.splat(a[3].into()));
+        let sum = ints.mul_add(a0, ints.shift_right::<24>(ints.shift_left::<24>(b)), sum);
+        let sum = ints.mul_add(a1, ints.shift_right::<24>(ints.shift_left::<16>(b)), sum);
+        let sum = ints.mul_add(a2, ints.shift_right::<24>(ints.shift_left::<8>(b)), sum);
+        ints.mul_add(a3, ints.shift_right::<24>(b), sum)
+    }
+
+    #[inline(always)]
+    fn to_f32(self, isa: I, sum: I::I32) -> I::F32 {
+        isa.i32().to_float(sum)
+    }
+
+    #[inline(always)]
+    fn encode(self, _: I, x: &[f32], scale: Scale, groups: &mut [i32]) {
+        encode_bytes(x, scale, groups);
+    }
+
+    #[inline(always)]
+    fn join(self, _: I, _: [I::F32; 2]) -> I::I32 {
+        unreachable!("probabilities are not multiplied as bytes")
+    }
+}
+
+/// Numbers as bytes in groups of four.
+///
+/// Adding 2²³ leaves a whole number below 2⁸, rounded to nearest even, in the lowest bits of the sum.
+#[inline(always)]
+pub(crate) fn encode_bytes(x: &[f32], Scale { scale, zero }: Scale, groups: &mut [i32]) {
+    let over = 1.0 / scale;
+    for (group, x) in groups.iter_mut().zip(x.as_chunks::<4>().0) {
+        let mut bytes = 0;
+        for (i, x) in x.iter().enumerate() {
+            let q = x * over + zero;
+            let q = if q < 255.0 { q } else { 255.0 };
+            let q = if q > 0.0 { q } else { 0.0 };
+            bytes |= ((q + 8_388_608.0).to_bits() & 0xff) << (8 * i);
+        }
+        *group = bytes as i32;
+    }
+}
+
+/// A format with an operation, run on vectors.
+struct On<Op, N>(Op, N);
+
+macro_rules! on {
+    ($($numbers:ty),*) => {$(
+        impl<Op: NumbersOp> SimdOp for On<Op, $numbers> {
+            type Output = Op::Output;
+
+            #[inline(always)]
+            fn eval<I: Token>(self, isa: I) -> Op::Output {
+                self.0.eval(isa, self.1)
+            }
+        }
+    )*};
+}
+
+on!(Floats, Bf16s, Bytes);

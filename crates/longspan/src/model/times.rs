@@ -1,0 +1,68 @@
+//! Where the time of a pass goes.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// A part of a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Tables and their layer norm.
+    Embeddings,
+    /// Queries, keys and values.
+    Projections,
+    /// Attention within windows and to global tokens.
+    LocalAttention,
+    /// Attention of global tokens.
+    GlobalAttention,
+    /// The projection of attention's output, with its layer norm.
+    AttentionOutput,
+    /// The feed-forward, with its layer norm.
+    FeedForward,
+    /// What is made of the last hidden states.
+    Head,
+}
+
+impl Phase {
+    /// All of them, in the order of a pass.
+    pub const ALL: [Phase; 7] = [
+        Phase::Embeddings,
+        Phase::Projections,
+        Phase::LocalAttention,
+        Phase::GlobalAttention,
+        Phase::AttentionOutput,
+        Phase::FeedForward,
+        Phase::Head,
+    ];
+
+    /// Its name, in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Embeddings => "embeddings",
+            Phase::Projections => "projections",
+            Phase::LocalAttention => "local attention",
+            Phase::GlobalAttention => "global attention",
+            Phase::AttentionOutput => "attention output",
+            Phase::FeedForward => "feed-forward",
+            Phase::Head => "head",
+        }
+    }
+}
+
+/// Time spent in each phase, added over the threads.
+#[derive(Debug, Default)]
+pub(crate) struct Times([AtomicU64; Phase::ALL.len()]); // nanoseconds
+
+impl Times {
+    /// Runs `f` and counts its time.
+    pub fn count<R>(&self, phase: Phase, f: impl FnOnce() -> R) -> R {
+        let started = Instant::now();
+        let result = f();
+        self.0[phase as usize].fetch_add(started.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        result
+    }
+
+    /// What was counted.
+    pub fn all(&self) -> [(Phase, Duration); Phase::ALL.len()] {
+        Phase::ALL.map(|phase| (phase, Duration::from_nanos(self.0[phase as usize].load(Ordering::Relaxed))))
+    }
+}
