@@ -28,7 +28,7 @@ use std::sync::LazyLock;
 use rten_simd::{Isa as Token, SimdOp};
 
 use crate::numbers::{LINE, Precision};
-use crate::product::{Block, Start, load_start, scaled, store};
+use crate::product::{Block, Start, scaled};
 use crate::{Isa, MatrixMut};
 
 /// Rows of a slab, columns of a panel.
@@ -186,12 +186,26 @@ impl SimdOp for Scaled<'_, '_> {
         use rten_simd::ops::{BitOps, ToFloat};
         let ops = isa.f32();
         let lanes = ops.len();
+        let mut padded = [0.0; SIDE];
+        let start = match self.block.start {
+            Start::Bias(bias) => {
+                padded[..self.columns.len()].copy_from_slice(&bias[self.columns.clone()]);
+                Start::Bias(&padded)
+            }
+            other => other,
+        };
         for (i, sums) in self.rows.zip(self.sums.chunks_exact(SIDE)) {
             let x = [ops.load(sums), ops.load(&sums[lanes..])];
-            let x = x.map(|x| isa.i32().to_float(x.reinterpret_cast::<I::I32>()));
-            let start = load_start(isa, self.block.start, self.out, i, self.columns);
-            let x = scaled(isa, x, start, self.block, self.panel, i);
-            store(isa, x, &mut self.out.row_mut(i)[self.columns.clone()]);
+            let ints = isa.i32();
+            let x =
+                [ints.to_float(x[0].reinterpret_cast::<I::I32>()), ints.to_float(x[1].reinterpret_cast::<I::I32>())];
+            let row = &mut self.out.row_mut(i)[self.columns.clone()];
+            let mut edge = [0.0; SIDE];
+            edge[..row.len()].copy_from_slice(row);
+            let x = scaled(isa, x, start, &edge, self.block, self.panel, i);
+            ops.store(x[0], &mut edge);
+            ops.store(x[1], &mut edge[lanes..]);
+            row.copy_from_slice(&edge[..row.len()]);
         }
     }
 }

@@ -185,15 +185,19 @@ fn attend_chunk(queries: &mut Queries, keys: &Keys, sight: Sight<'_>, first: usi
 fn hide(scores: &mut [f32], width: usize, count: usize, sight: Sight<'_>, first: usize) {
     let Sight::Window { query, key, one_sided_window: w, hidden } = sight else { return };
     let position = key + first;
-    for (i, row) in scores.chunks_exact_mut(width).enumerate() {
+    let keys = scores.len() / width;
+    // Between these positions every query sees every key.
+    let all_from = (query + count).saturating_sub(w + 1).saturating_sub(position).min(keys);
+    let all_to = (query + w + 1).saturating_sub(position).clamp(all_from, keys);
+    for i in (0..all_from).chain(all_to..keys) {
         let j = position + i;
+        let row = &mut scores[i * width..(i + 1) * width];
         // Query i of the block is within reach if query + i + w >= j and query + i <= j + w.
         let from = j.saturating_sub(w + query).min(count);
         let to = (j + w + 1).saturating_sub(query).min(count);
         row[..from].fill(f32::NEG_INFINITY);
         row[to..count].fill(f32::NEG_INFINITY);
     }
-    let keys = scores.len() / width;
     let from = hidden.partition_point(|&j| j < position);
     for &j in hidden[from..].iter().take_while(|&&j| j < position + keys) {
         scores[(j - position) * width..][..width].fill(f32::NEG_INFINITY);
@@ -224,32 +228,63 @@ impl NumbersOp for Weigh<'_> {
 
         let before = load(self.max);
         let mut max = before;
-        for x in self.scores.chunks_exact(width) {
-            // A maximum with NaN may be either; the weights below keep it.
-            max = [ops.max(max[0], ops.load(x)), ops.max(max[1], ops.load(&x[lanes..]))];
+        let pairs = self.scores.chunks_exact(2 * width);
+        for x in pairs.remainder().chunks_exact(width) {
+            let x = load(x);
+            max = [ops.max(max[0], x[0]), ops.max(max[1], x[1])];
+        }
+        for x in pairs {
+            // A maximum with NaN may be either: the weights keep it.
+            let (x, y) = (load(x), load(&x[width..]));
+            max = [ops.max(max[0], ops.max(x[0], y[0])), ops.max(max[1], ops.max(x[1], y[1]))];
         }
         let scale = [exp(isa, ops.sub(before[0], max[0])), exp(isa, ops.sub(before[1], max[1]))];
         ops.store(max[0], self.max);
         ops.store(max[1], &mut self.max[lanes..]);
 
+        // Keys stand in groups; the first and the last may be in part of keys that are not seen, whose weight is 0.
+        let zero = [ops.zero(); 2];
         let sum = load(self.sum);
         let mut sum = [ops.mul(sum[0], scale[0]), ops.mul(sum[1], scale[1])];
-        let keys = self.scores.len() / width;
-        for (g, row) in self.groups.chunks_exact_mut(width).enumerate() {
-            let mut weights = [[ops.zero(); 2]; 2]; // of up to two keys, (vector, key)
-            for i in 0..N::GROUP {
-                let key = (g * N::GROUP + i).wrapping_sub(self.skipped);
-                if key < keys {
-                    let x = &self.scores[key * width..(key + 1) * width];
-                    for v in 0..2 {
-                        let p = exp(isa, ops.sub(ops.load(&x[v * lanes..]), max[v]));
-                        sum[v] = ops.add(sum[v], p);
-                        weights[v][i] = p;
-                    }
+        let lead = (self.skipped.next_multiple_of(N::GROUP) - self.skipped).min(self.scores.len() / width);
+        let (lead, rest) = self.scores.split_at(lead * width);
+        let (before, groups) = self.groups.split_at_mut(self.skipped / N::GROUP * width);
+        before.fill(0);
+        let mut groups = groups.chunks_exact_mut(width);
+        // Two keys at most: a macro, for a closure would be compiled without the instruction set of its caller.
+        macro_rules! group {
+            ($first:expr, $second:expr) => {{
+                let (x, y) = ($first, $second);
+                sum = [ops.add(sum[0], ops.add(x[0], y[0])), ops.add(sum[1], ops.add(x[1], y[1]))];
+                if let Some(row) = groups.next() {
+                    ints.store(numbers.join(isa, [x[0], y[0]]), row);
+                    ints.store(numbers.join(isa, [x[1], y[1]]), &mut row[lanes..]);
                 }
+            }};
+        }
+        macro_rules! weight {
+            ($x:expr) => {{
+                let x = load($x);
+                [exp(isa, ops.sub(x[0], max[0])), exp(isa, ops.sub(x[1], max[1]))]
+            }};
+        }
+        if !lead.is_empty() {
+            group!(zero, weight!(lead));
+        }
+        let whole = rest.chunks_exact(N::GROUP * width);
+        let last = whole.remainder();
+        for x in whole {
+            if N::GROUP == 1 {
+                group!(weight!(x), zero);
+            } else {
+                group!(weight!(x), weight!(&x[width..]));
             }
-            ints.store(numbers.join(isa, weights[0]), row);
-            ints.store(numbers.join(isa, weights[1]), &mut row[lanes..]);
+        }
+        if !last.is_empty() {
+            group!(weight!(last), zero);
+        }
+        for row in groups {
+            row.fill(0);
         }
         ops.store(sum[0], self.sum);
         ops.store(sum[1], &mut self.sum[lanes..]);

@@ -91,13 +91,11 @@ impl<'a, T: Copy> MatrixMut<'a, T> {
     }
 
     /// How far rows lie apart.
-    #[cfg(target_arch = "x86_64")]
     pub(crate) fn stride(&self) -> usize {
         self.stride
     }
 
     /// The numbers from the first of these columns in the first of these rows to the last in the last.
-    #[cfg(target_arch = "x86_64")]
     pub(crate) fn rows_mut(&mut self, rows: Range<usize>, columns: &Range<usize>) -> &mut [T] {
         assert!(!rows.is_empty() && rows.end <= self.rows && columns.end <= self.columns, "{rows:?}, {columns:?}");
         &mut self.data[rows.start * self.stride + columns.start..(rows.end - 1) * self.stride + columns.end]

@@ -81,12 +81,17 @@ impl Tiles {
     /// In int8, whose rows need scales.
     pub fn copy(&mut self, x: Matrix<'_, i32>) {
         self.resize(x.rows(), x.columns() * self.group_of_floats());
-        let (r, steps) = (self.arithmetic.tile_rows(), self.steps());
+        let r = self.arithmetic.tile_rows();
         for i in 0..x.rows() {
-            for (step, groups) in x.row(i).chunks(LINE).enumerate() {
-                let line = ((i / r * steps + step) * r + i % r) * LINE;
-                self.groups[line..line + groups.len()].copy_from_slice(groups);
-                self.groups[line + groups.len()..line + LINE].fill(0);
+            let mut line = self.row_at(i);
+            let (whole, rest) = x.row(i).as_chunks::<LINE>();
+            for groups in whole {
+                self.groups[line..line + LINE].copy_from_slice(groups);
+                line += r * LINE;
+            }
+            if !rest.is_empty() {
+                self.groups[line..line + rest.len()].copy_from_slice(rest);
+                self.groups[line + rest.len()..line + LINE].fill(0);
             }
         }
     }
@@ -98,30 +103,38 @@ impl Tiles {
     pub fn copy_transposed(&mut self, x: Matrix<'_, i32>) {
         let group = self.group_of_floats();
         self.resize(x.columns() * group, x.rows());
-        let (r, steps) = (self.arithmetic.tile_rows(), self.steps());
-        let at = |i: usize, k: usize| ((i / r * steps + k / LINE) * r + i % r) * LINE + k % LINE;
-        if self.groups_of_k() % LINE != 0 {
+        let line = self.arithmetic.tile_rows() * LINE; // from a line of a row to its next
+        let rows: Vec<usize> = (0..self.rows).map(|i| self.row_at(i)).collect();
+        let zeros = vec![0; x.columns()]; // what follows an odd number of rows
+        let count = self.k.div_ceil(group);
+        if !count.is_multiple_of(LINE) {
             // What stands beyond K in the last line is multiplied too, if by zeros only.
-            for i in 0..self.rows {
-                let line = at(i, self.groups_of_k() / LINE * LINE);
-                self.groups[line..line + LINE].fill(0);
+            for row in &rows {
+                self.groups[row + count / LINE * line..][..LINE].fill(0);
             }
         }
-        for k in 0..self.groups_of_k() {
+        for k in 0..count {
+            let at = k / LINE * line + k % LINE;
             if group == 1 {
-                for (i, &value) in x.row(k).iter().enumerate() {
-                    self.groups[at(i, k)] = value;
+                for (row, &value) in rows.iter().zip(x.row(k)) {
+                    self.groups[row + at] = value;
                 }
                 continue;
             }
             let low = x.row(2 * k);
-            let high = if 2 * k + 1 < x.rows() { x.row(2 * k + 1) } else { &[] };
-            for (i, &low) in low.iter().enumerate() {
-                let (low, high) = (low as u32, high.get(i).map_or(0, |&high| high as u32));
-                self.groups[at(2 * i, k)] = (low & 0xffff | high << 16) as i32;
-                self.groups[at(2 * i + 1, k)] = (low >> 16 | high & 0xffff_0000) as i32;
+            let high = if 2 * k + 1 < x.rows() { x.row(2 * k + 1) } else { &zeros };
+            for ((rows, &low), &high) in rows.as_chunks::<2>().0.iter().zip(low).zip(high) {
+                let (low, high) = (low as u32, high as u32);
+                self.groups[rows[0] + at] = (low & 0xffff | high << 16) as i32;
+                self.groups[rows[1] + at] = (low >> 16 | high & 0xffff_0000) as i32;
             }
         }
+    }
+
+    /// Where the first group of a row stands.
+    fn row_at(&self, i: usize) -> usize {
+        let r = self.arithmetic.tile_rows();
+        (i / r * self.steps() * r + i % r) * LINE
     }
 
     fn group_of_floats(&self) -> usize {
@@ -140,10 +153,6 @@ impl Tiles {
             self.scales.clear();
             self.scales.resize(blocks * rows, Scale::NONE);
         }
-    }
-
-    fn groups_of_k(&self) -> usize {
-        self.k.div_ceil(self.arithmetic.precision.group())
     }
 
     fn steps(&self) -> usize {

@@ -135,24 +135,78 @@ impl<const R: usize> Tiled<'_, '_, R> {
         }
     }
 
+    /// One tile; where columns do not fill the panel, it is computed beside.
     #[inline(always)]
     fn tile<I: Token, N: Numbers<I>, const ROWS: usize>(&mut self, isa: I, numbers: N, panel: usize, first: usize) {
+        let tile = Tile { block: &self.block, panel, first };
+        let columns = self.block.b.panel_columns(panel);
+        if columns.len() == 2 * isa.f32().len() {
+            let start = match self.block.start {
+                Start::Bias(bias) => Start::Bias(&bias[columns.clone()]),
+                other => other,
+            };
+            let stride = self.out.stride();
+            let out = self.out.rows_mut(first..first + ROWS, &columns);
+            return tile.compute::<I, N, R, ROWS>(isa, numbers, start, out, stride);
+        }
+        let (mut edge, mut padded) = ([[0.0; WIDTH_MAX]; ROWS], [0.0; WIDTH_MAX]);
+        let start = match self.block.start {
+            Start::Zero => Start::Zero,
+            Start::Bias(bias) => {
+                padded[..columns.len()].copy_from_slice(&bias[columns.clone()]);
+                Start::Bias(&padded)
+            }
+            Start::Out => {
+                for (i, edge) in edge.iter_mut().enumerate() {
+                    edge[..columns.len()].copy_from_slice(&self.out.row_mut(first + i)[columns.clone()]);
+                }
+                Start::Out
+            }
+        };
+        tile.compute::<I, N, R, ROWS>(isa, numbers, start, edge.as_flattened_mut(), WIDTH_MAX);
+        for (i, edge) in edge.iter().enumerate() {
+            self.out.row_mut(first + i)[columns.clone()].copy_from_slice(&edge[..columns.len()]);
+        }
+    }
+}
+
+/// Rows from `first` on by the columns of one panel.
+struct Tile<'a> {
+    block: &'a Block<'a>,
+    panel: usize,
+    first: usize,
+}
+
+impl Tile<'_> {
+    /// - `start`: the bias is that of the panel's columns
+    /// - `out`: `ROWS` rows of a panel's width that lie `stride` apart
+    #[inline(always)]
+    fn compute<I: Token, N: Numbers<I>, const R: usize, const ROWS: usize>(
+        &self,
+        isa: I,
+        numbers: N,
+        start: Start<'_>,
+        out: &mut [f32],
+        stride: usize,
+    ) {
         let (ops, ints) = (isa.f32(), isa.i32());
         let lanes = ops.len();
-        let block = &self.block;
-        let steps = block.steps();
-        let columns = block.b.panel_columns(panel);
-
-        let mut sums = [[numbers.begin(isa, ops.zero()); 2]; ROWS];
-        if !N::INTEGER {
+        let steps = self.block.steps();
+        let mut sums = match start {
+            Start::Bias(bias) if !N::INTEGER => {
+                [[numbers.begin(isa, ops.load(bias)), numbers.begin(isa, ops.load(&bias[lanes..]))]; ROWS]
+            }
+            _ => [[numbers.begin(isa, ops.zero()); 2]; ROWS],
+        };
+        if let (Start::Out, false) = (start, N::INTEGER) {
             for (i, sum) in sums.iter_mut().enumerate() {
-                let start = load_start(isa, block.start, self.out, first + i, &columns);
-                *sum = [numbers.begin(isa, start[0]), numbers.begin(isa, start[1])];
+                let row = &out[i * stride..];
+                *sum = [numbers.begin(isa, ops.load(row)), numbers.begin(isa, ops.load(&row[lanes..]))];
             }
         }
-        let slab = block.a.slab(first, &steps).as_chunks::<LINE>().0.as_chunks::<R>().0; // (steps), (R, 16)
-        let b = block.b.panel(panel, &steps).chunks_exact(LINE * 2 * lanes); // (steps), (16, width)
-        for (a, b) in slab.iter().zip(b) {
+        let slab = self.block.a.slab(self.first, &steps).as_chunks::<LINE>().0.as_chunks::<R>().0; // (steps), (R, 16)
+        let panel = self.block.b.panel(self.panel, &steps).chunks_exact(LINE * 2 * lanes); // (steps), (16, width)
+        for (a, b) in slab.iter().zip(panel) {
             for (g, b) in b.chunks_exact(2 * lanes).enumerate().take(LINE) {
                 let b = [ints.load(b), ints.load(&b[lanes..])];
                 for (sum, a) in sums.iter_mut().zip(a) {
@@ -162,74 +216,44 @@ impl<const R: usize> Tiled<'_, '_, R> {
             }
         }
         for (i, sum) in sums.into_iter().enumerate() {
+            let row = &mut out[i * stride..];
             let mut x = [numbers.to_f32(isa, sum[0]), numbers.to_f32(isa, sum[1])];
             if N::INTEGER {
-                let start = load_start(isa, block.start, self.out, first + i, &columns);
-                x = scaled(isa, x, start, block, panel, first + i);
+                x = scaled(isa, x, start, row, self.block, self.panel, self.first + i);
             }
-            store(isa, x, &mut self.out.row_mut(first + i)[columns.clone()]);
+            ops.store(x[0], row);
+            ops.store(x[1], &mut row[lanes..]);
         }
     }
 }
 
 /// start + (x − zero · sums of the bytes of B) · scale of the row · scales of the columns.
+///
+/// - `start`: the bias is that of the panel's columns
+/// - `out`: what the row holds already
 #[inline(always)]
 pub(crate) fn scaled<I: Token>(
     isa: I,
     x: [I::F32; 2],
-    start: [I::F32; 2],
+    start: Start<'_>,
+    out: &[f32],
     block: &Block<'_>,
     panel: usize,
     row: usize,
 ) -> [I::F32; 2] {
     let ops = isa.f32();
+    let lanes = ops.len();
+    let start = match start {
+        Start::Zero => [ops.zero(); 2],
+        Start::Bias(bias) => [ops.load(bias), ops.load(&bias[lanes..])],
+        Start::Out => [ops.load(out), ops.load(&out[lanes..])],
+    };
     let own = block.a.scales(block.k.start)[row];
     let (scales, sums) = block.b.scales(panel, block.k.start);
     let (scale, zero) = (ops.splat(own.scale), ops.splat(-own.zero));
-    let lanes = ops.len();
     let low = ops.mul(ops.mul_add(zero, ops.load(sums), x[0]), scale);
     let high = ops.mul(ops.mul_add(zero, ops.load(&sums[lanes..]), x[1]), scale);
     [ops.mul_add(low, ops.load(scales), start[0]), ops.mul_add(high, ops.load(&scales[lanes..]), start[1])]
-}
-
-/// What the outputs of a row start from.
-#[inline(always)]
-pub(crate) fn load_start<I: Token>(
-    isa: I,
-    start: Start<'_>,
-    out: &mut MatrixMut<'_>,
-    row: usize,
-    columns: &Range<usize>,
-) -> [I::F32; 2] {
-    let ops = isa.f32();
-    let from = match start {
-        Start::Zero => return [ops.zero(); 2],
-        Start::Bias(bias) => &bias[columns.clone()],
-        Start::Out => &out.row_mut(row)[columns.clone()],
-    };
-    let lanes = ops.len();
-    if from.len() == 2 * lanes {
-        return [ops.load(from), ops.load(&from[lanes..])];
-    }
-    let mut edge = [0.0; WIDTH_MAX];
-    edge[..from.len()].copy_from_slice(from);
-    [ops.load(&edge), ops.load(&edge[lanes..])]
-}
-
-/// Writes the outputs of a row: as many as there are columns.
-#[inline(always)]
-pub(crate) fn store<I: Token>(isa: I, [low, high]: [I::F32; 2], row: &mut [f32]) {
-    let ops = isa.f32();
-    let lanes = ops.len();
-    if row.len() == 2 * lanes {
-        ops.store(low, row);
-        ops.store(high, &mut row[lanes..]);
-    } else {
-        let mut edge = [0.0; WIDTH_MAX];
-        ops.store(low, &mut edge);
-        ops.store(high, &mut edge[lanes..]);
-        row.copy_from_slice(&edge[..row.len()]);
-    }
 }
 
 /// Columns of the widest panel.
