@@ -251,6 +251,69 @@ struct Loops {
     slab_bytes: usize, // from a slab of A to the next
 }
 
+/// The assembly, with the instruction that multiplies two tiles.
+macro_rules! multiply_tiles {
+    ($dot:literal, $a:expr, $b:expr, $loops:expr, $slabs:expr, $out:expr, $out_stride:expr) => {
+        asm!(
+            "ldtilecfg [{pa}]",
+            "2:",
+            "mov {pa}, {from_stride}",
+            "shl {pa}, 4",
+            "add {pa}, {from}",
+            "tileloadd tmm0, [{from} + {from_stride}*1]",
+            "tileloadd tmm1, [{from} + {from_stride}*1 + 64]",
+            "tileloadd tmm2, [{pa} + {from_stride}*1]",
+            "tileloadd tmm3, [{pa} + {from_stride}*1 + 64]",
+            "sub {pa}, {from}",
+            "lea {from}, [{from} + {pa}*2]",
+            "mov {pa}, {a}",
+            "mov {pb}, {b}",
+            "mov {line}, [{loops}]",
+            "3:",
+            "tileloadd tmm6, [{pb} + {bytes}*2]",
+            "tileloaddt1 tmm4, [{pa} + {bytes}*1]",
+            concat!($dot, " tmm0, tmm4, tmm6"),
+            "tileloaddt1 tmm5, [{pa} + {bytes}*1 + 1024]",
+            concat!($dot, " tmm2, tmm5, tmm6"),
+            "tileloadd tmm7, [{pb} + {bytes}*2 + 64]",
+            concat!($dot, " tmm1, tmm4, tmm7"),
+            concat!($dot, " tmm3, tmm5, tmm7"),
+            "add {pa}, 2048",
+            "add {pb}, 2048",
+            "dec {line}",
+            "jnz 3b",
+            "mov {pa}, {out_stride}",
+            "shl {pa}, 4",
+            "add {pa}, {out}",
+            "tilestored [{out} + {out_stride}*1], tmm0",
+            "tilestored [{out} + {out_stride}*1 + 64], tmm1",
+            "tilestored [{pa} + {out_stride}*1], tmm2",
+            "tilestored [{pa} + {out_stride}*1 + 64], tmm3",
+            "sub {pa}, {out}",
+            "lea {out}, [{out} + {pa}*2]",
+            "add {a}, [{loops} + 8]",
+            "dec {slabs}",
+            "jnz 2b",
+            "tilerelease",
+            pa = inout(reg) &raw const CONFIGURATION => _,
+            pb = out(reg) _,
+            line = out(reg) _,
+            a = inout(reg) $a => _,
+            b = in(reg) $b,
+            bytes = in(reg) 64usize,
+            loops = in(reg) &raw const $loops,
+            from = inout(reg) $slabs.from => _,
+            from_stride = in(reg) $slabs.from_stride * 4,
+            out = inout(reg) $out => _,
+            out_stride = in(reg) $out_stride * 4,
+            slabs = inout(reg) $slabs.slabs => _,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        )
+    };
+}
+
 /// All lines of a block, for some slabs and one panel.
 ///
 /// # Safety
@@ -267,73 +330,13 @@ unsafe fn run(block: &Block<'_>, slabs: Slabs, out: *mut f32, out_stride: usize)
     assert_eq!(b.len(), steps.len() * LINE * SIDE, "a panel of B");
     // The last slab that is read must be there, too.
     assert_eq!(block.a.slab(slabs.first + (slabs.slabs - 1) * SIDE, &steps).len(), a.len(), "the last slab of A");
-    macro_rules! tiles {
-        ($dot:literal) => {
-            asm!(
-                "ldtilecfg [{pa}]",
-                "2:",
-                "mov {pa}, {from_stride}",
-                "shl {pa}, 4",
-                "add {pa}, {from}",
-                "tileloadd tmm0, [{from} + {from_stride}*1]",
-                "tileloadd tmm1, [{from} + {from_stride}*1 + 64]",
-                "tileloadd tmm2, [{pa} + {from_stride}*1]",
-                "tileloadd tmm3, [{pa} + {from_stride}*1 + 64]",
-                "sub {pa}, {from}",
-                "lea {from}, [{from} + {pa}*2]",
-                "mov {pa}, {a}",
-                "mov {pb}, {b}",
-                "mov {line}, [{loops}]",
-                "3:",
-                "tileloadd tmm6, [{pb} + {bytes}*2]",
-                "tileloaddt1 tmm4, [{pa} + {bytes}*1]",
-                concat!($dot, " tmm0, tmm4, tmm6"),
-                "tileloaddt1 tmm5, [{pa} + {bytes}*1 + 1024]",
-                concat!($dot, " tmm2, tmm5, tmm6"),
-                "tileloadd tmm7, [{pb} + {bytes}*2 + 64]",
-                concat!($dot, " tmm1, tmm4, tmm7"),
-                concat!($dot, " tmm3, tmm5, tmm7"),
-                "add {pa}, 2048",
-                "add {pb}, 2048",
-                "dec {line}",
-                "jnz 3b",
-                "mov {pa}, {out_stride}",
-                "shl {pa}, 4",
-                "add {pa}, {out}",
-                "tilestored [{out} + {out_stride}*1], tmm0",
-                "tilestored [{out} + {out_stride}*1 + 64], tmm1",
-                "tilestored [{pa} + {out_stride}*1], tmm2",
-                "tilestored [{pa} + {out_stride}*1 + 64], tmm3",
-                "sub {pa}, {out}",
-                "lea {out}, [{out} + {pa}*2]",
-                "add {a}, [{loops} + 8]",
-                "dec {slabs}",
-                "jnz 2b",
-                "tilerelease",
-                pa = inout(reg) &raw const CONFIGURATION => _,
-                pb = out(reg) _,
-                line = out(reg) _,
-                a = inout(reg) a.as_ptr() => _,
-                b = in(reg) b.as_ptr(),
-                bytes = in(reg) 64usize,
-                loops = in(reg) &raw const loops,
-                from = inout(reg) slabs.from => _,
-                from_stride = in(reg) slabs.from_stride * 4,
-                out = inout(reg) out => _,
-                out_stride = in(reg) out_stride * 4,
-                slabs = inout(reg) slabs.slabs => _,
-                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-                options(nostack),
-            )
-        };
-    }
+    let (a, b) = (a.as_ptr(), b.as_ptr());
     // SAFETY: the slabs and the panel are as long as just asserted, the caller answers for `from` and `out` and for the
     // instructions. The tiles are configured before they are used and released at the end.
     unsafe {
         match block.arithmetic().precision {
-            Precision::Int8 => tiles!("tdpbusd"),
-            _ => tiles!("tdpbf16ps"),
+            Precision::Int8 => multiply_tiles!("tdpbusd", a, b, loops, slabs, out, out_stride),
+            _ => multiply_tiles!("tdpbf16ps", a, b, loops, slabs, out, out_stride),
         }
     }
 }

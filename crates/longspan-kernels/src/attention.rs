@@ -27,9 +27,10 @@ use rten_simd::Isa as Token;
 use rten_simd::ops::{BitOps, NumOps};
 
 use crate::numbers::{Arithmetic, LINE, Numbers, NumbersOp};
-use crate::pack::{Panels, Tiles};
+use crate::panels::Panels;
 use crate::product::{Start, product};
 use crate::rows::exp;
+use crate::tiles::Tiles;
 use crate::{Matrix, MatrixMut};
 
 /// Keys of a chunk: a multiple of the rows of every tile and of the numbers of every line.
@@ -227,17 +228,7 @@ impl NumbersOp for Weigh<'_> {
         let load = |x: &[f32]| [ops.load(x), ops.load(&x[lanes..])];
 
         let before = load(self.max);
-        let mut max = before;
-        let pairs = self.scores.chunks_exact(2 * width);
-        for x in pairs.remainder().chunks_exact(width) {
-            let x = load(x);
-            max = [ops.max(max[0], x[0]), ops.max(max[1], x[1])];
-        }
-        for x in pairs {
-            // A maximum with NaN may be either: the weights keep it.
-            let (x, y) = (load(x), load(&x[width..]));
-            max = [ops.max(max[0], ops.max(x[0], y[0])), ops.max(max[1], ops.max(x[1], y[1]))];
-        }
+        let max = raise::<I>(isa, before, self.scores);
         let scale = [exp(isa, ops.sub(before[0], max[0])), exp(isa, ops.sub(before[1], max[1]))];
         ops.store(max[0], self.max);
         ops.store(max[1], &mut self.max[lanes..]);
@@ -294,4 +285,22 @@ impl NumbersOp for Weigh<'_> {
             ops.store(ops.mul(x[1], scale[1]), &mut row[lanes..]);
         }
     }
+}
+
+/// The maximum of each query, over these scores too: (keys, width).
+#[inline(always)]
+fn raise<I: Token>(isa: I, mut max: [I::F32; 2], scores: &[f32]) -> [I::F32; 2] {
+    let ops = isa.f32();
+    let lanes = ops.len();
+    // Two keys at once; a maximum with NaN may be either: the weights keep it.
+    let pairs = scores.chunks_exact(4 * lanes);
+    for x in pairs.remainder().chunks_exact(2 * lanes) {
+        max = [ops.max(max[0], ops.load(x)), ops.max(max[1], ops.load(&x[lanes..]))];
+    }
+    for x in pairs {
+        let low = ops.max(ops.load(x), ops.load(&x[2 * lanes..]));
+        let high = ops.max(ops.load(&x[lanes..]), ops.load(&x[3 * lanes..]));
+        max = [ops.max(max[0], low), ops.max(max[1], high)];
+    }
+    max
 }

@@ -14,7 +14,8 @@
 //! | `numbers` | f32, bf16 and bytes in groups of 32 bits, and the dispatch to their instructions |
 //! | `avx512` | bf16 and bytes where AVX-512 multiplies them |
 //! | `matrix` | views of row-major matrices |
-//! | `pack` | the packed operands of a product |
+//! | `lines` | groups in lines of 64 bytes |
+//! | `tiles`, `panels` | the packed operands of a product, A and B |
 //! | `product` | C = A·B + start |
 //! | `amx` | the same on tiles of AMX |
 //! | `attention` | softmax-weighted sums in one pass, queries in lanes |
@@ -30,18 +31,22 @@ mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod isa;
+mod lines;
 mod matrix;
 mod numbers;
-mod pack;
+mod panels;
 mod product;
 mod rows;
+mod tiles;
 
 pub mod reference;
 
 pub use attention::{CHUNK, Keys, Queries, Sight, attend};
 pub use isa::{Isa, UnknownIsa};
+pub use lines::encode;
 pub use matrix::{Matrix, MatrixMut};
 pub use numbers::{Arithmetic, Precision, UnknownPrecision};
-pub use pack::{Panels, PanelsPart, Tiles, TilesPart, encode};
+pub use panels::{Panels, PanelsPart};
 pub use product::{Start, product};
 pub use rows::{add_layer_norm, gelu, layer_norm};
+pub use tiles::{Tiles, TilesPart};

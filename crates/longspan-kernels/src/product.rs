@@ -24,7 +24,8 @@ use rten_simd::ops::{BitOps, NumOps};
 #[cfg(target_arch = "x86_64")]
 use crate::amx;
 use crate::numbers::{Arithmetic, LINE, Numbers, NumbersOp, Precision};
-use crate::pack::{PanelsPart, TilesPart};
+use crate::panels::PanelsPart;
+use crate::tiles::TilesPart;
 use crate::{Isa, MatrixMut};
 
 /// What the outputs of a product start from.

@@ -84,7 +84,7 @@ pub(crate) fn for_each<P: Sync, T: Send>(
 
 /// Runs `f` for each of `parts` on all threads and collects the results in order.
 pub(crate) fn map<P: Sync, R: Send>(parts: &[P], f: impl Fn(&P) -> R + Sync) -> Vec<R> {
-    parts.par_iter().with_max_len(1).map(|part| f(part)).collect()
+    parts.par_iter().with_max_len(1).map(&f).collect()
 }
 
 /// Enters the thread pool once for a whole pass.

@@ -1,0 +1,75 @@
+//! Groups in lines of 64 bytes: how numbers stand in packed operands, and in rows that wait to be packed.
+
+use std::ops::{Deref, DerefMut, Range};
+
+use rten_simd::Isa as Token;
+
+use crate::numbers::{Arithmetic, LINE, Numbers, NumbersOp, Precision, Scale};
+use crate::{Matrix, MatrixMut};
+
+/// Groups, aligned to lines of 64 bytes: a row of a tile never crosses one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Groups(Vec<Line>);
+
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([i32; LINE]);
+
+impl Groups {
+    /// Makes room for `count` groups; what is in them is left as it is.
+    pub fn resize(&mut self, count: usize) {
+        self.0.resize(count.div_ceil(LINE), Line([0; LINE]));
+    }
+}
+
+impl Deref for Groups {
+    type Target = [i32];
+
+    fn deref(&self) -> &[i32] {
+        // SAFETY: a `Line` is 16 groups without padding between or after them.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len() * LINE) }
+    }
+}
+
+impl DerefMut for Groups {
+    fn deref_mut(&mut self) -> &mut [i32] {
+        // SAFETY: as for `deref`; the borrow is unique.
+        unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len() * LINE) }
+    }
+}
+
+/// A part of the reduced index begins where a line begins, and in int8 where a scale does.
+pub(crate) fn check_k(arithmetic: Arithmetic, k: &Range<usize>, all: usize) {
+    assert!(k.start <= k.end && k.end <= all, "{k:?} of a reduced size of {all}");
+    let step = if arithmetic.precision == Precision::Int8 { arithmetic.k_block() } else { arithmetic.step() };
+    assert_eq!(k.start % step, 0, "{k:?} begins no {step}");
+}
+
+/// Writes rows of numbers as rows of groups.
+///
+/// - `x`: (M, N), N a multiple of the group
+/// - `out`: (M, N / group)
+///
+/// # Panics
+/// In int8, whose rows need scales.
+pub fn encode(arithmetic: Arithmetic, x: Matrix<'_>, out: &mut MatrixMut<'_, i32>) {
+    assert_ne!(arithmetic.precision, Precision::Int8, "rows in int8 need scales");
+    assert_eq!(x.columns(), out.columns() * arithmetic.precision.group(), "columns of numbers and of groups");
+    arithmetic.run(EncodeRows { x, out });
+}
+
+struct EncodeRows<'a, 'o> {
+    x: Matrix<'a>,
+    out: &'a mut MatrixMut<'o, i32>,
+}
+
+impl NumbersOp for EncodeRows<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Token, N: Numbers<I>>(self, isa: I, numbers: N) {
+        for i in 0..self.x.rows() {
+            numbers.encode(isa, self.x.row(i), Scale::NONE, self.out.row_mut(i));
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! The right operand of a product: [`Panels`] of B.
+//!
+//! Columns stand in panels of two vectors, and in a panel row by row of groups; the reduced index is padded with zeros to
+//! whole lines of 16 groups, as that of [`Tiles`](crate::Tiles):
+//!
+//! ```text
+//! (panels, lines · 16 groups, width)
+//! ```
+
+use std::ops::Range;
+
+use rten_simd::{Isa as Token, SimdOp};
+
+use crate::Matrix;
+use crate::lines::{Groups, check_k};
+use crate::numbers::{Arithmetic, LINE, Numbers, NumbersOp, Precision, Scale};
+
+/// The right operand B (K, N) of a product.
+#[derive(Debug, Clone)]
+pub struct Panels {
+    arithmetic: Arithmetic,
+    groups: Groups, // (panels, lines of K · 16, width)
+    k: usize,
+    n: usize,
+    /// Int8 only.
+    scales: Vec<f32>, // (panels · width)
+    /// Sums of the bytes of each column within a block of K; int8 only.
+    sums: Vec<f32>, // (blocks of K, panels · width)
+}
+
+impl Panels {
+    /// Packs B given by its columns: `column(j, x)` writes column j, (K), as row j of the weight of a linear layer.
+    pub fn from_columns(arithmetic: Arithmetic, k: usize, n: usize, mut column: impl FnMut(usize, &mut [f32])) -> Self {
+        let mut panels = Self::zeroed(arithmetic, k, n);
+        let int8 = arithmetic.precision == Precision::Int8;
+        let padded = panels.width() * n.div_ceil(panels.width());
+        let blocks = k.div_ceil(arithmetic.k_block());
+        if int8 {
+            panels.scales.resize(padded, 1.0);
+            panels.sums.resize(blocks * padded, 0.0);
+        }
+        let mut x = vec![0.0; panels.lines() * arithmetic.step()]; // (padded K)
+        let mut groups = vec![0; panels.lines() * LINE];
+        let mut sums = vec![0.0; blocks];
+        for j in 0..n {
+            column(j, &mut x[..k]);
+            if int8 {
+                let op = SignedBytes { x: &x, groups: &mut groups, sums: &mut sums, k_block: arithmetic.k_block() };
+                panels.scales[j] = arithmetic.isa.run(op);
+                sums.iter().enumerate().for_each(|(b, &sum)| panels.sums[b * padded + j] = sum);
+            } else {
+                arithmetic.run(Encode { x: &x, groups: &mut groups });
+            }
+            panels.put_column(j, &groups);
+        }
+        panels
+    }
+
+    /// Packs B given by its rows: `row(i, x)` writes row i, (N).
+    ///
+    /// # Panics
+    /// In int8.
+    pub fn from_rows(arithmetic: Arithmetic, k: usize, n: usize, mut row: impl FnMut(usize, &mut [f32])) -> Self {
+        let mut x = vec![0.0; k * n]; // (K, N)
+        x.chunks_exact_mut(n).enumerate().for_each(|(i, x)| row(i, x));
+        assert_ne!(arithmetic.precision, Precision::Int8, "scales go by columns");
+        Self::from_columns(arithmetic, k, n, |j, column| {
+            column.iter_mut().zip(x.chunks_exact(n)).for_each(|(value, row)| *value = row[j]);
+        })
+    }
+
+    /// One panel of zeros with room for `k`: what queries and probabilities are put into.
+    pub(crate) fn one(arithmetic: Arithmetic, k: usize) -> Self {
+        Self::zeroed(arithmetic, k, arithmetic.panel_width())
+    }
+
+    /// Replaces the columns by rows of groups that were encoded before, at most a panel of them: (columns, K / group).
+    pub(crate) fn set_columns(&mut self, x: Matrix<'_, i32>) {
+        assert!(x.rows() <= self.n, "{} columns for a panel of {}", x.rows(), self.n);
+        for j in 0..x.rows() {
+            self.put_column(j, x.row(j));
+        }
+    }
+
+    fn zeroed(arithmetic: Arithmetic, k: usize, n: usize) -> Self {
+        let mut panels = Self { arithmetic, groups: Groups::default(), k, n, scales: Vec::new(), sums: Vec::new() };
+        panels.groups.resize(n.div_ceil(panels.width()) * panels.lines() * LINE * panels.width());
+        panels
+    }
+
+    fn put_column(&mut self, j: usize, groups: &[i32]) {
+        let width = self.width();
+        let panel = self.lines() * LINE * width;
+        let rows = self.groups[j / width * panel..][..panel].chunks_exact_mut(width);
+        rows.zip(groups).for_each(|(row, group)| row[j % width] = *group);
+    }
+
+    /// Lines of the reduced index.
+    fn lines(&self) -> usize {
+        self.k.div_ceil(self.arithmetic.step())
+    }
+
+    fn width(&self) -> usize {
+        self.arithmetic.panel_width()
+    }
+
+    /// The groups: for one panel, (lines · 16, width).
+    pub(crate) fn groups_mut(&mut self) -> &mut [i32] {
+        &mut self.groups
+    }
+
+    /// How it is multiplied.
+    pub fn arithmetic(&self) -> Arithmetic {
+        self.arithmetic
+    }
+
+    /// Rows of B: the reduced size.
+    pub fn k(&self) -> usize {
+        self.k
+    }
+
+    /// Columns of B.
+    pub fn n(&self) -> usize {
+        self.n
+    }
+
+    /// The whole operand.
+    pub fn all(&self) -> PanelsPart<'_> {
+        self.part(0..self.k, 0..self.n)
+    }
+
+    /// The operand made of these rows and columns of B.
+    ///
+    /// # Panics
+    /// If the first column begins no panel, or the first row no line (in int8: no block of the reduced index).
+    pub fn part(&self, k: Range<usize>, columns: Range<usize>) -> PanelsPart<'_> {
+        assert!(columns.start <= columns.end && columns.end <= self.n, "{columns:?} of {} columns", self.n);
+        assert_eq!(columns.start % self.width(), 0, "column {} begins no panel of {}", columns.start, self.width());
+        check_k(self.arithmetic, &k, self.k);
+        PanelsPart { panels: self, k, columns }
+    }
+}
+
+/// Numbers as signed bytes from −127 to 127 in groups, for one column of B.
+struct SignedBytes<'a> {
+    x: &'a [f32],
+    groups: &'a mut [i32],
+    /// Sums of the bytes of each block of the reduced index.
+    sums: &'a mut [f32],
+    k_block: usize,
+}
+
+impl SimdOp for SignedBytes<'_> {
+    /// The scale.
+    type Output = f32;
+
+    #[inline(always)]
+    fn eval<I: Token>(self, _: I) -> f32 {
+        let mut largest = [0.0f32; 16];
+        for x in self.x.as_chunks::<16>().0 {
+            for i in 0..16 {
+                largest[i] = if x[i].abs() <= largest[i] { largest[i] } else { x[i].abs() }; // keeps NaN
+            }
+        }
+        let mut most = 0.0;
+        for largest in largest {
+            most = if largest <= most { most } else { largest };
+        }
+        let scale = if most == 0.0 { 1.0 } else { most / 127.0 };
+        let over = 1.0 / scale;
+        let blocks = self.x.chunks(self.k_block).zip(self.groups.chunks_mut(self.k_block / 4));
+        for ((x, groups), sum) in blocks.zip(self.sums) {
+            let mut total = 0;
+            for (group, x) in groups.iter_mut().zip(x.as_chunks::<4>().0) {
+                let mut bytes = 0;
+                for (i, x) in x.iter().enumerate() {
+                    // 1.5 · 2²³ leaves a whole number, rounded to nearest even, in the lowest bits of the sum.
+                    let q = (x * over + 12_582_912.0).to_bits() as i32 - 0x4b40_0000;
+                    total += q;
+                    bytes |= (q & 0xff) << (8 * i);
+                }
+                *group = bytes;
+            }
+            *sum = total as f32;
+        }
+        scale
+    }
+}
+
+struct Encode<'a> {
+    x: &'a [f32],
+    groups: &'a mut [i32],
+}
+
+impl NumbersOp for Encode<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Token, N: Numbers<I>>(self, isa: I, numbers: N) {
+        numbers.encode(isa, self.x, Scale::NONE, self.groups);
+    }
+}
+
+/// A part of a right operand, itself an operand.
+#[derive(Debug, Clone)]
+pub struct PanelsPart<'a> {
+    panels: &'a Panels,
+    k: Range<usize>,
+    columns: Range<usize>,
+}
+
+impl PanelsPart<'_> {
+    /// Rows: the reduced size.
+    pub fn k(&self) -> usize {
+        self.k.len()
+    }
+
+    /// Columns.
+    pub fn n(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// How it is multiplied.
+    pub(crate) fn arithmetic(&self) -> Arithmetic {
+        self.panels.arithmetic
+    }
+
+    /// The columns, counted within this part, that panel `p` holds.
+    pub(crate) fn panel_columns(&self, p: usize) -> Range<usize> {
+        let width = self.panels.width();
+        p * width..self.n().min((p + 1) * width)
+    }
+
+    /// Number of panels.
+    pub(crate) fn panels(&self) -> usize {
+        self.n().div_ceil(self.panels.width())
+    }
+
+    /// Lines `steps` of panel `p`: (steps · 16, width). Columns past the end of this part may hold anything.
+    pub(crate) fn panel(&self, p: usize, steps: &Range<usize>) -> &[i32] {
+        let Panels { arithmetic, groups, .. } = self.panels;
+        let width = self.panels.width();
+        let line = (self.columns.start / width + p) * self.panels.lines() + self.k.start / arithmetic.step();
+        &groups[(line + steps.start) * LINE * width..(line + steps.end) * LINE * width]
+    }
+
+    /// Scales of the columns of panel `p`, and sums of their bytes in the block of the reduced index that begins at `k`
+    /// of the part: (width) each.
+    pub(crate) fn scales(&self, p: usize, k: usize) -> (&[f32], &[f32]) {
+        let Panels { arithmetic, scales, sums, .. } = self.panels;
+        let width = self.panels.width();
+        let first = self.columns.start + p * width;
+        let block = (self.k.start + k) / arithmetic.k_block();
+        (&scales[first..first + width], &sums[block * scales.len() + first..][..width])
+    }
+}

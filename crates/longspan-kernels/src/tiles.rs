@@ -1,0 +1,233 @@
+//! The left operand of a product: [`Tiles`] of A.
+//!
+//! Rows stand in slabs of R, what a product works on at once, and in a slab line by line of the reduced index, which is
+//! padded with zeros to whole lines, so that a product has no remainder there:
+//!
+//! ```text
+//! (slabs, lines, R rows, 16 groups)
+//! ```
+
+use std::ops::Range;
+
+use rten_simd::Isa as Token;
+
+use crate::Matrix;
+use crate::lines::{Groups, check_k};
+use crate::numbers::{Arithmetic, LINE, Numbers, NumbersOp, Precision, Scale, scale_of};
+
+/// The left operand A (M, K) of a product. One can be filled again and again, without a new allocation.
+#[derive(Debug, Clone)]
+pub struct Tiles {
+    arithmetic: Arithmetic,
+    groups: Groups, // (slabs, steps, R, 16)
+    rows: usize,
+    k: usize,
+    scales: Vec<Scale>, // (blocks of K, M); int8 only
+    row: Vec<f32>,      // (padded K)
+}
+
+impl Tiles {
+    /// Without rows.
+    pub fn new(arithmetic: Arithmetic) -> Self {
+        Self { arithmetic, groups: Groups::default(), rows: 0, k: 0, scales: Vec::new(), row: Vec::new() }
+    }
+
+    /// Puts in the rows of `x`: (M, K).
+    pub fn encode(&mut self, x: Matrix<'_>) {
+        self.encode_with(x.rows(), x.columns(), |i, row| row.copy_from_slice(x.row(i)));
+    }
+
+    /// Puts in `rows` rows of `k` numbers, which `fill` writes one by one.
+    pub fn encode_with(&mut self, rows: usize, k: usize, fill: impl FnMut(usize, &mut [f32])) {
+        self.resize(rows, k);
+        self.row.clear();
+        self.row.resize(k.next_multiple_of(self.arithmetic.step()), 0.0);
+        self.arithmetic.run(EncodeTiles { tiles: self, fill });
+    }
+
+    /// Puts in rows of groups that were encoded before: (M, K / group).
+    ///
+    /// # Panics
+    /// In int8, whose rows need scales.
+    pub fn copy(&mut self, x: Matrix<'_, i32>) {
+        self.resize(x.rows(), x.columns() * self.group_of_floats());
+        let r = self.arithmetic.tile_rows();
+        for i in 0..x.rows() {
+            let mut line = self.row_at(i);
+            let (whole, rest) = x.row(i).as_chunks::<LINE>();
+            for groups in whole {
+                self.groups[line..line + LINE].copy_from_slice(groups);
+                line += r * LINE;
+            }
+            if !rest.is_empty() {
+                self.groups[line..line + rest.len()].copy_from_slice(rest);
+                self.groups[line + rest.len()..line + LINE].fill(0);
+            }
+        }
+    }
+
+    /// Puts in the transpose of rows of groups that were encoded before: `x` is (K, M / group), A is (M, K).
+    ///
+    /// # Panics
+    /// In int8, whose rows need scales.
+    pub fn copy_transposed(&mut self, x: Matrix<'_, i32>) {
+        let group = self.group_of_floats();
+        self.resize(x.columns() * group, x.rows());
+        let line = self.arithmetic.tile_rows() * LINE; // from a line of a row to its next
+        let rows: Vec<usize> = (0..self.rows).map(|i| self.row_at(i)).collect();
+        let zeros = vec![0; x.columns()]; // what follows an odd number of rows
+        let count = self.k.div_ceil(group);
+        if !count.is_multiple_of(LINE) {
+            // What stands beyond K in the last line is multiplied too, if by zeros only.
+            for row in &rows {
+                self.groups[row + count / LINE * line..][..LINE].fill(0);
+            }
+        }
+        for k in 0..count {
+            let at = k / LINE * line + k % LINE;
+            if group == 1 {
+                for (row, &value) in rows.iter().zip(x.row(k)) {
+                    self.groups[row + at] = value;
+                }
+                continue;
+            }
+            let low = x.row(2 * k);
+            let high = if 2 * k + 1 < x.rows() { x.row(2 * k + 1) } else { &zeros };
+            for ((rows, &low), &high) in rows.as_chunks::<2>().0.iter().zip(low).zip(high) {
+                let (low, high) = (low as u32, high as u32);
+                self.groups[rows[0] + at] = (low & 0xffff | high << 16) as i32;
+                self.groups[rows[1] + at] = (low >> 16 | high & 0xffff_0000) as i32;
+            }
+        }
+    }
+
+    /// Where the first group of a row stands.
+    fn row_at(&self, i: usize) -> usize {
+        let r = self.arithmetic.tile_rows();
+        (i / r * self.steps() * r + i % r) * LINE
+    }
+
+    fn group_of_floats(&self) -> usize {
+        assert_ne!(self.arithmetic.precision, Precision::Int8, "rows in int8 need scales");
+        self.arithmetic.precision.group()
+    }
+
+    /// Rows beyond the last are padding: their values do not matter, for their products are not stored.
+    fn resize(&mut self, rows: usize, k: usize) {
+        (self.rows, self.k) = (rows, k);
+        let r = self.arithmetic.tile_rows();
+        let slabs = rows.div_ceil(r);
+        self.groups.resize(slabs * self.steps() * r * LINE);
+        let blocks = k.div_ceil(self.arithmetic.k_block());
+        if self.arithmetic.precision == Precision::Int8 {
+            self.scales.clear();
+            self.scales.resize(blocks * rows, Scale::NONE);
+        }
+    }
+
+    fn steps(&self) -> usize {
+        self.k.div_ceil(self.arithmetic.step())
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns: the reduced size.
+    pub fn k(&self) -> usize {
+        self.k
+    }
+
+    /// The whole operand.
+    pub fn all(&self) -> TilesPart<'_> {
+        self.part(0..self.rows, 0..self.k)
+    }
+
+    /// The operand made of these rows and columns of A.
+    ///
+    /// # Panics
+    /// If the first row begins no slab, or the first column no line (in int8: no block of the reduced index).
+    pub fn part(&self, rows: Range<usize>, k: Range<usize>) -> TilesPart<'_> {
+        let r = self.arithmetic.tile_rows();
+        assert!(rows.start <= rows.end && rows.end <= self.rows, "{rows:?} of {} rows", self.rows);
+        assert_eq!(rows.start % r, 0, "row {} begins no slab of {r}", rows.start);
+        check_k(self.arithmetic, &k, self.k);
+        // Whole lines are multiplied: what stands behind the end must be the zeros behind the last column.
+        assert!(k.end == self.k || k.end.is_multiple_of(self.arithmetic.step()), "{k:?} ends within a line");
+        TilesPart { tiles: self, rows, k }
+    }
+}
+
+struct EncodeTiles<'a, F> {
+    tiles: &'a mut Tiles,
+    fill: F,
+}
+
+impl<F: FnMut(usize, &mut [f32])> NumbersOp for EncodeTiles<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Token, N: Numbers<I>>(mut self, isa: I, numbers: N) {
+        let Tiles { arithmetic, groups, rows, k, scales, row } = self.tiles;
+        let (r, step, block) = (arithmetic.tile_rows(), arithmetic.step(), arithmetic.k_block());
+        let steps = k.div_ceil(step);
+        for i in 0..*rows {
+            (self.fill)(i, &mut row[..*k]);
+            for (b, part) in row.chunks(block).enumerate() {
+                let mut scale = Scale::NONE;
+                if N::INTEGER {
+                    scale = scale_of(part);
+                    scales[b * *rows + i] = scale;
+                }
+                for (s, x) in part.chunks_exact(step).enumerate() {
+                    let line = ((i / r * steps + b * (block / step) + s) * r + i % r) * LINE;
+                    numbers.encode(isa, x, scale, &mut groups[line..line + LINE]);
+                }
+            }
+        }
+    }
+}
+
+/// A part of a left operand, itself an operand.
+#[derive(Debug, Clone)]
+pub struct TilesPart<'a> {
+    tiles: &'a Tiles,
+    rows: Range<usize>,
+    k: Range<usize>,
+}
+
+impl TilesPart<'_> {
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Number of columns: the reduced size.
+    pub fn k(&self) -> usize {
+        self.k.len()
+    }
+
+    /// How it is multiplied.
+    pub(crate) fn arithmetic(&self) -> Arithmetic {
+        self.tiles.arithmetic
+    }
+
+    /// Lines `steps` of the slab that begins at row `first` of the part: (steps, R, 16).
+    pub(crate) fn slab(&self, first: usize, steps: &Range<usize>) -> &[i32] {
+        let (r, all) = (self.tiles.arithmetic.tile_rows(), self.tiles.steps());
+        let line = ((self.rows.start + first) / r * all + self.k.start / self.tiles.arithmetic.step()) * r;
+        &self.tiles.groups[(line + steps.start * r) * LINE..(line + steps.end * r) * LINE]
+    }
+
+    /// Groups from the beginning of a slab to that of the next.
+    pub(crate) fn slab_groups(&self) -> usize {
+        self.tiles.steps() * self.tiles.arithmetic.tile_rows() * LINE
+    }
+
+    /// Scales of the rows for the block of the reduced index that begins at `k` of the part: (M).
+    pub(crate) fn scales(&self, k: usize) -> &[Scale] {
+        let block = (self.k.start + k) / self.tiles.arithmetic.k_block();
+        self.tiles.scales.get(block * self.tiles.rows..).map_or(&[], |scales| &scales[self.rows.clone()])
+    }
+}
