@@ -143,6 +143,44 @@ fn every_head_agrees_with_transformers() {
     assert!(count > 50, "{count} sequences only");
 }
 
+/// The largest and the mean difference of the logits of all question-answering sequences from transformers'.
+fn differences(precision: Precision) -> (f32, f32) {
+    let (mut largest, mut sum, mut count) = (0.0f32, 0.0, 0.0);
+    for name in ["qa", "qa-head64", "qa-bert"] {
+        let (config, task, tensors) = open(name);
+        let model = Model::load(config, task, precision, &tensors).unwrap();
+        assert_eq!(model.precision(), precision);
+        for sequences in cases(name).values() {
+            let mut batch = Batch::new();
+            sequences.iter().for_each(|sequence| batch.push(sequence.sequence()));
+            let logits = model.logits(&batch);
+            for (s, sequence) in sequences.iter().enumerate() {
+                let range = batch.range(s);
+                let own = &logits.values[2 * range.start..2 * range.end];
+                for (a, b) in own.iter().zip(sequence.logits().unwrap()) {
+                    largest = largest.max((a - b).abs());
+                    sum += (a - b).abs();
+                    count += 1.0;
+                }
+                // Bit for bit what the sequence gives alone.
+                let alone = model.logits(&Batch::of(sequence.sequence())).values;
+                assert!(alone == own, "{name} {precision} alone");
+            }
+        }
+    }
+    (largest, sum / count)
+}
+
+/// What rounding to 8 bits, and to bytes, costs small models whose logits have the size of 5.
+#[test]
+fn rounded_precisions_stay_near() {
+    for (precision, largest_max, mean_max) in [(Precision::Bf16, 0.08, 0.012), (Precision::Int8, 0.25, 0.04)] {
+        let (largest, mean) = differences(precision);
+        println!("{precision}: largest difference {largest}, mean {mean}");
+        assert!(largest < largest_max && mean < mean_max, "{precision}: {largest}, {mean}");
+    }
+}
+
 #[test]
 fn the_reference_shows_hidden_states_and_attention_of_transformers() {
     let mut traced = 0;
@@ -188,17 +226,24 @@ fn default_globals_are_those_of_transformers() {
 
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
-    let (config, task, tensors) = open("qa");
-    let model = Model::load(config, task, Precision::F32, &tensors).unwrap();
-    let mut batch = Batch::new();
-    cases("qa").values().flatten().for_each(|sequence| batch.push(sequence.sequence()));
-    let on = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| model.logits(&batch))
-    };
-    let one = on(1);
-    for threads in [2, 3, 7] {
-        assert_eq!(one, on(threads), "{threads} threads");
+    for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
+        // A feed-forward that is cut into pieces, the last of them shorter.
+        let (config, task, _) = open("qa");
+        let model = Model::random(Config { intermediate_size: 1000, ..config }, task, precision).unwrap();
+        let all: Vec<Golden> = cases("qa").into_values().flatten().collect();
+        // Few tokens, whose weights are cut into columns, and many, which are cut into rows.
+        for count in [1, 3, all.len()] {
+            let mut batch = Batch::new();
+            all[..count].iter().for_each(|sequence| batch.push(sequence.sequence()));
+            let on = |threads| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| model.logits(&batch))
+            };
+            let one = on(1);
+            for threads in [2, 3, 7] {
+                assert_eq!(one, on(threads), "{precision}, {count} sequences, {threads} threads");
+            }
+        }
     }
 }
 

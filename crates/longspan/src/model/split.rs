@@ -32,7 +32,7 @@ impl Split {
 
     fn among(tokens: usize, threads: usize) -> Self {
         let rounds = tokens.div_ceil(threads * ROWS_MAX).max(1);
-        let rows = tokens.div_ceil(threads * rounds).next_multiple_of(ROWS_MIN);
+        let rows = tokens.div_ceil(threads * rounds).next_multiple_of(ROWS_MIN).max(ROWS_MIN);
         let blocks: Vec<_> = (0..tokens).step_by(rows).map(|start| start..tokens.min(start + rows)).collect();
         let columns = threads.div_ceil(blocks.len().max(1));
         Self { blocks, columns }
