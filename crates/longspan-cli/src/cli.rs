@@ -44,6 +44,26 @@ Examples:
 
 Exit status: 0 when every question was answered, 1 when some had no answer, 2 on an error.";
 
+const BENCH_MORE: &str = "\
+A run is one batch in one precision on one number of threads: --sequences inputs of so many random tokens, all of one \
+length. After a pass that is not counted come --passes that are; shown are their median, the fastest and the slowest. \
+Every combination of the lists is run.
+
+The peak is what the product of matrices reaches on operands that stay in the caches of a core, on all threads at once, \
+measured before the runs in each precision; a run's share of it says how much of the machine the model uses. GFLOP are \
+the multiplications and additions of linear layers and attention as they are done: each token with the keys that it \
+sees, global attention in the form that is used. Norms, softmax and GELU are not counted in them, but in the time.
+
+Memory is the most that was resident while the model was loaded and the run was made. What runs before it left behind \
+counts too: for exact figures, start the program anew for each run.
+
+With --json, one object has the keys machine, model, peaks, products and runs; gflop is work, gflops work by second.
+
+Examples:
+  longspan bench
+  longspan bench --lengths 4096 --precision f32,bf16,int8 --threads 1,2
+  longspan bench --preset large --lengths 512 --sequences 8 --json";
+
 /// Exact answers from long documents, or an honest 'no answer'
 ///
 /// A question and a document go in; the exact span of the text that answers comes out with its place, or the word that
@@ -68,6 +88,9 @@ pub enum Command {
     Ask(Box<AskArgs>),
     /// Show a model and this machine
     Info(InfoArgs),
+    /// Measure how fast this machine runs a model
+    #[command(after_long_help = BENCH_MORE)]
+    Bench(BenchArgs),
     /// Fetch a model from the Hugging Face hub into the cache and print its folder
     Fetch(FetchArgs),
     /// Write the completions of a shell to standard output
@@ -196,6 +219,54 @@ pub struct InfoArgs {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `longspan bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// The model to measure.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// A model of this size with random weights instead
+    #[arg(long, value_name = "SIZE")]
+    pub preset: Option<Preset>,
+    /// Tokens of an input, in a comma list [default: 128,512,4096, as far as the model has positions]
+    #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = count, allow_negative_numbers = true)]
+    pub lengths: Vec<usize>,
+    /// Inputs in a batch
+    #[arg(long, value_name = "N", default_value = "1", value_parser = count, allow_negative_numbers = true)]
+    pub sequences: usize,
+    /// Tokens with global attention, the first of each input
+    #[arg(long, value_name = "N", default_value = "12", value_parser = count_or_zero, allow_negative_numbers = true)]
+    pub globals: usize,
+    /// Passes that are timed
+    #[arg(long, value_name = "N", default_value = "5", value_parser = count, allow_negative_numbers = true)]
+    pub passes: usize,
+    /// Measure products of matrices alone too, in sizes of a base model
+    #[arg(long)]
+    pub products: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Threads to compute on, in a comma list [default: all cores]
+    #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..=THREADS_MAX),
+          help_heading = MACHINE)]
+    pub threads: Vec<u16>,
+    /// Numbers to compute with, in a comma list
+    #[arg(long, value_name = "WHICH,WHICH", value_delimiter = ',', default_value = "auto", env = "LONGSPAN_PRECISION",
+          hide_env_values = true, help_heading = MACHINE)]
+    pub precision: Vec<Precision>,
+}
+
+/// A size of model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Preset {
+    /// 6 layers, 384 wide, window 256
+    Mini,
+    /// 12 layers, 768 wide, window 512
+    Base,
+    /// 24 layers, 1,024 wide, window 512
+    Large,
 }
 
 /// Arguments of `longspan fetch`.

@@ -181,14 +181,15 @@ fn table(info: &Info) -> Result<String> {
 }
 
 /// The window of all layers, or that of each.
-fn windows(windows: &[usize]) -> String {
+pub fn windows(windows: &[usize]) -> String {
     match windows {
         [first, rest @ ..] if rest.iter().all(|window| window == first) => format!("{first} in every layer"),
         _ => windows.iter().map(usize::to_string).collect::<Vec<_>>().join(", "),
     }
 }
 
-fn thousands(number: usize) -> String {
+/// The digits in groups of three.
+pub fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (at, digit) in digits.chars().enumerate() {

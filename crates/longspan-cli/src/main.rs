@@ -4,7 +4,7 @@
 //! cli          every command and option
 //! ask          longspan ask            interactive   the same at a prompt
 //! info         longspan info           fetch         longspan fetch
-//! pages        completions and manual pages
+//! bench        longspan bench          pages         completions and manual pages
 //! session      the model that is asked, and the asking
 //! model        which checkpoint        embedded      the one in the program
 //! documents    files and standard input, made text
@@ -19,6 +19,7 @@
 mod cli;
 
 mod ask;
+mod bench;
 mod fetch;
 mod info;
 mod interactive;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
     let ended = match cli.command {
         Command::Ask(args) => ask::run(&args),
         Command::Info(args) => info::run(&args).map(|()| Status::Answered),
+        Command::Bench(args) => bench::run(&args).map(|()| Status::Answered),
         Command::Fetch(args) => fetch::run(&args).map(|()| Status::Answered),
         Command::Completions { shell } => pages::completions(shell).map(|()| Status::Answered),
         Command::Man { command } => pages::man(command.as_deref()).map(|()| Status::Answered),

@@ -1,5 +1,5 @@
-//! Bars on standard error while a long document is read or a model is fetched; indicatif hides them where that is no
-//! terminal.
+//! Bars on standard error while a long document is read, a model is fetched or the machine is measured; indicatif hides
+//! them where that is no terminal.
 
 use std::time::{Duration, Instant};
 
@@ -49,6 +49,28 @@ impl Drop for Bar {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// A line that says what is being measured, cleared when dropped. Nothing draws it while a measurement runs.
+pub struct Note(ProgressBar);
+
+impl Note {
+    /// A line that is not yet shown.
+    pub fn new() -> Self {
+        let style = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        Self(ProgressBar::no_length().with_style(style))
+    }
+
+    /// Shows another text.
+    pub fn say(&self, text: &str) {
+        self.0.set_message(one_line(text));
+    }
+}
+
+impl Drop for Note {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }
 

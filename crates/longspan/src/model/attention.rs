@@ -54,7 +54,7 @@ pub(crate) fn local_attention(pass: &Pass<'_>, qkv: Matrix<'_, i32>, one_sided_w
         |piece, out| {
             let qkv = qkv.rows_in(pass.batch.range(piece.sequence));
             let globals = pass.batch.globals(piece.sequence);
-            pass.times.count(Phase::LocalAttention, || {
+            pass.times.count(Phase::LocalAttention, 1, || {
                 workspaces.with(new, |workspace| {
                     attend_piece(
                         piece,

@@ -56,22 +56,26 @@ pub(crate) fn forward(model: &Model, batch: &Batch, times: &Times) -> Vec<f32> {
     let sequence_of = (0..batch.sequences()).flat_map(|s| std::iter::repeat_n(s, batch.range(s).len())).collect();
     let split = Split::new(batch.tokens());
     let pass = Pass { model, batch, split, sequence_of, times, workspaces: Pool::new() };
-    let mut x = times.count(Phase::Embeddings, || embeddings::embed(&pass)); // (T, C)
+    // Some phases use all threads within, others run once for each block, which has as many as its weights have parts.
+    let (threads, block_threads) = (rayon::current_num_threads(), pass.split.columns);
+    let mut x = times.count(Phase::Embeddings, threads, || embeddings::embed(&pass)); // (T, C)
     let groups = 3 * model.config.hidden_size / model.computing.attention.group();
     let mut qkv = vec![0; batch.tokens() * groups]; // (T, 3C / group)
     let mut attended = vec![0.0; x.len()]; // by sequence (H, T, D)
     for (layer, &window) in model.weights.layers.iter().zip(&model.config.attention_window) {
         pass.for_each_block(&mut qkv, groups, |block, rows, workspace| {
-            times.count(Phase::Projections, || {
+            times.count(Phase::Projections, block_threads, || {
                 workspace.input.encode(pass.rows(&x, &block));
                 pass.project(layer, rows, workspace);
             });
         });
         local_attention(&pass, Matrix::new(&qkv, groups), window / 2, &mut attended);
-        times.count(Phase::GlobalAttention, || global_attention(&pass, layer, &x, &mut attended));
+        times.count(Phase::GlobalAttention, threads, || global_attention(&pass, layer, &x, &mut attended));
         pass.for_each_block(&mut x, model.config.hidden_size, |block, x, workspace| {
-            times.count(Phase::AttentionOutput, || pass.attention_output(layer, &attended, block, x, workspace));
-            times.count(Phase::FeedForward, || pass.feed_forward(layer, x, workspace));
+            times.count(Phase::AttentionOutput, block_threads, || {
+                pass.attention_output(layer, &attended, block, x, workspace);
+            });
+            times.count(Phase::FeedForward, block_threads, || pass.feed_forward(layer, x, workspace));
         });
     }
     x

@@ -136,7 +136,8 @@ impl Model {
         split::enter(|| {
             let times = Times::default();
             let hidden = encoder::forward(self, batch, &times);
-            let logits = times.count(Phase::Head, || heads::forward(self, batch, &hidden));
+            let threads = rayon::current_num_threads();
+            let logits = times.count(Phase::Head, threads, || heads::forward(self, batch, &hidden));
             (logits, times.all())
         })
     }

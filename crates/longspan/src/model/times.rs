@@ -53,11 +53,12 @@ impl Phase {
 pub(crate) struct Times([AtomicU64; Phase::ALL.len()]); // nanoseconds
 
 impl Times {
-    /// Runs `f` and counts its time.
-    pub fn count<R>(&self, phase: Phase, f: impl FnOnce() -> R) -> R {
+    /// Runs `f` and counts its time once for each of the `threads` that it works on.
+    pub fn count<R>(&self, phase: Phase, threads: usize, f: impl FnOnce() -> R) -> R {
         let started = Instant::now();
         let result = f();
-        self.0[phase as usize].fetch_add(started.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        let time = started.elapsed().as_nanos() as u64 * threads as u64;
+        self.0[phase as usize].fetch_add(time, Ordering::Relaxed);
         result
     }
 
