@@ -95,7 +95,7 @@ pub struct Arithmetic {
 
 impl Arithmetic {
     /// Rows of a tile of A that are multiplied together: two tiles of AMX, or what fills the vector registers.
-    pub(crate) fn tile_rows(self) -> usize {
+    pub fn tile_rows(self) -> usize {
         match (self.isa, self.precision) {
             (Isa::Amx, Precision::Bf16 | Precision::Int8) => 32,
             (Isa::Portable | Isa::Avx2, _) => 6,

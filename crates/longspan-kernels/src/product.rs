@@ -107,8 +107,15 @@ impl<const R: usize> NumbersOp for Tiled<'_, '_, R> {
     #[inline(always)]
     fn eval<I: Token, N: Numbers<I>>(mut self, isa: I, numbers: N) {
         let rows = self.block.a.rows();
-        for panel in 0..self.block.b.panels() {
+        let (panels, steps) = (self.block.b.panels(), self.block.steps());
+        for panel in 0..panels {
+            // The next panel comes from far when weights are used by few rows: it is asked for while this one is used.
+            let next = if panel + 1 < panels { self.block.b.panel(panel + 1, &steps) } else { &[] };
+            let mut ahead = next.chunks(next.len().div_ceil(rows.div_ceil(R)).max(1));
             for first in (0..rows).step_by(R) {
+                for line in ahead.next().unwrap_or(&[]).chunks(LINE) {
+                    isa.i32().prefetch(line.as_ptr());
+                }
                 self.tile_of_rows(isa, numbers, panel, first, R.min(rows - first));
             }
         }

@@ -54,7 +54,7 @@ pub(crate) struct Workspace {
 /// The last hidden states of a batch: (T, C).
 pub(crate) fn forward(model: &Model, batch: &Batch, times: &Times) -> Vec<f32> {
     let sequence_of = (0..batch.sequences()).flat_map(|s| std::iter::repeat_n(s, batch.range(s).len())).collect();
-    let split = Split::new(batch.tokens());
+    let split = Split::new(batch.tokens(), model.computing.linear.tile_rows());
     let pass = Pass { model, batch, split, sequence_of, times, workspaces: Pool::new() };
     // Some phases use all threads within, others run once for each block, which has as many as its weights have parts.
     let (threads, block_threads) = (rayon::current_num_threads(), pass.split.columns);

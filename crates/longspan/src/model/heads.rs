@@ -96,7 +96,7 @@ fn per_row(layer: &Linear, x: &[f32], f: impl Fn(&mut [f32]) + Sync) -> Logits {
     let (k, columns) = (layer.panels.k(), layer.bias.len());
     let x = Matrix::new(x, k);
     let mut values = vec![0.0; x.rows() * columns]; // (rows, columns)
-    let blocks = Split::new(x.rows()).blocks;
+    let blocks = Split::new(x.rows(), layer.panels.arithmetic().tile_rows()).blocks;
     split::for_each(
         &blocks,
         &mut values,

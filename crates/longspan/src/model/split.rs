@@ -9,7 +9,8 @@ use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-/// Rows of a block: a multiple of every tile, so few that the middle of a feed-forward stays in the second cache.
+/// Rows of a block, at most and but for what fills a tile: so few that the middle of a feed-forward stays in the second
+/// cache.
 const ROWS_MAX: usize = 192;
 
 /// Fewer rows would spend more time on reading weights than on using them.
@@ -25,16 +26,17 @@ pub(crate) struct Split {
 }
 
 impl Split {
-    /// That of `tokens` rows, for the threads of the pool that this runs in.
-    pub fn new(tokens: usize) -> Self {
-        Self::among(tokens, rayon::current_num_threads())
+    /// That of `tokens` rows, for the threads of the pool that this runs in. Tiles have `tile` rows.
+    pub fn new(tokens: usize, tile: usize) -> Self {
+        Self::among(tokens, tile, rayon::current_num_threads())
     }
 
-    fn among(tokens: usize, threads: usize) -> Self {
-        let rounds = tokens.div_ceil(threads * ROWS_MAX).max(1);
-        let rows = tokens.div_ceil(threads * rounds).next_multiple_of(ROWS_MIN).max(ROWS_MIN);
+    fn among(tokens: usize, tile: usize, threads: usize) -> Self {
+        let even = tokens.div_ceil(ROWS_MAX).next_multiple_of(threads);
+        let count = even.min(tokens / ROWS_MIN).max(1);
+        let rows = tokens.div_ceil(count).next_multiple_of(tile).max(tile);
         let blocks: Vec<_> = (0..tokens).step_by(rows).map(|start| start..tokens.min(start + rows)).collect();
-        let columns = threads.div_ceil(blocks.len().max(1));
+        let columns = threads.div_ceil(count);
         Self { blocks, columns }
     }
 }
@@ -99,16 +101,16 @@ mod tests {
     #[test]
     fn blocks_cover_every_row_once() {
         for tokens in [0, 1, 95, 96, 97, 191, 192, 193, 500, 4096, 10_880] {
-            for threads in [1, 2, 3, 16] {
-                let split = Split::among(tokens, threads);
+            for (threads, tile) in [(1, 12), (2, 12), (3, 6), (16, 32)] {
+                let split = Split::among(tokens, tile, threads);
                 let mut next = 0;
                 for block in &split.blocks {
                     assert_eq!(block.start, next, "{tokens} rows, {threads} threads");
-                    assert!(!block.is_empty() && block.len() <= ROWS_MAX, "{block:?}");
+                    assert!(!block.is_empty() && block.len() < ROWS_MAX + tile, "{block:?}");
                     next = block.end;
                 }
                 assert_eq!(next, tokens);
-                assert!(split.columns * split.blocks.len().max(1) >= threads);
+                assert!(split.columns == 1 || split.blocks.len() * split.columns >= threads, "{split:?}");
             }
         }
     }
