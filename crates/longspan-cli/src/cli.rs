@@ -300,7 +300,7 @@ pub enum Precision {
     F32,
     /// 8 bits of precision: twice as fast where the machine has instructions for it, and half the memory
     Bf16,
-    /// Bytes in the linear layers: a quarter of the memory, at some cost in answers
+    /// Bytes in the linear layers: a third of the memory, at some cost in answers
     Int8,
 }
 

@@ -96,16 +96,16 @@ unsafe fn multiply(block: &Block<'_>, out: &mut MatrixMut<'_>) {
         }
         if columns.len() == SIDE && whole > 0 {
             let stride = out.stride();
-            let end = out.rows_mut(0..whole, &columns);
+            let at = out.rows_mut(0..whole, &columns).as_mut_ptr();
             let (from, from_stride) = match block.start {
                 Start::Zero => (ZERO.as_ptr(), 0),
                 Start::Bias(bias) => (bias[columns.clone()].as_ptr(), 0),
-                Start::Out => (end.as_ptr(), stride),
+                Start::Out => (at.cast_const(), stride),
             };
             let tiles = Slabs { first: 0, slabs: whole / SIDE, panel: p, from, from_stride };
-            // SAFETY: as for this function; `end` holds whole slabs of rows that lie `stride` apart, and `from` 32 numbers
+            // SAFETY: as for this function; `at` points to whole slabs of rows that lie `stride` apart, and `from` 32 numbers
             // for each of them.
-            unsafe { run(block, tiles, end.as_mut_ptr(), stride) };
+            unsafe { run(block, tiles, at, stride) };
         }
     }
 }
@@ -137,9 +137,10 @@ unsafe fn multiply_edge(
                 Start::Out => row[..columns.len()].copy_from_slice(&out.row_mut(first + i)[columns.clone()]),
             }
         }
-        let tiles = Slabs { first, slabs: 1, panel, from: edge.0.as_ptr(), from_stride: SIDE };
+        let at = edge.0.as_mut_ptr();
+        let tiles = Slabs { first, slabs: 1, panel, from: at.cast_const(), from_stride: SIDE };
         // SAFETY: as for this function; `edge` holds one slab.
-        unsafe { run(block, tiles, edge.0.as_mut_ptr(), SIDE) };
+        unsafe { run(block, tiles, at, SIDE) };
         for (i, row) in edge.0.chunks_exact(SIDE).take(count).enumerate() {
             out.row_mut(first + i)[columns.clone()].copy_from_slice(&row[..columns.len()]);
         }
@@ -200,6 +201,12 @@ impl SimdOp for Scaled<'_, '_> {
             let x =
                 [ints.to_float(x[0].reinterpret_cast::<I::I32>()), ints.to_float(x[1].reinterpret_cast::<I::I32>())];
             let row = &mut self.out.row_mut(i)[self.columns.clone()];
+            if row.len() == SIDE {
+                let x = scaled(isa, x, start, row, self.block, self.panel, i);
+                ops.store(x[0], row);
+                ops.store(x[1], &mut row[lanes..]);
+                continue;
+            }
             let mut edge = [0.0; SIDE];
             edge[..row.len()].copy_from_slice(row);
             let x = scaled(isa, x, start, &edge, self.block, self.panel, i);
@@ -344,6 +351,8 @@ unsafe fn run(block: &Block<'_>, slabs: Slabs, out: *mut f32, out_stride: usize)
 /// The assembly above, run by an emulator where the machine lacks AMX, so that a mistake shows everywhere.
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use std::io::Write;
+
     use super::emulator;
     use crate::{
         Arithmetic, Isa, Keys, Matrix, MatrixMut, Panels, Precision, Queries, Sight, Start, Tiles, attend, encode,
@@ -354,7 +363,11 @@ mod tests {
     fn ready() -> bool {
         let vectors = Isa::Avx512Bf16.is_available();
         match (vectors, Isa::Amx.is_available()) {
-            (false, _) => eprintln!("not run: the machine lacks avx512bf16, with which amx is compared"),
+            (false, _) => {
+                // Written past the test runner, which would keep it to itself.
+                let line = b"not run: amx, for the machine lacks avx512bf16, with which it is compared\n";
+                std::io::stderr().write_all(line).unwrap();
+            }
             (true, false) => emulator::install(),
             (true, true) => {}
         }
@@ -374,6 +387,13 @@ mod tests {
         let mut out = vec![f32::NAN; m * stride];
         let start = if bias { Start::Bias(&biases) } else { Start::Zero };
         product(a.all(), b.all(), start, &mut MatrixMut::with_stride(&mut out, stride, n, m));
+        if m > 96 && k > 384 {
+            // The rows from a slab of both on once more, from the second block of K on, added to what is there.
+            let (rows, k) = (96..m, 384..k);
+            let out = &mut out[96 * stride..];
+            let mut out = MatrixMut::with_stride(out, stride, n, m - 96);
+            product(a.part(rows, k.clone()), b.part(k, 0..n), Start::Out, &mut out);
+        }
         out
     }
 
@@ -382,7 +402,9 @@ mod tests {
         if !ready() {
             return;
         }
-        for sizes in [(1, 1, 1), (2, 33, 65), (31, 32, 384), (32, 64, 400), (70, 40, 1100), (150, 32, 64)] {
+        for sizes in
+            [(1, 1, 1), (2, 33, 65), (31, 32, 384), (32, 64, 400), (70, 40, 1100), (130, 40, 500), (150, 32, 64)]
+        {
             for precision in [Precision::Bf16, Precision::Int8] {
                 for bias in [false, true] {
                     let found = multiplied(Arithmetic { isa: Isa::Amx, precision }, sizes, bias);

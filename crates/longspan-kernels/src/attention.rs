@@ -18,7 +18,8 @@
 //!    and scaling need no step across lanes. Keys are rows of A, values are transposed: `x = K·qᵀ`, `oᵀ = Vᵀ·p`.
 //! 2. Weights leave the softmax in the groups that the second product reads.
 //! 3. Chunks begin at multiples of [`CHUNK`], counted from the first token of the sequence. A key that is not seen has
-//!    the weight 0 and changes no bit of m, s and o: so a result does not depend on how queries were put into blocks.
+//!    the weight 0 and, its value being finite, changes no bit of m, s and o: so a result does not depend on how queries
+//!    were put into blocks.
 //! 4. −∞ as the first maximum would give −∞ − −∞: the lowest finite number takes its place.
 
 use std::ops::Range;
@@ -53,6 +54,7 @@ impl Keys {
 
     /// Puts in encoded keys and values: (N, D / group) each.
     pub fn set(&mut self, keys: Matrix<'_, i32>, values: Matrix<'_, i32>) {
+        assert_eq!(keys.rows(), values.rows(), "keys and values");
         self.keys.copy(keys);
         self.values.copy_transposed(values);
     }
@@ -117,6 +119,7 @@ impl Queries {
 
     /// Begins with other queries, encoded and scaled by 1/√D: (count, D / group).
     pub fn set(&mut self, queries: Matrix<'_, i32>) {
+        assert_eq!(queries.columns(), self.queries.k().div_ceil(self.arithmetic.group()), "groups of a query");
         self.count = queries.rows();
         self.queries.set_columns(queries);
         self.max.fill(f32::MIN);
@@ -225,9 +228,15 @@ impl NumbersOp for Weigh<'_> {
         let ints = isa.i32();
         let lanes = ops.len();
         let width = 2 * lanes;
-        let load = |x: &[f32]| [ops.load(x), ops.load(&x[lanes..])];
+        // Macros, for closures would be compiled without the instruction set of their caller.
+        macro_rules! load {
+            ($x:expr) => {{
+                let x: &[f32] = $x;
+                [ops.load(x), ops.load(&x[lanes..])]
+            }};
+        }
 
-        let before = load(self.max);
+        let before = load!(self.max);
         let max = raise::<I>(isa, before, self.scores);
         let scale = [exp(isa, ops.sub(before[0], max[0])), exp(isa, ops.sub(before[1], max[1]))];
         ops.store(max[0], self.max);
@@ -235,14 +244,14 @@ impl NumbersOp for Weigh<'_> {
 
         // Keys stand in groups; the first and the last may be in part of keys that are not seen, whose weight is 0.
         let zero = [ops.zero(); 2];
-        let sum = load(self.sum);
+        let sum = load!(self.sum);
         let mut sum = [ops.mul(sum[0], scale[0]), ops.mul(sum[1], scale[1])];
         let lead = (self.skipped.next_multiple_of(N::GROUP) - self.skipped).min(self.scores.len() / width);
         let (lead, rest) = self.scores.split_at(lead * width);
         let (before, groups) = self.groups.split_at_mut(self.skipped / N::GROUP * width);
         before.fill(0);
         let mut groups = groups.chunks_exact_mut(width);
-        // Two keys at most: a macro, for a closure would be compiled without the instruction set of its caller.
+        // Two keys at most.
         macro_rules! group {
             ($first:expr, $second:expr) => {{
                 let (x, y) = ($first, $second);
@@ -255,7 +264,7 @@ impl NumbersOp for Weigh<'_> {
         }
         macro_rules! weight {
             ($x:expr) => {{
-                let x = load($x);
+                let x = load!($x);
                 [exp(isa, ops.sub(x[0], max[0])), exp(isa, ops.sub(x[1], max[1]))]
             }};
         }
@@ -280,7 +289,7 @@ impl NumbersOp for Weigh<'_> {
         ops.store(sum[0], self.sum);
         ops.store(sum[1], &mut self.sum[lanes..]);
         for row in self.out.chunks_exact_mut(width) {
-            let x = load(row);
+            let x = load!(row);
             ops.store(ops.mul(x[0], scale[0]), row);
             ops.store(ops.mul(x[1], scale[1]), &mut row[lanes..]);
         }

@@ -2,14 +2,17 @@
 //!
 //! The instructions are reached by a type that can only be made where the CPU has them, as the tokens of `rten-simd`.
 
-use std::arch::x86_64::{__m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_dpbusd_epi32};
+use std::arch::x86_64::{
+    __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_dpbusd_epi32, _mm512_loadu_si512,
+    _mm512_permutexvar_epi16,
+};
 use std::mem::transmute;
 
 use rten_simd::Isa as Token;
 use rten_simd::isa::Avx512Isa;
 use rten_simd::ops::{BitOps, ToFloat};
 
-use crate::numbers::{Numbers, NumbersOp, Scale, bf16_bits, encode_bytes};
+use crate::numbers::{Bf16s, Numbers, NumbersOp, Scale, encode_bytes};
 
 /// Vectors of AVX-512.
 type F32 = <Avx512Isa as Token>::F32;
@@ -85,53 +88,44 @@ impl Numbers<Avx512Isa> for Bf16Dot {
     }
 
     #[inline(always)]
-    fn encode(self, isa: Avx512Isa, x: &[f32], _: Scale, groups: &mut [i32]) {
+    fn encode(self, isa: Avx512Isa, x: &[f32], scale: Scale, groups: &mut [i32]) {
         let (ops, ints) = (isa.f32(), isa.i32());
         let (lines, rest) = groups.as_chunks_mut::<16>();
         let (whole, x_rest) = x.as_chunks::<32>();
         for (x, line) in whole.iter().zip(lines) {
-            ints.store(narrow(ops.load(x), ops.load(&x[16..])), line);
+            ints.store(narrow(self, ops.load(x), ops.load(&x[16..])), line);
         }
-        for (group, x) in rest.iter_mut().zip(x_rest.as_chunks::<2>().0) {
-            *group = (u32::from(bf16_bits(x[0])) | u32::from(bf16_bits(x[1])) << 16) as i32;
-        }
+        Bf16s.encode(isa, x_rest, scale, rest);
     }
 
     #[inline(always)]
     fn join(self, isa: Avx512Isa, [low, high]: [F32; 2]) -> I32 {
         // Narrowing puts the numbers of `low` before those of `high`; the permutation pairs them lane by lane.
-        isa.pair(narrow(low, high))
+        pair(isa, narrow(self, low, high))
     }
 }
 
 /// 32 numbers as bf16, those of `low` first.
 #[inline(always)]
-fn narrow(low: F32, high: F32) -> I32 {
-    // SAFETY: only used where `Bf16Dot` was made, so the CPU has the instruction; both types are 64 bytes.
+fn narrow(_: Bf16Dot, low: F32, high: F32) -> I32 {
+    // SAFETY: `Bf16Dot` was made, so the CPU has the instruction; both types are 64 bytes.
     unsafe { transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high.0, low.0)) }.into()
 }
 
 /// Numbers of two vectors, one after the other, put into pairs.
-trait Pair {
-    fn pair(self, x: I32) -> I32;
-}
-
-impl Pair for Avx512Isa {
-    #[inline(always)]
-    fn pair(self, x: I32) -> I32 {
-        use std::arch::x86_64::{_mm512_loadu_si512, _mm512_permutexvar_epi16};
-        const ORDER: [i16; 32] = {
-            let mut order = [0; 32];
-            let mut i = 0;
-            while i < 32 {
-                order[i] = (i / 2 + i % 2 * 16) as i16;
-                i += 1;
-            }
-            order
-        };
-        // SAFETY: the token says that the CPU has AVX-512 F and BW; `ORDER` has 64 bytes.
-        unsafe { _mm512_permutexvar_epi16(_mm512_loadu_si512(ORDER.as_ptr().cast()), x.0) }.into()
-    }
+#[inline(always)]
+fn pair(_: Avx512Isa, x: I32) -> I32 {
+    const ORDER: [i16; 32] = {
+        let mut order = [0; 32];
+        let mut i = 0;
+        while i < 32 {
+            order[i] = (i / 2 + i % 2 * 16) as i16;
+            i += 1;
+        }
+        order
+    };
+    // SAFETY: the token says that the CPU has AVX-512 F and BW; `ORDER` has 64 bytes.
+    unsafe { _mm512_permutexvar_epi16(_mm512_loadu_si512(ORDER.as_ptr().cast()), x.0) }.into()
 }
 
 impl Numbers<Avx512Isa> for BytesDot {

@@ -1,12 +1,13 @@
 //! The numeric kernels of Longspan: matrix products, band attention, layer norm, softmax, GELU.
 //!
-//! A kernel knows slices and sizes, no model and no file; it runs on one thread over the range that it is given,
-//! and the first argument says on which instruction set ([`Isa`]). Row kernels and the product's tile are written
-//! once, over a token that proves that the instruction set is there (`rten-simd`), and so are safe code.
+//! A kernel knows slices and sizes, no model and no file, and runs on one thread over the range that it is given. An
+//! [`Arithmetic`] says in which number format and on which instruction set. Row kernels and the product's tile are
+//! written once, over a token that proves that the instruction set is there (`rten-simd`), and so are safe code; `avx512`
+//! and `amx` reach the instructions that it lacks.
 //!
-//! **Order of sums.** Every output of a product is one chain of multiply-adds in the order of the reduced index, and
-//! row kernels assign numbers to lanes by their index alone. A result therefore depends on the reduced size and the
-//! instruction set, never on how the work was split, on the number of rows, or on what else was computed beside it.
+//! **Order of sums.** The order in which the terms of an output are added depends on the reduced size and the arithmetic
+//! alone, never on how the work was split, on the number of rows, or on what else was computed beside it. Row kernels
+//! give a number its lane by its index.
 //!
 //! | file | what |
 //! |---|---|

@@ -43,6 +43,9 @@ pub(crate) fn check_k(arithmetic: Arithmetic, k: &Range<usize>, all: usize) {
     assert!(k.start <= k.end && k.end <= all, "{k:?} of a reduced size of {all}");
     let step = if arithmetic.precision == Precision::Int8 { arithmetic.k_block() } else { arithmetic.step() };
     assert_eq!(k.start % step, 0, "{k:?} begins no {step}");
+    if arithmetic.precision == Precision::Int8 {
+        assert!(k.end == all || k.end.is_multiple_of(step), "{k:?} ends within a block of {step}");
+    }
 }
 
 /// Writes rows of numbers as rows of groups.
@@ -55,6 +58,7 @@ pub(crate) fn check_k(arithmetic: Arithmetic, k: &Range<usize>, all: usize) {
 pub fn encode(arithmetic: Arithmetic, x: Matrix<'_>, out: &mut MatrixMut<'_, i32>) {
     assert_ne!(arithmetic.precision, Precision::Int8, "rows in int8 need scales");
     assert_eq!(x.columns(), out.columns() * arithmetic.precision.group(), "columns of numbers and of groups");
+    assert_eq!(x.rows(), out.rows(), "rows of numbers and of groups");
     arithmetic.run(EncodeRows { x, out });
 }
 

@@ -187,33 +187,32 @@ impl Scale {
     pub const NONE: Scale = Scale { scale: 1.0, zero: 0.0 };
 }
 
+/// Numbers below this are all 0 as bytes: 1/scale must be finite.
+pub(crate) const SMALLEST: f32 = 1e-30;
+
 /// The scale that puts the numbers of `x`, and 0, between 0 and 255. What is no finite number makes the scale NaN.
 ///
 /// Loops without closures, which would be compiled without the instruction set of their caller.
 #[inline(always)]
 pub(crate) fn scale_of(x: &[f32]) -> Scale {
-    let (mut min, mut max, mut nothing) = ([0.0f32; 16], [0.0f32; 16], [0.0f32; 16]);
-    let (whole, rest) = x.as_chunks::<16>();
+    let (mut min, mut max, mut nothing) = ([0.0f32; LINE], [0.0f32; LINE], [0.0f32; LINE]);
+    let (whole, rest) = x.as_chunks::<LINE>();
+    assert!(rest.is_empty(), "{} numbers fill no lines", x.len());
     for x in whole {
-        for i in 0..16 {
+        for i in 0..LINE {
             min[i] = if x[i] < min[i] { x[i] } else { min[i] };
             max[i] = if x[i] > max[i] { x[i] } else { max[i] };
             nothing[i] += x[i] * 0.0;
         }
     }
-    for (i, &x) in rest.iter().enumerate() {
-        min[i] = min[i].min(x);
-        max[i] = max[i].max(x);
-        nothing[i] += x * 0.0;
-    }
     let (mut least, mut most, mut none) = (0.0, 0.0, 0.0);
-    for i in 0..16 {
+    for i in 0..LINE {
         least = if min[i] < least { min[i] } else { least };
         most = if max[i] > most { max[i] } else { most };
         none += nothing[i];
     }
     let range = most - least + none;
-    let scale = if range == 0.0 { 1.0 } else { range / 255.0 };
+    let scale = if range < SMALLEST { 1.0 } else { range / 255.0 };
     Scale { scale, zero: (-least / scale + 8_388_608.0) - 8_388_608.0 }
 }
 

@@ -13,7 +13,7 @@ use rten_simd::{Isa as Token, SimdOp};
 
 use crate::Matrix;
 use crate::lines::{Groups, check_k};
-use crate::numbers::{Arithmetic, LINE, Numbers, NumbersOp, Precision, Scale};
+use crate::numbers::{Arithmetic, LINE, Numbers, NumbersOp, Precision, SMALLEST, Scale};
 
 /// The right operand B (K, N) of a product.
 #[derive(Debug, Clone)]
@@ -156,17 +156,25 @@ impl SimdOp for SignedBytes<'_> {
 
     #[inline(always)]
     fn eval<I: Token>(self, _: I) -> f32 {
-        let mut largest = [0.0f32; 16];
-        for x in self.x.as_chunks::<16>().0 {
-            for i in 0..16 {
-                largest[i] = if x[i].abs() <= largest[i] { largest[i] } else { x[i].abs() }; // keeps NaN
+        let (mut largest, mut nothing) = ([0.0f32; LINE], [0.0f32; LINE]);
+        for x in self.x.as_chunks::<LINE>().0 {
+            for i in 0..LINE {
+                largest[i] = if x[i].abs() > largest[i] { x[i].abs() } else { largest[i] };
+                nothing[i] += x[i] * 0.0;
             }
         }
-        let mut most = 0.0;
-        for largest in largest {
-            most = if largest <= most { most } else { largest };
+        let (mut most, mut none) = (0.0, 0.0);
+        for i in 0..LINE {
+            most = if largest[i] > most { largest[i] } else { most };
+            none += nothing[i];
         }
-        let scale = if most == 0.0 { 1.0 } else { most / 127.0 };
+        let scale = if most < SMALLEST { 1.0 } else { most / 127.0 } + none;
+        if !scale.is_finite() {
+            // What is no number makes the scale none, and so every product with the column.
+            self.groups.fill(0);
+            self.sums.fill(0.0);
+            return f32::NAN;
+        }
         let over = 1.0 / scale;
         let blocks = self.x.chunks(self.k_block).zip(self.groups.chunks_mut(self.k_block / 4));
         for ((x, groups), sum) in blocks.zip(self.sums) {

@@ -21,12 +21,12 @@ use std::ops::Range;
 use rten_simd::Isa as Token;
 use rten_simd::ops::{BitOps, NumOps};
 
+use crate::MatrixMut;
 #[cfg(target_arch = "x86_64")]
 use crate::amx;
-use crate::numbers::{Arithmetic, LINE, Numbers, NumbersOp, Precision};
+use crate::numbers::{Arithmetic, LINE, Numbers, NumbersOp};
 use crate::panels::PanelsPart;
 use crate::tiles::TilesPart;
-use crate::{Isa, MatrixMut};
 
 /// What the outputs of a product start from.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +51,7 @@ pub fn product(a: TilesPart<'_>, b: PanelsPart<'_>, start: Start<'_>, out: &mut 
     let arithmetic = a.arithmetic();
     assert_eq!(arithmetic, b.arithmetic(), "A and B were packed for different arithmetic");
     assert_eq!(a.k(), b.k(), "A has {} columns, B {} rows", a.k(), b.k());
+    assert!(a.k() > 0, "a product over nothing");
     assert_eq!(a.rows(), out.rows(), "A has {} rows, C {}", a.rows(), out.rows());
     assert_eq!(b.n(), out.columns(), "B has {} columns, C {}", b.n(), out.columns());
     if let Start::Bias(bias) = start {
@@ -61,11 +62,12 @@ pub fn product(a: TilesPart<'_>, b: PanelsPart<'_>, start: Start<'_>, out: &mut 
     loop {
         let to = a.k().min(from + arithmetic.k_block());
         let block = Block { a: &a, b: &b, start, k: from..to };
-        match (arithmetic.isa, arithmetic.precision) {
+        match arithmetic.tile_rows() {
             #[cfg(target_arch = "x86_64")]
-            (Isa::Amx, Precision::Bf16 | Precision::Int8) => amx::product(block, out),
-            (Isa::Portable | Isa::Avx2, _) => arithmetic.run(Tiled::<6> { block, out }),
-            _ => arithmetic.run(Tiled::<12> { block, out }),
+            32 => amx::product(block, out),
+            6 => arithmetic.run(Tiled::<6> { block, out }),
+            12 => arithmetic.run(Tiled::<12> { block, out }),
+            rows => unreachable!("tiles of {rows} rows"),
         }
         if to == a.k() {
             return;

@@ -15,7 +15,7 @@ use crate::Matrix;
 use crate::lines::{Groups, check_k};
 use crate::numbers::{Arithmetic, LINE, Numbers, NumbersOp, Precision, Scale, scale_of};
 
-/// The left operand A (M, K) of a product. One can be filled again and again, without a new allocation.
+/// The left operand A (M, K) of a product. One can be filled again and again, in the same memory.
 #[derive(Debug, Clone)]
 pub struct Tiles {
     arithmetic: Arithmetic,
@@ -228,6 +228,6 @@ impl TilesPart<'_> {
     /// Scales of the rows for the block of the reduced index that begins at `k` of the part: (M).
     pub(crate) fn scales(&self, k: usize) -> &[Scale] {
         let block = (self.k.start + k) / self.tiles.arithmetic.k_block();
-        self.tiles.scales.get(block * self.tiles.rows..).map_or(&[], |scales| &scales[self.rows.clone()])
+        &self.tiles.scales[block * self.tiles.rows..][self.rows.clone()]
     }
 }

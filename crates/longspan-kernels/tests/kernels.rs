@@ -235,6 +235,15 @@ fn what_is_no_number_stays_none() {
         gelu(isa, &mut activations);
         assert!(activations[20].is_nan(), "{isa} gelu");
 
+        // In A, and at any place in B; infinity too becomes none, or stays infinite.
+        for (place, what) in [(0, f32::NAN), (5, f32::NAN), (39, f32::NAN), (20, f32::INFINITY)] {
+            let mut weight = [0.5; 40];
+            weight[place] = what;
+            let mut out = [0.0];
+            let (a, b) = (tiles(arithmetic, &[1.0; 40], 40), panels(arithmetic, &weight, 40));
+            product(a.all(), b.all(), Start::Zero, &mut MatrixMut::new(&mut out, 1));
+            assert!(!out[0].is_finite(), "{isa} {precision}: {what} in a weight gives {}", out[0]);
+        }
         let ones = panels(arithmetic, &[1.0; 40], 40);
         let mut out = [0.0];
         product(tiles(arithmetic, &row, 40).all(), ones.all(), Start::Zero, &mut MatrixMut::new(&mut out, 1));
@@ -248,6 +257,22 @@ fn what_is_no_number_stays_none() {
                 seen.attend(0..40, Sight::All).iter().step_by(seen.d).all(|x| x.is_nan()),
                 "{isa} {precision}: a key that is none"
             );
+        }
+    }
+}
+
+/// Numbers too small for a scale count as 0, and do not become something else.
+#[test]
+fn bytes_of_the_smallest_numbers_are_zero() {
+    for isa in Isa::available() {
+        let arithmetic = Arithmetic { isa, precision: Precision::Int8 };
+        for (x, weight) in [(1e-43, 1.0), (1e-38, 1.0), (1.0, 1e-44), (0.0, 1.0), (1.0, 0.0)] {
+            let (mut a, mut b) = ([0.0; 70], [0.0; 70]);
+            (a[3], b[3]) = (x, weight);
+            let mut out = [f32::NAN];
+            let (a, b) = (tiles(arithmetic, &a, 70), panels(arithmetic, &b, 70));
+            product(a.all(), b.all(), Start::Zero, &mut MatrixMut::new(&mut out, 1));
+            assert!(out[0].abs() <= 1e-30, "{isa}: {x} times {weight} gives {}", out[0]);
         }
     }
 }

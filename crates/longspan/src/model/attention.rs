@@ -31,11 +31,10 @@ struct Workspace {
 pub(crate) fn local_attention(pass: &Pass<'_>, qkv: Matrix<'_, i32>, one_sided_window: usize, attended: &mut [f32]) {
     let (config, arithmetic) = (&pass.model.config, pass.model.computing.attention);
     let (heads, d) = (config.num_attention_heads, config.head_size());
-    let threads = rayon::current_num_threads();
     let mut pieces = Vec::new();
     for sequence in 0..pass.batch.sequences() {
         let t = pass.batch.range(sequence).len();
-        let parts = t.div_ceil(QUERIES_MAX).max((2 * threads).div_ceil(heads * pass.batch.sequences()));
+        let parts = split::parts(t, QUERIES_MAX, heads * pass.batch.sequences());
         for head in 0..heads {
             let ranges = split::ranges(t, parts, arithmetic.panel_width());
             pieces.extend(ranges.into_iter().map(|queries| Piece { sequence, head, queries }));

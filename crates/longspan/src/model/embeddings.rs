@@ -6,11 +6,10 @@
 
 use half::bf16;
 use longspan_kernels::{Precision, layer_norm};
-use rayon::prelude::*;
 
-use super::batch;
 use super::encoder::Pass;
 use super::weights::{Loader, Norm};
+use super::{batch, split};
 
 /// The tables.
 pub(crate) struct Embeddings {
@@ -36,41 +35,25 @@ const ROWS: usize = 512;
 
 impl Table {
     pub fn pack(loader: &Loader<'_>, precision: Precision, name: &str) -> Self {
-        let (rows, columns) = loader.size(name);
+        let size @ (rows, columns) = loader.size(name);
         let source = loader.matrix(name);
-        // Calls `put` for every row, with its place in a table, on all threads.
-        fn fill<T: Copy + Default + Send>(
-            (rows, columns): (usize, usize),
-            row: impl Fn(usize, &mut [f32]) + Sync,
-            put: impl Fn(&[f32], &mut [T]) + Sync,
-        ) -> Vec<T> {
-            let mut table = vec![T::default(); rows * columns];
-            table.par_chunks_mut(ROWS * columns).enumerate().for_each(|(block, part)| {
-                let mut x = vec![0.0; columns];
-                for (i, out) in part.chunks_exact_mut(columns).enumerate() {
-                    row(block * ROWS + i, &mut x);
-                    put(&x, out);
-                }
-            });
-            table
-        }
-        let (size, row) = ((rows, columns), |i: usize, x: &mut [f32]| source.row(i, x));
+        let row = |i: usize, x: &mut [f32]| source.row(i, x);
         let table = match precision {
             Precision::F32 => Table::F32(fill(size, row, |x, out| out.copy_from_slice(x))),
             Precision::Bf16 => Table::Bf16(fill(size, row, |x, out: &mut [bf16]| {
                 out.iter_mut().zip(x).for_each(|(out, &x)| *out = bf16::from_f32(x));
             })),
             Precision::Int8 => {
+                let scale = |i: usize, scale: &mut [f32]| {
+                    let mut x = vec![0.0; columns];
+                    row(i, &mut x);
+                    scale[0] = scale_of(&x);
+                };
                 let bytes = fill(size, row, |x, out: &mut [i8]| {
                     let over = 1.0 / scale_of(x);
                     out.iter_mut().zip(x).for_each(|(out, x)| *out = (x * over).round_ties_even() as i8);
                 });
-                let mut x = vec![0.0; columns];
-                let scale = |i| {
-                    row(i, &mut x);
-                    scale_of(&x)
-                };
-                Table::Int8 { bytes, scales: (0..rows).map(scale).collect() }
+                Table::Int8 { bytes, scales: fill((rows, 1), scale, |scale, out| out.copy_from_slice(scale)) }
             }
         };
         loader.release(name);
@@ -90,10 +73,34 @@ impl Table {
     }
 }
 
-/// What a byte of a row stands for: its largest number is 127.
+/// A table of `rows` by `columns`: `put` makes its rows of what `row` writes, on all threads.
+fn fill<T: Copy + Default + Send>(
+    (rows, columns): (usize, usize),
+    row: impl Fn(usize, &mut [f32]) + Sync,
+    put: impl Fn(&[f32], &mut [T]) + Sync,
+) -> Vec<T> {
+    let mut table = vec![T::default(); rows * columns];
+    let blocks = split::ranges(rows, rows.div_ceil(ROWS), 1);
+    split::for_each(
+        &blocks,
+        &mut table,
+        |block| block.len() * columns,
+        |block, part| {
+            let mut x = vec![0.0; columns];
+            for (i, out) in block.clone().zip(part.chunks_exact_mut(columns)) {
+                row(i, &mut x);
+                put(&x, out);
+            }
+        },
+    );
+    table
+}
+
+/// What a byte of a row stands for: its largest number is 127. NaN where a number is none.
 fn scale_of(x: &[f32]) -> f32 {
-    let largest = x.iter().fold(0.0f32, |largest, x| if x.abs() <= largest { largest } else { x.abs() }); // keeps NaN
-    if largest == 0.0 { 1.0 } else { largest / 127.0 }
+    let largest = x.iter().fold(0.0, |largest: f32, x| largest.max(x.abs()));
+    let nothing: f32 = x.iter().map(|x| x * 0.0).sum();
+    (if largest < 1e-30 { 1.0 } else { largest / 127.0 }) + nothing
 }
 
 /// The first hidden states of a batch: (T, C).

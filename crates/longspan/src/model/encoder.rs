@@ -15,7 +15,6 @@
 use std::ops::Range;
 
 use longspan_kernels::{Matrix, MatrixMut, Start, Tiles, TilesPart, add_layer_norm, encode, gelu, product};
-use rayon::prelude::*;
 
 use super::attention::local_attention;
 use super::global::global_attention;
@@ -229,11 +228,19 @@ impl<'a> Pass<'a> {
             compute(columns.clone(), &mut MatrixMut::new(&mut part, columns.len()));
             part
         });
-        out.par_chunks_exact_mut(n).with_min_len(32).enumerate().for_each(|(i, row)| {
-            for (columns, part) in ranges.iter().zip(&parts) {
-                row[columns.clone()].copy_from_slice(&part[i * columns.len()..][..columns.len()]);
-            }
-        });
+        let blocks = split::ranges(rows, self.split.columns, 1);
+        split::for_each(
+            &blocks,
+            out,
+            |block| block.len() * n,
+            |block, out| {
+                for (i, row) in block.clone().zip(out.chunks_exact_mut(n)) {
+                    for (columns, part) in ranges.iter().zip(&parts) {
+                        row[columns.clone()].copy_from_slice(&part[i * columns.len()..][..columns.len()]);
+                    }
+                }
+            },
+        );
     }
 }
 

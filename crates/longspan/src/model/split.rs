@@ -47,6 +47,12 @@ pub(crate) fn ranges(n: usize, parts: usize, step: usize) -> Vec<Range<usize>> {
     (0..n).step_by(size).map(|start| start..n.min(start + size)).collect()
 }
 
+/// Into how many parts the queries of each of `heads` heads are cut, of which none has more than `size`: enough for all
+/// threads.
+pub(crate) fn parts(queries: usize, size: usize, heads: usize) -> usize {
+    queries.div_ceil(size).max((2 * rayon::current_num_threads()).div_ceil(heads))
+}
+
 /// Working memory that threads take and give back, so that none is allocated twice.
 #[derive(Debug, Default)]
 pub(crate) struct Pool<T>(Mutex<Vec<T>>);
@@ -110,7 +116,10 @@ mod tests {
                     next = block.end;
                 }
                 assert_eq!(next, tokens);
-                assert!(split.columns == 1 || split.blocks.len() * split.columns >= threads, "{split:?}");
+                assert!(
+                    tokens == 0 || split.columns == 1 || split.blocks.len() * split.columns >= threads,
+                    "{split:?}"
+                );
             }
         }
     }

@@ -53,7 +53,8 @@ impl Phase {
 pub(crate) struct Times([AtomicU64; Phase::ALL.len()]); // nanoseconds
 
 impl Times {
-    /// Runs `f` and counts its time once for each of the `threads` that it works on.
+    /// Runs `f` and counts its time once for each of the `threads` that it works on. A thread that waits for the others
+    /// may work on something else meanwhile, which counts too: sums are a little more than the time of the threads.
     pub fn count<R>(&self, phase: Phase, threads: usize, f: impl FnOnce() -> R) -> R {
         let started = Instant::now();
         let result = f();

@@ -4,11 +4,10 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use longspan_kernels::{Arithmetic, Isa, Panels, Precision};
-use rayon::prelude::*;
 
 use super::embeddings::{Embeddings, Table};
 use super::parameters::{PREFIX, layer_name, parameters};
-use super::{Parameter, Task};
+use super::{Parameter, Task, split};
 use crate::checkpoint::Tensors;
 use crate::config::Config;
 use crate::tensor::TensorView;
@@ -127,8 +126,8 @@ impl Weights {
             token_types: table("token_type_embeddings"),
             norm: loader.norm("longformer.embeddings.LayerNorm"),
         };
-        let layers = (0..config.num_hidden_layers).into_par_iter();
-        let layers = layers.map(|layer| Layer::pack(loader, &layer_name(layer), config, computing)).collect();
+        let names: Vec<String> = (0..config.num_hidden_layers).map(layer_name).collect();
+        let layers = split::map(&names, |name| Layer::pack(loader, name, config, computing));
         Self { embeddings, layers, head }
     }
 }
@@ -150,7 +149,7 @@ impl Layer {
             output: linear("output.dense"),
             output_norm: loader.norm(&format!("{layer}.output.LayerNorm")),
         };
-        loader.release(layer);
+        loader.release(&format!("{layer}."));
         packed
     }
 }
