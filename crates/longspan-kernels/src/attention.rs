@@ -208,6 +208,14 @@ fn hide(scores: &mut [f32], width: usize, count: usize, sight: Sight<'_>, first:
     }
 }
 
+/// Two vectors: a macro, for a closure would be compiled without the instruction set of its caller.
+macro_rules! load {
+    ($ops:ident, $x:expr) => {{
+        let x: &[f32] = $x;
+        [$ops.load(x), $ops.load(&x[$ops.len()..])]
+    }};
+}
+
 /// From the scores of a chunk to its weights, and the running numbers brought up to its maximum.
 struct Weigh<'a> {
     scores: &'a [f32],     // (keys that are seen, width)
@@ -228,15 +236,7 @@ impl NumbersOp for Weigh<'_> {
         let ints = isa.i32();
         let lanes = ops.len();
         let width = 2 * lanes;
-        // Macros, for closures would be compiled without the instruction set of their caller.
-        macro_rules! load {
-            ($x:expr) => {{
-                let x: &[f32] = $x;
-                [ops.load(x), ops.load(&x[lanes..])]
-            }};
-        }
-
-        let before = load!(self.max);
+        let before = load!(ops, self.max);
         let max = raise::<I>(isa, before, self.scores);
         let scale = [exp(isa, ops.sub(before[0], max[0])), exp(isa, ops.sub(before[1], max[1]))];
         ops.store(max[0], self.max);
@@ -244,14 +244,14 @@ impl NumbersOp for Weigh<'_> {
 
         // Keys stand in groups; the first and the last may be in part of keys that are not seen, whose weight is 0.
         let zero = [ops.zero(); 2];
-        let sum = load!(self.sum);
+        let sum = load!(ops, self.sum);
         let mut sum = [ops.mul(sum[0], scale[0]), ops.mul(sum[1], scale[1])];
         let lead = (self.skipped.next_multiple_of(N::GROUP) - self.skipped).min(self.scores.len() / width);
         let (lead, rest) = self.scores.split_at(lead * width);
         let (before, groups) = self.groups.split_at_mut(self.skipped / N::GROUP * width);
         before.fill(0);
         let mut groups = groups.chunks_exact_mut(width);
-        // Two keys at most.
+        // Two keys at most; macros for the same reason.
         macro_rules! group {
             ($first:expr, $second:expr) => {{
                 let (x, y) = ($first, $second);
@@ -264,7 +264,7 @@ impl NumbersOp for Weigh<'_> {
         }
         macro_rules! weight {
             ($x:expr) => {{
-                let x = load!($x);
+                let x = load!(ops, $x);
                 [exp(isa, ops.sub(x[0], max[0])), exp(isa, ops.sub(x[1], max[1]))]
             }};
         }
@@ -289,7 +289,7 @@ impl NumbersOp for Weigh<'_> {
         ops.store(sum[0], self.sum);
         ops.store(sum[1], &mut self.sum[lanes..]);
         for row in self.out.chunks_exact_mut(width) {
-            let x = load!(row);
+            let x = load!(ops, row);
             ops.store(ops.mul(x[0], scale[0]), row);
             ops.store(ops.mul(x[1], scale[1]), &mut row[lanes..]);
         }
