@@ -183,8 +183,7 @@ impl SimdOp for Scaled<'_, '_> {
 
     #[inline(always)]
     fn eval<I: Token>(self, isa: I) {
-        use rten_simd::Simd;
-        use rten_simd::ops::{BitOps, ToFloat};
+        use rten_simd::ops::BitOps;
         let ops = isa.f32();
         let lanes = ops.len();
         let mut padded = [0.0; SIDE];
@@ -197,9 +196,6 @@ impl SimdOp for Scaled<'_, '_> {
         };
         for (i, sums) in self.rows.zip(self.sums.chunks_exact(SIDE)) {
             let x = [ops.load(sums), ops.load(&sums[lanes..])];
-            let ints = isa.i32();
-            let x =
-                [ints.to_float(x[0].reinterpret_cast::<I::I32>()), ints.to_float(x[1].reinterpret_cast::<I::I32>())];
             let row = &mut self.out.row_mut(i)[self.columns.clone()];
             if row.len() == SIDE {
                 let x = scaled(isa, x, start, row, self.block, self.panel, i);

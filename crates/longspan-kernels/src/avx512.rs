@@ -8,9 +8,9 @@ use std::arch::x86_64::{
 };
 use std::mem::transmute;
 
-use rten_simd::Isa as Token;
 use rten_simd::isa::Avx512Isa;
-use rten_simd::ops::{BitOps, ToFloat};
+use rten_simd::ops::BitOps;
+use rten_simd::{Isa as Token, Simd};
 
 use crate::numbers::{Bf16s, Numbers, NumbersOp, Scale, encode_bytes};
 
@@ -65,14 +65,8 @@ unsafe fn with_bytes<Op: NumbersOp>(isa: Avx512Isa, op: Op, dot: BytesDot) -> Op
 }
 
 impl Numbers<Avx512Isa> for Bf16Dot {
-    type Sum = F32;
     const GROUP: usize = 2;
     const INTEGER: bool = false;
-
-    #[inline(always)]
-    fn begin(self, _: Avx512Isa, start: F32) -> F32 {
-        start
-    }
 
     #[inline(always)]
     fn multiply_add(self, isa: Avx512Isa, a: i32, b: I32, sum: F32) -> F32 {
@@ -80,11 +74,6 @@ impl Numbers<Avx512Isa> for Bf16Dot {
         // SAFETY: `Bf16Dot` was made, so the CPU has the instruction; both types are 64 bytes without meaning.
         unsafe { _mm512_dpbf16_ps(sum.0, transmute::<__m512i, __m512bh>(a), transmute::<__m512i, __m512bh>(b.0)) }
             .into()
-    }
-
-    #[inline(always)]
-    fn to_f32(self, _: Avx512Isa, sum: F32) -> F32 {
-        sum
     }
 
     #[inline(always)]
@@ -129,24 +118,14 @@ fn pair(_: Avx512Isa, x: I32) -> I32 {
 }
 
 impl Numbers<Avx512Isa> for BytesDot {
-    type Sum = I32;
     const GROUP: usize = 4;
     const INTEGER: bool = true;
 
     #[inline(always)]
-    fn begin(self, isa: Avx512Isa, _: F32) -> I32 {
-        isa.i32().zero()
-    }
-
-    #[inline(always)]
-    fn multiply_add(self, isa: Avx512Isa, a: i32, b: I32, sum: I32) -> I32 {
+    fn multiply_add(self, isa: Avx512Isa, a: i32, b: I32, sum: F32) -> F32 {
+        let sum = sum.reinterpret_cast::<I32>();
         // SAFETY: `BytesDot` was made, so the CPU has the instruction.
-        unsafe { _mm512_dpbusd_epi32(sum.0, isa.i32().splat(a).0, b.0) }.into()
-    }
-
-    #[inline(always)]
-    fn to_f32(self, isa: Avx512Isa, sum: I32) -> F32 {
-        isa.i32().to_float(sum)
+        I32::from(unsafe { _mm512_dpbusd_epi32(sum.0, isa.i32().splat(a).0, b.0) }).reinterpret_cast::<F32>()
     }
 
     #[inline(always)]

@@ -13,7 +13,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use rten_simd::ops::{BitOps, IntOps, NumOps, ToFloat};
+use rten_simd::ops::{BitOps, IntOps, NumOps};
 use rten_simd::{Isa as Token, Simd, SimdOp};
 
 use crate::Isa;
@@ -152,21 +152,13 @@ pub(crate) trait NumbersOp {
 
 /// A format on an instruction set.
 pub(crate) trait Numbers<I: Token>: Copy {
-    /// The sums of a vector of columns.
-    type Sum: Copy;
     /// Numbers in a group.
     const GROUP: usize;
     /// Whether sums are whole numbers, which a scale and a zero point turn into f32.
     const INTEGER: bool;
 
-    /// Sums that begin at these values; at 0 where they are whole numbers.
-    fn begin(self, isa: I, start: I::F32) -> Self::Sum;
-
-    /// Adds the products of one group of A with a vector of groups of B.
-    fn multiply_add(self, isa: I, a: i32, b: I::I32, sum: Self::Sum) -> Self::Sum;
-
-    /// The sums as f32.
-    fn to_f32(self, isa: I, sum: Self::Sum) -> I::F32;
+    /// Adds the products of one group of A with a vector of groups of B. Whole numbers stand in the sums by their bits.
+    fn multiply_add(self, isa: I, a: i32, b: I::I32, sum: I::F32) -> I::F32;
 
     /// Numbers as groups: `x` is (groups · GROUP). `scale` is what [`scale_of`] says of them, for formats that have one.
     fn encode(self, isa: I, x: &[f32], scale: Scale, groups: &mut [i32]);
@@ -229,24 +221,13 @@ pub(crate) fn bf16_bits(x: f32) -> u16 {
 pub(crate) struct Floats;
 
 impl<I: Token> Numbers<I> for Floats {
-    type Sum = I::F32;
     const GROUP: usize = 1;
     const INTEGER: bool = false;
-
-    #[inline(always)]
-    fn begin(self, _: I, start: I::F32) -> I::F32 {
-        start
-    }
 
     #[inline(always)]
     fn multiply_add(self, isa: I, a: i32, b: I::I32, sum: I::F32) -> I::F32 {
         let ops = isa.f32();
         ops.mul_add(ops.splat(f32::from_bits(a as u32)), b.reinterpret_cast::<I::F32>(), sum)
-    }
-
-    #[inline(always)]
-    fn to_f32(self, _: I, sum: I::F32) -> I::F32 {
-        sum
     }
 
     #[inline(always)]
@@ -267,14 +248,8 @@ impl<I: Token> Numbers<I> for Floats {
 pub(crate) struct Bf16s;
 
 impl<I: Token> Numbers<I> for Bf16s {
-    type Sum = I::F32;
     const GROUP: usize = 2;
     const INTEGER: bool = false;
-
-    #[inline(always)]
-    fn begin(self, _: I, start: I::F32) -> I::F32 {
-        start
-    }
 
     #[inline(always)]
     fn multiply_add(self, isa: I, a: i32, b: I::I32, sum: I::F32) -> I::F32 {
@@ -283,11 +258,6 @@ impl<I: Token> Numbers<I> for Bf16s {
         let high = ints.and(b, ints.splat(UPPER)).reinterpret_cast::<I::F32>();
         let sum = ops.mul_add(ops.splat(f32::from_bits((a << 16) as u32)), low, sum);
         ops.mul_add(ops.splat(f32::from_bits((a & UPPER) as u32)), high, sum)
-    }
-
-    #[inline(always)]
-    fn to_f32(self, _: I, sum: I::F32) -> I::F32 {
-        sum
     }
 
     #[inline(always)]
@@ -316,30 +286,20 @@ const UPPER: i32 = 0xffff_0000_u32 as i32;
 pub(crate) struct Bytes;
 
 impl<I: Token> Numbers<I> for Bytes {
-    type Sum = I::I32;
     const GROUP: usize = 4;
     const INTEGER: bool = true;
 
     #[inline(always)]
-    fn begin(self, isa: I, _: I::F32) -> I::I32 {
-        isa.i32().zero()
-    }
-
-    #[inline(always)]
-    fn multiply_add(self, isa: I, a: i32, b: I::I32, sum: I::I32) -> I::I32 {
+    fn multiply_add(self, isa: I, a: i32, b: I::I32, sum: I::F32) -> I::F32 {
         let ints = isa.i32();
+        let sum = sum.reinterpret_cast::<I::I32>();
         let a = a.to_le_bytes();
         let (a0, a1, a2, a3) =
             (ints.splat(a[0].into()), ints.splat(a[1].into()), ints.splat(a[2].into()), ints.splat(a[3].into()));
         let sum = ints.mul_add(a0, ints.shift_right::<24>(ints.shift_left::<24>(b)), sum);
         let sum = ints.mul_add(a1, ints.shift_right::<24>(ints.shift_left::<16>(b)), sum);
         let sum = ints.mul_add(a2, ints.shift_right::<24>(ints.shift_left::<8>(b)), sum);
-        ints.mul_add(a3, ints.shift_right::<24>(b), sum)
-    }
-
-    #[inline(always)]
-    fn to_f32(self, isa: I, sum: I::I32) -> I::F32 {
-        isa.i32().to_float(sum)
+        ints.mul_add(a3, ints.shift_right::<24>(b), sum).reinterpret_cast::<I::F32>()
     }
 
     #[inline(always)]

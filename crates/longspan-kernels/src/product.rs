@@ -18,8 +18,8 @@
 
 use std::ops::Range;
 
-use rten_simd::Isa as Token;
-use rten_simd::ops::{BitOps, NumOps};
+use rten_simd::ops::{BitOps, NumOps, ToFloat};
+use rten_simd::{Isa as Token, Simd};
 
 use crate::MatrixMut;
 #[cfg(target_arch = "x86_64")]
@@ -202,16 +202,15 @@ impl Tile<'_> {
         let (ops, ints) = (isa.f32(), isa.i32());
         let lanes = ops.len();
         let steps = self.block.steps();
+        // Whole numbers begin at 0, the bits of which are those of 0.0, and are added to the start when they are scaled.
         let mut sums = match start {
-            Start::Bias(bias) if !N::INTEGER => {
-                [[numbers.begin(isa, ops.load(bias)), numbers.begin(isa, ops.load(&bias[lanes..]))]; ROWS]
-            }
-            _ => [[numbers.begin(isa, ops.zero()); 2]; ROWS],
+            Start::Bias(bias) if !N::INTEGER => [[ops.load(bias), ops.load(&bias[lanes..])]; ROWS],
+            _ => [[ops.zero(); 2]; ROWS],
         };
         if let (Start::Out, false) = (start, N::INTEGER) {
             for (i, sum) in sums.iter_mut().enumerate() {
                 let row = &out[i * stride..];
-                *sum = [numbers.begin(isa, ops.load(row)), numbers.begin(isa, ops.load(&row[lanes..]))];
+                *sum = [ops.load(row), ops.load(&row[lanes..])];
             }
         }
         let slab = self.block.a.slab(self.first, &steps).as_chunks::<LINE>().0.as_chunks::<R>().0; // (steps), (R, 16)
@@ -225,9 +224,8 @@ impl Tile<'_> {
                 }
             }
         }
-        for (i, sum) in sums.into_iter().enumerate() {
+        for (i, mut x) in sums.into_iter().enumerate() {
             let row = &mut out[i * stride..];
-            let mut x = [numbers.to_f32(isa, sum[0]), numbers.to_f32(isa, sum[1])];
             if N::INTEGER {
                 x = scaled(isa, x, start, row, self.block, self.panel, self.first + i);
             }
@@ -239,6 +237,7 @@ impl Tile<'_> {
 
 /// start + (x − zero · sums of the bytes of B) · scale of the row · scales of the columns.
 ///
+/// - `x`: sums, whole numbers by their bits
 /// - `start`: the bias is that of the panel's columns
 /// - `out`: what the row holds already
 #[inline(always)]
@@ -258,6 +257,8 @@ pub(crate) fn scaled<I: Token>(
         Start::Bias(bias) => [ops.load(bias), ops.load(&bias[lanes..])],
         Start::Out => [ops.load(out), ops.load(&out[lanes..])],
     };
+    let ints = isa.i32();
+    let x = [ints.to_float(x[0].reinterpret_cast::<I::I32>()), ints.to_float(x[1].reinterpret_cast::<I::I32>())];
     let own = block.a.scales(block.k.start)[row];
     let (scales, sums) = block.b.scales(panel, block.k.start);
     let (scale, zero) = (ops.splat(own.scale), ops.splat(-own.zero));
