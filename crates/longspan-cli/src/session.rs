@@ -69,38 +69,27 @@ impl Session {
     /// When an option does not fit the model, which nothing else can mend; what is wrong with one question or document
     /// is told and remembered in `round`.
     pub fn ask(&self, documents: &[Loaded<'_>], round: &mut Round) -> Result<()> {
+        let started = Instant::now();
         let live: Vec<usize> = (0..round.questions.len()).filter(|&q| !round.questions[q].refused).collect();
         let pairs: Vec<(usize, &Loaded<'_>)> =
             documents.iter().flat_map(|document| live.iter().map(move |&q| (q, document))).collect();
-        if let Err(error) = self.ask_pairs(&pairs, round) {
-            if pairs.len() == 1 {
-                return refuse(error, pairs[0], round);
-            }
-            // One of the pairs is at fault: alone, each has its own say.
-            for pair in pairs {
-                if round.questions[pair.0].refused {
-                    continue;
-                }
-                if let Err(error) = self.ask_pairs(&[pair], round) {
-                    refuse(error, pair, round)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn ask_pairs(&self, pairs: &[(usize, &Loaded<'_>)], round: &mut Round) -> Result<(), Error> {
-        let started = Instant::now();
         let asked: Vec<_> =
             pairs.iter().map(|&(q, loaded)| (round.questions[q].text.as_str(), &loaded.document)).collect();
-        let mut bar = Bar::new(&label(pairs));
-        let answers = self.reader.answer_batch(&asked, &self.options, &mut |progress| bar.update(progress))?;
+        let mut bar = Bar::new(&label(&pairs));
+        let answers = self.reader.answer_batch(&asked, &self.options, &mut |progress| bar.update(progress));
+        drop(bar);
         let seconds = started.elapsed().as_secs_f64();
         let tokens: usize = pairs.iter().map(|(_, loaded)| loaded.tokens()).sum();
-        for (&(q, Loaded { name, document }), answer) in pairs.iter().zip(&answers) {
-            let share = seconds * document.tokens() as f64 / tokens.max(1) as f64;
-            let question = &mut round.questions[q];
-            question.findings.push(Finding::new(name, document.text(), &question.text, answer, share));
+        for (&(q, loaded), answer) in pairs.iter().zip(answers) {
+            let Loaded { name, document } = loaded;
+            match answer {
+                Err(error) => refuse(error, (q, loaded), round)?,
+                Ok(answer) => {
+                    let share = seconds * document.tokens() as f64 / tokens.max(1) as f64;
+                    let question = &mut round.questions[q];
+                    question.findings.push(Finding::new(name, document.text(), &question.text, &answer, share));
+                }
+            }
         }
         Ok(())
     }
@@ -122,14 +111,16 @@ fn short(name: &str) -> String {
     Path::new(name).file_name().map_or_else(|| name.to_string(), |file| file.to_string_lossy().into_owned())
 }
 
-/// Tells what is wrong with a pair; passed on where it is wrong with all of them.
+/// Tells what is wrong with a pair, and of a question once; passed on where it is wrong with all of them.
 fn refuse(error: Error, (q, loaded): (usize, &Loaded<'_>), round: &mut Round) -> Result<()> {
     let several = round.questions.len() > 1;
     let question = &mut round.questions[q];
     let error = match error {
         Error::Option(_) => return Err(error.into()),
         Error::EmptyQuestion | Error::QuestionTooLong { .. } => {
-            question.refused = true;
+            if std::mem::replace(&mut question.refused, true) {
+                return Ok(());
+            }
             let error = anyhow::Error::from(error);
             if several { error.context(format!("question `{}`", shortened(&question.text))) } else { error }
         }

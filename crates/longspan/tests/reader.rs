@@ -54,7 +54,7 @@ fn golden() -> Golden {
 
 fn ask(question: &str, text: &str, options: &ReadOptions) -> Answer {
     let document = READER.document(text).unwrap();
-    READER.answer_batch(&[(question, &document)], options, &mut |_| {}).unwrap().remove(0)
+    READER.answer_batch(&[(question, &document)], options, &mut |_| {}).remove(0).unwrap()
 }
 
 #[test]
@@ -104,9 +104,10 @@ fn a_batch_gives_what_each_pair_gives_alone() {
         cases.iter().zip(&documents).map(|(case, document)| (case.question.as_str(), document)).collect();
     let options = ReadOptions { max_tokens: Some(120), spans: SpanList::Top(3), ..ReadOptions::default() };
     let mut heard = Vec::new();
-    let together = READER.answer_batch(&pairs, &options, &mut |progress| heard.push(progress)).unwrap();
-    for (pair, answer) in pairs.iter().zip(&together) {
-        assert_eq!(READER.answer_batch(&[*pair], &options, &mut |_| {}).unwrap()[0], *answer);
+    let together = READER.answer_batch(&pairs, &options, &mut |progress| heard.push(progress));
+    for (pair, answer) in pairs.iter().zip(together) {
+        let alone = READER.answer_batch(&[*pair], &options, &mut |_| {}).remove(0);
+        assert_eq!(alone.unwrap(), answer.unwrap());
     }
     let last = heard[heard.len() - 1];
     assert_eq!(last.tokens_done, last.tokens);
@@ -190,7 +191,7 @@ fn every_kind_of_global_attention_reads() {
 fn what_cannot_be_read_is_an_error() {
     let document = READER.document("Some text.").unwrap();
     let fails = |question: &str, options: &ReadOptions| {
-        READER.answer_batch(&[(question, &document)], options, &mut |_| {}).unwrap_err().to_string()
+        READER.answer_batch(&[(question, &document)], options, &mut |_| {}).remove(0).unwrap_err().to_string()
     };
     let default = ReadOptions::default();
     assert!(matches!(READER.answer("Why?", ""), Err(Error::EmptyDocument)));
@@ -208,4 +209,22 @@ fn what_cannot_be_read_is_an_error() {
     assert_eq!(fails("Why is it so?", &stride(12)), "the question has 5 tokens, at most 3 leave room for a document");
     let list = ReadOptions { global_attention: GlobalAttention::List(vec![4096]), ..default };
     assert_eq!(with(list), "global attention at position 4096: inputs have 4096 tokens");
+}
+
+#[test]
+fn what_is_wrong_with_one_pair_leaves_the_others() {
+    let documents = ["Ada Brown built it in May 1911.", "Nobody knows."].map(|text| READER.document(text).unwrap());
+    let long = "why ".repeat(5000);
+    let questions = ["Who built it?", " ", &long, "When was it built?"];
+    let pairs: Vec<_> = questions.iter().flat_map(|question| documents.iter().map(move |d| (*question, d))).collect();
+    let results = READER.answer_batch(&pairs, &ReadOptions::default(), &mut |_| {});
+    assert_eq!(results.len(), pairs.len());
+    for ((question, document), result) in pairs.iter().zip(results) {
+        match result {
+            Ok(answer) => assert_eq!(answer, READER.answer(question, document.text()).unwrap()),
+            Err(Error::EmptyQuestion) => assert_eq!(*question, " "),
+            Err(Error::QuestionTooLong { .. }) => assert_eq!(*question, long),
+            Err(error) => panic!("{question}: {error}"),
+        }
+    }
 }

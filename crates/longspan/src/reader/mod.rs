@@ -76,6 +76,11 @@ impl Answer {
         self.spans.first().filter(|_| self.answered)
     }
 
+    /// The answer, a part of the document that was asked; `None` on abstention.
+    pub fn text<'a>(&self, document: &Document<'a>) -> Option<&'a str> {
+        self.best().map(|span| &document.text()[span.bytes.start..span.bytes.end])
+    }
+
     /// Score of what is said: of the best span, or `no_answer_score` on abstention.
     pub fn score(&self) -> f64 {
         self.best().map_or(self.no_answer_score, |span| span.score)
@@ -150,8 +155,7 @@ impl Reader {
     /// When the question or the document is empty, or the question leaves no room for the document.
     pub fn answer(&self, question: &str, document: &str) -> Result<Answer> {
         let document = self.document(document)?;
-        let mut answers = self.answer_batch(&[(question, &document)], &ReadOptions::default(), &mut |_| {})?;
-        Ok(answers.remove(0))
+        self.answer_batch(&[(question, &document)], &ReadOptions::default(), &mut |_| {}).remove(0)
     }
 
     /// Tokenizes a document once, to be asked many times.
@@ -178,8 +182,9 @@ impl Reader {
     /// let options = ReadOptions { spans: SpanList::Top(3), ..ReadOptions::default() };
     /// let answers = reader.answer_batch(&pairs, &options, &mut |progress| {
     ///     eprintln!("{} of {} tokens", progress.tokens_done, progress.tokens);
-    /// })?;
-    /// let texts: Vec<&str> = answers.iter().filter_map(|a| a.best()).map(|s| &document.text()[s.bytes.start..s.bytes.end]).collect();
+    /// });
+    /// let answers = answers.into_iter().collect::<longspan::Result<Vec<_>>>()?;
+    /// let texts: Vec<_> = answers.iter().filter_map(|answer| answer.text(&document)).collect();
     /// assert_eq!(texts, ["Ada Brown", "May 1911"]);
     /// # Ok::<(), longspan::Error>(())
     /// ```
@@ -188,7 +193,8 @@ impl Reader {
     /// bit what the pair gives alone. `progress` is called after every batch.
     ///
     /// # Errors
-    /// As [`Reader::answer`], and when an option is out of its range.
+    /// Each pair has its own result: what is wrong with one leaves the others. Errors are those of [`Reader::answer`], and
+    /// [`Error::Option`] for an option that is out of its range.
     ///
     /// # Panics
     /// Perhaps, where a document was tokenized by another reader.
@@ -197,40 +203,53 @@ impl Reader {
         pairs: &[(&str, &Document<'_>)],
         options: &ReadOptions,
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<Vec<Answer>> {
-        let readings = pairs.iter().map(|(question, document)| self.reading(question, document, options));
-        let mut readings = readings.collect::<Result<Vec<_>>>()?;
-        let mut inputs = Vec::new(); // (reading, window)
-        for (r, reading) in readings.iter().enumerate() {
-            inputs.extend((0..reading.windows.len()).map(|w| (r, w)));
+    ) -> Vec<Result<Answer>> {
+        let begun = pairs.iter().map(|(question, document)| self.reading(question, document, options));
+        let mut pairs: Vec<Pair<'_>> = begun.map(|begun| begun.map_or_else(Pair::refused, Pair::Reading)).collect();
+        let mut inputs = Vec::new(); // (pair, window, tokens)
+        for (p, pair) in pairs.iter().enumerate() {
+            let Pair::Reading(reading) = pair else { continue };
+            inputs.extend((0..reading.windows.len()).map(|w| (p, w, reading.input_tokens(w))));
         }
-        let tokens = inputs.iter().map(|&(r, w)| readings[r].input_tokens(w)).sum();
+        let tokens = inputs.iter().map(|(.., tokens)| tokens).sum();
         let mut tokens_done = 0;
-        let mut answers = Vec::with_capacity(pairs.len());
         let mut rest = inputs.as_slice();
         while !rest.is_empty() {
-            let mut batch = Batch::new();
-            while let Some((&(r, w), after)) = rest.split_first() {
-                if batch.tokens() > 0 && batch.tokens() + readings[r].input_tokens(w) > self.model.config().max_tokens()
-                {
-                    break;
-                }
-                readings[r].push_input(&self.tokenizer, w, &mut batch);
-                rest = after;
-            }
-            let done = &inputs[inputs.len() - rest.len() - batch.sequences()..][..batch.sequences()];
-            let logits = self.model.logits(&batch).values; // (T, 2)
-            for (s, &(r, w)) in done.iter().enumerate() {
-                let range = batch.range(s);
-                readings[r].take(w, &logits[2 * range.start..2 * range.end])?;
-                if w + 1 == readings[r].windows.len() {
-                    answers.push(readings[r].finish());
-                }
-            }
-            tokens_done += batch.tokens();
+            let batch_inputs;
+            (batch_inputs, rest) = rest.split_at(count_within(rest, self.model.config().max_tokens()));
+            self.pass(batch_inputs, &mut pairs);
+            tokens_done += batch_inputs.iter().map(|(.., tokens)| tokens).sum::<usize>();
             progress(Progress { tokens_done, tokens });
         }
-        Ok(answers)
+        let settled = pairs.into_iter().map(|pair| match pair {
+            Pair::Settled(result) => result,
+            Pair::Reading(_) => unreachable!("every window went through the model"),
+        });
+        settled.collect()
+    }
+
+    /// Sends windows through the model as one batch; a pair is settled by its last one.
+    fn pass(&self, inputs: &[(usize, usize, usize)], pairs: &mut [Pair<'_>]) {
+        let mut batch = Batch::new();
+        for &(p, w, _) in inputs {
+            if let Pair::Reading(reading) = &pairs[p] {
+                reading.push_input(&self.tokenizer, w, &mut batch);
+            }
+        }
+        if batch.sequences() == 0 {
+            return; // what is left belongs to pairs that broke off
+        }
+        let logits = self.model.logits(&batch).values; // (T, 2)
+        let asked = inputs.iter().filter(|(p, ..)| matches!(pairs[*p], Pair::Reading(_))).copied();
+        for (s, (p, w, _)) in asked.collect::<Vec<_>>().into_iter().enumerate() {
+            let Pair::Reading(reading) = &mut pairs[p] else { continue };
+            let range = batch.range(s);
+            match reading.take(w, &logits[2 * range.start..2 * range.end]) {
+                Err(error) => pairs[p] = Pair::refused(error),
+                Ok(()) if w + 1 == reading.windows.len() => pairs[p] = Pair::Settled(Ok(reading.finish())),
+                Ok(()) => {}
+            }
+        }
     }
 
     fn reading<'a>(&self, question: &str, document: &'a Document<'_>, options: &'a ReadOptions) -> Result<Reading<'a>> {
@@ -241,6 +260,28 @@ impl Reader {
         let plan = Plan::new(options, &self.settings, self.model.config(), question.ids.len())?;
         Ok(Reading::new(document, question.ids, options, plan))
     }
+}
+
+/// A question and a document on their way to a result.
+enum Pair<'a> {
+    Reading(Reading<'a>),
+    Settled(Result<Answer>),
+}
+
+impl Pair<'_> {
+    fn refused(error: Error) -> Self {
+        Pair::Settled(Err(error))
+    }
+}
+
+/// How many of the inputs, given as (pair, window, tokens), make a batch of at most `tokens_max`; one at least.
+fn count_within(inputs: &[(usize, usize, usize)], tokens_max: usize) -> usize {
+    let mut sum = 0;
+    let mut fits = |&(.., tokens): &(usize, usize, usize)| {
+        sum += tokens;
+        sum <= tokens_max
+    };
+    inputs.iter().take_while(|input| fits(input)).count().max(1)
 }
 
 #[cfg(test)]
