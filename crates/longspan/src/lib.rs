@@ -19,10 +19,11 @@
 //! The modules stand in floors, and each imports only from the floors below it:
 //!
 //! ```text
+//!  4  evaluate
 //!  3  reader (windows, spans, abstention)      squad
 //!  2  model (parameters, layers: Batch → Logits)
 //!  1  tokenizer       checkpoint  ←  hub
-//!  0  error           config           tensor
+//!  0  error           config           tensor          random
 //! ```
 //!
 //! On one floor, `hub` alone imports a neighbour: which files make up a checkpoint is said once, in `checkpoint`.
@@ -35,6 +36,7 @@
 
 pub mod config;
 pub mod error;
+pub mod random;
 pub mod tensor;
 
 pub mod checkpoint;
@@ -45,6 +47,8 @@ pub mod model;
 
 pub mod reader;
 pub mod squad;
+
+pub mod evaluate;
 
 pub use error::{Error, Result};
 pub use model::{Precision, best_precision};

@@ -9,7 +9,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Number;
 
-use super::Dataset;
+use super::official::Figures;
+use super::{Dataset, Question};
 
 /// Exact match and F1 of one prediction, each from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,15 +42,15 @@ pub struct Scores<'a> {
 }
 
 impl<'a> Scores<'a> {
-    /// Scores predictions, by question id; the empty text says that there is no answer.
-    pub fn of(dataset: &'a Dataset, predictions: &HashMap<String, String>) -> Self {
+    /// Scores what is predicted for each question id; the empty text says that there is no answer.
+    pub fn of<'p>(dataset: &'a Dataset, prediction: impl Fn(&str) -> Option<&'p str>) -> Self {
         let mut scores = Self::default();
         for (_, question) in dataset.questions() {
-            match predictions.get(&question.id) {
+            match prediction(&question.id) {
                 Some(prediction) => scores.questions.push(QuestionScore {
                     id: &question.id,
                     has_answer: !question.answers.is_empty(),
-                    score: score(question.answers.iter().map(|gold| gold.text.as_str()), prediction),
+                    score: score_of(question, prediction),
                 }),
                 None => scores.missing.push(&question.id),
             }
@@ -57,9 +58,24 @@ impl<'a> Scores<'a> {
         scores
     }
 
+    /// The same where a question counts as one without an answer once its odds are above `threshold`, whatever was
+    /// predicted.
+    ///
+    /// - `null_odds`: of each question, in the order of [`Scores::questions`]
+    pub fn decided(mut self, null_odds: &[f64], threshold: f64) -> Self {
+        assert_eq!(self.questions.len(), null_odds.len(), "odds of each question");
+        for (question, &odds) in self.questions.iter_mut().zip(null_odds) {
+            if odds > threshold {
+                let right = if question.has_answer { 0.0 } else { 1.0 };
+                question.score = Score { exact: right, f1: right };
+            }
+        }
+        self
+    }
+
     /// The figures under the official keys, in the official order: percentages and counts over all questions, then
     /// over those with an answer and those without, where there are any. Without a single score they are zeros.
-    pub fn figures(&self) -> Vec<(String, Number)> {
+    pub fn figures(&self) -> Figures {
         let mut figures = Vec::new();
         let mut add = |prefix: &str, scores: Vec<Score>| {
             // One after the other and in the order of the file, as Python's `sum` did until 3.12.
@@ -100,6 +116,11 @@ pub fn score<'a>(golds: impl IntoIterator<Item = &'a str>, prediction: &str) -> 
     let prediction = normalize_answer(prediction);
     let exact = if golds.contains(&prediction) { 1.0 } else { 0.0 };
     Score { exact, f1: golds.iter().map(|gold| f1(gold, &prediction)).fold(0.0, f64::max) }
+}
+
+/// The score of a prediction for a question.
+pub fn score_of(question: &Question, prediction: &str) -> Score {
+    score(question.answers.iter().map(|gold| gold.text.as_str()), prediction)
 }
 
 /// Lower case, no ASCII punctuation, none of the words a, an and the, one space between words.
@@ -192,8 +213,8 @@ mod tests {
     #[track_caller]
     fn check(questions: &[(&str, &[&str])], predictions: &[(&str, &str)], missing: &[&str], expected: &str) {
         let dataset = dataset(questions);
-        let predictions = predictions.iter().map(|(id, text)| (id.to_string(), text.to_string())).collect();
-        let scores = Scores::of(&dataset, &predictions);
+        let prediction = |id: &str| predictions.iter().find(|(own, _)| *own == id).map(|(_, text)| *text);
+        let scores = Scores::of(&dataset, prediction);
         assert_eq!(scores.missing, missing);
         let figures: Vec<_> = scores.figures().into_iter().map(|(key, value)| format!("{key} {value}")).collect();
         assert_eq!(figures.join(", "), expected);

@@ -1,0 +1,145 @@
+//! Paragraphs among their neighbours: the questions of short data, asked about long documents.
+
+use std::ops::Range;
+
+use super::{Article, Dataset, Gold, Paragraph, Question};
+use crate::tokenizer::ByteSpan;
+use crate::{Result, random};
+
+/// Between two paragraphs.
+const BREAK: &str = "\n\n";
+
+/// See [`Dataset::among_neighbours`].
+pub(super) fn among_neighbours(
+    dataset: &Dataset,
+    tokens: usize,
+    seed: u64,
+    mut count: impl FnMut(&str) -> Result<usize>,
+) -> Result<Dataset> {
+    let mut articles = Vec::with_capacity(dataset.articles.len());
+    for (a, article) in dataset.articles.iter().enumerate() {
+        let Article { title, paragraphs } = article;
+        let lengths = paragraphs.iter().map(|paragraph| count(&format!("{}{BREAK}", paragraph.context)));
+        let lengths = lengths.collect::<Result<Vec<usize>>>()?;
+        let asked = (0..paragraphs.len()).filter(|&p| !paragraphs[p].questions.is_empty());
+        let longer = asked.map(|p| {
+            let share_before = random::fraction(seed, &[a as u64, p as u64]);
+            joined(paragraphs, p, neighbours(&lengths, p, tokens, share_before))
+        });
+        articles.push(Article { title: title.clone(), paragraphs: longer.collect() });
+    }
+    Ok(Dataset { articles })
+}
+
+/// A run of paragraphs around `p` of at most `tokens`, or `p` alone where it is longer itself. Of what is added, about
+/// `share_before` stands before `p`, as far as the article has it.
+fn neighbours(lengths: &[usize], p: usize, tokens: usize, share_before: f64) -> Range<usize> {
+    let mut run = p..p + 1;
+    let mut length = lengths[p];
+    let before_wanted = tokens.saturating_sub(length) as f64 * share_before;
+    let mut before = 0;
+    loop {
+        let fits = |neighbour: Option<usize>| neighbour.filter(|&n| n < lengths.len() && length + lengths[n] <= tokens);
+        let (previous, next) = (fits(run.start.checked_sub(1)), fits(Some(run.end)));
+        // The last one before p may reach over the wanted share by half of its length: neither side is favoured.
+        let wanted = |&n: &usize| before as f64 + lengths[n] as f64 / 2.0 <= before_wanted;
+        match (previous.filter(wanted).or(previous.filter(|_| next.is_none())), next) {
+            (Some(previous), _) => {
+                run.start = previous;
+                before += lengths[previous];
+                length += lengths[previous];
+            }
+            (None, Some(next)) => {
+                run.end = next + 1;
+                length += lengths[next];
+            }
+            (None, None) => return run,
+        }
+    }
+}
+
+/// The paragraphs of `run` as one, with the questions of `p`.
+fn joined(paragraphs: &[Paragraph], p: usize, run: Range<usize>) -> Paragraph {
+    let texts: Vec<&str> = paragraphs[run.clone()].iter().map(|paragraph| paragraph.context.as_str()).collect();
+    let shift: usize = texts[..p - run.start].iter().map(|text| text.len() + BREAK.len()).sum();
+    let gold = |Gold { text, bytes }: &Gold| Gold {
+        text: text.clone(),
+        bytes: ByteSpan { start: bytes.start + shift, end: bytes.end + shift },
+    };
+    let question =
+        |question: &Question| Question { answers: question.answers.iter().map(gold).collect(), ..question.clone() };
+    Paragraph { context: texts.join(BREAK), questions: paragraphs[p].questions.iter().map(question).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn words(text: &str) -> Result<usize> {
+        Ok(text.split_whitespace().count())
+    }
+
+    /// An article whose paragraphs have these numbers of words; every other one has a question about its first word.
+    fn article(lengths: &[usize]) -> Dataset {
+        let paragraph = |(p, length): (usize, &usize)| {
+            let context = (0..*length).map(|w| format!("w{p}é{w}")).collect::<Vec<_>>().join(" ");
+            let text = context.split(' ').next().unwrap_or_default().to_owned();
+            let answers = vec![Gold { bytes: ByteSpan { start: 0, end: text.len() }, text }];
+            let question = Question { id: p.to_string(), answers, ..Default::default() };
+            Paragraph { context, questions: if p % 2 == 0 { vec![question] } else { Vec::new() } }
+        };
+        Dataset {
+            articles: vec![Article {
+                title: "T".into(),
+                paragraphs: lengths.iter().enumerate().map(paragraph).collect(),
+            }],
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn documents_are_runs_of_paragraphs_as_long_as_may_be(
+            lengths in prop::collection::vec(1..30usize, 1..20), tokens in 0..200usize, seed in 0..50u64,
+        ) {
+            let short = article(&lengths);
+            let long = short.among_neighbours(tokens, seed, words).unwrap();
+            let texts: Vec<&str> = short.articles[0].paragraphs.iter().map(|p| p.context.as_str()).collect();
+            prop_assert_eq!(long.questions().count(), lengths.len().div_ceil(2));
+            for (paragraph, question) in long.questions() {
+                let p: usize = question.id.parse().unwrap();
+                let gold = &question.answers[0];
+                prop_assert_eq!(&paragraph.context[gold.bytes.start..gold.bytes.end], &gold.text);
+                let first = texts.iter().position(|text| paragraph.context.split(BREAK).next() == Some(text)).unwrap();
+                let run = first..first + paragraph.context.split(BREAK).count();
+                prop_assert!(run.contains(&p));
+                prop_assert_eq!(texts[run.clone()].join(BREAK), paragraph.context.as_str());
+                let length: usize = lengths[run.clone()].iter().sum();
+                prop_assert!(length <= tokens || run.len() == 1);
+                prop_assert!(run.start == 0 || length + lengths[run.start - 1] > tokens);
+                prop_assert!(run.end == lengths.len() || length + lengths[run.end] > tokens);
+            }
+        }
+    }
+
+    #[test]
+    fn answers_lie_anywhere() {
+        let lengths = [10; 201];
+        let mut counts = [0; 4]; // by the quarter of the document in which the paragraph stands
+        for seed in 0..2000 {
+            let share_before = random::fraction(seed, &[0, 100]);
+            let run = neighbours(&lengths, 100, 405, share_before);
+            assert_eq!(run.len(), 40);
+            counts[(100 - run.start) / 10] += 1;
+        }
+        assert!(counts.iter().all(|count| (400..600).contains(count)), "{counts:?}");
+    }
+
+    #[test]
+    fn nothing_changes_where_there_is_no_room() {
+        let short = article(&[5, 7, 9]);
+        let same = short.among_neighbours(0, 1, words).unwrap();
+        assert_eq!(same.questions().collect::<Vec<_>>(), short.questions().collect::<Vec<_>>());
+    }
+}

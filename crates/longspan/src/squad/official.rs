@@ -1,0 +1,128 @@
+//! evaluate-v2.0.py around its metrics: the files that it reads, and the figures as it prints them.
+
+use std::fmt::Write;
+
+use indexmap::IndexMap;
+use serde::de::DeserializeOwned;
+use serde_json::Number;
+
+use super::metrics::Scores;
+use super::ranking::{Ranked, Ranking};
+use crate::{Error, Result};
+
+/// Figures under their official keys, in the official order.
+pub type Figures = Vec<(String, Number)>;
+
+/// Predictions, texts by question id in the order of their file; the empty text says that there is no answer.
+pub type Predictions = IndexMap<String, String>;
+
+/// Null odds, or other scores of 'no answer', by question id in the order of their file.
+pub type NullOdds = IndexMap<String, f64>;
+
+/// Reads a file of predictions; `file` is its name in messages.
+///
+/// # Errors
+/// [`Error::Format`] where it is no JSON object of texts.
+pub fn parse_predictions(file: &str, json: &[u8]) -> Result<Predictions> {
+    parse(file, json, "predictions are an object of texts by question id")
+}
+
+/// Reads a file of null odds; `file` is its name in messages.
+///
+/// # Errors
+/// [`Error::Format`] where it is no JSON object of numbers.
+pub fn parse_null_odds(file: &str, json: &[u8]) -> Result<NullOdds> {
+    parse(file, json, "null odds are an object of numbers by question id")
+}
+
+fn parse<T: DeserializeOwned>(file: &str, json: &[u8], expected: &str) -> Result<IndexMap<String, T>> {
+    let format = |message: String| Error::Format { file: file.to_owned(), message };
+    if json.trim_ascii().is_empty() {
+        return Err(format(format!("empty: {expected}")));
+    }
+    serde_json::from_slice(json).map_err(|error| format(format!("{error}: {expected}")))
+}
+
+/// The odds of each scored question, in the order of the scores.
+///
+/// # Errors
+/// [`Error::Format`], about the file of odds `file`, where a question has none.
+pub fn odds_of(file: &str, scores: &Scores<'_>, null_odds: &NullOdds) -> Result<Vec<f64>> {
+    let missing = |id: &str| {
+        let message = format!("no null odds of question `{id}`, which has a prediction");
+        Error::Format { file: file.to_owned(), message }
+    };
+    let odds = |id: &str| null_odds.get(id).copied().ok_or_else(|| missing(id));
+    scores.questions.iter().map(|question| odds(question.id)).collect()
+}
+
+/// Ranks scored predictions by their null odds; equal odds stay in the order of the file of odds.
+pub fn rank(scores: &Scores<'_>, predictions: &Predictions, null_odds: &NullOdds) -> Ranking {
+    let scored: IndexMap<&str, _> = scores.questions.iter().map(|question| (question.id, question)).collect();
+    let ranked = null_odds.iter().filter_map(|(id, &null_odds)| {
+        let question = scored.get(id.as_str())?;
+        let predicted = predictions.get(id).is_some_and(|text| !text.is_empty());
+        Some(Ranked { has_answer: question.has_answer, predicted, score: question.score, null_odds })
+    });
+    Ranking::new(ranked.collect())
+}
+
+/// The figures as the script prints them: Python's `json.dumps(figures, indent=2)`.
+pub fn to_json(figures: &Figures) -> String {
+    let mut json = String::from("{");
+    for (i, (key, value)) in figures.iter().enumerate() {
+        let comma = if i == 0 { "" } else { "," };
+        let _ = write!(json, "{comma}\n  \"{key}\": {}", as_python_writes(value));
+    }
+    json + "\n}"
+}
+
+/// Python's `repr`: as Rust's, but exponents have a sign and two digits at least.
+fn as_python_writes(number: &Number) -> String {
+    let Some(value) = number.as_f64().filter(|_| number.is_f64()) else { return number.to_string() };
+    let shortest = format!("{value:?}");
+    let Some((digits, exponent)) = shortest.split_once('e') else { return shortest };
+    match exponent.strip_prefix('-') {
+        Some(negative) => format!("{digits}e-{negative:0>2}"),
+        None => format!("{digits}e+{exponent:0>2}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_python_writes_them() {
+        for (value, written) in [
+            (0.0, "0.0"),
+            (-0.0, "-0.0"),
+            (62.5, "62.5"),
+            (1e-4, "0.0001"),
+            (1e-5, "1e-05"),
+            (-1.25e-7, "-1.25e-07"),
+            (5e-324, "5e-324"),
+            (9007199254740993.0, "9007199254740992.0"),
+            (1e16, "1e+16"),
+            (1.7976931348623157e308, "1.7976931348623157e+308"),
+        ] {
+            assert_eq!(as_python_writes(&Number::from_f64(value).unwrap()), written);
+        }
+        assert_eq!(to_json(&vec![("total".into(), 3.into())]), "{\n  \"total\": 3\n}");
+        assert_eq!(to_json(&Vec::new()), "{\n}");
+    }
+
+    #[test]
+    fn predictions_keep_the_order_of_their_file() {
+        let read = parse_predictions("p.json", br#"{"b": "1", "a": "2", "b": "3"}"#).unwrap();
+        assert_eq!(read.into_iter().collect::<Vec<_>>(), [("b".into(), "3".into()), ("a".into(), "2".into())]);
+        for (json, said) in [
+            ("", "`p.json`: empty: predictions are an object of texts by question id"),
+            ("[]", "`p.json`: invalid type: sequence, expected a map at line 1 column 0: predictions are"),
+            (r#"{"a": 1}"#, "`p.json`: invalid type: integer `1`, expected a string at line 1 column 7: predictions"),
+        ] {
+            let error = parse_predictions("p.json", json.as_bytes()).unwrap_err().to_string();
+            assert!(error.starts_with(said), "{error}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What evaluate-v2.0.py makes of predictions and their null odds: the best thresholds, and the curves of precision and
+//! recall.
+//!
+//! Questions come in the order of their odds, those that are most surely answered first. Where odds are equal, the order
+//! of the file stays: the best threshold goes by single questions, the curves by groups of equal odds.
+
+use serde_json::Number;
+
+use super::metrics::Score;
+use super::official::Figures;
+
+/// A question as the curves see it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ranked {
+    /// Whether the data give it an answer.
+    pub has_answer: bool,
+    /// Whether the prediction has any text.
+    pub predicted: bool,
+    /// How good the prediction is, whatever the odds say.
+    pub score: Score,
+    /// The larger, the less likely is an answer. They may be probabilities too.
+    pub null_odds: f64,
+}
+
+/// Questions by their null odds, the least first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ranking {
+    questions: Vec<Ranked>,
+}
+
+/// The threshold at which a figure would be best.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BestThreshold {
+    /// The figure, in percent.
+    pub value: f64,
+    /// No answer where the odds are larger than this.
+    pub threshold: f64,
+}
+
+/// A curve of precision over recall.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PrecisionRecall {
+    /// (recall, precision) at every threshold, from 0 to 1; it begins at (0, 1).
+    pub points: Vec<(f64, f64)>,
+    /// The area under its steps, in percent.
+    pub average_precision: f64,
+}
+
+impl Ranking {
+    /// Ranks questions; equal odds leave them in their order.
+    pub fn new(mut questions: Vec<Ranked>) -> Self {
+        // Not by `total_cmp`: -0 and 0 are equal.
+        questions.sort_by(|a, b| a.null_odds.partial_cmp(&b.null_odds).unwrap_or(std::cmp::Ordering::Equal));
+        Self { questions }
+    }
+
+    /// The questions, the least odds first.
+    pub fn questions(&self) -> &[Ranked] {
+        &self.questions
+    }
+
+    /// How many of them have an answer.
+    pub fn has_answer(&self) -> usize {
+        self.questions.iter().filter(|question| question.has_answer).count()
+    }
+
+    /// The threshold that is best by `value` of the scores; 0 where none is better than never to answer.
+    pub fn best_threshold(&self, value: impl Fn(&Score) -> f64) -> BestThreshold {
+        let mut sum = (self.questions.len() - self.has_answer()) as f64;
+        let mut best = (sum, 0.0);
+        for question in &self.questions {
+            sum += match question {
+                Ranked { has_answer: true, score, .. } => value(score),
+                Ranked { predicted: true, .. } => -1.0,
+                _ => 0.0,
+            };
+            if sum > best.0 {
+                best = (sum, question.null_odds);
+            }
+        }
+        BestThreshold { value: 100.0 * best.0 / self.questions.len().max(1) as f64, threshold: best.1 }
+    }
+
+    /// Precision over recall, where `value` says how right a prediction is whose question has an answer. `None` where no
+    /// question has one.
+    pub fn precision_recall(&self, value: impl Fn(&Score) -> f64) -> Option<PrecisionRecall> {
+        let has_answer = self.has_answer();
+        if has_answer == 0 {
+            return None;
+        }
+        let mut points = vec![(0.0, 1.0)];
+        let (mut right, mut area) = (0.0, 0.0);
+        for (i, question) in self.questions.iter().enumerate() {
+            if question.has_answer {
+                right += value(&question.score);
+            }
+            // A threshold can only stand behind the last of equal odds.
+            if self.questions.get(i + 1).is_some_and(|next| next.null_odds == question.null_odds) {
+                continue;
+            }
+            let (precision, recall) = (right / (i + 1) as f64, right / has_answer as f64);
+            area += precision * (recall - points[points.len() - 1].0);
+            points.push((recall, precision));
+        }
+        Some(PrecisionRecall { points, average_precision: 100.0 * area })
+    }
+
+    /// The figures under the official keys, in the official order.
+    pub fn figures(&self) -> Figures {
+        let mut figures = Vec::new();
+        let mut add = |key: String, value: f64| figures.push((key, Number::from_f64(value).expect("a finite figure")));
+        for (name, value) in METRICS {
+            let BestThreshold { value, threshold } = self.best_threshold(value);
+            add(format!("best_{name}"), value);
+            add(format!("best_{name}_thresh"), threshold);
+        }
+        for (name, value) in METRICS.into_iter().chain([ORACLE]) {
+            if let Some(curve) = self.precision_recall(value) {
+                add(format!("pr_{name}_ap"), curve.average_precision);
+            }
+        }
+        figures
+    }
+}
+
+type Metric = (&'static str, fn(&Score) -> f64);
+
+/// The two figures of a prediction.
+pub const METRICS: [Metric; 2] = [("exact", |score| score.exact), ("f1", |score| score.f1)];
+
+/// As if every prediction were right that could be: how well the odds tell questions with an answer from those without.
+pub const ORACLE: Metric = ("oracle", |_| 1.0);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ranking(questions: &[(f64, bool, f64)]) -> Ranking {
+        let ranked = |&(null_odds, has_answer, f1): &(f64, bool, f64)| Ranked {
+            has_answer,
+            predicted: true,
+            score: Score { exact: f1.floor(), f1 },
+            null_odds,
+        };
+        Ranking::new(questions.iter().map(ranked).collect())
+    }
+
+    #[test]
+    fn a_threshold_may_stand_within_equal_odds_but_no_point_of_a_curve() {
+        let ranking = ranking(&[(1.0, true, 1.0), (-1.0, true, 0.5), (1.0, false, 0.0), (2.0, true, 1.0)]);
+        let best = |value: f64, threshold: f64| BestThreshold { value, threshold };
+        assert_eq!(ranking.best_threshold(|score| score.f1), best(62.5, 1.0));
+        let curve = ranking.precision_recall(|score| score.f1).unwrap();
+        assert_eq!(curve.points, [(0.0, 1.0), (0.5 / 3.0, 0.5), (0.5, 0.5), (2.5 / 3.0, 0.625)]);
+    }
+
+    #[test]
+    fn without_questions_there_is_nothing_to_rank() {
+        let none = ranking(&[]);
+        assert_eq!(none.best_threshold(|score| score.f1), BestThreshold { value: 0.0, threshold: 0.0 });
+        assert_eq!(none.precision_recall(|score| score.f1), None);
+        assert_eq!(ranking(&[(0.0, false, 0.0)]).figures().len(), 4);
+    }
+}
