@@ -16,26 +16,10 @@ use std::path::PathBuf;
 
 use self::cache::Cached;
 use self::client::Client;
-use crate::checkpoint::{WEIGHTS, WEIGHTS_WANTED, Weights};
+use crate::checkpoint::{CONFIG, FILES, LONGSPAN, WEIGHTS, WEIGHTS_WANTED, Weights};
 use crate::error::HubFault;
 use crate::{Error, Result};
 
-const CONFIG: &str = "config.json";
-const LONGSPAN: &str = "longspan.json";
-/// Files beside the weights, each brought where the model has it. `README.md` states the licence.
-/// The last one tells that all before it were looked for: see [`Cached::is_settled`].
-const FILES: [&str; 10] = [
-    CONFIG,
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "vocab.txt",
-    "README.md",
-    LONGSPAN,
-];
 /// The ways to store a vocabulary: one of them must be complete.
 const VOCABULARIES: [&[&str]; 3] = [&["tokenizer.json"], &["vocab.json", "merges.txt"], &["vocab.txt"]];
 

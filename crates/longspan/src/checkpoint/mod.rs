@@ -13,6 +13,7 @@
 //! | copies of tensors that are stored out of order | as many bytes as the file has |
 
 mod bytes;
+mod files;
 mod foreign;
 mod pickle;
 mod safetensors;
@@ -36,6 +37,25 @@ use crate::{Error, Result};
 const FILE_BYTES_MAX: u64 = 64 << 20;
 /// The most shards that one index may name.
 const SHARDS_MAX: usize = 1024;
+
+/// Sizes of the model.
+pub(crate) const CONFIG: &str = "config.json";
+/// Longspan's own settings of it.
+pub(crate) const LONGSPAN: &str = "longspan.json";
+/// The files that may stand beside the weights. `README.md` states the licence. [`LONGSPAN`] is the last one: when the
+/// hub's cache has settled it, all before it were looked for.
+pub(crate) const FILES: [&str; 10] = [
+    CONFIG,
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "vocab.txt",
+    "README.md",
+    LONGSPAN,
+];
 
 /// The files that may hold the weights: the first that is there is taken.
 pub(crate) const WEIGHTS: [Weights; 4] = [
@@ -114,7 +134,7 @@ impl Source {
     /// [`Error::MissingFile`] where there is none, and what [`Config::from_json`] says.
     pub fn config(&self) -> Result<Config> {
         let missing = || Error::MissingFile { checkpoint: self.to_string(), wanted: "`config.json`" };
-        Config::from_json(&self.read("config.json")?.ok_or_else(missing)?)
+        Config::from_json(&self.read(CONFIG)?.ok_or_else(missing)?)
     }
 
     /// One file of weights, mapped or borrowed.

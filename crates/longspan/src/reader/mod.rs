@@ -17,7 +17,7 @@ mod windows;
 use std::path::Path;
 
 pub use options::{GlobalAttention, ReadOptions, SpanList};
-pub use settings::Settings;
+pub use settings::{Calibration, Logistic, Settings};
 
 use crate::checkpoint::{Source, Tensors};
 use crate::hub::{self, Repository};
@@ -51,6 +51,11 @@ impl<'a> Document<'a> {
     pub fn tokens(&self) -> usize {
         self.tokens.ids.len()
     }
+
+    /// How many of its tokens end at or before a byte of the text.
+    pub fn tokens_before(&self, byte: usize) -> usize {
+        self.tokens.spans.partition_point(|&(_, end)| end as usize <= byte)
+    }
 }
 
 /// What one document says to one question.
@@ -60,7 +65,8 @@ pub struct Answer {
     pub answered: bool,
     /// The best spans, best first, none overlapping another. Listed on abstention too.
     pub spans: Vec<Span>,
-    /// e^n / (e^n + Σ e^S), where n is the least null score of a window and the sum is over all admissible spans.
+    /// e^n / (e^n + Σ e^S), where n is the least null score of a window and the sum is over all admissible spans. For a
+    /// calibrated checkpoint: the probability that people find no answer.
     pub no_answer_score: f64,
     /// n − max S: above the threshold there is no answer.
     pub null_odds: f64,
@@ -92,7 +98,8 @@ impl Answer {
 pub struct Span {
     /// Its place: `text[start..end]` is the answer, without white space at its ends.
     pub bytes: ByteSpan,
-    /// e^S / (e^n + Σ e^S), S being the sum of the two logits.
+    /// e^S / (e^n + Σ e^S), S being the sum of the two logits. For a calibrated checkpoint: the probability that the span
+    /// is an answer that people give, see [`Calibration`].
     pub score: f64,
     /// Logit of its first token as a start.
     pub start_logit: f32,
@@ -147,6 +154,16 @@ impl Reader {
     /// The checkpoint's own settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The same reader with other settings than the checkpoint's own.
+    pub fn with_settings(self, settings: Settings) -> Self {
+        Self { settings, ..self }
+    }
+
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
     }
 
     /// Asks one document one question.

@@ -1,6 +1,6 @@
 //! How documents are read: what the caller asks for, made into a plan for one question.
 
-use super::Settings;
+use super::{Calibration, Settings};
 use crate::config::Config;
 use crate::{Error, Result};
 
@@ -61,6 +61,7 @@ pub(super) struct Plan {
     pub doc_stride: usize,
     pub max_answer_length: usize,
     pub threshold: f64,
+    pub calibration: Option<Calibration>,
     pub spans: SpanList,
 }
 
@@ -102,7 +103,8 @@ impl Plan {
             return Err(Error::Option("null_score_diff_threshold NaN: expected a number".into()));
         }
         check_list(&options.global_attention, max_tokens)?;
-        Ok(Self { separators, room, doc_stride, max_answer_length, threshold, spans: options.spans })
+        let calibration = settings.calibration.clone();
+        Ok(Self { separators, room, doc_stride, max_answer_length, threshold, calibration, spans: options.spans })
     }
 }
 

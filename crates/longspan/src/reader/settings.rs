@@ -1,14 +1,12 @@
 //! `longspan.json`: Longspan's own settings of a checkpoint, beside its `config.json`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::Source;
+use crate::checkpoint::{LONGSPAN, Source};
 use crate::{Error, Result};
 
-const FILE: &str = "longspan.json";
-
 /// What a checkpoint says about how it is to be asked. Every key may be left out, and so may the file.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// No answer when `null_odds` is larger than this. Default 0.
@@ -17,21 +15,77 @@ pub struct Settings {
     pub max_answer_length: usize,
     /// Separators between question and document: 2, or 1 for allenai's TriviaQA checkpoints. Default 2.
     pub separators: usize,
+    /// How scores become probabilities of being right; without it they are shares of the model's belief.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
+}
+
+/// How the scores of a checkpoint become probabilities of being right.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// That a span is, to the letter, an answer that people gave.
+    pub score: Logistic,
+    /// That people found no answer.
+    pub no_answer_score: Logistic,
+    /// The data that it was fitted on, in words.
+    pub fitted_on: String,
+}
+
+/// σ(a·logit(score) + b·ln(windows) + c), where σ is the logistic function and logit its inverse.
+///
+/// With a alone this is temperature scaling; the windows are in it because the sum under a score grows with the document,
+/// and c because models are trained on another share of questions without an answer. Platt, "Probabilistic outputs for
+/// support vector machines" (1999).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Logistic {
+    /// a.
+    pub logit: f64,
+    /// b.
+    pub ln_windows: f64,
+    /// c.
+    pub constant: f64,
+}
+
+/// Scores nearer to 0 or 1 than f64 can tell count as this far away.
+const LOGIT_MAX: f64 = 36.0;
+
+impl Logistic {
+    /// The probability for a score of a document in so many windows.
+    ///
+    /// ```
+    /// use longspan::reader::Logistic;
+    /// let unchanged = Logistic { logit: 1.0, ln_windows: 0.0, constant: 0.0 };
+    /// assert!((unchanged.probability(0.3, 7) - 0.3).abs() < 1e-12);
+    /// ```
+    pub fn probability(&self, score: f64, windows: usize) -> f64 {
+        let [logit, ln_windows] = Self::features(score, windows);
+        1.0 / (1.0 + (-(self.logit * logit + self.ln_windows * ln_windows + self.constant)).exp())
+    }
+
+    /// logit(score) and ln(windows).
+    pub(crate) fn features(score: f64, windows: usize) -> [f64; 2] {
+        [(score / (1.0 - score)).ln().clamp(-LOGIT_MAX, LOGIT_MAX), (windows as f64).ln()]
+    }
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { null_score_diff_threshold: 0.0, max_answer_length: 30, separators: 2 }
+        Self { null_score_diff_threshold: 0.0, max_answer_length: 30, separators: 2, calibration: None }
     }
 }
 
 impl Settings {
+    /// Name of the file.
+    pub const FILE: &str = LONGSPAN;
+
     /// The settings of a checkpoint.
     ///
     /// # Errors
     /// As [`Settings::from_json`], and when the file cannot be read.
     pub fn load(source: &Source) -> Result<Self> {
-        source.read(FILE)?.map_or(Ok(Self::default()), |json| Self::from_json(&json))
+        source.read(Self::FILE)?.map_or(Ok(Self::default()), |json| Self::from_json(&json))
     }
 
     /// Reads and checks the content of a `longspan.json`.
@@ -40,7 +94,7 @@ impl Settings {
     /// [`Error::Format`] when the JSON is malformed, a value makes no sense, or a key is not known: a setting is never
     /// silently left out.
     pub fn from_json(json: &[u8]) -> Result<Self> {
-        let wrong = |message: String| Error::Format { file: FILE.into(), message };
+        let wrong = |message: String| Error::Format { file: Self::FILE.into(), message };
         let settings: Self = serde_json::from_slice(json).map_err(|e| wrong(e.to_string()))?;
         let Self { max_answer_length, separators, .. } = settings;
         if max_answer_length == 0 {
@@ -50,6 +104,11 @@ impl Settings {
             return Err(wrong(format!("separators {separators}: expected 1 or 2")));
         }
         Ok(settings)
+    }
+
+    /// The content of a `longspan.json` with these settings.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("finite numbers and text") + "\n"
     }
 }
 
@@ -66,10 +125,32 @@ mod tests {
             (r#"{"separators": 3}"#, "separators 3: expected 1 or 2"),
             (r#"{"max_answer_length": 0}"#, "max_answer_length 0"),
             (r#"{"treshold": 1}"#, "unknown field `treshold`"),
+            (r#"{"calibration": {"score": {"logit": 1}}}"#, "missing field `ln_windows`"),
             ("", "EOF"),
         ] {
             let error = Settings::from_json(json.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(message), "{json}: {error}");
         }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let score = Logistic { logit: 0.9, ln_windows: -0.1234567890123, constant: 1e-7 };
+        let calibration = Calibration { score, no_answer_score: score, fitted_on: "a \"file\"".into() };
+        let settings =
+            Settings { null_score_diff_threshold: -1.5, calibration: Some(calibration), ..Default::default() };
+        assert_eq!(Settings::from_json(settings.to_json().as_bytes()).unwrap(), settings);
+        let plain = Settings::default();
+        assert_eq!(Settings::from_json(plain.to_json().as_bytes()).unwrap(), plain);
+    }
+
+    #[test]
+    fn probabilities_rise_with_the_score_and_stay_between_0_and_1() {
+        let logistic = Logistic { logit: 2.0, ln_windows: -1.0, constant: 0.5 };
+        let scores = [0.0, 1e-300, 1e-9, 0.2, 0.5, 0.9, 1.0 - 1e-9, 1.0];
+        let found = scores.map(|score| logistic.probability(score, 3));
+        assert!(found.windows(2).all(|pair| pair[0] <= pair[1]), "{found:?}");
+        assert!(found.iter().all(|p| (0.0..=1.0).contains(p)), "{found:?}");
+        assert!(logistic.probability(0.5, 9) < logistic.probability(0.5, 3));
     }
 }

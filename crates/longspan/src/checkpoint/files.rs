@@ -1,0 +1,123 @@
+//! The files that make up a checkpoint: all of them copied, or summed up.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use super::{FILES, Index, Source, WEIGHTS, WEIGHTS_WANTED, bytes, find};
+use crate::{Error, Result};
+
+impl Source {
+    /// Copies the checkpoint into a folder, which is made where it is missing; files of the same names are replaced.
+    ///
+    /// # Errors
+    /// [`Error::MissingFile`] where the checkpoint has no weights, [`Error::Read`] and [`Error::Write`].
+    pub fn copy_to(&self, folder: &Path) -> Result<()> {
+        fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
+        for name in self.files()? {
+            let to = folder.join(&name);
+            let failed = |source| Error::Write { path: to.clone(), source };
+            let mut out = File::create(&to).map_err(failed)?;
+            self.each_piece(&name, &mut |piece| out.write_all(piece).map_err(failed))?;
+            out.sync_all().map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// CRC-32 of all its files but the model card: another one tells that it may answer otherwise.
+    ///
+    /// # Errors
+    /// [`Error::MissingFile`] where the checkpoint has no weights, and [`Error::Read`].
+    pub fn checksum(&self) -> Result<u32> {
+        let mut sum = crc32fast::Hasher::new();
+        for name in self.files()?.iter().filter(|name| *name != "README.md") {
+            sum.update(name.as_bytes());
+            self.each_piece(name, &mut |piece| {
+                sum.update(piece);
+                Ok(())
+            })?;
+        }
+        Ok(sum.finalize())
+    }
+
+    /// Names of the files that are there, the weights' shards among them.
+    fn files(&self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        for name in FILES {
+            if self.has(name)? {
+                names.push(name.to_owned());
+            }
+        }
+        for weights in &WEIGHTS {
+            if !self.has(weights.file)? {
+                continue;
+            }
+            names.push(weights.file.to_owned());
+            if weights.sharded {
+                let index = self.read(weights.file)?.unwrap_or_default();
+                let index = Index::parse(&index).map_err(|message| self.format_error(weights.file, message))?;
+                names.extend(index.shards().into_iter().map(str::to_owned));
+            }
+            return Ok(names);
+        }
+        Err(Error::MissingFile { checkpoint: self.to_string(), wanted: WEIGHTS_WANTED })
+    }
+
+    fn has(&self, name: &str) -> Result<bool> {
+        match self {
+            Source::Memory(files) => Ok(find(files, name).is_some()),
+            Source::Folder(folder) => Ok(bytes::open_file(folder, &folder.join(name))?.is_some()),
+        }
+    }
+
+    /// Gives the content of a file piece by piece.
+    fn each_piece(&self, name: &str, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let folder = match self {
+            Source::Memory(files) => return take(find(files, name).unwrap_or_default()),
+            Source::Folder(folder) => folder,
+        };
+        let path = folder.join(name);
+        let failed = |source: io::Error| Error::Read { path: path.clone(), source };
+        let mut file = File::open(&path).map_err(failed)?;
+        let mut piece = vec![0; 1 << 20];
+        loop {
+            match file.read(&mut piece).map_err(failed)? {
+                0 => return Ok(()),
+                length => take(&piece[..length])?,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: Source = Source::Memory(&[("config.json", b"{}"), ("other", b"x"), ("pytorch_model.bin", b"w")]);
+
+    #[test]
+    fn a_copy_has_the_files_of_the_checkpoint_and_its_checksum() {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = folder.path().join("a/b");
+        SMALL.copy_to(&copy).unwrap();
+        let mut names: Vec<_> = fs::read_dir(&copy).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["config.json", "pytorch_model.bin"]);
+        let copied = Source::Folder(copy.clone());
+        assert_eq!(copied.checksum().unwrap(), SMALL.checksum().unwrap());
+        fs::write(copy.join("README.md"), "card").unwrap();
+        assert_eq!(copied.checksum().unwrap(), SMALL.checksum().unwrap());
+        fs::write(copy.join("longspan.json"), "{}").unwrap();
+        assert_ne!(copied.checksum().unwrap(), SMALL.checksum().unwrap());
+    }
+
+    #[test]
+    fn shards_belong_to_it_and_weights_must() {
+        const INDEX: &[u8] = br#"{"weight_map": {"a": "m-1.safetensors", "b": "m-2.safetensors"}}"#;
+        let sharded = Source::Memory(&[("model.safetensors.index.json", INDEX)]);
+        let names = ["model.safetensors.index.json", "m-1.safetensors", "m-2.safetensors"];
+        assert_eq!(sharded.files().unwrap(), names);
+        let none = Source::Memory(&[("config.json", b"{}")]);
+        assert!(matches!(none.checksum(), Err(Error::MissingFile { .. })));
+    }
+}

@@ -1,0 +1,96 @@
+//! How right the answers are when only the surest are given: risk over coverage.
+//!
+//! A threshold answers the questions whose null odds are not above it. Its coverage is their share of all questions, those
+//! without an answer included; its precision is the share of the answers that are right; its risk is what is left.
+//! El-Yaniv, Wiener, "On the foundations of noise-free selective classification" (2010).
+
+use crate::squad::ranking::Ranking;
+
+/// What a threshold gives.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Coverage {
+    /// The threshold: no answer where the odds are larger.
+    pub threshold: f64,
+    /// Share of the questions that are answered.
+    pub coverage: f64,
+    /// Share of the answers that are right to the letter.
+    pub precision: f64,
+    /// Mean F1 of the answers, from 0 to 1.
+    pub f1: f64,
+}
+
+/// Every threshold that gives other answers than the one before, from few answers to all.
+pub fn coverage(ranking: &Ranking) -> Vec<Coverage> {
+    let questions = ranking.questions();
+    let (mut answers, mut exact, mut f1) = (0, 0.0, 0.0);
+    let mut curve = Vec::new();
+    for (i, question) in questions.iter().enumerate() {
+        if question.predicted {
+            answers += 1;
+            exact += question.score.exact;
+            f1 += question.score.f1;
+        }
+        let last_of_its_odds = questions.get(i + 1).is_none_or(|next| next.null_odds != question.null_odds);
+        if last_of_its_odds && question.predicted {
+            let count = f64::from(answers);
+            let coverage = count / questions.len() as f64;
+            curve.push(Coverage { threshold: question.null_odds, coverage, precision: exact / count, f1: f1 / count });
+        }
+    }
+    curve
+}
+
+/// The mean risk over all coverages that the curve reaches: the area under risk over coverage.
+pub fn risk_area(curve: &[Coverage]) -> f64 {
+    let mut before = 0.0;
+    let step = |point: &Coverage| {
+        let width = point.coverage - before;
+        before = point.coverage;
+        width * (1.0 - point.precision)
+    };
+    let area: f64 = curve.iter().map(step).sum();
+    area / curve.last().map_or(1.0, |last| last.coverage)
+}
+
+/// The point of the least coverage that is at least `share`.
+pub fn at_coverage(curve: &[Coverage], share: f64) -> Option<Coverage> {
+    curve.get(curve.partition_point(|point| point.coverage < share)).copied()
+}
+
+/// The point of the largest coverage whose precision is at least `precision`.
+pub fn for_precision(curve: &[Coverage], precision: f64) -> Option<Coverage> {
+    curve.iter().rev().find(|point| point.precision >= precision).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::squad::metrics::Score;
+    use crate::squad::ranking::Ranked;
+
+    #[test]
+    fn the_curve_is_that_of_counting() {
+        let ranked = |(null_odds, exact, predicted)| Ranked {
+            has_answer: true,
+            predicted,
+            score: Score { exact, f1: exact },
+            null_odds,
+        };
+        let questions = [(-2.0, 1.0, true), (-1.0, 0.0, true), (-1.0, 1.0, true), (0.0, 0.0, false), (3.0, 0.0, true)];
+        let ranking = Ranking::new(questions.map(ranked).into());
+        let curve = coverage(&ranking);
+        // By hand: how many of the five are answered, and right, at each threshold.
+        let expected = [(-2.0, 1.0, 1.0), (-1.0, 3.0, 2.0), (3.0, 4.0, 2.0)];
+        assert_eq!(curve.len(), expected.len());
+        for (point, (threshold, answers, right)) in curve.iter().zip(expected) {
+            assert_eq!((point.threshold, point.coverage, point.precision), (threshold, answers / 5.0, right / answers));
+        }
+        let area = (1.0 * 0.0 + 2.0 / 3.0 + 0.5) / 4.0;
+        assert!((risk_area(&curve) - area).abs() < 1e-12);
+        assert_eq!(at_coverage(&curve, 0.3), Some(curve[1]));
+        assert_eq!(at_coverage(&curve, 0.9), None);
+        assert_eq!(for_precision(&curve, 0.6), Some(curve[1]));
+        assert_eq!(for_precision(&curve, 1.1), None);
+        assert_eq!(risk_area(&[]), 0.0);
+    }
+}

@@ -1,0 +1,186 @@
+//! Scores made probabilities of being right, and what that is worth on articles that were not fitted on.
+
+use crate::reader::Logistic;
+
+/// A score, and whether what it is about was right.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sample {
+    /// As a checkpoint without calibration gives it.
+    pub score: f64,
+    /// Windows that the document was read in.
+    pub windows: usize,
+    /// Whether it was right.
+    pub right: bool,
+    /// Its article: samples of one article are never on both sides of a fold.
+    pub article: usize,
+}
+
+/// Folds of [`held_out`], where there are as many articles.
+pub const FOLDS: usize = 10;
+
+/// How strongly the coefficients are held to those that leave scores as they are, in samples: what the data say nothing
+/// about, such as windows where every document has one, stays.
+const HOLD: f64 = 1.0;
+
+/// Newton's method ends when no coefficient moves by more.
+const STEP_MIN: f64 = 1e-10;
+const STEPS_MAX: usize = 100;
+
+/// The fit of largest likelihood.
+///
+/// Newton's method on the logistic loss, which is convex: Hastie, Tibshirani, Friedman, "The elements of statistical
+/// learning", section 4.4.1.
+pub fn fit(samples: &[Sample]) -> Logistic {
+    let unchanged = [1.0, 0.0, 0.0];
+    let mut w = unchanged;
+    for _ in 0..STEPS_MAX {
+        // Gradient and Hessian of the loss, begun with those of the hold.
+        let mut gradient: [f64; 3] = std::array::from_fn(|i| HOLD * (w[i] - unchanged[i]));
+        let mut hessian: [[f64; 3]; 3] =
+            std::array::from_fn(|i| std::array::from_fn(|j| if i == j { HOLD } else { 0.0 }));
+        for sample in samples {
+            let [logit, ln_windows] = Logistic::features(sample.score, sample.windows);
+            let x = [logit, ln_windows, 1.0];
+            let p = logistic(w).probability(sample.score, sample.windows);
+            for i in 0..3 {
+                gradient[i] += (p - f64::from(u8::from(sample.right))) * x[i];
+                for j in 0..3 {
+                    hessian[i][j] += p * (1.0 - p) * x[i] * x[j];
+                }
+            }
+        }
+        let step = solve(hessian, gradient);
+        // A full step may overshoot where the curvature is small; two logits at a time never did.
+        let length = step.iter().fold(0.0_f64, |most, part| most.max(part.abs()));
+        let share = if length > 2.0 { 2.0 / length } else { 1.0 };
+        w = std::array::from_fn(|i| w[i] - share * step[i]);
+        if length <= STEP_MIN {
+            break;
+        }
+    }
+    logistic(w)
+}
+
+fn logistic([logit, ln_windows, constant]: [f64; 3]) -> Logistic {
+    Logistic { logit, ln_windows, constant }
+}
+
+/// x of a·x = b, where a is symmetric and positive definite: Gauss's elimination needs no pivots.
+fn solve(mut a: [[f64; 3]; 3], mut b: [f64; 3]) -> [f64; 3] {
+    for i in 0..3 {
+        for j in i + 1..3 {
+            let factor = a[j][i] / a[i][i];
+            let above = a[i];
+            a[j].iter_mut().zip(above).for_each(|(below, above)| *below -= factor * above);
+            b[j] -= factor * b[i];
+        }
+    }
+    let mut x = [0.0; 3];
+    for i in (0..3).rev() {
+        let known: f64 = (i + 1..3).map(|j| a[i][j] * x[j]).sum();
+        x[i] = (b[i] - known) / a[i][i];
+    }
+    x
+}
+
+/// The fold of each article, for samples or questions: articles in turn.
+pub fn fold(article: usize, folds: usize) -> usize {
+    article % folds
+}
+
+/// Into how many folds so many articles go; none where there are not two.
+pub fn folds(articles: usize) -> Option<usize> {
+    (articles > 1).then(|| FOLDS.min(articles))
+}
+
+/// The probability of each sample by a fit on the other folds.
+pub fn held_out(samples: &[Sample], folds: usize) -> Vec<f64> {
+    let fits: Vec<Logistic> = (0..folds)
+        .map(|held| {
+            let others = samples.iter().filter(|sample| fold(sample.article, folds) != held);
+            fit(&others.copied().collect::<Vec<_>>())
+        })
+        .collect();
+    samples.iter().map(|sample| fits[fold(sample.article, folds)].probability(sample.score, sample.windows)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random;
+
+    /// Samples that are right as often as `truth` says.
+    fn samples(truth: &Logistic, count: u64) -> Vec<Sample> {
+        let sample = |i: u64| {
+            let (score, windows) = (random::fraction(1, &[i, 0]), 1 + (random::number(1, &[i, 1]) % 9) as usize);
+            let right = random::fraction(1, &[i, 2]) < truth.probability(score, windows);
+            Sample { score, windows, right, article: (i % 17) as usize }
+        };
+        (0..count).map(sample).collect()
+    }
+
+    #[test]
+    fn the_truth_is_found() {
+        let truth = Logistic { logit: 0.6, ln_windows: -0.5, constant: 0.8 };
+        let found = fit(&samples(&truth, 40_000));
+        for (found, truth) in
+            [(found.logit, truth.logit), (found.ln_windows, truth.ln_windows), (found.constant, truth.constant)]
+        {
+            assert!((found - truth).abs() < 0.05, "{found} for {truth}");
+        }
+    }
+
+    #[test]
+    fn the_gradient_is_zero_at_the_fit() {
+        let samples = samples(&Logistic { logit: 1.5, ln_windows: 0.2, constant: -1.0 }, 300);
+        let found = fit(&samples);
+        let loss = |w: [f64; 3]| {
+            let of = |sample: &Sample| {
+                let p = logistic(w).probability(sample.score, sample.windows);
+                -(if sample.right { p } else { 1.0 - p }).ln()
+            };
+            let held = (w[0] - 1.0).powi(2) + w[1].powi(2) + w[2].powi(2);
+            samples.iter().map(of).sum::<f64>() + HOLD / 2.0 * held
+        };
+        let w = [found.logit, found.ln_windows, found.constant];
+        for i in 0..3 {
+            let moved = |by: f64| std::array::from_fn(|j| w[j] + if i == j { by } else { 0.0 });
+            let slope = (loss(moved(1e-4)) - loss(moved(-1e-4))) / 2e-4;
+            assert!(slope.abs() < 1e-4, "{slope} along {i}");
+        }
+    }
+
+    #[test]
+    fn what_the_data_do_not_say_stays() {
+        let unchanged = Logistic { logit: 1.0, ln_windows: 0.0, constant: 0.0 };
+        assert_eq!(fit(&[]), unchanged);
+        let all_right: Vec<_> =
+            samples(&unchanged, 500).into_iter().map(|sample| Sample { right: true, windows: 1, ..sample }).collect();
+        let found = fit(&all_right);
+        assert_eq!(found.ln_windows, 0.0);
+        assert!(found.probability(0.5, 1) > 0.9 && found.constant.is_finite(), "{found:?}");
+        let extreme = [0.0, 1.0, 1e-320, 1.0 - 1e-16].map(|score| Sample {
+            score,
+            windows: 1000,
+            right: score < 0.5,
+            article: 0,
+        });
+        assert!(fit(&extreme).logit.is_finite());
+    }
+
+    #[test]
+    fn a_sample_is_judged_by_fits_on_other_articles() {
+        let truth = Logistic { logit: 0.6, ln_windows: -0.5, constant: 0.8 };
+        let mut samples = samples(&truth, 1000);
+        let before = held_out(&samples, 10);
+        // Whatever happens within fold 3 changes nothing there, and something elsewhere.
+        for sample in samples.iter_mut().filter(|sample| fold(sample.article, 10) == 3) {
+            sample.right = !sample.right;
+        }
+        let after = held_out(&samples, 10);
+        for ((sample, before), after) in samples.iter().zip(before).zip(after) {
+            assert_eq!(before == after, fold(sample.article, 10) == 3);
+        }
+        assert_eq!((folds(0), folds(1), folds(2), folds(99)), (None, None, Some(2), Some(FOLDS)));
+    }
+}

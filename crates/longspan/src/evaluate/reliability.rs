@@ -1,0 +1,60 @@
+//! Whether scores are probabilities: how often what has a score of 0.8 is right.
+
+/// Statements of about one confidence.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bin {
+    /// How many there are.
+    pub count: usize,
+    /// Their mean confidence.
+    pub confidence: f64,
+    /// The share of them that is right.
+    pub right: f64,
+}
+
+/// A reliability diagram.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reliability {
+    /// The least confident first.
+    pub bins: Vec<Bin>,
+    /// The mean distance of confidence from right, over all statements.
+    pub expected_calibration_error: f64,
+}
+
+/// Bins of a diagram.
+pub const BINS: usize = 15;
+
+/// Divides statements, given as confidence and how right each is, into [`BINS`] bins of equal mass.
+///
+/// Naeini, Cooper, Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning" (AAAI 2015); with bins of
+/// equal mass as in Nixon et al., "Measuring calibration in deep learning" (2019).
+pub fn reliability(mut statements: Vec<(f64, f64)>) -> Reliability {
+    statements.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let bins = BINS.min(statements.len());
+    let bin = |b: usize| {
+        let part = &statements[b * statements.len() / bins..(b + 1) * statements.len() / bins];
+        let mean = |value: fn(&(f64, f64)) -> f64| part.iter().map(value).sum::<f64>() / part.len() as f64;
+        Bin { count: part.len(), confidence: mean(|statement| statement.0), right: mean(|statement| statement.1) }
+    };
+    let bins: Vec<Bin> = (0..bins).map(bin).collect();
+    let distance = |bin: &Bin| bin.count as f64 * (bin.confidence - bin.right).abs();
+    let expected_calibration_error = bins.iter().map(distance).sum::<f64>() / statements.len().max(1) as f64;
+    Reliability { bins, expected_calibration_error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bins_have_equal_mass_and_the_error_is_their_mean_distance() {
+        let statements = (0..31).map(|i| (f64::from(i) / 31.0, f64::from(i % 2))).collect();
+        let found = reliability(statements);
+        assert_eq!(found.bins.len(), BINS);
+        assert!(found.bins.iter().all(|bin| (2..=3).contains(&bin.count)));
+        assert_eq!(found.bins.iter().map(|bin| bin.count).sum::<usize>(), 31);
+        let two = reliability(vec![(0.9, 1.0), (0.2, 1.0)]);
+        assert_eq!(two.bins[0], Bin { count: 1, confidence: 0.2, right: 1.0 });
+        assert!((two.expected_calibration_error - 0.45).abs() < 1e-12);
+        assert_eq!(reliability(Vec::new()).expected_calibration_error, 0.0);
+    }
+}
