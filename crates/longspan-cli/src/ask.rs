@@ -26,10 +26,7 @@ pub enum Status {
 
 /// Runs the command.
 pub fn run(args: &AskArgs) -> Result<Status> {
-    if let Some(threads) = args.threads {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into());
-        pool.build_global().with_context(|| format!("{threads} threads"))?;
-    }
+    args.machine.start_threads()?;
     if args.interactive {
         return interactive::run(args);
     }

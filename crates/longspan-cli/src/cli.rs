@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -43,6 +44,47 @@ Examples:
   git log | longspan ask \"Who fixed the parser?\" -
 
 Exit status: 0 when every question was answered, 1 when some had no answer, 2 on an error.";
+
+const EVAL_MORE: &str = "\
+Data are JSON in the form of SQuAD v1.1 or v2.0, plain or packed with gzip; several files count as one. Figures are those \
+of the official evaluate-v2.0.py, to the letter; --json prints what it prints. exact and f1 are those of the decisions at \
+the threshold in use, best_* and pr_* those of the best spans with their null odds. A question has an answer when the \
+data list one, whatever is_impossible says.
+
+With --out, a folder gets predictions.json (the decisions), predictions_best.json (always a span), null_odds.json, \
+nbest_predictions.json, report.json (everything that was measured), report.html (the same to look at, with the fifty most \
+confident mistakes), plots/ (as SVG and PNG), and answers.jsonl: what was answered so far, with which --resume goes on \
+after an interruption.
+
+--context-tokens puts every paragraph back among its neighbours of the same article, whole ones, until another would make \
+the document longer than N tokens; how much stands before it is drawn at random. Answers then lie anywhere in long \
+documents. A question without an answer in its own paragraph may be answered by a neighbour: some answers that count as \
+wrong are right.
+
+Predictions of another system are evaluated with --predictions, without a model: ids of the data that they lack are left \
+out, with a warning. The threshold is 1 then, as in the script. The tokenizer of -m measures lengths for the report.
+
+Examples:
+  longspan eval dev-v2.0.json
+  longspan eval -m mrm8488/longformer-base-4096-finetuned-squadv2 --context-tokens 3500 --out report dev-v2.0.json
+  longspan eval dev-v2.0.json --predictions predictions.json --null-odds null_odds.json --json";
+
+const CALIBRATE_MORE: &str = "\
+The model is asked the data as they are, and for each length of --context-tokens again with paragraphs among their \
+neighbours (1,000 questions each; --limit says how many of all kinds). From what it says are fitted: the threshold, at which F1 over all questions is best, or with \
+--target-precision the highest at which so many of the answers are right; and two functions \
+σ(a·logit(score) + b·ln(windows) + c), which make the score of a span the probability that it is right to the letter, and \
+no_answer_score the probability that there is no answer. They are written to longspan.json in the folder of the model, \
+where every command finds them; with --out the model is copied into that folder first.
+
+What it is worth is told for articles that were not fitted on: the articles are divided into ten folds, and each is judged \
+by what was fitted on the others. Calibrate on questions like those that will be asked, and not on data that the model \
+was trained on: it is too sure there.
+
+Examples:
+  longspan calibrate dev-v2.0.json -m my-model
+  longspan calibrate dev-v2.0.json --target-precision 0.9 --out calibrated
+  longspan ask -m calibrated \"Who signed the treaty?\" treaty.txt";
 
 const BENCH_MORE: &str = "\
 A run is one batch in one precision on one number of threads: --sequences inputs of so many random tokens, all of one \
@@ -86,6 +128,12 @@ pub enum Command {
     /// Ask documents a question
     #[command(after_long_help = ASK_MORE, override_usage = ASK_USAGE)]
     Ask(Box<AskArgs>),
+    /// Measure how good a model is on data in SQuAD's form
+    #[command(after_long_help = EVAL_MORE)]
+    Eval(Box<EvalArgs>),
+    /// Make the scores of a model probabilities of being right, and choose its threshold
+    #[command(after_long_help = CALIBRATE_MORE)]
+    Calibrate(Box<CalibrateArgs>),
     /// Show a model and this machine
     Info(InfoArgs),
     /// Measure how fast this machine runs a model
@@ -138,6 +186,17 @@ pub struct AskArgs {
     /// List every span above the threshold, as a search tool would
     #[arg(short, long)]
     all: bool,
+    /// How documents are read.
+    #[command(flatten)]
+    reading: ReadingArgs,
+    /// What it runs on.
+    #[command(flatten)]
+    pub machine: MachineArgs,
+}
+
+/// How documents are read.
+#[derive(Debug, Args)]
+pub struct ReadingArgs {
     /// Longest answer, in tokens [default: what the model says, else 30]
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, help_heading = READING)]
     max_answer_length: Option<usize>,
@@ -150,15 +209,20 @@ pub struct AskArgs {
     doc_stride: Option<usize>,
     /// Say 'no answer' when null_odds is above X; higher answers more often [default: what the model says, else 0]
     #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = threshold, help_heading = READING)]
-    threshold: Option<f64>,
+    pub threshold: Option<f64>,
     /// Tokens with global attention: `question`, `first`, `none`, or positions in the input such as `0,1,5`
     /// (0 is `<s>`, the question follows)
     #[arg(long, value_name = "WHICH", default_value = "question", value_parser = global_attention,
           help_heading = READING)]
     global_attention: GlobalAttention,
+}
+
+/// What it runs on.
+#[derive(Debug, Args)]
+pub struct MachineArgs {
     /// Threads to compute on [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=THREADS_MAX), help_heading = MACHINE)]
-    pub threads: Option<u16>,
+    threads: Option<u16>,
     /// Numbers to compute with
     #[arg(long, value_name = "WHICH", default_value = "auto", env = "LONGSPAN_PRECISION", hide_env_values = true,
           help_heading = MACHINE)]
@@ -167,6 +231,8 @@ pub struct AskArgs {
 
 const READING: &str = "How documents are read";
 const MACHINE: &str = "Machine";
+const DATA: &str = "Data";
+const WITHOUT: &str = "Without a model";
 const THREADS_MAX: i64 = 4096;
 
 impl AskArgs {
@@ -183,14 +249,36 @@ impl AskArgs {
 
     /// What the library needs to know of the options.
     pub fn read_options(&self) -> ReadOptions {
+        let spans = if self.all { SpanList::All } else { SpanList::Top(self.top_k.unwrap_or(1)) };
+        self.reading.options(spans)
+    }
+}
+
+impl ReadingArgs {
+    /// What the library needs to know of the options, for answers that list `spans`.
+    pub fn options(&self, spans: SpanList) -> ReadOptions {
         ReadOptions {
             max_tokens: self.max_tokens,
             doc_stride: self.doc_stride,
             max_answer_length: self.max_answer_length,
             null_score_diff_threshold: self.threshold,
-            spans: if self.all { SpanList::All } else { SpanList::Top(self.top_k.unwrap_or(1)) },
+            spans,
             global_attention: self.global_attention.clone(),
         }
+    }
+}
+
+impl MachineArgs {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// When they cannot be started.
+    pub fn start_threads(&self) -> anyhow::Result<()> {
+        if let Some(threads) = self.threads {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into());
+            pool.build_global().with_context(|| format!("{threads} threads"))?;
+        }
+        Ok(())
     }
 }
 
@@ -208,6 +296,99 @@ pub struct ModelArgs {
     /// Use no network: a model of the hub must be in the cache
     #[arg(long)]
     pub offline: bool,
+}
+
+/// Arguments of `longspan eval`.
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// The data: SQuAD v1.1 or v2.0, plain or gzip
+    #[arg(value_name = "DATA", required = true, value_hint = clap::ValueHint::FilePath)]
+    pub data: Vec<PathBuf>,
+    /// The model to measure.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Print the official figures only, as the official script prints them
+    #[arg(long)]
+    pub json: bool,
+    /// Write predictions, the report and its plots into this folder
+    #[arg(short, long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
+    /// Go on with the run in --out that was broken off
+    #[arg(long, requires = "out", conflicts_with = "predictions")]
+    pub resume: bool,
+    /// Spans that nbest_predictions.json lists for each question
+    #[arg(long, value_name = "N", default_value = "20", value_parser = count, allow_negative_numbers = true)]
+    pub n_best_size: usize,
+    /// What is asked.
+    #[command(flatten)]
+    pub chosen: ChosenArgs,
+    /// Put every paragraph among its neighbours, up to N tokens
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, help_heading = DATA,
+          conflicts_with = "predictions")]
+    pub context_tokens: Option<usize>,
+    /// Write the questions as they are asked to this file, so that another system can be asked the same
+    #[arg(long, value_name = "FILE", help_heading = DATA, value_hint = clap::ValueHint::FilePath,
+          conflicts_with = "predictions")]
+    pub save_data: Option<PathBuf>,
+    /// Evaluate these predictions instead of a model: JSON, texts by question id
+    #[arg(long, value_name = "FILE", help_heading = WITHOUT, value_hint = clap::ValueHint::FilePath)]
+    pub predictions: Option<PathBuf>,
+    /// Their null odds, or other scores of 'no answer': JSON, numbers by question id
+    #[arg(long, value_name = "FILE", help_heading = WITHOUT, value_hint = clap::ValueHint::FilePath,
+          requires = "predictions")]
+    pub null_odds: Option<PathBuf>,
+    /// How documents are read.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+    /// What it runs on.
+    #[command(flatten)]
+    pub machine: MachineArgs,
+}
+
+/// Which questions of the data are asked.
+#[derive(Debug, Args)]
+pub struct ChosenArgs {
+    /// Ask N questions only, drawn at random
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, help_heading = DATA)]
+    pub limit: Option<usize>,
+    /// Draw other questions and other neighbours
+    #[arg(long, value_name = "N", default_value = "1", help_heading = DATA)]
+    pub seed: u64,
+    /// Leave out and count what is wrong with the data
+    #[arg(long, help_heading = DATA)]
+    pub skip_bad: bool,
+}
+
+/// Arguments of `longspan calibrate`.
+#[derive(Debug, Args)]
+pub struct CalibrateArgs {
+    /// The data: SQuAD v2.0, plain or gzip
+    #[arg(value_name = "DATA", required = true, value_hint = clap::ValueHint::FilePath)]
+    pub data: Vec<PathBuf>,
+    /// The model to calibrate.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Copy the model into this folder and calibrate the copy; models of the hub and the one in the program need it
+    #[arg(short, long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
+    /// Choose the threshold at which this share of the answers is right, instead of the one of the best F1
+    #[arg(long, value_name = "P", value_parser = share)]
+    pub target_precision: Option<f64>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Which questions are asked.
+    #[command(flatten)]
+    pub chosen: ChosenArgs,
+    /// Ask again with paragraphs among their neighbours, up to so many tokens, in a comma list; 0 for none
+    #[arg(long, value_name = "N,N", value_delimiter = ',', default_value = "3500,8000", help_heading = DATA)]
+    pub context_tokens: Vec<usize>,
+    /// How documents are read.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+    /// What it runs on.
+    #[command(flatten)]
+    pub machine: MachineArgs,
 }
 
 /// Arguments of `longspan info`.
@@ -337,6 +518,10 @@ fn threshold(text: &str) -> Result<f64, String> {
         Ok(number) if !number.is_nan() => Ok(number),
         _ => Err("expected a number, such as 0, -2.5 or inf".into()),
     }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|share| *share > 0.0 && *share <= 1.0).ok_or_else(|| "expected a share such as 0.9".into())
 }
 
 fn global_attention(text: &str) -> Result<GlobalAttention, String> {

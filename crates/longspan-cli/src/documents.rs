@@ -51,26 +51,33 @@ pub fn name(path: &Path) -> String {
 /// # Errors
 /// When it cannot be read, is no UTF-8 text, or is empty.
 pub fn read(path: &Path) -> Result<String> {
-    let text = if is_stdin(path) {
-        let stdin = io::stdin();
-        if stdin.is_terminal() {
-            let _ = writeln!(io::stderr(), "reading the document from the terminal, Ctrl-D ends it");
-        }
-        decode("-", stdin.lock(), TEXT_BYTES_MAX)?
-    } else {
-        let name = name(path);
-        let failed =
-            |e: &io::Error| fault(format!("`{name}`: {}", io_message(e)), "check the path, and that you may read it");
-        if fs::metadata(path).map_err(|e| failed(&e))?.is_dir() {
-            return Err(fault(format!("`{name}`: a folder, not a file"), "give the files in it, such as FOLDER/*.txt"));
-        }
-        decode(&name, File::open(path).map_err(|e| failed(&e))?, TEXT_BYTES_MAX)?
-    };
+    let text = unpacked(path)?;
     if text.chars().all(|c| c.is_whitespace() || c == '\u{feff}') {
         let what = if text.is_empty() { "empty" } else { "empty but for white space" };
         return Err(fault(format!("`{}`: {what}", name(path)), "give a document with some text"));
     }
     Ok(text)
+}
+
+/// The text of a file or of standard input, unpacked, empty or not.
+///
+/// # Errors
+/// When it cannot be read or is no UTF-8 text.
+pub fn unpacked(path: &Path) -> Result<String> {
+    if is_stdin(path) {
+        let stdin = io::stdin();
+        if stdin.is_terminal() {
+            let _ = writeln!(io::stderr(), "reading the document from the terminal, Ctrl-D ends it");
+        }
+        return decode("-", stdin.lock(), TEXT_BYTES_MAX);
+    }
+    let name = name(path);
+    let failed =
+        |e: &io::Error| fault(format!("`{name}`: {}", io_message(e)), "check the path, and that you may read it");
+    if fs::metadata(path).map_err(|e| failed(&e))?.is_dir() {
+        return Err(fault(format!("`{name}`: a folder, not a file"), "give the files in it, such as FOLDER/*.txt"));
+    }
+    decode(&name, File::open(path).map_err(|e| failed(&e))?, TEXT_BYTES_MAX)
 }
 
 /// Unpacks and decodes; `name` is for messages.

@@ -51,6 +51,13 @@ pub fn report(error: &anyhow::Error) {
     let _ = anstream::stderr().write_all(lines.as_bytes());
 }
 
+/// Prints what is not as it should be, but ends nothing, to standard error.
+pub fn warn(message: &str) {
+    let yellow = AnsiColor::Yellow.on_default().bold();
+    let line = format!("{yellow}warning:{yellow:#} {}\n", printable(message));
+    let _ = anstream::stderr().write_all(line.as_bytes());
+}
+
 /// The causes from the outermost to the first that tells the whole: the library's messages include their sources.
 fn message(error: &anyhow::Error) -> String {
     let mut parts = Vec::new();

@@ -50,7 +50,7 @@ struct MachineInfo {
 
 /// Runs the command.
 pub fn run(args: &InfoArgs) -> Result<()> {
-    let Checkpoint { name, source } = model::find(&args.model)?;
+    let Checkpoint { name, source, .. } = model::find(&args.model)?;
     let info = Info { model: model::named(&name, model_info(&name, &source))?, machine: machine_info()? };
     let shown = if args.json { serde_json::to_string(&info)? + "\n" } else { table(&info)? };
     render::print(shown.as_bytes()).context("standard output")

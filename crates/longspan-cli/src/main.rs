@@ -3,6 +3,7 @@
 //! ```text
 //! cli          every command and option
 //! ask          longspan ask            interactive   the same at a prompt
+//! eval         longspan eval           calibrate     longspan calibrate
 //! info         longspan info           fetch         longspan fetch
 //! bench        longspan bench          pages         completions and manual pages
 //! session      the model that is asked, and the asking
@@ -14,12 +15,15 @@
 //! render       findings → terminal or JSON
 //! progress     the bar while a long document is read
 //! hints        errors → `error: …` and `hint: …`
+//! memory       the most memory that was resident
 //! ```
 
 mod cli;
 
 mod ask;
 mod bench;
+mod calibrate;
+mod eval;
 mod fetch;
 mod info;
 mod interactive;
@@ -30,6 +34,7 @@ mod embedded;
 mod excerpt;
 mod finding;
 mod hints;
+mod memory;
 mod model;
 mod place;
 mod progress;
@@ -48,6 +53,8 @@ fn main() -> ExitCode {
     render::choose_colours(cli.color);
     let ended = match cli.command {
         Command::Ask(args) => ask::run(&args),
+        Command::Eval(args) => eval::run(&args).map(|()| Status::Answered),
+        Command::Calibrate(args) => calibrate::run(&args).map(|()| Status::Answered),
         Command::Info(args) => info::run(&args).map(|()| Status::Answered),
         Command::Bench(args) => bench::run(&args).map(|()| Status::Answered),
         Command::Fetch(args) => fetch::run(&args).map(|()| Status::Answered),

@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use longspan::Reader;
 use longspan::checkpoint::Source;
 use longspan::hub::{self, Repository};
 
-use crate::cli::ModelArgs;
+use crate::cli::{MachineArgs, ModelArgs};
 use crate::embedded;
 use crate::hints::fault;
+use crate::info::instruction_set;
 use crate::progress::Downloads;
 
 /// A checkpoint and what it is called in every output.
@@ -17,17 +19,19 @@ pub struct Checkpoint {
     pub name: String,
     /// Its files.
     pub source: Source,
+    /// Whether it is a folder that was named: not the embedded one, and none in the cache of the hub.
+    pub is_local: bool,
 }
 
 /// Finds the checkpoint; one of the hub is fetched if it is not in the cache.
 pub fn find(args: &ModelArgs) -> Result<Checkpoint> {
     let Some(given) = args.model.as_deref().filter(|name| !name.is_empty()) else {
-        return Ok(Checkpoint { name: embedded_name(), source: embedded::SOURCE });
+        return Ok(Checkpoint { name: embedded_name(), source: embedded::SOURCE, is_local: false });
     };
     let name = given.to_string();
     let path = Path::new(given);
     if path.is_dir() {
-        return Ok(Checkpoint { name, source: Source::Folder(path.into()) });
+        return Ok(Checkpoint { name, source: Source::Folder(path.into()), is_local: true });
     }
     if path.exists() {
         return Err(fault(format!("`{given}`: a file, not a folder"), "a model is the folder that holds its files"));
@@ -37,7 +41,24 @@ pub fn find(args: &ModelArgs) -> Result<Checkpoint> {
         return Err(fault(format!("`{given}`: no such folder"), hint));
     }
     let folder = from_hub(given, args.offline)?;
-    Ok(Checkpoint { name, source: Source::Folder(folder) })
+    Ok(Checkpoint { name, source: Source::Folder(folder), is_local: false })
+}
+
+/// A checkpoint and its reader.
+pub struct Opened {
+    /// The checkpoint.
+    pub checkpoint: Checkpoint,
+    /// It, ready to be asked.
+    pub reader: Reader,
+}
+
+/// Finds and opens the checkpoint.
+pub fn open(args: &ModelArgs, machine: &MachineArgs) -> Result<Opened> {
+    instruction_set()?; // before anything is fetched for it
+    let checkpoint = find(args)?;
+    let precision = machine.precision.on_this_machine()?;
+    let reader = named(&checkpoint.name, Reader::from_source(&checkpoint.source, precision))?;
+    Ok(Opened { checkpoint, reader })
 }
 
 /// The folder of a model of the hub, fetched where the cache lacks it.

@@ -4,8 +4,10 @@
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use longspan::evaluate::Done;
 use longspan::{Progress, hub};
 
+use crate::info::thousands;
 use crate::render::one_line;
 
 const TEMPLATE: &str = "{bar:30} {percent:>3}% of {len} tokens, {eta} left  {wide_msg}";
@@ -49,6 +51,47 @@ impl Drop for Bar {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+const QUESTIONS_TEMPLATE: &str = "{bar:30} {percent:>3}%, {eta} left  {wide_msg}";
+
+/// A bar while the questions of a dataset are asked, cleared when dropped. What is left is told by the length of the
+/// documents.
+pub struct QuestionBar {
+    questions: usize,
+    started: Instant,
+    bar: ProgressBar,
+}
+
+impl QuestionBar {
+    /// A bar for so many questions about documents of so many bytes.
+    pub fn new(questions: usize, bytes: usize) -> Self {
+        let style = ProgressStyle::with_template(QUESTIONS_TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::new(bytes as u64).with_style(style).with_message(format!("{questions} questions"));
+        bar.enable_steady_tick(TICK);
+        Self { questions, started: Instant::now(), bar }
+    }
+
+    /// Shows how far it has come, and how fast.
+    pub fn update(&self, done: Done) {
+        self.bar.set_position(done.bytes as u64);
+        let seconds = self.started.elapsed().as_secs_f64();
+        let (asked, all) = (thousands(done.questions), thousands(self.questions));
+        let (questions, tokens) = (done.questions as f64 / seconds, done.tokens as f64 / seconds);
+        let tokens = thousands(tokens as usize);
+        self.bar.set_message(format!("{asked} of {all} questions, {questions:.1} questions/s, {tokens} tokens/s"));
+    }
+
+    /// Does something that writes to the terminal.
+    pub fn suspend(&self, write: impl FnOnce()) {
+        self.bar.suspend(write);
+    }
+}
+
+impl Drop for QuestionBar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
     }
 }
 

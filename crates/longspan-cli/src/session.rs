@@ -10,8 +10,7 @@ use crate::ask::Status;
 use crate::cli::AskArgs;
 use crate::finding::{Finding, rank};
 use crate::hints;
-use crate::info::instruction_set;
-use crate::model;
+use crate::model::{self, Opened};
 use crate::progress::Bar;
 use crate::render::{Format, Output, one_line};
 
@@ -41,10 +40,7 @@ impl Loaded<'_> {
 impl Session {
     /// Opens the model.
     pub fn open(args: &AskArgs) -> Result<Self> {
-        instruction_set()?; // before anything is fetched for it
-        let checkpoint = model::find(&args.model)?;
-        let precision = args.precision.on_this_machine()?;
-        let reader = model::named(&checkpoint.name, Reader::from_source(&checkpoint.source, precision))?;
+        let Opened { checkpoint, reader } = model::open(&args.model, &args.machine)?;
         Ok(Self { reader, options: args.read_options(), model: checkpoint.name })
     }
 

@@ -4,11 +4,9 @@
 //! subject      the model: a checkpoint, or a known size with random weights
 //! work         the multiplications and additions of a pass
 //! products     what the machine reaches at most, and products of matrices alone
-//! memory       the most memory that was resident
 //! report       what was measured, for people and as JSON
 //! ```
 
-mod memory;
 mod products;
 mod report;
 mod subject;
@@ -26,9 +24,9 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use crate::cli::BenchArgs;
 use crate::hints::fault;
 use crate::info::instruction_set;
+use crate::memory::PeakMemory;
 use crate::progress::Note;
 use crate::render;
-use memory::PeakMemory;
 use report::{Machine, Peak, Product, Report, Run, Seconds};
 use subject::Subject;
 use work::Input;

@@ -34,7 +34,7 @@ impl Subject {
             let (name, config) = sizes(preset)?;
             return Ok(Self { name: format!("{name} (random weights)"), config, source: None });
         }
-        let Checkpoint { name, source } = model::find(&args.model)?;
+        let Checkpoint { name, source, .. } = model::find(&args.model)?;
         let config = model::named(&name, source.config())?;
         Ok(Self { name, config, source: Some(source) })
     }

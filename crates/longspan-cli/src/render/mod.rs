@@ -2,6 +2,7 @@
 
 mod human;
 mod json;
+pub mod table;
 mod text;
 
 use std::io::{self, BufWriter, Write};

@@ -11,7 +11,9 @@ use crate::squad::ranking::Ranking;
 pub struct Coverage {
     /// The threshold: no answer where the odds are larger.
     pub threshold: f64,
-    /// Share of the questions that are answered.
+    /// Questions that are answered.
+    pub answers: usize,
+    /// Their share of all questions.
     pub coverage: f64,
     /// Share of the answers that are right to the letter.
     pub precision: f64,
@@ -32,9 +34,9 @@ pub fn coverage(ranking: &Ranking) -> Vec<Coverage> {
         }
         let last_of_its_odds = questions.get(i + 1).is_none_or(|next| next.null_odds != question.null_odds);
         if last_of_its_odds && question.predicted {
-            let count = f64::from(answers);
-            let coverage = count / questions.len() as f64;
-            curve.push(Coverage { threshold: question.null_odds, coverage, precision: exact / count, f1: f1 / count });
+            let count = answers as f64;
+            let (coverage, precision, f1) = (count / questions.len() as f64, exact / count, f1 / count);
+            curve.push(Coverage { threshold: question.null_odds, answers, coverage, precision, f1 });
         }
     }
     curve
@@ -57,9 +59,13 @@ pub fn at_coverage(curve: &[Coverage], share: f64) -> Option<Coverage> {
     curve.get(curve.partition_point(|point| point.coverage < share)).copied()
 }
 
-/// The point of the largest coverage whose precision is at least `precision`.
+/// Fewer answers say nothing of how often they are right.
+const ANSWERS_MIN: usize = 30;
+
+/// The point of the largest coverage whose precision is at least `precision`, on 30 answers at least.
 pub fn for_precision(curve: &[Coverage], precision: f64) -> Option<Coverage> {
-    curve.iter().rev().find(|point| point.precision >= precision).copied()
+    let enough = |point: &&Coverage| point.answers >= ANSWERS_MIN && point.precision >= precision;
+    curve.iter().rev().find(enough).copied()
 }
 
 #[cfg(test)]
@@ -83,14 +89,17 @@ mod tests {
         let expected = [(-2.0, 1.0, 1.0), (-1.0, 3.0, 2.0), (3.0, 4.0, 2.0)];
         assert_eq!(curve.len(), expected.len());
         for (point, (threshold, answers, right)) in curve.iter().zip(expected) {
-            assert_eq!((point.threshold, point.coverage, point.precision), (threshold, answers / 5.0, right / answers));
+            assert_eq!((point.threshold, point.answers), (threshold, answers as usize));
+            assert_eq!((point.coverage, point.precision), (answers / 5.0, right / answers));
         }
         let area = (1.0 * 0.0 + 2.0 / 3.0 + 0.5) / 4.0;
         assert!((risk_area(&curve) - area).abs() < 1e-12);
         assert_eq!(at_coverage(&curve, 0.3), Some(curve[1]));
         assert_eq!(at_coverage(&curve, 0.9), None);
-        assert_eq!(for_precision(&curve, 0.6), Some(curve[1]));
-        assert_eq!(for_precision(&curve, 1.1), None);
+        assert_eq!(for_precision(&curve, 0.6), None);
+        let many = curve.iter().map(|point| Coverage { answers: 30 * point.answers, ..*point }).collect::<Vec<_>>();
+        assert_eq!(for_precision(&many, 0.6), Some(many[1]));
+        assert_eq!(for_precision(&many, 1.1), None);
         assert_eq!(risk_area(&[]), 0.0);
     }
 }

@@ -1,4 +1,4 @@
-//! Scores made probabilities of being right, and what that is worth on articles that were not fitted on.
+//! Scores made probabilities of being right: logistic regression on three numbers.
 
 use crate::reader::Logistic;
 
@@ -11,12 +11,7 @@ pub struct Sample {
     pub windows: usize,
     /// Whether it was right.
     pub right: bool,
-    /// Its article: samples of one article are never on both sides of a fold.
-    pub article: usize,
 }
-
-/// Folds of [`held_out`], where there are as many articles.
-pub const FOLDS: usize = 10;
 
 /// How strongly the coefficients are held to those that leave scores as they are, in samples: what the data say nothing
 /// about, such as windows where every document has one, stays.
@@ -83,27 +78,6 @@ fn solve(mut a: [[f64; 3]; 3], mut b: [f64; 3]) -> [f64; 3] {
     x
 }
 
-/// The fold of each article, for samples or questions: articles in turn.
-pub fn fold(article: usize, folds: usize) -> usize {
-    article % folds
-}
-
-/// Into how many folds so many articles go; none where there are not two.
-pub fn folds(articles: usize) -> Option<usize> {
-    (articles > 1).then(|| FOLDS.min(articles))
-}
-
-/// The probability of each sample by a fit on the other folds.
-pub fn held_out(samples: &[Sample], folds: usize) -> Vec<f64> {
-    let fits: Vec<Logistic> = (0..folds)
-        .map(|held| {
-            let others = samples.iter().filter(|sample| fold(sample.article, folds) != held);
-            fit(&others.copied().collect::<Vec<_>>())
-        })
-        .collect();
-    samples.iter().map(|sample| fits[fold(sample.article, folds)].probability(sample.score, sample.windows)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,7 +88,7 @@ mod tests {
         let sample = |i: u64| {
             let (score, windows) = (random::fraction(1, &[i, 0]), 1 + (random::number(1, &[i, 1]) % 9) as usize);
             let right = random::fraction(1, &[i, 2]) < truth.probability(score, windows);
-            Sample { score, windows, right, article: (i % 17) as usize }
+            Sample { score, windows, right }
         };
         (0..count).map(sample).collect()
     }
@@ -166,21 +140,5 @@ mod tests {
             article: 0,
         });
         assert!(fit(&extreme).logit.is_finite());
-    }
-
-    #[test]
-    fn a_sample_is_judged_by_fits_on_other_articles() {
-        let truth = Logistic { logit: 0.6, ln_windows: -0.5, constant: 0.8 };
-        let mut samples = samples(&truth, 1000);
-        let before = held_out(&samples, 10);
-        // Whatever happens within fold 3 changes nothing there, and something elsewhere.
-        for sample in samples.iter_mut().filter(|sample| fold(sample.article, 10) == 3) {
-            sample.right = !sample.right;
-        }
-        let after = held_out(&samples, 10);
-        for ((sample, before), after) in samples.iter().zip(before).zip(after) {
-            assert_eq!(before == after, fold(sample.article, 10) == 3);
-        }
-        assert_eq!((folds(0), folds(1), folds(2), folds(99)), (None, None, Some(2), Some(FOLDS)));
     }
 }

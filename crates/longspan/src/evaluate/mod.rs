@@ -5,12 +5,14 @@
 //! slices       figures by length of the document, by position of the answer
 //! coverage     how right the answers are when only the surest are given
 //! reliability  whether scores are probabilities
-//! fit          scores made probabilities, and what that is worth on articles that were not fitted on
+//! calibration  a threshold and scores made probabilities, and what they are worth on other articles
+//! fit          the logistic regression of that
 //! ```
 
 mod asking;
+pub mod calibration;
 pub mod coverage;
-pub mod fit;
+mod fit;
 pub mod reliability;
 pub mod slices;
 

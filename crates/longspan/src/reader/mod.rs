@@ -54,7 +54,7 @@ impl<'a> Document<'a> {
 
     /// How many of its tokens end at or before a byte of the text.
     pub fn tokens_before(&self, byte: usize) -> usize {
-        self.tokens.spans.partition_point(|&(_, end)| end as usize <= byte)
+        self.tokens.before(byte)
     }
 }
 

@@ -19,10 +19,11 @@ pub(super) fn among_neighbours(
     let mut articles = Vec::with_capacity(dataset.articles.len());
     for (a, article) in dataset.articles.iter().enumerate() {
         let Article { title, paragraphs } = article;
-        let lengths = paragraphs.iter().map(|paragraph| count(&format!("{}{BREAK}", paragraph.context)));
+        let asked: Vec<usize> = (0..paragraphs.len()).filter(|&p| !paragraphs[p].questions.is_empty()).collect();
+        let counted = if asked.is_empty() { &[][..] } else { paragraphs };
+        let lengths = counted.iter().map(|paragraph| count(&format!("{}{BREAK}", paragraph.context)));
         let lengths = lengths.collect::<Result<Vec<usize>>>()?;
-        let asked = (0..paragraphs.len()).filter(|&p| !paragraphs[p].questions.is_empty());
-        let longer = asked.map(|p| {
+        let longer = asked.into_iter().map(|p| {
             let share_before = random::fraction(seed, &[a as u64, p as u64]);
             joined(paragraphs, p, neighbours(&lengths, p, tokens, share_before))
         });

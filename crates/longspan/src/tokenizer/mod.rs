@@ -33,6 +33,11 @@ pub struct Tokens {
 }
 
 impl Tokens {
+    /// How many of them end at or before a byte of the text.
+    pub fn before(&self, byte: usize) -> usize {
+        self.spans.partition_point(|&(_, end)| end as usize <= byte)
+    }
+
     /// Whether there is nothing but white space.
     pub fn is_blank(&self) -> bool {
         self.spans.iter().all(|(start, end)| start == end)

@@ -1,0 +1,206 @@
+//! A model, asked all questions of the data.
+
+use std::time::Instant;
+
+use anyhow::{Result, anyhow};
+use longspan::evaluate::{Asked, Done, Judged, Outcome, ask, ranking};
+use longspan::model::Model;
+use longspan::squad::Dataset;
+use longspan::squad::metrics::Scores;
+use longspan::{Error, ReadOptions, Reader, SpanList};
+use serde_json::{Map, Value, json};
+
+use super::answers::{Answers, Head};
+use super::data::{self, Data};
+use super::report::{DataSummary, Report, RunSummary};
+use super::{Evaluation, Item, files, show};
+use crate::cli::EvalArgs;
+use crate::hints::fault;
+use crate::memory::PeakMemory;
+use crate::model::{self, Opened};
+use crate::progress::QuestionBar;
+
+/// Asks and measures.
+pub fn evaluate(args: &EvalArgs, mut data: Data) -> Result<()> {
+    args.machine.start_threads()?;
+    let opened = model::open(&args.model, &args.machine)?;
+    let reader = &opened.reader;
+    if let Some(limit) = args.chosen.limit {
+        data.dataset.sample(limit, args.chosen.seed);
+    }
+    if let Some(tokens) = args.context_tokens {
+        data.dataset = data::lengthen(&data.dataset, tokens, args.chosen.seed, reader.tokenizer())?;
+    }
+    if let Some(path) = &args.save_data {
+        data::save(&data.dataset, path)?;
+    }
+    let options = args.reading.options(SpanList::Top(args.n_best_size));
+    let mut answers = match &args.out {
+        Some(folder) => {
+            files::make(folder)?;
+            Some(Answers::open(folder, &head(&opened, &data.dataset, &options)?, args.resume)?)
+        }
+        None => None,
+    };
+    let asking = Asking { reader, options: &options, dataset: &data.dataset, skip_bad: args.chosen.skip_bad };
+    let asked = ask_all(&asking, answers.as_mut(), &mut data.skipped)?;
+
+    let evaluation = measured(&data.dataset, &asked.judged);
+    let report =
+        Report::new(&evaluation, summary(args, &data, &asked.judged), Some(run_summary(&opened, &options, &asked)));
+    if let Some(folder) = &args.out {
+        files::write_answers(folder, &asked.judged)?;
+        files::write_report(folder, &report, &evaluation)?;
+    }
+    show(args, &report, args.out.as_deref())
+}
+
+/// Everything that an answer depends on.
+fn head(opened: &Opened, dataset: &Dataset, options: &ReadOptions) -> Result<Head> {
+    let Opened { checkpoint, reader } = opened;
+    let mut data = crc32fast::Hasher::new();
+    let mut written = Vec::new();
+    dataset.write(&mut written)?;
+    data.update(&written);
+    let ReadOptions { max_tokens, doc_stride, max_answer_length, null_score_diff_threshold, spans, global_attention } =
+        options;
+    let head = json!({
+        "longspan": env!("CARGO_PKG_VERSION"),
+        "model_checksum": checkpoint.source.checksum()?,
+        "data_checksum": data.finalize(),
+        "precision": reader.model().precision().to_string(),
+        "instruction_set": reader.model().isa().to_string(),
+        "max_tokens": max_tokens,
+        "doc_stride": doc_stride,
+        "max_answer_length": max_answer_length,
+        "threshold": null_score_diff_threshold.map(|threshold| threshold.to_string()),
+        "spans": format!("{spans:?}"),
+        "global_attention": format!("{global_attention:?}"),
+    });
+    match head {
+        Value::Object(head) => Ok(head),
+        _ => Ok(Map::new()),
+    }
+}
+
+/// What is asked of what.
+pub struct Asking<'a> {
+    /// The model.
+    pub reader: &'a Reader,
+    /// How documents are read.
+    pub options: &'a ReadOptions,
+    /// The questions.
+    pub dataset: &'a Dataset,
+    /// Whether questions that cannot be asked are left out.
+    pub skip_bad: bool,
+}
+
+/// What was asked, and how fast.
+pub struct AskedAll<'a> {
+    /// Every question that could be asked, in the order of the data.
+    pub judged: Vec<Judged<'a>>,
+    /// What was done in this run.
+    pub done: Done,
+    /// Seconds that it took.
+    pub seconds: f64,
+}
+
+/// Asks every question that is not known from an earlier run.
+///
+/// # Errors
+/// When a question cannot be asked, unless these are to be left out, which `skipped` counts.
+pub fn ask_all<'a>(
+    asking: &Asking<'a>,
+    mut answers: Option<&mut Answers>,
+    skipped: &mut usize,
+) -> Result<AskedAll<'a>> {
+    let Asking { reader, options, dataset, skip_bad } = asking;
+    let questions = Asked::all(dataset);
+    let known = |asked: &Asked<'a>| answers.as_ref().and_then(|answers| answers.known(&asked.question.id).cloned());
+    let mut outcomes: Vec<Option<Outcome>> = questions.iter().map(known).collect();
+    let unknown: Vec<usize> = (0..questions.len()).filter(|&q| outcomes[q].is_none()).collect();
+    let rest: Vec<Asked<'a>> = unknown.iter().map(|&q| questions[q]).collect();
+    let bytes = rest.iter().map(|asked| asked.paragraph.context.len()).sum();
+
+    let bar = QuestionBar::new(rest.len(), bytes);
+    let started = Instant::now();
+    let mut last = Done::default();
+    let mut order = unknown.into_iter();
+    ask(reader, &rest, options, &mut |asked, outcome, done| -> Result<()> {
+        let q = order.next().expect("every question is told of once");
+        match outcome {
+            Ok(outcome) => {
+                if let Some(answers) = answers.as_deref_mut() {
+                    answers.add(&asked.question.id, &outcome)?;
+                }
+                outcomes[q] = Some(outcome);
+            }
+            Err(error @ (Error::Option(_) | Error::NotFinite { .. })) => return Err(error.into()),
+            Err(error) if *skip_bad => {
+                let place = data::place(dataset, &asked);
+                bar.suspend(|| data::tell(skipped, &format!("{place}: {error}")));
+            }
+            Err(error) => {
+                let message = format!("{}: {error}", data::place(dataset, &asked));
+                return Err(fault(message, "--skip-bad leaves out and counts questions that cannot be asked"));
+            }
+        }
+        last = done;
+        bar.update(done);
+        Ok(())
+    })?;
+    drop(bar);
+    let seconds = started.elapsed().as_secs_f64();
+    let judged = questions.into_iter().zip(outcomes);
+    let judged = judged.filter_map(|(asked, outcome)| Some(Judged::new(asked, outcome?)));
+    let judged: Vec<_> = judged.collect();
+    if judged.is_empty() {
+        return Err(anyhow!("no question could be asked"));
+    }
+    Ok(AskedAll { judged, done: last, seconds })
+}
+
+/// The official figures: those of the decisions, then those of the best spans and their odds.
+fn measured<'a>(dataset: &'a Dataset, judged: &[Judged<'a>]) -> Evaluation<'a> {
+    let said: std::collections::HashMap<&str, &str> =
+        judged.iter().map(|judged| (judged.asked.question.id.as_str(), judged.said())).collect();
+    let ranking = ranking(judged);
+    let mut figures = Scores::of(dataset, |id| said.get(id).copied()).figures();
+    figures.extend(ranking.figures());
+    let item = |judged: &Judged<'a>| Item {
+        asked: judged.asked,
+        title: &dataset.articles[judged.asked.article].title,
+        said: judged.said(),
+        place: judged.outcome.answer.best().map(|span| span.bytes),
+        decision: judged.decision,
+        confidence: Some(judged.outcome.answer.score()),
+        tokens: judged.outcome.answer.tokens,
+        position: judged.outcome.answer_position,
+    };
+    Evaluation { figures, items: judged.iter().map(item).collect(), ranking: Some(ranking) }
+}
+
+fn summary(args: &EvalArgs, data: &Data, judged: &[Judged<'_>]) -> DataSummary {
+    let tokens: usize = judged.iter().map(|judged| judged.outcome.answer.tokens).sum();
+    DataSummary::new(args, data, judged.iter().map(|judged| judged.asked), tokens)
+}
+
+fn run_summary(opened: &Opened, options: &ReadOptions, asked: &AskedAll<'_>) -> RunSummary {
+    let reader = &opened.reader;
+    let model: &Model = reader.model();
+    let settings = reader.settings();
+    let AskedAll { done, seconds, .. } = asked;
+    RunSummary {
+        model: opened.checkpoint.name.clone(),
+        precision: model.precision().to_string(),
+        instruction_set: model.isa().to_string(),
+        threads: rayon::current_num_threads(),
+        null_score_diff_threshold: options.null_score_diff_threshold.unwrap_or(settings.null_score_diff_threshold),
+        calibrated_on: settings.calibration.as_ref().map(|calibration| calibration.fitted_on.clone()),
+        asked: done.questions,
+        seconds: *seconds,
+        questions_per_second: done.questions as f64 / seconds,
+        tokens_per_second: done.tokens as f64 / seconds,
+        peak_memory_bytes: PeakMemory::default().read(),
+    }
+}

@@ -1,0 +1,227 @@
+//! The threshold of a model and its scores made probabilities, and what they are worth on articles that were not fitted on.
+
+use super::Judged;
+use super::coverage::{coverage, for_precision};
+use super::fit::{Sample, fit};
+use super::reliability::reliability;
+use crate::reader::Logistic;
+use crate::squad::metrics::Score;
+use crate::squad::ranking::{Ranked, Ranking};
+
+/// What a threshold is chosen for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Aim {
+    /// The best F1 over all questions.
+    BestF1,
+    /// As many answers as may be, of which this share is right to the letter.
+    Precision(f64),
+}
+
+/// What a model without calibration said to a question, as far as it matters here.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observed {
+    /// The article of the question: what is fitted on an article is not judged by it.
+    pub article: usize,
+    /// Windows that the document was read in.
+    pub windows: usize,
+    /// Whether the data give an answer.
+    pub has_answer: bool,
+    /// How right the best span is.
+    pub best: Score,
+    /// Null odds of the question.
+    pub null_odds: f64,
+    /// Score of the best span.
+    pub score: f64,
+    /// Score of 'no answer'.
+    pub no_answer_score: f64,
+}
+
+impl From<&Judged<'_>> for Observed {
+    fn from(judged: &Judged<'_>) -> Self {
+        let answer = &judged.outcome.answer;
+        Self {
+            article: judged.asked.article,
+            windows: answer.windows,
+            has_answer: judged.has_answer(),
+            best: judged.best,
+            null_odds: answer.null_odds,
+            score: judged.best_span().score,
+            no_answer_score: answer.no_answer_score,
+        }
+    }
+}
+
+/// A threshold, and how scores become probabilities.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fitted {
+    /// No answer where the null odds are larger.
+    pub threshold: f64,
+    /// Of answers.
+    pub score: Logistic,
+    /// Of abstentions.
+    pub no_answer_score: Logistic,
+}
+
+impl Fitted {
+    /// A threshold, and scores as they are.
+    pub fn unchanged(threshold: f64) -> Self {
+        let as_it_is = Logistic { logit: 1.0, ln_windows: 0.0, constant: 0.0 };
+        Self { threshold, score: as_it_is, no_answer_score: as_it_is }
+    }
+
+    /// Fits the threshold, then the scores of what is said at it: of the answers whether they are right to the letter, of
+    /// the abstentions whether there is no answer. `None` where no threshold reaches the precision.
+    pub fn to<'a>(observed: impl IntoIterator<Item = &'a Observed>, aim: Aim) -> Option<Self> {
+        let observed: Vec<&Observed> = observed.into_iter().collect();
+        let threshold = threshold(&observed, aim)?;
+        let (answers, abstentions): (Vec<_>, Vec<_>) = observed.into_iter().partition(|o| o.null_odds <= threshold);
+        let answer = |o: &Observed| Sample { score: o.score, windows: o.windows, right: o.best.exact == 1.0 };
+        let abstention = |o: &Observed| Sample { score: o.no_answer_score, windows: o.windows, right: !o.has_answer };
+        let answers: Vec<_> = answers.into_iter().map(answer).collect();
+        let abstentions: Vec<_> = abstentions.into_iter().map(abstention).collect();
+        Some(Self { threshold, score: fit(&answers), no_answer_score: fit(&abstentions) })
+    }
+}
+
+fn threshold(observed: &[&Observed], aim: Aim) -> Option<f64> {
+    let ranked = observed.iter().map(|observed| Ranked {
+        has_answer: observed.has_answer,
+        predicted: true,
+        score: observed.best,
+        null_odds: observed.null_odds,
+    });
+    let ranking = Ranking::new(ranked.collect());
+    match aim {
+        Aim::BestF1 => Some(ranking.best_threshold(|score| score.f1).threshold),
+        Aim::Precision(precision) => for_precision(&coverage(&ranking), precision).map(|point| point.threshold),
+    }
+}
+
+/// Folds where there are as many articles.
+const FOLDS: usize = 10;
+
+/// For each question what was fitted on the articles of other folds; articles go to the folds in turn. `None` where there
+/// is one article only, or where the others of some fold do not reach the precision.
+pub fn held_out(observed: &[Observed], aim: Aim) -> Option<Vec<Fitted>> {
+    let articles = observed.iter().map(|observed| observed.article + 1).max().unwrap_or(0);
+    let folds = FOLDS.min(articles);
+    if folds < 2 {
+        return None;
+    }
+    let others = |fold: usize| observed.iter().filter(move |observed| observed.article % folds != fold);
+    let fits = (0..folds).map(|fold| Fitted::to(others(fold), aim)).collect::<Option<Vec<_>>>()?;
+    Some(observed.iter().map(|observed| fits[observed.article % folds]).collect())
+}
+
+/// What thresholds and scores are worth.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Worth {
+    /// Questions.
+    pub questions: usize,
+    /// F1 of all questions, in percent.
+    pub f1: f64,
+    /// Share of the questions that are answered.
+    pub answered: f64,
+    /// Share of the answers that are right to the letter.
+    pub precision: f64,
+    /// Expected calibration error of the answers' scores.
+    pub answers_error: f64,
+    /// Expected calibration error of the abstentions' scores.
+    pub abstentions_error: f64,
+}
+
+impl Worth {
+    /// What it is worth for these questions, each with what was fitted for it.
+    pub fn of<'a>(questions: impl IntoIterator<Item = (&'a Observed, Fitted)>) -> Self {
+        let (mut answers, mut abstentions, mut f1) = (Vec::new(), Vec::new(), 0.0);
+        for (observed, fitted) in questions {
+            let Observed { windows, best, .. } = *observed;
+            if observed.null_odds <= fitted.threshold {
+                f1 += best.f1;
+                answers.push((fitted.score.probability(observed.score, windows), best.exact));
+            } else {
+                let right = if observed.has_answer { 0.0 } else { 1.0 };
+                f1 += right;
+                abstentions.push((fitted.no_answer_score.probability(observed.no_answer_score, windows), right));
+            }
+        }
+        let questions = answers.len() + abstentions.len();
+        let right: f64 = answers.iter().map(|(_, exact)| exact).sum();
+        Self {
+            questions,
+            f1: 100.0 * f1 / questions.max(1) as f64,
+            answered: answers.len() as f64 / questions.max(1) as f64,
+            precision: right / answers.len().max(1) as f64,
+            answers_error: reliability(answers).expected_calibration_error,
+            abstentions_error: reliability(abstentions).expected_calibration_error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random;
+
+    /// Questions of 17 articles, whose scores are too sure: the odds are right, scaled by three.
+    fn observed(count: u64) -> Vec<Observed> {
+        let question = |i: u64| {
+            let draw = |part| random::fraction(7, &[i, part]);
+            let true_odds = 6.0 * draw(0) - 3.0;
+            let has_answer = draw(1) < 1.0 / (1.0 + f64::exp(true_odds));
+            let exact = if has_answer && draw(2) < 0.9 { 1.0 } else { 0.0 };
+            let no_answer_score = 1.0 / (1.0 + f64::exp(-3.0 * true_odds));
+            Observed {
+                article: (i % 17) as usize,
+                windows: 1,
+                has_answer,
+                best: Score { exact, f1: exact },
+                null_odds: 3.0 * true_odds,
+                score: 1.0 - no_answer_score,
+                no_answer_score,
+            }
+        };
+        (0..count).map(question).collect()
+    }
+
+    #[test]
+    fn scores_become_probabilities_on_articles_that_were_not_fitted_on() {
+        let observed = observed(20_000);
+        let before = Worth::of(observed.iter().map(|observed| (observed, Fitted::unchanged(0.0))));
+        let fits = held_out(&observed, Aim::BestF1).unwrap();
+        let after = Worth::of(observed.iter().zip(fits));
+        assert!(before.answers_error > 0.1 && before.abstentions_error > 0.1, "{before:?}");
+        assert!(after.answers_error < 0.02 && after.abstentions_error < 0.02, "{after:?}");
+        assert!((after.f1 - before.f1).abs() < 1.0, "{before:?} {after:?}");
+        let fitted = Fitted::to(&observed, Aim::BestF1).unwrap();
+        assert!((fitted.no_answer_score.logit - 1.0 / 3.0).abs() < 0.05, "{fitted:?}");
+    }
+
+    #[test]
+    fn a_precision_is_reached_or_refused() {
+        let observed = observed(20_000);
+        let fitted = Fitted::to(&observed, Aim::Precision(0.75)).unwrap();
+        let worth = Worth::of(observed.iter().map(|observed| (observed, fitted)));
+        assert!(worth.precision >= 0.75 && worth.precision < 0.76, "{worth:?}");
+        let held = held_out(&observed, Aim::Precision(0.75)).unwrap();
+        assert!((Worth::of(observed.iter().zip(held)).precision - 0.75).abs() < 0.02);
+        assert_eq!(Fitted::to(&observed, Aim::Precision(0.99)), None);
+    }
+
+    #[test]
+    fn a_question_is_judged_by_fits_on_other_articles() {
+        let mut observed = observed(2000);
+        let before = held_out(&observed, Aim::BestF1).unwrap();
+        // Whatever happens within a fold changes nothing there, and something elsewhere.
+        for observed in observed.iter_mut().filter(|observed| observed.article % FOLDS == 3) {
+            observed.has_answer = !observed.has_answer;
+        }
+        let after = held_out(&observed, Aim::BestF1).unwrap();
+        for ((observed, before), after) in observed.iter().zip(before).zip(after) {
+            assert_eq!(before == after, observed.article % FOLDS == 3);
+        }
+        let one: Vec<_> = observed.iter().filter(|observed| observed.article == 0).cloned().collect();
+        assert_eq!(held_out(&one, Aim::BestF1), None);
+        assert_eq!(held_out(&[], Aim::BestF1), None);
+    }
+}
