@@ -73,7 +73,7 @@ const CALIBRATE_MORE: &str = "\
 The model is asked the data as they are, and for each length of --context-tokens again with paragraphs among their \
 neighbours (1,000 questions each; --limit says how many of all kinds). From what it says are fitted: the threshold, at which F1 over all questions is best, or with \
 --target-precision the highest at which so many of the answers are right; and two functions \
-σ(a·logit(score) + b·ln(windows) + c), which make the score of a span the probability that it is right to the letter, and \
+σ(a·logit(score) + b·ln(tokens) + c), which make the score of a span the probability that it is right to the letter, and \
 no_answer_score the probability that there is no answer. They are written to longspan.json in the folder of the model, \
 where every command finds them; with --out the model is copied into that folder first.
 

@@ -36,6 +36,8 @@ struct ModelInfo {
     stored_as: String,
     null_score_diff_threshold: f64,
     max_answer_length: usize,
+    /// The data that its scores were calibrated on; null where they are not.
+    calibrated_on: Option<String>,
     licence: Option<String>,
 }
 
@@ -73,6 +75,7 @@ fn model_info(name: &str, source: &Source) -> longspan::Result<ModelInfo> {
         stored_as: stored_as(&Tensors::open(source)?),
         null_score_diff_threshold: settings.null_score_diff_threshold,
         max_answer_length: settings.max_answer_length,
+        calibrated_on: settings.calibration.map(|calibration| calibration.fitted_on),
         licence: model::model_card(source).and_then(|card| licence(&card)),
         attention_window: config.attention_window,
         name: name.into(),
@@ -157,6 +160,7 @@ fn table(info: &Info) -> Result<String> {
                 ("stored as", model.stored_as.clone()),
                 ("threshold", model.null_score_diff_threshold.to_string()),
                 ("longest answer", format!("{} tokens", model.max_answer_length)),
+                ("scores", calibrated(model.calibrated_on.as_deref())),
                 ("licence", model.licence.clone().unwrap_or("not stated".into())),
             ],
         ),
@@ -178,6 +182,11 @@ fn table(info: &Info) -> Result<String> {
         }
     }
     Ok(shown)
+}
+
+/// Whether scores are probabilities.
+fn calibrated(on: Option<&str>) -> String {
+    on.map_or("not calibrated".into(), |data| format!("calibrated on {data}"))
 }
 
 /// The window of all layers, or that of each.

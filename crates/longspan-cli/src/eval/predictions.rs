@@ -40,10 +40,9 @@ pub fn evaluate(args: &EvalArgs, path: &Path, mut data: Data) -> Result<()> {
         let message = format!("`{name}`: none of its {} predictions is for a question of the data", predictions.len());
         return Err(fault(message, "give the predictions of the same data set"));
     }
-    warn_of_missing(&name, &scores);
     let threshold = args.reading.threshold.unwrap_or(THRESHOLD);
-    let evaluation = measured(&data, &scores, &predictions, odds.as_ref(), threshold)?;
-    let mut evaluation = evaluation;
+    let mut evaluation = measured(&data, &scores, &predictions, odds.as_ref(), threshold)?;
+    warn_of_missing(&name, &scores);
     let tokens = if args.out.is_some() { measure_lengths(args, &mut evaluation.items)? } else { 0 };
     let mut summary = DataSummary::new(args, &data, evaluation.items.iter().map(|item| item.asked), tokens);
     summary.missing = scores.missing.len();

@@ -7,6 +7,7 @@ mod ask;
 mod bad_input;
 mod bad_models;
 mod bench;
+mod eval;
 mod from_hub;
 mod interactive;
 mod other_commands;

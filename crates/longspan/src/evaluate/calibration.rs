@@ -22,8 +22,8 @@ pub enum Aim {
 pub struct Observed {
     /// The article of the question: what is fitted on an article is not judged by it.
     pub article: usize,
-    /// Windows that the document was read in.
-    pub windows: usize,
+    /// Tokens of the document.
+    pub tokens: usize,
     /// Whether the data give an answer.
     pub has_answer: bool,
     /// How right the best span is.
@@ -41,7 +41,7 @@ impl From<&Judged<'_>> for Observed {
         let answer = &judged.outcome.answer;
         Self {
             article: judged.asked.article,
-            windows: answer.windows,
+            tokens: answer.tokens,
             has_answer: judged.has_answer(),
             best: judged.best,
             null_odds: answer.null_odds,
@@ -65,7 +65,7 @@ pub struct Fitted {
 impl Fitted {
     /// A threshold, and scores as they are.
     pub fn unchanged(threshold: f64) -> Self {
-        let as_it_is = Logistic { logit: 1.0, ln_windows: 0.0, constant: 0.0 };
+        let as_it_is = Logistic { logit: 1.0, ln_tokens: 0.0, constant: 0.0 };
         Self { threshold, score: as_it_is, no_answer_score: as_it_is }
     }
 
@@ -75,8 +75,8 @@ impl Fitted {
         let observed: Vec<&Observed> = observed.into_iter().collect();
         let threshold = threshold(&observed, aim)?;
         let (answers, abstentions): (Vec<_>, Vec<_>) = observed.into_iter().partition(|o| o.null_odds <= threshold);
-        let answer = |o: &Observed| Sample { score: o.score, windows: o.windows, right: o.best.exact == 1.0 };
-        let abstention = |o: &Observed| Sample { score: o.no_answer_score, windows: o.windows, right: !o.has_answer };
+        let answer = |o: &Observed| Sample { score: o.score, tokens: o.tokens, right: o.best.exact == 1.0 };
+        let abstention = |o: &Observed| Sample { score: o.no_answer_score, tokens: o.tokens, right: !o.has_answer };
         let answers: Vec<_> = answers.into_iter().map(answer).collect();
         let abstentions: Vec<_> = abstentions.into_iter().map(abstention).collect();
         Some(Self { threshold, score: fit(&answers), no_answer_score: fit(&abstentions) })
@@ -135,14 +135,14 @@ impl Worth {
     pub fn of<'a>(questions: impl IntoIterator<Item = (&'a Observed, Fitted)>) -> Self {
         let (mut answers, mut abstentions, mut f1) = (Vec::new(), Vec::new(), 0.0);
         for (observed, fitted) in questions {
-            let Observed { windows, best, .. } = *observed;
+            let Observed { tokens, best, .. } = *observed;
             if observed.null_odds <= fitted.threshold {
                 f1 += best.f1;
-                answers.push((fitted.score.probability(observed.score, windows), best.exact));
+                answers.push((fitted.score.probability(observed.score, tokens), best.exact));
             } else {
                 let right = if observed.has_answer { 0.0 } else { 1.0 };
                 f1 += right;
-                abstentions.push((fitted.no_answer_score.probability(observed.no_answer_score, windows), right));
+                abstentions.push((fitted.no_answer_score.probability(observed.no_answer_score, tokens), right));
             }
         }
         let questions = answers.len() + abstentions.len();
@@ -173,7 +173,7 @@ mod tests {
             let no_answer_score = 1.0 / (1.0 + f64::exp(-3.0 * true_odds));
             Observed {
                 article: (i % 17) as usize,
-                windows: 1,
+                tokens: 1,
                 has_answer,
                 best: Score { exact, f1: exact },
                 null_odds: 3.0 * true_odds,

@@ -7,14 +7,14 @@ use crate::reader::Logistic;
 pub struct Sample {
     /// As a checkpoint without calibration gives it.
     pub score: f64,
-    /// Windows that the document was read in.
-    pub windows: usize,
+    /// Tokens of the document.
+    pub tokens: usize,
     /// Whether it was right.
     pub right: bool,
 }
 
 /// How strongly the coefficients are held to those that leave scores as they are, in samples: what the data say nothing
-/// about, such as windows where every document has one, stays.
+/// about stays.
 const HOLD: f64 = 1.0;
 
 /// Newton's method ends when no coefficient moves by more.
@@ -34,9 +34,9 @@ pub fn fit(samples: &[Sample]) -> Logistic {
         let mut hessian: [[f64; 3]; 3] =
             std::array::from_fn(|i| std::array::from_fn(|j| if i == j { HOLD } else { 0.0 }));
         for sample in samples {
-            let [logit, ln_windows] = Logistic::features(sample.score, sample.windows);
-            let x = [logit, ln_windows, 1.0];
-            let p = logistic(w).probability(sample.score, sample.windows);
+            let [logit, ln_tokens] = Logistic::features(sample.score, sample.tokens);
+            let x = [logit, ln_tokens, 1.0];
+            let p = logistic(w).probability(sample.score, sample.tokens);
             for i in 0..3 {
                 gradient[i] += (p - f64::from(u8::from(sample.right))) * x[i];
                 for j in 0..3 {
@@ -56,8 +56,8 @@ pub fn fit(samples: &[Sample]) -> Logistic {
     logistic(w)
 }
 
-fn logistic([logit, ln_windows, constant]: [f64; 3]) -> Logistic {
-    Logistic { logit, ln_windows, constant }
+fn logistic([logit, ln_tokens, constant]: [f64; 3]) -> Logistic {
+    Logistic { logit, ln_tokens, constant }
 }
 
 /// x of a·x = b, where a is symmetric and positive definite: Gauss's elimination needs no pivots.
@@ -86,19 +86,19 @@ mod tests {
     /// Samples that are right as often as `truth` says.
     fn samples(truth: &Logistic, count: u64) -> Vec<Sample> {
         let sample = |i: u64| {
-            let (score, windows) = (random::fraction(1, &[i, 0]), 1 + (random::number(1, &[i, 1]) % 9) as usize);
-            let right = random::fraction(1, &[i, 2]) < truth.probability(score, windows);
-            Sample { score, windows, right }
+            let (score, tokens) = (random::fraction(1, &[i, 0]), 1 + (random::number(1, &[i, 1]) % 9) as usize);
+            let right = random::fraction(1, &[i, 2]) < truth.probability(score, tokens);
+            Sample { score, tokens, right }
         };
         (0..count).map(sample).collect()
     }
 
     #[test]
     fn the_truth_is_found() {
-        let truth = Logistic { logit: 0.6, ln_windows: -0.5, constant: 0.8 };
+        let truth = Logistic { logit: 0.6, ln_tokens: -0.5, constant: 0.8 };
         let found = fit(&samples(&truth, 40_000));
         for (found, truth) in
-            [(found.logit, truth.logit), (found.ln_windows, truth.ln_windows), (found.constant, truth.constant)]
+            [(found.logit, truth.logit), (found.ln_tokens, truth.ln_tokens), (found.constant, truth.constant)]
         {
             assert!((found - truth).abs() < 0.05, "{found} for {truth}");
         }
@@ -106,17 +106,17 @@ mod tests {
 
     #[test]
     fn the_gradient_is_zero_at_the_fit() {
-        let samples = samples(&Logistic { logit: 1.5, ln_windows: 0.2, constant: -1.0 }, 300);
+        let samples = samples(&Logistic { logit: 1.5, ln_tokens: 0.2, constant: -1.0 }, 300);
         let found = fit(&samples);
         let loss = |w: [f64; 3]| {
             let of = |sample: &Sample| {
-                let p = logistic(w).probability(sample.score, sample.windows);
+                let p = logistic(w).probability(sample.score, sample.tokens);
                 -(if sample.right { p } else { 1.0 - p }).ln()
             };
             let held = (w[0] - 1.0).powi(2) + w[1].powi(2) + w[2].powi(2);
             samples.iter().map(of).sum::<f64>() + HOLD / 2.0 * held
         };
-        let w = [found.logit, found.ln_windows, found.constant];
+        let w = [found.logit, found.ln_tokens, found.constant];
         for i in 0..3 {
             let moved = |by: f64| std::array::from_fn(|j| w[j] + if i == j { by } else { 0.0 });
             let slope = (loss(moved(1e-4)) - loss(moved(-1e-4))) / 2e-4;
@@ -126,19 +126,14 @@ mod tests {
 
     #[test]
     fn what_the_data_do_not_say_stays() {
-        let unchanged = Logistic { logit: 1.0, ln_windows: 0.0, constant: 0.0 };
+        let unchanged = Logistic { logit: 1.0, ln_tokens: 0.0, constant: 0.0 };
         assert_eq!(fit(&[]), unchanged);
         let all_right: Vec<_> =
-            samples(&unchanged, 500).into_iter().map(|sample| Sample { right: true, windows: 1, ..sample }).collect();
+            samples(&unchanged, 500).into_iter().map(|sample| Sample { right: true, tokens: 1, ..sample }).collect();
         let found = fit(&all_right);
-        assert_eq!(found.ln_windows, 0.0);
+        assert_eq!(found.ln_tokens, 0.0);
         assert!(found.probability(0.5, 1) > 0.9 && found.constant.is_finite(), "{found:?}");
-        let extreme = [0.0, 1.0, 1e-320, 1.0 - 1e-16].map(|score| Sample {
-            score,
-            windows: 1000,
-            right: score < 0.5,
-            article: 0,
-        });
+        let extreme = [0.0, 1.0, 1e-320, 1.0 - 1e-16].map(|score| Sample { score, tokens: 1000, right: score < 0.5 });
         assert!(fit(&extreme).logit.is_finite());
     }
 }

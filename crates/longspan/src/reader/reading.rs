@@ -84,7 +84,7 @@ impl<'a> Reading<'a> {
         let calibrated = |logistic: fn(&Calibration) -> &Logistic, sum: f64| {
             let score = (sum - log_total).exp();
             let calibration = plan.calibration.as_ref();
-            calibration.map_or(score, |calibration| logistic(calibration).probability(score, windows.len()))
+            calibration.map_or(score, |calibration| logistic(calibration).probability(score, tokens.len()))
         };
         let span = |found: &TokenSpan| Span {
             bytes: trimmed(document.text, found, tokens),

@@ -32,10 +32,10 @@ pub struct Calibration {
     pub fitted_on: String,
 }
 
-/// σ(a·logit(score) + b·ln(windows) + c), where σ is the logistic function and logit its inverse.
+/// σ(a·logit(score) + b·ln(tokens) + c), where σ is the logistic function and logit its inverse.
 ///
-/// With a alone this is temperature scaling; the windows are in it because the sum under a score grows with the document,
-/// and c because models are trained on another share of questions without an answer. Platt, "Probabilistic outputs for
+/// With a alone this is temperature scaling. The tokens of the document are in it because the same score means less where more
+/// could be the answer, and c because models are trained on another share of questions without an answer. Platt, "Probabilistic outputs for
 /// support vector machines" (1999).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,7 +43,7 @@ pub struct Logistic {
     /// a.
     pub logit: f64,
     /// b.
-    pub ln_windows: f64,
+    pub ln_tokens: f64,
     /// c.
     pub constant: f64,
 }
@@ -52,21 +52,21 @@ pub struct Logistic {
 const LOGIT_MAX: f64 = 36.0;
 
 impl Logistic {
-    /// The probability for a score of a document in so many windows.
+    /// The probability for a score about a document of so many tokens.
     ///
     /// ```
     /// use longspan::reader::Logistic;
-    /// let unchanged = Logistic { logit: 1.0, ln_windows: 0.0, constant: 0.0 };
+    /// let unchanged = Logistic { logit: 1.0, ln_tokens: 0.0, constant: 0.0 };
     /// assert!((unchanged.probability(0.3, 7) - 0.3).abs() < 1e-12);
     /// ```
-    pub fn probability(&self, score: f64, windows: usize) -> f64 {
-        let [logit, ln_windows] = Self::features(score, windows);
-        1.0 / (1.0 + (-(self.logit * logit + self.ln_windows * ln_windows + self.constant)).exp())
+    pub fn probability(&self, score: f64, tokens: usize) -> f64 {
+        let [logit, ln_tokens] = Self::features(score, tokens);
+        1.0 / (1.0 + (-(self.logit * logit + self.ln_tokens * ln_tokens + self.constant)).exp())
     }
 
-    /// logit(score) and ln(windows).
-    pub(crate) fn features(score: f64, windows: usize) -> [f64; 2] {
-        [(score / (1.0 - score)).ln().clamp(-LOGIT_MAX, LOGIT_MAX), (windows as f64).ln()]
+    /// logit(score) and ln(tokens).
+    pub(crate) fn features(score: f64, tokens: usize) -> [f64; 2] {
+        [(score / (1.0 - score)).ln().clamp(-LOGIT_MAX, LOGIT_MAX), (tokens as f64).ln()]
     }
 }
 
@@ -125,7 +125,7 @@ mod tests {
             (r#"{"separators": 3}"#, "separators 3: expected 1 or 2"),
             (r#"{"max_answer_length": 0}"#, "max_answer_length 0"),
             (r#"{"treshold": 1}"#, "unknown field `treshold`"),
-            (r#"{"calibration": {"score": {"logit": 1}}}"#, "missing field `ln_windows`"),
+            (r#"{"calibration": {"score": {"logit": 1}}}"#, "missing field `ln_tokens`"),
             ("", "EOF"),
         ] {
             let error = Settings::from_json(json.as_bytes()).unwrap_err().to_string();
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        let score = Logistic { logit: 0.9, ln_windows: -0.1234567890123, constant: 1e-7 };
+        let score = Logistic { logit: 0.9, ln_tokens: -0.1234567890123, constant: 1e-7 };
         let calibration = Calibration { score, no_answer_score: score, fitted_on: "a \"file\"".into() };
         let settings =
             Settings { null_score_diff_threshold: -1.5, calibration: Some(calibration), ..Default::default() };
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn probabilities_rise_with_the_score_and_stay_between_0_and_1() {
-        let logistic = Logistic { logit: 2.0, ln_windows: -1.0, constant: 0.5 };
+        let logistic = Logistic { logit: 2.0, ln_tokens: -1.0, constant: 0.5 };
         let scores = [0.0, 1e-300, 1e-9, 0.2, 0.5, 0.9, 1.0 - 1e-9, 1.0];
         let found = scores.map(|score| logistic.probability(score, 3));
         assert!(found.windows(2).all(|pair| pair[0] <= pair[1]), "{found:?}");

@@ -15,8 +15,10 @@ The official script dies where a question has no prediction, or where prediction
 not. Here such a question is left out as though the data lacked it, and such an id is ignored.
 
     python official.py
+    python official.py DATA PREDICTIONS NULL_ODDS THRESHOLD
 
-writes official.json.gz beside this file:
+writes official.json.gz, or real.json.gz of one case from files (what `longspan eval --out` wrote for the first four
+articles of the development set: predictions_best.json, null_odds.json), beside this file:
 
     versions        of Python and its Unicode tables
     cases: [{
@@ -33,6 +35,7 @@ import gzip
 import json
 import platform
 import random
+import sys
 import unicodedata
 from pathlib import Path
 
@@ -220,6 +223,10 @@ def some_case(choice):
     null_odds = some_odds(choice, rated) if choice.random() < 0.75 else None
     near = list(null_odds.values()) if null_odds else [0.0, -1.0]
     threshold = choice.choice([1.0, choice.choice(near), choice.choice(near), choice.gauss(0.0, 2.0)])
+    return whole_case(data, predictions, null_odds, threshold)
+
+
+def whole_case(data, predictions, null_odds, threshold):
     expected, missing = evaluate(data, predictions, null_odds, threshold)
     return {
         "data": data,
@@ -231,11 +238,18 @@ def some_case(choice):
     }
 
 
-def main():
-    choice = random.Random(1806_03822)
+def write(name, cases):
     versions = {"python": platform.python_version(), "unicode": unicodedata.unidata_version}
-    text = json.dumps({"versions": versions, "cases": [some_case(choice) for _ in range(CASES)]})
-    (Path(__file__).parent / "official.json.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
+    text = json.dumps({"versions": versions, "cases": cases})
+    (Path(__file__).parent / name).write_bytes(gzip.compress(text.encode(), mtime=0))
+
+
+def main():
+    if sys.argv[1:]:
+        data, predictions, null_odds = (json.loads(Path(path).read_bytes()) for path in sys.argv[1:4])
+        return write("real.json.gz", [whole_case(data, predictions, null_odds, float(sys.argv[4]))])
+    choice = random.Random(1806_03822)
+    write("official.json.gz", [some_case(choice) for _ in range(CASES)])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,279 @@
+//! `longspan eval` and `longspan calibrate`: the real model on a few questions that any model gets right.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{Folder, check_failed, gz};
+
+/// Two articles; the first has a paragraph without questions. One question has no answer, one has a wrong one.
+fn data() -> Value {
+    let question =
+        |id: &str, question: &str, answers: Value| json!({"id": id, "question": question, "answers": answers});
+    let pump = "The pump was installed in May 1911 by Ada Brown. It stopped in 1923.";
+    let bread = "Bread is made from flour, water and salt. It is baked in an oven.";
+    json!({"version": "v2.0", "data": [
+        {"title": "Pumps_&_<engines>", "paragraphs": [
+            {"context": "A later engine, built by the firm of Hull in 1950, is still there.", "qas": []},
+            {"context": pump, "qas": [
+                question("who", "Who installed the pump?", json!([{"text": "Ada Brown", "answer_start": 38}])),
+                question("when", "When was the pump installed?", json!([{"text": "in May 1911", "answer_start": 23}])),
+                question("why", "Who painted the ceiling of the chapel?", json!([])),
+            ]},
+        ]},
+        {"title": "Bread", "paragraphs": [{"context": bread, "qas": [
+            question("where", "Where is bread baked?", json!([
+                {"text": "in an oven", "answer_start": 54}, {"text": "oven", "answer_start": 60},
+            ])),
+        ]}]},
+    ]})
+}
+
+fn folder() -> Folder {
+    let data = data().to_string();
+    Folder::new(&[("dev.json", data.as_bytes()), ("dev.json.gz", &gz(data.as_bytes()))])
+}
+
+/// What a run prints that must succeed without a word of warning.
+fn printed(folder: &Folder, arguments: &[&str]) -> String {
+    let ran = folder.run(arguments);
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{ran:?}");
+    ran.stdout
+}
+
+fn json(folder: &Folder, file: &str) -> Value {
+    serde_json::from_slice(&fs::read(folder.path(file)).unwrap()).unwrap()
+}
+
+fn replace(folder: &Folder, file: &str, change: impl Fn(&mut Value)) {
+    let mut value = data();
+    change(&mut value);
+    fs::write(folder.path(file), value.to_string()).unwrap();
+}
+
+#[test]
+fn the_official_figures_are_printed_as_the_script_prints_them() {
+    let folder = folder();
+    let found = printed(&folder, &["eval", "dev.json.gz", "--json", "--out", "report"]);
+    let head = "{\n  \"exact\": 75.0,\n  \"f1\": 95.0,\n  \"total\": 4,\n  \"HasAns_exact\": 66.66666666666667,\n  \
+                \"HasAns_f1\": 93.33333333333333,\n  \"HasAns_total\": 3,\n  \"NoAns_exact\": 100.0,\n  \
+                \"NoAns_f1\": 100.0,\n  \"NoAns_total\": 1,\n  \"best_exact\": 75.0,\n";
+    assert!(found.starts_with(head) && found.ends_with("\n  \"pr_oracle_ap\": 100.0\n}\n"), "{found}");
+
+    // The files give the same figures again: the decisions those of the first kind, the best spans the others.
+    let decided = printed(&folder, &["eval", "dev.json", "--json", "--predictions", "report/predictions.json"]);
+    assert!(found.starts_with(decided.trim_end().trim_end_matches("\n}")), "{decided}");
+    let best = ["--predictions", "report/predictions_best.json", "--null-odds", "report/null_odds.json"];
+    let best = printed(&folder, &[&["eval", "dev.json", "--json", "--threshold", "0"][..], &best].concat());
+    assert_eq!(best, found);
+}
+
+#[test]
+fn a_folder_gets_everything_that_was_found() {
+    let folder = folder();
+    let shown = printed(&folder, &["eval", "dev.json", "--out", "a/report", "--n-best-size", "3"]);
+    for part in
+        ["4 questions about 2 documents of 2 articles", "with an answer", "by length", "questions/s", "report.html"]
+    {
+        assert!(shown.contains(part), "`{part}` is not in {shown}");
+    }
+    let mut files: Vec<_> = walk(&folder.path("a/report"));
+    files.retain(|name| !name.ends_with(".png"));
+    let plots = [
+        "f1_by_length",
+        "f1_by_position",
+        "f1_by_threshold",
+        "na_prob_hist_hasAns",
+        "na_prob_hist_noAns",
+        "pr_exact",
+        "pr_f1",
+        "pr_oracle",
+        "reliability",
+        "risk_coverage",
+    ];
+    let mut expected: Vec<String> = [
+        "answers.jsonl",
+        "nbest_predictions.json",
+        "null_odds.json",
+        "predictions.json",
+        "predictions_best.json",
+        "report.html",
+        "report.json",
+    ]
+    .map(String::from)
+    .into();
+    expected.splice(3..3, plots.map(|plot| format!("plots/{plot}.svg")));
+    assert_eq!(files, expected);
+    for plot in plots {
+        assert!(
+            fs::read(folder.path(&format!("a/report/plots/{plot}.png"))).unwrap().starts_with(b"\x89PNG"),
+            "{plot}"
+        );
+    }
+
+    let predictions = fs::read_to_string(folder.path("a/report/predictions.json")).unwrap();
+    assert_eq!(
+        predictions,
+        "{\n  \"who\": \"Ada Brown\",\n  \"when\": \"May 1911\",\n  \"why\": \"\",\n  \"where\": \"oven\"\n}\n"
+    );
+    assert_ne!(json(&folder, "a/report/predictions_best.json")["why"], "");
+    let nbest = &json(&folder, "a/report/nbest_predictions.json")["where"];
+    assert_eq!(
+        (nbest.as_array().unwrap().len(), &nbest[0]["text"], &nbest[0]["start"]),
+        (3, &"oven".into(), &60.into())
+    );
+    let report = json(&folder, "a/report/report.json");
+    assert_eq!(report["official"]["f1"], 95.0);
+    assert_eq!(report["by_position"][0]["questions"], 3);
+    assert_eq!(report["abstention"]["at_coverage"][0]["wanted"], 0.1);
+    let page = fs::read_to_string(folder.path("a/report/report.html")).unwrap();
+    assert!(page.contains("Pumps &#38; &#60;engines&#62;"), "titles are escaped");
+    assert!(page.contains("<mark class=\"both\">May 1911</mark>") && page.contains("<mark class=\"gold\">in </mark>"));
+    let alone = page.replace("http://www.w3.org/2000/svg", "").replace("http://www.w3.org/1999/xlink", "");
+    assert!(!alone.contains("http") && !alone.contains("src="), "the page stands alone");
+}
+
+/// Every file below a folder.
+fn walk(folder: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        match entry.path().is_dir() {
+            true => names.extend(walk(&entry.path()).into_iter().map(|inner| format!("{name}/{inner}"))),
+            false => names.push(name),
+        }
+    }
+    names.sort();
+    names
+}
+
+#[test]
+fn a_run_that_was_broken_off_goes_on() {
+    let folder = folder();
+    let arguments = ["eval", "dev.json", "--json", "--out", "report"];
+    let whole = printed(&folder, &arguments);
+    let answers = fs::read(folder.path("report/answers.jsonl")).unwrap();
+    check_failed(&folder.run(&arguments), "`report`: there is an earlier run in this folder");
+    let lines: Vec<usize> = (0..answers.len()).filter(|&at| answers[at] == b'\n').collect();
+    for length in [lines[0] + 1, lines[1] + 1, lines[2] + 40, answers.len()] {
+        fs::write(folder.path("report/answers.jsonl"), &answers[..length]).unwrap();
+        assert_eq!(printed(&folder, &[&arguments[..], &["--resume"]].concat()), whole, "{length} bytes");
+        assert_eq!(fs::read(folder.path("report/answers.jsonl")).unwrap(), answers, "{length} bytes");
+    }
+    let other = |more: &[&str]| folder.run(&[&arguments[..], &["--resume"], more].concat());
+    check_failed(&other(&["--threshold", "3"]), "that run had threshold null, this one has \"3\"");
+    check_failed(&other(&["--limit", "2"]), "that run had data_checksum");
+    check_failed(&other(&["--precision", "bf16"]), "that run had precision \"f32\", this one has \"bf16\"");
+}
+
+#[test]
+fn longer_documents_and_fewer_questions() {
+    let folder = folder();
+    let arguments = ["eval", "dev.json", "--json", "--context-tokens", "100", "--save-data", "long.json"];
+    let found = printed(&folder, &arguments);
+    let saved = json(&folder, "long.json");
+    let context = saved["data"][0]["paragraphs"][0]["context"].as_str().unwrap();
+    assert!(context.starts_with("A later engine") && context.contains("there.\n\nThe pump"), "{context}");
+    assert_eq!(printed(&folder, &["eval", "long.json", "--json"]), found);
+    let two = printed(&folder, &["eval", "dev.json", "--json", "--limit", "2", "--save-data", "two.json"]);
+    assert!(two.contains("\"total\": 2,"), "{two}");
+    assert_eq!(printed(&folder, &["eval", "two.json", "--json"]), two);
+}
+
+#[test]
+fn bad_data_are_told_with_their_place_or_left_out() {
+    let folder = folder();
+    let question = |value: &mut Value, key: &str, to: Value| value["data"][0]["paragraphs"][1]["qas"][0][key] = to;
+    let place = "`bad.json`: article 1 `Pumps_&_<engines>`, paragraph 2, question `who`";
+    for (key, value, said) in [
+        ("answers", json!([{"text": "Ada", "answer_start": 37}]), "answer `Ada` is said to start at character 37"),
+        ("question", Value::Null, "no `question`"),
+    ] {
+        replace(&folder, "bad.json", |data| question(data, key, value.clone()));
+        check_failed(&folder.run(&["eval", "bad.json"]), &format!("{place}: {said}"));
+        let ran = folder.run(&["eval", "bad.json", "--json", "--skip-bad"]);
+        assert!(ran.status == 0 && ran.stdout.contains("\"total\": 3,"), "{ran:?}");
+        assert!(ran.stderr.starts_with(&format!("warning: left out: {place}: {said}")), "{ran:?}");
+    }
+    let place = "article 1 `Pumps_&_<engines>`, paragraph 2, question `who`: the question is empty";
+    replace(&folder, "bad.json", |data| question(data, "question", json!(" ")));
+    check_failed(&folder.run(&["eval", "bad.json"]), place);
+    let ran = folder.run(&["eval", "bad.json", "--json", "--skip-bad"]);
+    assert_eq!((ran.status, ran.stderr), (0, format!("warning: left out: {place}\n")));
+    check_failed(&folder.run(&["eval", "dev.json", "dev.json.gz"]), "question `who`: another question has the same id");
+    for (content, said) in [
+        ("", "`bad.json`: empty: expected SQuAD data"),
+        ("{\"data\": [", "`bad.json`: EOF while parsing a list at line 1 column 10"),
+        ("{\"data\": []}", "`bad.json`: no questions"),
+    ] {
+        fs::write(folder.path("bad.json"), content).unwrap();
+        check_failed(&folder.run(&["eval", "bad.json"]), said);
+    }
+    check_failed(&folder.run(&["eval", "missing.json"]), "`missing.json`: no such file");
+}
+
+#[test]
+fn predictions_of_something_else_are_told_from_those_of_the_data() {
+    let folder = folder();
+    let evaluate = |predictions: &str, more: &[&str]| {
+        fs::write(folder.path("p.json"), predictions).unwrap();
+        folder.run(&[&["eval", "dev.json", "--json", "--predictions", "p.json"], more].concat())
+    };
+    check_failed(&evaluate("{\"x\": \"y\"}", &[]), "`p.json`: none of its 1 predictions is for a question of the data");
+    check_failed(&evaluate("[]", &[]), "`p.json`: invalid type: sequence");
+    check_failed(&evaluate("{\"who\": 3}", &[]), "`p.json`: invalid type: integer `3`, expected a string");
+    let ran = evaluate("{\"who\": \"Ada Brown\", \"other\": \"\"}", &[]);
+    assert_eq!(
+        ran.stderr,
+        "warning: `p.json`: no prediction for question `when` and 2 others: left out of every figure\n"
+    );
+    assert!(
+        ran.status == 0 && ran.stdout.starts_with("{\n  \"exact\": 100.0,\n  \"f1\": 100.0,\n  \"total\": 1,"),
+        "{ran:?}"
+    );
+    fs::write(folder.path("odds.json"), "{\"why\": 1}").unwrap();
+    let odds = ["--null-odds", "odds.json"];
+    check_failed(&evaluate("{\"who\": \"x\"}", &odds), "`odds.json`: no null odds of question `who`");
+    // As in the script, odds that are probabilities are never above the default.
+    fs::write(folder.path("odds.json"), "{\"why\": 1, \"who\": 0.25, \"when\": 0.5, \"where\": 1.5}").unwrap();
+    let all = "{\"who\": \"Ada Brown\", \"when\": \"May 1911\", \"why\": \"\", \"where\": \"oven\"}";
+    let ran = evaluate(all, &[&odds[..], &["--out", "report"]].concat());
+    assert!(ran.stdout.contains("\"exact\": 50.0,") && ran.stdout.contains("\"best_f1_thresh\": 1.5,"), "{ran:?}");
+    let report = json(&folder, "report/report.json");
+    assert_eq!((&report["run"], &report["by_length"][0]["questions"]), (&Value::Null, &4.into()));
+    assert_eq!(folder.run(&["eval", "dev.json", "--null-odds", "odds.json"]).status, 2);
+}
+
+#[test]
+fn a_calibrated_copy_says_how_sure_it_is() {
+    let folder = folder();
+    check_failed(&folder.run(&["calibrate", "dev.json"]), "not a folder of yours, so nothing can be written into it");
+    let precise = ["calibrate", "dev.json", "--out", "copy", "--target-precision", "0.9", "--context-tokens", "0"];
+    check_failed(&folder.run(&precise), "--target-precision 0.9: no threshold reaches it on these data");
+    let arguments = ["calibrate", "dev.json", "--out", "copy", "--context-tokens", "100", "--json"];
+    let report: Value = serde_json::from_str(&printed(&folder, &arguments)).unwrap();
+    let names: Vec<_> = report["parts"].as_array().unwrap().iter().map(|part| part["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["all", "as they are", "100 tokens"]);
+    let settings = json(&folder, "copy/longspan.json");
+    assert_eq!(settings["calibration"], report["calibration"]);
+    assert_eq!(settings["null_score_diff_threshold"], report["null_score_diff_threshold"]);
+    let info: Value = serde_json::from_str(&printed(&folder, &["info", "-m", "copy", "--json"])).unwrap();
+    assert_eq!(
+        info["model"]["calibrated_on"],
+        "dev.json: 4 questions as they are, 4 among neighbours up to 100 tokens"
+    );
+
+    // The copy gives other scores for the same spans; calibrated again, by what the scores were before.
+    let evaluate = |model: &str, out: &str| {
+        let model: &[&str] = if model.is_empty() { &[] } else { &["-m", model] };
+        printed(&folder, &[&["eval", "dev.json", "--json", "--threshold", "0", "--out", out], model].concat())
+    };
+    assert_eq!(evaluate("", "before"), evaluate("copy", "after"));
+    let scores = |out: &str| json(&folder, &format!("{out}/nbest_predictions.json"))["who"][0]["probability"].clone();
+    assert_ne!(scores("before"), scores("after"));
+    let again = ["calibrate", "dev.json", "-m", "copy", "--context-tokens", "100", "--json"];
+    let again: Value = serde_json::from_str(&printed(&folder, &again)).unwrap();
+    assert_eq!(again["calibration"], report["calibration"]);
+}
