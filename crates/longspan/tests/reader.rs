@@ -8,11 +8,16 @@ use std::sync::LazyLock;
 
 use longspan::checkpoint::Source;
 use longspan::model::Precision;
+use longspan::reader::{Calibration, Logistic, Settings};
 use longspan::{Answer, Error, GlobalAttention, ReadOptions, Reader, SpanList};
 use serde::Deserialize;
 
-static READER: LazyLock<Reader> =
-    LazyLock::new(|| Reader::from_source(&Source::Folder(embedded()), Precision::F32).unwrap());
+/// The embedded model with scores as they are: golden ones are not calibrated.
+static READER: LazyLock<Reader> = LazyLock::new(|| {
+    let reader = Reader::from_source(&Source::Folder(embedded()), Precision::F32).unwrap();
+    let settings = Settings { calibration: None, ..reader.settings().clone() };
+    reader.with_settings(settings)
+});
 
 fn embedded() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/embedded")
@@ -227,4 +232,27 @@ fn what_is_wrong_with_one_pair_leaves_the_others() {
             Err(error) => panic!("{question}: {error}"),
         }
     }
+}
+
+#[test]
+fn calibration_changes_scores_and_nothing_else() {
+    let score = Logistic { logit: 0.5, ln_tokens: -0.25, constant: 1.0 };
+    let no_answer_score = Logistic { logit: 2.0, ln_tokens: 0.125, constant: 0.0 };
+    let calibration = Calibration { score, no_answer_score, fitted_on: "a test".into() };
+    let reader = Reader::from_source(&Source::Folder(embedded()), Precision::F32).unwrap();
+    let settings = Settings { calibration: Some(calibration), ..READER.settings().clone() };
+    let reader = reader.with_settings(settings);
+    let options = ReadOptions { spans: SpanList::Top(4), ..ReadOptions::default() };
+    let text = "Ada Brown built it in May 1911. It stopped in 1923, and Ben Black built another.";
+    let (document, question) = (READER.document(text).unwrap(), "Who built it?");
+    let of = |reader: &Reader| reader.answer_batch(&[(question, &document)], &options, &mut |_| {}).remove(0).unwrap();
+    let (plain, mut found) = (of(&READER), of(&reader));
+    assert_eq!(found.spans.len(), 4);
+    for (found, plain) in found.spans.iter_mut().zip(&plain.spans) {
+        assert_eq!(found.score, score.probability(plain.score, document.tokens()));
+        found.score = plain.score;
+    }
+    assert_eq!(found.no_answer_score, no_answer_score.probability(plain.no_answer_score, document.tokens()));
+    found.no_answer_score = plain.no_answer_score;
+    assert_eq!(found, plain);
 }

@@ -6,7 +6,6 @@ use longspan::evaluate::Asked;
 use longspan::evaluate::coverage::{Coverage, at_coverage, coverage, for_precision, risk_area};
 use longspan::evaluate::reliability::{Reliability, reliability};
 use longspan::evaluate::slices::{Slice, slices};
-use longspan::squad::metrics::Score;
 use longspan::squad::official::Figures;
 use longspan::squad::ranking::{METRICS, ORACLE, Ranking};
 use serde::{Serialize, Serializer};
@@ -276,21 +275,8 @@ impl Point {
 
 /// Exact match and F1 of all questions at every threshold that one of the odds is.
 fn by_threshold(ranking: &Ranking) -> Vec<(f64, f64, f64)> {
-    let count = ranking.questions().len() as f64;
-    let no_answer = count - ranking.has_answer() as f64;
-    let mut sum = Score { exact: no_answer, f1: no_answer };
-    let mut points = Vec::with_capacity(ranking.questions().len());
-    for question in ranking.questions() {
-        let gain = match (question.has_answer, question.predicted) {
-            (true, _) => question.score,
-            (false, predicted) => {
-                let lost = if predicted { -1.0 } else { 0.0 };
-                Score { exact: lost, f1: lost }
-            }
-        };
-        sum = Score { exact: sum.exact + gain.exact, f1: sum.f1 + gain.f1 };
-        points.push((question.null_odds, 100.0 * sum.exact / count, 100.0 * sum.f1 / count));
-    }
+    let [exact, f1] = METRICS.map(|(_, value)| ranking.by_threshold(value));
+    let points: Vec<_> = exact.iter().zip(&f1).map(|(exact, f1)| (exact.threshold, exact.value, f1.value)).collect();
     thinned(&points)
 }
 
@@ -355,15 +341,12 @@ fn thinned<T: Clone>(points: &[T]) -> Vec<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use longspan::squad::metrics::Score;
     use longspan::squad::ranking::Ranked;
 
-    fn ranking(questions: &[(f64, bool, f64)]) -> Ranking {
-        let ranked = |&(null_odds, has_answer, f1): &(f64, bool, f64)| Ranked {
-            has_answer,
-            predicted: true,
-            score: Score { exact: f1.floor(), f1 },
-            null_odds,
-        };
+    fn ranking(questions: &[(f64, bool)]) -> Ranking {
+        let score = Score { exact: 0.0, f1: 0.0 };
+        let ranked = |&(null_odds, has_answer): &(f64, bool)| Ranked { has_answer, predicted: true, score, null_odds };
         Ranking::new(questions.iter().map(ranked).collect())
     }
 
@@ -378,25 +361,14 @@ mod tests {
     }
 
     #[test]
-    fn the_best_threshold_is_the_top_of_its_curve() {
-        let ranking =
-            ranking(&[(-3.0, true, 1.0), (-1.0, true, 0.5), (0.5, false, 0.0), (1.0, true, 1.0), (2.0, false, 0.0)]);
-        let points = by_threshold(&ranking);
-        let best = ranking.best_threshold(|score| score.f1);
-        let top = points.iter().max_by(|a, b| a.2.total_cmp(&b.2)).unwrap();
-        assert_eq!((top.2, top.0), (best.value, best.threshold));
-        assert_eq!(points[4], (2.0, 40.0, 50.0));
-    }
-
-    #[test]
     fn a_histogram_counts_every_question_once() {
-        let questions = [(-2.1, true, 1.0), (0.0, true, 1.0), (2.0, false, 0.0), (2.0, true, 0.0)];
+        let questions = [(-2.1, true), (0.0, true), (2.0, false), (2.0, true)];
         let histogram = Histogram::new(&ranking(&questions));
         let edges = &histogram.edges;
         assert!(edges[0] <= -2.1 && edges[1] > -2.1 && edges[edges.len() - 1] > 2.0, "{edges:?}");
         assert!((histogram.has_answer.iter().sum::<f64>() - 1.0).abs() < 1e-12);
         assert_eq!((histogram.has_answer[0], histogram.no_answer.last()), (1.0 / 3.0, Some(&1.0)));
-        assert_eq!(Histogram::new(&ranking(&[(1.0, true, 1.0)])).has_answer, [1.0]);
+        assert_eq!(Histogram::new(&ranking(&[(1.0, true)])).has_answer, [1.0]);
         assert_eq!(Histogram::new(&ranking(&[])).edges, [0.0, 1.0]);
         for (step, rounded) in [(0.0, 1.0), (1.0, 1.0), (1.1, 2.0), (0.051, 0.1), (3e-9, 5e-9), (f64::INFINITY, 1.0)] {
             assert!((round_step(step) / rounded - 1.0).abs() < 1e-9, "{step}");

@@ -222,7 +222,8 @@ impl Reader {
         progress: &mut dyn FnMut(Progress),
     ) -> Vec<Result<Answer>> {
         let begun = pairs.iter().map(|(question, document)| self.reading(question, document, options));
-        let mut pairs: Vec<Pair<'_>> = begun.map(|begun| begun.map_or_else(Pair::refused, Pair::Reading)).collect();
+        let mut pairs: Vec<Pair<'_>> =
+            begun.map(|begun| begun.map_or_else(Pair::refused, |reading| Pair::Reading(Box::new(reading)))).collect();
         let mut inputs = Vec::new(); // (pair, window, tokens)
         for (p, pair) in pairs.iter().enumerate() {
             let Pair::Reading(reading) = pair else { continue };
@@ -281,7 +282,7 @@ impl Reader {
 
 /// A question and a document on their way to a result.
 enum Pair<'a> {
-    Reading(Reading<'a>),
+    Reading(Box<Reading<'a>>),
     Settled(Result<Answer>),
 }
 

@@ -28,9 +28,9 @@ pub struct Ranking {
     questions: Vec<Ranked>,
 }
 
-/// The threshold at which a figure would be best.
+/// A threshold, and what a figure is there.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct BestThreshold {
+pub struct AtThreshold {
     /// The figure, in percent.
     pub value: f64,
     /// No answer where the odds are larger than this.
@@ -65,20 +65,37 @@ impl Ranking {
     }
 
     /// The threshold that is best by `value` of the scores; 0 where none is better than never to answer.
-    pub fn best_threshold(&self, value: impl Fn(&Score) -> f64) -> BestThreshold {
+    pub fn best_threshold(&self, value: impl Fn(&Score) -> f64) -> AtThreshold {
+        let mut best = (0.0, (self.questions.len() - self.has_answer()) as f64);
+        for (threshold, sum) in self.sums(value) {
+            if sum > best.1 {
+                best = (threshold, sum);
+            }
+        }
+        AtThreshold { value: self.percent(best.1), threshold: best.0 }
+    }
+
+    /// The figure of all questions at each threshold that one of the odds is, ascending.
+    pub fn by_threshold(&self, value: impl Fn(&Score) -> f64) -> Vec<AtThreshold> {
+        let at = |(threshold, sum)| AtThreshold { value: self.percent(sum), threshold };
+        self.sums(value).map(at).collect()
+    }
+
+    /// (threshold, sum of the values of all questions) when the questions up to this one are answered.
+    fn sums(&self, value: impl Fn(&Score) -> f64) -> impl Iterator<Item = (f64, f64)> {
         let mut sum = (self.questions.len() - self.has_answer()) as f64;
-        let mut best = (sum, 0.0);
-        for question in &self.questions {
+        self.questions.iter().map(move |question| {
             sum += match question {
                 Ranked { has_answer: true, score, .. } => value(score),
                 Ranked { predicted: true, .. } => -1.0,
                 _ => 0.0,
             };
-            if sum > best.0 {
-                best = (sum, question.null_odds);
-            }
-        }
-        BestThreshold { value: 100.0 * best.0 / self.questions.len().max(1) as f64, threshold: best.1 }
+            (question.null_odds, sum)
+        })
+    }
+
+    fn percent(&self, sum: f64) -> f64 {
+        100.0 * sum / self.questions.len().max(1) as f64
     }
 
     /// Precision over recall, where `value` says how right a prediction is whose question has an answer. `None` where no
@@ -110,7 +127,7 @@ impl Ranking {
         let mut figures = Vec::new();
         let mut add = |key: String, value: f64| figures.push((key, Number::from_f64(value).expect("a finite figure")));
         for (name, value) in METRICS {
-            let BestThreshold { value, threshold } = self.best_threshold(value);
+            let AtThreshold { value, threshold } = self.best_threshold(value);
             add(format!("best_{name}"), value);
             add(format!("best_{name}_thresh"), threshold);
         }
@@ -148,8 +165,10 @@ mod tests {
     #[test]
     fn a_threshold_may_stand_within_equal_odds_but_no_point_of_a_curve() {
         let ranking = ranking(&[(1.0, true, 1.0), (-1.0, true, 0.5), (1.0, false, 0.0), (2.0, true, 1.0)]);
-        let best = |value: f64, threshold: f64| BestThreshold { value, threshold };
+        let best = |value: f64, threshold: f64| AtThreshold { value, threshold };
         assert_eq!(ranking.best_threshold(|score| score.f1), best(62.5, 1.0));
+        let sums: Vec<_> = ranking.by_threshold(|score| score.f1).iter().map(|at| at.value).collect();
+        assert_eq!(sums, [37.5, 62.5, 37.5, 62.5]);
         let curve = ranking.precision_recall(|score| score.f1).unwrap();
         assert_eq!(curve.points, [(0.0, 1.0), (0.5 / 3.0, 0.5), (0.5, 0.5), (2.5 / 3.0, 0.625)]);
     }
@@ -157,7 +176,7 @@ mod tests {
     #[test]
     fn without_questions_there_is_nothing_to_rank() {
         let none = ranking(&[]);
-        assert_eq!(none.best_threshold(|score| score.f1), BestThreshold { value: 0.0, threshold: 0.0 });
+        assert_eq!(none.best_threshold(|score| score.f1), AtThreshold { value: 0.0, threshold: 0.0 });
         assert_eq!(none.precision_recall(|score| score.f1), None);
         assert_eq!(ranking(&[(0.0, false, 0.0)]).figures().len(), 4);
     }

@@ -1,0 +1,100 @@
+//! The long texts of `--help` and the manual pages.
+
+/// Below the help of the program.
+pub const EXAMPLES: &str = "\
+Examples:
+  longspan ask \"Which status code means that nothing changed?\" rfc9110.txt.gz
+  longspan ask --all --json \"Which law governs the agreement?\" contracts/*.txt
+  curl -s https://example.com/terms.txt | longspan ask \"How long is the notice period?\"
+  longspan ask --interactive manual.txt
+
+Exit status: 0 when every question was answered, 1 when some had no answer, 2 on an error.";
+
+/// Below that of `longspan ask`.
+pub const ASK_MORE: &str = "\
+Documents are UTF-8 text, plain or packed with gzip. Several documents are ranked: those that answer by their score, \
+then those without an answer, the least sure of that first. Where an answer stands is said as FILE:LINE, counted from \
+1, and as characters (Unicode scalar values) from the start of the document, the end not included; a byte-order mark \
+and both bytes of CRLF count, since the text is taken as it is.
+
+With --json, each document and question gives one line with the keys document, question, answer, score, \
+no_answer_score, null_odds, start, end, start_byte, end_byte, line, answers, tokens, windows, model, precision and \
+seconds. Without an answer, answer and its place are null and score is no_answer_score. Documents are read in batches; \
+seconds is the share of the batch's time that falls to the document by its length.
+
+Everything is printed when all documents were read, for it is ranked.
+
+A question counts as answered when one of the documents answers it. An error in one document, such as a file that is \
+missing, does not keep the others from being read.
+
+Examples:
+  longspan ask \"Who signed the treaty?\" treaty.txt
+  longspan ask --top-k 3 \"What are cookies for?\" rfc6265.txt.gz
+  longspan ask --threshold -2 --json --questions questions.txt contracts/*.txt
+  git log | longspan ask \"Who fixed the parser?\" -
+
+Exit status: 0 when every question was answered, 1 when some had no answer, 2 on an error.";
+
+/// Below that of `longspan eval`.
+pub const EVAL_MORE: &str = "\
+Data are JSON in the form of SQuAD v1.1 or v2.0, plain or packed with gzip; several files count as one. Figures are those \
+of the official evaluate-v2.0.py, to the letter; --json prints what it prints. exact and f1 are those of the decisions at \
+the threshold in use, best_* and pr_* those of the best spans with their null odds. A question has an answer when the \
+data list one, whatever is_impossible says.
+
+With --out, a folder gets predictions.json (the decisions), predictions_best.json (always a span), null_odds.json, \
+nbest_predictions.json, report.json (everything that was measured), report.html (the same to look at, with the fifty most \
+confident mistakes), plots/ (as SVG and PNG), and answers.jsonl: what was answered so far, with which --resume goes on \
+after an interruption.
+
+--context-tokens puts every paragraph back among its neighbours of the same article, whole ones, until another would make \
+the document longer than N tokens; how much stands before it is drawn at random. Answers then lie anywhere in long \
+documents. A question without an answer in its own paragraph may be answered by a neighbour: some answers that count as \
+wrong are right.
+
+Predictions of another system are evaluated with --predictions, without a model: ids of the data that they lack are left \
+out, with a warning. The threshold is 1 then, as in the script. The tokenizer of -m measures lengths for the report.
+
+Examples:
+  longspan eval dev-v2.0.json
+  longspan eval -m mrm8488/longformer-base-4096-finetuned-squadv2 --context-tokens 3500 --out report dev-v2.0.json
+  longspan eval dev-v2.0.json --predictions predictions.json --null-odds null_odds.json --json";
+
+/// Below that of `longspan calibrate`.
+pub const CALIBRATE_MORE: &str = "\
+The model is asked the data as they are, and for each length of --context-tokens again with paragraphs among their \
+neighbours (1,000 questions each; --limit says how many of all kinds). From what it says are fitted: the threshold, at which F1 over all questions is best, or with \
+--target-precision the highest at which so many of the answers are right; and two functions \
+σ(a·logit(score) + b·ln(tokens) + c), which make the score of a span the probability that it is right to the letter, and \
+no_answer_score the probability that there is no answer. They are written to longspan.json in the folder of the model, \
+where every command finds them; with --out the model is copied into that folder first.
+
+What it is worth is told for articles that were not fitted on: the articles are divided into ten folds, and each is judged \
+by what was fitted on the others. Calibrate on questions like those that will be asked, and not on data that the model \
+was trained on: it is too sure there.
+
+Examples:
+  longspan calibrate dev-v2.0.json -m my-model
+  longspan calibrate dev-v2.0.json --target-precision 0.9 --out calibrated
+  longspan ask -m calibrated \"Who signed the treaty?\" treaty.txt";
+
+/// Below that of `longspan bench`.
+pub const BENCH_MORE: &str = "\
+A run is one batch in one precision on one number of threads: --sequences inputs of so many random tokens, all of one \
+length. After a pass that is not counted come --passes that are; shown are their median, the fastest and the slowest. \
+Every combination of the lists is run.
+
+The peak is what the product of matrices reaches on operands that stay in the caches of a core, on all threads at once, \
+measured before the runs in each precision; a run's share of it says how much of the machine the model uses. GFLOP are \
+the multiplications and additions of linear layers and attention as they are done: each token with the keys that it \
+sees, global attention in the form that is used. Norms, softmax and GELU are not counted in them, but in the time.
+
+Memory is the most that was resident while the model was loaded and the run was made. What runs before it left behind \
+counts too: for exact figures, start the program anew for each run.
+
+With --json, one object has the keys machine, model, peaks, products and runs; gflop is work, gflops work by second.
+
+Examples:
+  longspan bench
+  longspan bench --lengths 4096 --precision f32,bf16,int8 --threads 1,2
+  longspan bench --preset large --lengths 512 --sequences 8 --json";
