@@ -5,18 +5,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use longspan::checkpoint::Source;
+use longspan::checkpoint::{Source, write_whole};
 use longspan::evaluate::calibration::{Aim, Fitted, Observed, Worth, held_out};
+use longspan::evaluate::coverage::ANSWERS_MIN;
 use longspan::reader::{Calibration, Logistic, Settings};
-use longspan::{ReadOptions, Reader, SpanList};
+use longspan::{GlobalAttention, ReadOptions, Reader};
 use serde::Serialize;
 
 use crate::cli::CalibrateArgs;
+use crate::documents::short;
 use crate::eval::data::{self, Data};
-use crate::eval::{Asking, ask_all};
+use crate::eval::{Asking, ask_all, files};
 use crate::hints::fault;
 use crate::info::thousands;
-use crate::model::{self, Opened};
+use crate::model::{self, Checkpoint, Opened};
 use crate::render;
 use crate::render::table::{aligned, row};
 
@@ -30,6 +32,8 @@ struct Report {
     written: PathBuf,
     null_score_diff_threshold: f64,
     calibration: Calibration,
+    /// Questions and other parts of the data that were left out, once for each length that they were to be asked at.
+    skipped: usize,
     /// Of all questions, then of each length.
     parts: Vec<Part>,
 }
@@ -50,9 +54,9 @@ struct Part {
 struct Row {
     f1: f64,
     answered: f64,
-    precision: f64,
-    answers_error: f64,
-    abstentions_error: f64,
+    precision: Option<f64>,
+    answers_error: Option<f64>,
+    abstentions_error: Option<f64>,
 }
 
 /// Runs the command.
@@ -60,33 +64,69 @@ pub fn run(args: &CalibrateArgs) -> Result<()> {
     let mut data = data::read(&args.data, args.chosen.skip_bad)?;
     args.machine.start_threads()?;
     let Opened { checkpoint, reader } = model::open(&args.model, &args.machine)?;
-    if args.out.is_none() && !checkpoint.is_local {
-        let message = format!("model `{}`: not a folder of yours, so nothing can be written into it", checkpoint.name);
-        return Err(fault(message, "--out DIR copies the model into a folder and calibrates the copy"));
-    }
+    check_folder(&checkpoint, args.out.as_deref())?; // before hours of work
     let settings = reader.settings().clone();
     // Scores are fitted as they are without calibration.
     let reader = reader.with_settings(Settings { calibration: None, ..settings.clone() });
-    let options = args.reading.options(SpanList::Top(1));
+    let options = args.read_options();
     let mut lengths = vec![None];
     lengths.extend(args.context_tokens.iter().copied().filter(|&tokens| tokens > 0).map(Some));
     let observed = observe(args, &mut data, &reader, &options, &lengths)?;
 
+    for (kind, has_answer) in [("with", true), ("without", false)] {
+        if observed.iter().all(|(_, observed)| observed.has_answer != has_answer) {
+            return Err(fault(format!("the data have no question {kind} an answer"), "give data of both kinds"));
+        }
+    }
+
     let aim = args.target_precision.map_or(Aim::BestF1, Aim::Precision);
-    let Some(Fitted { threshold, score, no_answer_score }) = Fitted::to(observed.iter().map(|(_, o)| o), aim) else {
+    let Some(fitted) = Fitted::to(observed.iter().map(|(_, o)| o), aim) else {
         let wanted = args.target_precision.unwrap_or_default();
-        let message = format!("--target-precision {wanted}: no threshold reaches it on these data");
-        return Err(fault(message, "ask for less: `longspan eval` shows which precision each threshold gives"));
+        let message =
+            format!("--target-precision {wanted}: no threshold reaches it with {ANSWERS_MIN} answers or more");
+        return Err(fault(message, "ask for less, or give more data: `longspan eval` shows what each threshold gives"));
     };
-    let fitted_on = fitted_on(&data.files, &lengths, &observed);
-    let calibration = Calibration { score, no_answer_score, fitted_on };
-    let before = options.null_score_diff_threshold.unwrap_or(settings.null_score_diff_threshold);
-    let parts = parts(&observed, &lengths, Fitted::unchanged(before), aim);
-    let fitted = Settings { null_score_diff_threshold: threshold, calibration: Some(calibration.clone()), ..settings };
-    let written = write(&checkpoint.source, args.out.as_deref(), &fitted)?;
-    let report = Report { model: checkpoint.name, written, null_score_diff_threshold: threshold, calibration, parts };
+    let calibration = Calibration {
+        score: fitted.score,
+        no_answer_score: fitted.no_answer_score,
+        fitted_on: fitted_on(&data.files, &lengths, &observed, &how(&reader, &options)),
+    };
+    let parts = parts(&observed, &lengths, before(&settings), aim);
+    let threshold = fitted.threshold;
+    let written = write(
+        &checkpoint.source,
+        args.out.as_deref(),
+        &Settings {
+            null_score_diff_threshold: threshold,
+            max_answer_length: options.max_answer_length.unwrap_or(settings.max_answer_length),
+            calibration: Some(calibration.clone()),
+            ..settings
+        },
+    )?;
+    let skipped = data.skipped.count;
+    let report =
+        Report { model: checkpoint.name, written, null_score_diff_threshold: threshold, calibration, skipped, parts };
     let shown = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { table(&report) };
     render::print(shown.as_bytes()).context("standard output")
+}
+
+/// Checks that there is a folder to write to.
+fn check_folder(checkpoint: &Checkpoint, out: Option<&Path>) -> Result<()> {
+    let Some(folder) = out else {
+        if let (true, Source::Folder(folder)) = (checkpoint.is_local, &checkpoint.source) {
+            return files::check_writable(folder);
+        }
+        let message = format!("model `{}`: not a folder of yours, so nothing can be written into it", checkpoint.name);
+        return Err(fault(message, "--out DIR copies the model into a folder and calibrates the copy"));
+    };
+    files::make(folder)?;
+    let there = Source::Folder(folder.to_owned());
+    let empty = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
+    if !empty && there.checksum().ok() != Some(checkpoint.source.checksum()?) {
+        let message = format!("`{}`: there is something else than this model in this folder", folder.display());
+        return Err(fault(message, "name a new folder"));
+    }
+    Ok(())
 }
 
 /// Asks the data at every length.
@@ -150,11 +190,33 @@ fn name(length: Option<usize>) -> String {
     length.map_or_else(|| "as they are".into(), |tokens| format!("{} tokens", thousands(tokens)))
 }
 
+/// The threshold and scores that the model had.
+fn before(settings: &Settings) -> Fitted {
+    let unchanged = Fitted::unchanged(settings.null_score_diff_threshold);
+    settings.calibration.as_ref().map_or(unchanged, |calibration| Fitted {
+        score: calibration.score,
+        no_answer_score: calibration.no_answer_score,
+        ..unchanged
+    })
+}
+
+/// How the questions were asked, where it matters for scores and is not said by the model.
+fn how(reader: &Reader, options: &ReadOptions) -> String {
+    let mut how = format!("in {}", reader.model().precision());
+    for (name, value) in [("max_tokens", options.max_tokens), ("doc_stride", options.doc_stride)] {
+        if let Some(value) = value {
+            let _ = write!(how, ", {name} {value}");
+        }
+    }
+    if options.global_attention != GlobalAttention::default() {
+        let _ = write!(how, ", global attention {:?}", options.global_attention);
+    }
+    how
+}
+
 /// The data in words.
-fn fitted_on(files: &[String], lengths: &[Option<usize>], observed: &[(usize, Observed)]) -> String {
-    let names = files
-        .iter()
-        .map(|file| Path::new(file).file_name().map_or(file.as_str().into(), |name| name.to_string_lossy()));
+fn fitted_on(files: &[String], lengths: &[Option<usize>], observed: &[(usize, Observed)], how: &str) -> String {
+    let names: Vec<String> = files.iter().map(|file| short(file)).collect();
     let counts = lengths.iter().enumerate().map(|(length, tokens)| {
         let count = thousands(observed.iter().filter(|(own, _)| *own == length).count());
         match tokens {
@@ -162,23 +224,21 @@ fn fitted_on(files: &[String], lengths: &[Option<usize>], observed: &[(usize, Ob
             Some(tokens) => format!("{count} among neighbours up to {} tokens", thousands(*tokens)),
         }
     });
-    format!("{}: {}", names.collect::<Vec<_>>().join(", "), counts.collect::<Vec<_>>().join(", "))
+    format!("{}: {}, {how}", names.join(", "), counts.collect::<Vec<_>>().join(", "))
 }
 
-/// Writes the settings beside the model, or beside a copy of it. A file that is there is replaced at once and whole.
+/// Writes the settings beside the model, or beside a copy of it.
 fn write(source: &Source, out: Option<&Path>, settings: &Settings) -> Result<PathBuf> {
     let folder = match (out, source) {
         (Some(folder), _) => {
             source.copy_to(folder)?;
-            folder.to_owned()
+            folder
         }
-        (None, Source::Folder(folder)) => folder.clone(),
+        (None, Source::Folder(folder)) => folder,
         (None, Source::Memory(_)) => unreachable!("a checkpoint in memory needs --out"),
     };
     let path = folder.join(Settings::FILE);
-    let temporary = folder.join(format!("{}.new", Settings::FILE));
-    let written = fs::write(&temporary, settings.to_json()).and_then(|()| fs::rename(&temporary, &path));
-    written.map_err(|error| data::cannot_write(&path, &error))?;
+    write_whole(&path, settings.to_json().as_bytes())?;
     Ok(path)
 }
 
@@ -190,14 +250,16 @@ fn table(report: &Report) -> String {
         for (when, worth) in [("before", Some(&part.before)), ("after", part.after.as_ref())] {
             let Some(worth) = worth else { continue };
             let percent = |share: f64| format!("{:.1}%", 100.0 * share);
+            let or_none = |shown: Option<String>| shown.unwrap_or("–".into());
+            let error = |error: Option<f64>| or_none(error.map(|error| format!("{error:.3}")));
             rows.push(row([
                 &format!("{}, {when}", part.name),
                 &thousands(part.questions),
                 &format!("{:.2}", worth.f1),
                 &percent(worth.answered),
-                &percent(worth.precision),
-                &format!("{:.3}", worth.answers_error),
-                &format!("{:.3}", worth.abstentions_error),
+                &or_none(worth.precision.map(percent)),
+                &error(worth.answers_error),
+                &error(worth.abstentions_error),
             ]));
         }
     }
@@ -208,7 +270,7 @@ fn table(report: &Report) -> String {
     if report.parts[0].after.is_some() {
         shown.push_str("'after' is judged by what was fitted on other articles\n");
     } else {
-        shown.push_str("there are too few articles to fit on some and judge by others\n");
+        shown.push_str("there are too few articles, or too few answers in them, to fit on some and judge by others\n");
     }
     let _ = writeln!(shown, "\nthreshold        {:.4}", report.null_score_diff_threshold);
     for (name, logistic) in [("score", score), ("no_answer_score", no_answer_score)] {

@@ -99,6 +99,9 @@ pub struct AskArgs {
     /// How documents are read.
     #[command(flatten)]
     reading: ReadingArgs,
+    /// When there is no answer.
+    #[command(flatten)]
+    threshold: ThresholdArgs,
     /// What it runs on.
     #[command(flatten)]
     pub machine: MachineArgs,
@@ -117,14 +120,19 @@ pub struct ReadingArgs {
     /// quarter of the room that an input has for the document]
     #[arg(long, value_name = "N", value_parser = count_or_zero, allow_negative_numbers = true, help_heading = READING)]
     doc_stride: Option<usize>,
-    /// Say 'no answer' when null_odds is above X; higher answers more often [default: what the model says, else 0]
-    #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = threshold, help_heading = READING)]
-    pub threshold: Option<f64>,
     /// Tokens with global attention: `question`, `first`, `none`, or positions in the input such as `0,1,5`
     /// (0 is `<s>`, the question follows)
     #[arg(long, value_name = "WHICH", default_value = "question", value_parser = global_attention,
           help_heading = READING)]
     global_attention: GlobalAttention,
+}
+
+/// When there is no answer.
+#[derive(Debug, Args)]
+pub struct ThresholdArgs {
+    /// Say 'no answer' when null_odds is above X; higher answers more often [default: what the model says, else 0]
+    #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = threshold, help_heading = READING)]
+    pub threshold: Option<f64>,
 }
 
 /// What it runs on.
@@ -160,18 +168,32 @@ impl AskArgs {
     /// What the library needs to know of the options.
     pub fn read_options(&self) -> ReadOptions {
         let spans = if self.all { SpanList::All } else { SpanList::Top(self.top_k.unwrap_or(1)) };
-        self.reading.options(spans)
+        self.reading.options(&self.threshold, spans)
+    }
+}
+
+impl EvalArgs {
+    /// What the library needs to know of the options.
+    pub fn read_options(&self) -> ReadOptions {
+        self.reading.options(&self.threshold, SpanList::Top(self.n_best_size))
+    }
+}
+
+impl CalibrateArgs {
+    /// What the library needs to know of the options.
+    pub fn read_options(&self) -> ReadOptions {
+        self.reading.options(&ThresholdArgs { threshold: None }, SpanList::Top(1))
     }
 }
 
 impl ReadingArgs {
     /// What the library needs to know of the options, for answers that list `spans`.
-    pub fn options(&self, spans: SpanList) -> ReadOptions {
+    fn options(&self, threshold: &ThresholdArgs, spans: SpanList) -> ReadOptions {
         ReadOptions {
             max_tokens: self.max_tokens,
             doc_stride: self.doc_stride,
             max_answer_length: self.max_answer_length,
-            null_score_diff_threshold: self.threshold,
+            null_score_diff_threshold: threshold.threshold,
             spans,
             global_attention: self.global_attention.clone(),
         }
@@ -228,7 +250,7 @@ pub struct EvalArgs {
     pub resume: bool,
     /// Spans that nbest_predictions.json lists for each question
     #[arg(long, value_name = "N", default_value = "20", value_parser = count, allow_negative_numbers = true)]
-    pub n_best_size: usize,
+    n_best_size: usize,
     /// What is asked.
     #[command(flatten)]
     pub chosen: ChosenArgs,
@@ -240,7 +262,7 @@ pub struct EvalArgs {
     #[arg(long, value_name = "FILE", help_heading = DATA, value_hint = clap::ValueHint::FilePath,
           conflicts_with = "predictions")]
     pub save_data: Option<PathBuf>,
-    /// Evaluate these predictions instead of a model: JSON, texts by question id
+    /// Evaluate these predictions: JSON, texts by question id. No model is asked, so options of the model have no effect
     #[arg(long, value_name = "FILE", help_heading = WITHOUT, value_hint = clap::ValueHint::FilePath)]
     pub predictions: Option<PathBuf>,
     /// Their null odds, or other scores of 'no answer': JSON, numbers by question id
@@ -249,7 +271,10 @@ pub struct EvalArgs {
     pub null_odds: Option<PathBuf>,
     /// How documents are read.
     #[command(flatten)]
-    pub reading: ReadingArgs,
+    reading: ReadingArgs,
+    /// When there is no answer.
+    #[command(flatten)]
+    pub threshold: ThresholdArgs,
     /// What it runs on.
     #[command(flatten)]
     pub machine: MachineArgs,
@@ -295,7 +320,7 @@ pub struct CalibrateArgs {
     pub context_tokens: Vec<usize>,
     /// How documents are read.
     #[command(flatten)]
-    pub reading: ReadingArgs,
+    reading: ReadingArgs,
     /// What it runs on.
     #[command(flatten)]
     pub machine: MachineArgs,

@@ -46,6 +46,11 @@ pub fn name(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
+/// The name of a file without its folders.
+pub fn short(name: &str) -> String {
+    Path::new(name).file_name().map_or_else(|| name.to_string(), |file| file.to_string_lossy().into_owned())
+}
+
 /// Reads a document, with text in it.
 ///
 /// # Errors

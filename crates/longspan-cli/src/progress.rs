@@ -65,8 +65,9 @@ pub struct QuestionBar {
 }
 
 impl QuestionBar {
-    /// A bar for so many questions about documents of so many bytes.
-    pub fn new(questions: usize, bytes: usize) -> Self {
+    /// A bar for all that is to be done; its tokens are not known before.
+    pub fn new(all: Done) -> Self {
+        let Done { questions, bytes, .. } = all;
         let style = ProgressStyle::with_template(QUESTIONS_TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = ProgressBar::new(bytes as u64).with_style(style).with_message(format!("{questions} questions"));
         bar.enable_steady_tick(TICK);

@@ -1,6 +1,5 @@
 //! The model that is asked, and the asking: many documents with many questions, where an error in one leaves the others.
 
-use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -8,6 +7,7 @@ use longspan::{Document, Error, ReadOptions, Reader};
 
 use crate::ask::Status;
 use crate::cli::AskArgs;
+use crate::documents::short;
 use crate::finding::{Finding, rank};
 use crate::hints;
 use crate::model::{self, Opened};
@@ -100,11 +100,6 @@ fn label(pairs: &[(usize, &Loaded<'_>)]) -> String {
         [(_, one), ..] => short(one.name),
         [] => String::new(),
     }
-}
-
-/// The name of a file without its folders.
-fn short(name: &str) -> String {
-    Path::new(name).file_name().map_or_else(|| name.to_string(), |file| file.to_string_lossy().into_owned())
 }
 
 /// Tells what is wrong with a pair, and of a question once; passed on where it is wrong with all of them.

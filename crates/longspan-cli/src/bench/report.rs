@@ -7,9 +7,8 @@ use anyhow::Result;
 use longspan::model::Phase;
 use serde::Serialize;
 
-use crate::info::thousands;
 use crate::render::one_line;
-use crate::render::table::{aligned, milliseconds, percent, rate, row};
+use crate::render::table::{aligned, megabytes, milliseconds, percent, rate, row};
 
 /// Said where several models ran.
 const MEMORY: &str = "MB counts what earlier runs left behind; for exact memory start the program for each.";
@@ -170,7 +169,7 @@ impl Report {
                 &rate(run.tokens_per_second),
                 &rate(run.gflops),
                 &percent(run.share_of_peak),
-                &run.peak_memory_bytes.map_or("–".into(), |bytes| thousands(bytes.div_ceil(1_000_000) as usize)),
+                &run.peak_memory_bytes.map_or("–".into(), megabytes),
             ]));
         }
         rows

@@ -7,16 +7,18 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use longspan::evaluate::Outcome;
+use longspan::evaluate::{Asked, Outcome};
 use longspan::tokenizer::ByteSpan;
 use longspan::{Answer, Span};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::data::cannot_write;
-use crate::hints::fault;
+use crate::hints::{fault, io_message};
 
 const FILE: &str = "answers.jsonl";
+
+const CHANGED: &str = "it was not written by `longspan eval`, or was changed since: name another folder";
 
 /// Everything that an answer depends on, by name.
 pub type Head = Map<String, Value>;
@@ -62,14 +64,11 @@ impl Answers {
         let mut kept = 0;
         match fs::read(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(failed(&error)),
-            Ok(_) if !resume => {
-                let message = format!("`{}`: there is an earlier run in this folder", folder.display());
-                return Err(fault(
-                    message,
-                    "--resume goes on with it, or makes its files again; or name another folder",
-                ));
+            Err(error) => {
+                let message = format!("`{}`: {}", path.display(), io_message(&error));
+                return Err(fault(message, "check that you may read it"));
             }
+            Ok(_) if !resume => check_none(folder)?,
             Ok(content) => kept = read(&path, &content, head, &mut known)?,
         }
         let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(|e| failed(&e))?;
@@ -82,8 +81,18 @@ impl Answers {
     }
 
     /// What is known of a question already.
-    pub fn known(&self, id: &str) -> Option<&Outcome> {
-        self.known.get(id)
+    ///
+    /// # Errors
+    /// When it cannot be about this document.
+    pub fn known(&self, asked: &Asked<'_>) -> Result<Option<Outcome>> {
+        let Some(outcome) = self.known.get(&asked.question.id) else { return Ok(None) };
+        let context = &asked.paragraph.context;
+        let spans = &outcome.answer.spans;
+        if spans.is_empty() || spans.iter().any(|span| context.get(span.bytes.start..span.bytes.end).is_none()) {
+            let id = &asked.question.id;
+            return Err(fault(format!("`{}`: no answer to question `{id}`", self.path.display()), CHANGED));
+        }
+        Ok(Some(outcome.clone()))
     }
 
     /// Adds a question.
@@ -96,10 +105,18 @@ impl Answers {
     }
 }
 
+/// Checks that no run has left its answers in a folder.
+pub fn check_none(folder: &Path) -> Result<()> {
+    if !folder.join(FILE).exists() {
+        return Ok(());
+    }
+    let message = format!("`{}`: there is an earlier run in this folder", folder.display());
+    Err(fault(message, "--resume goes on with it, or makes its files again; or name another folder"))
+}
+
 /// Reads the lines; gives the bytes up to the last whole one.
 fn read(path: &Path, content: &[u8], head: &Head, known: &mut HashMap<String, Outcome>) -> Result<usize> {
-    let hint = "it was not written by `longspan eval`, or was changed since: name another folder";
-    let broken = |number: usize| fault(format!("`{}`: line {number} cannot be read", path.display()), hint);
+    let broken = |number: usize| fault(format!("`{}`: line {number} cannot be read", path.display()), CHANGED);
     let whole = content.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
     for (number, line) in (1..).zip(content[..whole].split_inclusive(|&byte| byte == b'\n')) {
         if number == 1 {
@@ -164,6 +181,7 @@ fn outcome(line: Line) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use longspan::squad::{Paragraph, Question};
 
     fn head(model: &str) -> Head {
         Map::from_iter([("model".to_owned(), model.into()), ("threshold".to_owned(), Value::Null)])
@@ -187,6 +205,22 @@ mod tests {
         Outcome { answer, answer_position: (start > 0).then_some(start) }
     }
 
+    /// What is known of a question about a text of eight letters.
+    fn known(answers: &Answers, id: &str) -> Result<Option<Outcome>> {
+        let question = Question { id: id.into(), ..Question::default() };
+        let paragraph = Paragraph { context: "abcdefgh".into(), questions: Vec::new() };
+        answers.known(&Asked { article: 0, paragraph: &paragraph, question: &question })
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut answers = Answers::open(folder.path(), &head("m"), false).unwrap();
+        answers.add("a", &sample(6)).unwrap();
+        let answers = Answers::open(folder.path(), &head("m"), true).unwrap();
+        assert!(known(&answers, "a").unwrap_err().to_string().ends_with("no answer to question `a`"));
+    }
+
     #[test]
     fn a_run_cut_off_anywhere_goes_on() {
         let folder = tempfile::tempdir().unwrap();
@@ -200,8 +234,8 @@ mod tests {
             fs::write(&path, &whole[..length]).unwrap();
             let mut answers = Answers::open(folder.path(), &head("m"), true).unwrap();
             for (id, start) in [("a", 0), ("\"b\"\n", 4)] {
-                match answers.known(id) {
-                    Some(known) => assert_eq!(*known, sample(start), "{length} bytes"),
+                match known(&answers, id).unwrap() {
+                    Some(known) => assert_eq!(known, sample(start), "{length} bytes"),
                     None => answers.add(id, &sample(start)).unwrap(),
                 }
             }

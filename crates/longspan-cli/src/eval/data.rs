@@ -15,6 +15,9 @@ use crate::hints::{self, fault};
 /// So many bad parts are told of one by one.
 const TOLD_MAX: usize = 5;
 
+/// So much of a paragraph says which one it is.
+const PARAGRAPH_CHARACTERS: usize = 30;
+
 /// Hint to what is wrong with data.
 pub const DATA_HINT: &str =
     "data have the form of SQuAD v1.1 or v2.0; --skip-bad leaves out and counts what is not as it should be";
@@ -26,7 +29,32 @@ pub struct Data {
     /// Their questions.
     pub dataset: Dataset,
     /// Parts that were bad and left out: articles, paragraphs, questions.
-    pub skipped: usize,
+    pub skipped: Skipped,
+}
+
+/// What was left out. The first few are told of one by one, the others together when this is dropped.
+#[derive(Default)]
+pub struct Skipped {
+    /// How many there are.
+    pub count: usize,
+}
+
+impl Skipped {
+    /// Counts something bad, and perhaps tells of it.
+    pub fn add(&mut self, error: &impl std::fmt::Display) {
+        self.count += 1;
+        if self.count <= TOLD_MAX {
+            hints::warn(&format!("left out: {error}"));
+        }
+    }
+}
+
+impl Drop for Skipped {
+    fn drop(&mut self) {
+        if self.count > TOLD_MAX {
+            hints::warn(&format!("{} more were left out", self.count - TOLD_MAX));
+        }
+    }
 }
 
 /// Reads SQuAD files as one dataset.
@@ -35,7 +63,7 @@ pub struct Data {
 /// At the first thing that is not as it should be, or only where a file is no JSON with `skip_bad`; when there is no
 /// question at all.
 pub fn read(paths: &[PathBuf], skip_bad: bool) -> Result<Data> {
-    let mut data = Data { files: Vec::new(), dataset: Dataset::default(), skipped: 0 };
+    let mut data = Data { files: Vec::new(), dataset: Dataset::default(), skipped: Skipped::default() };
     for path in paths {
         let name = documents::name(path);
         let text = documents::unpacked(path)?;
@@ -43,28 +71,17 @@ pub fn read(paths: &[PathBuf], skip_bad: bool) -> Result<Data> {
         let mut bad = |error: Error| match skip_bad {
             false => Err(error),
             true => {
-                tell(skipped, &error);
+                skipped.add(&error);
                 Ok(())
             }
         };
         dataset.add(&name, text.as_bytes(), &mut bad).map_err(|error| fault(error.to_string(), DATA_HINT))?;
         data.files.push(name);
     }
-    if data.skipped > TOLD_MAX {
-        hints::warn(&format!("{} more were left out", data.skipped - TOLD_MAX));
-    }
     if data.dataset.questions().next().is_none() {
         return Err(fault(format!("`{}`: no questions", data.files.join("`, `")), DATA_HINT));
     }
     Ok(data)
-}
-
-/// Counts something bad and tells of it, the first few times.
-pub fn tell(skipped: &mut usize, error: &impl std::fmt::Display) {
-    *skipped += 1;
-    if *skipped <= TOLD_MAX {
-        hints::warn(&format!("left out: {error}"));
-    }
 }
 
 /// Puts every paragraph among its neighbours.
@@ -87,11 +104,11 @@ pub fn cannot_write(path: &Path, error: &std::io::Error) -> anyhow::Error {
     fault(message, "check that you may write there and that there is room")
 }
 
-/// Says of a question where it stands, for messages.
+/// Says of a question where it stands, for messages: the paragraph by how it begins, since numbers are not those of the
+/// files once something was left out.
 pub fn place(dataset: &Dataset, asked: &Asked<'_>) -> String {
-    let article = &dataset.articles[asked.article];
-    let paragraph = article.paragraphs.iter().position(|paragraph| std::ptr::eq(paragraph, asked.paragraph));
-    let number = paragraph.map_or_else(|| "?".into(), |p| (p + 1).to_string());
-    let title = if article.title.is_empty() { String::new() } else { format!(" `{}`", article.title) };
-    format!("article {}{title}, paragraph {number}, question `{}`", asked.article + 1, asked.question.id)
+    let title = &dataset.articles[asked.article].title;
+    let article = if title.is_empty() { String::new() } else { format!("article `{title}`, ") };
+    let begins: String = asked.paragraph.context.chars().take(PARAGRAPH_CHARACTERS).collect();
+    format!("{article}paragraph `{}…`, question `{}`", begins.trim(), asked.question.id)
 }

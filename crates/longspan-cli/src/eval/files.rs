@@ -31,6 +31,13 @@ pub fn make(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))
 }
 
+/// Checks that files can be written into a folder, before there is anything to write.
+pub fn check_writable(folder: &Path) -> Result<()> {
+    let path = folder.join(".longspan-was-here");
+    let tried = File::create(&path).and_then(|_| fs::remove_file(&path));
+    tried.map_err(|error| cannot_write(folder, &error))
+}
+
 /// Writes what a model answered, in the formats of the official script and those of its kin.
 pub fn write_answers(folder: &Path, judged: &[Judged<'_>]) -> Result<()> {
     write_json(&folder.join("predictions.json"), &by_id(judged, |judged| judged.said()))?;

@@ -14,7 +14,7 @@
 
 mod answers;
 pub mod data;
-mod files;
+pub mod files;
 mod page;
 mod plots;
 mod predictions;
@@ -59,10 +59,12 @@ pub struct Item<'a> {
     pub place: Option<ByteSpan>,
     /// How right it is.
     pub decision: Score,
-    /// How sure the model says it is.
+    /// The score that a model gave it.
     pub confidence: Option<f64>,
-    /// Tokens of the document.
-    pub tokens: usize,
+    /// By what the most confident come first: the score, or how far the null odds are from the threshold.
+    pub certainty: Option<f64>,
+    /// Tokens of the document, if they were counted.
+    pub tokens: Option<usize>,
     /// Tokens before the first gold answer.
     pub position: Option<usize>,
 }

@@ -1,7 +1,6 @@
 //! The report as one HTML page that stands alone: figures, plots, tables, and the most confident mistakes.
 
 use std::ops::Range;
-use std::path::Path;
 
 use anyhow::{Context, Result};
 use askama::Template;
@@ -9,9 +8,11 @@ use longspan::tokenizer::ByteSpan;
 
 use super::plots::Picture;
 use super::report::{Report, Row};
-use super::tables::range;
+use super::tables::{range, tells_kinds};
 use super::{Evaluation, Item};
+use crate::documents::short;
 use crate::info::thousands;
+use crate::render::table::megabytes;
 
 /// Mistakes that are shown.
 const MISTAKES_MAX: usize = 50;
@@ -24,6 +25,8 @@ struct Page<'a> {
     report: &'a Report,
     plots: &'a [Picture],
     mistakes: Vec<Mistake<'a>>,
+    /// Which of the wrong ones they are.
+    order: &'static str,
     wrong: usize,
 }
 
@@ -59,9 +62,14 @@ struct Part<'a> {
 /// Renders the page.
 pub fn render(report: &Report, plots: &[Picture], evaluation: &Evaluation<'_>) -> Result<String> {
     let mut wrong: Vec<&Item<'_>> = evaluation.items.iter().filter(|item| item.decision.exact == 0.0).collect();
-    wrong.sort_by(|a, b| b.confidence.unwrap_or(0.0).total_cmp(&a.confidence.unwrap_or(0.0)));
+    let certainty = |item: &Item<'_>| item.certainty.unwrap_or(0.0);
+    wrong.sort_by(|a, b| certainty(b).total_cmp(&certainty(a)));
     let mistakes = wrong.iter().take(MISTAKES_MAX).map(|item| mistake(item)).collect();
-    Page { report, plots, mistakes, wrong: wrong.len() }.render().context("report.html")
+    let order = match evaluation.items.iter().all(|item| item.certainty.is_some()) {
+        true => "The most confident",
+        false => "The first",
+    };
+    Page { report, plots, mistakes, order, wrong: wrong.len() }.render().context("report.html")
 }
 
 impl Page<'_> {
@@ -85,15 +93,12 @@ impl Page<'_> {
         let Report { by_length, by_position, .. } = self.report;
         let tables = [("Length of the document", by_length), ("Tokens before the answer", by_position)];
         let filled = tables.into_iter().filter(|(_, rows)| !rows.is_empty());
-        let kinds = |rows: &[Row]| rows.iter().any(|row| row.has_answer.is_some() || row.no_answer.is_some());
-        filled.map(|(title, rows)| Table { title, rows, kinds: kinds(rows) }).collect()
+        filled.map(|(title, rows)| Table { title, rows, kinds: tells_kinds(rows) }).collect()
     }
 
     /// The data files without their folders.
     fn names(&self) -> String {
-        let name =
-            |file: &String| Path::new(file).file_name().map_or(file.clone(), |name| name.to_string_lossy().into());
-        self.report.data.files.iter().map(name).collect::<Vec<_>>().join(", ")
+        self.report.data.files.iter().map(|file| short(file)).collect::<Vec<_>>().join(", ")
     }
 
     fn grouped(&self, number: &usize) -> String {
@@ -102,6 +107,10 @@ impl Page<'_> {
 
     fn rounded(&self, number: &f64) -> String {
         thousands(number.round() as usize)
+    }
+
+    fn megabytes(&self, bytes: &u64) -> String {
+        megabytes(*bytes)
     }
 
     fn percent(&self, share: &f64) -> String {

@@ -42,10 +42,10 @@ pub fn draw(report: &Report) -> Result<Vec<Picture>> {
     if let Some(calibration) = &report.calibration {
         drawings.push(reliability(calibration));
     }
-    let lengths = "F1 by length of the document";
-    drawings.extend(by_tokens("f1_by_length", lengths, "tokens of the document, at least", &report.by_length));
-    let positions = "F1 by position of the answer";
-    drawings.extend(by_tokens("f1_by_position", positions, "tokens before the answer, at least", &report.by_position));
+    let lengths = "By length of the document";
+    drawings.extend(by_tokens("by_length", lengths, "tokens of the document, at least", &report.by_length));
+    let positions = "By position of the answer";
+    drawings.extend(by_tokens("by_position", positions, "tokens before the answer, at least", &report.by_position));
     drawings.into_iter().map(Drawing::render).collect()
 }
 
@@ -117,14 +117,15 @@ fn by_threshold(abstention: &Abstention) -> Drawing {
     let exact = line(points.iter().map(|&(threshold, exact, _)| (threshold, exact)), ORANGE).with_legend("exact match");
     let f1 = line(points.iter().map(|&(threshold, _, f1)| (threshold, f1)), BLUE).with_legend("F1");
     let labels = ("threshold on the null odds", "percent of all questions");
-    Drawing::new("f1_by_threshold", "Figures at every threshold", vec![f1.into(), exact.into()], labels)
+    Drawing::new("by_threshold", "Figures at every threshold", vec![f1.into(), exact.into()], labels)
         .layout(|layout| layout.with_y_axis_min(0.0).with_y_axis_max(100.0))
 }
 
 fn risk_coverage(abstention: &Abstention) -> Drawing {
     let points = &abstention.risk_coverage;
     let risk = line(points.iter().map(|point| (point.coverage, 1.0 - point.precision)), BLUE);
-    let title = format!("Risk over coverage (mean risk {:.3})", abstention.risk_coverage_area);
+    let area = abstention.risk_coverage_area.map_or_else(String::new, |area| format!(" (mean risk {area:.3})"));
+    let title = format!("Risk over coverage{area}");
     let labels = ("share of the questions that are answered", "share of the answers that are wrong");
     Drawing::new("risk_coverage", &title, vec![risk.into()], labels).layout(unit_square)
 }
@@ -140,7 +141,7 @@ fn reliability(calibration: &Calibration) -> Drawing {
             plots.push(line(points, color).with_legend(name).into());
         }
     }
-    let error = calibration.all.expected_calibration_error;
+    let error = calibration.all.expected_calibration_error.unwrap_or(0.0);
     let title = format!("Are scores probabilities? (mean error {error:.3})");
     Drawing::new("reliability", &title, plots, ("score", "share that is right")).layout(unit_square)
 }
@@ -151,9 +152,9 @@ fn by_tokens(name: &'static str, title: &str, label: &str, rows: &[Row]) -> Opti
     }
     let mut bars = BarPlot::new();
     for row in rows {
-        bars = bars.with_colored_bar(thousands(row.tokens_from), row.f1, BLUE);
+        bars = bars.with_group(thousands(row.tokens_from), [(row.f1, BLUE), (row.exact, ORANGE)]);
     }
-    let bars = bars.with_error(rows.iter().map(|row| row.f1_error));
-    let drawing = Drawing::new(name, title, vec![bars.into()], (label, "F1, percent"));
+    let bars = bars.with_legend(vec!["F1", "exact match"]);
+    let drawing = Drawing::new(name, title, vec![bars.into()], (label, "percent"));
     Some(drawing.layout(|layout| layout.with_y_axis_min(0.0).with_y_axis_max(100.0)))
 }

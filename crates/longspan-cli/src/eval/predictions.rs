@@ -10,7 +10,7 @@ use longspan::tokenizer::{ByteSpan, Tokenizer};
 
 use super::data::Data;
 use super::report::{DataSummary, Report};
-use super::{Evaluation, Item, files, show};
+use super::{Evaluation, Item, answers, files, show};
 use crate::cli::EvalArgs;
 use crate::hints::{self, fault};
 use crate::{documents, model};
@@ -23,7 +23,11 @@ pub fn evaluate(args: &EvalArgs, path: &Path, mut data: Data) -> Result<()> {
     if let Some(limit) = args.chosen.limit {
         data.dataset.sample(limit, args.chosen.seed);
     }
-    let hint = "predictions are a JSON object of texts by question id, null odds one of numbers";
+    if let Some(folder) = &args.out {
+        files::make(folder)?;
+        answers::check_none(folder)?;
+    }
+    let hint = "check that it is a file of predictions or null odds, such as `longspan eval --out` writes";
     let read = |path: &Path| Ok::<_, anyhow::Error>((documents::name(path), documents::unpacked(path)?));
     let (name, json) = read(path)?;
     let predictions = parse_predictions(&name, json.as_bytes()).map_err(|error| fault(error.to_string(), hint))?;
@@ -40,19 +44,17 @@ pub fn evaluate(args: &EvalArgs, path: &Path, mut data: Data) -> Result<()> {
         let message = format!("`{name}`: none of its {} predictions is for a question of the data", predictions.len());
         return Err(fault(message, "give the predictions of the same data set"));
     }
-    let threshold = args.reading.threshold.unwrap_or(THRESHOLD);
+    let threshold = args.threshold.threshold.unwrap_or(THRESHOLD);
     let mut evaluation = measured(&data, &scores, &predictions, odds.as_ref(), threshold)?;
     warn_of_missing(&name, &scores);
-    let tokens = if args.out.is_some() { measure_lengths(args, &mut evaluation.items)? } else { 0 };
-    let mut summary = DataSummary::new(args, &data, evaluation.items.iter().map(|item| item.asked), tokens);
+    if args.out.is_some() {
+        measure_lengths(args, &mut evaluation.items)?;
+    }
+    let mut summary = DataSummary::new(args, &data, &evaluation.items);
     summary.missing = scores.missing.len();
-    let mut report = Report::new(&evaluation, summary, None);
+    let report = Report::new(&evaluation, summary, None);
     if let Some(folder) = &args.out {
-        files::make(folder)?;
         files::write_report(folder, &report, &evaluation)?;
-    } else {
-        report.by_length.clear(); // lengths were not measured
-        report.by_position.clear();
     }
     show(args, &report, args.out.as_deref())
 }
@@ -87,25 +89,25 @@ fn measured<'a>(
         let place = asked.paragraph.context.find(said).filter(|_| !said.is_empty());
         let place = place.map(|start| ByteSpan { start, end: start + said.len() });
         let title = &data.dataset.articles[asked.article].title;
-        Item { asked, title, said, place, decision: scored.score, confidence: None, tokens: 0, position: None }
+        let certainty = null_odds.map(|_| (odds - threshold).abs());
+        let decision = scored.score;
+        Item { asked, title, said, place, decision, confidence: None, certainty, tokens: None, position: None }
     };
     let items = asked.zip(&decided.questions).zip(odds).map(item).collect();
     Ok(Evaluation { figures, items, ranking })
 }
 
-/// Measures the documents with the tokenizer of the model, which is not asked. Gives the tokens of all items.
-fn measure_lengths(args: &EvalArgs, items: &mut [Item<'_>]) -> Result<usize> {
+/// Measures the documents with the tokenizer of the model, which is not asked.
+fn measure_lengths(args: &EvalArgs, items: &mut [Item<'_>]) -> Result<()> {
     let checkpoint = model::find(&args.model)?;
     let tokenizer = Tokenizer::load(|name| checkpoint.source.read(name));
     let tokenizer = model::named(&checkpoint.name, tokenizer)?;
-    let mut sum = 0;
     for own in items.chunk_by_mut(|a, b| std::ptr::eq(a.asked.paragraph, b.asked.paragraph)) {
         let tokens = tokenizer.encode(&own[0].asked.paragraph.context)?;
         for item in own {
-            item.tokens = tokens.ids.len();
+            item.tokens = Some(tokens.ids.len());
             item.position = item.asked.question.answers.first().map(|gold| tokens.before(gold.bytes.start));
-            sum += item.tokens;
         }
     }
-    Ok(sum)
+    Ok(())
 }

@@ -1,8 +1,10 @@
 //! Everything that was measured: as JSON, whose keys are the fields here; terminal, plots and page show the same.
+//!
+//! Exact match, F1, their errors and average precision are in percent, as in the official figures; all other shares
+//! (coverage, precision, recall, confidence, what is right) are from 0 to 1.
 
 use std::collections::BTreeSet;
 
-use longspan::evaluate::Asked;
 use longspan::evaluate::coverage::{Coverage, at_coverage, coverage, for_precision, risk_area};
 use longspan::evaluate::reliability::{Reliability, reliability};
 use longspan::evaluate::slices::{Slice, slices};
@@ -21,7 +23,7 @@ const COVERAGES: [f64; 10] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
 const PRECISIONS: [f64; 7] = [0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6];
 /// A curve keeps about so many points, from its first to its last.
 const POINTS_MAX: usize = 400;
-/// The official histogram has as many bins; ours has fewer of a round width.
+/// As many bins has the official histogram; ours have a round width, so there may be one more or fewer.
 const HISTOGRAM_BINS: usize = 20;
 
 /// All of it.
@@ -48,8 +50,8 @@ pub struct DataSummary {
     pub questions: usize,
     pub articles: usize,
     pub documents: usize,
-    /// Tokens of a document, on average over the questions.
-    pub mean_tokens: f64,
+    /// Tokens of a document, on average over the questions; null where they were not counted.
+    pub mean_tokens: Option<f64>,
     pub context_tokens: Option<usize>,
     pub limit: Option<usize>,
     pub seed: u64,
@@ -105,8 +107,8 @@ pub struct Part {
 /// What thresholds on the null odds give.
 #[derive(Debug, Serialize)]
 pub struct Abstention {
-    /// Mean risk over all coverages.
-    pub risk_coverage_area: f64,
+    /// Mean risk over all coverages; null without any answer.
+    pub risk_coverage_area: Option<f64>,
     pub at_coverage: Vec<Point>,
     pub for_precision: Vec<Point>,
     pub risk_coverage: Vec<Point>,
@@ -161,7 +163,8 @@ pub struct Calibration {
 /// A reliability diagram.
 #[derive(Debug, Serialize)]
 pub struct Diagram {
-    pub expected_calibration_error: f64,
+    /// Null where nothing was said.
+    pub expected_calibration_error: Option<f64>,
     pub bins: Vec<Bin>,
 }
 
@@ -173,24 +176,22 @@ pub struct Bin {
 }
 
 impl DataSummary {
-    /// What was asked, `tokens` being those of all documents, counted once for each question.
-    pub fn new<'a>(args: &EvalArgs, data: &Data, asked: impl Iterator<Item = Asked<'a>>, tokens: usize) -> Self {
-        let (mut questions, mut articles, mut documents) = (0, BTreeSet::new(), BTreeSet::new());
-        for asked in asked {
-            questions += 1;
-            articles.insert(asked.article);
-            documents.insert(std::ptr::from_ref(asked.paragraph));
-        }
+    /// What was asked.
+    pub fn new(args: &EvalArgs, data: &Data, items: &[Item<'_>]) -> Self {
+        let articles: BTreeSet<_> = items.iter().map(|item| item.asked.article).collect();
+        let documents: BTreeSet<_> = items.iter().map(|item| std::ptr::from_ref(item.asked.paragraph)).collect();
+        let tokens: Vec<usize> = items.iter().filter_map(|item| item.tokens).collect();
+        let mean = |tokens: &[usize]| tokens.iter().sum::<usize>() as f64 / tokens.len() as f64;
         Self {
             files: data.files.clone(),
-            questions,
+            questions: items.len(),
             articles: articles.len(),
             documents: documents.len(),
-            mean_tokens: tokens as f64 / questions.max(1) as f64,
+            mean_tokens: (!tokens.is_empty()).then(|| mean(&tokens)),
             context_tokens: args.context_tokens,
             limit: args.chosen.limit,
             seed: args.chosen.seed,
-            skipped: data.skipped,
+            skipped: data.skipped.count,
             missing: 0,
         }
     }
@@ -203,7 +204,7 @@ impl Report {
         Self {
             official: evaluation.figures.clone(),
             data,
-            by_length: rows(items, |item| Some(item.tokens)),
+            by_length: rows(items, |item| item.tokens),
             by_position: rows(items, |item| item.position),
             abstention: evaluation.ranking.as_ref().map(Abstention::new),
             calibration: run.as_ref().map(|_| Calibration::new(items)),
@@ -254,9 +255,12 @@ impl Abstention {
             let curve = ranking.precision_recall(value)?;
             Some(Curve { name, average_precision: curve.average_precision, points: thinned(&curve.points) })
         });
+        let mut covered: Vec<Point> =
+            COVERAGES.iter().filter_map(|&share| wanted(share, at_coverage(&curve, share))).collect();
+        covered.dedup_by(|next, last| next.threshold == last.threshold);
         Self {
             risk_coverage_area: risk_area(&curve),
-            at_coverage: COVERAGES.iter().filter_map(|&share| wanted(share, at_coverage(&curve, share))).collect(),
+            at_coverage: covered,
             for_precision: PRECISIONS.iter().filter_map(|&least| wanted(least, for_precision(&curve, least))).collect(),
             risk_coverage: thinned(&curve).iter().map(|point| Point::new(point, None)).collect(),
             precision_recall: curves.collect(),
@@ -269,7 +273,7 @@ impl Abstention {
 impl Point {
     fn new(found: &Coverage, wanted: Option<f64>) -> Self {
         let Coverage { threshold, answers, coverage, precision, f1 } = *found;
-        Self { wanted, threshold, answers, coverage, precision, f1 }
+        Self { wanted, threshold, answers, coverage, precision, f1: 100.0 * f1 }
     }
 }
 
@@ -284,7 +288,7 @@ impl Histogram {
     fn new(ranking: &Ranking) -> Self {
         let odds = || ranking.questions().iter().map(|question| question.null_odds);
         let (first, last) = (odds().next().unwrap_or(0.0), odds().next_back().unwrap_or(0.0));
-        let width = round_step((last - first) / HISTOGRAM_BINS as f64);
+        let width = round_step(last / HISTOGRAM_BINS as f64 - first / HISTOGRAM_BINS as f64);
         let start = (first / width).floor();
         let bins = ((last / width).floor() - start) as usize + 1;
         let shares = |has_answer: bool| {
@@ -370,6 +374,8 @@ mod tests {
         assert_eq!((histogram.has_answer[0], histogram.no_answer.last()), (1.0 / 3.0, Some(&1.0)));
         assert_eq!(Histogram::new(&ranking(&[(1.0, true)])).has_answer, [1.0]);
         assert_eq!(Histogram::new(&ranking(&[])).edges, [0.0, 1.0]);
+        let extreme = Histogram::new(&ranking(&[(f64::MIN, true), (f64::MAX, true), (5e-324, false)]));
+        assert!(extreme.edges.len() < 30 && extreme.no_answer.contains(&1.0));
         for (step, rounded) in [(0.0, 1.0), (1.0, 1.0), (1.1, 2.0), (0.051, 0.1), (3e-9, 5e-9), (f64::INFINITY, 1.0)] {
             assert!((round_step(step) / rounded - 1.0).abs() < 1e-9, "{step}");
         }

@@ -1,21 +1,25 @@
 //! A model, asked all questions of the data.
 
+use std::collections::HashMap;
+use std::io;
 use std::time::Instant;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
+use flate2::CrcWriter;
 use longspan::evaluate::{Asked, Done, Judged, Outcome, ask, ranking};
 use longspan::model::Model;
 use longspan::squad::Dataset;
 use longspan::squad::metrics::Scores;
-use longspan::{Error, ReadOptions, Reader, SpanList};
-use serde_json::{Map, Value, json};
+use longspan::{Error, ReadOptions, Reader};
+use serde_json::{Value, json};
 
 use super::answers::{Answers, Head};
-use super::data::{self, Data};
+use super::data::{self, Data, Skipped};
 use super::report::{DataSummary, Report, RunSummary};
 use super::{Evaluation, Item, files, show};
 use crate::cli::EvalArgs;
-use crate::hints::fault;
+use crate::documents;
+use crate::hints::{self, fault};
 use crate::memory::PeakMemory;
 use crate::model::{self, Opened};
 use crate::progress::QuestionBar;
@@ -34,7 +38,7 @@ pub fn evaluate(args: &EvalArgs, mut data: Data) -> Result<()> {
     if let Some(path) = &args.save_data {
         data::save(&data.dataset, path)?;
     }
-    let options = args.reading.options(SpanList::Top(args.n_best_size));
+    let options = args.read_options();
     let mut answers = match &args.out {
         Some(folder) => {
             files::make(folder)?;
@@ -46,8 +50,12 @@ pub fn evaluate(args: &EvalArgs, mut data: Data) -> Result<()> {
     let asked = ask_all(&asking, answers.as_mut(), &mut data.skipped)?;
 
     let evaluation = measured(&data.dataset, &asked.judged);
-    let report =
-        Report::new(&evaluation, summary(args, &data, &asked.judged), Some(run_summary(&opened, &options, &asked)));
+    warn_of_fitted(&data, reader);
+    let report = Report::new(
+        &evaluation,
+        DataSummary::new(args, &data, &evaluation.items),
+        Some(run_summary(&opened, &options, &asked)),
+    );
     if let Some(folder) = &args.out {
         files::write_answers(folder, &asked.judged)?;
         files::write_report(folder, &report, &evaluation)?;
@@ -55,32 +63,43 @@ pub fn evaluate(args: &EvalArgs, mut data: Data) -> Result<()> {
     show(args, &report, args.out.as_deref())
 }
 
+/// Warns where the model was fitted on the data that judge it.
+fn warn_of_fitted(data: &Data, reader: &Reader) {
+    let Some(calibration) = &reader.settings().calibration else { return };
+    let fitted: Vec<&str> = calibration.fitted_on.split(": ").next().unwrap_or_default().split(", ").collect();
+    let names = data.files.iter().map(|file| documents::short(file));
+    for name in names.filter(|name| fitted.contains(&name.as_str())) {
+        hints::warn(&format!(
+            "`{name}`: threshold and scores of the model were fitted on it, so their figures are too good; those of \
+             `longspan calibrate` are of articles that were not fitted on"
+        ));
+    }
+}
+
 /// Everything that an answer depends on.
 fn head(opened: &Opened, dataset: &Dataset, options: &ReadOptions) -> Result<Head> {
     let Opened { checkpoint, reader } = opened;
-    let mut data = crc32fast::Hasher::new();
-    let mut written = Vec::new();
-    dataset.write(&mut written)?;
-    data.update(&written);
+    let mut data = CrcWriter::new(io::sink());
+    dataset.write(&mut data)?;
     let ReadOptions { max_tokens, doc_stride, max_answer_length, null_score_diff_threshold, spans, global_attention } =
         options;
-    let head = json!({
-        "longspan": env!("CARGO_PKG_VERSION"),
-        "model_checksum": checkpoint.source.checksum()?,
-        "data_checksum": data.finalize(),
-        "precision": reader.model().precision().to_string(),
-        "instruction_set": reader.model().isa().to_string(),
-        "max_tokens": max_tokens,
-        "doc_stride": doc_stride,
-        "max_answer_length": max_answer_length,
-        "threshold": null_score_diff_threshold.map(|threshold| threshold.to_string()),
-        "spans": format!("{spans:?}"),
-        "global_attention": format!("{global_attention:?}"),
-    });
-    match head {
-        Value::Object(head) => Ok(head),
-        _ => Ok(Map::new()),
-    }
+    let settings: Value = serde_json::from_str(&reader.settings().to_json())?;
+    let head = [
+        ("longspan", json!(env!("CARGO_PKG_VERSION"))),
+        ("model_checksum", json!(checkpoint.source.checksum()?)),
+        ("settings", settings),
+        ("data_checksum", json!(data.crc().sum())),
+        ("precision", json!(reader.model().precision().to_string())),
+        ("instruction_set", json!(reader.model().isa().to_string())),
+        ("max_tokens", json!(max_tokens)),
+        ("doc_stride", json!(doc_stride)),
+        ("max_answer_length", json!(max_answer_length)),
+        // As text, for infinity is no number of JSON.
+        ("threshold", json!(null_score_diff_threshold.map(|threshold| threshold.to_string()))),
+        ("spans", json!(format!("{spans:?}"))),
+        ("global_attention", json!(format!("{global_attention:?}"))),
+    ];
+    Ok(head.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
 /// What is asked of what.
@@ -112,17 +131,17 @@ pub struct AskedAll<'a> {
 pub fn ask_all<'a>(
     asking: &Asking<'a>,
     mut answers: Option<&mut Answers>,
-    skipped: &mut usize,
+    skipped: &mut Skipped,
 ) -> Result<AskedAll<'a>> {
     let Asking { reader, options, dataset, skip_bad } = asking;
     let questions = Asked::all(dataset);
-    let known = |asked: &Asked<'a>| answers.as_ref().and_then(|answers| answers.known(&asked.question.id).cloned());
-    let mut outcomes: Vec<Option<Outcome>> = questions.iter().map(known).collect();
+    let known = |asked: &Asked<'a>| answers.as_ref().map_or(Ok(None), |answers| answers.known(asked));
+    let mut outcomes: Vec<Option<Outcome>> = questions.iter().map(known).collect::<Result<_>>()?;
     let unknown: Vec<usize> = (0..questions.len()).filter(|&q| outcomes[q].is_none()).collect();
     let rest: Vec<Asked<'a>> = unknown.iter().map(|&q| questions[q]).collect();
     let bytes = rest.iter().map(|asked| asked.paragraph.context.len()).sum();
 
-    let bar = QuestionBar::new(rest.len(), bytes);
+    let bar = QuestionBar::new(Done { questions: rest.len(), bytes, ..Done::default() });
     let started = Instant::now();
     let mut last = Done::default();
     let mut order = unknown.into_iter();
@@ -138,7 +157,7 @@ pub fn ask_all<'a>(
             Err(error @ (Error::Option(_) | Error::NotFinite { .. })) => return Err(error.into()),
             Err(error) if *skip_bad => {
                 let place = data::place(dataset, &asked);
-                bar.suspend(|| data::tell(skipped, &format!("{place}: {error}")));
+                bar.suspend(|| skipped.add(&format!("{place}: {error}")));
             }
             Err(error) => {
                 let message = format!("{}: {error}", data::place(dataset, &asked));
@@ -155,14 +174,14 @@ pub fn ask_all<'a>(
     let judged = judged.filter_map(|(asked, outcome)| Some(Judged::new(asked, outcome?)));
     let judged: Vec<_> = judged.collect();
     if judged.is_empty() {
-        return Err(anyhow!("no question could be asked"));
+        return Err(fault("no question could be asked", data::DATA_HINT));
     }
     Ok(AskedAll { judged, done: last, seconds })
 }
 
 /// The official figures: those of the decisions, then those of the best spans and their odds.
 fn measured<'a>(dataset: &'a Dataset, judged: &[Judged<'a>]) -> Evaluation<'a> {
-    let said: std::collections::HashMap<&str, &str> =
+    let said: HashMap<&str, &str> =
         judged.iter().map(|judged| (judged.asked.question.id.as_str(), judged.said())).collect();
     let ranking = ranking(judged);
     let mut figures = Scores::of(dataset, |id| said.get(id).copied()).figures();
@@ -174,15 +193,11 @@ fn measured<'a>(dataset: &'a Dataset, judged: &[Judged<'a>]) -> Evaluation<'a> {
         place: judged.outcome.answer.best().map(|span| span.bytes),
         decision: judged.decision,
         confidence: Some(judged.outcome.answer.score()),
-        tokens: judged.outcome.answer.tokens,
+        certainty: Some(judged.outcome.answer.score()),
+        tokens: Some(judged.outcome.answer.tokens),
         position: judged.outcome.answer_position,
     };
     Evaluation { figures, items: judged.iter().map(item).collect(), ranking: Some(ranking) }
-}
-
-fn summary(args: &EvalArgs, data: &Data, judged: &[Judged<'_>]) -> DataSummary {
-    let tokens: usize = judged.iter().map(|judged| judged.outcome.answer.tokens).sum();
-    DataSummary::new(args, data, judged.iter().map(|judged| judged.asked), tokens)
 }
 
 fn run_summary(opened: &Opened, options: &ReadOptions, asked: &AskedAll<'_>) -> RunSummary {

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::report::{Abstention, Calibration, DataSummary, Point, Report, Row, RunSummary};
 use crate::info::thousands;
 use crate::render::one_line;
-use crate::render::table::{aligned, percent, row};
+use crate::render::table::{aligned, megabytes, percent, row};
 
 /// The report for people; `folder` holds its files, where they were asked for.
 pub fn show(report: &Report, folder: Option<&Path>) -> String {
@@ -17,11 +17,12 @@ pub fn show(report: &Report, folder: Option<&Path>) -> String {
         }
     };
     table("official figures", official(report));
-    table("by length of the document, in tokens", by_tokens(&report.by_length, true));
-    table("by tokens before the answer", by_tokens(&report.by_position, false));
+    table("by length of the document, in tokens", by_tokens(&report.by_length));
+    table("by tokens before the answer", by_tokens(&report.by_position));
     if let Some(abstention) = &report.abstention {
-        table("answering only the surest, by null odds", coverages(abstention));
-        table("for a precision", precisions(abstention));
+        let risk = abstention.risk_coverage_area.map(|area| format!("; mean risk {area:.3}")).unwrap_or_default();
+        table(&format!("answering only the surest, by null odds{risk}"), coverages(abstention));
+        table("for a precision, where 30 answers or more reach it", precisions(abstention));
     }
     if let Some(calibration) = &report.calibration {
         table("calibration: mean distance of scores from how often they are right", errors(calibration));
@@ -48,8 +49,8 @@ fn headline(data: &DataSummary) -> String {
     if let Some(tokens) = data.context_tokens {
         let _ = write!(line, ", paragraphs among their neighbours up to {} tokens", thousands(tokens));
     }
-    if data.mean_tokens > 0.0 {
-        let _ = write!(line, ", {} tokens on average", thousands(data.mean_tokens.round() as usize));
+    if let Some(tokens) = data.mean_tokens {
+        let _ = write!(line, ", {} tokens on average", thousands(tokens.round() as usize));
     }
     for (count, what) in [(data.skipped, "bad parts left out"), (data.missing, "without a prediction left out")] {
         if count > 0 {
@@ -77,6 +78,8 @@ fn official(report: &Report) -> Vec<Vec<String>> {
     }
     if number("pr_f1_ap".into()).is_some() {
         rows.push(row(["average precision", &value("pr_exact_ap".into()), &value("pr_f1_ap".into()), ""]));
+        let oracle = value("pr_oracle_ap".into());
+        rows.push(row(["… if every answer were right", &oracle, &oracle, ""]));
     }
     rows
 }
@@ -89,7 +92,13 @@ pub fn range(row: &Row) -> String {
     }
 }
 
-fn by_tokens(rows: &[Row], kinds: bool) -> Vec<Vec<String>> {
+/// Whether rows tell questions with an answer from those without.
+pub fn tells_kinds(rows: &[Row]) -> bool {
+    rows.iter().any(|row| row.has_answer.is_some() || row.no_answer.is_some())
+}
+
+fn by_tokens(rows: &[Row]) -> Vec<Vec<String>> {
+    let kinds = tells_kinds(rows);
     let mut shown = vec![row(["tokens", "questions", "exact", "f1", "±"])];
     if kinds {
         shown[0].extend(row(["f1 with", "f1 without"]));
@@ -128,7 +137,7 @@ fn point(point: &Point) -> Vec<String> {
     row([
         &share(point.coverage),
         &share(point.precision),
-        &format!("{:.1}", 100.0 * point.f1),
+        &format!("{:.1}", point.f1),
         &format!("{:.2}", point.threshold),
     ])
 }
@@ -138,7 +147,8 @@ fn errors(calibration: &Calibration) -> Vec<Vec<String>> {
     let Calibration { all, answers, abstentions } = calibration;
     for (name, diagram) in [("all", all), ("answers", answers), ("abstentions", abstentions)] {
         let count: usize = diagram.bins.iter().map(|bin| bin.count).sum();
-        rows.push(row([name, &format!("{:.3}", diagram.expected_calibration_error), &thousands(count)]));
+        let error = diagram.expected_calibration_error.map_or("–".into(), |error| format!("{error:.3}"));
+        rows.push(row([name, &error, &thousands(count)]));
     }
     rows
 }
@@ -154,8 +164,7 @@ fn footer(run: &RunSummary) -> String {
         }
         None => shown.push_str("scores not calibrated: `longspan calibrate` does that\n"),
     }
-    let memory =
-        run.peak_memory_bytes.map(|bytes| format!(", {} MB at most", thousands(bytes.div_ceil(1_000_000) as usize)));
+    let memory = run.peak_memory_bytes.map(|bytes| format!(", {} MB at most", megabytes(bytes)));
     let _ = writeln!(
         shown,
         "{} questions asked in {:.1} s: {:.1} questions/s, {} tokens/s{}",

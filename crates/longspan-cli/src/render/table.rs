@@ -23,6 +23,11 @@ pub fn aligned(rows: &[Vec<String>]) -> String {
     shown
 }
 
+/// Bytes as megabytes, rounded up.
+pub fn megabytes(bytes: u64) -> String {
+    thousands(bytes.div_ceil(1_000_000) as usize)
+}
+
 /// A share, as whole percent.
 pub fn percent(share: f64) -> String {
     format!("{:.0}%", 100.0 * share)

@@ -81,9 +81,9 @@ fn a_folder_gets_everything_that_was_found() {
     let mut files: Vec<_> = walk(&folder.path("a/report"));
     files.retain(|name| !name.ends_with(".png"));
     let plots = [
-        "f1_by_length",
-        "f1_by_position",
-        "f1_by_threshold",
+        "by_length",
+        "by_position",
+        "by_threshold",
         "na_prob_hist_hasAns",
         "na_prob_hist_noAns",
         "pr_exact",
@@ -197,7 +197,7 @@ fn bad_data_are_told_with_their_place_or_left_out() {
         assert!(ran.status == 0 && ran.stdout.contains("\"total\": 3,"), "{ran:?}");
         assert!(ran.stderr.starts_with(&format!("warning: left out: {place}: {said}")), "{ran:?}");
     }
-    let place = "article 1 `Pumps_&_<engines>`, paragraph 2, question `who`: the question is empty";
+    let place = "article `Pumps_&_<engines>`, paragraph `The pump was installed in May…`, question `who`: the question is empty";
     replace(&folder, "bad.json", |data| question(data, "question", json!(" ")));
     check_failed(&folder.run(&["eval", "bad.json"]), place);
     let ran = folder.run(&["eval", "bad.json", "--json", "--skip-bad"]);
@@ -251,7 +251,13 @@ fn a_calibrated_copy_says_how_sure_it_is() {
     let folder = folder();
     check_failed(&folder.run(&["calibrate", "dev.json"]), "not a folder of yours, so nothing can be written into it");
     let precise = ["calibrate", "dev.json", "--out", "copy", "--target-precision", "0.9", "--context-tokens", "0"];
-    check_failed(&folder.run(&precise), "--target-precision 0.9: no threshold reaches it on these data");
+    check_failed(&folder.run(&precise), "--target-precision 0.9: no threshold reaches it with 30 answers or more");
+    fs::create_dir(folder.path("other")).unwrap();
+    fs::write(folder.path("other/config.json"), "{}").unwrap();
+    check_failed(
+        &folder.run(&["calibrate", "dev.json", "--out", "other"]),
+        "`other`: there is something else than this model in this folder",
+    );
     let arguments = ["calibrate", "dev.json", "--out", "copy", "--context-tokens", "100", "--json"];
     let report: Value = serde_json::from_str(&printed(&folder, &arguments)).unwrap();
     let names: Vec<_> = report["parts"].as_array().unwrap().iter().map(|part| part["name"].as_str().unwrap()).collect();
@@ -262,13 +268,13 @@ fn a_calibrated_copy_says_how_sure_it_is() {
     let info: Value = serde_json::from_str(&printed(&folder, &["info", "-m", "copy", "--json"])).unwrap();
     assert_eq!(
         info["model"]["calibrated_on"],
-        "dev.json: 4 questions as they are, 4 among neighbours up to 100 tokens"
+        "dev.json: 4 questions as they are, 4 among neighbours up to 100 tokens, in f32"
     );
 
     // The copy gives other scores for the same spans; calibrated again, by what the scores were before.
     let evaluate = |model: &str, out: &str| {
         let model: &[&str] = if model.is_empty() { &[] } else { &["-m", model] };
-        printed(&folder, &[&["eval", "dev.json", "--json", "--threshold", "0", "--out", out], model].concat())
+        printed(&folder, &[&["eval", "dev.json.gz", "--json", "--threshold", "0", "--out", out], model].concat())
     };
     assert_eq!(evaluate("", "before"), evaluate("copy", "after"));
     let scores = |out: &str| json(&folder, &format!("{out}/nbest_predictions.json"))["who"][0]["probability"].clone();
@@ -276,4 +282,43 @@ fn a_calibrated_copy_says_how_sure_it_is() {
     let again = ["calibrate", "dev.json", "-m", "copy", "--context-tokens", "100", "--json"];
     let again: Value = serde_json::from_str(&printed(&folder, &again)).unwrap();
     assert_eq!(again["calibration"], report["calibration"]);
+
+    let own = folder.run(&["eval", "dev.json", "-m", "copy", "--json"]);
+    assert!(
+        own.stderr.starts_with("warning: `dev.json`: threshold and scores of the model were fitted on it"),
+        "{own:?}"
+    );
+}
+
+#[test]
+fn a_threshold_is_chosen_for_a_precision() {
+    let folder = folder();
+    replace(&folder, "many.json", |data| {
+        for (a, article) in data["data"].as_array_mut().unwrap().iter_mut().enumerate() {
+            for paragraph in article["paragraphs"].as_array_mut().unwrap() {
+                let asked = paragraph["qas"].as_array().unwrap().clone();
+                let copy = |i: usize| {
+                    let copy = move |mut question: Value| {
+                        question["id"] = json!(format!("{a} {i} {}", question["id"]));
+                        question
+                    };
+                    asked.clone().into_iter().map(copy)
+                };
+                paragraph["qas"] = (0..40).flat_map(copy).collect();
+            }
+        }
+    });
+    let arguments = ["calibrate", "many.json", "--out", "copy", "--target-precision", "0.66", "--context-tokens", "0"];
+    let shown = printed(&folder, &arguments);
+    for part in ["all, before", "too few answers in them", "written to copy/longspan.json"] {
+        assert!(shown.contains(part), "`{part}` is not in {shown}");
+    }
+    // Of the three that have an answer two are right to the letter, and the odds of the fourth are far from theirs.
+    let saved = json(&folder, "copy/longspan.json");
+    let evaluate = ["eval", "many.json", "-m", "copy", "--out", "report"];
+    assert_eq!(folder.run(&evaluate).status, 0);
+    let report = json(&folder, "report/report.json");
+    assert_eq!(report["run"]["null_score_diff_threshold"], saved["null_score_diff_threshold"]);
+    let figure = |key: &str| report["official"][key].as_f64().unwrap().round();
+    assert_eq!((figure("HasAns_f1"), figure("NoAns_f1")), (93.0, 100.0));
 }

@@ -4,33 +4,33 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use super::{FILES, Index, Source, WEIGHTS, WEIGHTS_WANTED, bytes, find};
+use super::{FILES, Index, LONGSPAN, README, Source, WEIGHTS, WEIGHTS_WANTED, bytes, find};
 use crate::{Error, Result};
 
 impl Source {
-    /// Copies the checkpoint into a folder, which is made where it is missing; files of the same names are replaced.
+    /// Copies the checkpoint into a folder, which is made where it is missing. Each file is replaced at once and whole, so a
+    /// folder may be its own copy.
     ///
     /// # Errors
     /// [`Error::MissingFile`] where the checkpoint has no weights, [`Error::Read`] and [`Error::Write`].
     pub fn copy_to(&self, folder: &Path) -> Result<()> {
         fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
         for name in self.files()? {
-            let to = folder.join(&name);
-            let failed = |source| Error::Write { path: to.clone(), source };
-            let mut out = File::create(&to).map_err(failed)?;
-            self.each_piece(&name, &mut |piece| out.write_all(piece).map_err(failed))?;
-            out.sync_all().map_err(failed)?;
+            replace(&folder.join(&name), |out| {
+                let failed = |source| Error::Write { path: folder.join(&name), source };
+                self.each_piece(&name, &mut |piece| out.write_all(piece).map_err(failed))
+            })?;
         }
         Ok(())
     }
 
-    /// CRC-32 of all its files but the model card: another one tells that it may answer otherwise.
+    /// CRC-32 of its files but for the model card and Longspan's settings: another one tells of another model.
     ///
     /// # Errors
     /// [`Error::MissingFile`] where the checkpoint has no weights, and [`Error::Read`].
     pub fn checksum(&self) -> Result<u32> {
         let mut sum = crc32fast::Hasher::new();
-        for name in self.files()?.iter().filter(|name| *name != "README.md") {
+        for name in self.files()?.iter().filter(|name| *name != README && *name != LONGSPAN) {
             sum.update(name.as_bytes());
             self.each_piece(name, &mut |piece| {
                 sum.update(piece);
@@ -89,6 +89,25 @@ impl Source {
     }
 }
 
+/// Writes a file under a temporary name, syncs it, and gives it its own: whatever happens, the old file or the new one is
+/// there, and whole.
+///
+/// # Errors
+/// [`Error::Write`].
+pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
+    replace(path, |out| out.write_all(content).map_err(|source| Error::Write { path: path.to_owned(), source }))
+}
+
+fn replace(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
+    let failed = |source| Error::Write { path: path.to_owned(), source };
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    let mut out = File::create(&temporary).map_err(failed)?;
+    write(&mut out)?;
+    out.sync_all().map_err(failed)?;
+    fs::rename(&temporary, path).map_err(failed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,10 +123,14 @@ mod tests {
         names.sort();
         assert_eq!(names, ["config.json", "pytorch_model.bin"]);
         let copied = Source::Folder(copy.clone());
+        copied.copy_to(&copy).unwrap();
+        assert_eq!(copied.checksum().unwrap(), SMALL.checksum().unwrap());
         assert_eq!(copied.checksum().unwrap(), SMALL.checksum().unwrap());
         fs::write(copy.join("README.md"), "card").unwrap();
         assert_eq!(copied.checksum().unwrap(), SMALL.checksum().unwrap());
-        fs::write(copy.join("longspan.json"), "{}").unwrap();
+        write_whole(&copy.join("longspan.json"), b"{}").unwrap();
+        assert_eq!(copied.checksum().unwrap(), SMALL.checksum().unwrap());
+        write_whole(&copy.join("config.json"), b"{ }").unwrap();
         assert_ne!(copied.checksum().unwrap(), SMALL.checksum().unwrap());
     }
 

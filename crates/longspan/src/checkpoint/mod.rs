@@ -29,6 +29,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use self::bytes::Bytes;
+pub use self::files::write_whole;
 use crate::config::Config;
 use crate::tensor::{DType, TensorView};
 use crate::{Error, Result};
@@ -40,9 +41,11 @@ const SHARDS_MAX: usize = 1024;
 
 /// Sizes of the model.
 pub(crate) const CONFIG: &str = "config.json";
+/// The model card, which states the licence.
+pub(crate) const README: &str = "README.md";
 /// Longspan's own settings of it.
 pub(crate) const LONGSPAN: &str = "longspan.json";
-/// The files that may stand beside the weights. `README.md` states the licence. [`LONGSPAN`] is the last one: when the
+/// The files that may stand beside the weights. [`LONGSPAN`] is the last one: when the
 /// hub's cache has settled it, all before it were looked for.
 pub(crate) const FILES: [&str; 10] = [
     CONFIG,
@@ -53,7 +56,7 @@ pub(crate) const FILES: [&str; 10] = [
     "vocab.json",
     "merges.txt",
     "vocab.txt",
-    "README.md",
+    README,
     LONGSPAN,
 ];
 

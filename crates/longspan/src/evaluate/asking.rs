@@ -11,7 +11,8 @@ use crate::{Error, Result};
 /// every few seconds.
 const GROUP_TOKENS: usize = 1 << 15;
 
-/// Documents that may be ready before the model comes to them.
+/// Documents that may be ready before the model comes to them: enough to fill a group with short ones, few enough to keep
+/// long ones.
 const DOCUMENTS_AHEAD: usize = 32;
 
 /// How far the asking has come.
@@ -117,7 +118,7 @@ impl<'q, 'a> Group<'_, 'q, 'a> {
         for asked in own {
             // An error has no copies: the document says it again.
             let again = || self.reader.document(&asked.paragraph.context).err();
-            let Some(error) = error.take().or_else(again) else { continue };
+            let error = error.take().or_else(again).expect("what cannot be read once cannot be read again");
             self.tell(*asked, Err(error), take)?;
         }
         Ok(())

@@ -1,12 +1,14 @@
 //! The threshold of a model and its scores made probabilities, and what they are worth on articles that were not fitted on.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::Judged;
 use super::coverage::{coverage, for_precision};
 use super::fit::{Sample, fit};
 use super::reliability::reliability;
 use crate::reader::Logistic;
 use crate::squad::metrics::Score;
-use crate::squad::ranking::{Ranked, Ranking};
+use crate::squad::ranking::{AtThreshold, Ranked, Ranking};
 
 /// What a threshold is chosen for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,7 +53,7 @@ impl From<&Judged<'_>> for Observed {
     }
 }
 
-/// A threshold, and how scores become probabilities.
+/// A threshold, and how the scores of what is said at it become probabilities.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fitted {
     /// No answer where the null odds are larger.
@@ -60,6 +62,13 @@ pub struct Fitted {
     pub score: Logistic,
     /// Of abstentions.
     pub no_answer_score: Logistic,
+}
+
+impl From<&Observed> for Ranked {
+    fn from(observed: &Observed) -> Self {
+        let Observed { has_answer, best, null_odds, .. } = *observed;
+        Self { has_answer, predicted: true, score: best, null_odds }
+    }
 }
 
 impl Fitted {
@@ -84,15 +93,19 @@ impl Fitted {
 }
 
 fn threshold(observed: &[&Observed], aim: Aim) -> Option<f64> {
-    let ranked = observed.iter().map(|observed| Ranked {
-        has_answer: observed.has_answer,
-        predicted: true,
-        score: observed.best,
-        null_odds: observed.null_odds,
-    });
-    let ranking = Ranking::new(ranked.collect());
+    let ranking = Ranking::new(observed.iter().map(|observed| Ranked::from(*observed)).collect());
     match aim {
-        Aim::BestF1 => Some(ranking.best_threshold(|score| score.f1).threshold),
+        Aim::BestF1 => {
+            // Never to answer is a threshold below all odds.
+            let first = ranking.questions().first().map_or(0.0, |question| question.null_odds);
+            let mut best = AtThreshold { value: ranking.never(), threshold: first - 1.0 };
+            for point in ranking.by_threshold(|score| score.f1) {
+                if point.value > best.value {
+                    best = point;
+                }
+            }
+            Some(best.threshold)
+        }
         Aim::Precision(precision) => for_precision(&coverage(&ranking), precision).map(|point| point.threshold),
     }
 }
@@ -103,14 +116,16 @@ const FOLDS: usize = 10;
 /// For each question what was fitted on the articles of other folds; articles go to the folds in turn. `None` where there
 /// is one article only, or where the others of some fold do not reach the precision.
 pub fn held_out(observed: &[Observed], aim: Aim) -> Option<Vec<Fitted>> {
-    let articles = observed.iter().map(|observed| observed.article + 1).max().unwrap_or(0);
-    let folds = FOLDS.min(articles);
+    let articles: BTreeSet<usize> = observed.iter().map(|observed| observed.article).collect();
+    let folds = FOLDS.min(articles.len());
     if folds < 2 {
         return None;
     }
-    let others = |fold: usize| observed.iter().filter(move |observed| observed.article % folds != fold);
+    let fold_of: BTreeMap<usize, usize> = articles.into_iter().zip((0..folds).cycle()).collect();
+    let others =
+        |fold: usize| observed.iter().filter(|observed| fold_of[&observed.article] != fold).collect::<Vec<_>>();
     let fits = (0..folds).map(|fold| Fitted::to(others(fold), aim)).collect::<Option<Vec<_>>>()?;
-    Some(observed.iter().map(|observed| fits[observed.article % folds]).collect())
+    Some(observed.iter().map(|observed| fits[fold_of[&observed.article]]).collect())
 }
 
 /// What thresholds and scores are worth.
@@ -122,12 +137,12 @@ pub struct Worth {
     pub f1: f64,
     /// Share of the questions that are answered.
     pub answered: f64,
-    /// Share of the answers that are right to the letter.
-    pub precision: f64,
-    /// Expected calibration error of the answers' scores.
-    pub answers_error: f64,
-    /// Expected calibration error of the abstentions' scores.
-    pub abstentions_error: f64,
+    /// Share of the answers that are right to the letter; `None` without any.
+    pub precision: Option<f64>,
+    /// Expected calibration error of the answers' scores; `None` without any.
+    pub answers_error: Option<f64>,
+    /// Expected calibration error of the abstentions' scores; `None` without any.
+    pub abstentions_error: Option<f64>,
 }
 
 impl Worth {
@@ -151,7 +166,7 @@ impl Worth {
             questions,
             f1: 100.0 * f1 / questions.max(1) as f64,
             answered: answers.len() as f64 / questions.max(1) as f64,
-            precision: right / answers.len().max(1) as f64,
+            precision: (!answers.is_empty()).then(|| right / answers.len() as f64),
             answers_error: reliability(answers).expected_calibration_error,
             abstentions_error: reliability(abstentions).expected_calibration_error,
         }
@@ -162,6 +177,8 @@ impl Worth {
 mod tests {
     use super::*;
     use crate::random;
+
+    const WRONG: Score = Score { exact: 0.0, f1: 0.0 };
 
     /// Questions of 17 articles, whose scores are too sure: the odds are right, scaled by three.
     fn observed(count: u64) -> Vec<Observed> {
@@ -190,8 +207,8 @@ mod tests {
         let before = Worth::of(observed.iter().map(|observed| (observed, Fitted::unchanged(0.0))));
         let fits = held_out(&observed, Aim::BestF1).unwrap();
         let after = Worth::of(observed.iter().zip(fits));
-        assert!(before.answers_error > 0.1 && before.abstentions_error > 0.1, "{before:?}");
-        assert!(after.answers_error < 0.02 && after.abstentions_error < 0.02, "{after:?}");
+        assert!(before.answers_error > Some(0.1) && before.abstentions_error > Some(0.1), "{before:?}");
+        assert!(after.answers_error < Some(0.02) && after.abstentions_error < Some(0.02), "{after:?}");
         assert!((after.f1 - before.f1).abs() < 1.0, "{before:?} {after:?}");
         let fitted = Fitted::to(&observed, Aim::BestF1).unwrap();
         assert!((fitted.no_answer_score.logit - 1.0 / 3.0).abs() < 0.05, "{fitted:?}");
@@ -202,9 +219,9 @@ mod tests {
         let observed = observed(20_000);
         let fitted = Fitted::to(&observed, Aim::Precision(0.75)).unwrap();
         let worth = Worth::of(observed.iter().map(|observed| (observed, fitted)));
-        assert!(worth.precision >= 0.75 && worth.precision < 0.76, "{worth:?}");
+        assert!(worth.precision >= Some(0.75) && worth.precision < Some(0.76), "{worth:?}");
         let held = held_out(&observed, Aim::Precision(0.75)).unwrap();
-        assert!((Worth::of(observed.iter().zip(held)).precision - 0.75).abs() < 0.02);
+        assert!((Worth::of(observed.iter().zip(held)).precision.unwrap() - 0.75).abs() < 0.02);
         assert_eq!(Fitted::to(&observed, Aim::Precision(0.99)), None);
     }
 
@@ -223,5 +240,16 @@ mod tests {
         let one: Vec<_> = observed.iter().filter(|observed| observed.article == 0).cloned().collect();
         assert_eq!(held_out(&one, Aim::BestF1), None);
         assert_eq!(held_out(&[], Aim::BestF1), None);
+        let last: Vec<_> = observed.iter().filter(|observed| observed.article == 16).cloned().collect();
+        assert_eq!(held_out(&last, Aim::BestF1), None);
+    }
+
+    #[test]
+    fn where_no_answer_is_worth_giving_none_is_given() {
+        let wrong: Vec<_> =
+            observed(100).into_iter().map(|o| Observed { has_answer: false, best: WRONG, ..o }).collect();
+        let fitted = Fitted::to(&wrong, Aim::BestF1).unwrap();
+        let worth = Worth::of(wrong.iter().map(|observed| (observed, fitted)));
+        assert_eq!((worth.f1, worth.answered, worth.precision, worth.answers_error), (100.0, 0.0, None, None));
     }
 }

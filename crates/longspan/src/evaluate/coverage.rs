@@ -33,7 +33,7 @@ pub fn coverage(ranking: &Ranking) -> Vec<Coverage> {
             f1 += question.score.f1;
         }
         let last_of_its_odds = questions.get(i + 1).is_none_or(|next| next.null_odds != question.null_odds);
-        if last_of_its_odds && question.predicted {
+        if last_of_its_odds && answers > curve.last().map_or(0, |point: &Coverage| point.answers) {
             let count = answers as f64;
             let (coverage, precision, f1) = (count / questions.len() as f64, exact / count, f1 / count);
             curve.push(Coverage { threshold: question.null_odds, answers, coverage, precision, f1 });
@@ -42,8 +42,8 @@ pub fn coverage(ranking: &Ranking) -> Vec<Coverage> {
     curve
 }
 
-/// The mean risk over all coverages that the curve reaches: the area under risk over coverage.
-pub fn risk_area(curve: &[Coverage]) -> f64 {
+/// The mean risk over all coverages that the curve reaches: the area under risk over coverage. `None` without any answer.
+pub fn risk_area(curve: &[Coverage]) -> Option<f64> {
     let mut before = 0.0;
     let step = |point: &Coverage| {
         let width = point.coverage - before;
@@ -51,7 +51,7 @@ pub fn risk_area(curve: &[Coverage]) -> f64 {
         width * (1.0 - point.precision)
     };
     let area: f64 = curve.iter().map(step).sum();
-    area / curve.last().map_or(1.0, |last| last.coverage)
+    curve.last().map(|last| area / last.coverage)
 }
 
 /// The point of the least coverage that is at least `share`.
@@ -60,7 +60,7 @@ pub fn at_coverage(curve: &[Coverage], share: f64) -> Option<Coverage> {
 }
 
 /// Fewer answers say nothing of how often they are right.
-const ANSWERS_MIN: usize = 30;
+pub const ANSWERS_MIN: usize = 30;
 
 /// The point of the largest coverage whose precision is at least `precision`, on 30 answers at least.
 pub fn for_precision(curve: &[Coverage], precision: f64) -> Option<Coverage> {
@@ -93,13 +93,15 @@ mod tests {
             assert_eq!((point.coverage, point.precision), (answers / 5.0, right / answers));
         }
         let area = (1.0 * 0.0 + 2.0 / 3.0 + 0.5) / 4.0;
-        assert!((risk_area(&curve) - area).abs() < 1e-12);
+        assert!((risk_area(&curve).unwrap() - area).abs() < 1e-12);
         assert_eq!(at_coverage(&curve, 0.3), Some(curve[1]));
         assert_eq!(at_coverage(&curve, 0.9), None);
         assert_eq!(for_precision(&curve, 0.6), None);
         let many = curve.iter().map(|point| Coverage { answers: 30 * point.answers, ..*point }).collect::<Vec<_>>();
         assert_eq!(for_precision(&many, 0.6), Some(many[1]));
         assert_eq!(for_precision(&many, 1.1), None);
-        assert_eq!(risk_area(&[]), 0.0);
+        assert_eq!(risk_area(&[]), None);
+        let tied = Ranking::new(vec![ranked((1.0, 1.0, true)), ranked((1.0, 0.0, false))]);
+        assert_eq!(coverage(&tied).len(), 1);
     }
 }

@@ -16,8 +16,8 @@ pub struct Bin {
 pub struct Reliability {
     /// The least confident first.
     pub bins: Vec<Bin>,
-    /// The mean distance of confidence from right, over all statements.
-    pub expected_calibration_error: f64,
+    /// The mean distance of confidence from right, over all statements; `None` without any.
+    pub expected_calibration_error: Option<f64>,
 }
 
 /// Bins of a diagram.
@@ -37,8 +37,8 @@ pub fn reliability(mut statements: Vec<(f64, f64)>) -> Reliability {
     };
     let bins: Vec<Bin> = (0..bins).map(bin).collect();
     let distance = |bin: &Bin| bin.count as f64 * (bin.confidence - bin.right).abs();
-    let expected_calibration_error = bins.iter().map(distance).sum::<f64>() / statements.len().max(1) as f64;
-    Reliability { bins, expected_calibration_error }
+    let sum: f64 = bins.iter().map(distance).sum();
+    Reliability { bins, expected_calibration_error: (!statements.is_empty()).then(|| sum / statements.len() as f64) }
 }
 
 #[cfg(test)]
@@ -54,7 +54,7 @@ mod tests {
         assert_eq!(found.bins.iter().map(|bin| bin.count).sum::<usize>(), 31);
         let two = reliability(vec![(0.9, 1.0), (0.2, 1.0)]);
         assert_eq!(two.bins[0], Bin { count: 1, confidence: 0.2, right: 1.0 });
-        assert!((two.expected_calibration_error - 0.45).abs() < 1e-12);
-        assert_eq!(reliability(Vec::new()).expected_calibration_error, 0.0);
+        assert!((two.expected_calibration_error.unwrap() - 0.45).abs() < 1e-12);
+        assert_eq!(reliability(Vec::new()).expected_calibration_error, None);
     }
 }

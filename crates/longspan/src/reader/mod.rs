@@ -66,7 +66,7 @@ pub struct Answer {
     /// The best spans, best first, none overlapping another. Listed on abstention too.
     pub spans: Vec<Span>,
     /// e^n / (e^n + Σ e^S), where n is the least null score of a window and the sum is over all admissible spans. For a
-    /// calibrated checkpoint: the probability that people find no answer.
+    /// calibrated checkpoint: on abstention, the probability that people find no answer, see [`Calibration`].
     pub no_answer_score: f64,
     /// n − max S: above the threshold there is no answer.
     pub null_odds: f64,
@@ -98,8 +98,8 @@ impl Answer {
 pub struct Span {
     /// Its place: `text[start..end]` is the answer, without white space at its ends.
     pub bytes: ByteSpan,
-    /// e^S / (e^n + Σ e^S), S being the sum of the two logits. For a calibrated checkpoint: the probability that the span
-    /// is an answer that people give, see [`Calibration`].
+    /// e^S / (e^n + Σ e^S), S being the sum of the two logits. For a calibrated checkpoint: of an answer, the probability
+    /// that people give it too, see [`Calibration`].
     pub score: f64,
     /// Logit of its first token as a start.
     pub start_logit: f32,

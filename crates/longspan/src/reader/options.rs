@@ -1,6 +1,6 @@
 //! How documents are read: what the caller asks for, made into a plan for one question.
 
-use super::{Calibration, Settings};
+use super::{Logistic, Settings};
 use crate::config::Config;
 use crate::{Error, Result};
 
@@ -61,7 +61,9 @@ pub(super) struct Plan {
     pub doc_stride: usize,
     pub max_answer_length: usize,
     pub threshold: f64,
-    pub calibration: Option<Calibration>,
+    /// How the score of a span becomes a probability, and that of no answer.
+    pub score: Option<Logistic>,
+    pub no_answer_score: Option<Logistic>,
     pub spans: SpanList,
 }
 
@@ -103,8 +105,17 @@ impl Plan {
             return Err(Error::Option("null_score_diff_threshold NaN: expected a number".into()));
         }
         check_list(&options.global_attention, max_tokens)?;
-        let calibration = settings.calibration.clone();
-        Ok(Self { separators, room, doc_stride, max_answer_length, threshold, calibration, spans: options.spans })
+        let calibration = settings.calibration.as_ref();
+        Ok(Self {
+            separators,
+            room,
+            doc_stride,
+            max_answer_length,
+            threshold,
+            score: calibration.map(|calibration| calibration.score),
+            no_answer_score: calibration.map(|calibration| calibration.no_answer_score),
+            spans: options.spans,
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::options::Plan;
 use super::spans::{Evidence, TokenSpan};
 use super::windows::{Window, windows};
-use super::{Answer, Calibration, Document, GlobalAttention, Logistic, ReadOptions, Span, SpanList};
+use super::{Answer, Document, GlobalAttention, Logistic, ReadOptions, Span, SpanList};
 use crate::model::{Batch, Sequence};
 use crate::tokenizer::{ByteSpan, Tokenizer};
 use crate::{Error, Result};
@@ -81,21 +81,20 @@ impl<'a> Reading<'a> {
         if found.is_empty() {
             found = evidence.best(tokens, 1, f64::NEG_INFINITY);
         }
-        let calibrated = |logistic: fn(&Calibration) -> &Logistic, sum: f64| {
+        let calibrated = |logistic: Option<Logistic>, sum: f64| {
             let score = (sum - log_total).exp();
-            let calibration = plan.calibration.as_ref();
-            calibration.map_or(score, |calibration| logistic(calibration).probability(score, tokens.len()))
+            logistic.map_or(score, |logistic| logistic.probability(score, tokens.len()))
         };
         let span = |found: &TokenSpan| Span {
             bytes: trimmed(document.text, found, tokens),
-            score: calibrated(|calibration| &calibration.score, found.sum()),
+            score: calibrated(plan.score, found.sum()),
             start_logit: found.start_logit,
             end_logit: found.end_logit,
         };
         Answer {
             answered: null_odds <= plan.threshold,
             spans: found.iter().map(span).collect(),
-            no_answer_score: calibrated(|calibration| &calibration.no_answer_score, null_score),
+            no_answer_score: calibrated(plan.no_answer_score, null_score),
             null_odds,
             tokens: document.tokens(),
             windows: windows.len(),

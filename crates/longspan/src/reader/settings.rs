@@ -24,9 +24,10 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
-    /// That a span is, to the letter, an answer that people gave.
+    /// That an answer is, to the letter, one that people gave. Fitted on answers that were given; the scores of spans that are
+    /// listed besides are on the same scale.
     pub score: Logistic,
-    /// That people found no answer.
+    /// That people found no answer. Fitted on abstentions.
     pub no_answer_score: Logistic,
     /// The data that it was fitted on, in words.
     pub fitted_on: String,
@@ -48,7 +49,7 @@ pub struct Logistic {
     pub constant: f64,
 }
 
-/// Scores nearer to 0 or 1 than f64 can tell count as this far away.
+/// Scores further out count as this far: f64 tells none that are nearer to 1.
 const LOGIT_MAX: f64 = 36.0;
 
 impl Logistic {

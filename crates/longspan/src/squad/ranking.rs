@@ -75,10 +75,20 @@ impl Ranking {
         AtThreshold { value: self.percent(best.1), threshold: best.0 }
     }
 
-    /// The figure of all questions at each threshold that one of the odds is, ascending.
+    /// The figure of all questions at each threshold that one of the odds is, ascending. Unlike the best threshold this
+    /// takes equal odds together, as a threshold does.
     pub fn by_threshold(&self, value: impl Fn(&Score) -> f64) -> Vec<AtThreshold> {
-        let at = |(threshold, sum)| AtThreshold { value: self.percent(sum), threshold };
-        self.sums(value).map(at).collect()
+        let mut points: Vec<AtThreshold> = Vec::new();
+        for (threshold, sum) in self.sums(value) {
+            points.pop_if(|last| last.threshold == threshold);
+            points.push(AtThreshold { value: self.percent(sum), threshold });
+        }
+        points
+    }
+
+    /// The figure, in percent, when no question is answered.
+    pub fn never(&self) -> f64 {
+        self.percent((self.questions.len() - self.has_answer()) as f64)
     }
 
     /// (threshold, sum of the values of all questions) when the questions up to this one are answered.
@@ -168,7 +178,7 @@ mod tests {
         let best = |value: f64, threshold: f64| AtThreshold { value, threshold };
         assert_eq!(ranking.best_threshold(|score| score.f1), best(62.5, 1.0));
         let sums: Vec<_> = ranking.by_threshold(|score| score.f1).iter().map(|at| at.value).collect();
-        assert_eq!(sums, [37.5, 62.5, 37.5, 62.5]);
+        assert_eq!(sums, [37.5, 37.5, 62.5]);
         let curve = ranking.precision_recall(|score| score.f1).unwrap();
         assert_eq!(curve.points, [(0.0, 1.0), (0.5 / 3.0, 0.5), (0.5, 0.5), (2.5 / 3.0, 0.625)]);
     }

@@ -34,6 +34,9 @@ pub(super) fn add(
     if json.trim_ascii().is_empty() {
         return Err(error("empty: expected SQuAD data".to_owned()));
     }
+    if json.trim_ascii_start().starts_with(b"[") {
+        return Err(error("a list, expected an object with `data`".to_owned()));
+    }
     let content: File<'_> = serde_json::from_slice(json).map_err(|e| error(e.to_string()))?;
     let mut reading = Reading {
         ids: dataset.questions().map(|(_, question)| question.id.clone()).collect(),
@@ -64,10 +67,8 @@ impl Reading<'_> {
         let mut place = format!("article {number}");
         let json = serde_json::from_str(json.get()).map_err(|error| format!("{place}: {error}"));
         let Some(mut json): Option<Value> = self.sound(json)? else { return Ok(None) };
-        let title = match optional(&mut json, "title") {
-            Some(title) => self.sound(text(title, &place, "title"))?.unwrap_or_default(),
-            None => String::new(),
-        };
+        let title = optional(&mut json, "title").map_or(Ok(String::new()), |title| text(title, &place, "title"));
+        let Some(title) = self.sound(title)? else { return Ok(None) };
         if !title.is_empty() {
             place = format!("{place} `{title}`");
         }
@@ -341,7 +342,7 @@ mod tests {
         for (json, expected) in [
             ("", "empty: expected SQuAD data"),
             (" \n", "empty: expected SQuAD data"),
-            ("[1]", "invalid type: integer `1`, expected a sequence at line 1 column 2"),
+            ("[1]", "a list, expected an object with `data`"),
             ("7", "invalid type: integer `7`, expected an object with `data` at line 1 column 1"),
             ("{\"data\": [\n}", "expected value at line 2 column 1"),
             ("{\"data\": [{\n}", "EOF while parsing a list at line 2 column 1"),
