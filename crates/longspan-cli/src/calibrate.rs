@@ -15,8 +15,8 @@ use serde::Serialize;
 use crate::cli::CalibrateArgs;
 use crate::documents::short;
 use crate::eval::data::{self, Data};
-use crate::eval::{Asking, ask_all, files};
-use crate::hints::fault;
+use crate::eval::{Asking, ask_all, files, warn_of_fitted};
+use crate::hints::{self, fault};
 use crate::info::thousands;
 use crate::model::{self, Checkpoint, Opened};
 use crate::render;
@@ -66,11 +66,13 @@ pub fn run(args: &CalibrateArgs) -> Result<()> {
     let Opened { checkpoint, reader } = model::open(&args.model, &args.machine)?;
     check_folder(&checkpoint, args.out.as_deref())?; // before hours of work
     let settings = reader.settings().clone();
+    warn_of_fitted(&data, &settings);
     // Scores are fitted as they are without calibration.
     let reader = reader.with_settings(Settings { calibration: None, ..settings.clone() });
     let options = args.read_options();
     let mut lengths = vec![None];
     lengths.extend(args.context_tokens.iter().copied().filter(|&tokens| tokens > 0).map(Some));
+    lengths.dedup();
     let observed = observe(args, &mut data, &reader, &options, &lengths)?;
 
     for (kind, has_answer) in [("with", true), ("without", false)] {
@@ -92,6 +94,7 @@ pub fn run(args: &CalibrateArgs) -> Result<()> {
         fitted_on: fitted_on(&data.files, &lengths, &observed, &how(&reader, &options)),
     };
     let parts = parts(&observed, &lengths, before(&settings), aim);
+    warn_of_worth(&parts[0], args.target_precision);
     let threshold = fitted.threshold;
     let written = write(
         &checkpoint.source,
@@ -188,6 +191,25 @@ impl From<Worth> for Row {
 
 fn name(length: Option<usize>) -> String {
     length.map_or_else(|| "as they are".into(), |tokens| format!("{} tokens", thousands(tokens)))
+}
+
+/// Warns where what was fitted does not hold on other articles.
+fn warn_of_worth(all: &Part, target_precision: Option<f64>) {
+    let Some(after) = &all.after else { return };
+    let worse =
+        |after: Option<f64>, before: Option<f64>| after.zip(before).is_some_and(|(after, before)| after > before);
+    if worse(after.answers_error, all.before.answers_error)
+        || worse(after.abstentions_error, all.before.abstentions_error)
+    {
+        hints::warn("on articles that were not fitted on, scores are no better than they were: give more data");
+    }
+    if let Some((target, found)) = target_precision.zip(after.precision).filter(|(target, found)| found < target) {
+        let found = 100.0 * found;
+        hints::warn(&format!(
+            "on articles that were not fitted on, the precision is {found:.1}%, not {}%",
+            100.0 * target
+        ));
+    }
 }
 
 /// The threshold and scores that the model had.

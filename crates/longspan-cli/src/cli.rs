@@ -283,11 +283,11 @@ pub struct EvalArgs {
 /// Which questions of the data are asked.
 #[derive(Debug, Args)]
 pub struct ChosenArgs {
-    /// Ask N questions only, drawn at random
+    /// Ask N questions only, drawn at random; `calibrate` N at each length
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, help_heading = DATA)]
     pub limit: Option<usize>,
     /// Draw other questions and other neighbours
-    #[arg(long, value_name = "N", default_value = "1", help_heading = DATA)]
+    #[arg(long, value_name = "N", default_value = "1", allow_negative_numbers = true, help_heading = DATA)]
     pub seed: u64,
     /// Leave out and count what is wrong with the data
     #[arg(long, help_heading = DATA)]

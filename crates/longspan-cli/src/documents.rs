@@ -80,7 +80,7 @@ pub fn unpacked(path: &Path) -> Result<String> {
     let failed =
         |e: &io::Error| fault(format!("`{name}`: {}", io_message(e)), "check the path, and that you may read it");
     if fs::metadata(path).map_err(|e| failed(&e))?.is_dir() {
-        return Err(fault(format!("`{name}`: a folder, not a file"), "give the files in it, such as FOLDER/*.txt"));
+        return Err(fault(format!("`{name}`: a folder, not a file"), "give the files in it"));
     }
     decode(&name, File::open(path).map_err(|e| failed(&e))?, TEXT_BYTES_MAX)
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::cli::{InfoArgs, Precision};
 use crate::hints::fault;
 use crate::model::{self, Checkpoint};
-use crate::render;
+use crate::render::{self, table::short};
 
 #[derive(Serialize)]
 struct Info {
@@ -158,7 +158,7 @@ fn table(info: &Info) -> Result<String> {
                 ("vocabulary", format!("{} tokens", thousands(model.vocab_size))),
                 ("parameters", thousands(model.parameters)),
                 ("stored as", model.stored_as.clone()),
-                ("threshold", model.null_score_diff_threshold.to_string()),
+                ("threshold", short(model.null_score_diff_threshold)),
                 ("longest answer", format!("{} tokens", model.max_answer_length)),
                 ("scores", calibrated(model.calibrated_on.as_deref())),
                 ("licence", model.licence.clone().unwrap_or("not stated".into())),

@@ -54,7 +54,7 @@ impl Drop for Bar {
     }
 }
 
-const QUESTIONS_TEMPLATE: &str = "{bar:30} {percent:>3}%, {eta} left  {wide_msg}";
+const QUESTIONS_TEMPLATE: &str = "{bar:20} {percent:>3}% {eta:>4} left  {wide_msg}";
 
 /// A bar while the questions of a dataset are asked, cleared when dropped. What is left is told by the length of the
 /// documents.
@@ -81,7 +81,7 @@ impl QuestionBar {
         let (asked, all) = (thousands(done.questions), thousands(self.questions));
         let (questions, tokens) = (done.questions as f64 / seconds, done.tokens as f64 / seconds);
         let tokens = thousands(tokens as usize);
-        self.bar.set_message(format!("{asked} of {all} questions, {questions:.1} questions/s, {tokens} tokens/s"));
+        self.bar.set_message(format!("{asked} of {all} questions, {questions:.1}/s, {tokens} tokens/s"));
     }
 
     /// Does something that writes to the terminal.

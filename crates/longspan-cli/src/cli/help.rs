@@ -38,19 +38,24 @@ Exit status: 0 when every question was answered, 1 when some had no answer, 2 on
 /// Below that of `longspan eval`.
 pub const EVAL_MORE: &str = "\
 Data are JSON in the form of SQuAD v1.1 or v2.0, plain or packed with gzip; several files count as one. Figures are those \
-of the official evaluate-v2.0.py, to the letter; --json prints what it prints. exact and f1 are those of the decisions at \
+of the official evaluate-v2.0.py, to the letter (as Python sums up to version 3.11); --json prints what it prints. exact and f1 are those of the decisions at \
 the threshold in use, best_* and pr_* those of the best spans with their null odds. A question has an answer when the \
 data list one, whatever is_impossible says.
 
 With --out, a folder gets predictions.json (the decisions), predictions_best.json (always a span), null_odds.json, \
 nbest_predictions.json, report.json (everything that was measured), report.html (the same to look at, with the fifty most \
 confident mistakes), plots/ (as SVG and PNG), and answers.jsonl: what was answered so far, with which --resume goes on \
-after an interruption.
+after an interruption. With --predictions there are the report and its plots only. The folder must be new or empty, but for \
+--resume.
 
 --context-tokens puts every paragraph back among its neighbours of the same article, whole ones, until another would make \
-the document longer than N tokens; how much stands before it is drawn at random. Answers then lie anywhere in long \
+the document longer than N tokens (a paragraph that is longer itself stays whole); how much stands before it is drawn at random. Answers then lie anywhere in long \
 documents. A question without an answer in its own paragraph may be answered by a neighbour: some answers that count as \
 wrong are right.
+
+Precision is the share of the answers that are right to the letter, shown where 30 answers or more reach it. Intervals are \
+of 95%, as if questions were independent. In report.json exact match, F1, their errors and average precision are in \
+percent, other shares from 0 to 1.
 
 Predictions of another system are evaluated with --predictions, without a model: ids of the data that they lack are left \
 out, with a warning. The threshold is 1 then, as in the script. The tokenizer of -m measures lengths for the report.
@@ -62,12 +67,16 @@ Examples:
 
 /// Below that of `longspan calibrate`.
 pub const CALIBRATE_MORE: &str = "\
-The model is asked the data as they are, and for each length of --context-tokens again with paragraphs among their \
-neighbours (1,000 questions each; --limit says how many of all kinds). From what it says are fitted: the threshold, at which F1 over all questions is best, or with \
---target-precision the highest at which so many of the answers are right; and two functions \
-σ(a·logit(score) + b·ln(tokens) + c), which make the score of a span the probability that it is right to the letter, and \
-no_answer_score the probability that there is no answer. They are written to longspan.json in the folder of the model, \
-where every command finds them; with --out the model is copied into that folder first.
+The model is asked the data as they are, and again with paragraphs among their neighbours for each length of \
+--context-tokens. Without --limit that is all questions as they are, and 1,000 of them at each length; with --limit N, N of \
+them each time.
+
+Fitted are the threshold, at which F1 over all these questions is best, or with --target-precision the highest at which \
+that share of the answers is right (of 30 answers at least); and two functions σ(a·logit(score) + b·ln(tokens) + c), tokens \
+being those of the document. They make the score of an answer the probability that it is right to the letter, and the \
+no_answer_score of an abstention the probability that there is no answer. All goes to longspan.json in the folder of the \
+model, where every command finds it, with the longest answer if --max-answer-length says one; with --out the model is \
+copied into that folder first.
 
 What it is worth is told for articles that were not fitted on: the articles are divided into ten folds, and each is judged \
 by what was fitted on the others. Calibrate on questions like those that will be asked, and not on data that the model \

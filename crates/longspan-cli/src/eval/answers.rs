@@ -2,7 +2,7 @@
 //! broken off goes on from it.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
@@ -53,11 +53,11 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// Begins the file in a folder, or goes on with it where that is asked for.
+    /// Begins the file in a folder, or goes on with the one that is there.
     ///
     /// # Errors
-    /// When there is one and nobody asked to go on, when it belongs to another run, and when it cannot be written.
-    pub fn open(folder: &Path, head: &Head, resume: bool) -> Result<Self> {
+    /// When it belongs to another run, another run is at work on it, or it cannot be written.
+    pub fn open(folder: &Path, head: &Head) -> Result<Self> {
         let path = folder.join(FILE);
         let failed = |error: &std::io::Error| cannot_write(&path, error);
         let mut known = HashMap::new();
@@ -68,10 +68,13 @@ impl Answers {
                 let message = format!("`{}`: {}", path.display(), io_message(&error));
                 return Err(fault(message, "check that you may read it"));
             }
-            Ok(_) if !resume => check_none(folder)?,
             Ok(content) => kept = read(&path, &content, head, &mut known)?,
         }
         let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(|e| failed(&e))?;
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            let message = format!("`{}`: another run is at work on it", path.display());
+            return Err(fault(message, "wait until it has ended, or name another folder"));
+        }
         // A line that was cut off by the end of the run is written again.
         file.set_len(kept as u64).map_err(|e| failed(&e))?;
         if kept == 0 {
@@ -105,15 +108,6 @@ impl Answers {
     }
 }
 
-/// Checks that no run has left its answers in a folder.
-pub fn check_none(folder: &Path) -> Result<()> {
-    if !folder.join(FILE).exists() {
-        return Ok(());
-    }
-    let message = format!("`{}`: there is an earlier run in this folder", folder.display());
-    Err(fault(message, "--resume goes on with it, or makes its files again; or name another folder"))
-}
-
 /// Reads the lines; gives the bytes up to the last whole one.
 fn read(path: &Path, content: &[u8], head: &Head, known: &mut HashMap<String, Outcome>) -> Result<usize> {
     let broken = |number: usize| fault(format!("`{}`: line {number} cannot be read", path.display()), CHANGED);
@@ -134,8 +128,14 @@ fn read(path: &Path, content: &[u8], head: &Head, known: &mut HashMap<String, Ou
 fn check(path: &Path, found: &Head, wanted: &Head) -> Result<()> {
     let keys = wanted.keys().chain(found.keys());
     let Some(key) = keys.into_iter().find(|key| found.get(*key) != wanted.get(*key)) else { return Ok(()) };
-    let of = |head: &Head| head.get(key).cloned().unwrap_or_default();
-    let message = format!("`{}`: that run had {key} {}, this one has {}", path.display(), of(found), of(wanted));
+    let of = |head: &Head| head.get(key).filter(|value| !value.is_null()).map_or("none".into(), Value::to_string);
+    let what = match key.as_str() {
+        "data_checksum" => "other questions".into(),
+        "model_checksum" => "another model".into(),
+        "settings" => "other settings of the model".into(),
+        _ => format!("{key} {}, this one has {}", of(found), of(wanted)),
+    };
+    let message = format!("`{}`: that run had {what}", path.display());
     Err(fault(message, "go on with the same model, data and options, or name another folder"))
 }
 
@@ -215,16 +215,17 @@ mod tests {
     #[test]
     fn an_answer_that_cannot_be_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let mut answers = Answers::open(folder.path(), &head("m"), false).unwrap();
+        let mut answers = Answers::open(folder.path(), &head("m")).unwrap();
         answers.add("a", &sample(6)).unwrap();
-        let answers = Answers::open(folder.path(), &head("m"), true).unwrap();
+        drop(answers);
+        let answers = Answers::open(folder.path(), &head("m")).unwrap();
         assert!(known(&answers, "a").unwrap_err().to_string().ends_with("no answer to question `a`"));
     }
 
     #[test]
     fn a_run_cut_off_anywhere_goes_on() {
         let folder = tempfile::tempdir().unwrap();
-        let mut answers = Answers::open(folder.path(), &head("m"), false).unwrap();
+        let mut answers = Answers::open(folder.path(), &head("m")).unwrap();
         answers.add("a", &sample(0)).unwrap();
         answers.add("\"b\"\n", &sample(4)).unwrap();
         drop(answers);
@@ -232,7 +233,7 @@ mod tests {
         let whole = fs::read(&path).unwrap();
         for length in 0..=whole.len() {
             fs::write(&path, &whole[..length]).unwrap();
-            let mut answers = Answers::open(folder.path(), &head("m"), true).unwrap();
+            let mut answers = Answers::open(folder.path(), &head("m")).unwrap();
             for (id, start) in [("a", 0), ("\"b\"\n", 4)] {
                 match known(&answers, id).unwrap() {
                     Some(known) => assert_eq!(known, sample(start), "{length} bytes"),
@@ -247,17 +248,19 @@ mod tests {
     #[test]
     fn another_run_is_not_gone_on_with() {
         let folder = tempfile::tempdir().unwrap();
-        drop(Answers::open(folder.path(), &head("m"), false).unwrap());
-        let refused = |model: &str, resume: bool| match Answers::open(folder.path(), &head(model), resume) {
+        drop(Answers::open(folder.path(), &head("m")).unwrap());
+        let refused = |model: &str| match Answers::open(folder.path(), &head(model)) {
             Ok(_) => panic!("{model} goes on"),
             Err(error) => error.to_string(),
         };
-        assert!(refused("m", false).ends_with("there is an earlier run in this folder"));
-        assert!(refused("n", true).ends_with("that run had model \"m\", this one has \"n\""));
+        let first = Answers::open(folder.path(), &head("m")).unwrap();
+        assert!(refused("m").ends_with("another run is at work on it"));
+        drop(first);
+        assert!(refused("n").ends_with("that run had model \"m\", this one has \"n\""));
         let path = folder.path().join(FILE);
         let mut content = fs::read(&path).unwrap();
         content.extend(b"{}\n");
         fs::write(&path, content).unwrap();
-        assert!(refused("m", true).ends_with("line 2 cannot be read"));
+        assert!(refused("m").ends_with("line 2 cannot be read"));
     }
 }

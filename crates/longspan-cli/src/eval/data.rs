@@ -92,8 +92,13 @@ pub fn lengthen(dataset: &Dataset, tokens: usize, seed: u64, tokenizer: &Tokeniz
     Ok(dataset.among_neighbours(tokens, seed, |text| Ok(tokenizer.encode(text)?.ids.len()))?)
 }
 
-/// Writes the questions as they are asked.
-pub fn save(dataset: &Dataset, path: &Path) -> Result<()> {
+/// Writes the questions as they are asked; over none of the files that they came from.
+pub fn save(dataset: &Dataset, path: &Path, from: &[PathBuf]) -> Result<()> {
+    let same =
+        |other: &PathBuf| path.canonicalize().is_ok_and(|path| other.canonicalize().is_ok_and(|other| path == other));
+    if from.iter().any(same) {
+        return Err(fault(format!("`{}`: one of the files that are read", path.display()), "name another file"));
+    }
     let write = || dataset.write(BufWriter::new(File::create(path)?));
     write().map_err(|error| cannot_write(path, &error))
 }

@@ -24,10 +24,25 @@ use super::data::cannot_write;
 use super::plots;
 use super::report::Report;
 use super::{Evaluation, page};
+use crate::hints::fault;
 use crate::place::places;
 
-/// Makes the folder.
+/// Makes the folder; one that is there must be empty, so that nothing is written over.
+pub fn make_new(folder: &Path) -> Result<()> {
+    make(folder)?;
+    let mut entries = fs::read_dir(folder).map_err(|error| cannot_write(folder, &error))?;
+    if entries.next().is_some() {
+        let hint = "name a new folder; --resume goes on with a run that was broken off";
+        return Err(fault(format!("`{}`: the folder is not empty", folder.display()), hint));
+    }
+    Ok(())
+}
+
+/// Makes the folder, unless it is there.
 pub fn make(folder: &Path) -> Result<()> {
+    if folder.is_file() {
+        return Err(fault(format!("`{}`: a file, not a folder", folder.display()), "name a folder"));
+    }
     fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))
 }
 

@@ -31,7 +31,7 @@ use longspan::squad::official::{Figures, to_json};
 use longspan::squad::ranking::Ranking;
 use longspan::tokenizer::ByteSpan;
 
-pub use run::{Asking, ask_all};
+pub use run::{Asking, ask_all, warn_of_fitted};
 
 use crate::cli::EvalArgs;
 use crate::render;

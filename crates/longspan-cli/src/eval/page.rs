@@ -12,7 +12,7 @@ use super::tables::{range, tells_kinds};
 use super::{Evaluation, Item};
 use crate::documents::short;
 use crate::info::thousands;
-use crate::render::table::megabytes;
+use crate::render::table;
 
 /// Mistakes that are shown.
 const MISTAKES_MAX: usize = 50;
@@ -110,7 +110,11 @@ impl Page<'_> {
     }
 
     fn megabytes(&self, bytes: &u64) -> String {
-        megabytes(*bytes)
+        table::megabytes(*bytes)
+    }
+
+    fn short(&self, number: &f64) -> String {
+        table::short(*number)
     }
 
     fn percent(&self, share: &f64) -> String {

@@ -156,5 +156,8 @@ fn by_tokens(name: &'static str, title: &str, label: &str, rows: &[Row]) -> Opti
     }
     let bars = bars.with_legend(vec!["F1", "exact match"]);
     let drawing = Drawing::new(name, title, vec![bars.into()], (label, "percent"));
-    Some(drawing.layout(|layout| layout.with_y_axis_min(0.0).with_y_axis_max(100.0)))
+    Some(drawing.layout(|layout| {
+        let beside = LegendPosition::OutsideRightTop; // inside it would hide bars
+        layout.with_y_axis_min(0.0).with_y_axis_max(100.0).with_legend_position(beside)
+    }))
 }

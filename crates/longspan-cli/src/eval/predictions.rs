@@ -10,7 +10,7 @@ use longspan::tokenizer::{ByteSpan, Tokenizer};
 
 use super::data::Data;
 use super::report::{DataSummary, Report};
-use super::{Evaluation, Item, answers, files, show};
+use super::{Evaluation, Item, files, show};
 use crate::cli::EvalArgs;
 use crate::hints::{self, fault};
 use crate::{documents, model};
@@ -24,8 +24,7 @@ pub fn evaluate(args: &EvalArgs, path: &Path, mut data: Data) -> Result<()> {
         data.dataset.sample(limit, args.chosen.seed);
     }
     if let Some(folder) = &args.out {
-        files::make(folder)?;
-        answers::check_none(folder)?;
+        files::make_new(folder)?;
     }
     let hint = "check that it is a file of predictions or null odds, such as `longspan eval --out` writes";
     let read = |path: &Path| Ok::<_, anyhow::Error>((documents::name(path), documents::unpacked(path)?));

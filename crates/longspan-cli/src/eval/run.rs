@@ -8,6 +8,7 @@ use anyhow::Result;
 use flate2::CrcWriter;
 use longspan::evaluate::{Asked, Done, Judged, Outcome, ask, ranking};
 use longspan::model::Model;
+use longspan::reader::Settings;
 use longspan::squad::Dataset;
 use longspan::squad::metrics::Scores;
 use longspan::{Error, ReadOptions, Reader};
@@ -36,13 +37,17 @@ pub fn evaluate(args: &EvalArgs, mut data: Data) -> Result<()> {
         data.dataset = data::lengthen(&data.dataset, tokens, args.chosen.seed, reader.tokenizer())?;
     }
     if let Some(path) = &args.save_data {
-        data::save(&data.dataset, path)?;
+        data::save(&data.dataset, path, &args.data)?;
     }
     let options = args.read_options();
     let mut answers = match &args.out {
         Some(folder) => {
-            files::make(folder)?;
-            Some(Answers::open(folder, &head(&opened, &data.dataset, &options)?, args.resume)?)
+            if args.resume {
+                files::make(folder)?
+            } else {
+                files::make_new(folder)?
+            }
+            Some(Answers::open(folder, &head(&opened, &data.dataset, &options)?)?)
         }
         None => None,
     };
@@ -50,7 +55,7 @@ pub fn evaluate(args: &EvalArgs, mut data: Data) -> Result<()> {
     let asked = ask_all(&asking, answers.as_mut(), &mut data.skipped)?;
 
     let evaluation = measured(&data.dataset, &asked.judged);
-    warn_of_fitted(&data, reader);
+    warn_of_fitted(&data, reader.settings());
     let report = Report::new(
         &evaluation,
         DataSummary::new(args, &data, &evaluation.items),
@@ -63,15 +68,15 @@ pub fn evaluate(args: &EvalArgs, mut data: Data) -> Result<()> {
     show(args, &report, args.out.as_deref())
 }
 
-/// Warns where the model was fitted on the data that judge it.
-fn warn_of_fitted(data: &Data, reader: &Reader) {
-    let Some(calibration) = &reader.settings().calibration else { return };
+/// Warns where the model may have been fitted on the data that judge it.
+pub fn warn_of_fitted(data: &Data, settings: &Settings) {
+    let Some(calibration) = &settings.calibration else { return };
     let fitted: Vec<&str> = calibration.fitted_on.split(": ").next().unwrap_or_default().split(", ").collect();
     let names = data.files.iter().map(|file| documents::short(file));
     for name in names.filter(|name| fitted.contains(&name.as_str())) {
         hints::warn(&format!(
-            "`{name}`: threshold and scores of the model were fitted on it, so their figures are too good; those of \
-             `longspan calibrate` are of articles that were not fitted on"
+            "threshold and scores of the model were fitted on a file of the name `{name}`: if it is this one, their figures \
+             are too good; `longspan calibrate` gives those of articles that were not fitted on"
         ));
     }
 }

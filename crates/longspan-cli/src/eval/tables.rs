@@ -6,7 +6,7 @@ use std::path::Path;
 use super::report::{Abstention, Calibration, DataSummary, Point, Report, Row, RunSummary};
 use crate::info::thousands;
 use crate::render::one_line;
-use crate::render::table::{aligned, megabytes, percent, row};
+use crate::render::table::{aligned, megabytes, percent, row, short};
 
 /// The report for people; `folder` holds its files, where they were asked for.
 pub fn show(report: &Report, folder: Option<&Path>) -> String {
@@ -46,6 +46,9 @@ fn headline(data: &DataSummary) -> String {
         thousands(*documents),
         thousands(*articles)
     );
+    if data.limit.is_some() {
+        let _ = write!(line, ", drawn at random");
+    }
     if let Some(tokens) = data.context_tokens {
         let _ = write!(line, ", paragraphs among their neighbours up to {} tokens", thousands(tokens));
     }
@@ -154,7 +157,8 @@ fn errors(calibration: &Calibration) -> Vec<Vec<String>> {
 }
 
 fn footer(run: &RunSummary) -> String {
-    let RunSummary { model, precision, instruction_set, threads, null_score_diff_threshold: threshold, .. } = run;
+    let RunSummary { model, precision, instruction_set, threads, null_score_diff_threshold, .. } = run;
+    let threshold = short(*null_score_diff_threshold);
     let threads = if *threads == 1 { "1 thread".into() } else { format!("{threads} threads") };
     let mut shown =
         format!("\n{}, threshold {threshold}, {precision} on {instruction_set}, {threads}\n", one_line(model));
