@@ -6,11 +6,13 @@ use kuva::backend::svg::SvgBackend;
 use kuva::prelude::{BarPlot, Histogram, Layout, LegendPosition, LinePlot, Plot};
 use kuva::render::render::render_multiple;
 
-use super::report::{Abstention, Calibration, Report, Row};
+use super::report::{Abstention, Calibration, Report, Row, round_step};
 use crate::info::thousands;
 
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 360.0;
+/// About so many ticks has the axis of a histogram.
+const TICKS: f64 = 6.0;
 const BLUE: &str = "#2563eb";
 const ORANGE: &str = "#d97706";
 const GREY: &str = "#9ca3af";
@@ -107,7 +109,10 @@ fn histograms(abstention: &Abstention) -> Vec<Drawing> {
     ];
     let drawing = |(name, title, shares): (&'static str, &str, &Vec<f64>)| {
         let bars = Histogram::new().with_precomputed(histogram.edges.clone(), shares.clone()).with_color(BLUE);
+        let (first, last) = (histogram.edges[0], histogram.edges[histogram.edges.len() - 1]);
+        let step = round_step(last / TICKS - first / TICKS);
         Drawing::new(name, title, vec![bars.into()], ("null odds", "share of these questions"))
+            .layout(|layout| layout.with_x_tick_step(step))
     };
     kinds.into_iter().filter(|(.., shares)| shares.iter().any(|share| *share > 0.0)).map(drawing).collect()
 }

@@ -306,7 +306,7 @@ impl Histogram {
 }
 
 /// The least of 1, 2 and 5 times a power of ten that is not below `step`; 1 where there is none.
-fn round_step(step: f64) -> f64 {
+pub fn round_step(step: f64) -> f64 {
     if !(step.is_normal() && step > 0.0) {
         return 1.0;
     }
