@@ -77,14 +77,22 @@ pub fn to_json(figures: &Figures) -> String {
     json + "\n}"
 }
 
-/// Python's `repr`: as Rust's, but exponents have a sign and two digits at least.
+/// Python's `repr`: the fewest digits that give the number back, of these the nearest, of two as near the even one (where
+/// Rust's shortest form takes the larger); exponents below −4 and from 16 on, with a sign and two digits at least.
 fn as_python_writes(number: &Number) -> String {
     let Some(value) = number.as_f64().filter(|_| number.is_f64()) else { return number.to_string() };
-    let shortest = format!("{value:?}");
-    let Some((digits, exponent)) = shortest.split_once('e') else { return shortest };
-    match exponent.strip_prefix('-') {
-        Some(negative) => format!("{digits}e-{negative:0>2}"),
-        None => format!("{digits}e+{exponent:0>2}"),
+    let shortest = format!("{value:e}");
+    let digits = shortest.split('e').next().unwrap_or_default().bytes().filter(u8::is_ascii_digit).count();
+    let nearest = format!("{value:.*e}", digits - 1);
+    let chosen = if nearest.parse() == Ok(value) { nearest } else { shortest };
+    let (mantissa, exponent) = chosen.split_once('e').expect("a number with an exponent");
+    let exponent: i32 = exponent.parse().expect("a small number");
+    match exponent {
+        -4..16 => {
+            let decimals = (digits as i32 - 1 - exponent).max(1) as usize;
+            format!("{value:.decimals$}")
+        }
+        _ => format!("{mantissa}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs()),
     }
 }
 
@@ -103,6 +111,9 @@ mod tests {
             (-1.25e-7, "-1.25e-07"),
             (5e-324, "5e-324"),
             (9007199254740993.0, "9007199254740992.0"),
+            (-0.851_234_436_035_156_2, "-0.8512344360351562"), // as near to …563
+            (1e15, "1000000000000000.0"),
+            (1234.5, "1234.5"),
             (1e16, "1e+16"),
             (1.7976931348623157e308, "1.7976931348623157e+308"),
         ] {
