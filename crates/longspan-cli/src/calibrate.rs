@@ -9,6 +9,7 @@ use longspan::checkpoint::{Source, write_whole};
 use longspan::evaluate::calibration::{Aim, Fitted, Observed, Worth, held_out};
 use longspan::evaluate::coverage::ANSWERS_MIN;
 use longspan::reader::{Calibration, Logistic, Settings};
+use longspan::squad::Dataset;
 use longspan::{GlobalAttention, ReadOptions, Reader};
 use serde::Serialize;
 
@@ -74,12 +75,6 @@ pub fn run(args: &CalibrateArgs) -> Result<()> {
     lengths.extend(args.context_tokens.iter().copied().filter(|&tokens| tokens > 0).map(Some));
     lengths.dedup();
     let observed = observe(args, &mut data, &reader, &options, &lengths)?;
-
-    for (kind, has_answer) in [("with", true), ("without", false)] {
-        if observed.iter().all(|(_, observed)| observed.has_answer != has_answer) {
-            return Err(fault(format!("the data have no question {kind} an answer"), "give data of both kinds"));
-        }
-    }
 
     let aim = args.target_precision.map_or(Aim::BestF1, Aim::Precision);
     let Some(fitted) = Fitted::to(observed.iter().map(|(_, o)| o), aim) else {
@@ -149,6 +144,7 @@ fn observe(
         if let Some(limit) = limit {
             dataset.sample(limit, args.chosen.seed);
         }
+        check_kinds(&dataset)?; // before hours of work
         if let Some(tokens) = *tokens {
             dataset = data::lengthen(&dataset, tokens, args.chosen.seed, reader.tokenizer())?;
         }
@@ -157,6 +153,16 @@ fn observe(
         observed.extend(asked.judged.iter().map(|judged| (length, Observed::from(judged))));
     }
     Ok(observed)
+}
+
+/// Checks that there are questions to fit answers on, and others to fit abstentions on.
+fn check_kinds(dataset: &Dataset) -> Result<()> {
+    for (kind, has_answer) in [("with", true), ("without", false)] {
+        if dataset.questions().all(|(_, question)| question.answers.is_empty() == has_answer) {
+            return Err(fault(format!("the data have no question {kind} an answer"), "give data of both kinds"));
+        }
+    }
+    Ok(())
 }
 
 /// What everything is worth, for all questions and for each length.

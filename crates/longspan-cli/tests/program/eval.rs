@@ -251,6 +251,8 @@ fn predictions_of_something_else_are_told_from_those_of_the_data() {
 fn a_calibrated_copy_says_how_sure_it_is() {
     let folder = folder();
     check_failed(&folder.run(&["calibrate", "dev.json"]), "not a folder of yours, so nothing can be written into it");
+    replace(&folder, "v1.json", |data| drop(data["data"][0]["paragraphs"][1]["qas"].as_array_mut().unwrap().pop()));
+    check_failed(&folder.run(&["calibrate", "v1.json", "--out", "v1"]), "the data have no question without an answer");
     let precise = ["calibrate", "dev.json", "--out", "copy", "--target-precision", "0.9", "--context-tokens", "0"];
     check_failed(&folder.run(&precise), "--target-precision 0.9: no threshold reaches it with 30 answers or more");
     fs::create_dir(folder.path("other")).unwrap();
