@@ -22,6 +22,8 @@
 //!    were put into blocks.
 //! 4. −∞ as the first maximum would give −∞ − −∞: the lowest finite number takes its place.
 
+mod backward;
+
 use std::ops::Range;
 
 use rten_simd::Isa as Token;
@@ -33,6 +35,8 @@ use crate::product::{Start, product};
 use crate::rows::exp;
 use crate::tiles::Tiles;
 use crate::{Matrix, MatrixMut};
+
+pub use backward::{BLOCK, KeysBack, QueriesBack, Returning, attend_backward};
 
 /// Keys of a chunk: a multiple of the rows of every tile and of the numbers of every line.
 pub const CHUNK: usize = 192;
@@ -83,6 +87,29 @@ pub enum Sight<'a> {
     },
 }
 
+impl Sight<'_> {
+    /// Which of `n` keys are seen by one of `count` queries at least.
+    fn reach(self, count: usize, n: usize) -> Range<usize> {
+        match self {
+            Sight::All => 0..n,
+            Sight::Window { query, key, one_sided_window: w, .. } => {
+                assert_eq!(key % CHUNK, 0, "the first key's position {key} begins no chunk");
+                query.saturating_sub(w).max(key) - key..n.min((query + count + w).saturating_sub(key))
+            }
+        }
+    }
+
+    /// The same for queries that begin `count` later.
+    fn for_later_query(self, count: usize) -> Self {
+        match self {
+            Sight::All => Sight::All,
+            Sight::Window { query, key, one_sided_window, hidden } => {
+                Sight::Window { query: query + count, key, one_sided_window, hidden }
+            }
+        }
+    }
+}
+
 /// A block of queries on its way over the keys, with its working memory.
 #[derive(Debug, Clone)]
 pub struct Queries {
@@ -127,6 +154,13 @@ impl Queries {
         self.out.fill(0.0);
     }
 
+    /// ln Σ e^x over the keys of each query, which the way back needs: (count).
+    pub fn log_sums(&self, out: &mut [f32]) {
+        assert_eq!(out.len(), self.count, "log-sums of {} queries", self.count);
+        let numbers = self.max.iter().zip(&self.sum);
+        out.iter_mut().zip(numbers).for_each(|(out, (max, sum))| *out = max + sum.ln());
+    }
+
     /// The weighted means of the values: (count, D).
     pub fn write(&self, out: &mut MatrixMut<'_>) {
         assert_eq!(out.rows(), self.count, "rows for {} queries", self.count);
@@ -141,14 +175,7 @@ impl Queries {
 
 /// Takes the queries over all keys that they see.
 pub fn attend(queries: &mut Queries, keys: &Keys, sight: Sight<'_>) {
-    let n = keys.count();
-    let reach = match sight {
-        Sight::All => 0..n,
-        Sight::Window { query, key, one_sided_window: w, .. } => {
-            assert_eq!(key % CHUNK, 0, "the first key's position {key} begins no chunk");
-            query.saturating_sub(w).max(key) - key..n.min((query + queries.count + w).saturating_sub(key))
-        }
-    };
+    let reach = sight.reach(queries.count, keys.count());
     let mut first = reach.start / CHUNK * CHUNK;
     while first < reach.end {
         let seen = reach.start.max(first)..reach.end.min(first + CHUNK);

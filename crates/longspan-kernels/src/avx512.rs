@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::{
     __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_dpbusd_epi32, _mm512_loadu_si512,
-    _mm512_permutexvar_epi16,
+    _mm512_permutex2var_epi32, _mm512_permutexvar_epi16, _mm512_setzero_si512, _mm512_storeu_si512,
 };
 use std::mem::transmute;
 
@@ -88,10 +88,47 @@ impl Numbers<Avx512Isa> for Bf16Dot {
     }
 
     #[inline(always)]
+    fn transpose(self, square: &mut [[i32; 16]; 16]) {
+        // SAFETY: `Bf16Dot` was made, so the CPU has AVX-512 F; a row has 64 bytes.
+        unsafe {
+            let (lower, upper) = (_mm512_loadu_si512(LOWER.as_ptr().cast()), _mm512_loadu_si512(UPPER.as_ptr().cast()));
+            let mut x = [_mm512_setzero_si512(); 16];
+            for (x, row) in x.iter_mut().zip(&*square) {
+                *x = _mm512_loadu_si512(row.as_ptr().cast());
+            }
+            // Four times, each row with the one half of the square further on, alternately: 16 = 2⁴ rows.
+            for _ in 0..4 {
+                let from = x;
+                for i in 0..8 {
+                    x[2 * i] = _mm512_permutex2var_epi32(from[i], lower, from[i + 8]);
+                    x[2 * i + 1] = _mm512_permutex2var_epi32(from[i], upper, from[i + 8]);
+                }
+            }
+            for (x, row) in x.into_iter().zip(square) {
+                _mm512_storeu_si512(row.as_mut_ptr().cast(), x);
+            }
+        }
+    }
+
+    #[inline(always)]
     fn join(self, isa: Avx512Isa, [low, high]: [F32; 2]) -> I32 {
         // Narrowing puts the numbers of `low` before those of `high`; the permutation pairs them lane by lane.
         pair(isa, narrow(self, low, high))
     }
+}
+
+/// Two vectors alternately: the lower halves of both, and the upper ones. Lanes of the second count from 16.
+const LOWER: [i32; 16] = alternately(0);
+const UPPER: [i32; 16] = alternately(8);
+
+const fn alternately(first: i32) -> [i32; 16] {
+    let mut order = [0; 16];
+    let mut i = 0;
+    while i < 16 {
+        order[i] = first + i as i32 / 2 + i as i32 % 2 * 16;
+        i += 1;
+    }
+    order
 }
 
 /// 32 numbers as bf16, those of `low` first.

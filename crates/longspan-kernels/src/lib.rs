@@ -1,4 +1,5 @@
-//! The numeric kernels of Longspan: matrix products, band attention, layer norm, softmax, GELU.
+//! The numeric kernels of Longspan: matrix products, band attention, layer norm, softmax, GELU, dropout; forward and
+//! backward.
 //!
 //! A kernel knows slices and sizes, no model and no file, and runs on one thread over the range that it is given. An
 //! [`Arithmetic`] says in which number format and on which instruction set. Row kernels and the product's tile are
@@ -19,8 +20,9 @@
 //! | `tiles`, `panels` | the packed operands of a product, A and B |
 //! | `product` | C = A·B + start |
 //! | `amx` | the same on tiles of AMX |
-//! | `attention` | softmax-weighted sums in one pass, queries in lanes |
-//! | `rows` | layer norm and GELU over rows |
+//! | `attention` | softmax-weighted sums in one pass, queries in lanes; and the way back |
+//! | `rows` | layer norm and GELU over rows, and the way back |
+//! | `dropout` | numbers that become zero by chance |
 //! | [`reference`](mod@reference) | every operation in plain f64 loops: the oracle of all tests |
 //!
 //! Legend of the letters in shapes: T tokens, C hidden, H heads, D head size, F intermediate, W one-sided window,
@@ -31,6 +33,7 @@ mod amx;
 mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod dropout;
 mod isa;
 mod lines;
 mod matrix;
@@ -42,12 +45,13 @@ mod tiles;
 
 pub mod reference;
 
-pub use attention::{CHUNK, Keys, Queries, Sight, attend};
+pub use attention::{BLOCK, CHUNK, Keys, KeysBack, Queries, QueriesBack, Returning, Sight, attend, attend_backward};
+pub use dropout::drop_row;
 pub use isa::{Isa, UnknownIsa};
-pub use lines::encode;
+pub use lines::{decode, encode};
 pub use matrix::{Matrix, MatrixMut};
 pub use numbers::{Arithmetic, Precision, UnknownPrecision};
 pub use panels::{Panels, PanelsPart};
 pub use product::{Start, product};
-pub use rows::{add_layer_norm, gelu, layer_norm};
+pub use rows::{add_layer_norm, add_rows, gelu, gelu_backward, layer_norm, layer_norm_backward};
 pub use tiles::{Tiles, TilesPart};

@@ -48,6 +48,18 @@ pub(crate) fn check_k(arithmetic: Arithmetic, k: &Range<usize>, all: usize) {
     }
 }
 
+/// Groups of two bf16 of two rows become groups of what stands one above the other.
+///
+/// - `low`, `high`: (N / 2)
+/// - `out`: (N) at least
+#[inline(always)]
+pub(crate) fn pair(low: &[i32], high: &[i32], out: &mut [i32]) {
+    for ((out, &low), &high) in out.as_chunks_mut::<2>().0.iter_mut().zip(low).zip(high) {
+        let (low, high) = (low as u32, high as u32);
+        *out = [(low & 0xffff | high << 16) as i32, (low >> 16 | high & 0xffff_0000) as i32];
+    }
+}
+
 /// Writes rows of numbers as rows of groups.
 ///
 /// - `x`: (M, N), N a multiple of the group
@@ -74,6 +86,45 @@ impl NumbersOp for EncodeRows<'_, '_> {
     fn eval<I: Token, N: Numbers<I>>(self, isa: I, numbers: N) {
         for i in 0..self.x.rows() {
             numbers.encode(isa, self.x.row(i), Scale::NONE, self.out.row_mut(i));
+        }
+    }
+}
+
+/// Widens rows of groups to numbers: what [`encode`] made.
+///
+/// - `x`: (M, N / group)
+/// - `out`: (M, N)
+///
+/// # Panics
+/// In int8, whose rows need scales.
+pub fn decode(arithmetic: Arithmetic, x: Matrix<'_, i32>, out: &mut MatrixMut<'_>) {
+    assert_ne!(arithmetic.precision, Precision::Int8, "rows in int8 need scales");
+    assert_eq!(out.columns(), x.columns() * arithmetic.precision.group(), "columns of numbers and of groups");
+    assert_eq!(x.rows(), out.rows(), "rows of numbers and of groups");
+    arithmetic.run(DecodeRows { x, out });
+}
+
+struct DecodeRows<'a, 'o> {
+    x: Matrix<'a, i32>,
+    out: &'a mut MatrixMut<'o>,
+}
+
+impl NumbersOp for DecodeRows<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Token, N: Numbers<I>>(self, _: I, _: N) {
+        for i in 0..self.x.rows() {
+            let (groups, out) = (self.x.row(i), self.out.row_mut(i));
+            if N::GROUP == 1 {
+                for (out, &group) in out.iter_mut().zip(groups) {
+                    *out = f32::from_bits(group as u32);
+                }
+            } else {
+                for (out, &group) in out.as_chunks_mut::<2>().0.iter_mut().zip(groups) {
+                    *out = [f32::from_bits((group as u32) << 16), f32::from_bits(group as u32 & 0xffff_0000)];
+                }
+            }
         }
     }
 }

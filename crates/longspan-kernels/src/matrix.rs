@@ -90,6 +90,14 @@ impl<'a, T: Copy> MatrixMut<'a, T> {
         &mut self.data[i * self.stride..][..self.columns]
     }
 
+    /// These columns of these rows.
+    pub fn part(&mut self, rows: Range<usize>, columns: Range<usize>) -> MatrixMut<'_, T> {
+        let count = rows.len();
+        let stride = self.stride;
+        let data = if rows.is_empty() { &mut [][..] } else { self.rows_mut(rows, &columns) };
+        MatrixMut { data, stride, columns: columns.len(), rows: count }
+    }
+
     /// How far rows lie apart.
     pub(crate) fn stride(&self) -> usize {
         self.stride

@@ -122,7 +122,8 @@ impl Arithmetic {
     pub fn k_block(self) -> usize {
         match self.precision {
             Precision::F32 => 256,
-            Precision::Bf16 | Precision::Int8 => 384,
+            Precision::Bf16 => 768,
+            Precision::Int8 => 384,
         }
     }
 
@@ -162,6 +163,17 @@ pub(crate) trait Numbers<I: Token>: Copy {
 
     /// Numbers as groups: `x` is (groups · GROUP). `scale` is what [`scale_of`] says of them, for formats that have one.
     fn encode(self, isa: I, x: &[f32], scale: Scale, groups: &mut [i32]);
+
+    /// Columns of a square become its rows.
+    #[inline(always)]
+    fn transpose(self, square: &mut [[i32; LINE]; LINE]) {
+        let from = *square;
+        for (i, row) in square.iter_mut().enumerate() {
+            for (out, from) in row.iter_mut().zip(&from) {
+                *out = from[i];
+            }
+        }
+    }
 
     /// A vector of groups, each of the numbers in one lane of `x`; of the first alone where a group has one.
     fn join(self, isa: I, x: [I::F32; 2]) -> I::I32;
@@ -270,7 +282,7 @@ impl<I: Token> Numbers<I> for Bf16s {
     #[inline(always)]
     fn join(self, isa: I, x: [I::F32; 2]) -> I::I32 {
         let ints = isa.i32();
-        // Half a unit of the upper half: as `bf16_bits`, but for ties, which probabilities hardly have.
+        // Half a unit of the upper half: as `bf16_bits`, but for ties, which weights and their gradients hardly have.
         let half = ints.splat(0x8000);
         let low = ints.add(x[0].reinterpret_cast::<I::I32>(), half);
         let high = ints.add(x[1].reinterpret_cast::<I::I32>(), half);

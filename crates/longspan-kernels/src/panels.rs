@@ -11,9 +11,9 @@ use std::ops::Range;
 
 use rten_simd::{Isa as Token, SimdOp};
 
-use crate::Matrix;
-use crate::lines::{Groups, check_k};
+use crate::lines::{Groups, check_k, encode, pair};
 use crate::numbers::{Arithmetic, LINE, Numbers, NumbersOp, Precision, SMALLEST, Scale};
+use crate::{Matrix, MatrixMut};
 
 /// The right operand B (K, N) of a product.
 #[derive(Debug, Clone)]
@@ -59,14 +59,42 @@ impl Panels {
     /// Packs B given by its rows: `row(i, x)` writes row i, (N).
     ///
     /// # Panics
-    /// In int8.
+    /// In int8, whose scales go by columns.
     pub fn from_rows(arithmetic: Arithmetic, k: usize, n: usize, mut row: impl FnMut(usize, &mut [f32])) -> Self {
-        let mut x = vec![0.0; k * n]; // (K, N)
-        x.chunks_exact_mut(n).enumerate().for_each(|(i, x)| row(i, x));
-        assert_ne!(arithmetic.precision, Precision::Int8, "scales go by columns");
-        Self::from_columns(arithmetic, k, n, |j, column| {
-            column.iter_mut().zip(x.chunks_exact(n)).for_each(|(value, row)| *value = row[j]);
-        })
+        let group = arithmetic.precision.group();
+        let width = n.div_ceil(group);
+        let mut x = vec![0.0; width * group]; // (N), padded
+        let mut rows = vec![0; k * width]; // (K, N / group)
+        for i in 0..k {
+            row(i, &mut x[..n]);
+            encode(
+                arithmetic,
+                Matrix::new(&x, width * group),
+                &mut MatrixMut::new(&mut rows[i * width..][..width], width),
+            );
+        }
+        let mut panels = Self::new(arithmetic);
+        panels.set_rows(Matrix::new(&rows, width));
+        panels.n = n;
+        panels
+    }
+
+    /// Without rows and columns.
+    pub fn new(arithmetic: Arithmetic) -> Self {
+        Self::zeroed(arithmetic, 0, 0)
+    }
+
+    /// Replaces B by rows of groups that were encoded before: (K, N / group).
+    ///
+    /// # Panics
+    /// In int8, whose scales go by columns.
+    pub fn set_rows(&mut self, x: Matrix<'_, i32>) {
+        assert_ne!(self.arithmetic.precision, Precision::Int8, "scales go by columns");
+        (self.k, self.n) = (x.rows(), x.columns() * self.arithmetic.precision.group());
+        let (width, lines) = (self.width(), self.lines());
+        self.groups.resize(self.n.div_ceil(width) * lines * LINE * width);
+        let groups = &mut self.groups[..];
+        self.arithmetic.run(Interleave { x, groups, width, rows: lines * LINE });
     }
 
     /// One panel of zeros with room for `k`: what queries and probabilities are put into.
@@ -74,15 +102,16 @@ impl Panels {
         Self::zeroed(arithmetic, k, arithmetic.panel_width())
     }
 
-    /// Replaces the columns by rows of groups that were encoded before, at most a panel of them: (columns, K / group).
+    /// Replaces the first columns by rows of groups that were encoded before: (columns, K / group).
     pub(crate) fn set_columns(&mut self, x: Matrix<'_, i32>) {
-        assert!(x.rows() <= self.n, "{} columns for a panel of {}", x.rows(), self.n);
+        assert!(x.rows() <= self.n, "{} columns for {}", x.rows(), self.n);
         for j in 0..x.rows() {
             self.put_column(j, x.row(j));
         }
     }
 
-    fn zeroed(arithmetic: Arithmetic, k: usize, n: usize) -> Self {
+    /// Zeros.
+    pub(crate) fn zeroed(arithmetic: Arithmetic, k: usize, n: usize) -> Self {
         let mut panels = Self { arithmetic, groups: Groups::default(), k, n, scales: Vec::new(), sums: Vec::new() };
         panels.groups.resize(n.div_ceil(panels.width()) * panels.lines() * LINE * panels.width());
         panels
@@ -194,6 +223,44 @@ impl SimdOp for SignedBytes<'_> {
         scale
     }
 }
+
+/// Rows of B → panels: numbers of a group, which stand in rows that follow each other, come together.
+struct Interleave<'a> {
+    x: Matrix<'a, i32>,
+    groups: &'a mut [i32], // (panels, rows, width)
+    width: usize,
+    /// Rows of groups in a panel.
+    rows: usize,
+}
+
+impl NumbersOp for Interleave<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Token, N: Numbers<I>>(self, _: I, _: N) {
+        let own = self.width / N::GROUP; // groups of a row that one panel holds
+        let filled = self.x.rows().div_ceil(N::GROUP);
+        for k in 0..filled {
+            let (low, next) = (self.x.row(N::GROUP * k), N::GROUP * k + 1);
+            for (p, low) in low.chunks(own).enumerate() {
+                let out = &mut self.groups[(p * self.rows + k) * self.width..][..self.width];
+                if N::GROUP == 1 {
+                    out[..low.len()].copy_from_slice(low);
+                } else if next < self.x.rows() {
+                    pair(low, &self.x.row(next)[p * own..], out);
+                } else {
+                    pair(low, &ZEROS[..low.len()], out);
+                }
+            }
+        }
+        for panel in self.groups.chunks_exact_mut(self.rows * self.width) {
+            panel[filled * self.width..].fill(0);
+        }
+    }
+}
+
+/// What follows an odd number of rows, as wide as any panel.
+static ZEROS: [i32; 2 * LINE] = [0; 2 * LINE];
 
 struct Encode<'a> {
     x: &'a [f32],

@@ -72,3 +72,55 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len(), "a product of {} and {} numbers", a.len(), b.len());
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
+
+/// The gradients of [`layer_norm`] of each row, of its weight and of its bias: (T, C), (C), (C).
+///
+/// - `x`, `dout`: (T, C)
+pub fn layer_norm_backward(x: &[f64], weight: &[f64], eps: f64, dout: &[f64]) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+    let c = weight.len();
+    let (mut dx, mut dweight, mut dbias) = (Vec::with_capacity(x.len()), vec![0.0; c], vec![0.0; c]);
+    for (x, dout) in x.chunks_exact(c).zip(dout.chunks_exact(c)) {
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / c as f64;
+        let centred: Vec<f64> = x.iter().map(|value| value - mean(x)).collect();
+        let scale = 1.0 / (dot(&centred, &centred) / c as f64 + eps).sqrt();
+        let z: Vec<f64> = centred.iter().map(|value| value * scale).collect();
+        let g: Vec<f64> = dout.iter().zip(weight).map(|(d, w)| d * w).collect();
+        let along = dot(&g, &z) / c as f64;
+        for j in 0..c {
+            dx.push((g[j] - mean(&g) - z[j] * along) * scale);
+            dweight[j] += dout[j] * z[j];
+            dbias[j] += dout[j];
+        }
+    }
+    (dx, dweight, dbias)
+}
+
+/// The derivative of [`gelu`]: Φ(x) + x φ(x).
+pub fn gelu_backward(x: f64) -> f64 {
+    let below = 0.5 * (1.0 + libm::erf(x / std::f64::consts::SQRT_2));
+    below + x * (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt()
+}
+
+/// Adds to the gradients of a query, of all keys and of all values what the output of that query sends back.
+///
+/// - `query`, `dout`, `dquery`: (D)
+/// - `keys`, `values`, `dkeys`, `dvalues`: (T, D)
+pub fn attention_row_backward(
+    (query, keys, values): (&[f64], &[f64], &[f64]),
+    sees: impl Fn(usize) -> bool,
+    dout: &[f64],
+    (dquery, dkeys, dvalues): (&mut [f64], &mut [f64], &mut [f64]),
+) {
+    let d = query.len();
+    let p = attention_row(query, keys, sees);
+    let dp: Vec<f64> = values.chunks_exact(d).map(|value| dot(dout, value)).collect();
+    let delta = dot(&p, &dp);
+    for (j, (p, dp)) in p.iter().zip(dp).enumerate() {
+        let dscore = p * (dp - delta);
+        for i in 0..d {
+            dquery[i] += dscore * keys[j * d + i];
+            dkeys[j * d + i] += dscore * query[i];
+            dvalues[j * d + i] += p * dout[i];
+        }
+    }
+}

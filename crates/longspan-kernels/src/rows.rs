@@ -1,4 +1,4 @@
-//! Row kernels: layer norm and GELU; and the exponential.
+//! Row kernels: layer norm and GELU, forward and backward; and the exponential.
 //!
 //! ```text
 //! layer_norm(x) = (x - mean) / sqrt(variance + eps) * weight + bias      variance over N, not N - 1
@@ -35,6 +35,50 @@ pub fn add_layer_norm(isa: Isa, x: &mut [f32], residual: &[f32], weight: &[f32],
 /// The largest absolute error is 5e-7 of max(1, |x|).
 pub fn gelu(isa: Isa, x: &mut [f32]) {
     isa.run(Gelu { x });
+}
+
+/// The way back through [`layer_norm`], row by row.
+///
+/// ```text
+/// z = (x - mean) / sqrt(variance + eps)        g = dout * weight
+/// dx = (g - mean(g) - z * mean(g * z)) / sqrt(variance + eps)
+/// dweight += dout * z        dbias += dout
+/// ```
+///
+/// - `x`: (T, C), what was normalised
+/// - `dout`: (T, C), becomes dx
+/// - `weight`, `dweight`, `dbias`: (C)
+pub fn layer_norm_backward(
+    isa: Isa,
+    x: &[f32],
+    weight: &[f32],
+    eps: f32,
+    dout: &mut [f32],
+    (dweight, dbias): (&mut [f32], &mut [f32]),
+) {
+    let c = weight.len();
+    assert_eq!(x.len(), dout.len(), "{} numbers and {} gradients", x.len(), dout.len());
+    assert_eq!(x.len() % c, 0, "{} numbers are no rows of {c}", x.len());
+    assert!(dweight.len() == c && dbias.len() == c, "{} and {} gradients for {c}", dweight.len(), dbias.len());
+    isa.run(LayerNormBackward { x, weight, eps, dout, dweight, dbias, z: vec![0.0; c] });
+}
+
+/// The way back through [`gelu`].
+///
+/// - `x`: (n), what went in; becomes gelu(x)
+/// - `dout`: (n), becomes dx = dout * (Φ(x) + x φ(x)), Φ and φ being the normal distribution and its density
+pub fn gelu_backward(isa: Isa, x: &mut [f32], dout: &mut [f32]) {
+    assert_eq!(x.len(), dout.len(), "{} numbers and {} gradients", x.len(), dout.len());
+    isa.run(GeluBackward { x, dout });
+}
+
+/// Adds up the columns of rows, row by row.
+///
+/// - `x`: (T, C)
+/// - `out`: (C), to which they are added
+pub fn add_rows(isa: Isa, x: &[f32], out: &mut [f32]) {
+    assert_eq!(x.len() % out.len(), 0, "{} numbers are no rows of {}", x.len(), out.len());
+    isa.run(AddRows { x, out });
 }
 
 /// Replaces every vector of `$row` by `$body` of it, of the vectors of other rows at the same place, and of the mask
@@ -119,6 +163,132 @@ impl SimdOp for Gelu<'_> {
             let half_x = ops.mul(x, half);
             ops.mul_add(half_x, erf(isa, ops.mul(x, root)), half_x)
         });
+    }
+}
+
+struct LayerNormBackward<'a> {
+    x: &'a [f32],
+    weight: &'a [f32],
+    eps: f32,
+    dout: &'a mut [f32],
+    dweight: &'a mut [f32],
+    dbias: &'a mut [f32],
+    z: Vec<f32>, // (C)
+}
+
+impl SimdOp for LayerNormBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Token>(mut self, isa: I) {
+        let ops = isa.f32();
+        let c = self.weight.len();
+        let over = 1.0 / c as f32;
+        let z = &mut self.z[..];
+        for (x, dout) in self.x.chunks_exact(c).zip(self.dout.chunks_exact_mut(c)) {
+            // As in the forward pass.
+            z.copy_from_slice(x);
+            let mut sum = ops.zero();
+            each!(isa, z, [], |x, _valid| {
+                sum = ops.add(sum, x);
+                x
+            });
+            let mean = ops.splat(sum_lanes(sum) * over);
+            let mut squares = ops.zero();
+            each!(isa, z, [], |x, valid| {
+                let x = ops.select(ops.sub(x, mean), ops.zero(), valid);
+                squares = ops.mul_add(x, x, squares);
+                x
+            });
+            let scale = ops.splat(1.0 / (sum_lanes(squares) * over + self.eps).sqrt());
+            each!(isa, z, [], |x, _valid| ops.mul(x, scale));
+            each!(isa, self.dbias, [d = dout], |x, _valid| ops.add(x, d));
+            each!(isa, self.dweight, [d = dout, z = z], |x, _valid| ops.mul_add(d, z, x));
+            let (mut sum, mut with_z) = (ops.zero(), ops.zero());
+            each!(isa, dout, [z = z, w = self.weight], |d, _valid| {
+                let g = ops.mul(d, w);
+                sum = ops.add(sum, g);
+                with_z = ops.mul_add(g, z, with_z);
+                g
+            });
+            let (mean, along) = (ops.splat(sum_lanes(sum) * over), ops.splat(-sum_lanes(with_z) * over));
+            each!(isa, dout, [z = z], |g, _valid| ops.mul(ops.mul_add(along, z, ops.sub(g, mean)), scale));
+        }
+    }
+}
+
+struct AddRows<'a> {
+    x: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl SimdOp for AddRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Token>(self, isa: I) {
+        let ops = isa.f32();
+        let (c, lanes) = (self.out.len(), ops.len());
+        // Some columns at a time, whose sums stay in registers.
+        const VECTORS: usize = 4;
+        let mut first = 0;
+        while first + VECTORS * lanes <= c {
+            let out = &mut self.out[first..first + VECTORS * lanes];
+            let mut sums = [ops.zero(); VECTORS];
+            for (i, sum) in sums.iter_mut().enumerate() {
+                *sum = ops.load(&out[i * lanes..]);
+            }
+            for row in self.x.chunks_exact(c) {
+                let row = &row[first..first + VECTORS * lanes];
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    *sum = ops.add(*sum, ops.load(&row[i * lanes..]));
+                }
+            }
+            for (i, sum) in sums.into_iter().enumerate() {
+                ops.store(sum, &mut out[i * lanes..]);
+            }
+            first += VECTORS * lanes;
+        }
+        for row in self.x.chunks_exact(c) {
+            let (out, row) = (&mut self.out[first..], &row[first..]);
+            each!(isa, out, [r = row], |x, _valid| ops.add(x, r));
+        }
+    }
+}
+
+struct GeluBackward<'a> {
+    x: &'a mut [f32],
+    dout: &'a mut [f32],
+}
+
+impl SimdOp for GeluBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Token>(self, isa: I) {
+        let ops = isa.f32();
+        let (half, root) = (ops.splat(0.5), ops.splat(std::f32::consts::FRAC_1_SQRT_2));
+        // 1 / sqrt(2 pi)
+        let density = ops.splat(0.398_942_3);
+        let lanes = ops.len();
+        // A macro, for a closure would be compiled without the instruction set of its caller.
+        macro_rules! back {
+            ($x:expr, $d:expr) => {{
+                let below = ops.mul_add(half, erf(isa, ops.mul($x, root)), half);
+                let at = ops.mul(density, exp(isa, ops.mul(ops.mul($x, $x), ops.splat(-0.5))));
+                (ops.mul($x, below), ops.mul($d, ops.mul_add($x, at, below)))
+            }};
+        }
+        let (mut xs, mut douts) = (self.x.chunks_exact_mut(lanes), self.dout.chunks_exact_mut(lanes));
+        for (x, d) in xs.by_ref().zip(douts.by_ref()) {
+            let (y, dx) = back!(ops.load(x), ops.load(d));
+            ops.store(y, x);
+            ops.store(dx, d);
+        }
+        let (x, d) = (xs.into_remainder(), douts.into_remainder());
+        let (y, dx) = back!(ops.load_pad(x).0, ops.load_pad(d).0);
+        x.iter_mut().zip(y.to_array()).for_each(|(x, y)| *x = y);
+        d.iter_mut().zip(dx.to_array()).for_each(|(d, dx)| *d = dx);
     }
 }
 

@@ -12,7 +12,7 @@ use std::ops::Range;
 use rten_simd::Isa as Token;
 
 use crate::Matrix;
-use crate::lines::{Groups, check_k};
+use crate::lines::{Groups, check_k, pair};
 use crate::numbers::{Arithmetic, LINE, Numbers, NumbersOp, Precision, Scale, scale_of};
 
 /// The left operand A (M, K) of a product. One can be filled again and again, in the same memory.
@@ -30,6 +30,11 @@ impl Tiles {
     /// Without rows.
     pub fn new(arithmetic: Arithmetic) -> Self {
         Self { arithmetic, groups: Groups::default(), rows: 0, k: 0, scales: Vec::new(), row: Vec::new() }
+    }
+
+    /// How it is multiplied.
+    pub fn arithmetic(&self) -> Arithmetic {
+        self.arithmetic
     }
 
     /// Puts in the rows of `x`: (M, K).
@@ -73,32 +78,8 @@ impl Tiles {
     pub fn copy_transposed(&mut self, x: Matrix<'_, i32>) {
         let group = self.group_of_floats();
         self.resize(x.columns() * group, x.rows());
-        let line = self.arithmetic.tile_rows() * LINE; // from a line of a row to its next
-        let rows: Vec<usize> = (0..self.rows).map(|i| self.row_at(i)).collect();
-        let zeros = vec![0; x.columns()]; // what follows an odd number of rows
-        let count = self.k.div_ceil(group);
-        if !count.is_multiple_of(LINE) {
-            // What stands beyond K in the last line is multiplied too, if by zeros only.
-            for row in &rows {
-                self.groups[row + count / LINE * line..][..LINE].fill(0);
-            }
-        }
-        for k in 0..count {
-            let at = k / LINE * line + k % LINE;
-            if group == 1 {
-                for (row, &value) in rows.iter().zip(x.row(k)) {
-                    self.groups[row + at] = value;
-                }
-                continue;
-            }
-            let low = x.row(2 * k);
-            let high = if 2 * k + 1 < x.rows() { x.row(2 * k + 1) } else { &zeros };
-            for ((rows, &low), &high) in rows.as_chunks::<2>().0.iter().zip(low).zip(high) {
-                let (low, high) = (low as u32, high as u32);
-                self.groups[rows[0] + at] = (low & 0xffff | high << 16) as i32;
-                self.groups[rows[1] + at] = (low >> 16 | high & 0xffff_0000) as i32;
-            }
-        }
+        let arithmetic = self.arithmetic;
+        arithmetic.run(Transpose { x, tiles: self });
     }
 
     /// Where the first group of a row stands.
@@ -110,6 +91,18 @@ impl Tiles {
     fn group_of_floats(&self) -> usize {
         assert_ne!(self.arithmetic.precision, Precision::Int8, "rows in int8 need scales");
         self.arithmetic.precision.group()
+    }
+
+    /// The operand made of the first `k` columns, behind which zeros stand.
+    pub(crate) fn first_columns(&self, k: usize) -> TilesPart<'_> {
+        assert!(k <= self.k, "{k} of {} columns", self.k);
+        TilesPart { tiles: self, rows: 0..self.rows, k: 0..k }
+    }
+
+    /// Makes room for `rows` rows of `k` numbers, to be written line by line; what is there is left as it is.
+    pub(crate) fn lines_mut(&mut self, rows: usize, k: usize) -> TilesMut<'_> {
+        self.resize(rows, k);
+        TilesMut { rows: self.arithmetic.tile_rows(), steps: self.steps(), groups: &mut self.groups }
     }
 
     /// Rows beyond the last are padding: their values do not matter, for their products are not stored.
@@ -159,6 +152,29 @@ impl Tiles {
     }
 }
 
+/// A left operand that is written row by row in parts of lines.
+pub(crate) struct TilesMut<'a> {
+    groups: &'a mut [i32],
+    /// Of a slab.
+    rows: usize,
+    /// Lines of a row.
+    steps: usize,
+}
+
+impl TilesMut<'_> {
+    /// Groups of row `i` from `first` on, within one line.
+    #[inline(always)]
+    pub fn part(&mut self, i: usize, first: usize, count: usize) -> &mut [i32] {
+        let line = i / self.rows * self.steps * self.rows + first / LINE * self.rows + i % self.rows;
+        &mut self.groups[line * LINE + first % LINE..][..count]
+    }
+
+    /// Groups of a row, padding among them.
+    pub fn row_groups(&self) -> usize {
+        self.steps * LINE
+    }
+}
+
 struct EncodeTiles<'a, F> {
     tiles: &'a mut Tiles,
     fill: F,
@@ -185,6 +201,65 @@ impl<F: FnMut(usize, &mut [f32])> NumbersOp for EncodeTiles<'_, F> {
                     numbers.encode(isa, x, scale, &mut groups[line..line + LINE]);
                 }
             }
+        }
+    }
+}
+
+struct Transpose<'a, 't> {
+    x: Matrix<'a, i32>, // (K, M / group)
+    tiles: &'t mut Tiles,
+}
+
+impl NumbersOp for Transpose<'_, '_> {
+    type Output = ();
+
+    /// Squares of 16 by 16 groups: rows of groups along K, one for each column of numbers, become rows of a tile.
+    #[inline(always)]
+    fn eval<I: Token, N: Numbers<I>>(self, _: I, numbers: N) {
+        let Self { x, tiles } = self;
+        let line = tiles.arithmetic.tile_rows() * LINE; // from a line of a row to its next
+        for s in 0..tiles.steps() {
+            for column in (0..x.columns()).step_by(LINE) {
+                // Numbers of GROUP rows of `x` stand together: (16 rows of groups, GROUP squares of 16)
+                let mut squares = [[[0; LINE]; LINE]; 2];
+                for k in 0..LINE {
+                    let row = (s * LINE + k) * N::GROUP;
+                    if row >= x.rows() {
+                        break;
+                    }
+                    let low = line_of(&x.row(row)[column..]);
+                    if N::GROUP == 1 {
+                        squares[0][k] = low;
+                        continue;
+                    }
+                    let high = if row + 1 < x.rows() { line_of(&x.row(row + 1)[column..]) } else { [0; LINE] };
+                    for (half, square) in squares.iter_mut().enumerate() {
+                        let (low, high) = (&low[half * 8..half * 8 + 8], &high[half * 8..half * 8 + 8]);
+                        pair(low, high, &mut square[k]);
+                    }
+                }
+                for (half, square) in squares.iter_mut().enumerate().take(N::GROUP) {
+                    numbers.transpose(square);
+                    let first = column * N::GROUP + half * LINE;
+                    for (i, row) in (first..tiles.rows.min(first + LINE)).zip(square) {
+                        let at = tiles.row_at(i) + s * line;
+                        tiles.groups[at..at + LINE].copy_from_slice(row);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The first line of a row, padded with zeros. Of whole lines the size is known, so that they are moved without a call.
+#[inline(always)]
+fn line_of(row: &[i32]) -> [i32; LINE] {
+    match row.first_chunk() {
+        Some(line) => *line,
+        None => {
+            let mut line = [0; LINE];
+            line[..row.len()].copy_from_slice(row);
+            line
         }
     }
 }

@@ -1,0 +1,305 @@
+//! The way back through attention, for a block of queries at a time.
+//!
+//! ```text
+//! for each query i of the block:                        forward gave l[i] = m + ln s, and D[i] = dout[i] · out[i]
+//!     for each key j that it sees:
+//!         p     = exp(q[i] · k[j] - l[i])
+//!         dp    = dout[i] · v[j]
+//!         ds    = p * (dp - D[i])
+//!         dq[i] += ds * k[j]       dk[j] += ds * q[i]       dv[j] += p * dout[i]
+//! ```
+//!
+//! (Dao et al., "FlashAttention", arXiv 2205.14135, appendix B.)
+//!
+//! 1. As forward, queries stand in lanes: scores are K·qᵀ, dp is V·doutᵀ, and dqᵀ = Kᵀ·ds.
+//! 2. dk and dv are sums over queries: p and ds of a whole block of panels are collected, keys in rows, and are then the
+//!    left operands of one product each.
+//! 3. A query that does not exist has l so large that its p is 0.
+
+use std::ops::Range;
+
+use rten_simd::Isa as Token;
+use rten_simd::ops::{BitOps, NumOps};
+
+use super::{CHUNK, Sight, hide};
+use crate::numbers::{Arithmetic, LINE, Numbers, NumbersOp, Scale};
+use crate::panels::Panels;
+use crate::product::{Start, product};
+use crate::rows::exp;
+use crate::tiles::{Tiles, TilesMut};
+use crate::{Matrix, MatrixMut};
+
+/// Queries that go back together.
+pub const BLOCK: usize = 192;
+
+/// Keys and values of one head on the way back.
+#[derive(Debug, Clone)]
+pub struct KeysBack {
+    keys: Tiles,       // (N, D)
+    values: Tiles,     // (N, D)
+    transposed: Tiles, // the keys: (D, N)
+}
+
+impl KeysBack {
+    /// Without keys.
+    pub fn new(arithmetic: Arithmetic) -> Self {
+        let [keys, values, transposed] = [(); 3].map(|()| Tiles::new(arithmetic));
+        Self { keys, values, transposed }
+    }
+
+    /// Puts in encoded keys and values: (N, D / group) each.
+    pub fn set(&mut self, keys: Matrix<'_, i32>, values: Matrix<'_, i32>) {
+        assert_eq!(keys.rows(), values.rows(), "keys and values");
+        self.keys.copy(keys);
+        self.values.copy(values);
+        self.transposed.copy_transposed(keys);
+    }
+}
+
+/// What is known of queries on the way back.
+#[derive(Debug, Clone, Copy)]
+pub struct Returning<'a> {
+    /// Encoded and scaled as forward: (count, D / group).
+    pub queries: Matrix<'a, i32>,
+    /// Encoded gradients of the outputs: (count, D / group).
+    pub douts: Matrix<'a, i32>,
+    /// What [`Queries::log_sums`](super::Queries::log_sums) gave: (count).
+    pub log_sums: &'a [f32],
+    /// Products of outputs and their gradients: (count).
+    pub deltas: &'a [f32],
+}
+
+/// A block of queries on its way back, with its working memory.
+#[derive(Debug, Clone)]
+pub struct QueriesBack {
+    arithmetic: Arithmetic,
+    d: usize,
+    count: usize,
+    queries: Panels,     // (D, BLOCK)
+    douts: Panels,       // (D, BLOCK)
+    query_rows: Panels,  // (count, D)
+    dout_rows: Panels,   // (count, D)
+    log_sums: Vec<f32>,  // (BLOCK)
+    deltas: Vec<f32>,    // (BLOCK)
+    dqueries: Vec<f32>,  // (panels, D, width)
+    scores: Vec<f32>,    // (CHUNK, width)
+    dweights: Vec<f32>,  // (CHUNK, width)
+    weights: Tiles,      // (keys of a chunk, count and what fills the last panel)
+    dscores: Tiles,      // the same
+    dscore_rows: Panels, // (CHUNK, width)
+}
+
+impl QueriesBack {
+    /// Room for a block of queries of `d` numbers.
+    pub fn new(arithmetic: Arithmetic, d: usize) -> Self {
+        let width = arithmetic.panel_width();
+        let zeros = |count: usize| vec![0.0; count];
+        Self {
+            arithmetic,
+            d,
+            count: 0,
+            queries: Panels::zeroed(arithmetic, d, BLOCK),
+            douts: Panels::zeroed(arithmetic, d, BLOCK),
+            query_rows: Panels::new(arithmetic),
+            dout_rows: Panels::new(arithmetic),
+            log_sums: zeros(BLOCK),
+            deltas: zeros(BLOCK),
+            dqueries: zeros(d * BLOCK),
+            scores: zeros(CHUNK * width),
+            dweights: zeros(CHUNK * width),
+            weights: Tiles::new(arithmetic),
+            dscores: Tiles::new(arithmetic),
+            dscore_rows: Panels::one(arithmetic, CHUNK),
+        }
+    }
+
+    /// Begins with other queries, at most [`BLOCK`].
+    pub fn set(&mut self, from: Returning<'_>) {
+        let Returning { queries, douts, log_sums, deltas } = from;
+        let count = queries.rows();
+        assert!(count <= BLOCK, "{count} queries for a block of {BLOCK}");
+        assert_eq!(queries.columns(), self.d.div_ceil(self.arithmetic.group()), "groups of a query");
+        assert!(
+            douts.rows() == count && log_sums.len() == count && deltas.len() == count,
+            "{count} queries, {} gradients, {} log-sums, {} deltas",
+            douts.rows(),
+            log_sums.len(),
+            deltas.len()
+        );
+        self.count = count;
+        self.queries.set_columns(queries);
+        self.douts.set_columns(douts);
+        self.query_rows.set_rows(queries);
+        self.dout_rows.set_rows(douts);
+        self.log_sums[..count].copy_from_slice(log_sums);
+        self.log_sums[count..].fill(f32::MAX);
+        self.deltas[..count].copy_from_slice(deltas);
+        self.deltas[count..].fill(0.0);
+        self.dqueries.fill(0.0);
+    }
+
+    /// The gradients of the queries as they were put in: (count, D).
+    pub fn write(&self, out: &mut MatrixMut<'_>) {
+        assert_eq!(out.rows(), self.count, "rows for {} queries", self.count);
+        let width = self.arithmetic.panel_width();
+        for i in 0..self.count {
+            let panel = &self.dqueries[i / width * self.d * width..][..self.d * width];
+            let column = panel[i % width..].iter().step_by(width);
+            out.row_mut(i).iter_mut().zip(column).for_each(|(out, x)| *out = *x);
+        }
+    }
+}
+
+/// Takes the queries back over all keys that they saw, which adds to the gradients of those.
+///
+/// - `dkeys`, `dvalues`: (N, D)
+pub fn attend_backward(
+    queries: &mut QueriesBack,
+    keys: &KeysBack,
+    sight: Sight<'_>,
+    dkeys: &mut MatrixMut<'_>,
+    dvalues: &mut MatrixMut<'_>,
+) {
+    let n = keys.keys.rows();
+    assert!(dkeys.rows() == n && dvalues.rows() == n, "{n} keys, {} and {} gradients", dkeys.rows(), dvalues.rows());
+    let reach = sight.reach(queries.count, n);
+    let (mut first, d) = (reach.start / CHUNK * CHUNK, queries.d);
+    while first < reach.end {
+        let rows = first..n.min(first + CHUNK);
+        let width = queries.arithmetic.panel_width();
+        for p in 0..queries.count.div_ceil(width) {
+            attend_panel(queries, keys, sight, &rows, p);
+        }
+        let QueriesBack { count, weights, dscores, dout_rows, query_rows, .. } = &*queries;
+        let outs = [dvalues.part(rows.clone(), 0..d), dkeys.part(rows.clone(), 0..d)];
+        for ((left, right), mut out) in [(weights, dout_rows), (dscores, query_rows)].into_iter().zip(outs) {
+            product(left.first_columns(*count), right.all(), Start::Out, &mut out);
+        }
+        first += CHUNK;
+    }
+}
+
+/// One panel of queries and the keys of one chunk: writes the panel's columns of weights and gradients of scores, and adds
+/// to the gradients of its queries.
+fn attend_panel(queries: &mut QueriesBack, keys: &KeysBack, sight: Sight<'_>, rows: &Range<usize>, p: usize) {
+    let QueriesBack { arithmetic, d, scores, dweights, weights, dscores, dscore_rows, .. } = queries;
+    let (width, d) = (arithmetic.panel_width(), *d);
+    let lanes = p * width..(p + 1) * width;
+    let count = width.min(queries.count - lanes.start);
+    let sight = sight.for_later_query(lanes.start);
+    let seen = sight.reach(count, keys.keys.rows());
+    let group = arithmetic.group();
+    let [mut weights, mut dscores] =
+        [weights, dscores].map(|tiles| tiles.lines_mut(rows.len(), queries.count.next_multiple_of(width)));
+    let columns = lanes.start / group..lanes.end / group;
+    let is_last = lanes.end >= queries.count;
+    for tiles in [&mut weights, &mut dscores] {
+        // What follows the last panel in its line is multiplied too.
+        let rest = if is_last { columns.end..tiles.row_groups() } else { 0..0 };
+        let unseen = if seen.start >= rows.end || seen.end <= rows.start { columns.clone() } else { 0..0 };
+        for range in [unseen, rest] {
+            for part in range.clone().step_by(PART) {
+                let count = PART.min(range.end - part);
+                (0..rows.len()).for_each(|i| tiles.part(i, part, count).fill(0));
+            }
+        }
+    }
+    if seen.start >= rows.end || seen.end <= rows.start {
+        return;
+    }
+    let [scores, dweights] = [scores, dweights].map(|x| &mut x[..rows.len() * width]);
+    for (left, right, out) in [(&keys.keys, &queries.queries, &mut *scores), (&keys.values, &queries.douts, dweights)] {
+        let right = right.part(0..d, lanes.clone());
+        product(left.part(rows.clone(), 0..d), right, Start::Zero, &mut MatrixMut::new(out, width));
+    }
+    hide(scores, width, count, sight, rows.start);
+    arithmetic.run(Return {
+        scores,
+        dweights,
+        log_sums: &queries.log_sums[lanes.clone()],
+        deltas: &queries.deltas[lanes.clone()],
+        weights,
+        dscores,
+        first: columns.start,
+        groups: dscore_rows.groups_mut(),
+    });
+    let dqueries = &mut queries.dqueries[p * d * width..][..d * width];
+    let right = dscore_rows.part(0..rows.len(), 0..width);
+    product(keys.transposed.part(0..d, rows.clone()), right, Start::Out, &mut MatrixMut::new(dqueries, width));
+}
+
+/// Groups that all panels begin at a multiple of, and all lines too.
+const PART: usize = 4;
+
+/// From scores and gradients of weights to weights and gradients of scores.
+struct Return<'a> {
+    scores: &'a [f32],     // (keys, width)
+    dweights: &'a [f32],   // (keys, width)
+    log_sums: &'a [f32],   // (width)
+    deltas: &'a [f32],     // (width)
+    weights: TilesMut<'a>, // (keys, count)
+    dscores: TilesMut<'a>, // the same
+    /// The group of a row of those with which the panel begins.
+    first: usize,
+    groups: &'a mut [i32], // dscores once more: (keys / group, width)
+}
+
+impl NumbersOp for Return<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Token, N: Numbers<I>>(mut self, isa: I, numbers: N) {
+        let (ops, ints) = (isa.f32(), isa.i32());
+        let lanes = ops.len();
+        let width = 2 * lanes;
+        let keys = self.scores.len() / width;
+        let zero = [ops.zero(); 2];
+        let log_sums = [ops.load(self.log_sums), ops.load(&self.log_sums[lanes..])];
+        let deltas = [ops.load(self.deltas), ops.load(&self.deltas[lanes..])];
+        let own = width / N::GROUP; // groups of a panel
+        let mut row = [0.0; WIDTH_MAX];
+        // Macros, for a closure would be compiled without the instruction set of its caller.
+        macro_rules! put {
+            ($x:expr, $tiles:expr, $key:expr) => {
+                ops.store($x[0], &mut row);
+                ops.store($x[1], &mut row[lanes..]);
+                for at in (0..own).step_by(LINE) {
+                    let count = LINE.min(own);
+                    let part = $tiles.part($key, self.first + at, count);
+                    numbers.encode(isa, &row[at * N::GROUP..][..count * N::GROUP], Scale::NONE, part);
+                }
+            };
+        }
+        macro_rules! back {
+            ($key:expr) => {{
+                let at = $key * width;
+                let (x, dx) = (&self.scores[at..at + width], &self.dweights[at..at + width]);
+                let p = [
+                    exp(isa, ops.sub(ops.load(x), log_sums[0])),
+                    exp(isa, ops.sub(ops.load(&x[lanes..]), log_sums[1])),
+                ];
+                let ds = [
+                    ops.mul(p[0], ops.sub(ops.load(dx), deltas[0])),
+                    ops.mul(p[1], ops.sub(ops.load(&dx[lanes..]), deltas[1])),
+                ];
+                put!(p, self.weights, $key);
+                put!(ds, self.dscores, $key);
+                ds
+            }};
+        }
+        for (i, out) in self.groups.chunks_exact_mut(width).take(keys.div_ceil(N::GROUP)).enumerate() {
+            let key = i * N::GROUP;
+            let first = back!(key);
+            let second = if N::GROUP == 2 && key + 1 < keys { back!(key + 1) } else { zero };
+            ints.store(numbers.join(isa, [first[0], second[0]]), out);
+            ints.store(numbers.join(isa, [first[1], second[1]]), &mut out[lanes..]);
+        }
+        // Whole lines are multiplied: what follows the last key must be finite.
+        let filled = keys.div_ceil(N::GROUP);
+        let end = filled.next_multiple_of(LINE);
+        self.groups[filled * width..end * width].fill(0);
+    }
+}
+
+/// Columns of the widest panel.
+const WIDTH_MAX: usize = 32;

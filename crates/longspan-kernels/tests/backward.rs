@@ -1,0 +1,316 @@
+//! The way back of every kernel: the plain f64 loops of `reference` against central differences, and the kernels on every
+//! instruction set of this machine against those loops.
+
+use std::ops::Range;
+
+use longspan_kernels::{
+    Arithmetic, BLOCK, CHUNK, Isa, Keys, KeysBack, Matrix, MatrixMut, Panels, Precision, Queries, QueriesBack,
+    Returning, Sight, Start, Tiles, add_rows, attend, attend_backward, decode, drop_row, encode, gelu_backward,
+    layer_norm_backward, product, reference,
+};
+
+const ULP: f64 = 1.0 / (1 << 23) as f64;
+
+/// Numbers between -1 and 1, the same for the same seed (xorshift).
+fn numbers(count: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    (0..count)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+fn wide(x: &[f32]) -> Vec<f64> {
+    x.iter().map(|&x| x.into()).collect()
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+#[track_caller]
+fn check(case: &str, found: &[f32], expected: &[f64], bound: f64) {
+    assert_eq!(found.len(), expected.len(), "{case}");
+    for (i, (&found, &expected)) in found.iter().zip(expected).enumerate() {
+        let error = (f64::from(found) - expected).abs();
+        assert!(error <= bound, "{case} [{i}]: {found} for {expected}, bound {bound:e}");
+    }
+}
+
+/// The gradient of `f` at `x` against central differences, number by number.
+#[track_caller]
+fn check_differences(case: &str, x: &[f64], gradient: &[f64], f: impl Fn(&[f64]) -> f64) {
+    const STEP: f64 = 1e-5;
+    assert_eq!(x.len(), gradient.len(), "{case}");
+    for i in 0..x.len() {
+        let at = |step: f64| {
+            let mut x = x.to_vec();
+            x[i] += step;
+            f(&x)
+        };
+        let slope = (at(STEP) - at(-STEP)) / (2.0 * STEP);
+        assert!((slope - gradient[i]).abs() <= 1e-7, "{case} [{i}]: {} for a slope of {slope}", gradient[i]);
+    }
+}
+
+#[test]
+fn the_reference_goes_back_as_differences_say() {
+    let (t, c, eps) = (3, 7, 1e-5);
+    let [x, dout] = [1, 2].map(|seed| wide(&numbers(t * c, seed)));
+    let [weight, bias] = [3, 4].map(|seed| wide(&numbers(c, seed)));
+    let (dx, dweight, dbias) = reference::layer_norm_backward(&x, &weight, eps, &dout);
+    let loss = |x: &[f64], weight: &[f64], bias: &[f64]| {
+        let mut out = x.to_vec();
+        reference::layer_norm(&mut out, weight, bias, eps);
+        dot(&out, &dout)
+    };
+    check_differences("layer norm, x", &x, &dx, |x| loss(x, &weight, &bias));
+    check_differences("layer norm, weight", &weight, &dweight, |weight| loss(&x, weight, &bias));
+    check_differences("layer norm, bias", &bias, &dbias, |bias| loss(&x, &weight, bias));
+
+    let x: Vec<f64> = (-80..80).map(|i| f64::from(i) / 13.0).collect();
+    let slopes: Vec<f64> = x.iter().map(|&x| reference::gelu_backward(x)).collect();
+    check_differences("gelu", &x, &slopes, |x| x.iter().map(|&x| reference::gelu(x)).sum());
+
+    let (t, d) = (6, 3);
+    let [q, k, v, dout] = [5, 6, 7, 8].map(|seed| wide(&numbers(t * d, seed)));
+    let sees = |i: usize, j: usize| reference::sees(i, j, &[4], 1);
+    let found = attention_backward([&q, &k, &v], d, &sees, &dout);
+    let loss = |q: &[f64], k: &[f64], v: &[f64]| {
+        let row = |i: usize| reference::weighted_sum(&reference::attention_row(&q[i * d..][..d], k, |j| sees(i, j)), v);
+        (0..t).map(|i| dot(&row(i), &dout[i * d..][..d])).sum::<f64>()
+    };
+    check_differences("attention, queries", &q, &found[0], |q| loss(q, &k, &v));
+    check_differences("attention, keys", &k, &found[1], |k| loss(&q, k, &v));
+    check_differences("attention, values", &v, &found[2], |v| loss(&q, &k, v));
+}
+
+/// The gradients of queries, keys and values: (T, D) each.
+fn attention_backward(
+    [q, k, v]: [&[f64]; 3],
+    d: usize,
+    sees: &dyn Fn(usize, usize) -> bool,
+    dout: &[f64],
+) -> [Vec<f64>; 3] {
+    let [mut dq, mut dk, mut dv] = [q, k, v].map(|x| vec![0.0; x.len()]);
+    for (i, dout) in dout.chunks_exact(d).enumerate() {
+        let own = i * d..(i + 1) * d;
+        let out = (&mut dq[own.clone()], &mut dk[..], &mut dv[..]);
+        reference::attention_row_backward((&q[own], k, v), |j| sees(i, j), dout, out);
+    }
+    [dq, dk, dv]
+}
+
+#[test]
+fn row_kernels_go_back() {
+    for isa in Isa::available() {
+        for (case, c) in [1, 3, 4, 7, 8, 15, 16, 17, 33, 384, 769].into_iter().enumerate() {
+            let (t, off, eps) = (3, case % 2, 1e-5);
+            let [x, dout] = [1, 2].map(|seed| numbers(t * c + off, seed));
+            let weight = numbers(c, 3);
+            let mut dx = dout.clone();
+            let [mut dweight, mut dbias] = [4, 5].map(|seed| numbers(c, seed));
+            let before = [wide(&dweight), wide(&dbias)];
+            layer_norm_backward(isa, &x[off..], &weight, eps, &mut dx[off..], (&mut dweight, &mut dbias));
+            let wide_in = [&x[off..], &weight, &dout[off..]].map(wide);
+            let (expected, of_weight, of_bias) =
+                reference::layer_norm_backward(&wide_in[0], &wide_in[1], eps.into(), &wide_in[2]);
+            let added = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x + y).collect::<Vec<_>>();
+            // Of two or three numbers the variance may be small: errors grow with 1 / deviation.
+            let bound = if c < 4 { 1e-2 } else { 64.0 * ULP };
+            let name = format!("{isa} layer norm of {c}");
+            check(&name, &dx[off..], &expected, bound);
+            check(&format!("{name}, weight"), &dweight, &added(&before[0], &of_weight), bound);
+            check(&format!("{name}, bias"), &dbias, &added(&before[1], &of_bias), bound);
+
+            let mut y: Vec<f32> = x[off..].iter().map(|x| x * 8.0).collect();
+            let inputs = wide(&y);
+            let mut dx = dout[off..].to_vec();
+            gelu_backward(isa, &mut y, &mut dx);
+            let expected: Vec<f64> = inputs.iter().map(|&x| reference::gelu(x)).collect();
+            check(&format!("{isa} gelu of {c}"), &y, &expected, 4e-6);
+            let slopes = inputs.iter().zip(&dout[off..]);
+            let expected: Vec<f64> = slopes.map(|(&x, &d)| f64::from(d) * reference::gelu_backward(x)).collect();
+            check(&format!("{isa} gelu back of {c}"), &dx, &expected, 2e-6);
+        }
+    }
+}
+
+#[test]
+fn rows_are_added_up() {
+    for isa in Isa::available() {
+        for c in [1, 7, 16, 33, 64, 130, 384] {
+            let (x, before) = (numbers(5 * c, 1), numbers(c, 2));
+            let mut found = before.clone();
+            add_rows(isa, &x, &mut found);
+            let sum = |j: usize| (0..5).fold(before[j], |sum, i| sum + x[i * c + j]);
+            assert_eq!(found, (0..c).map(sum).collect::<Vec<_>>(), "{isa} {c}");
+        }
+    }
+}
+
+/// (tokens, head size, one-sided window, hidden keys, queries)
+type Band = (usize, usize, usize, &'static [usize], Range<usize>);
+
+const BANDS: [Band; 8] = [
+    (1, 32, 4, &[], 0..1),
+    (5, 2, 1, &[0], 1..5),
+    (40, 32, 4, &[1, 2, 20], 0..40),
+    (97, 64, 16, &[3, 50], 33..64),
+    (97, 24, 128, &[7], 90..97),
+    (300, 64, 32, &[0, 1, 2, 3, 4, 5, 299], 131..195),
+    (250, 32, 300, &[], 0..250),
+    (700, 32, 100, &[0, 1, 2, 400], 0..700),
+];
+
+/// Rows of numbers as groups, and what they then stand for.
+fn encoded(arithmetic: Arithmetic, x: &[f32], columns: usize) -> (Vec<i32>, Vec<f32>) {
+    let groups = columns / arithmetic.group();
+    let mut out = vec![0; x.len() / arithmetic.group()];
+    encode(arithmetic, Matrix::new(x, columns), &mut MatrixMut::new(&mut out, groups));
+    let mut back = vec![f32::NAN; x.len()];
+    decode(arithmetic, Matrix::new(&out, groups), &mut MatrixMut::new(&mut back, columns));
+    (out, back)
+}
+
+#[test]
+fn attention_goes_back() {
+    for isa in Isa::available() {
+        for precision in [Precision::F32, Precision::Bf16] {
+            let arithmetic = Arithmetic { isa, precision };
+            for (t, d, w, hidden, rows) in BANDS {
+                let found = attention_of(arithmetic, (t, d, w, hidden, rows.clone()));
+                let [(_, q), (_, k), (_, v), (_, dout)] =
+                    [1, 2, 3, 4].map(|seed| encoded(arithmetic, &numbers(t * d, seed), d));
+                let mut dout = wide(&dout);
+                dout[..rows.start * d].fill(0.0);
+                dout[rows.end * d..].fill(0.0);
+                // A hidden query sees itself only where it is not hidden: it may see nothing, and is left out.
+                hidden.iter().for_each(|&i| dout[i * d..(i + 1) * d].fill(0.0));
+                let sees = |i: usize, j: usize| i.abs_diff(j) <= w && !hidden.contains(&j) || hidden.contains(&i);
+                let expected = attention_backward([&wide(&q), &wide(&k), &wide(&v)], d, &sees, &dout);
+                // In bf16 weights and gradients of scores are rounded to 8 bits before they are multiplied.
+                let bound = if precision == Precision::Bf16 { 0.03 } else { 2e-5 };
+                for ((name, found), expected) in ["queries", "keys", "values"].into_iter().zip(&found).zip(&expected) {
+                    let case = format!("{isa} {precision} {t} tokens, head {d}, window {w}, {rows:?}: {name}");
+                    check(&case, found, expected, bound);
+                }
+            }
+        }
+    }
+}
+
+/// The gradients of queries, keys and values, in blocks.
+fn attention_of(arithmetic: Arithmetic, (t, d, w, hidden, rows): Band) -> [Vec<f32>; 3] {
+    let [(q, _), (k, _), (v, _), (douts, dout_numbers)] =
+        [1, 2, 3, 4].map(|seed| encoded(arithmetic, &numbers(t * d, seed), d));
+    let [q, k, v, mut douts] = [q, k, v, douts].map(|x| x);
+    let groups = d / arithmetic.group();
+    let own = |x: &[i32], range: Range<usize>| x[range.start * groups..range.end * groups].to_vec();
+    hidden.iter().for_each(|&i| douts[i * groups..(i + 1) * groups].fill(0));
+    let mut keys = Keys::new(arithmetic);
+    keys.set(Matrix::new(&k, groups), Matrix::new(&v, groups));
+    let mut back = KeysBack::new(arithmetic);
+    back.set(Matrix::new(&k, groups), Matrix::new(&v, groups));
+    let [mut dq, mut dk, mut dv] = [(); 3].map(|()| vec![0.0; t * d]);
+    let mut block = QueriesBack::new(arithmetic, d);
+    for first in rows.clone().step_by(BLOCK) {
+        let rows = first..rows.end.min(first + BLOCK);
+        let (mut out, mut log_sums) = (vec![0.0; rows.len() * d], vec![0.0; rows.len()]);
+        let mut queries = Queries::new(arithmetic, d);
+        let step = queries.count_max();
+        for i in (0..rows.len()).step_by(step) {
+            let part = i..rows.len().min(i + step);
+            queries.set(Matrix::new(&own(&q, first + part.start..first + part.end), groups));
+            let sight = Sight::Window { query: first + i, key: 0, one_sided_window: w, hidden };
+            attend(&mut queries, &keys, sight);
+            queries.write(&mut MatrixMut::new(&mut out[part.start * d..part.end * d], d));
+            queries.log_sums(&mut log_sums[part]);
+        }
+        let dout = &dout_numbers[rows.start * d..rows.end * d];
+        let delta = |i: usize| {
+            let hidden = hidden.contains(&(first + i));
+            let products = out[i * d..(i + 1) * d].iter().zip(&dout[i * d..(i + 1) * d]);
+            if hidden { 0.0 } else { products.map(|(x, y)| x * y).sum() }
+        };
+        let deltas: Vec<f32> = (0..rows.len()).map(delta).collect();
+        block.set(Returning {
+            queries: Matrix::new(&own(&q, rows.clone()), groups),
+            douts: Matrix::new(&own(&douts, rows.clone()), groups),
+            log_sums: &log_sums,
+            deltas: &deltas,
+        });
+        let sight = Sight::Window { query: first, key: 0, one_sided_window: w, hidden };
+        let (mut dk, mut dv) = (MatrixMut::new(&mut dk, d), MatrixMut::new(&mut dv, d));
+        attend_backward(&mut block, &back, sight, &mut dk, &mut dv);
+        block.write(&mut MatrixMut::new(&mut dq[rows.start * d..rows.end * d], d));
+    }
+    [dq, dk, dv]
+}
+
+/// The gradient of a weight: a left operand that is transposed, a right one given by its rows.
+#[test]
+fn sums_over_tokens() {
+    for isa in Isa::available() {
+        for precision in [Precision::F32, Precision::Bf16] {
+            let arithmetic = Arithmetic { isa, precision };
+            for (t, n, k) in
+                [(1, 2, 2), (2, 4, 6), (31, 34, 30), (32, 32, 32), (33, 70, 66), (500, 40, 100), (769, 96, 64)]
+            {
+                let (dout, dout_numbers) = encoded(arithmetic, &numbers(t * n, 1), n);
+                let (x, x_numbers) = encoded(arithmetic, &numbers(t * k, 2), k);
+                // Both are filled a second time: what was there before must not show.
+                let (mut tiles, mut panels) = (Tiles::new(arithmetic), Panels::new(arithmetic));
+                let (noise, more) = (vec![i32::MAX / 3; 900 * 64], 64);
+                tiles.copy_transposed(Matrix::new(&noise, more));
+                panels.set_rows(Matrix::new(&noise, more));
+                tiles.copy_transposed(Matrix::new(&dout, n / arithmetic.group()));
+                panels.set_rows(Matrix::new(&x, k / arithmetic.group()));
+                let mut found = vec![f32::NAN; n * k];
+                product(tiles.all(), panels.all(), Start::Zero, &mut MatrixMut::new(&mut found, k));
+                let mut expected = vec![0.0; n * k];
+                for (dout, x) in dout_numbers.chunks_exact(n).zip(x_numbers.chunks_exact(k)) {
+                    for (i, d) in dout.iter().enumerate() {
+                        for (j, x) in x.iter().enumerate() {
+                            expected[i * k + j] += f64::from(*d) * f64::from(*x);
+                        }
+                    }
+                }
+                check(&format!("{isa} {precision} {n}x{k} over {t}"), &found, &expected, (t + 1) as f64 * ULP);
+            }
+        }
+    }
+}
+
+#[test]
+fn dropout_is_a_function_of_its_key() {
+    for isa in Isa::available() {
+        let x = vec![1.0; 10_007];
+        let dropped = |key: u64, share: f32| {
+            let mut x = x.clone();
+            drop_row(isa, &mut x, key, share);
+            x
+        };
+        for share in [0.1, 0.5] {
+            let found = dropped(7, share);
+            assert_eq!(found, dropped(7, share), "{isa}");
+            assert_ne!(found, dropped(8, share), "{isa}");
+            assert!(found.iter().all(|&x| x == 0.0 || (x - 1.0 / (1.0 - share)).abs() < 1e-6), "{isa}");
+            let zeros = found.iter().filter(|&&x| x == 0.0).count() as f32 / 10_007.0;
+            assert!((zeros - share).abs() < 0.02, "{isa}: {zeros} of {share}");
+            let portable = {
+                let mut x = x.clone();
+                drop_row(Isa::Portable, &mut x, 7, share);
+                x
+            };
+            assert_eq!(found, portable, "{isa}");
+        }
+        assert_eq!(dropped(7, 0.0), x, "{isa}");
+    }
+}
+
+const _: () = assert!(BLOCK.is_multiple_of(32) && CHUNK.is_multiple_of(32));
