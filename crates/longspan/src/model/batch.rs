@@ -22,6 +22,7 @@ pub struct Batch {
     pub(crate) token_type_ids: Vec<u32>, // (T)
     ends: Vec<usize>,                    // (S)
     globals: Vec<Vec<usize>>,            // (S), (G)
+    shifts: Vec<(usize, usize)>,         // (S): see `push_shifted`
 }
 
 impl Batch {
@@ -43,6 +44,15 @@ impl Batch {
     /// If it is empty, its token types are neither none nor one for each token, or its globals are not ascending
     /// positions in it.
     pub fn push(&mut self, sequence: Sequence<'_>) {
+        self.push_shifted(sequence, 0, 0);
+    }
+
+    /// Adds a sequence whose tokens from index `from` on have positions that lie `shift` further on: so training reaches
+    /// positions without inputs that are so long.
+    ///
+    /// # Panics
+    /// As [`Batch::push`].
+    pub fn push_shifted(&mut self, sequence: Sequence<'_>, from: usize, shift: usize) {
         let Sequence { ids, token_type_ids, globals } = sequence;
         let (t, types) = (ids.len(), token_type_ids.len());
         assert!(t > 0, "an empty sequence");
@@ -54,6 +64,7 @@ impl Batch {
         self.token_type_ids.resize(self.ids.len(), 0);
         self.ends.push(self.ids.len());
         self.globals.push(globals.to_vec());
+        self.shifts.push((from, shift));
     }
 
     /// T: tokens of all sequences.
@@ -76,16 +87,17 @@ impl Batch {
     pub fn globals(&self, s: usize) -> &[usize] {
         &self.globals[s]
     }
-}
 
-/// Rows of the position table for the tokens of a sequence: they count on from the padding id, and a padding token
-/// that stands inside has the row of that id and is not counted.
-pub(crate) fn positions(ids: &[u32], pad_token_id: usize) -> Vec<usize> {
-    let mut count = 0;
-    let row = |&id: &u32| {
-        let counts = id as usize != pad_token_id;
-        count += usize::from(counts);
-        if counts { pad_token_id + count } else { pad_token_id }
-    };
-    ids.iter().map(row).collect()
+    /// Rows of the position table for the tokens of sequence `s`: they count on from the padding id, and a padding token
+    /// that stands inside has the row of that id and is not counted.
+    pub(crate) fn positions(&self, s: usize, pad_token_id: usize) -> impl Iterator<Item = usize> {
+        let (from, shift) = self.shifts[s];
+        let mut count = 0;
+        self.ids[self.range(s)].iter().enumerate().map(move |(i, &id)| {
+            let counts = id as usize != pad_token_id;
+            count += usize::from(counts);
+            let shift = if i < from { 0 } else { shift };
+            if counts { pad_token_id + count + shift } else { pad_token_id }
+        })
+    }
 }

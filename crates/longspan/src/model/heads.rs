@@ -11,9 +11,10 @@ use std::ops::Range;
 use longspan_kernels::{Matrix, MatrixMut, Tiles, gelu, layer_norm};
 
 use super::encoder::linear;
+use super::gradients::add_sums;
 use super::split::{self, Split};
 use super::weights::{Head, Linear};
-use super::{Batch, Model};
+use super::{Batch, Network, Parameters};
 
 /// What a model is for: which head it has, and which tokens are global by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +47,18 @@ impl Task {
         }
     }
 
+    /// The class of transformers that stands for it.
+    pub fn architecture(self) -> &'static str {
+        match self {
+            Task::Encoder => "LongformerModel",
+            Task::QuestionAnswering => "LongformerForQuestionAnswering",
+            Task::MaskedLm => "LongformerForMaskedLM",
+            Task::SequenceClassification => "LongformerForSequenceClassification",
+            Task::TokenClassification => "LongformerForTokenClassification",
+            Task::MultipleChoice => "LongformerForMultipleChoice",
+        }
+    }
+
     /// The positions that are global by default in an input of `tokens`, of which `first_segment` stand before the
     /// first separator (`<s>` and the question). The second segment begins after two separators.
     pub fn default_globals(self, first_segment: usize, tokens: usize) -> Range<usize> {
@@ -68,7 +81,7 @@ pub struct Logits {
 }
 
 /// - `hidden`: (T, C)
-pub(crate) fn forward(model: &Model, batch: &Batch, hidden: &[f32]) -> Logits {
+pub(crate) fn forward(model: &Network, batch: &Batch, hidden: &[f32]) -> Logits {
     match &model.weights.head {
         Head::Encoder => Logits { values: Vec::new(), columns: 1 },
         Head::PerToken(projection) => per_row(projection, hidden, |_| {}),
@@ -87,6 +100,41 @@ pub(crate) fn forward(model: &Model, batch: &Batch, hidden: &[f32]) -> Logits {
             per_row(projection, &middle.values, |_| {})
         }
     }
+}
+
+/// The way back through a head of one linear layer: the gradient of the last hidden states, (T, C).
+///
+/// - `hidden`: (T, C)
+/// - `dlogits`: (T, labels)
+/// - `name`: of the layer
+pub(crate) fn per_token_backward(
+    hidden: &[f32],
+    dlogits: &[f32],
+    (parameters, gradients): (&Parameters, &mut Parameters),
+    name: &str,
+) -> Vec<f32> {
+    let weight = parameters.get(&format!("{name}.weight")); // (labels, C)
+    let labels = parameters.get(&format!("{name}.bias")).len();
+    let c = weight.len() / labels;
+    let mut dx = vec![0.0; hidden.len()];
+    let blocks = Split::fixed(hidden.len() / c).blocks;
+    let own = split::cut(&blocks, &mut dx, |block| block.len() * c);
+    let sums = split::run(blocks.iter().zip(own).collect(), |(block, dx)| {
+        let mut sums = vec![0.0; labels * c + labels]; // of the weight and the bias
+        for (t, dx) in block.clone().zip(dx.chunks_exact_mut(c)) {
+            let hidden = &hidden[t * c..(t + 1) * c];
+            for (label, &dlogit) in dlogits[t * labels..(t + 1) * labels].iter().enumerate() {
+                let own = label * c..(label + 1) * c;
+                dx.iter_mut().zip(&weight[own.clone()]).for_each(|(dx, w)| *dx += dlogit * w);
+                sums[own].iter_mut().zip(hidden).for_each(|(sum, x)| *sum += dlogit * x);
+                sums[labels * c + label] += dlogit;
+            }
+        }
+        sums
+    });
+    add_sums(&sums, 0..labels * c, gradients.get_mut(&format!("{name}.weight")));
+    add_sums(&sums, labels * c..labels * c + labels, gradients.get_mut(&format!("{name}.bias")));
+    dx
 }
 
 /// A linear layer over rows, and then `f` on each block of them.

@@ -7,8 +7,10 @@
 //! embeddings   token ids → the first hidden states
 //! encoder      layers
 //! attention    over windows and global tokens
-//! global       of the global tokens over all
+//! global       of the global tokens over all; `global_training` has the form and the way back of training
 //! heads        what is made of the last hidden states
+//! trainee      a model whose parameters change: forward, backward, and packed anew
+//! gradients    sums over tokens: the gradients of weights
 //! split        the one place that divides work among threads
 //! times        where the time of a pass goes
 //! reference    the same model in plain f64 loops, with hidden states and attention
@@ -22,11 +24,14 @@ mod batch;
 mod embeddings;
 mod encoder;
 mod global;
+mod global_training;
+mod gradients;
 mod heads;
 mod parameters;
 pub mod reference;
 mod split;
 mod times;
+mod trainee;
 mod weights;
 
 use std::time::Duration;
@@ -34,12 +39,16 @@ use std::time::Duration;
 pub use batch::{Batch, Sequence};
 pub use heads::{Logits, Task};
 pub use longspan_kernels::{Isa, Precision};
-pub use parameters::{Parameter, parameters};
+pub use parameters::{Parameter, Parameters, parameters};
 pub use times::Phase;
+pub use trainee::{Dropout, Trainee, TrainingPass};
 
 use crate::checkpoint::Tensors;
 use crate::config::Config;
 use crate::{Error, Result};
+use embeddings::Embeddings;
+use encoder::Pass;
+use split::Split;
 use times::Times;
 use weights::{Computing, Loader, Weights};
 
@@ -62,10 +71,27 @@ use weights::{Computing, Loader, Weights};
 /// # Ok::<(), longspan::Error>(())
 /// ```
 pub struct Model {
+    network: Network,
+    embeddings: Embeddings<'static>,
+}
+
+/// What a pass reads beside the embeddings.
+pub(crate) struct Network {
     config: Config,
     task: Task,
     computing: Computing,
     weights: Weights,
+}
+
+impl Network {
+    fn pack(loader: &Loader<'_>, config: Config, task: Task, computing: Computing) -> Self {
+        let weights = Weights::pack(loader, &config, task, computing, 0..config.num_attention_heads);
+        Self { config, task, computing, weights }
+    }
+
+    fn isa(&self) -> Isa {
+        self.computing.linear.isa
+    }
 }
 
 impl Model {
@@ -76,9 +102,23 @@ impl Model {
     /// instruction set that this machine lacks.
     pub fn load(config: Config, task: Task, precision: Precision, tensors: &Tensors) -> Result<Self> {
         let computing = Computing::new(current_isa()?, precision, &config);
-        let loader = Loader::new(&config, task, tensors)?;
-        let weights = split::enter(|| Weights::pack(&loader, &config, task, computing));
-        Ok(Self { config, task, computing, weights })
+        Ok(Self::pack(&Loader::new(&config, task, tensors)?, config, task, computing))
+    }
+
+    /// Packs parameters, as they are in training.
+    ///
+    /// # Errors
+    /// When `LONGSPAN_ISA` names an instruction set that this machine lacks.
+    pub fn from_parameters(config: Config, task: Task, precision: Precision, parameters: &Parameters) -> Result<Self> {
+        let computing = Computing::new(current_isa()?, precision, &config);
+        Ok(Self::pack(&Loader::of(parameters), config, task, computing))
+    }
+
+    fn pack(loader: &Loader<'_>, config: Config, task: Task, computing: Computing) -> Self {
+        split::enter(|| Self {
+            embeddings: Embeddings::pack(loader, computing.linear.precision),
+            network: Network::pack(loader, config, task, computing),
+        })
     }
 
     /// A model with random weights, for measurements. It is the same for the same sizes.
@@ -87,29 +127,27 @@ impl Model {
     /// When `LONGSPAN_ISA` names an instruction set that this machine lacks.
     pub fn random(config: Config, task: Task, precision: Precision) -> Result<Self> {
         let computing = Computing::new(current_isa()?, precision, &config);
-        let loader = Loader::random(&config, task);
-        let weights = split::enter(|| Weights::pack(&loader, &config, task, computing));
-        Ok(Self { config, task, computing, weights })
+        Ok(Self::pack(&Loader::random(&config, task), config, task, computing))
     }
 
     /// Sizes of the model.
     pub fn config(&self) -> &Config {
-        &self.config
+        &self.network.config
     }
 
     /// Which head it has.
     pub fn task(&self) -> Task {
-        self.task
+        self.network.task
     }
 
     /// What its linear layers are computed in.
     pub fn precision(&self) -> Precision {
-        self.computing.linear.precision
+        self.network.computing.linear.precision
     }
 
     /// The instruction set that it runs on.
     pub fn isa(&self) -> Isa {
-        self.computing.linear.isa
+        self.network.isa()
     }
 
     /// The last hidden states: (T, C).
@@ -117,7 +155,7 @@ impl Model {
     /// # Panics
     /// If the batch has an id outside the vocabulary or a sequence longer than [`Config::max_tokens`].
     pub fn hidden_states(&self, batch: &Batch) -> Vec<f32> {
-        split::enter(|| encoder::forward(self, batch, &Times::default()))
+        split::enter(|| self.encode(batch, &Times::default()))
     }
 
     /// What the head makes of the batch: see [`Logits`].
@@ -135,11 +173,16 @@ impl Model {
     pub fn timed_logits(&self, batch: &Batch) -> (Logits, [(Phase, Duration); Phase::ALL.len()]) {
         split::enter(|| {
             let times = Times::default();
-            let hidden = encoder::forward(self, batch, &times);
+            let hidden = self.encode(batch, &times);
             let threads = rayon::current_num_threads();
-            let logits = times.count(Phase::Head, threads, || heads::forward(self, batch, &hidden));
+            let logits = times.count(Phase::Head, threads, || heads::forward(&self.network, batch, &hidden));
             (logits, times.all())
         })
+    }
+
+    fn encode(&self, batch: &Batch, times: &Times) -> Vec<f32> {
+        let split = Split::new(batch.tokens(), self.network.computing.linear.tile_rows());
+        encoder::forward(&Pass::new(&self.network, &self.embeddings, batch, split, times))
     }
 }
 

@@ -7,7 +7,7 @@ use longspan_kernels::reference as kernels;
 
 use super::parameters::layer_name;
 use super::weights::Loader;
-use super::{Sequence, Task, batch};
+use super::{Batch, Sequence, Task};
 use crate::Result;
 use crate::checkpoint::Tensors;
 use crate::config::Config;
@@ -67,7 +67,7 @@ impl<'a> ReferenceModel<'a> {
         let [words, positions, types] = ["word", "position", "token_type"]
             .map(|table| self.read(&format!("longformer.embeddings.{table}_embeddings.weight")));
         let mut x = Vec::with_capacity(sequence.ids.len() * c); // (T, C)
-        let rows = batch::positions(sequence.ids, config.pad_token_id);
+        let rows: Vec<usize> = Batch::of(sequence).positions(0, config.pad_token_id).collect();
         for (i, (&id, position)) in sequence.ids.iter().zip(rows).enumerate() {
             let token_type = sequence.token_type_ids.get(i).map_or(0, |&t| t as usize).min(config.type_vocab_size - 1);
             x.extend(

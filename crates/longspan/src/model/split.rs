@@ -31,6 +31,11 @@ impl Split {
         Self::among(tokens, tile, rayon::current_num_threads())
     }
 
+    /// One whose sums over blocks do not depend on the number of threads.
+    pub fn fixed(tokens: usize) -> Self {
+        Self { blocks: ranges(tokens, tokens.div_ceil(ROWS_MAX), ROWS_MAX), columns: 1 }
+    }
+
     fn among(tokens: usize, tile: usize, threads: usize) -> Self {
         let even = tokens.div_ceil(ROWS_MAX).next_multiple_of(threads);
         let count = even.min(tokens / ROWS_MIN).max(1);
@@ -80,14 +85,25 @@ pub(crate) fn for_each<P: Sync, T: Send>(
     size: impl Fn(&P) -> usize,
     f: impl Fn(&P, &mut [T]) + Sync,
 ) {
+    run(parts.iter().zip(cut(parts, x, size)).collect(), |(part, own)| f(part, own));
+}
+
+/// Cuts `x` into the numbers of each of `parts`, which follow each other and have `size(part)`; into nothing for each
+/// where `x` is empty.
+pub(crate) fn cut<'x, P, T>(parts: &[P], x: &'x mut [T], size: impl Fn(&P) -> usize) -> Vec<&'x mut [T]> {
+    let is_empty = x.is_empty();
     let mut rest = x;
-    let mut work = Vec::with_capacity(parts.len());
-    for part in parts {
-        let (own, after) = rest.split_at_mut(size(part));
-        work.push((part, own));
+    let own = parts.iter().map(|part| {
+        let (own, after) = std::mem::take(&mut rest).split_at_mut(if is_empty { 0 } else { size(part) });
         rest = after;
-    }
-    work.into_par_iter().with_max_len(1).for_each(|(part, own)| f(part, own));
+        own
+    });
+    own.collect()
+}
+
+/// Runs `f` for each piece of work on all threads and collects the results in order.
+pub(crate) fn run<W: Send, R: Send>(work: Vec<W>, f: impl Fn(W) -> R + Sync) -> Vec<R> {
+    work.into_par_iter().with_max_len(1).map(&f).collect()
 }
 
 /// Runs `f` for each of `parts` on all threads and collects the results in order.

@@ -1,13 +1,17 @@
 //! What a forward pass reads: the parameters, packed for the arithmetic of this machine.
 
+mod training;
+
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
 
 use longspan_kernels::{Arithmetic, Isa, Panels, Precision};
 
-use super::embeddings::{Embeddings, Table};
+pub(crate) use training::LayerTraining;
+
 use super::parameters::{PREFIX, layer_name, parameters};
-use super::{Parameter, Task, split};
+use super::{Parameter, Parameters, Task, split};
 use crate::checkpoint::Tensors;
 use crate::config::Config;
 use crate::tensor::TensorView;
@@ -36,6 +40,13 @@ impl Computing {
         let arithmetic = |precision| Arithmetic { isa, precision };
         Self { linear: arithmetic(precision), attention: arithmetic(attention), head: arithmetic(Precision::F32) }
     }
+
+    /// That of training: one arithmetic for all. Rows that do not fill groups of bf16 make it f32.
+    pub fn training(isa: Isa, precision: Precision, config: &Config) -> Self {
+        let odd = !config.head_size().is_multiple_of(2) || !config.intermediate_size.is_multiple_of(2);
+        let one = Arithmetic { isa, precision: if odd { Precision::F32 } else { precision } };
+        Self { linear: one, attention: one, head: Arithmetic { isa, precision: Precision::F32 } }
+    }
 }
 
 /// y = x·W + b for rows of x.
@@ -54,6 +65,7 @@ pub(crate) struct Norm {
 pub(crate) struct Layer {
     /// Query, key and value side by side: (C, 3C).
     pub query_key_value: Linear,
+    /// In inference only.
     pub global: Vec<GlobalHead>, // (H)
     pub attention_output: Linear,
     pub attention_norm: Norm,
@@ -88,17 +100,22 @@ pub(crate) enum Head {
     },
 }
 
+/// All but the embeddings.
 pub(crate) struct Weights {
-    pub embeddings: Embeddings,
     pub layers: Vec<Layer>,
     pub head: Head,
 }
 
 impl Weights {
-    /// Packs all parameters of the list.
-    pub fn pack(loader: &Loader<'_>, config: &Config, task: Task, computing: Computing) -> Self {
-        let precision = computing.linear.precision;
-        let table = |name: &str| Table::pack(loader, precision, &format!("longformer.embeddings.{name}.weight"));
+    /// Packs all parameters of the list; those of global attention for these heads: all in inference, none
+    /// in training, which has its own.
+    pub fn pack(
+        loader: &Loader<'_>,
+        config: &Config,
+        task: Task,
+        computing: Computing,
+        global_heads: Range<usize>,
+    ) -> Self {
         let head = match task {
             Task::Encoder => Head::Encoder,
             Task::QuestionAnswering => Head::PerToken(loader.linear(computing.head, "qa_outputs")),
@@ -120,26 +137,30 @@ impl Weights {
                 projection: loader.linear(computing.head, "classifier"),
             },
         };
-        let embeddings = Embeddings {
-            words: table("word_embeddings"),
-            positions: table("position_embeddings"),
-            token_types: table("token_type_embeddings"),
-            norm: loader.norm("longformer.embeddings.LayerNorm"),
-        };
         let names: Vec<String> = (0..config.num_hidden_layers).map(layer_name).collect();
-        let layers = split::map(&names, |name| Layer::pack(loader, name, config, computing));
-        Self { embeddings, layers, head }
+        let layers = split::map(&names, |name| Layer::pack(loader, name, config, computing, &global_heads));
+        Self { layers, head }
     }
 }
 
+/// What queries are multiplied with: 1/√D.
+pub(crate) fn scale_of_queries(config: &Config) -> f32 {
+    1.0 / (config.head_size() as f32).sqrt()
+}
+
 impl Layer {
-    fn pack(loader: &Loader<'_>, layer: &str, config: &Config, computing: Computing) -> Self {
-        let scale = 1.0 / (config.head_size() as f32).sqrt();
+    fn pack(
+        loader: &Loader<'_>,
+        layer: &str,
+        config: &Config,
+        computing: Computing,
+        global_heads: &Range<usize>,
+    ) -> Self {
+        let scale = scale_of_queries(config);
         let projection = |name: &str| format!("{layer}.attention.self.{name}");
         let [query, key, value] = ["query", "key", "value"].map(projection);
         let linear = |name: &str| loader.linear(computing.linear, &format!("{layer}.{name}"));
-        let heads =
-            (0..config.num_attention_heads).map(|head| GlobalHead::pack(loader, layer, config, computing, head));
+        let heads = global_heads.clone().map(|head| GlobalHead::pack(loader, layer, config, computing, head));
         let packed = Self {
             query_key_value: loader.linears(computing.linear, &[(&query, scale), (&key, 1.0), (&value, 1.0)]),
             global: heads.collect(),
@@ -157,7 +178,7 @@ impl Layer {
 impl GlobalHead {
     fn pack(loader: &Loader<'_>, layer: &str, config: &Config, computing: Computing, head: usize) -> Self {
         let (c, d, arithmetic) = (config.hidden_size, config.head_size(), computing.attention);
-        let scale = 1.0 / (d as f32).sqrt();
+        let scale = scale_of_queries(config);
         let linear = |name: &str, scale: f32| {
             let name = format!("{layer}.attention.self.{name}");
             let weight = loader.matrix(&format!("{name}.weight"));
@@ -180,11 +201,18 @@ impl GlobalHead {
     }
 }
 
-/// The values of the parameters of the list: those of a checkpoint, all there and of the right shape, or random ones.
+/// The values of the parameters of the list: those of a checkpoint, all there and of the right shape, those of a model in
+/// training, or random ones.
 pub(crate) struct Loader<'a> {
     parameters: HashMap<String, Parameter>,
-    found: HashMap<String, TensorView<'a>>,
+    found: HashMap<String, Found<'a>>,
     tensors: Option<&'a Tensors>,
+}
+
+/// Where values are.
+enum Found<'a> {
+    Stored(TensorView<'a>),
+    Values(&'a [f32]),
 }
 
 impl<'a> Loader<'a> {
@@ -196,7 +224,7 @@ impl<'a> Loader<'a> {
             if view.shape != expected {
                 return Err(Error::TensorShape { name, expected, found: view.shape });
             }
-            loader.found.insert(name, view);
+            loader.found.insert(name, Found::Stored(view));
         }
         let more = format!("{}.attention.self.query.weight", layer_name(config.num_hidden_layers));
         if find(tensors, &more).is_ok() {
@@ -205,6 +233,18 @@ impl<'a> Loader<'a> {
         }
         loader.tensors = Some(tensors);
         Ok(loader)
+    }
+
+    /// The values of a model in training.
+    pub fn of(parameters: &'a Parameters) -> Self {
+        let found =
+            |parameter: &Parameter| (parameter.name.clone(), Found::Values(&parameters.values()[parameter.range()]));
+        let list = parameters.list().iter();
+        Self {
+            parameters: list.clone().map(|parameter| (parameter.name.clone(), parameter.clone())).collect(),
+            found: list.map(found).collect(),
+            tensors: None,
+        }
     }
 
     /// Weights that keep the size of what passes through them, for measurements.
@@ -216,10 +256,17 @@ impl<'a> Loader<'a> {
 
     /// One parameter, widened to f32.
     pub fn read(&self, name: &str) -> Vec<f32> {
+        let mut values = vec![0.0; self.shape(name).iter().product()];
+        self.copy(name, &mut values);
+        values
+    }
+
+    /// Writes one parameter, widened to f32, over zeros.
+    pub fn copy(&self, name: &str, values: &mut [f32]) {
         let shape = self.shape(name);
-        let mut values = vec![0.0; shape.iter().product()];
         match self.found.get(name) {
-            Some(view) => view.copy_to(&mut values),
+            Some(Found::Stored(view)) => view.copy_to(values),
+            Some(Found::Values(found)) => values.copy_from_slice(found),
             None if name.ends_with("orm.weight") => values.fill(1.0),
             None if shape.len() == 1 => {}
             None => {
@@ -227,14 +274,14 @@ impl<'a> Loader<'a> {
                 values.chunks_exact_mut(shape[1]).enumerate().for_each(|(i, row)| matrix.row(i, row));
             }
         }
-        values
     }
 
     /// A parameter to be read row by row.
     pub fn matrix(&self, name: &str) -> Rows<'_> {
         let shape = self.shape(name);
         match self.found.get(name) {
-            Some(view) => Rows::Stored(view.clone()),
+            Some(Found::Stored(view)) => Rows::Stored(view.clone()),
+            Some(Found::Values(values)) => Rows::Values { values, columns: shape[1] },
             None => Rows::Random { name: name.into(), columns: shape[1] },
         }
     }
@@ -252,7 +299,7 @@ impl<'a> Loader<'a> {
         }
     }
 
-    fn norm(&self, name: &str) -> Norm {
+    pub fn norm(&self, name: &str) -> Norm {
         Norm { weight: self.read(&format!("{name}.weight")), bias: self.read(&format!("{name}.bias")) }
     }
 
@@ -267,7 +314,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Linear layers of one input side by side, each times its scale.
-    fn linears(&self, arithmetic: Arithmetic, names: &[(&str, f32)]) -> Linear {
+    pub fn linears(&self, arithmetic: Arithmetic, names: &[(&str, f32)]) -> Linear {
         let weights: Vec<Rows> = names.iter().map(|(name, _)| self.matrix(&format!("{name}.weight"))).collect();
         let (n, k) = self.size(&format!("{}.weight", names[0].0));
         let row = |j: usize, x: &mut [f32]| {
@@ -297,6 +344,7 @@ impl<'a> Loader<'a> {
 /// The rows of a parameter.
 pub(crate) enum Rows<'a> {
     Stored(TensorView<'a>),
+    Values { values: &'a [f32], columns: usize },
     Random { name: String, columns: usize },
 }
 
@@ -305,6 +353,7 @@ impl Rows<'_> {
     pub fn row(&self, i: usize, out: &mut [f32]) {
         match self {
             Rows::Stored(view) => view.row(i).copy_to(out),
+            Rows::Values { values, columns } => out.copy_from_slice(&values[i * columns..(i + 1) * columns]),
             Rows::Random { name, columns } => {
                 let mut hasher = DefaultHasher::new();
                 (name, i).hash(&mut hasher);

@@ -1,0 +1,258 @@
+"""Measures how fast transformers and torch train Longformer on a CPU, and prints a Markdown table.
+
+    python benchmarks/training_peers.py [--threads 2] [--steps 5] [--warm-up 1]
+        [--models mini,base] [--works short,long] [--only NAME,...] [--batch 8] [--json FILE]
+
+Needs torch and transformers. Weights are random: nothing is loaded, and nothing is learned.
+
+Models, as question answering:
+
+    mini        6 layers, 384 wide, 12 heads, middle 1536, 30,522 words, window 256
+    base        12 layers, 768 wide, 12 heads, middle 3072, 50,265 words, window 512
+    tiny        2 layers, 64 wide: only to try the program
+
+Works, one step of training each:
+
+    short       sequences as long as SQuAD's inputs, around 170 tokens: mini 32 of them, base 8
+    long        one sequence of 4,096 tokens
+    N or SxN    S sequences of N tokens
+
+The first 14 tokens, a question, are global. transformers pads every batch to a multiple of the window. So that it
+pays for as little padding as it can, sequences that are padded to the same multiple go through it together, at most
+`--batch` of them at once, and their gradients are added up.
+
+Contenders; `--only` takes them or the start of their names:
+
+    f32                    f32
+    autocast               f32 weights, bf16 autocast
+    bf16                   bf16 weights, and so bf16 moments
+    f32-dropout, ...       the same with dropout of 0.1: hidden and attention; the others have none
+
+A step is forward, loss, backward, clipping of the gradient to norm 1 and torch.optim.AdamW (its fused form: --adamw
+says another), with weight decay on everything but biases and norms. Gradients are let go of after a step. Tokens are
+those of the work, without padding. Every row of the table is a process of its own, whose peak memory is the most that
+it ever held, the libraries of torch and transformers included; beside it stands what those take before there is a
+model. `--json` writes the seconds of every step too.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+SEED = 1
+GLOBAL = 14
+MODELS = {
+    "mini": dict(num_hidden_layers=6, hidden_size=384, intermediate_size=1536, vocab_size=30522)
+    | dict(num_attention_heads=12, attention_window=[256] * 6, max_position_embeddings=4098),
+    "base": dict(num_hidden_layers=12, hidden_size=768, intermediate_size=3072, vocab_size=50265)
+    | dict(num_attention_heads=12, attention_window=[512] * 12, max_position_embeddings=4098),
+    "tiny": dict(num_hidden_layers=2, hidden_size=64, intermediate_size=128, vocab_size=1000)
+    | dict(num_attention_heads=2, attention_window=[32] * 2, max_position_embeddings=4098),
+}
+SHORT_SEQUENCES = {"mini": 32, "base": 8, "tiny": 4}
+CONTENDERS = {
+    "f32": "f32",
+    "autocast": "bf16 autocast",
+    "bf16": "bf16 weights",
+    "f32-dropout": "f32, dropout 0.1",
+    "autocast-dropout": "bf16 autocast, dropout 0.1",
+    "bf16-dropout": "bf16 weights, dropout 0.1",
+}
+CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+
+
+def lengths(model, work):
+    """Tokens of each sequence."""
+    import numpy as np
+
+    if work == "long":
+        return [4096]
+    if work == "short":
+        # SQuAD's inputs: the most of them near 150, some twice as long.
+        drawn = np.random.default_rng(SEED).lognormal(np.log(160), 0.35, SHORT_SEQUENCES[model])
+        return drawn.clip(60, 400).astype(int).tolist()
+    sequences, _, tokens = work.rpartition("x")
+    return [int(tokens)] * int(sequences or 1)
+
+
+# ---- The work, in a process of its own. ----
+
+
+def step_of(name, model, work, options):
+    """A function that does one step and returns its loss; and the tokens of a step."""
+    import torch
+    import transformers
+
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(SEED)
+    precision, _, dropout = name.partition("-")
+    rate = 0.1 if dropout else 0.0
+    config = transformers.LongformerConfig(
+        type_vocab_size=1,
+        hidden_dropout_prob=rate,
+        attention_probs_dropout_prob=rate,
+        **MODELS[model],
+    )
+    network = transformers.LongformerForQuestionAnswering(config).train()
+    if precision == "bf16":
+        network.to(torch.bfloat16)
+    plain = [p for name, p in network.named_parameters() if name.endswith(("bias", "LayerNorm.weight"))]
+    decayed = [p for name, p in network.named_parameters() if not name.endswith(("bias", "LayerNorm.weight"))]
+    groups = [{"params": decayed, "weight_decay": 0.01}, {"params": plain, "weight_decay": 0.0}]
+    form = {"fused": options.adamw == "fused", "foreach": options.adamw == "foreach"}
+    optimizer = torch.optim.AdamW(groups, lr=5e-5, **form)
+
+    tokens = lengths(model, work)
+    inputs = [inputs_of(batch, config.vocab_size) for batch in batches(tokens, config.attention_window[0], options)]
+
+    def step():
+        total = 0.0
+        for batch in inputs:
+            with torch.autocast("cpu", torch.bfloat16, precision == "autocast"):
+                loss = network(**batch).loss * len(batch["input_ids"]) / len(tokens)
+            loss.backward()
+            total += loss.item()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        return total
+
+    return step, sum(tokens)
+
+
+def batches(tokens, window, options):
+    """Lengths that are padded to the same multiple of the window, in batches."""
+    padded = {}
+    for count in sorted(tokens):
+        padded.setdefault(-(-count // window), []).append(count)
+    for together in padded.values():
+        yield from (together[i : i + options.batch] for i in range(0, len(together), options.batch))
+
+
+def inputs_of(tokens, vocab_size):
+    import torch
+
+    shape = (len(tokens), max(tokens))
+    inputs = {"input_ids": torch.ones(shape, dtype=int)}  # Padding.
+    for key in ("attention_mask", "global_attention_mask"):
+        inputs[key] = torch.zeros(shape, dtype=int)
+    for row, count in enumerate(tokens):
+        inputs["input_ids"][row, :count] = torch.randint(4, vocab_size, (count,))
+        inputs["attention_mask"][row, :count] = 1
+        inputs["global_attention_mask"][row, : min(GLOBAL, count)] = 1
+    ends = torch.tensor(tokens) - 1
+    return inputs | {"start_positions": ends - 3, "end_positions": ends}
+
+
+def serve(name, model, work, options):
+    """Takes the steps and prints what they took."""
+    import torch  # noqa: F401
+    import transformers
+
+    transformers.LongformerForQuestionAnswering  # Imported when it is first asked for.
+    libraries_bytes = memory_bytes("VmRSS")
+    step, tokens = step_of(name, model, work, options)
+    losses = [step() for _ in range(options.warm_up)]
+    seconds = []
+    for _ in range(options.steps):
+        start = time.perf_counter()
+        losses.append(step())
+        seconds.append(time.perf_counter() - start)
+    assert all(loss == loss for loss in losses), f"losses {losses}"
+    memory = {"peak_memory_bytes": memory_bytes("VmHWM"), "libraries_bytes": libraries_bytes}
+    print(json.dumps({"tokens": tokens, "seconds": seconds, "losses": losses} | memory))
+
+
+def memory_bytes(which):
+    """`VmRSS`, what this process holds now, or `VmHWM`, the most that it held."""
+    status = dict(line.split(":") for line in open("/proc/self/status"))
+    return int(status[which].split()[0]) * 1024
+
+
+# ---- The table. ----
+
+
+def measure(name, model, work, options):
+    """What `serve` prints, or a line that says why it failed."""
+    command = [sys.executable, __file__, "--worker", name, "--models", model, "--works", work]
+    command += ["--threads", str(options.threads), "--steps", str(options.steps)]
+    command += ["--warm-up", str(options.warm_up), "--batch", str(options.batch), "--adamw", options.adamw]
+    environment = dict(os.environ, OMP_NUM_THREADS=str(options.threads), HF_HUB_OFFLINE="1")
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    for line in result.stdout.splitlines():
+        if line.startswith("{"):
+            return json.loads(line), None
+    lines = result.stderr.strip().splitlines() or ["no message"]
+    return None, f"exit status {result.returncode}, {lines[-1]}"
+
+
+def row_of(name, model, work, found):
+    seconds, tokens = found["seconds"], found["tokens"]
+    middle = statistics.median(seconds)
+    return (
+        f"| {model} | {work} | {CONTENDERS[name]} | {tokens:,} | {middle:.3f}"
+        f" | {tokens / middle:,.0f} | ({tokens / max(seconds):,.0f} to {tokens / min(seconds):,.0f})"
+        f" | {found['peak_memory_bytes'] / 1e6:,.0f} | {found['libraries_bytes'] / 1e6:,.0f} |"
+    )
+
+
+def machine(options):
+    lines = [line.partition(":") for line in open("/proc/cpuinfo")]
+    cpu = {key.strip(): value.strip() for key, _, value in lines}
+    flags = " ".join(flag for flag in CPU_FLAGS if flag in cpu.get("flags", "").split())
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers"))
+    family = f"family {cpu.get('cpu family')}, model {cpu.get('model')}"
+    return (
+        f"{cpu.get('model name', platform.machine())} ({family}; {flags}), {os.cpu_count()} cores,"
+        f" {options.threads} threads; Python {platform.python_version()}, {versions}, {options.adamw} AdamW,"
+        f" batches of {options.batch}; {options.steps} steps after {options.warm_up}"
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=5, help="timed steps")
+    parser.add_argument("--warm-up", type=int, default=1, help="steps before those")
+    parser.add_argument("--models", default="mini,base", help="of mini, base, tiny")
+    parser.add_argument("--works", default="short,long", help="such as short,long,512,4x170")
+    parser.add_argument("--only", default="", help="contenders, or the start of their names")
+    parser.add_argument("--batch", type=int, default=8, help="sequences that go through the model at once")
+    parser.add_argument("--adamw", default="fused", choices=["fused", "foreach", "loop"])
+    parser.add_argument("--json", type=Path, help="a file for all that was measured")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    models, works = options.models.split(","), options.works.split(",")
+    if options.worker:
+        return serve(options.worker, *models, *works, options)
+    names = [name for name in CONTENDERS if name.startswith(tuple(options.only.split(",")))]
+    if not names or min(options.steps, options.batch) < 1:
+        parser.error("nothing to do: --only takes " + ", ".join(CONTENDERS))
+    if not set(models) <= set(MODELS):
+        parser.error("--models takes " + ", ".join(MODELS))
+
+    print(machine(options) + "\n", flush=True)
+    print("| model | work | transformers | tokens | s a step | tokens/s | (range) | peak memory, MB | libraries |")
+    print("|---|---|---|---|---|---|---|---|---|", flush=True)
+    runs, notes = [], []
+    for model, work, name in ((model, work, name) for model in models for work in works for name in names):
+        found, failure = measure(name, model, work, options)
+        if failure:
+            notes.append(f"- {model}, {work}, {CONTENDERS[name]}: failed: {failure}")
+            continue
+        runs.append({"model": model, "work": work, "contender": name} | found)
+        print(row_of(name, model, work, found), flush=True)
+    print("", *notes, sep="\n")
+    if options.json:
+        options.json.write_text(json.dumps({"machine": machine(options), "runs": runs}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
