@@ -1,5 +1,8 @@
 //! `config.json`: the sizes of a Longformer, checked once.
 
+use std::collections::BTreeMap;
+
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{Error, Result};
@@ -25,6 +28,12 @@ pub struct Config {
     pub type_vocab_size: usize,
     /// Id of the padding token; positions start after it.
     pub pad_token_id: usize,
+    /// Id of the first token of an input: `<s>` or `[CLS]`.
+    pub bos_token_id: usize,
+    /// Id of the last one: `</s>` or `[SEP]`.
+    pub eos_token_id: usize,
+    /// Id of the separator, by which transformers finds the end of the question.
+    pub sep_token_id: usize,
     /// For each layer the two-sided width of the window: even, positive. A token sees half of it on either side.
     pub attention_window: Vec<usize>,
     /// Added to the variance in a layer norm.
@@ -78,6 +87,9 @@ impl Config {
             max_position_embeddings: keys.size("max_position_embeddings", Some(512))?,
             type_vocab_size: keys.size("type_vocab_size", Some(2))?,
             pad_token_id: keys.size("pad_token_id", Some(1))?,
+            bos_token_id: keys.size("bos_token_id", Some(0))?,
+            eos_token_id: keys.size("eos_token_id", Some(2))?,
+            sep_token_id: keys.size("sep_token_id", Some(2))?,
             attention_window: keys.windows(num_hidden_layers)?,
             layer_norm_eps: keys.number("layer_norm_eps", 1e-12)? as f32,
             num_labels: if labels.is_empty() { keys.size("num_labels", Some(2))? } else { labels.len() },
@@ -89,6 +101,37 @@ impl Config {
                 .and_then(Value::as_str)
                 .map(str::to_string),
         })
+    }
+
+    /// The content of a `config.json` that transformers reads too.
+    pub fn to_json(&self) -> String {
+        let labels = || self.labels.iter().enumerate();
+        let file = File {
+            model_type: "longformer",
+            architectures: self.architecture.as_slice(),
+            attention_window: &self.attention_window,
+            attention_probs_dropout_prob: 0.1,
+            hidden_act: "gelu",
+            hidden_dropout_prob: 0.1,
+            hidden_size: self.hidden_size,
+            initializer_range: 0.02,
+            intermediate_size: self.intermediate_size,
+            layer_norm_eps: as_written(self.layer_norm_eps),
+            max_position_embeddings: self.max_position_embeddings,
+            num_attention_heads: self.num_attention_heads,
+            num_hidden_layers: self.num_hidden_layers,
+            pad_token_id: self.pad_token_id,
+            bos_token_id: self.bos_token_id,
+            eos_token_id: self.eos_token_id,
+            sep_token_id: self.sep_token_id,
+            position_embedding_type: "absolute",
+            type_vocab_size: self.type_vocab_size,
+            vocab_size: self.vocab_size,
+            num_labels: (self.labels.is_empty() && self.num_labels != 2).then_some(self.num_labels),
+            id2label: labels().map(|(id, label)| (id, label.as_str())).collect(),
+            label2id: labels().map(|(id, label)| (label.as_str(), id)).collect(),
+        };
+        serde_json::to_string_pretty(&file).expect("finite numbers and text") + "\n"
     }
 
     fn check(&self) -> Result<()> {
@@ -145,6 +188,43 @@ const LAYERS_MAX: usize = 1 << 12;
 
 fn wrong(message: String) -> Error {
     Error::Format { file: FILE.into(), message }
+}
+
+/// What is written, in this order.
+#[derive(Serialize)]
+struct File<'a> {
+    model_type: &'static str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    architectures: &'a [String],
+    attention_window: &'a [usize],
+    attention_probs_dropout_prob: f64,
+    hidden_act: &'static str,
+    hidden_dropout_prob: f64,
+    hidden_size: usize,
+    initializer_range: f64,
+    intermediate_size: usize,
+    layer_norm_eps: f64,
+    max_position_embeddings: usize,
+    num_attention_heads: usize,
+    num_hidden_layers: usize,
+    pad_token_id: usize,
+    bos_token_id: usize,
+    eos_token_id: usize,
+    sep_token_id: usize,
+    position_embedding_type: &'static str,
+    type_vocab_size: usize,
+    vocab_size: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    num_labels: Option<usize>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    id2label: BTreeMap<usize, &'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    label2id: BTreeMap<&'a str, usize>,
+}
+
+/// The number that people meant: 0.00001, and not the nearest f32 to all its digits.
+fn as_written(number: f32) -> f64 {
+    number.to_string().parse().expect("numbers are printed as they are read")
 }
 
 /// The keys of the file, read with their types checked.
@@ -229,6 +309,23 @@ mod tests {
     fn labels_count_the_classes() {
         assert_eq!(config(r#","id2label":{"1":"b","0":"a","2":"c"}"#).unwrap().labels, ["a", "b", "c"]);
         assert_eq!(config(r#","num_labels":5"#).unwrap().num_labels, 5);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for changes in [
+            r#","architectures":["LongformerForQuestionAnswering"],"layer_norm_eps":1e-12"#,
+            r#","id2label":{"1":"b","0":"a","2":"c"},"bos_token_id":101,"eos_token_id":102,"sep_token_id":102"#,
+            r#","num_labels":5"#,
+        ] {
+            let config = config(changes).unwrap();
+            assert_eq!(Config::from_json(config.to_json().as_bytes()).unwrap(), config, "{changes}");
+        }
+        for (number, written) in [("1e-12", "1e-12"), ("1e-05", "0.00001"), ("0.00001", "0.00001"), ("0.001", "0.001")]
+        {
+            let json = config(&format!(r#","layer_norm_eps":{number}"#)).unwrap().to_json();
+            assert!(json.contains(&format!("\"layer_norm_eps\": {written},")), "{json}");
+        }
     }
 
     #[test]

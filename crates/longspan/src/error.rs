@@ -69,6 +69,14 @@ pub enum Error {
         /// Infinite or not a number.
         logit: f32,
     },
+    /// Training went astray: the weights are those before the step.
+    #[error("step {step}: {message}")]
+    Diverged {
+        /// From 1.
+        step: usize,
+        /// What went wrong.
+        message: String,
+    },
     /// A tensor is stored in a number format that is not read as floating point.
     #[error("tensor `{name}`: expected F32, F16 or BF16, file has {found}")]
     TensorType {
@@ -99,9 +107,30 @@ pub enum Error {
         /// The most that would do.
         tokens_max: usize,
     },
+    /// A question of a dataset cannot be asked.
+    #[error("question `{id}`: {source}")]
+    Question {
+        /// Its id.
+        id: String,
+        /// What is wrong with it.
+        source: Box<Error>,
+    },
     /// An option is out of its range.
     #[error("{0}")]
     Option(String),
+    /// A converted model does not compute what its source does.
+    #[error(
+        "the converted model differs from its source by {difference:.1e} on inputs up to {tokens} tokens, at most \
+         {difference_max:.1e} is allowed"
+    )]
+    Conversion {
+        /// The largest difference of a hidden state or a logit.
+        difference: f64,
+        /// The largest that rounding explains.
+        difference_max: f64,
+        /// The longest input.
+        tokens: usize,
+    },
     /// The Hugging Face hub, or the way to it.
     #[error("hub: `{repository}`: {message}")]
     Hub {

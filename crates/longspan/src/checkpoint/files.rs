@@ -98,14 +98,18 @@ pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
     replace(path, |out| out.write_all(content).map_err(|source| Error::Write { path: path.to_owned(), source }))
 }
 
-fn replace(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
+pub(super) fn replace(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
     let failed = |source| Error::Write { path: path.to_owned(), source };
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".new");
     let mut out = File::create(&temporary).map_err(failed)?;
-    write(&mut out)?;
-    out.sync_all().map_err(failed)?;
-    fs::rename(&temporary, path).map_err(failed)
+    let written = write(&mut out).and_then(|()| out.sync_all().map_err(failed));
+    let replaced = written.and_then(|()| fs::rename(&temporary, path).map_err(failed));
+    if replaced.is_err() {
+        // It takes room that the disk may lack; where it cannot be removed, the error that is told says more.
+        let _ = fs::remove_file(&temporary);
+    }
+    replaced
 }
 
 #[cfg(test)]

@@ -18,18 +18,20 @@ mod foreign;
 mod pickle;
 mod safetensors;
 mod torch;
+mod write;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::io::Read;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use self::bytes::Bytes;
 pub use self::files::write_whole;
+pub use self::write::{NamedTensor, fill_folder, write_checkpoint, write_checkpoint_with, write_safetensors};
 use crate::config::Config;
 use crate::tensor::{DType, TensorView};
 use crate::{Error, Result};
@@ -49,6 +51,19 @@ pub(crate) const LONGSPAN: &str = "longspan.json";
 /// hub's cache has settled it, all before it were looked for.
 pub(crate) const FILES: [&str; 10] = [
     CONFIG,
+    TOKENIZER[0],
+    TOKENIZER[1],
+    TOKENIZER[2],
+    TOKENIZER[3],
+    TOKENIZER[4],
+    TOKENIZER[5],
+    TOKENIZER[6],
+    README,
+    LONGSPAN,
+];
+
+/// Those of them that make the tokenizer.
+pub(crate) const TOKENIZER: [&str; 7] = [
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -56,8 +71,6 @@ pub(crate) const FILES: [&str; 10] = [
     "vocab.json",
     "merges.txt",
     "vocab.txt",
-    README,
-    LONGSPAN,
 ];
 
 /// The files that may hold the weights: the first that is there is taken.
@@ -215,6 +228,20 @@ impl Tensors {
             }
         }
         Err(Error::MissingFile { checkpoint: source.to_string(), wanted: WEIGHTS_WANTED })
+    }
+
+    /// The tensors of one safetensors file, and what its header says of itself; `None` where there is no such file.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where it is truncated or something else, [`Error::Read`] where its folder is missing.
+    pub fn open_file(folder: &Path, name: &str) -> Result<Option<(Self, HashMap<String, String>)>> {
+        let source = Source::Folder(folder.to_owned());
+        let mut opened = Tensors { files: Vec::new(), tensors: BTreeMap::new() };
+        if !opened.add_file(&source, name)? {
+            return Ok(None);
+        }
+        let metadata = safetensors::metadata(&opened.files[0]).map_err(|message| source.format_error(name, message))?;
+        Ok(Some((opened, metadata)))
     }
 
     /// All names, sorted.

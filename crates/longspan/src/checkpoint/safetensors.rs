@@ -32,6 +32,13 @@ pub(super) fn tensors(content: &[u8]) -> Result<Vec<(String, Stored)>, String> {
     Ok(stored.collect())
 }
 
+/// What the header says of the file.
+pub(super) fn metadata(content: &[u8]) -> Result<HashMap<String, String>, String> {
+    let header_bytes = check_length(content)?;
+    let (_, metadata) = SafeTensors::read_metadata(content).map_err(|e| explain(content, header_bytes, e))?;
+    Ok(metadata.metadata().clone().unwrap_or_default())
+}
+
 /// Checks the header's length before anything is read by it.
 fn check_length(content: &[u8]) -> Result<usize, String> {
     let Some((length, rest)) = content.split_first_chunk::<LENGTH_BYTES>() else {

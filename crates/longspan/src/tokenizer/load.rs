@@ -7,6 +7,7 @@ use std::fmt::Display;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokenizers::models::bpe::{BPE, Vocab};
+use tokenizers::models::unigram::Unigram;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
@@ -19,7 +20,7 @@ use super::pieces::CutRule;
 use super::{Tokenizer, Tokens};
 use crate::{Error, Result};
 
-type Read<'a> = &'a dyn Fn(&str) -> Result<Option<Cow<'static, [u8]>>>;
+pub(super) type Read<'a> = &'a dyn Fn(&str) -> Result<Option<Cow<'static, [u8]>>>;
 
 const TOKENIZER_JSON: &str = "tokenizer.json";
 const VOCAB_JSON: &str = "vocab.json";
@@ -88,44 +89,21 @@ impl Default for TokenAdded {
 }
 
 /// Loads and tries a tokenizer.
-///
-/// The crate panics on some files that contradict themselves, and files come from anywhere: here that is an error.
 pub(super) fn load(read: Read<'_>) -> Result<Tokenizer> {
-    let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| load_and_try(read)));
-    loaded.unwrap_or_else(|_| Err(format_error(TOKENIZER_JSON, "its parts contradict each other")))
+    guarded(|| load_and_try(read))
+}
+
+/// The crate panics on some files that contradict themselves, and files come from anywhere: here that is an error.
+pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
+    let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+    ran.unwrap_or_else(|_| Err(format_error(TOKENIZER_JSON, "its parts contradict each other")))
 }
 
 fn load_and_try(read: Read<'_>) -> Result<Tokenizer> {
-    let config: Config = read_json(read, CONFIG)?.unwrap_or_default();
-    let special: SpecialTokens = read_json(read, SPECIAL_TOKENS)?.unwrap_or_default();
-
-    let (file, mut inner) = if let Some(json) = read(TOKENIZER_JSON)? {
-        let inner = Inner::from_bytes(&json).map_err(|error| format_error(TOKENIZER_JSON, error))?;
-        (TOKENIZER_JSON, with_config(inner, &config)?)
-    } else if let (Some(vocab), Some(merges)) = (read(VOCAB_JSON)?, read(MERGES_TXT)?) {
-        let inner = byte_level_bpe(&vocab, &merges, &config)?;
-        (VOCAB_JSON, with_added_tokens(inner, read, &config)?)
-    } else if let Some(vocab) = read(VOCAB_TXT)? {
-        let unk_token = config.special.unk_token.as_ref().or(special.unk_token.as_ref());
-        let inner = wordpiece(&vocab, unk_token.map_or("[UNK]", TokenName::content), &config)?;
-        (VOCAB_TXT, with_added_tokens(inner, read, &config)?)
-    } else {
-        return Err(Error::MissingTokenizer);
-    };
-
-    let roles = Roles { file, named: [&config.special, &special] };
-    let find = |role: fn(&SpecialTokens) -> &Option<TokenName>, usual| roles.find(&inner, role, usual);
-    let cls = find(|tokens| &tokens.cls_token, ["<s>", "[CLS]"])?;
-    let sep = find(|tokens| &tokens.sep_token, ["</s>", "[SEP]"])?;
-    let pad = find(|tokens| &tokens.pad_token, ["<pad>", "[PAD]"])?;
-    let mask = find(|tokens| &tokens.mask_token, ["<mask>", "[MASK]"])?;
-    let unk = find(|tokens| &tokens.unk_token, ["<unk>", "[UNK]"])?;
-    let missing = |names| format_error(file, format!("the vocabulary has neither {names}"));
-    let cls_token_id = cls.as_ref().ok_or_else(|| missing("`<s>` nor `[CLS]`"))?.1;
-    let sep_token_id = sep.as_ref().ok_or_else(|| missing("`</s>` nor `[SEP]`"))?.1;
+    let Opened { file, mut inner, cls, sep, pad, mask, unk } = Opened::read(read)?;
+    let (cls_token_id, sep_token_id) = (cls.1, sep.1);
     let [pad_token_id, mask_token_id, unk_token_id] = [&pad, &mask, &unk].map(|role| role.as_ref().map(|role| role.1));
-
-    let roles: Vec<_> = [cls, sep, pad, mask, unk].into_iter().flatten().collect();
+    let roles: Vec<_> = [Some(cls), Some(sep), pad, mask, unk].into_iter().flatten().collect();
     only_text(&mut inner, &roles).map_err(|error| format_error(file, error))?;
     let vocab_size = inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
     let cut_rule = CutRule::of(&inner);
@@ -142,6 +120,48 @@ fn load_and_try(read: Read<'_>) -> Result<Tokenizer> {
     };
     check_literals(&tokenizer, &roles)?;
     Ok(tokenizer)
+}
+
+/// A tokenizer as its files have it, and its special tokens with their ids.
+pub(super) struct Opened {
+    pub file: &'static str,
+    pub inner: Inner,
+    pub cls: (String, u32),
+    pub sep: (String, u32),
+    pub pad: Option<(String, u32)>,
+    pub mask: Option<(String, u32)>,
+    pub unk: Option<(String, u32)>,
+}
+
+impl Opened {
+    pub fn read(read: Read<'_>) -> Result<Self> {
+        let config: Config = read_json(read, CONFIG)?.unwrap_or_default();
+        let special: SpecialTokens = read_json(read, SPECIAL_TOKENS)?.unwrap_or_default();
+
+        let (file, inner) = if let Some(json) = read(TOKENIZER_JSON)? {
+            let inner = Inner::from_bytes(&json).map_err(|error| format_error(TOKENIZER_JSON, error))?;
+            (TOKENIZER_JSON, with_config(inner, &config)?)
+        } else if let (Some(vocab), Some(merges)) = (read(VOCAB_JSON)?, read(MERGES_TXT)?) {
+            let inner = byte_level_bpe(&vocab, &merges, &config)?;
+            (VOCAB_JSON, with_added_tokens(inner, read, &config)?)
+        } else if let Some(vocab) = read(VOCAB_TXT)? {
+            let unk_token = config.special.unk_token.as_ref().or(special.unk_token.as_ref());
+            let inner = wordpiece(&vocab, unk_token.map_or("[UNK]", TokenName::content), &config)?;
+            (VOCAB_TXT, with_added_tokens(inner, read, &config)?)
+        } else {
+            return Err(Error::MissingTokenizer);
+        };
+
+        let roles = Roles { file, named: [&config.special, &special] };
+        let find = |role: fn(&SpecialTokens) -> &Option<TokenName>, usual| roles.find(&inner, role, usual);
+        let missing = |names| format_error(file, format!("the vocabulary has neither {names}"));
+        let cls = find(|tokens| &tokens.cls_token, ["<s>", "[CLS]"])?.ok_or_else(|| missing("`<s>` nor `[CLS]`"))?;
+        let sep = find(|tokens| &tokens.sep_token, ["</s>", "[SEP]"])?.ok_or_else(|| missing("`</s>` nor `[SEP]`"))?;
+        let pad = find(|tokens| &tokens.pad_token, ["<pad>", "[PAD]"])?;
+        let mask = find(|tokens| &tokens.mask_token, ["<mask>", "[MASK]"])?;
+        let unk = find(|tokens| &tokens.unk_token, ["<unk>", "[UNK]"])?;
+        Ok(Self { file, inner, cls, sep, pad, mask, unk })
+    }
 }
 
 /// The tokenizer of RoBERTa and its kin.
@@ -272,7 +292,30 @@ fn only_text(inner: &mut Inner, roles: &[(String, u32)]) -> tokenizers::Result<(
         bpe.dropout = None;
         inner.with_model(bpe);
     }
+    let without_specials = match inner.get_model() {
+        ModelWrapper::Unigram(unigram) => Some(unigram_without(unigram, roles)?),
+        _ => None,
+    };
+    if let Some(model) = without_specials {
+        inner.with_model(model);
+    }
     Ok(())
+}
+
+/// XLM-RoBERTa's model lists special tokens among its pieces, and with the best scores, so it would find them in a text.
+/// Here they are spelled with a space before them, which no piece of a text has: Metaspace writes spaces in another way.
+/// As tokens that were added they keep their ids.
+fn unigram_without(unigram: &Unigram, roles: &[(String, u32)]) -> tokenizers::Result<Unigram> {
+    let unk_id = serde_json::to_value(unigram)?["unk_id"].as_u64().map(|id| id as usize);
+    let is_special = |name: &str, id: usize| {
+        Some(id) != unk_id && roles.iter().any(|(role, role_id)| role == name && *role_id as usize == id)
+    };
+    let piece = |(id, (name, score)): (usize, &(String, f64))| {
+        let name = if is_special(name, id) { format!(" {name}") } else { name.clone() };
+        (name, *score)
+    };
+    let pieces = unigram.iter().enumerate().map(piece).collect();
+    Unigram::from(pieces, unk_id, unigram.byte_fallback())
 }
 
 /// A model of words may know its own special tokens as words. Then a text could say `[SEP]`, and no reader could tell.

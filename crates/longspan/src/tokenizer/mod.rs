@@ -4,6 +4,7 @@
 //! a text, nothing is cut off and nothing is padded. The reader puts the special tokens around.
 
 mod load;
+mod pairs;
 mod pieces;
 
 use std::borrow::Cow;
@@ -11,6 +12,7 @@ use std::borrow::Cow;
 use rayon::prelude::*;
 
 use crate::{Error, Result};
+pub(crate) use pairs::PairFiles;
 use pieces::CutRule;
 
 /// A range of bytes of a text: `text[start..end]`.
@@ -89,6 +91,11 @@ impl Tokenizer {
     /// [`Error::TextTooLong`] above 4 GiB.
     pub fn encode(&self, text: &str) -> Result<Tokens> {
         self.encode_in_pieces(text, PIECE_BYTES)
+    }
+
+    /// Whether an id is the same token for both.
+    pub fn same_vocabulary(&self, other: &Self) -> bool {
+        self.inner.get_vocab(true) == other.inner.get_vocab(true)
     }
 
     fn encode_in_pieces(&self, text: &str, piece_bytes: usize) -> Result<Tokens> {

@@ -373,3 +373,20 @@ fn a_tokenizer_that_contradicts_itself_is_an_error() {
         assert!(matches!(Tokenizer::load(read), Err(Error::Format { .. })), "{json}");
     }
 }
+
+/// A model of pieces knows `<s>` as a piece, with the best score.
+#[test]
+fn pieces_of_xlm_roberta_are_never_special() {
+    let json = include_bytes!("../../tests/golden/convert/xlm-roberta-qa/tokenizer.json");
+    let tokenizer = load(&[("tokenizer.json", json)]);
+    let stored = tokenizers::Tokenizer::from_bytes(json).unwrap();
+    let special = [tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id.unwrap()];
+    assert_eq!((special, tokenizer.mask_token_id, tokenizer.unk_token_id), ([0, 2, 1], Some(15), Some(3)));
+    for text in ["a b", "a is bread?", "cab ? xyz", "  a\n b "] {
+        assert_eq!(tokenizer.encode(text).unwrap().ids, stored.encode(text, false).unwrap().get_ids(), "{text:?}");
+    }
+    for text in ["<s>", "a </s> b", "a<pad>b <mask>"] {
+        let ids = tokenizer.encode(text).unwrap().ids;
+        assert!(ids.iter().all(|id| !special.contains(id) && *id != 15), "{text:?}: {ids:?}");
+    }
+}

@@ -1,0 +1,112 @@
+//! `longspan convert`: what it makes, what it says, and what it refuses.
+
+use std::fs;
+use std::path::Path;
+
+use super::{Folder, check_failed};
+
+/// A small model of up to 18 tokens with random weights, made by transformers.
+fn source(name: &str) -> String {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../longspan/tests/golden/convert");
+    golden.join(name).to_str().unwrap().to_string()
+}
+
+/// The output with the name of the source as `SRC` and differences, which must be small, as `D`.
+fn masked(stdout: &str, source: &str) -> String {
+    let mask = |word: &str| match word.trim_end_matches([',', '\n']).parse::<f64>() {
+        Ok(number) if word.contains("e-") => {
+            assert!(number < 1e-5, "{stdout}");
+            word.replace(word.trim_end_matches([',', '\n']), "D")
+        }
+        _ => word.to_string(),
+    };
+    let lines = stdout.lines().map(|line| line.split(' ').map(mask).collect::<Vec<_>>().join(" "));
+    lines.collect::<Vec<_>>().join("\n").replace(source, "SRC")
+}
+
+#[test]
+fn a_model_is_made_long() {
+    let folder = Folder::new(&[]);
+    let bert = source("bert-pretraining");
+    let ran = folder.run(&["convert", &bert, "out", "--max-tokens", "1000", "--attention-window", "8,16"]);
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+    let expected = "\
+made               out
+from               SRC, a model of type bert
+longest input      1,000 tokens, from 18
+attention window   8, 16
+parameters         22,208
+head               masked language model, from the source
+left out           bert.pooler.dense, cls.seq_relationship
+tokenizer          two separators stand between question and document now
+
+largest difference from the source on inputs up to 5 tokens: D, of its logits D
+next: teach it to answer, longspan train -m out --train FILE --dev FILE --out DIR";
+    assert_eq!(masked(&ran.stdout, &bert), expected);
+
+    let ran = folder.run(&["convert", "out", "longer", "--max-tokens", "1200"]);
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+    let expected = "\
+made               longer
+from               out, a model of type longformer
+longest input      1,200 tokens, from 1,000
+attention window   8, 16
+parameters         25,408
+head               masked language model, from the source
+
+largest difference from the source on inputs up to 5 tokens: D, of its logits D
+next: teach it to answer, longspan train -m longer --train FILE --dev FILE --out DIR";
+    assert_eq!(masked(&ran.stdout, "SRC"), expected);
+}
+
+#[test]
+fn what_answers_questions_can_be_asked() {
+    let folder = Folder::new(&[("bread.txt", b"a b a c. b a")]);
+    let xlm = source("xlm-roberta-qa");
+    let ran = folder.run(&["convert", &xlm, "out"]);
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+    let expected = "\
+made               out
+from               SRC, a model of type xlm-roberta
+longest input      4,096 tokens, from 18
+attention window   512 in every layer
+parameters         71,458
+head               question answering, from the source
+
+largest difference from the source on inputs up to 18 tokens: D, of its logits D
+next: longspan ask -m out QUESTION FILE";
+    assert_eq!(masked(&ran.stdout, &xlm), expected);
+    let ran = folder.run(&["ask", "-m", "out", "--threshold", "inf", "a b ?", "bread.txt"]);
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    let folder = Folder::new(&[("file", b"x"), ("config.json", b"{\"model_type\": \"t5\"}")]);
+    let bert = source("bert");
+    let check = |arguments: &[&str], said: &str| {
+        check_failed(&folder.run(&[&["convert"], arguments].concat()), said);
+        assert!(!folder.path("out").exists());
+    };
+    check(&[&bert, "file"], "`file`: a file, not a folder");
+    check(&[&bert, "."], "`.`: the folder is not empty");
+    check(&["./missing", "out"], "`./missing`: no such folder");
+    check(&["no-org/no-model", "out"], "no-org/no-model");
+    check(&[".", "out"], "model_type `t5`: `bert`, `roberta`, `xlm-roberta`, `camembert` and `longformer` can be");
+    check(&[&bert, "out", "--attention-window", "7"], "--attention-window 7: expected an even, positive number");
+    check(&[&bert, "out", "--attention-window", "8,8,8"], "--attention-window has 3 numbers, the model has 2 layers");
+    check(&[&bert, "out", "--max-tokens", "9999999"], "--max-tokens 9999999: expected 1 to 1048576");
+    check(&[&bert, "out", "--one-sided-windows"], "--one-sided-windows: the model is a `bert` and has no windows");
+    for (arguments, said) in [
+        (&["--attention-window", "0"][..], "expected a whole number from 1 on"),
+        (&["--attention-window", "8,"], "expected a whole number from 1 on"),
+        (&["--max-tokens", "-1"], "expected a whole number from 1 on"),
+        (&["more"], "unexpected argument"),
+    ] {
+        let ran = folder.run(&[&["convert", &bert, "out"], arguments].concat());
+        assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{arguments:?}");
+        assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains(said), "{arguments:?}: {}", ran.stderr);
+    }
+    fs::create_dir(folder.path("out")).unwrap();
+    assert_eq!(folder.run(&["convert", &bert, "out", "--attention-window", "4"]).status, 0);
+}

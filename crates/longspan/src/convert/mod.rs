@@ -1,0 +1,171 @@
+//! Conversion: a short checkpoint → a long one.
+//!
+//! The rule is that of the authors of Longformer (arXiv 2004.05150, section 5): the rows of the position table are copied
+//! again and again until there are enough, and global attention begins as a copy of local attention. So the long model is
+//! the short one on every input that its windows see whole: of up to half a window and one token, whatever is global.
+//! That is measured before anything is kept.
+//!
+//! ```text
+//! source       what there is: sizes, names, which head
+//! weights      the weights of the long model
+//! oracle       the short model in plain f64 loops
+//! proof        one against the other
+//! ```
+
+mod oracle;
+mod proof;
+mod source;
+mod weights;
+
+use std::path::Path;
+
+pub use proof::Proof;
+
+use crate::checkpoint::{Source, Tensors, fill_folder, write_checkpoint_with};
+use crate::config::Config;
+use crate::model::{Parameter, Task};
+use crate::tokenizer::{PairFiles, Tokenizer};
+use crate::{Error, Result};
+use source::{Kind, Short};
+
+/// What the long model shall be.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ConvertOptions {
+    /// The longest input, in tokens: 4,096, or what a Longformer has, unless this says so.
+    pub max_tokens: Option<usize>,
+    /// The two-sided width of the windows, one for all layers or one for each: 512 unless this says so. A Longformer
+    /// keeps its own.
+    pub attention_window: Option<Vec<usize>>,
+    /// The source is a Longformer whose `config.json` has the widths of one side, as the first code of its authors had.
+    pub one_sided_windows: bool,
+}
+
+/// What was made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conversion {
+    /// What the source was: `bert`, `roberta`, `xlm-roberta`, `camembert` or `longformer`.
+    pub model_type: String,
+    /// The longest input of the source, in tokens.
+    pub source_max_tokens: usize,
+    /// The sizes of what was made.
+    pub config: Config,
+    /// Its head.
+    pub task: Task,
+    /// How many numbers it has.
+    pub parameters: usize,
+    /// Parts of the source that it has no place for.
+    pub left_out: Vec<String>,
+    /// Whether the tokenizer joined question and document in another form before.
+    pub pairs_changed: bool,
+    /// How far it is from its source.
+    pub proof: Proof,
+}
+
+const MAX_TOKENS: usize = 4096;
+const ATTENTION_WINDOW: usize = 512;
+/// The position table of a large model then has 4 GiB.
+const MAX_TOKENS_MAX: usize = 1 << 20;
+
+/// Makes a long checkpoint of a short one, in a folder that is new or empty: `model.safetensors` in f32 under the names of
+/// Hugging Face's Longformer, `config.json`, `tokenizer.json` and `tokenizer_config.json`. A Longformer gets clean names,
+/// two-sided windows and as many positions as are asked for.
+///
+/// # Errors
+/// [`Error::Format`] when the source is of no known kind or contradicts itself, [`Error::MissingTensor`] and
+/// [`Error::TensorShape`], [`Error::Option`], [`Error::Write`], and [`Error::Conversion`] when the long model does not
+/// compute what the short one does. Nothing is kept then.
+pub fn convert(source: &Source, folder: &Path, options: &ConvertOptions) -> Result<Conversion> {
+    let short = Short::read(source, options.one_sided_windows)?;
+    let tensors = Tensors::open(source)?;
+    let tokenizer = Tokenizer::load(|name| source.read(name))?;
+    let config = long_config(&short, &tokenizer, options)?;
+    let short = short.with_weights(&tensors)?;
+    let task = short.task;
+    let config = Config { architecture: Some(task.architecture().into()), ..config };
+    let config = match task {
+        Task::SequenceClassification | Task::TokenClassification => config,
+        _ => Config { labels: Vec::new(), num_labels: 2, ..config },
+    };
+    check_vocabulary(&tokenizer, &config)?;
+    let files = PairFiles::make(|name| source.read(name), config.type_vocab_size > 1, config.max_tokens())?;
+
+    let (proof, parameters, left_out) = fill_folder(folder, |folder| {
+        let (parameters, left_out) = weights::lengthen(&short, &tensors, &config)?;
+        let beside: [(&str, &[u8]); 2] =
+            [("tokenizer.json", &files.tokenizer_json), ("tokenizer_config.json", &files.tokenizer_config_json)];
+        write_checkpoint_with(folder, &config, &parameters.tensors(), &beside)?;
+        let count = parameters.list().iter().map(Parameter::count).sum();
+        drop(parameters); // what is on the disk is what is proven
+        let proof = proof::prove(&short, &tensors, &config, &Source::Folder(folder.into()))?;
+        Ok((proof, count, left_out))
+    })?;
+    Ok(Conversion {
+        model_type: short.model_type.clone(),
+        source_max_tokens: short.max_tokens(),
+        config,
+        task,
+        parameters,
+        left_out,
+        pairs_changed: files.pairs_changed,
+        proof,
+    })
+}
+
+/// The sizes of the long model.
+fn long_config(short: &Short, tokenizer: &Tokenizer, options: &ConvertOptions) -> Result<Config> {
+    let own = short.max_tokens();
+    let is_long = short.kind == Kind::Longformer;
+    let max_tokens = options.max_tokens.unwrap_or(if is_long { own } else { MAX_TOKENS });
+    if max_tokens == 0 || max_tokens > MAX_TOKENS_MAX {
+        return Err(Error::Option(format!("max_tokens {max_tokens}: expected 1 to {MAX_TOKENS_MAX}")));
+    }
+    if is_long && max_tokens < own {
+        return Err(Error::Option(format!(
+            "max_tokens {max_tokens}: the model has positions for {own} tokens already"
+        )));
+    }
+    let layers = short.config.num_hidden_layers;
+    let attention_window = match (&options.attention_window, is_long) {
+        (None, true) => short.config.attention_window.clone(),
+        (Some(_), true) => {
+            let own = &short.config.attention_window;
+            let message = format!("attention_window cannot be chosen: the model is a Longformer with windows {own:?}");
+            return Err(Error::Option(message));
+        }
+        (None, false) => vec![ATTENTION_WINDOW; layers],
+        (Some(windows), false) => check_windows(windows, layers)?,
+    };
+    Ok(Config {
+        max_position_embeddings: max_tokens + short.config.pad_token_id + 1,
+        attention_window,
+        bos_token_id: tokenizer.cls_token_id as usize,
+        eos_token_id: tokenizer.sep_token_id as usize,
+        sep_token_id: tokenizer.sep_token_id as usize,
+        ..short.config.clone()
+    })
+}
+
+fn check_windows(windows: &[usize], layers: usize) -> Result<Vec<usize>> {
+    if let Some(window) = windows.iter().find(|&&window| window == 0 || window % 2 != 0 || window > 2 * MAX_TOKENS_MAX)
+    {
+        let message = format!("attention_window {window}: expected an even, positive number of tokens");
+        return Err(Error::Option(message));
+    }
+    match windows {
+        [window] => Ok(vec![*window; layers]),
+        _ if windows.len() == layers => Ok(windows.to_vec()),
+        _ => {
+            let count = windows.len();
+            Err(Error::Option(format!("attention_window has {count} numbers, the model has {layers} layers")))
+        }
+    }
+}
+
+/// A token without a row would be found out only when a text has it.
+fn check_vocabulary(tokenizer: &Tokenizer, config: &Config) -> Result<()> {
+    if tokenizer.vocab_size > config.vocab_size {
+        let message = format!("vocab_size {}: the tokenizer has {} tokens", config.vocab_size, tokenizer.vocab_size);
+        return Err(Error::Format { file: "config.json".into(), message });
+    }
+    Ok(())
+}

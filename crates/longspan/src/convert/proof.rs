@@ -1,0 +1,113 @@
+//! The long model against its source, on inputs that every window sees whole.
+
+use super::oracle::Oracle;
+use super::source::Short;
+use crate::checkpoint::{Source, Tensors};
+use crate::config::Config;
+use crate::model::{Batch, Model, Precision, Sequence, Task};
+use crate::random;
+use crate::{Error, Result};
+
+/// How far a long model is from its source.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Proof {
+    /// The longest input that was tried, in tokens.
+    pub tokens: usize,
+    /// The largest difference of a number of the last hidden states.
+    pub difference: f64,
+    /// The largest difference of a logit, where there is a head.
+    pub logit_difference: Option<f64>,
+}
+
+/// The largest difference, as a share of the largest number of the source (of 1 at least), that rounding to f32 explains:
+/// some 24 layers of sums of some thousand terms of 2^-24.
+const DIFFERENCE_MAX: f64 = 1e-4;
+/// Inputs up to this go through the head too: that of a language model has as many columns as there are words.
+const HEAD_TOKENS_MAX: usize = 33;
+const SEED: u64 = 1;
+
+/// Runs both on the same inputs.
+pub(super) fn prove(short: &Short, tensors: &Tensors, config: &Config, long: &Source) -> Result<Proof> {
+    let inputs = inputs(short, config);
+    let sequences: Vec<Sequence<'_>> = inputs.iter().map(Input::sequence).collect();
+    let oracle = Oracle { short, tensors };
+    let model = Model::load(config.clone(), short.task, Precision::F32, &Tensors::open(long)?)?;
+    let mut hidden = Difference::default();
+    let mut logits = Difference::default();
+    for (sequence, expected) in sequences.iter().zip(oracle.hidden_states(&sequences)?) {
+        let batch = Batch::of(*sequence);
+        hidden.add(&model.hidden_states(&batch), &expected);
+        if short.task != Task::Encoder && sequence.ids.len() <= HEAD_TOKENS_MAX {
+            logits.add(&model.logits(&batch).values, &oracle.logits(&expected)?);
+        }
+    }
+    let tokens = inputs.iter().map(|input| input.ids.len()).max().unwrap_or(0);
+    hidden.check(tokens)?;
+    logits.check(tokens)?;
+    let logit_difference = (short.task != Task::Encoder).then_some(logits.largest);
+    Ok(Proof { tokens, difference: hidden.largest, logit_difference })
+}
+
+struct Input {
+    ids: Vec<u32>,
+    token_type_ids: Vec<u32>,
+    globals: Vec<usize>,
+}
+
+impl Input {
+    fn sequence(&self) -> Sequence<'_> {
+        Sequence { ids: &self.ids, token_type_ids: &self.token_type_ids, globals: &self.globals }
+    }
+}
+
+/// Inputs of several lengths up to the longest that every window sees whole: half of the narrowest and one token.
+fn inputs(short: &Short, config: &Config) -> Vec<Input> {
+    let narrowest = config.attention_window.iter().min().copied().unwrap_or(0);
+    let longest = (narrowest / 2 + 1).min(short.max_tokens()).min(config.max_tokens());
+    let mut lengths: Vec<usize> = [1, 2, 9, HEAD_TOKENS_MAX, longest].iter().map(|&t| t.min(longest)).collect();
+    lengths.dedup();
+    lengths.into_iter().map(|tokens| input(tokens, config)).collect()
+}
+
+/// A question with global attention, and a document: random tokens, none of them padding.
+fn input(tokens: usize, config: &Config) -> Input {
+    let below = |bound: usize, place: &[u64]| (random::fraction(SEED, place) * bound as f64) as usize;
+    let question = below(tokens.div_ceil(3) + 1, &[tokens as u64]);
+    let id = |i: usize| {
+        let id = below(config.vocab_size - 1, &[tokens as u64, i as u64]);
+        (if id >= config.pad_token_id { id + 1 } else { id }) as u32
+    };
+    let token_type = |i: usize| u32::from(config.type_vocab_size > 1 && i > question);
+    Input {
+        ids: (0..tokens).map(id).collect(),
+        token_type_ids: (0..tokens).map(token_type).collect(),
+        globals: (0..question).collect(),
+    }
+}
+
+#[derive(Default)]
+struct Difference {
+    largest: f64,
+    /// The largest number that was expected.
+    size: f64,
+}
+
+impl Difference {
+    fn add(&mut self, found: &[f32], expected: &[f64]) {
+        assert_eq!(found.len(), expected.len(), "outputs of two models of one size");
+        for (&found, &expected) in found.iter().zip(expected) {
+            let difference = (f64::from(found) - expected).abs();
+            // No number is as far away as can be.
+            self.largest = self.largest.max(if difference.is_nan() { f64::INFINITY } else { difference });
+            self.size = self.size.max(expected.abs());
+        }
+    }
+
+    fn check(&self, tokens: usize) -> Result<()> {
+        let difference_max = DIFFERENCE_MAX * self.size.max(1.0);
+        if self.largest <= difference_max {
+            return Ok(());
+        }
+        Err(Error::Conversion { difference: self.largest, difference_max, tokens })
+    }
+}

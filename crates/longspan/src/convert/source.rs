@@ -1,0 +1,199 @@
+//! The source of a conversion: what kind of model it is, its sizes, what it calls its parameters, and its head.
+
+use serde_json::{Map, Value, json};
+
+use crate::checkpoint::{Source, Tensors};
+use crate::config::Config;
+use crate::model::Task;
+use crate::tensor::TensorView;
+use crate::{Error, Result};
+
+/// What there are positions of, and where they begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Positions begin with the first row.
+    Bert,
+    /// Positions begin after that of the padding.
+    Roberta,
+    /// The same, and it is long already.
+    Longformer,
+}
+
+/// A short model.
+pub(super) struct Short {
+    pub kind: Kind,
+    pub model_type: String,
+    /// Its sizes, as those of a Longformer; windows mean nothing yet unless it is one.
+    pub config: Config,
+    /// What the names of its encoder begin with; known once its weights were seen, as is its head.
+    pub prefix: &'static str,
+    pub task: Task,
+}
+
+/// A kind, what `config.json` calls it, what the classes of transformers begin with, and the padding and vocabulary that
+/// count where the file has none.
+struct Known {
+    model_type: &'static str,
+    class: &'static str,
+    kind: Kind,
+    pad_token_id: usize,
+    vocab_size: usize,
+}
+
+const KNOWN: [Known; 5] = [
+    known("longformer", "Longformer", Kind::Longformer, 1, 50_265),
+    known("roberta", "Roberta", Kind::Roberta, 1, 50_265),
+    known("xlm-roberta", "XLMRoberta", Kind::Roberta, 1, 30_522),
+    known("camembert", "Camembert", Kind::Roberta, 1, 30_522),
+    known("bert", "Bert", Kind::Bert, 0, 30_522),
+];
+
+const fn known(
+    model_type: &'static str,
+    class: &'static str,
+    kind: Kind,
+    pad_token_id: usize,
+    vocab_size: usize,
+) -> Known {
+    Known { model_type, class, kind, pad_token_id, vocab_size }
+}
+
+/// What the names of an encoder begin with, in files of any kind.
+const PREFIXES: [&str; 4] = ["longformer.", "roberta.", "bert.", ""];
+
+impl Short {
+    /// Reads `config.json`. With `one_sided_windows` the windows of a Longformer are doubled.
+    pub fn read(source: &Source, one_sided_windows: bool) -> Result<Self> {
+        let missing = || Error::MissingFile { checkpoint: source.to_string(), wanted: "`config.json`" };
+        let json = source.read("config.json")?.ok_or_else(missing)?;
+        let mut keys: Map<String, Value> =
+            serde_json::from_slice(&json).map_err(|e| wrong(format!("expected a JSON object: {e}")))?;
+        let known = kind_of(&keys)?;
+        for (key, only) in [("is_decoder", json!(false)), ("add_cross_attention", json!(false))] {
+            if let Some(other) = keys.get(key).filter(|value| !value.is_null() && **value != only) {
+                return Err(wrong(format!("{key} {other}: a decoder cannot be converted")));
+            }
+        }
+        let dilations = keys.get("attention_dilation").and_then(Value::as_array).into_iter().flatten();
+        if let Some(other) = dilations.into_iter().find(|&dilation| *dilation != json!(1)) {
+            return Err(wrong(format!("attention_dilation {other}: only 1 is known")));
+        }
+        keys.insert("model_type".into(), json!("longformer"));
+        for (key, usual) in [("pad_token_id", known.pad_token_id), ("vocab_size", known.vocab_size)] {
+            if keys.get(key).is_none_or(Value::is_null) {
+                keys.insert(key.into(), json!(usual));
+            }
+        }
+        let is_long = known.kind == Kind::Longformer;
+        if !is_long {
+            keys.insert("attention_window".into(), json!(2));
+        } else if one_sided_windows {
+            double(&mut keys)?;
+        }
+        if one_sided_windows && !is_long {
+            let message = format!("one_sided_windows: the model is a `{}` and has no windows", known.model_type);
+            return Err(Error::Option(message));
+        }
+        let config = Config::from_json(&serde_json::to_vec(&keys).expect("it was JSON"))?;
+        let model_type = known.model_type.to_owned();
+        Ok(Self { kind: known.kind, model_type, config, prefix: "", task: Task::Encoder })
+    }
+
+    /// Finds out what the weights are called, and which head they have.
+    pub fn with_weights(mut self, tensors: &Tensors) -> Result<Self> {
+        let words = "embeddings.word_embeddings.weight";
+        let has = |prefix: &&&str| tensors.names().any(|name| name == format!("{prefix}{words}"));
+        let prefix = PREFIXES.iter().find(has).ok_or_else(|| Error::MissingTensor { name: words.into() })?;
+        self.prefix = prefix;
+        self.task = self.find_task(tensors)?;
+        Ok(self)
+    }
+
+    /// The longest input, in tokens.
+    pub fn max_tokens(&self) -> usize {
+        self.config.max_position_embeddings - self.first_position()
+    }
+
+    /// The row of the first token.
+    pub fn first_position(&self) -> usize {
+        match self.kind {
+            Kind::Bert => 0,
+            Kind::Roberta | Kind::Longformer => self.config.pad_token_id + 1,
+        }
+    }
+
+    /// The head that the weights have a place for.
+    fn find_task(&self, tensors: &Tensors) -> Result<Task> {
+        let has = |name: &str| Ok::<_, Error>(get(tensors, name)?.is_some());
+        let architecture = self.config.architecture.as_deref().unwrap_or_default();
+        let is = |class: &str| architecture.ends_with(class);
+        let pooled = has(&format!("{}pooler.dense.weight", self.prefix))?;
+        let masked_lm = match self.kind {
+            Kind::Bert => ["cls.predictions.transform.dense.weight", "cls.predictions.decoder.weight"],
+            Kind::Roberta | Kind::Longformer => ["lm_head.dense.weight", "lm_head.decoder.weight"],
+        };
+        Ok(match () {
+            () if has("qa_outputs.weight")? => Task::QuestionAnswering,
+            () if has("classifier.out_proj.weight")? => Task::SequenceClassification,
+            () if has("classifier.weight")? && is("ForTokenClassification") => Task::TokenClassification,
+            () if has("classifier.weight")? && is("ForMultipleChoice") && pooled => Task::MultipleChoice,
+            () if has("classifier.weight")? && is("ForSequenceClassification") && pooled => {
+                Task::SequenceClassification
+            }
+            () if has(masked_lm[0])? && self.is_tied(tensors, masked_lm[1])? => Task::MaskedLm,
+            () => Task::Encoder,
+        })
+    }
+
+    /// Whether a decoder is the table of word embeddings. A Longformer has no other.
+    fn is_tied(&self, tensors: &Tensors, decoder: &str) -> Result<bool> {
+        let words = get(tensors, &format!("{}embeddings.word_embeddings.weight", self.prefix))?;
+        Ok(get(tensors, decoder)?.is_none_or(|decoder| Some(decoder) == words))
+    }
+}
+
+/// A tensor by its name, or by the one that files converted from TensorFlow give it.
+pub(super) fn get<'a>(tensors: &'a Tensors, name: &str) -> Result<Option<TensorView<'a>>> {
+    let old = name.replace("orm.weight", "orm.gamma").replace("orm.bias", "orm.beta");
+    Ok(match tensors.get(name)? {
+        None if old != name => tensors.get(&old)?,
+        found => found,
+    })
+}
+
+fn kind_of(keys: &Map<String, Value>) -> Result<&'static Known> {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    let model_type = text(keys.get("model_type"));
+    let class = text(keys.get("architectures").and_then(|names| names.get(0))).unwrap_or_default();
+    // The first Longformers say that they are RoBERTa, or nothing.
+    if keys.contains_key("attention_window") {
+        return Ok(&KNOWN[0]);
+    }
+    let found = KNOWN.iter().find(|known| match &model_type {
+        Some(model_type) => model_type == known.model_type,
+        None => class.starts_with(known.class),
+    });
+    found.ok_or_else(|| {
+        let given = model_type.map_or("no `model_type`".into(), |given| format!("model_type `{given}`"));
+        wrong(format!("{given}: `bert`, `roberta`, `xlm-roberta`, `camembert` and `longformer` can be converted"))
+    })
+}
+
+/// Makes widths of one side widths of both.
+fn double(keys: &mut Map<String, Value>) -> Result<()> {
+    let window = keys.entry("attention_window").or_insert(json!(256));
+    let twice = |value: &Value| {
+        let width = value.as_u64().filter(|&width| width > 0 && width < 1 << 32);
+        let wanted = || wrong(format!("attention_window `{value}`: expected a whole number"));
+        width.map(|width| json!(2 * width)).ok_or_else(wanted)
+    };
+    *window = match &*window {
+        Value::Array(list) => Value::Array(list.iter().map(twice).collect::<Result<_>>()?),
+        one => twice(one)?,
+    };
+    Ok(())
+}
+
+fn wrong(message: String) -> Error {
+    Error::Format { file: "config.json".into(), message }
+}

@@ -1,0 +1,104 @@
+//! The weights of the long model, by the list of its parameters: each from the one of the source that it comes from.
+
+use std::collections::BTreeSet;
+
+use super::source::{Kind, Short, get};
+use crate::checkpoint::Tensors;
+use crate::config::Config;
+use crate::model::{Parameters, Task};
+use crate::{Error, Result};
+
+/// What a Longformer's encoder is called.
+const LONG: &str = "longformer.";
+const POSITIONS: &str = "longformer.embeddings.position_embeddings.weight";
+
+/// All parameters of the long model, and what of the source has no place in it.
+pub(super) fn lengthen(short: &Short, tensors: &Tensors, config: &Config) -> Result<(Parameters, Vec<String>)> {
+    let layers = config.num_hidden_layers;
+    let more = format!("{}encoder.layer.{layers}.attention.self.query.weight", short.prefix);
+    if get(tensors, &more)?.is_some() {
+        let message = format!("num_hidden_layers {layers}: the weights have more");
+        return Err(Error::Format { file: "config.json".into(), message });
+    }
+    let mut long = Parameters::zeros(config, short.task);
+    let list = long.list().to_vec();
+    let mut used = BTreeSet::new();
+    for parameter in &list {
+        let name = source_name(short, &parameter.name);
+        let view = get(tensors, &name)?.ok_or_else(|| Error::MissingTensor { name: name.clone() })?;
+        let positions = parameter.name == POSITIONS;
+        let expected = match positions {
+            true => vec![short.config.max_position_embeddings, config.hidden_size],
+            false => parameter.shape.clone(),
+        };
+        if view.shape != expected {
+            return Err(Error::TensorShape { name, expected, found: view.shape });
+        }
+        let values = long.get_mut(&parameter.name);
+        if positions {
+            let mut rows = vec![0.0; expected.iter().product()]; // (source's positions, C)
+            view.copy_to(&mut rows);
+            repeat(short, &rows, values, config);
+        } else {
+            view.copy_to(values);
+        }
+        used.insert(name);
+    }
+    let left_out = left_out(short, tensors, &used);
+    Ok((long, left_out))
+}
+
+/// Copies the rows of positions again and again.
+///
+/// - `old`: (source's positions, C), `new`: (positions, C), zero. Rows up to that of the padding stand for no token: they
+///   are kept where the source has them.
+fn repeat(short: &Short, old: &[f32], new: &mut [f32], config: &Config) {
+    let c = config.hidden_size;
+    let (before, first, tokens) = (config.pad_token_id + 1, short.first_position(), short.max_tokens());
+    if short.kind != Kind::Bert {
+        new[..before * c].copy_from_slice(&old[..before * c]);
+    }
+    for (i, row) in new[before * c..].chunks_exact_mut(c).enumerate() {
+        row.copy_from_slice(&old[(first + i % tokens) * c..][..c]);
+    }
+}
+
+/// What the source calls a parameter of the long model.
+fn source_name(short: &Short, name: &str) -> String {
+    if let Some(rest) = name.strip_prefix(LONG) {
+        let rest = match short.kind {
+            Kind::Longformer => rest.to_owned(),
+            Kind::Bert | Kind::Roberta => rest.replace("_global.", "."),
+        };
+        return format!("{}{rest}", short.prefix);
+    }
+    if short.kind != Kind::Bert {
+        return name.to_owned();
+    }
+    let pairs = [
+        ("lm_head.dense.", "cls.predictions.transform.dense."),
+        ("lm_head.layer_norm.", "cls.predictions.transform.LayerNorm."),
+        ("lm_head.bias", "cls.predictions.bias"),
+        // BERT's pooler is the dense layer of RoBERTa's classifier.
+        ("classifier.dense.", &format!("{}pooler.dense.", short.prefix)),
+        ("classifier.out_proj.", "classifier."),
+    ];
+    let pair = pairs.iter().find(|(long, _)| name.starts_with(long));
+    pair.map_or(name.to_owned(), |(long, own)| name.replacen(long, own, 1))
+}
+
+/// The modules that were not used, each once; buffers and second names of tied weights are none.
+fn left_out(short: &Short, tensors: &Tensors, used: &BTreeSet<String>) -> Vec<String> {
+    let tied = ["lm_head.decoder.weight", "lm_head.decoder.bias"];
+    let tied_of_bert = ["cls.predictions.decoder.weight", "cls.predictions.decoder.bias"];
+    let mut modules = BTreeSet::new();
+    for name in tensors.names() {
+        let current = name.replace("orm.gamma", "orm.weight").replace("orm.beta", "orm.bias");
+        let is_tied = short.task == Task::MaskedLm && tied.iter().chain(&tied_of_bert).any(|tied| *tied == name);
+        let is_buffer = ["position_ids", "token_type_ids"].iter().any(|buffer| name.ends_with(buffer));
+        if !used.contains(&current) && !is_tied && !is_buffer {
+            modules.insert(name.rsplit_once('.').map_or(name, |(module, _)| module).to_owned());
+        }
+    }
+    modules.into_iter().collect()
+}

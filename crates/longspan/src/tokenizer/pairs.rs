@@ -1,0 +1,137 @@
+//! The files of a tokenizer that gives transformers the pairs that Longformer asks for.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value, json};
+use tokenizers::models::ModelWrapper;
+use tokenizers::processors::roberta::RobertaProcessing;
+use tokenizers::processors::template::TemplateProcessing;
+use tokenizers::{AddedToken, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer as Inner};
+
+use super::load::{Opened, format_error, guarded};
+use crate::Result;
+
+/// A tokenizer as it is stored beside a Longformer.
+#[derive(Debug, Clone)]
+pub struct PairFiles {
+    /// `tokenizer.json`.
+    pub tokenizer_json: Vec<u8>,
+    /// `tokenizer_config.json`.
+    pub tokenizer_config_json: Vec<u8>,
+    /// Whether pairs had another form before.
+    pub pairs_changed: bool,
+}
+
+impl PairFiles {
+    /// Makes them from the files of any tokenizer that [`Tokenizer::load`](super::Tokenizer::load) takes.
+    ///
+    /// A pair is `<s> question </s></s> document </s>`, by the tokenizer's own names. With `token_types` the document and
+    /// the last separator have type 1, all before them type 0; without, all are 0. Nothing is cut off or padded unless the
+    /// caller asks for it, and then at `max_tokens`.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::load`](super::Tokenizer::load).
+    pub fn make(
+        read: impl Fn(&str) -> Result<Option<Cow<'static, [u8]>>>,
+        token_types: bool,
+        max_tokens: usize,
+    ) -> Result<Self> {
+        guarded(|| {
+            let mut opened = Opened::read(&read)?;
+            let file = opened.file;
+            let failed = |error: tokenizers::Error| format_error(file, error);
+            let pairs_changed = form_pairs(&mut opened, token_types).map_err(failed)?;
+            let config = match read("tokenizer_config.json")? {
+                Some(content) => {
+                    serde_json::from_slice(&content).map_err(|e| format_error("tokenizer_config.json", e))?
+                }
+                None => Map::new(),
+            };
+            let config = tokenizer_config(&opened, &config, token_types, max_tokens);
+            Ok(Self {
+                tokenizer_json: opened.inner.to_string(true).map_err(failed)?.into_bytes(),
+                tokenizer_config_json: (format!("{config:#}\n")).into_bytes(),
+                pairs_changed,
+            })
+        })
+    }
+}
+
+/// Gives pairs their form; `true` where transformers formed them in another way.
+fn form_pairs(opened: &mut Opened, token_types: bool) -> tokenizers::Result<bool> {
+    let Opened { inner, cls, sep, pad, mask, unk, .. } = opened;
+    inner.with_truncation(None)?;
+    inner.with_padding(None);
+    let known = inner.get_added_tokens_decoder();
+    let roles = [Some(&*cls), Some(&*sep), pad.as_ref(), mask.as_ref(), unk.as_ref()].into_iter().flatten();
+    let new = roles.filter(|(_, id)| !known.contains_key(id));
+    // A mask takes the space before it along, as RoBERTa was trained.
+    let new = new.map(|(name, _)| AddedToken::from(name.clone(), true).lstrip(name == "<mask>"));
+    let new: Vec<_> = new.collect();
+    inner.add_special_tokens(new)?;
+    if has_the_form(inner, (cls.1, sep.1), token_types) {
+        return Ok(false);
+    }
+    let post_processor: PostProcessorWrapper = match (inner.get_model(), inner.get_pre_tokenizer()) {
+        // It takes the space that such tokens begin with from their offsets.
+        (ModelWrapper::BPE(_), Some(PreTokenizerWrapper::ByteLevel(level))) if !token_types => {
+            let processing = RobertaProcessing::new(sep.clone(), cls.clone()).trim_offsets(true);
+            processing.add_prefix_space(level.add_prefix_space).into()
+        }
+        _ => {
+            let second = u32::from(token_types);
+            let (cls, sep) = (cls.clone(), sep.clone());
+            let piece = |name: &str, token_type: u32| format!("{name}:{token_type}");
+            let one = [piece(&cls.0, 0), piece("$A", 0), piece(&sep.0, 0)];
+            let two = [piece(&sep.0, 0), piece("$B", second), piece(&sep.0, second)];
+            let mut template = TemplateProcessing::builder();
+            template.try_single(one.to_vec())?.try_pair([one, two].concat())?;
+            template.special_tokens(vec![cls, sep]).build()?.into()
+        }
+    };
+    // Files of RoBERTa's vocabulary alone say nothing of pairs, and transformers forms them so.
+    let changed = token_types || inner.get_post_processor().is_some();
+    inner.with_post_processor(Some(post_processor));
+    Ok(changed)
+}
+
+/// Whether a pair of texts comes out in the form that is asked for.
+fn has_the_form(inner: &Inner, (cls, sep): (u32, u32), token_types: bool) -> bool {
+    let ids = |text: &str| inner.encode(text, false).map(|encoding| encoding.get_ids().to_vec());
+    let (Ok(first), Ok(second), Ok(pair)) = (ids("a b"), ids("c"), inner.encode(("a b", "c"), true)) else {
+        return false;
+    };
+    let expected = [&[cls][..], &first, &[sep, sep], &second, &[sep]].concat();
+    let type_of = |i: usize| u32::from(token_types && i >= first.len() + 3);
+    pair.get_ids() == expected && pair.get_type_ids().iter().enumerate().all(|(i, &found)| found == type_of(i))
+}
+
+/// What transformers reads beside `tokenizer.json`. The class is the one that takes that file as it is.
+fn tokenizer_config(opened: &Opened, source: &Map<String, Value>, token_types: bool, max_tokens: usize) -> Value {
+    let mut config = Map::new();
+    let mut set = |key: &str, value: Value| config.insert(key.into(), value);
+    set("tokenizer_class", json!("PreTrainedTokenizerFast"));
+    set("model_max_length", json!(max_tokens));
+    set("clean_up_tokenization_spaces", json!(false));
+    // Longspan obeys these even where tokenizer.json has its own word.
+    for key in ["do_lower_case", "strip_accents", "tokenize_chinese_chars", "add_prefix_space"] {
+        if let Some(value) = source.get(key).filter(|value| !value.is_null()) {
+            set(key, value.clone());
+        }
+    }
+    let (cls, sep) = (&opened.cls.0, &opened.sep.0);
+    if cls == "<s>" {
+        set("bos_token", json!(cls));
+        set("eos_token", json!(sep));
+    }
+    set("cls_token", json!(cls));
+    set("sep_token", json!(sep));
+    for (key, role) in [("pad_token", &opened.pad), ("mask_token", &opened.mask), ("unk_token", &opened.unk)] {
+        if let Some((name, _)) = role {
+            set(key, json!(name));
+        }
+    }
+    let inputs: &[&str] = if token_types { &["token_type_ids"] } else { &[] };
+    set("model_input_names", json!([&["input_ids"], inputs, &["attention_mask"]].concat()));
+    Value::Object(config)
+}

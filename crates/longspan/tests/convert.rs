@@ -1,0 +1,340 @@
+//! Conversion of short models: every tensor by the rule, the results of transformers, and what cannot be converted.
+//!
+//! The sources and the script that made them stand in `tests/golden/convert`; its head says what they hold.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use longspan::checkpoint::{Source, Tensors, write_safetensors};
+use longspan::convert::{Conversion, ConvertOptions, convert};
+use longspan::model::{Batch, Model, Precision, Sequence, Task};
+use longspan::tokenizer::Tokenizer;
+use safetensors::SafeTensors;
+
+/// A folder, what is made of it, and what has no place there.
+const SOURCES: [(&str, Task, &[&str]); 8] = [
+    ("bert", Task::Encoder, &["pooler.dense"]),
+    ("bert-qa", Task::QuestionAnswering, &[]),
+    ("bert-pretraining", Task::MaskedLm, &["bert.pooler.dense", "cls.seq_relationship"]),
+    ("bert-sequence", Task::SequenceClassification, &[]),
+    ("roberta-masked-lm", Task::MaskedLm, &[]),
+    ("roberta-sequence", Task::SequenceClassification, &[]),
+    ("roberta-token", Task::TokenClassification, &[]),
+    ("xlm-roberta-qa", Task::QuestionAnswering, &[]),
+];
+
+const MAX_TOKENS: usize = 50;
+/// Positions of the sources.
+const SHORT: usize = 18;
+/// Five tokens see one another.
+const WINDOWS: [usize; 2] = [8, 16];
+/// Largest difference that is allowed between f32 here and f32 in transformers.
+const TOLERANCE: f32 = 1e-5;
+
+type All = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/convert").join(name)
+}
+
+fn options() -> ConvertOptions {
+    ConvertOptions {
+        max_tokens: Some(MAX_TOKENS),
+        attention_window: Some(WINDOWS.to_vec()),
+        ..ConvertOptions::default()
+    }
+}
+
+/// All tensors of a folder.
+fn all(folder: &Path) -> All {
+    let tensors = Tensors::open(&Source::Folder(folder.into())).unwrap();
+    let read = |name: &str| {
+        let view = tensors.get(name).unwrap().unwrap();
+        let mut values = vec![0.0; view.shape.iter().product()];
+        view.copy_to(&mut values);
+        (name.to_string(), (view.shape, values))
+    };
+    tensors.names().map(read).collect()
+}
+
+/// The rule, written down a second time: what a tensor of the long model is made of.
+fn by_the_rule(name: &str, is_bert: bool, short: &All) -> Vec<f32> {
+    let bert_heads = [
+        ("lm_head.dense", "cls.predictions.transform.dense"),
+        ("lm_head.layer_norm", "cls.predictions.transform.LayerNorm"),
+        ("lm_head.bias", "cls.predictions.bias"),
+        ("classifier.dense", "bert.pooler.dense"),
+        ("classifier.out_proj", "classifier"),
+    ];
+    let mut own = name.to_string();
+    for (long, ours) in bert_heads.iter().filter(|_| is_bert) {
+        own = own.replace(long, ours);
+    }
+    let own = own.replace("_global", "");
+    let of = |prefix: &str| short.get(&own.replace("longformer.", prefix));
+    let (shape, values) = of("bert.").or(of("roberta.")).or(of("")).unwrap_or_else(|| panic!("no {own}"));
+    if !name.ends_with("position_embeddings.weight") {
+        return values.clone();
+    }
+    let c = shape[1];
+    let (before, first) = if is_bert { (vec![0.0; c], 0) } else { (values[..2 * c].to_vec(), 2) };
+    let rows = (0..MAX_TOKENS).flat_map(|i| &values[(first + i % SHORT) * c..][..c]);
+    before.iter().chain(rows).copied().collect()
+}
+
+fn check_tensors(name: &str, folder: &Path) {
+    let (short, long) = (all(&golden(name)), all(folder));
+    for (tensor, (shape, values)) in &long {
+        assert_eq!(shape.iter().product::<usize>(), values.len());
+        assert!(*values == by_the_rule(tensor, name.starts_with("bert"), &short), "{name}: {tensor}");
+    }
+    let globals = long.keys().filter(|tensor| tensor.contains("_global.")).count();
+    assert_eq!(globals, 2 * 6, "{name}");
+}
+
+/// Compares with what transformers computed with the short model.
+fn check_outputs(name: &str, folder: &Path, task: Task) {
+    let source = Source::Folder(folder.into());
+    let config = source.config().unwrap();
+    let model = Model::load(config, task, Precision::F32, &Tensors::open(&source).unwrap()).unwrap();
+    let bytes = fs::read(golden(name).join("golden.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let bits = |field: String| -> Option<Vec<u32>> {
+        let data = file.tensor(&field).ok()?.data().to_vec();
+        Some(data.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect())
+    };
+    for n in 0..3 {
+        let ids = bits(format!("{n}.input_ids")).unwrap();
+        let token_type_ids = bits(format!("{n}.token_type_ids")).unwrap();
+        for globals in [vec![], vec![0], (0..ids.len()).collect::<Vec<_>>()] {
+            let batch = Batch::of(Sequence { ids: &ids, token_type_ids: &token_type_ids, globals: &globals });
+            for (field, found) in [("hidden", model.hidden_states(&batch)), ("logits", model.logits(&batch).values)] {
+                let Some(expected) = bits(format!("{n}.{field}")) else {
+                    assert_eq!((field, task), ("logits", Task::Encoder));
+                    continue;
+                };
+                assert_eq!(found.len(), expected.len(), "{name} {n} {field}");
+                for (found, expected) in found.iter().zip(expected.into_iter().map(f32::from_bits)) {
+                    assert!((found - expected).abs() < TOLERANCE, "{name} {n} {field}: {found} for {expected}");
+                }
+            }
+        }
+    }
+}
+
+/// What a pair becomes, and its token types.
+fn check_pair(name: &str, folder: &Path) {
+    let read = |file: &str| Source::Folder(folder.into()).read(file);
+    let tokenizer = Tokenizer::load(read).unwrap();
+    let (cls, sep) = (tokenizer.cls_token_id, tokenizer.sep_token_id);
+    let ids = |text: &str| tokenizer.encode(text).unwrap().ids;
+    let (question, document) = ("a b ?", "b a c a b a b");
+    let (first, second) = (ids(question), ids(document));
+    let stored = tokenizers::Tokenizer::from_bytes(read("tokenizer.json").unwrap().unwrap()).unwrap();
+    let pair = stored.encode((question, document), true).unwrap();
+    assert_eq!(pair.get_ids(), [&[cls][..], &first, &[sep, sep], &second, &[sep]].concat(), "{name}");
+    let second_type = u32::from(name.starts_with("bert"));
+    let types = [vec![0; first.len() + 3], vec![second_type; second.len() + 1]].concat();
+    assert_eq!(pair.get_type_ids(), types, "{name}");
+    let single = stored.encode(question, true).unwrap();
+    assert_eq!(single.get_ids(), [&[cls][..], &first, &[sep]].concat(), "{name}");
+    let config: serde_json::Value = serde_json::from_slice(&read("tokenizer_config.json").unwrap().unwrap()).unwrap();
+    assert_eq!(config["model_max_length"], MAX_TOKENS, "{name}");
+}
+
+#[test]
+fn a_long_model_is_the_short_one_by_the_rule() {
+    for (name, task, left_out) in SOURCES {
+        let out = tempfile::tempdir().unwrap();
+        let made = convert(&Source::Folder(golden(name)), out.path(), &options()).unwrap();
+        let Conversion { config, proof, .. } = &made;
+        assert_eq!(
+            (made.task, made.left_out.as_slice(), made.source_max_tokens),
+            (task, to_owned(left_out).as_slice(), SHORT)
+        );
+        assert_eq!(*config, Source::Folder(out.path().into()).config().unwrap(), "{name}");
+        assert_eq!(config.architecture.as_deref(), Some(task.architecture()));
+        assert_eq!((config.attention_window.as_slice(), config.max_tokens()), (&WINDOWS[..], MAX_TOKENS), "{name}");
+        let labels = if name.ends_with("sequence") || name.ends_with("token") { 3 } else { 0 };
+        assert_eq!(config.labels.len(), labels, "{name}");
+        assert_eq!(proof.tokens, 5, "{name}");
+        assert!(proof.difference < 1e-5 && proof.logit_difference.is_none_or(|d| d < 1e-5), "{name}: {proof:?}");
+        assert_eq!(proof.logit_difference.is_none(), task == Task::Encoder, "{name}");
+        let mut files: Vec<_> = fs::read_dir(out.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        files.sort();
+        assert_eq!(files, ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"], "{name}");
+        check_tensors(name, out.path());
+        check_outputs(name, out.path(), task);
+        check_pair(name, out.path());
+    }
+}
+
+fn to_owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| name.to_string()).collect()
+}
+
+/// A copy of a folder whose files can be changed.
+fn copy(from: &Path) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+    }
+    folder
+}
+
+/// Writes the tensors of a folder again, under other names or with other values.
+fn rewrite(folder: &Path, change: impl Fn(&str, &mut Vec<f32>) -> String) {
+    let mut tensors = Vec::new();
+    for (name, (shape, mut values)) in all(folder) {
+        tensors.push((change(&name, &mut values), shape, values));
+    }
+    let tensors: Vec<_> =
+        tensors.iter().map(|(name, shape, values)| (name.as_str(), &shape[..], &values[..])).collect();
+    write_safetensors(&folder.join("model.safetensors"), &tensors, &[]).unwrap();
+}
+
+fn edit_config(folder: &Path, edit: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>)) {
+    let path = folder.join("config.json");
+    let mut config: serde_json::Map<_, _> = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    edit(&mut config);
+    fs::write(path, serde_json::to_vec(&config).unwrap()).unwrap();
+}
+
+#[test]
+fn old_names_and_old_configurations_are_known() {
+    let plain = tempfile::tempdir().unwrap();
+    convert(&Source::Folder(golden("bert-qa")), plain.path(), &options()).unwrap();
+    let old = copy(&golden("bert-qa"));
+    rewrite(old.path(), |name, _| {
+        let name = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta");
+        name.strip_prefix("bert.").unwrap_or(&name).to_string()
+    });
+    edit_config(old.path(), |config| {
+        config.remove("model_type");
+        config.insert("pad_token_id".into(), serde_json::Value::Null);
+    });
+    let out = tempfile::tempdir().unwrap();
+    let made = convert(&Source::Folder(old.path().into()), out.path(), &options()).unwrap();
+    assert_eq!((made.model_type.as_str(), made.left_out.len()), ("bert", 0));
+    for file in ["model.safetensors", "config.json"] {
+        assert!(fs::read(out.path().join(file)).unwrap() == fs::read(plain.path().join(file)).unwrap(), "{file}");
+    }
+}
+
+#[test]
+fn a_longformer_of_old_is_brought_up_to_date() {
+    let long = tempfile::tempdir().unwrap();
+    convert(&Source::Folder(golden("xlm-roberta-qa")), long.path(), &options()).unwrap();
+    // Global attention of its own, so that a mistake shows.
+    rewrite(long.path(), |name, values| {
+        if name.contains("_global.") {
+            values.iter_mut().enumerate().for_each(|(i, x)| *x += (i % 7) as f32 / 10.0);
+        }
+        name.to_string()
+    });
+    let old = copy(long.path());
+    rewrite(old.path(), |name, _| {
+        let name = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta");
+        name.replace("longformer.", "roberta.")
+    });
+    edit_config(old.path(), |config| {
+        config.insert("model_type".into(), "roberta".into());
+        config.insert("attention_window".into(), WINDOWS.map(|window| window / 2).to_vec().into());
+        config.insert("attention_mode".into(), "longformer".into());
+        config.insert("attention_dilation".into(), vec![1, 1].into());
+    });
+    let (out, longer) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let one_sided = ConvertOptions { one_sided_windows: true, ..ConvertOptions::default() };
+    let made = convert(&Source::Folder(old.path().into()), out.path(), &one_sided).unwrap();
+    assert_eq!((made.model_type.as_str(), made.proof.tokens), ("longformer", 5));
+    assert!(all(out.path()) == all(long.path()));
+    for file in ["config.json", "tokenizer.json"] {
+        assert!(fs::read(out.path().join(file)).unwrap() == fs::read(long.path().join(file)).unwrap(), "{file}");
+    }
+
+    let more = ConvertOptions { max_tokens: Some(120), ..one_sided };
+    let made = convert(&Source::Folder(old.path().into()), longer.path(), &more).unwrap();
+    assert_eq!((made.source_max_tokens, made.config.max_tokens()), (MAX_TOKENS, 120));
+    let rows = |folder: &Path| all(folder)["longformer.embeddings.position_embeddings.weight"].1.clone();
+    let (short, longer) = (rows(long.path()), rows(longer.path()));
+    let c = made.config.hidden_size;
+    for i in 0..120 {
+        assert_eq!(longer[(2 + i) * c..][..c], short[(2 + i % MAX_TOKENS) * c..][..c], "position {i}");
+    }
+}
+
+/// Changes a source, converts it, and looks at the error; nothing may be kept.
+#[track_caller]
+fn fails(name: &str, change: impl FnOnce(&Path), options: &ConvertOptions, said: &str) {
+    let source = copy(&golden(name));
+    change(source.path());
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let error = convert(&Source::Folder(source.path().into()), &out, options).unwrap_err().to_string();
+    assert!(error.contains(said), "`{said}` is not in `{error}`");
+    assert!(!out.exists());
+}
+
+#[test]
+fn what_cannot_be_converted_is_named() {
+    let set = |key: &'static str, value: serde_json::Value| {
+        move |folder: &Path| edit_config(folder, |config| drop(config.insert(key.into(), value)))
+    };
+    let check = |key, value, said: &str| fails("bert", set(key, value), &options(), said);
+    check("model_type", "distilbert".into(), "model_type `distilbert`: `bert`, `roberta`,");
+    check("hidden_act", "relu".into(), "hidden_act `relu`");
+    check("position_embedding_type", "relative_key".into(), "position_embedding_type `relative_key`");
+    check("is_decoder", true.into(), "is_decoder true");
+    check("intermediate_size", 25.into(), "expected shape [25, 16], file has [24, 16]");
+    check("num_hidden_layers", 3.into(), "attention_window has 2 numbers, the model has 3 layers");
+    let windows_of_one = ConvertOptions { attention_window: Some(vec![8]), ..options() };
+    let fewer = set("num_hidden_layers", 1.into());
+    fails("bert", fewer, &windows_of_one, "num_hidden_layers 1: the weights have more");
+    check("vocab_size", 14.into(), "vocab_size 14: the tokenizer has 15 tokens");
+    check("max_position_embeddings", 17.into(), "expected shape [17, 16], file has [18, 16]");
+
+    let nothing = |_: &Path| {};
+    let windows = |windows: &[usize]| ConvertOptions { attention_window: Some(windows.to_vec()), ..options() };
+    fails("bert", nothing, &windows(&[7]), "attention_window 7: expected an even, positive number");
+    fails("bert", nothing, &windows(&[8, 0]), "attention_window 0: expected an even, positive number");
+    fails("bert", nothing, &windows(&[8, 8, 8]), "attention_window has 3 numbers, the model has 2 layers");
+    let tokens = |tokens| ConvertOptions { max_tokens: Some(tokens), ..options() };
+    fails("bert", nothing, &tokens(0), "max_tokens 0: expected 1 to 1048576");
+    fails("bert", nothing, &tokens(1 << 21), "max_tokens 2097152: expected 1 to 1048576");
+    let one_sided = ConvertOptions { one_sided_windows: true, ..options() };
+    fails("bert", nothing, &one_sided, "one_sided_windows: the model is a `bert` and has no windows");
+    let take = |file: &'static str| move |folder: &Path| fs::remove_file(folder.join(file)).unwrap();
+    fails("bert-qa", take("vocab.txt"), &options(), "no tokenizer");
+    fails("bert-qa", take("model.safetensors"), &options(), "no weights");
+    fails("bert-qa", take("config.json"), &options(), "no `config.json`");
+}
+
+#[test]
+fn a_longformer_keeps_what_it_has() {
+    let long = tempfile::tempdir().unwrap();
+    convert(&Source::Folder(golden("bert-qa")), long.path(), &options()).unwrap();
+    let check = |options: &ConvertOptions, said: &str| {
+        let out = tempfile::tempdir().unwrap();
+        let error = convert(&Source::Folder(long.path().into()), out.path(), options).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    };
+    check(&options(), "attention_window cannot be chosen: the model is a Longformer with windows [8, 16]");
+    let fewer = ConvertOptions { max_tokens: Some(49), ..ConvertOptions::default() };
+    check(&fewer, "max_tokens 49: the model has positions for 50 tokens already");
+}
+
+/// Weights with what is no number, which rounding cannot explain.
+#[test]
+fn a_model_that_differs_is_not_kept() {
+    let spoil = |folder: &Path| {
+        rewrite(folder, |name, values| {
+            if name == "qa_outputs.bias" {
+                values[0] = f32::NAN;
+            }
+            name.to_string()
+        });
+    };
+    fails("bert-qa", spoil, &options(), "the converted model differs from its source by inf");
+}

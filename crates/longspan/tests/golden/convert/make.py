@@ -1,0 +1,166 @@
+"""Makes small random models of up to 18 tokens, and what transformers computes with them.
+
+    python make.py              writes the folders beside this file (needs torch, transformers and tokenizers)
+    python make.py --check DIR  compares what `longspan convert` made of them, in folders of the same names in DIR, in
+                                transformers: logits, pairs, and that every class loads it
+
+Each folder is a checkpoint with a tokenizer, and golden.safetensors beside it with tensors N.FIELD, one N for each input:
+
+    input_ids       I32 (T)
+    token_type_ids  I32 (T)
+    hidden          F32 (T, C)  the last hidden states
+    logits          F32         of the head; left out where there is none. Start and end logits stand side by side: (T, 2)
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+HERE = Path(__file__).parent
+SEED = 5
+SIZES = dict(hidden_size=16, num_attention_heads=2, num_hidden_layers=2, intermediate_size=24)
+BERT = dict(vocab_size=16, type_vocab_size=2, pad_token_id=0, max_position_embeddings=18, layer_norm_eps=1e-12)
+ROBERTA = dict(vocab_size=16, type_vocab_size=1, pad_token_id=1, max_position_embeddings=20, layer_norm_eps=1e-5)
+LABELS = dict(id2label={0: "no", 1: "yes", 2: "perhaps"}, label2id={"no": 0, "yes": 1, "perhaps": 2})
+
+# Folder: class, config, what else the config says, the kind of tokenizer.
+SOURCES = {
+    "bert": ("BertModel", "BertConfig", BERT, {}, "bert-json"),
+    "bert-qa": ("BertForQuestionAnswering", "BertConfig", BERT, {}, "bert-vocab"),
+    "bert-pretraining": ("BertForPreTraining", "BertConfig", BERT, {}, "bert-json"),
+    "bert-sequence": ("BertForSequenceClassification", "BertConfig", BERT, LABELS, "bert-vocab"),
+    "roberta-masked-lm": ("RobertaForMaskedLM", "RobertaConfig", ROBERTA, {}, "roberta-vocab"),
+    "roberta-sequence": ("RobertaForSequenceClassification", "RobertaConfig", ROBERTA, LABELS, "roberta-json"),
+    "roberta-token": ("RobertaForTokenClassification", "RobertaConfig", ROBERTA, LABELS, "roberta-json"),
+    "xlm-roberta-qa": ("XLMRobertaForQuestionAnswering", "XLMRobertaConfig", ROBERTA, {}, "unigram"),
+}
+LENGTHS = [1, 2, 5]
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "c", "##a", "##b", "what", "is", "bread", "?", "."]
+LETTERS = ["<s>", "<pad>", "</s>", "<unk>", "a", "b", "c", "Ġ", "Ġa", "Ġb", "ab", "?", ".", "d", "e", "<mask>"]
+PIECES = ["<s>", "<pad>", "</s>", "<unk>", "▁", "▁a", "▁b", "▁c", "a", "b", "c", "?", ".", "▁is", "bread", "<mask>"]
+MERGES = ["Ġ a", "Ġ b", "a b"]
+
+
+def write_tokenizer(folder, kind):
+    if kind == "bert-vocab":
+        (folder / "vocab.txt").write_text("\n".join(WORDS) + "\n")
+        return
+    if kind == "roberta-vocab":
+        (folder / "vocab.json").write_text(json.dumps({word: i for i, word in enumerate(LETTERS)}))
+        (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(MERGES) + "\n")
+        return
+    if kind == "bert-json":
+        # As MiniLM has it: one separator between, truncation and padding stored.
+        tokenizer = Tokenizer(models.WordPiece({word: i for i, word in enumerate(WORDS)}, unk_token="[UNK]"))
+        tokenizer.normalizer = normalizers.BertNormalizer()
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        tokenizer.add_special_tokens(WORDS[:5])
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+        )
+        tokenizer.enable_truncation(8)
+        tokenizer.enable_padding(length=8)
+        config = dict(tokenizer_class="BertTokenizer", do_lower_case=True, model_max_length=18, unk_token="[UNK]")
+        config |= dict(cls_token="[CLS]", sep_token="[SEP]", pad_token="[PAD]", mask_token="[MASK]")
+    elif kind == "roberta-json":
+        merges = [tuple(merge.split()) for merge in MERGES]
+        tokenizer = Tokenizer(models.BPE({word: i for i, word in enumerate(LETTERS)}, merges))
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.add_special_tokens(["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
+        tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
+        config = dict(tokenizer_class="RobertaTokenizer", model_max_length=18)
+    else:
+        tokenizer = Tokenizer(models.Unigram([(piece, -float(i)) for i, piece in enumerate(PIECES)], unk_id=3))
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+        tokenizer.add_special_tokens(["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+        )
+        config = dict(tokenizer_class="XLMRobertaTokenizer", model_max_length=18)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=1) + "\n")
+
+
+def outputs(model, ids, types, **more):
+    inputs = {"input_ids": ids[None], "token_type_ids": types[None]} | more
+    with torch.no_grad():
+        out = model(**inputs, output_hidden_states=True)
+    found = {"hidden": out.hidden_states[-1][0].contiguous()}
+    if "start_logits" in out:
+        found["logits"] = torch.stack([out.start_logits[0], out.end_logits[0]], dim=-1)
+    elif "prediction_logits" in out:
+        found["logits"] = out.prediction_logits[0].contiguous()
+    elif "logits" in out:
+        found["logits"] = out.logits[0].contiguous()
+    return found
+
+
+def make(name):
+    architecture, config_class, sizes, more, tokenizer = SOURCES[name]
+    folder = HERE / name
+    folder.mkdir(exist_ok=True)
+    generator = torch.Generator().manual_seed(SEED)
+    config = getattr(transformers, config_class)(**SIZES, **sizes, **more)
+    model = getattr(transformers, architecture)(config).eval()
+    for parameter in model.parameters():
+        parameter.data = torch.randn(parameter.shape, generator=generator) * (0.3 if parameter.dim() > 1 else 0.5)
+    model.tie_weights()
+    model.save_pretrained(folder)
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    write_tokenizer(folder, tokenizer)
+    golden = {}
+    for n, tokens in enumerate(LENGTHS):
+        ids = torch.randint(2, sizes["vocab_size"], (tokens,), generator=generator)
+        types = torch.randint(0, sizes["type_vocab_size"], (tokens,), generator=generator)
+        golden |= {f"{n}.input_ids": ids.int(), f"{n}.token_type_ids": types.int()}
+        golden |= {f"{n}.{field}": value for field, value in outputs(model, ids, types).items()}
+    made_with = f"torch {torch.__version__}, transformers {transformers.__version__}, seed {SEED}"
+    save_file(golden, folder / "golden.safetensors", metadata={"made_with": made_with})
+    print(name, sum(file.stat().st_size for file in folder.iterdir()), "bytes")
+
+
+def check(name, folder):
+    golden = load_file(HERE / name / "golden.safetensors")
+    config = transformers.AutoConfig.from_pretrained(folder)
+    (architecture,) = config.architectures
+    model, loaded = getattr(transformers, architecture).from_pretrained(folder, output_loading_info=True)
+    assert not loaded["missing_keys"] or architecture == "LongformerModel", loaded
+    assert not loaded["unexpected_keys"] and not loaded["mismatched_keys"], loaded
+    largest = 0.0
+    for n, tokens in enumerate(LENGTHS):
+        ids, types = (golden[f"{n}.{field}"].long() for field in ("input_ids", "token_type_ids"))
+        for chosen in ([], [0], list(range(tokens))):
+            mask = torch.zeros(1, tokens, dtype=torch.long)
+            mask[0, chosen] = 1
+            for field, found in outputs(model.eval(), ids, types, global_attention_mask=mask).items():
+                expected = golden[f"{n}.{field}"]
+                largest = max(largest, (found[: len(expected)] - expected).abs().max().item())
+    assert largest < 1e-5, largest
+    transformers.AutoModelForQuestionAnswering.from_pretrained(folder)
+    transformers.AutoModelForMaskedLM.from_pretrained(folder)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    assert tokenizer.is_fast and tokenizer.model_max_length == config.max_position_embeddings - config.pad_token_id - 1
+    pair = tokenizer("a b", "c ?")
+    cls, sep = config.bos_token_id, config.sep_token_id
+    a, b = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("a b", "c ?"))
+    assert pair["input_ids"] == [cls, *a, sep, sep, *b, sep], pair
+    if config.type_vocab_size > 1:
+        assert pair["token_type_ids"] == [0] * (len(a) + 3) + [1] * (len(b) + 1), pair
+    else:
+        assert "token_type_ids" not in pair
+    print(f"{name}: {architecture}, {type(tokenizer).__name__}, largest difference {largest:.1e}, {pair['input_ids']}")
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--check", type=Path)
+    chosen = arguments.parse_args().check
+    for name in SOURCES:
+        make(name) if chosen is None else check(name, chosen / name)
