@@ -19,14 +19,15 @@
 //! The modules stand in floors, and each imports only from the floors below it:
 //!
 //! ```text
-//!  4  evaluate
+//!  4  train  →  evaluate          convert
 //!  3  reader (windows, spans, abstention)      squad
 //!  2  model (parameters, layers: Batch → Logits)
 //!  1  tokenizer       checkpoint  ←  hub
-//!  0  error           config           tensor          random
+//!  0  error           config           tensor          random          ahead
 //! ```
 //!
-//! On one floor, `hub` alone imports a neighbour: which files make up a checkpoint is said once, in `checkpoint`.
+//! On one floor, `hub` imports `checkpoint`, where it is said once which files make one up, and `train` imports `evaluate`,
+//! which chooses the best weights.
 //!
 //! Offsets are bytes of the UTF-8 text. Nothing here needs an async runtime, a terminal or a network, the hub alone
 //! excepted; work runs on the current `rayon` pool.
@@ -34,6 +35,7 @@
 
 #![deny(unsafe_code)]
 
+mod ahead;
 pub mod config;
 pub mod error;
 pub mod random;
@@ -48,7 +50,9 @@ pub mod model;
 pub mod reader;
 pub mod squad;
 
+pub mod convert;
 pub mod evaluate;
+pub mod train;
 
 pub use error::{Error, Result};
 pub use model::{Precision, best_precision};

@@ -1,9 +1,7 @@
 //! All questions of a dataset, through the model: documents are tokenized on the side while it works.
 
-use std::sync::mpsc::sync_channel;
-use std::thread;
-
 use super::{Asked, Outcome};
+use crate::ahead::ahead;
 use crate::reader::{Answer, Document, ReadOptions, Reader};
 use crate::{Error, Result};
 
@@ -37,16 +35,9 @@ pub fn ask<'a, E>(
     options: &ReadOptions,
     take: &mut dyn FnMut(Asked<'a>, Result<Outcome>, Done) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
-    thread::scope(|scope| {
-        let (sender, documents) = sync_channel(DOCUMENTS_AHEAD);
-        scope.spawn(move || {
-            for own in questions.chunk_by(|a, b| std::ptr::eq(a.paragraph, b.paragraph)) {
-                let document = reader.document(&own[0].paragraph.context);
-                if sender.send((own, document)).is_err() {
-                    return; // the asking was broken off
-                }
-            }
-        });
+    let documents = questions.chunk_by(|a, b| std::ptr::eq(a.paragraph, b.paragraph));
+    let documents = documents.map(|own| (own, reader.document(&own[0].paragraph.context)));
+    ahead(documents, DOCUMENTS_AHEAD, |documents| {
         let mut group = Group { reader, options, documents: Vec::new(), tokens: 0, done: Done::default() };
         for (own, document) in documents {
             match document {

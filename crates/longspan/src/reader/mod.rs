@@ -3,11 +3,13 @@
 //! ```text
 //! settings     longspan.json: what a checkpoint says about how it is to be asked
 //! options      what the caller says, made into a plan for one question
+//! input        what the model reads of a question and a window
 //! reading      one question and one document under way
 //! windows      how a long document is cut
 //! spans        from the logits of all windows to spans under one normalisation
 //! ```
 
+mod input;
 mod options;
 mod reading;
 mod settings;
@@ -16,15 +18,17 @@ mod windows;
 
 use std::path::Path;
 
+pub(crate) use input::Input;
+pub(crate) use options::Plan;
 pub use options::{GlobalAttention, ReadOptions, SpanList};
 pub use settings::{Calibration, Logistic, Settings};
+pub(crate) use windows::windows;
 
 use crate::checkpoint::{Source, Tensors};
 use crate::hub::{self, Repository};
 use crate::model::{Batch, Model, Precision, Task, best_precision};
 use crate::tokenizer::{ByteSpan, Tokenizer, Tokens};
 use crate::{Error, Result};
-use options::Plan;
 use reading::Reading;
 
 /// A model with its tokenizer and settings, ready to be asked from any thread.
@@ -144,6 +148,11 @@ impl Reader {
         }
         let model = Model::load(config, Task::QuestionAnswering, precision, &Tensors::open(source)?)?;
         Ok(Self { tokenizer, model, settings })
+    }
+
+    /// A reader of a model that is there already, with the tokenizer and the settings that belong to it.
+    pub fn from_parts(tokenizer: Tokenizer, model: Model, settings: Settings) -> Self {
+        Self { tokenizer, model, settings }
     }
 
     /// The model.

@@ -53,7 +53,7 @@ impl Default for SpanList {
 
 /// What is settled once question, options, settings and model are known.
 #[derive(Debug, Clone)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// Separators between question and document.
     pub separators: usize,
     /// Tokens of the document in a window, at most.
@@ -133,7 +133,7 @@ fn check_list(global_attention: &GlobalAttention, max_tokens: usize) -> Result<(
 
 impl GlobalAttention {
     /// The global positions of an input of `tokens`, of which `first_segment` stand before the first separator.
-    pub(super) fn positions(&self, first_segment: usize, tokens: usize) -> Vec<usize> {
+    pub(crate) fn positions(&self, first_segment: usize, tokens: usize) -> Vec<usize> {
         match self {
             GlobalAttention::Question => (0..first_segment).collect(),
             GlobalAttention::First => vec![0],

@@ -1,5 +1,6 @@
 //! One question and one document under way: from its windows' inputs to its answer.
 
+use super::input::Input;
 use super::options::Plan;
 use super::spans::{Evidence, TokenSpan};
 use super::windows::{Window, windows};
@@ -36,18 +37,10 @@ impl<'a> Reading<'a> {
         1 + self.question.len() + self.plan.separators
     }
 
-    /// Adds the input of window `w`, `<s> question </s></s> document </s>`, to a batch.
-    ///
-    /// Token types are those of BERT's pairs, 0 through the last separator before the document and 1 after it; models
-    /// with one type do not look at them.
+    /// Adds the input of window `w` to a batch.
     pub fn push_input(&self, tokenizer: &Tokenizer, w: usize, batch: &mut Batch) {
-        let mut ids = vec![tokenizer.cls_token_id];
-        ids.extend(&self.question);
-        ids.resize(self.before(), tokenizer.sep_token_id);
-        ids.extend(&self.document.tokens.ids[self.windows[w].tokens.clone()]);
-        ids.push(tokenizer.sep_token_id);
-        let mut token_type_ids = vec![0; self.before()];
-        token_type_ids.resize(ids.len(), 1);
+        let document = &self.document.tokens.ids[self.windows[w].tokens.clone()];
+        let Input { ids, token_type_ids, .. } = Input::new(tokenizer, self.plan.separators, &self.question, document);
         let globals = self.global_attention.positions(1 + self.question.len(), ids.len());
         batch.push(Sequence { ids: &ids, token_type_ids: &token_type_ids, globals: &globals });
     }

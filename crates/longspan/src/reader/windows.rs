@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// A part of the document that goes through the model at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Window {
+pub(crate) struct Window {
     /// Tokens of the document in this window.
     pub tokens: Range<usize>,
     /// Those of `tokens` at which an answer may start here: this window gives them the largest context.
@@ -19,7 +19,7 @@ pub(super) struct Window {
 ///
 /// # Panics
 /// Unless `doc_stride < room` and the document has a token.
-pub(super) fn windows(tokens: usize, room: usize, doc_stride: usize) -> Vec<Window> {
+pub(crate) fn windows(tokens: usize, room: usize, doc_stride: usize) -> Vec<Window> {
     assert!(doc_stride < room && tokens > 0, "{tokens} tokens, room for {room}, {doc_stride} shared");
     let step = room - doc_stride;
     let count = 1 + tokens.saturating_sub(room).div_ceil(step);

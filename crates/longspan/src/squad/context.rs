@@ -7,7 +7,7 @@ use crate::tokenizer::ByteSpan;
 use crate::{Result, random};
 
 /// Between two paragraphs.
-const BREAK: &str = "\n\n";
+pub(crate) const BREAK: &str = "\n\n";
 
 /// See [`Dataset::among_neighbours`].
 pub(super) fn among_neighbours(
@@ -34,7 +34,7 @@ pub(super) fn among_neighbours(
 
 /// A run of paragraphs around `p` of at most `tokens`, or `p` alone where it is longer itself. Of what is added, about
 /// `share_before` stands before `p`, as far as the article has it.
-fn neighbours(lengths: &[usize], p: usize, tokens: usize, share_before: f64) -> Range<usize> {
+pub(crate) fn neighbours(lengths: &[usize], p: usize, tokens: usize, share_before: f64) -> Range<usize> {
     let mut run = p..p + 1;
     let mut length = lengths[p];
     let before_wanted = tokens.saturating_sub(length) as f64 * share_before;
@@ -59,17 +59,23 @@ fn neighbours(lengths: &[usize], p: usize, tokens: usize, share_before: f64) -> 
     }
 }
 
+/// The text of the paragraphs of `run`, and at which of its bytes paragraph `p` starts.
+pub(crate) fn joined_text(paragraphs: &[Paragraph], p: usize, run: Range<usize>) -> (String, usize) {
+    let texts: Vec<&str> = paragraphs[run.clone()].iter().map(|paragraph| paragraph.context.as_str()).collect();
+    let start = texts[..p - run.start].iter().map(|text| text.len() + BREAK.len()).sum();
+    (texts.join(BREAK), start)
+}
+
 /// The paragraphs of `run` as one, with the questions of `p`.
 fn joined(paragraphs: &[Paragraph], p: usize, run: Range<usize>) -> Paragraph {
-    let texts: Vec<&str> = paragraphs[run.clone()].iter().map(|paragraph| paragraph.context.as_str()).collect();
-    let shift: usize = texts[..p - run.start].iter().map(|text| text.len() + BREAK.len()).sum();
+    let (context, shift) = joined_text(paragraphs, p, run);
     let gold = |Gold { text, bytes }: &Gold| Gold {
         text: text.clone(),
         bytes: ByteSpan { start: bytes.start + shift, end: bytes.end + shift },
     };
     let question =
         |question: &Question| Question { answers: question.answers.iter().map(gold).collect(), ..question.clone() };
-    Paragraph { context: texts.join(BREAK), questions: paragraphs[p].questions.iter().map(question).collect() }
+    Paragraph { context, questions: paragraphs[p].questions.iter().map(question).collect() }
 }
 
 #[cfg(test)]

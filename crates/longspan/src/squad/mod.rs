@@ -19,6 +19,8 @@ pub mod ranking;
 mod read;
 mod write;
 
+pub(crate) use context::{BREAK, joined_text, neighbours};
+
 use crate::tokenizer::ByteSpan;
 use crate::{Result, random};
 

@@ -1,0 +1,333 @@
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Every letter and digit is a token, so tokens tell their text.
+static TOKENIZER: LazyLock<Tokenizer> = LazyLock::new(|| {
+    let mut vocab: Vec<String> = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(str::to_owned).into();
+    vocab.extend(characters().map(|c| c.to_string()));
+    vocab.extend(characters().map(|c| format!("##{c}")));
+    let vocab = vocab.join("\n").into_bytes();
+    Tokenizer::load(|name| Ok((name == "vocab.txt").then(|| Cow::Owned(vocab.clone())))).unwrap()
+});
+
+fn characters() -> impl Iterator<Item = char> {
+    ('a'..='z').chain('0'..='9')
+}
+
+fn text_of(ids: &[u32]) -> String {
+    ids.iter().map(|&id| characters().nth((id as usize - 5) % 36).unwrap()).collect()
+}
+
+fn without_spaces(text: &str) -> String {
+    text.split_whitespace().collect()
+}
+
+fn config(positions: usize) -> Config {
+    let json = format!(
+        r#"{{"model_type": "longformer", "vocab_size": 100, "hidden_size": 8, "num_hidden_layers": 1,
+        "num_attention_heads": 1, "intermediate_size": 8, "max_position_embeddings": {}, "pad_token_id": 0,
+        "attention_window": 8}}"#,
+        positions + 1
+    );
+    Config::from_json(json.as_bytes()).unwrap()
+}
+
+/// Articles whose paragraphs have these numbers of words, each with a question that it answers twice and one that it
+/// does not.
+fn dataset(articles: &[Vec<usize>]) -> Dataset {
+    let paragraph = |a: usize, p: usize, words: usize| {
+        let words: Vec<String> = (0..words).map(|w| format!("a{a}p{p}w{w}")).collect();
+        let context = words.join(" ");
+        let gold = |w: usize, count: usize| {
+            let start = words[..w].iter().map(|word| word.len() + 1).sum();
+            let text = words[w..(w + count).min(words.len())].join(" ");
+            squad::Gold { bytes: ByteSpan { start, end: start + text.len() }, text }
+        };
+        let middle = gold(words.len() / 2, 2);
+        let answers = vec![middle.clone(), gold(0, 1), middle];
+        let question =
+            |id: String, answers| squad::Question { id, question: "q?".into(), answers, is_impossible: false };
+        let questions = vec![question(format!("{a}/{p}/yes"), answers), question(format!("{a}/{p}/no"), Vec::new())];
+        squad::Paragraph { context, questions }
+    };
+    let article = |(a, lengths): (usize, &Vec<usize>)| squad::Article {
+        title: String::new(),
+        paragraphs: lengths.iter().enumerate().map(|(p, &words)| paragraph(a, p, words)).collect(),
+    };
+    Dataset { articles: articles.iter().enumerate().map(article).collect() }
+}
+
+fn examples<'a>(dataset: &'a Dataset, positions: usize, settings: &DataSettings, seed: u64) -> Result<Examples<'a>> {
+    Examples::new(dataset, &TOKENIZER, &config(positions), 2, settings, seed)
+}
+
+/// What an input must be, made the slow way.
+fn check_example(examples: &Examples<'_>, place: &Place, dataset: &Dataset) {
+    let (paragraphs, p, question) = {
+        let id = examples.id(place);
+        let [a, p] = [0, 1].map(|part| id.split('/').nth(part).unwrap().parse::<usize>().unwrap());
+        let questions = &dataset.articles[a].paragraphs[p].questions;
+        (&dataset.articles[a].paragraphs, p, questions.iter().find(|question| question.id == id).unwrap())
+    };
+    let Example { ids, token_type_ids, globals, shift: (from, shift), answers } = examples.example(place).unwrap();
+    assert_eq!((ids.len(), from), (place.tokens as usize, 5)); // [CLS] q ? [SEP][SEP] has 5, `?` being unknown
+    assert_eq!(ids[0], TOKENIZER.cls_token_id);
+    assert_eq!([ids[3], ids[4], ids[ids.len() - 1]], [TOKENIZER.sep_token_id; 3]);
+    assert_eq!(globals, [0, 1, 2]);
+    assert_eq!(token_type_ids.iter().filter(|&&of| of == 0).count(), 5);
+    assert!(ids.len() + shift <= examples.positions && shift <= place.shift as usize);
+
+    let document = &ids[5..ids.len() - 1];
+    let own = &paragraphs[p].context;
+    match place.form {
+        Form::Among { first, end } => {
+            let (first, end) = (first as usize, end as usize);
+            assert!((first..end).contains(&p) && end - first > 1);
+            let texts: Vec<_> = paragraphs[first..end].iter().map(|paragraph| paragraph.context.as_str()).collect();
+            assert_eq!(document, TOKENIZER.encode(&texts.join("\n\n")).unwrap().ids);
+        }
+        Form::Window(w) => {
+            let tokens = TOKENIZER.encode(own).unwrap();
+            let room = examples.settings.max_tokens - 6;
+            let windows = windows(tokens.ids.len(), room, 8.min(room / 4));
+            assert_eq!(document, &tokens.ids[windows[w as usize].tokens.clone()]);
+        }
+    }
+    let found: Vec<String> = answers.iter().map(|&(first, last)| text_of(&ids[first..=last])).collect();
+    let golds: BTreeSet<String> = question.answers.iter().map(|gold| without_spaces(&gold.text)).collect();
+    // No word comes twice, so an answer lies in the input where its text does.
+    let text = text_of(document);
+    let inside: BTreeSet<String> = golds.into_iter().filter(|gold| text.contains(gold)).collect();
+    assert_eq!(found.len(), inside.len());
+    assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), inside);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_input_is_there_once_and_teaches_the_answers_that_it_has(
+        articles in prop::collection::vec(prop::collection::vec(1..30usize, 1..6), 1..4),
+        max_tokens in 24..200usize, long_share in 0..3usize, seed in 0..9u64,
+    ) {
+        let dataset = dataset(&articles);
+        let settings = DataSettings {
+            max_tokens, long_share: long_share as f64 / 2.0, context_tokens: 50..=250, random_positions: 0.5,
+            ..DataSettings::default()
+        };
+        let examples = examples(&dataset, 210, &settings, seed).unwrap();
+        for epoch in 0..2 {
+            let places = examples.places(epoch);
+            let mut seen = BTreeSet::new();
+            for place in &places {
+                check_example(&examples, place, &dataset);
+                let Form::Window(w) = place.form else {
+                    prop_assert!(long_share > 0);
+                    prop_assert!(seen.insert((place.question, usize::MAX)));
+                    continue;
+                };
+                prop_assert!(seen.insert((place.question, w as usize)));
+            }
+            for (q, question) in examples.questions.iter().enumerate() {
+                let own: Vec<usize> = seen.iter().filter(|(of, _)| *of as usize == q).map(|(_, w)| *w).collect();
+                let windows = examples.windows(question).len();
+                prop_assert!(own == [usize::MAX] && windows == 1 || own == (0..windows).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn steps_and_passes_hold_what_they_may(
+        lengths in prop::collection::vec(1..30usize, 1..20), batch_tokens in 1..2000usize, pass_tokens in 1..600usize,
+    ) {
+        let dataset = dataset(&[lengths]);
+        let settings = DataSettings { max_tokens: 100, ..DataSettings::default() };
+        let examples = examples(&dataset, 100, &settings, 1).unwrap();
+        let steps = examples.epoch(3, batch_tokens, pass_tokens);
+        let places: Vec<Place> = steps.iter().flat_map(|step| step.passes.concat()).collect();
+        prop_assert_eq!(&places, &examples.places(3));
+        let tokens = |places: &[Place]| places.iter().map(|place| place.tokens as usize).sum::<usize>();
+        let inputs: Vec<Vec<Place>> = steps.iter().map(|step| step.passes.concat()).collect();
+        prop_assert!(inputs.iter().all(|step| tokens(step) <= batch_tokens || step.len() == 1));
+        prop_assert!(inputs.windows(2).all(|pair| tokens(&pair[0]) + tokens(&pair[1][..1]) > batch_tokens));
+        for step in &steps {
+            prop_assert!(step.passes.iter().all(|pass| tokens(pass) <= pass_tokens || pass.len() == 1));
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_and_each_epoch_another_order() {
+    let dataset = dataset(&vec![(1..20).collect(); 5]);
+    let settings =
+        DataSettings { long_share: 0.5, context_tokens: 100..=300, random_positions: 0.5, ..DataSettings::default() };
+    let plan = |seed, epoch| examples(&dataset, 4096, &settings, seed).unwrap().epoch(epoch, 1000, 500);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    assert_eq!(plan(1, 0), pool.install(|| plan(1, 0)));
+    assert_ne!(plan(1, 0), plan(1, 1));
+    assert_ne!(plan(1, 0), plan(2, 0));
+}
+
+#[test]
+fn a_batch_has_the_inputs_of_its_places() {
+    let dataset = dataset(&[vec![3, 9, 27]]);
+    let settings = DataSettings { max_tokens: 64, random_positions: 0.5, ..DataSettings::default() };
+    let examples = examples(&dataset, 128, &settings, 1).unwrap();
+    for step in examples.epoch(0, 400, 200) {
+        for pass in step.passes {
+            let (batch, answers) = examples.batch(&pass).unwrap();
+            assert_eq!((batch.sequences(), answers.len()), (pass.len(), pass.len()));
+            for (s, place) in pass.iter().enumerate() {
+                let example = examples.example(place).unwrap();
+                assert_eq!(batch.ids[batch.range(s)], example.ids);
+                assert_eq!((batch.globals(s), &answers[s]), (&example.globals[..], &example.answers));
+                let positions: Vec<usize> = batch.positions(s, 0).collect();
+                let (from, shift) = example.shift;
+                assert_eq!([positions[0], positions[from]], [1, 1 + from + shift]);
+                assert!(*positions.last().unwrap() <= 128);
+            }
+        }
+    }
+}
+
+/// Articles of paragraphs of 5 to 34 words, and one of a long paragraph.
+fn large() -> Dataset {
+    let lengths = |a: usize| (0..40).map(|p| 5 + random::number(a as u64, &[p]) as usize % 30).collect();
+    let mut articles: Vec<Vec<usize>> = (0..40).map(lengths).collect();
+    articles.push(vec![2000]);
+    dataset(&articles)
+}
+
+#[test]
+fn long_inputs_have_their_share_of_the_tokens() {
+    let dataset = large();
+    for (long_share, negative_windows) in [(0.0, 1.0), (0.1, 0.2), (0.3, 1.0), (0.6, 0.0), (1.0, 1.0)] {
+        let settings = DataSettings {
+            max_tokens: 1000,
+            long_share,
+            negative_windows,
+            context_tokens: 300..=1500,
+            ..DataSettings::default()
+        };
+        let examples = examples(&dataset, 1000, &settings, 1).unwrap();
+        let (mut long, mut all) = (0, 0);
+        for place in (0..4).flat_map(|epoch| examples.places(epoch)) {
+            let is_long = matches!(place.form, Form::Among { .. });
+            assert!(place.tokens <= 1000, "{place:?}");
+            long += if is_long { place.tokens } else { 0 };
+            all += place.tokens;
+        }
+        let share = f64::from(long) / f64::from(all);
+        // The windows of the long paragraph cannot become long, so the whole share is not reached.
+        let error_max = if long_share == 1.0 { 0.05 } else { 0.03 * long_share };
+        assert!((share - long_share).abs() <= error_max, "{share} of the tokens instead of {long_share}");
+    }
+}
+
+#[test]
+fn some_windows_without_an_answer_are_kept_and_all_others() {
+    let dataset = dataset(&[vec![3000], vec![4]]);
+    let all = DataSettings { max_tokens: 64, ..DataSettings::default() };
+    let some = DataSettings { negative_windows: 0.25, ..all.clone() };
+    let [all, some] = [all, some].map(|settings| examples(&dataset, 64, &settings, 1).unwrap());
+    let teaches = |place: &&Place| !all.example(place).unwrap().answers.is_empty();
+    let is_short = |place: &&Place| all.id(place).starts_with("1/");
+    let (places, kept) = (all.places(0), some.places(0));
+    assert!(kept.iter().all(|place| places.contains(place)));
+    assert_eq!(kept.iter().filter(is_short).count(), 2);
+    assert_eq!(kept.iter().filter(teaches).count(), places.iter().filter(teaches).count());
+    let negative = |places: &[Place]| places.iter().filter(|place| !teaches(place) && !is_short(place)).count() as f64;
+    let share = negative(&kept) / negative(&places);
+    assert!((0.2..0.3).contains(&share), "{share} of the windows are kept");
+    let windows = |epoch| some.places(epoch).into_iter().map(|place| (place.question, place.form.number()));
+    assert_ne!(windows(0).collect::<BTreeSet<_>>(), windows(1).collect::<BTreeSet<_>>());
+}
+
+#[test]
+fn some_inputs_lie_anywhere_in_the_table_of_positions() {
+    let dataset = large();
+    let settings = DataSettings { max_tokens: 1000, random_positions: 0.3, ..DataSettings::default() };
+    let examples = examples(&dataset, 1000, &settings, 1).unwrap();
+    let places = examples.places(0);
+    let shares: Vec<f64> = places
+        .iter()
+        .filter(|place| place.shift > 0)
+        .map(|place| f64::from(place.shift) / f64::from(1000 - place.tokens))
+        .collect();
+    let share = shares.len() as f64 / places.len() as f64;
+    assert!((0.28..0.32).contains(&share), "{share} are shifted");
+    let mean = shares.iter().sum::<f64>() / shares.len() as f64;
+    assert!((0.48..0.52).contains(&mean), "by {mean} of the room");
+    assert!(shares.iter().any(|share| *share > 0.99));
+}
+
+#[test]
+fn answers_are_the_tokens_that_have_their_text() {
+    let text = "  caf\u{e9}s  and x";
+    //          01 2..8      8 10..13 14
+    let spans = [(2, 2), (2, 5), (5, 7), (5, 8), (10, 10), (10, 13), (14, 15)];
+    for (bytes, expected) in [
+        (2..8, Some((1, 3))),
+        (0..8, Some((1, 3))),
+        (0..10, Some((1, 3))),
+        (5..7, Some((2, 3))),
+        (8..10, None),
+        (3..3, None),
+        (7..11, Some((3, 5))),
+        (13..15, Some((6, 6))),
+        (0..15, Some((1, 6))),
+    ] {
+        let bytes = ByteSpan { start: bytes.start, end: bytes.end };
+        assert_eq!(tokens_of(text, bytes, &spans), expected, "{bytes:?}");
+    }
+    assert_eq!(tokens_of("a\u{0}b", ByteSpan { start: 1, end: 2 }, &[(0, 1), (2, 3)]), None);
+}
+
+#[test]
+fn an_answer_of_white_space_is_none() {
+    let mut dataset = dataset(&[vec![3]]);
+    dataset.articles[0].paragraphs[0].questions[0].answers =
+        vec![squad::Gold { text: " ".into(), bytes: ByteSpan { start: 6, end: 7 } }];
+    let examples = examples(&dataset, 100, &DataSettings { max_tokens: 100, ..DataSettings::default() }, 1).unwrap();
+    assert!(examples.places(0).iter().all(|place| examples.example(place).unwrap().answers.is_empty()));
+}
+
+#[test]
+fn what_cannot_be_taught_is_named() {
+    let check = |change: &dyn Fn(&mut Dataset, &mut DataSettings), expected: &str| {
+        let mut dataset = dataset(&[vec![3, 4], vec![5]]);
+        let mut settings = DataSettings { max_tokens: 50, ..DataSettings::default() };
+        change(&mut dataset, &mut settings);
+        assert_eq!(examples(&dataset, 60, &settings, 1).expect_err("no error").to_string(), expected);
+    };
+    let question = |dataset: &mut Dataset, text: &str| {
+        for p in 0..2 {
+            dataset.articles[0].paragraphs[p].questions[1].question = text.into();
+        }
+    };
+    check(&|dataset, _| question(dataset, " "), "question `0/0/no`: the question is empty");
+    check(
+        &|dataset, _| question(dataset, &"why ".repeat(20)),
+        "question `0/0/no`: the question has 60 tokens, at most 45 leave room for a document",
+    );
+    check(
+        &|dataset, _| dataset.articles[1].paragraphs[0].context = " \n".into(),
+        "question `1/0/yes`: the document is empty",
+    );
+    check(&|dataset, _| dataset.articles.clear(), "the data have no question");
+    check(&|_, settings| settings.max_tokens = 61, "max_tokens 61: the model has positions for 60");
+    check(&|_, settings| settings.long_share = 1.5, "long_share 1.5: expected 0 to 1");
+    check(&|_, settings| settings.random_positions = f64::NAN, "random_positions NaN: expected 0 to 1");
+    check(&|_, settings| settings.negative_windows = -0.1, "negative_windows -0.1: expected 0 to 1");
+    #[expect(clippy::reversed_empty_ranges)]
+    let reversed = 9..=8;
+    check(
+        &|_, settings| settings.context_tokens = reversed.clone(),
+        "context_tokens 9..8: expected the smaller number first",
+    );
+}

@@ -1,0 +1,91 @@
+//! Logits and gold spans → the loss and its gradient.
+//!
+//! ```text
+//! of a sequence:   (-ln Σ p_start(s) over the starts s of gold spans  -ln Σ p_end(e) over their ends e) / 2
+//! with a teacher:  (1 - w) times that, + w (H(teacher's p_start, p_start) + H(teacher's p_end, p_end)) / 2
+//! ```
+//!
+//! p is the softmax over all tokens of the sequence, in f64. With one gold span this is the loss of BERT's authors and of
+//! transformers; several count as the event that any of them is found (Clark and Gardner, "Simple and effective
+//! multi-paragraph reading comprehension", arXiv 1710.10723, section 3.2). A sequence without a gold span has its first
+//! token as start and end, as SQuAD 2.0 models do.
+
+use crate::model::{Batch, Logits};
+
+/// The gold spans of one sequence: positions of first and last tokens in the sequence, ascending, each once; none where it has no
+/// answer.
+pub type Golds = Vec<(usize, usize)>;
+
+/// What a larger model says about the same batch.
+#[derive(Debug, Clone, Copy)]
+pub struct Teacher<'a> {
+    /// Its logits: (T, 2).
+    pub logits: &'a Logits,
+    /// How much they count, 0 to 1.
+    pub weight: f64,
+}
+
+/// The sum of the losses of all sequences, and its gradient: (T, 2).
+///
+/// - `logits`: (T, 2), start and end side by side
+/// - `golds`: for each sequence
+///
+/// # Panics
+/// If there are not as many golds as sequences, or a position lies outside its sequence.
+///
+/// ```
+/// use longspan::model::{Batch, Logits, Sequence};
+/// use longspan::train::loss::question_answering;
+///
+/// let batch = Batch::of(Sequence { ids: &[0, 5, 2], token_type_ids: &[], globals: &[] });
+/// let logits = Logits { values: vec![0.0; 6], columns: 2 };
+/// let (loss, dlogits) = question_answering(&batch, &logits, &[vec![(1, 2)]], None);
+/// assert!((loss - 3.0_f64.ln()).abs() < 1e-12);
+/// assert!((dlogits[2] + 1.0 / 3.0).abs() < 1e-6); // (1/3 - 1) / 2
+/// ```
+pub fn question_answering(
+    batch: &Batch,
+    logits: &Logits,
+    golds: &[Golds],
+    teacher: Option<Teacher<'_>>,
+) -> (f64, Vec<f32>) {
+    assert_eq!(golds.len(), batch.sequences(), "golds for {} sequences", batch.sequences());
+    assert_eq!(logits.values.len(), 2 * batch.tokens(), "two logits for each of {} tokens", batch.tokens());
+    let mut dlogits = vec![0.0; logits.values.len()];
+    let mut loss = 0.0;
+    for (s, golds) in golds.iter().enumerate() {
+        let range = batch.range(s);
+        for side in 0..2 {
+            let of = |logits: &Logits| softmax(range.clone().map(|t| f64::from(logits.values[2 * t + side])));
+            let p = of(logits);
+            let mut is_gold = vec![golds.is_empty(); 1];
+            is_gold.resize(range.len(), false);
+            for &(start, end) in golds {
+                is_gold[if side == 0 { start } else { end }] = true;
+            }
+            let found: f64 = p.iter().zip(&is_gold).filter(|(_, gold)| **gold).map(|(p, _)| p).sum();
+            let hard = 1.0 - teacher.map_or(0.0, |teacher| teacher.weight);
+            loss -= hard * found.ln() / 2.0;
+            let taught = teacher.map(|teacher| (of(teacher.logits), teacher.weight));
+            for (i, t) in range.clone().enumerate() {
+                let gold = if is_gold[i] { p[i] / found } else { 0.0 };
+                let mut gradient = hard * (p[i] - gold);
+                if let Some((teacher, weight)) = &taught {
+                    gradient += weight * (p[i] - teacher[i]);
+                    loss -= weight * teacher[i] * p[i].max(f64::MIN_POSITIVE).ln() / 2.0;
+                }
+                dlogits[2 * t + side] = (gradient / 2.0) as f32;
+            }
+        }
+    }
+    (loss, dlogits)
+}
+
+fn softmax(logits: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut p: Vec<f64> = logits.collect();
+    let max = p.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    p.iter_mut().for_each(|x| *x = (*x - max).exp());
+    let sum: f64 = p.iter().sum();
+    p.iter_mut().for_each(|x| *x /= sum);
+    p
+}

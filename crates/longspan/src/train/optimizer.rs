@@ -1,0 +1,379 @@
+//! AdamW over the flat parameters, with clipping by the global norm and a moving average of the weights.
+//!
+//! ```text
+//! g = scale·gradient                      scale: 1/sequences, and what clips
+//! m = m + (1 − β1)(g − m)
+//! v = β2·v + (1 − β2)·g²
+//! w = w(1 − rate·decay) − rate/(1 − β1^t) · m / (√v/√(1 − β2^t) + eps)
+//! a = a + (1 − d)(w − a)                  d = min(average decay, (1 + t)/(10 + t))
+//! ```
+//!
+//! Loshchilov, Hutter, "Decoupled weight decay regularization" (2019), in the order of operations of `torch.optim.AdamW`.
+//! The step is bound by memory, so all of it is one pass, which leaves the gradients at zero for the next step.
+//! Numbers are taken in fixed blocks: neither the weights nor the norm depend on the number of threads.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::OptimizerSettings;
+use crate::model::{Parameter, Parameters};
+
+/// Numbers of a block: its weights, gradients, moments and average stay in the second cache.
+const BLOCK: usize = 1 << 16;
+
+/// AdamW, with what it keeps of every weight.
+pub struct Optimizer {
+    settings: OptimizerSettings,
+    blocks: Vec<Block>,
+    /// Mean of the gradients, (weights).
+    pub(super) first_moment: Vec<f32>,
+    /// Mean of their squares, (weights).
+    pub(super) second_moment: Vec<f32>,
+    /// Moving average of the weights, where the settings ask for one.
+    pub(super) average: Option<Parameters>,
+}
+
+/// Neighbouring weights that are treated alike. Those that are not trained are in none.
+struct Block {
+    range: Range<usize>,
+    /// Of the learning rate.
+    factor: f64,
+    weight_decay: f64,
+}
+
+/// How far a step goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Stride {
+    /// From 1.
+    pub step: usize,
+    /// Of the last layer.
+    pub learning_rate: f64,
+    /// The gradient is what is given, times this.
+    pub scale: f64,
+}
+
+impl Optimizer {
+    /// One that has made no step yet, for these weights.
+    pub fn new(settings: &OptimizerSettings, layers: usize, frozen_layers: usize, weights: &Parameters) -> Self {
+        let mut blocks = Vec::new();
+        for parameter in weights.list() {
+            // Heights: 0 the embeddings, then the layers from 1, then the head.
+            let height = height(parameter, layers);
+            if frozen_layers > 0 && height <= frozen_layers {
+                continue;
+            }
+            let below = layers.saturating_sub(height); // layers between this one and the head
+            let factor = settings.layer_decay.powi(below as i32);
+            let plain = parameter.name.ends_with("bias") || parameter.shape.len() == 1;
+            let weight_decay = if plain { 0.0 } else { settings.weight_decay };
+            let Range { start, end } = parameter.range();
+            let starts = (start..end).step_by(BLOCK);
+            blocks.extend(starts.map(|start| Block { range: start..end.min(start + BLOCK), factor, weight_decay }));
+        }
+        let count = weights.values().len();
+        Self {
+            settings: settings.clone(),
+            blocks,
+            first_moment: vec![0.0; count],
+            second_moment: vec![0.0; count],
+            average: (settings.average_decay > 0.0).then(|| weights.clone()),
+        }
+    }
+
+    /// Norm of the gradient of all weights that are trained. Not finite where one of its numbers is not.
+    pub fn norm(&self, gradients: &[f32]) -> f64 {
+        let squares = |block: &Block| sum_of_squares(&gradients[block.range.clone()]);
+        let sums: Vec<f64> = self.blocks.par_iter().map(squares).collect();
+        sums.iter().sum::<f64>().sqrt()
+    }
+
+    /// Changes the weights. The gradients of those that are trained are zero afterwards.
+    pub fn step(&mut self, stride: Stride, weights: &mut [f32], gradients: &mut [f32]) {
+        let Self { settings, blocks, first_moment, second_moment, average } = self;
+        let average = average.as_mut().map_or(&mut [][..], Parameters::values_mut);
+        let mut rest = Numbers { weights, gradients, first_moment, second_moment, average };
+        let mut at = 0;
+        let mut work = Vec::with_capacity(blocks.len());
+        for block in &*blocks {
+            rest.take(block.range.start - at); // not trained
+            at = block.range.end;
+            work.push((rest.take(block.range.len()), Factors::new(settings, stride, block)));
+        }
+        work.into_par_iter().for_each(|(numbers, factors)| numbers.step(&factors));
+    }
+}
+
+/// Eight sums side by side, so that several numbers are taken at a time.
+fn sum_of_squares(numbers: &[f32]) -> f64 {
+    let square = |x: f32| f64::from(x) * f64::from(x);
+    let (lines, rest) = numbers.as_chunks::<8>();
+    let add = |sums: [f64; 8], line: &[f32; 8]| std::array::from_fn(|i| sums[i] + square(line[i]));
+    let sums = lines.iter().fold([0.0; 8], add);
+    sums.iter().sum::<f64>() + rest.iter().map(|&x| square(x)).sum::<f64>()
+}
+
+/// Where a parameter stands: 0 among the embeddings, l + 1 in layer l, above all layers in the head.
+fn height(parameter: &Parameter, layers: usize) -> usize {
+    let name = parameter.name.strip_prefix("longformer.").unwrap_or(&parameter.name);
+    let layer = name.strip_prefix("encoder.layer.").and_then(|rest| rest.split('.').next()?.parse::<usize>().ok());
+    match layer {
+        Some(layer) => layer + 1,
+        None if name.starts_with("embeddings.") => 0,
+        None => layers + 1,
+    }
+}
+
+/// What the numbers of a block are multiplied by.
+struct Factors {
+    scale: f32,
+    one_minus_beta1: f32,
+    beta2: f32,
+    one_minus_beta2: f32,
+    /// 1 − rate·decay
+    keep: f32,
+    /// rate/(1 − β1^t)
+    size: f32,
+    /// √(1 − β2^t)
+    root: f32,
+    eps: f32,
+    one_minus_average: f32,
+}
+
+impl Factors {
+    fn new(settings: &OptimizerSettings, stride: Stride, block: &Block) -> Self {
+        let OptimizerSettings { beta1, beta2, eps, average_decay, .. } = *settings;
+        let rate = stride.learning_rate * block.factor;
+        let t = stride.step as f64;
+        Self {
+            scale: stride.scale as f32,
+            one_minus_beta1: (1.0 - beta1) as f32,
+            beta2: beta2 as f32,
+            one_minus_beta2: (1.0 - beta2) as f32,
+            keep: (1.0 - rate * block.weight_decay) as f32,
+            size: (rate / (1.0 - beta1.powf(t))) as f32,
+            root: (1.0 - beta2.powf(t)).sqrt() as f32,
+            eps: eps as f32,
+            one_minus_average: (1.0 - average_decay.min((1.0 + t) / (10.0 + t))) as f32,
+        }
+    }
+}
+
+/// A stretch of all that there is of each weight; `average` may be empty.
+struct Numbers<'a> {
+    weights: &'a mut [f32],
+    gradients: &'a mut [f32],
+    first_moment: &'a mut [f32],
+    second_moment: &'a mut [f32],
+    average: &'a mut [f32],
+}
+
+impl<'a> Numbers<'a> {
+    /// Splits the first `count` off.
+    fn take(&mut self, count: usize) -> Numbers<'a> {
+        fn split<'a>(numbers: &mut &'a mut [f32], count: usize) -> &'a mut [f32] {
+            let (own, rest) = std::mem::take(numbers).split_at_mut(count);
+            *numbers = rest;
+            own
+        }
+        let averaged = if self.average.is_empty() { 0 } else { count };
+        Numbers {
+            weights: split(&mut self.weights, count),
+            gradients: split(&mut self.gradients, count),
+            first_moment: split(&mut self.first_moment, count),
+            second_moment: split(&mut self.second_moment, count),
+            average: split(&mut self.average, averaged),
+        }
+    }
+
+    fn step(self, factors: &Factors) {
+        let Factors { scale, one_minus_beta1, beta2, one_minus_beta2, keep, size, root, eps, one_minus_average } =
+            *factors;
+        let n = self.weights.len();
+        // Slices of one length: the loops need no checks, and so take several numbers at a time.
+        let (w, g) = (&mut self.weights[..n], &mut self.gradients[..n]);
+        let (m, v) = (&mut self.first_moment[..n], &mut self.second_moment[..n]);
+        for i in 0..n {
+            let gradient = g[i] * scale;
+            g[i] = 0.0;
+            m[i] += one_minus_beta1 * (gradient - m[i]);
+            v[i] = beta2 * v[i] + one_minus_beta2 * gradient * gradient;
+            w[i] = keep * w[i] - size * (m[i] / (v[i].sqrt() / root + eps));
+        }
+        // From the cache.
+        for (a, &w) in self.average.iter_mut().zip(&*w) {
+            *a += one_minus_average * (w - *a);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::model::Task;
+
+    fn parameters() -> (Config, Parameters) {
+        let json = br#"{"model_type":"longformer","vocab_size":9000,"hidden_size":8,"num_hidden_layers":3,"num_attention_heads":2,
+            "intermediate_size":16,"max_position_embeddings":10,"type_vocab_size":1,"attention_window":4}"#;
+        let config = Config::from_json(json).unwrap();
+        let parameters = Parameters::zeros(&config, Task::QuestionAnswering);
+        (config, parameters)
+    }
+
+    fn fill(values: &mut [f32], seed: u64) {
+        for (i, value) in values.iter_mut().enumerate() {
+            *value = crate::random::fraction(seed, &[i as u64]) as f32 - 0.5;
+        }
+    }
+
+    /// From torch 2.15:
+    ///
+    /// ```python
+    /// w = torch.nn.Parameter(torch.tensor([0.5, -1.0, 0.25, 2.0, -0.125]))
+    /// b = torch.nn.Parameter(torch.tensor([0.75, -0.5, 0.1]))
+    /// o = torch.optim.AdamW([{"params": [w], "weight_decay": 0.1}, {"params": [b], "weight_decay": 0.0}],
+    ///                       lr=0.01, betas=(0.9, 0.98), eps=1e-6, foreach=False)
+    /// for t in range(1, 11):
+    ///     w.grad = torch.tensor([((i*7 + t*3) % 11 - 5) / 4 for i in range(5)])
+    ///     b.grad = torch.tensor([((i*5 + t*2) % 7 - 3) / 8 for i in range(3)])
+    ///     norm = torch.nn.utils.clip_grad_norm_([w, b], 1.0)
+    ///     for g in o.param_groups: g["lr"] = 0.01 * t / 10
+    ///     o.step()
+    /// ```
+    #[test]
+    fn ten_steps_are_those_of_torch() {
+        let (_, none) = parameters();
+        let settings = OptimizerSettings { weight_decay: 0.1, beta2: 0.98, eps: 1e-6, ..Default::default() };
+        let mut optimizer = Optimizer::new(&settings, 3, 0, &none);
+        optimizer.blocks = vec![
+            Block { range: 0..5, factor: 1.0, weight_decay: 0.1 },
+            Block { range: 5..8, factor: 1.0, weight_decay: 0.0 },
+        ];
+        let mut weights = [0.5, -1.0, 0.25, 2.0, -0.125, 0.75, -0.5, 0.1];
+        let norms = [
+            1.9121322631835938,
+            1.6723859310150146,
+            1.6723859310150146,
+            1.9121322631835938,
+            1.9724667072296143,
+            1.6770509481430054,
+            1.8413649797439575,
+            1.828592300415039,
+            1.832859754562378,
+            1.690968632698059,
+        ];
+        for (step, wanted) in (1..=10).zip(norms) {
+            // Sums over four sequences.
+            let w = (0..5).map(|i| ((i * 7 + step * 3) % 11) as f32 - 5.0);
+            let b = (0..3).map(|i| (((i * 5 + step * 2) % 7) as f32 - 3.0) / 2.0);
+            let mut gradients: Vec<f32> = w.chain(b).collect();
+            let norm = optimizer.norm(&gradients) / 4.0;
+            assert!((norm - wanted).abs() < 1e-6, "norm {norm}, not {wanted}");
+            let scale = (1.0 / (norm + 1e-6)).min(1.0) / 4.0;
+            let stride = Stride { step, learning_rate: 0.01 * step as f64 / 10.0, scale };
+            optimizer.step(stride, &mut weights, &mut gradients);
+            assert_eq!(gradients, [0.0; 8]);
+            if step == 1 {
+                close(
+                    &weights,
+                    &[0.50094998, -1.00090003, 0.24897501, 2.00079989, -0.1259875, 0.75099999, -0.499, 0.099],
+                );
+            }
+        }
+        let w = [0.490239829, -0.993452191, 0.238570467, 2.000362158, -0.126391172];
+        let b = [0.743785977, -0.491376936, 0.103655189];
+        close(&weights, &[&w[..], &b[..]].concat());
+        close(&optimizer.first_moment[..2], &[0.0698, -0.0398]);
+        close(&optimizer.second_moment[..2], &[0.0303, 0.0345]);
+    }
+
+    /// To the digits that are given.
+    fn close(found: &[f32], wanted: &[f64]) {
+        for (&f, w) in found.iter().zip(wanted) {
+            let digits = w.to_string().rsplit('.').next().map_or(0, str::len) as i32;
+            assert!(
+                (f64::from(f) - w).abs() <= (0.5 * 10_f64.powi(-digits)).max(2e-7 * w.abs()),
+                "{found:?}, not {wanted:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn weights_have_the_rate_and_the_decay_of_their_place() {
+        let (config, parameters) = parameters();
+        let settings = OptimizerSettings { layer_decay: 0.5, weight_decay: 0.1, ..Default::default() };
+        let layers = config.num_hidden_layers;
+        for frozen_layers in 0..=layers {
+            let optimizer = Optimizer::new(&settings, layers, frozen_layers, &parameters);
+            let found = |name: &str| {
+                let parameter = parameters.list().iter().find(|parameter| parameter.name == name).unwrap();
+                let inside = |block: &&Block| block.range.start == parameter.offset;
+                optimizer.blocks.iter().find(inside).map(|block| (block.factor, block.weight_decay))
+            };
+            for (name, height, wanted) in [
+                ("longformer.embeddings.word_embeddings.weight", 0, (0.125, 0.1)),
+                ("longformer.embeddings.LayerNorm.weight", 0, (0.125, 0.0)),
+                ("longformer.encoder.layer.0.attention.self.query_global.weight", 1, (0.25, 0.1)),
+                ("longformer.encoder.layer.1.output.LayerNorm.bias", 2, (0.5, 0.0)),
+                ("longformer.encoder.layer.2.output.dense.weight", 3, (1.0, 0.1)),
+                ("longformer.encoder.layer.2.output.dense.bias", 3, (1.0, 0.0)),
+                ("qa_outputs.weight", 4, (1.0, 0.1)),
+                ("qa_outputs.bias", 4, (1.0, 0.0)),
+            ] {
+                let frozen = frozen_layers > 0 && height <= frozen_layers;
+                assert_eq!(found(name), (!frozen).then_some(wanted), "{name}, {frozen_layers} frozen");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_frozen_counts_nowhere_and_stays() {
+        let (config, mut weights) = parameters();
+        fill(weights.values_mut(), 1);
+        let settings = OptimizerSettings { average_decay: 0.9, ..Default::default() };
+        let mut optimizer = Optimizer::new(&settings, config.num_hidden_layers, 1, &weights);
+        let before = weights.clone();
+        let trained = weights.list().iter().find(|p| p.name.starts_with("longformer.encoder.layer.1")).unwrap().offset;
+        let mut gradients = weights.clone();
+        gradients.values_mut()[..trained].fill(f32::NAN);
+        let plain: f64 = gradients.values()[trained..].iter().map(|g| f64::from(*g).powi(2)).sum();
+        assert!((optimizer.norm(gradients.values()) - plain.sqrt()).abs() < 1e-9);
+        let stride = Stride { step: 1, learning_rate: 0.1, scale: 1.0 };
+        optimizer.step(stride, weights.values_mut(), gradients.values_mut());
+        assert_eq!(weights.values()[..trained], before.values()[..trained]);
+        assert!(weights.values()[trained..].iter().zip(&before.values()[trained..]).all(|(w, b)| w != b));
+        let average = optimizer.average.as_ref().unwrap().values();
+        for ((a, w), b) in average.iter().zip(weights.values()).zip(before.values()) {
+            let d = 2.0 / 11.0; // the start: less than 0.9
+            assert!((a - (d * b + (1.0 - d) * w)).abs() < 1e-6);
+        }
+        gradients.values_mut()[trained] = f32::INFINITY;
+        assert!(!optimizer.norm(gradients.values()).is_finite());
+    }
+
+    #[test]
+    fn threads_change_no_bit() {
+        let (_, mut weights) = parameters();
+        let count = weights.values().len();
+        fill(weights.values_mut(), 2);
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let settings = OptimizerSettings { average_decay: 0.99, ..Default::default() };
+                let mut optimizer = Optimizer::new(&settings, 3, 0, &weights);
+                let mut values = weights.values().to_vec();
+                let mut norms = Vec::new();
+                for step in 1..4 {
+                    let mut gradients = vec![0.0; count];
+                    fill(&mut gradients, step);
+                    norms.push(optimizer.norm(&gradients).to_bits());
+                    let stride = Stride { step: step as usize, learning_rate: 0.01, scale: 1.0 };
+                    optimizer.step(stride, &mut values, &mut gradients);
+                }
+                (values, norms, optimizer.average)
+            })
+        };
+        assert!(run(1) == run(3));
+    }
+}

@@ -1,0 +1,379 @@
+//! A run: checks everything first, trains, and keeps the best weights as a checkpoint that Hugging Face loads too.
+
+use std::fs;
+use std::io;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use super::examples::{Examples, Place};
+use super::loss::{Golds, Teacher, question_answering};
+use super::state::{self, Identity};
+use super::steps::{self, Course, Inputs, Learner, Outcome, Passed};
+use super::{DevReport, Event, Settings};
+use crate::checkpoint::{CONFIG, LONGSPAN, Source, Tensors, write_checkpoint, write_whole};
+use crate::config::Config;
+use crate::evaluate::{Asked, Judged, ask, ranking};
+use crate::model::{Batch, Dropout, Model, Parameters, Task, Trainee, TrainingPass};
+use crate::reader::{self, ReadOptions, Reader};
+use crate::squad::metrics::Scores;
+use crate::squad::{Dataset, Paragraph};
+use crate::tokenizer::Tokenizer;
+use crate::{Error, Result, random};
+
+const WEIGHTS: &str = "model.safetensors";
+const TASK: Task = Task::QuestionAnswering;
+
+/// What is to be trained on what.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// The checkpoint to begin with; a head that it lacks begins anew.
+    pub base: &'a Source,
+    /// The questions to learn from.
+    pub train: &'a Dataset,
+    /// The questions that say which weights are the best; without them the last ones are kept.
+    pub dev: Option<&'a Dataset>,
+    /// How those are asked; the threshold is 0 whatever it says.
+    pub dev_options: &'a ReadOptions,
+    /// A checkpoint whose logits are learnt from too, of the same vocabulary.
+    pub teacher: Option<&'a Source>,
+    /// What is done.
+    pub settings: &'a Settings,
+    /// The folder of the result: a checkpoint, and in `state` what the run can go on from.
+    pub out: &'a Path,
+    /// Whether it goes on from the state in `out`; it begins anew where there is none.
+    pub resume: bool,
+}
+
+/// Trains. `watch` is told of every step and may end the run after it: it is saved then and can go on.
+///
+/// # Errors
+/// Before the first step: what is wrong with settings, data and checkpoints, an `out` that holds another checkpoint or run.
+/// Later: [`Error::Diverged`], and [`Error::Write`]; what was written before is there still.
+pub fn run(job: &Job<'_>, watch: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<Outcome> {
+    let Job { base, settings, .. } = *job;
+    check_folder(job.out, job.resume)?;
+    let config = base.config()?;
+    settings.check(&config)?;
+    let own = reader::Settings::load(base)?;
+    let tokenizer = tokenizer(base, &config)?;
+    if let Some(dev) = job.dev {
+        check_questions(dev, &tokenizer, job.dev_options.max_tokens.unwrap_or(config.max_tokens()), own.separators)?;
+    }
+    let teacher = job.teacher.map(|source| teacher(source, job, &tokenizer, &config)).transpose()?;
+    let examples = Examples::new(job.train, &tokenizer, &config, own.separators, &settings.data, settings.seed)?;
+    let identity = state::identity(settings, sources(job, &own)?);
+    let parameters = Parameters::load(&config, TASK, &Tensors::open(base)?, settings.seed)?;
+    let trainee = Trainee::new(config.clone(), TASK, settings.precision, parameters)?;
+    let trainee = trainee.with_frozen_layers(settings.frozen_layers);
+    let trainee = if settings.recompute { trainee.with_recomputation() } else { trainee };
+    let layers = config.num_hidden_layers;
+    let mut learner = Reading { job, config, own, trainee, pass: TrainingPass::default(), teacher };
+    let course = Course { settings, layers, dev: job.dev.is_some(), out: job.out, resume: job.resume, identity };
+    steps::train(course, &Data { examples, settings }, &mut learner, watch)
+}
+
+/// A run replaces nothing but what it wrote itself.
+fn check_folder(out: &Path, resume: bool) -> Result<()> {
+    let taken = |name: &str, what: &str| Err(Error::Option(format!("`{}`: {what}", out.join(name).display())));
+    let state = out.join(state::FOLDER).exists();
+    if state && !resume {
+        return taken(state::FOLDER, "a run was begun here: resume it, or choose another folder");
+    }
+    match [CONFIG, WEIGHTS].into_iter().find(|name| out.join(name).exists()) {
+        Some(name) if !state => taken(name, "a checkpoint is here already: choose another folder"),
+        _ => Ok(()),
+    }
+}
+
+fn tokenizer(source: &Source, config: &Config) -> Result<Tokenizer> {
+    let tokenizer = Tokenizer::load(|name| source.read(name))?;
+    if tokenizer.vocab_size > config.vocab_size {
+        let message = format!("{} tokens, the model has {}", tokenizer.vocab_size, config.vocab_size);
+        return Err(Error::Format { file: "tokenizer".into(), message });
+    }
+    Ok(tokenizer)
+}
+
+/// What the evaluation would reject, hours later.
+fn check_questions(dev: &Dataset, tokenizer: &Tokenizer, max_tokens: usize, separators: usize) -> Result<()> {
+    let tokens_max = max_tokens.saturating_sub(1 + separators + 1 + 1); // one token of the document at least
+    let mut last: Option<(&Paragraph, bool)> = None; // and whether its text is blank
+    for (paragraph, question) in dev.questions() {
+        let tokens = tokenizer.encode(&question.question)?;
+        let is_blank = match last {
+            Some((same, is_blank)) if std::ptr::eq(same, paragraph) => is_blank,
+            _ => tokenizer.encode(&paragraph.context)?.is_blank(),
+        };
+        last = Some((paragraph, is_blank));
+        let wrong = match tokens.ids.len() {
+            _ if tokens.is_blank() => Error::EmptyQuestion,
+            _ if is_blank => Error::EmptyDocument,
+            tokens if tokens > tokens_max => Error::QuestionTooLong { tokens, tokens_max },
+            _ => continue,
+        };
+        return Err(Error::Question { id: question.id.clone(), source: Box::new(wrong) });
+    }
+    Ok(())
+}
+
+/// The teacher's model, once it is sure that the student's inputs mean the same to it.
+fn teacher(source: &Source, job: &Job<'_>, tokenizer: &Tokenizer, config: &Config) -> Result<Model> {
+    let theirs = source.config()?;
+    if !tokenizer.same_vocabulary(&Tokenizer::load(|name| source.read(name))?) {
+        let message = format!("teacher `{source}`: its vocabulary is not that of `{}`", job.base);
+        return Err(Error::Option(message));
+    }
+    let data = &job.settings.data;
+    let longest = if data.random_positions > 0.0 { config.max_tokens() } else { data.max_tokens };
+    if theirs.max_tokens() < longest {
+        let has = theirs.max_tokens();
+        return Err(Error::Option(format!("teacher `{source}`: it has {has} positions, inputs reach to {longest}")));
+    }
+    Model::load(theirs, TASK, job.settings.precision, &Tensors::open(source)?)
+}
+
+/// Checksums of data and checkpoints.
+fn sources(job: &Job<'_>, own: &reader::Settings) -> Result<Identity> {
+    let data = |dataset: &Dataset| {
+        let mut sum = Sum(crc32fast::Hasher::new());
+        dataset.write(&mut sum).expect("a sum takes everything");
+        format!("{:08x}", sum.0.finalize())
+    };
+    let teacher = job.teacher.map(Source::checksum).transpose()?;
+    Ok(vec![
+        ("base", format!("{:08x}", job.base.checksum()?)),
+        ("settings of the base", format!("{own:?}")),
+        ("training data", data(job.train)),
+        ("dev data", job.dev.map_or("none".into(), data)),
+        ("dev options", format!("{:?}", job.dev_options)),
+        ("teacher", teacher.map_or("none".into(), |sum| format!("{sum:08x}"))),
+    ])
+}
+
+struct Sum(crc32fast::Hasher);
+
+impl io::Write for Sum {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Data<'a> {
+    examples: Examples<'a>,
+    settings: &'a Settings,
+}
+
+impl Inputs for Data<'_> {
+    type Pass = Vec<Place>;
+    type Input = (Batch, Vec<Golds>);
+
+    fn epoch(&self, epoch: usize) -> Vec<Vec<Vec<Place>>> {
+        let Settings { batch_tokens, pass_tokens, .. } = *self.settings;
+        self.examples.epoch(epoch as u64, batch_tokens, pass_tokens).into_iter().map(|plan| plan.passes).collect()
+    }
+
+    fn input(&self, _: usize, pass: &Vec<Place>) -> Result<Self::Input> {
+        self.examples.batch(pass)
+    }
+}
+
+/// A model that learns to read.
+struct Reading<'a> {
+    job: &'a Job<'a>,
+    config: Config,
+    /// The base's own settings.
+    own: reader::Settings,
+    trainee: Trainee,
+    pass: TrainingPass,
+    teacher: Option<Model>,
+}
+
+impl Learner for Reading<'_> {
+    type Input = (Batch, Vec<Golds>);
+
+    fn parameters(&self) -> &Parameters {
+        self.trainee.parameters()
+    }
+
+    fn update(&mut self, change: impl FnOnce(&mut Parameters) + Send) {
+        self.trainee.update(change);
+    }
+
+    fn pass(&mut self, place: (usize, usize), (batch, golds): &Self::Input, gradients: &mut Parameters) -> Passed {
+        let settings = self.job.settings;
+        let (step, first_sequence) = place;
+        let seed = random::number(settings.seed, &[step as u64]);
+        let dropout = Dropout { share: settings.dropout as f32, seed, first_sequence };
+        let logits = self.trainee.forward(batch, dropout, &mut self.pass);
+        let taught = self.teacher.as_ref().map(|teacher| (teacher.logits(batch), settings.teacher_weight));
+        let taught = taught.as_ref().map(|(logits, weight)| Teacher { logits, weight: *weight });
+        let (loss, dlogits) = question_answering(batch, &logits, golds, taught);
+        self.trainee.backward(batch, &mut self.pass, &dlogits, gradients);
+        let flop = flop(&self.config, batch, settings.frozen_layers);
+        Passed { loss, sequences: batch.sequences(), tokens: batch.tokens(), flop }
+    }
+
+    fn evaluate(&self, weights: &Parameters) -> Result<DevReport> {
+        let dev = self.job.dev.expect("evaluations are for runs with questions for them");
+        let model = Model::from_parameters(self.config.clone(), TASK, self.job.settings.precision, weights)?;
+        let reader = Reader::from_parts(tokenizer(self.job.base, &self.config)?, model, self.own.clone());
+        let options = ReadOptions { null_score_diff_threshold: Some(0.0), ..self.job.dev_options.clone() };
+        evaluate(&reader, dev, &options)
+    }
+
+    fn keep(&self, weights: &Parameters) -> Result<()> {
+        keep(self.job.base, &self.own, &self.config, weights, self.job.out)
+    }
+}
+
+/// Floating-point operations of the products of a step over a batch: forward, and twice that backward in layers that are
+/// trained.
+pub fn flop(config: &Config, batch: &Batch, frozen_layers: usize) -> f64 {
+    let (c, f) = (config.hidden_size as f64, config.intermediate_size as f64);
+    let linear = 6.0 * c * c + 2.0 * c * f; // multiplications of a token in a layer: five projections and an output
+    let layer = |(layer, &window): (usize, &usize)| {
+        let mut multiplications = linear * batch.tokens() as f64;
+        for s in 0..batch.sequences() {
+            let (tokens, globals) = (batch.range(s).len(), batch.globals(s).len());
+            let keys = (tokens * tokens.min(window + 1 + globals) + globals * tokens) as f64; // of all queries
+            multiplications += 2.0 * c * keys + globals as f64 * c * c;
+        }
+        let times = if layer < frozen_layers { 1.0 } else { 3.0 };
+        2.0 * times * multiplications
+    };
+    config.attention_window.iter().enumerate().map(layer).sum()
+}
+
+/// Asks all questions.
+fn evaluate(reader: &Reader, dev: &Dataset, options: &ReadOptions) -> Result<DevReport> {
+    let mut judged = Vec::new();
+    ask(reader, &Asked::all(dev), options, &mut |asked, outcome, _| -> Result<()> {
+        judged.push(Judged::new(asked, outcome?));
+        Ok(())
+    })?;
+    let said: std::collections::HashMap<&str, &str> =
+        judged.iter().map(|judged| (judged.asked.question.id.as_str(), judged.said())).collect();
+    let mut figures = Scores::of(dev, |id| said.get(id).copied()).figures();
+    figures.extend(ranking(&judged).figures());
+    let figure = |key: &str| figures.iter().find(|(name, _)| name == key).and_then(|(_, value)| value.as_f64());
+    let known = |key: &str| figure(key).unwrap_or_default();
+    Ok(DevReport {
+        step: 0,
+        exact: known("exact"),
+        f1: known("f1"),
+        has_answer_f1: figure("HasAns_f1"),
+        no_answer_f1: figure("NoAns_f1"),
+        best_f1: known("best_f1"),
+        best_f1_thresh: known("best_f1_thresh"),
+        is_best: false,
+        seconds: 0.0,
+    })
+}
+
+/// Writes a checkpoint of these weights, unless it is there.
+fn keep(base: &Source, own: &reader::Settings, config: &Config, weights: &Parameters, out: &Path) -> Result<()> {
+    fs::create_dir_all(out).map_err(|source| Error::Write { path: out.to_owned(), source })?;
+    let there = Tensors::open(&Source::Folder(out.to_owned()));
+    if there.and_then(|tensors| Parameters::load(config, TASK, &tensors, 0)).is_ok_and(|there| there == *weights) {
+        return Ok(()); // perhaps calibrated since
+    }
+    // What was fitted to the base says nothing of its successor.
+    let defaults = reader::Settings::default();
+    let null_score_diff_threshold = defaults.null_score_diff_threshold;
+    let settings = reader::Settings { null_score_diff_threshold, calibration: None, ..own.clone() };
+    if settings != defaults || out.join(LONGSPAN).exists() {
+        write_whole(&out.join(LONGSPAN), settings.to_json().as_bytes())?;
+    }
+    let architecture = Some("LongformerForQuestionAnswering".into());
+    let config = Config { architecture, num_labels: 2, labels: Vec::new(), ..config.clone() };
+    write_checkpoint(out, &config, &weights.tensors(), base)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::squad::{Article, Gold, Question};
+    use crate::tokenizer::ByteSpan;
+
+    const EMBEDDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/embedded");
+
+    fn dataset(questions: &[(&str, &str)], context: &str) -> Dataset {
+        let question = |&(question, answer): &(&str, &str)| Question {
+            id: question.into(),
+            question: question.into(),
+            answers: context
+                .match_indices(answer)
+                .take(usize::from(!answer.is_empty()))
+                .map(|(start, text)| Gold { text: text.into(), bytes: ByteSpan { start, end: start + text.len() } })
+                .collect(),
+            is_impossible: answer.is_empty(),
+        };
+        let paragraph = Paragraph { context: context.into(), questions: questions.iter().map(question).collect() };
+        Dataset { articles: vec![Article { title: String::new(), paragraphs: vec![paragraph] }] }
+    }
+
+    #[test]
+    fn what_is_kept_is_a_checkpoint_and_is_evaluated_as_its_base() {
+        let base = Source::Folder(EMBEDDED.into());
+        let config = base.config().unwrap();
+        let weights = Parameters::load(&config, TASK, &Tensors::open(&base).unwrap(), 1).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out");
+        check_folder(&out, false).unwrap();
+        let own = reader::Settings { max_answer_length: 20, ..reader::Settings::load(&base).unwrap() };
+        keep(&base, &own, &config, &weights, &out).unwrap();
+        assert!(check_folder(&out, true).unwrap_err().to_string().contains("a checkpoint is here already"));
+        fs::create_dir(out.join(state::FOLDER)).unwrap();
+        assert!(check_folder(&out, true).is_ok());
+        assert!(check_folder(&out, false).unwrap_err().to_string().contains("a run was begun here"));
+
+        let kept = Source::Folder(out);
+        assert_eq!(kept.config().unwrap(), config);
+        let again = Parameters::load(&config, TASK, &Tensors::open(&kept).unwrap(), 1).unwrap();
+        assert!(again == weights);
+        let settings = reader::Settings::load(&kept).unwrap();
+        assert_eq!(settings, reader::Settings { max_answer_length: 20, ..Default::default() });
+
+        let reader = Reader::from_source(&kept, crate::Precision::F32).unwrap();
+        let context = "The Shuttleworth locomotive was built in Lincoln. It first ran in 1848.";
+        let questions = [("Where was the locomotive built?", "Lincoln"), ("Who painted the ceiling?", "")];
+        let dev = dataset(&questions, context);
+        let options = ReadOptions { null_score_diff_threshold: Some(0.0), ..Default::default() };
+        let report = evaluate(&reader, &dev, &options).unwrap();
+        let DevReport { exact, f1, has_answer_f1, no_answer_f1, best_f1, .. } = report;
+        assert_eq!((exact, f1, has_answer_f1, no_answer_f1, best_f1), (100.0, 100.0, Some(100.0), Some(100.0), 100.0));
+    }
+
+    #[test]
+    fn questions_that_cannot_be_asked_are_named_before_the_first_step() {
+        let base = Source::Folder(EMBEDDED.into());
+        let tokenizer = tokenizer(&base, &base.config().unwrap()).unwrap();
+        for (question, context, max_tokens, message) in [
+            ("Where is it?", "Here.", 9, ""),
+            ("Where is it?", "Here.", 8, "question `Where is it?`: the question has 4 tokens, at most 3"),
+            (" ", "Here.", 100, "the question is empty"),
+            ("Where?", " \n", 100, "the document is empty"),
+        ] {
+            match check_questions(&dataset(&[(question, "")], context), &tokenizer, max_tokens, 2) {
+                Ok(()) => assert_eq!(message, ""),
+                Err(error) => assert!(error.to_string().contains(message) && !message.is_empty(), "{error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn operations_are_counted() {
+        let config = Source::Folder(EMBEDDED.into()).config().unwrap();
+        let ids = [1; 100];
+        let batch = Batch::of(crate::model::Sequence { ids: &ids, token_type_ids: &[], globals: &[0] });
+        let local = (6.0 * 384.0 * 384.0 + 2.0 * 384.0 * 1536.0 + 2.0 * 384.0 * 100.0) * 100.0;
+        let forward = 2.0 * (local + 2.0 * 384.0 * 100.0 + 384.0 * 384.0);
+        assert_eq!(flop(&config, &batch, 0), 6.0 * 3.0 * forward);
+        assert_eq!(flop(&config, &batch, 6), 6.0 * forward);
+    }
+}

@@ -1,0 +1,257 @@
+use std::cell::{Cell, RefCell};
+
+use super::super::{OptimizerSettings, Schedule};
+use super::*;
+use crate::config::Config;
+use crate::model::Task;
+use crate::random;
+
+/// A double of data and model: the loss of a sequence is half the square of the distance from a target that its place gives.
+struct Double {
+    weights: Parameters,
+    /// F1 of the evaluations, by their number of steps in units of `dev_every`.
+    f1: fn(usize) -> f64,
+    evaluations: Cell<usize>,
+    /// The folder of the result, as it were.
+    kept: RefCell<Option<Parameters>>,
+    /// The loss of a step is multiplied by this.
+    loss: fn(usize) -> f64,
+    keep_fails: Cell<bool>,
+}
+
+impl Double {
+    fn new(f1: fn(usize) -> f64) -> Self {
+        let json = br#"{"model_type":"longformer","vocab_size":7,"hidden_size":4,"num_hidden_layers":2,"num_attention_heads":2,
+            "intermediate_size":6,"max_position_embeddings":10,"type_vocab_size":1,"attention_window":4}"#;
+        let mut weights = Parameters::zeros(&Config::from_json(json).unwrap(), Task::QuestionAnswering);
+        weights.values_mut().fill(0.5);
+        let (evaluations, kept, keep_fails) = Default::default();
+        Self { weights, f1, evaluations, kept, loss: |_| 1.0, keep_fails }
+    }
+}
+
+/// Three, four, five … steps in the epochs, each of one or two passes; one of them cannot be made.
+struct Data {
+    fails: Option<(usize, usize)>,
+}
+
+impl Inputs for Data {
+    type Pass = usize;
+    type Input = [u64; 2];
+
+    fn epoch(&self, epoch: usize) -> Vec<Vec<usize>> {
+        (0..3 + epoch).map(|step| (0..1 + step % 2).map(|pass| 2 * step + pass).collect()).collect()
+    }
+
+    fn input(&self, epoch: usize, pass: &usize) -> Result<[u64; 2]> {
+        match self.fails {
+            Some((e, step)) if e == epoch && step == pass / 2 => Err(Error::EmptyDocument),
+            _ => Ok([epoch as u64, *pass as u64]),
+        }
+    }
+}
+
+impl Learner for Double {
+    type Input = [u64; 2];
+
+    fn parameters(&self) -> &Parameters {
+        &self.weights
+    }
+
+    fn update(&mut self, change: impl FnOnce(&mut Parameters) + Send) {
+        change(&mut self.weights);
+    }
+
+    fn pass(&mut self, place: (usize, usize), input: &[u64; 2], gradients: &mut Parameters) -> Passed {
+        let factor = (self.loss)(place.0);
+        let mut loss = 0.0;
+        for (i, (w, g)) in self.weights.values().iter().zip(gradients.values_mut()).enumerate() {
+            let target = random::fraction(place.0 as u64, &[input[0], input[1], place.1 as u64, i as u64]) as f32;
+            *g += w - target;
+            loss += factor * f64::from(0.5 * (w - target).powi(2));
+        }
+        Passed { loss, sequences: 1, tokens: 10, flop: 100.0 }
+    }
+
+    fn evaluate(&self, _weights: &Parameters) -> Result<DevReport> {
+        let f1 = (self.f1)(self.evaluations.get());
+        self.evaluations.set(self.evaluations.get() + 1);
+        let (has_answer_f1, no_answer_f1) = (None, Some(f1));
+        let (best_f1, best_f1_thresh) = (f1, 0.0);
+        Ok(DevReport {
+            step: 0,
+            exact: f1 / 2.0,
+            f1,
+            has_answer_f1,
+            no_answer_f1,
+            best_f1,
+            best_f1_thresh,
+            is_best: false,
+            seconds: 0.0,
+        })
+    }
+
+    fn keep(&self, weights: &Parameters) -> Result<()> {
+        if self.keep_fails.take() {
+            return Err(Error::EmptyQuestion);
+        }
+        *self.kept.borrow_mut() = Some(weights.clone());
+        Ok(())
+    }
+}
+
+/// 3 + 4 + 2.5 → 3 (rounded) steps.
+fn settings() -> Settings {
+    let optimizer =
+        OptimizerSettings { learning_rate: 0.1, average_decay: 0.5, schedule: Schedule::Cosine, ..Default::default() };
+    Settings { epochs: 2.5, dev_every: 3, save_every: 2, optimizer, ..Default::default() }
+}
+
+struct Told {
+    result: Result<Outcome>,
+    events: Vec<Event>,
+}
+
+/// A run; `stop`: after this step it is told to.
+fn run(double: &mut Double, data: &Data, settings: &Settings, dev: bool, out: &Path, stop: Option<usize>) -> Told {
+    let mut events = Vec::new();
+    let identity = state::identity(settings, vec![]);
+    let course = Course { settings, layers: 2, dev, out, resume: true, identity };
+    let result = train(course, data, double, &mut |event| {
+        let mut event = event.clone();
+        match &mut event {
+            Event::Step(report) => report.seconds = 0.0,
+            Event::Dev(report) => report.seconds = 0.0,
+            Event::Saved { .. } => {}
+        }
+        events.push(event.clone());
+        match event {
+            Event::Step(report) if Some(report.step) == stop => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    });
+    Told { result, events }
+}
+
+const WHOLE: Data = Data { fails: None };
+
+/// Rises, falls, rises.
+fn f1(evaluation: usize) -> f64 {
+    [50.0, 60.0, 55.0, 58.0][evaluation]
+}
+
+#[test]
+fn a_run_that_is_killed_or_stopped_anywhere_ends_as_one_that_never_was() {
+    for dev in [false, true] {
+        let settings = settings();
+        let folder = tempfile::tempdir().unwrap();
+        let mut whole = Double::new(f1);
+        let wanted = run(&mut whole, &WHOLE, &settings, dev, folder.path(), None);
+        let outcome = wanted.result.unwrap();
+        assert_eq!((outcome.steps, outcome.end), (10, End::Done));
+        assert_eq!(outcome.best.map(|best| (best.step, best.f1)), dev.then_some((6, 60.0)));
+        let places = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (1, 3), (2, 0), (2, 1), (2, 2)];
+        for (done, place) in places.into_iter().enumerate() {
+            for killed in [true, false] {
+                let folder = tempfile::tempdir().unwrap();
+                let mut double = Double::new(f1);
+                let first = match killed {
+                    true => run(&mut double, &Data { fails: Some(place) }, &settings, dev, folder.path(), None),
+                    false => run(&mut double, &WHOLE, &settings, dev, folder.path(), Some(done + 1)),
+                };
+                match first.result {
+                    Err(error) => assert!(killed && matches!(error, Error::EmptyDocument), "{error}"),
+                    Ok(outcome) => assert_eq!((killed, outcome.end, outcome.steps), (false, End::Stopped, done + 1)),
+                }
+                // Another process: only what was written is left. Evaluations that are repeated say the same again.
+                let mut again = Double::new(f1);
+                let identity = state::identity(&settings, vec![]);
+                let mut optimizer = Optimizer::new(&settings.optimizer, 2, 0, &again.weights);
+                let from = state::load(folder.path(), &identity, &mut again.weights.clone(), &mut optimizer).unwrap();
+                let from = from.unwrap_or_default();
+                assert!(if killed { from.step <= done } else { from.step == done + 1 });
+                again.evaluations.set(from.evaluated.div_ceil(3));
+                again.kept = RefCell::new(double.kept.take());
+                let told = run(&mut again, &WHOLE, &settings, dev, folder.path(), None);
+                let context = format!("dev {dev}, {done} steps, killed {killed}");
+                assert_eq!(told.result.unwrap(), outcome, "{context}");
+                assert!(again.weights == whole.weights && again.kept == whole.kept, "{context}");
+                let steps = |events: &[Event]| {
+                    events.iter().filter(|event| matches!(event, Event::Step(_))).cloned().collect::<Vec<_>>()
+                };
+                assert_eq!(steps(&told.events), steps(&wanted.events)[from.step..], "{context}");
+            }
+        }
+    }
+}
+
+#[test]
+fn events_come_in_their_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = run(&mut Double::new(f1), &WHOLE, &settings(), true, folder.path(), None);
+    let short: Vec<String> = (told.events.iter())
+        .map(|event| match event {
+            Event::Step(report) => format!("{} at {:.2}", report.step, report.epoch),
+            Event::Dev(report) => format!("dev {}{}", report.f1, if report.is_best { " best" } else { "" }),
+            Event::Saved { step } => format!("saved {step}"),
+        })
+        .collect();
+    let wanted = "1 at 0.33, 2 at 0.67, saved 2, 3 at 1.00, dev 50 best, saved 3, 4 at 1.25, saved 4, 5 at 1.50, \
+        6 at 1.75, saved 6, dev 60 best, saved 6, 7 at 2.00, 8 at 2.20, saved 8, 9 at 2.40, dev 55, saved 9, 10 at 2.60, \
+        saved 10, dev 58, saved 10";
+    assert_eq!(short.join(", "), wanted);
+    let Event::Step(report) = &told.events[1] else { panic!("{:?}", told.events[1]) };
+    assert_eq!((report.tokens, report.sequences, report.flop, report.steps), (20, 2, 200.0, 10));
+}
+
+#[test]
+fn the_best_weights_are_kept_even_if_they_could_not_be_written_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut double = Double::new(f1);
+    double.keep_fails.set(true);
+    let settings = Settings { epochs: 1.0, save_every: 0, ..settings() };
+    let told = run(&mut double, &WHOLE, &settings, true, folder.path(), None);
+    assert!(matches!(told.result, Err(Error::EmptyQuestion)));
+    assert!(double.kept.borrow().is_none());
+    let mut again = Double::new(|_| unreachable!("it was evaluated"));
+    run(&mut again, &WHOLE, &settings, true, folder.path(), None).result.unwrap();
+    assert!(again.kept.borrow().is_some() && again.weights == double.weights);
+}
+
+#[test]
+fn a_run_ends_when_evaluations_become_no_better() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { patience: 2, dev_every: 1, ..settings() };
+    for _ in 0..2 {
+        // The second time there is nothing left to do.
+        let told = run(&mut Double::new(f1), &WHOLE, &settings, true, folder.path(), None);
+        let outcome = told.result.unwrap();
+        assert_eq!((outcome.steps, outcome.end), (4, End::Patience));
+        assert_eq!(outcome.best, Some(Best { step: 2, exact: 30.0, f1: 60.0 }));
+    }
+}
+
+#[test]
+fn a_run_that_goes_astray_stops_with_its_weights() {
+    let long = Settings { epochs: 8.0, dev_every: 0, save_every: 4, ..settings() };
+    for (loss, message, saved) in [
+        ((|step| if step < 7 { 1.0 } else { f64::NAN }) as fn(usize) -> f64, "step 7: the loss is NaN", 4),
+        (|step| if step < 11 { 1.0 } else { f64::INFINITY }, "step 11: the loss is inf", 8),
+        (|step| if step < 10 { 1.0 } else { 9.0 }, "step 29: the loss is ", 8),
+        (|step| if step % 20 < 18 { 1.0 } else { 9.0 }, "", 52),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut double = Double::new(f1);
+        double.loss = loss;
+        let told = run(&mut double, &WHOLE, &long, false, folder.path(), None);
+        match told.result {
+            Ok(outcome) => assert_eq!((message, outcome.steps), ("", 52)),
+            Err(error) => assert!(error.to_string().contains(message) && !message.is_empty(), "{error}"),
+        }
+        let mut last = told.events.iter().rev().filter_map(|event| match event {
+            Event::Saved { step } => Some(*step),
+            _ => None,
+        });
+        assert_eq!(last.next(), Some(saved), "{message}");
+    }
+}

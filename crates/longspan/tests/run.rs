@@ -1,0 +1,205 @@
+//! A whole run of training, on a model so small that it takes no time: it learns, and a run that was stopped goes on as if
+//! it never had been.
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use longspan::checkpoint::{Source, Tensors, write_checkpoint};
+use longspan::config::Config;
+use longspan::model::{Parameters, Task};
+use longspan::squad::Dataset;
+use longspan::train::{DataSettings, End, Event, Job, OptimizerSettings, Outcome, Settings, run};
+use longspan::{Error, Precision, ReadOptions, Reader, random};
+
+const NAMES: [&str; 8] = ["ada", "bea", "cleo", "dora", "emma", "fay", "gwen", "hana"];
+const THINGS: [&str; 8] = ["pump", "mill", "boat", "lamp", "door", "well", "kiln", "gate"];
+
+/// A base without a head: `[CLS]`, `[SEP]` and words.
+fn base(folder: &Path) -> Source {
+    let words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "who", "made", "the", "?", "."];
+    let words: Vec<&str> = words.into_iter().chain(NAMES).chain(THINGS).collect();
+    let json = format!(
+        r#"{{"model_type": "longformer", "vocab_size": {}, "hidden_size": 32, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": 65, "type_vocab_size": 2,
+        "pad_token_id": 0, "attention_window": 16, "layer_norm_eps": 1e-5}}"#,
+        words.len()
+    );
+    let config = Config::from_json(json.as_bytes()).unwrap();
+    let mut weights = Parameters::zeros(&config, Task::Encoder);
+    let list = weights.list().to_vec();
+    for parameter in &list {
+        let values = &mut weights.values_mut()[parameter.range()];
+        if parameter.name.ends_with("LayerNorm.weight") {
+            values.fill(1.0);
+        } else if parameter.shape.len() > 1 {
+            for (i, value) in values.iter_mut().enumerate() {
+                *value = 0.2 * (random::fraction(7, &[(parameter.offset + i) as u64]) as f32 - 0.5);
+            }
+        }
+    }
+    fs::create_dir_all(folder).unwrap();
+    fs::write(folder.join("vocab.txt"), words.join("\n")).unwrap();
+    let tensors: Vec<_> = list.iter().map(|p| (p.name.as_str(), &p.shape[..], &weights.values()[p.range()])).collect();
+    let source = Source::Folder(folder.to_owned());
+    write_checkpoint(folder, &config, &tensors, &source).unwrap();
+    source
+}
+
+/// Documents of three sentences, and of each thing there, and one that is not, who made it.
+fn dataset(name: &str, documents: usize) -> Dataset {
+    let mut paragraphs = Vec::new();
+    for d in 0..documents {
+        let draw = |place: u64| random::number(3, &[d as u64, name.len() as u64, place]) as usize;
+        let first = draw(9) % 5;
+        let sentence = |i: usize| format!("{} made the {} .", NAMES[draw(i as u64) % 8], THINGS[first + i]);
+        let context = (0..3).map(sentence).collect::<Vec<_>>().join(" ");
+        let question = |i: usize| {
+            let end = context.find(&format!("made the {}", THINGS[(first + i) % 8]));
+            let answers = end.map(|end| {
+                let start = context[..end - 1].rfind(' ').map_or(0, |space| space + 1);
+                format!(r#"{{"text": "{}", "answer_start": {start}}}"#, &context[start..end - 1])
+            });
+            let (thing, answers) = (THINGS[(first + i) % 8], answers.unwrap_or_default());
+            format!(r#"{{"id": "{name}{d}-{i}", "question": "who made the {thing} ?", "answers": [{answers}]}}"#)
+        };
+        let questions = (0..4).map(question).collect::<Vec<_>>().join(", ");
+        paragraphs.push(format!(r#"{{"context": "{context}", "qas": [{questions}]}}"#));
+    }
+    let json = format!(r#"{{"data": [{{"paragraphs": [{}]}}]}}"#, paragraphs.join(", "));
+    Dataset::parse(name, json.as_bytes()).unwrap()
+}
+
+fn settings() -> Settings {
+    Settings {
+        precision: Precision::F32,
+        epochs: 3.0,
+        batch_tokens: 256,
+        pass_tokens: 128,
+        dev_every: 20,
+        save_every: 7,
+        data: DataSettings { max_tokens: 64, random_positions: 0.3, context_tokens: 16..=64, ..Default::default() },
+        optimizer: OptimizerSettings { learning_rate: 3e-3, average_decay: 0.9, ..Default::default() },
+        ..Default::default()
+    }
+}
+
+/// Runs until this step, or to the end.
+fn go(job: &Job<'_>, stop: Option<usize>) -> (longspan::Result<Outcome>, Vec<Event>) {
+    let mut events = Vec::new();
+    let outcome = run(job, &mut |event| {
+        events.push(event.clone());
+        match event {
+            Event::Step(report) if Some(report.step) == stop => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    });
+    (outcome, events)
+}
+
+fn weights(folder: &Path) -> Vec<u8> {
+    fs::read(folder.join("model.safetensors")).unwrap()
+}
+
+#[test]
+fn a_run_learns_and_goes_on_where_it_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = base(&folder.path().join("base"));
+    let (train, dev, settings) = (dataset("train", 48), dataset("dev", 6), settings());
+    let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
+    let dev_options = ReadOptions::default();
+    let job = Job {
+        base: &base,
+        train: &train,
+        dev: Some(&dev),
+        dev_options: &dev_options,
+        teacher: None,
+        settings: &settings,
+        out: &whole,
+        resume: false,
+    };
+    let (outcome, events) = go(&job, None);
+    let outcome = outcome.unwrap();
+    assert_eq!(outcome.end, End::Done);
+    let losses: Vec<f64> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Step(report) => Some(report.loss),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(losses.len(), outcome.steps);
+    let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+    let (first, last) = (mean(&losses[..8]), mean(&losses[losses.len() - 8..]));
+    assert!(last < 0.8 * first, "the loss went from {first} to {last}");
+
+    // The result is a checkpoint that reads, with no calibration of the base's and with a head.
+    let reader = Reader::from_source(&Source::Folder(whole.clone()), Precision::F32).unwrap();
+    assert_eq!(reader.model().config().architecture.as_deref(), Some("LongformerForQuestionAnswering"));
+    let tensors = Tensors::open(&Source::Folder(whole.clone())).unwrap();
+    assert!(tensors.get("qa_outputs.weight").unwrap().is_some());
+
+    // Stopped again and again, on other numbers of threads.
+    let mut steps = 0;
+    for (stop, threads) in [(Some(5), 1), (Some(20), 3), (Some(29), 2), (None, 1)] {
+        let job = Job { out: &parts, resume: steps > 0, ..job };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let (part, _) = pool.install(|| go(&job, stop));
+        let part = part.unwrap();
+        steps = stop.unwrap_or(outcome.steps);
+        assert_eq!((part.steps, part.end), (steps, if stop.is_some() { End::Stopped } else { End::Done }));
+        if stop.is_none() {
+            assert_eq!(part, outcome);
+        }
+    }
+    assert!(weights(&whole) == weights(&parts), "a run that was stopped ended with other weights");
+
+    // What is refused.
+    let other = Settings { seed: 2, ..settings.clone() };
+    let fewer = dataset("train", 47);
+    for (job, message) in [
+        (Job { resume: false, ..job }, "a run was begun here"),
+        (Job { settings: &other, resume: true, ..job }, "seed was 1 when the run began and is 2 now"),
+        (Job { train: &fewer, resume: true, ..job }, "training data was "),
+        (Job { dev: None, resume: true, ..job }, "dev data was "),
+        (Job { out: folder.path(), teacher: Some(&EMBEDDED), ..job }, "its vocabulary is not that of"),
+    ] {
+        match go(&job, None).0 {
+            Err(error @ Error::Option(_)) => assert!(error.to_string().contains(message), "{error}"),
+            other => panic!("{message}: {other:?}"),
+        }
+    }
+}
+
+/// Another vocabulary.
+const EMBEDDED: Source = Source::Memory(&[
+    ("config.json", include_bytes!("../../../models/embedded/config.json")),
+    ("tokenizer.json", include_bytes!("../../../models/embedded/tokenizer.json")),
+]);
+
+#[test]
+fn a_student_learns_from_its_teacher() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = base(&folder.path().join("base"));
+    let train = dataset("train", 6);
+    let dev_options = ReadOptions::default();
+    let settings = Settings { epochs: 1.0, dropout: 0.0, teacher_weight: 1.0, ..settings() };
+    let out = folder.path().join("out");
+    let job = Job {
+        base: &base,
+        train: &train,
+        dev: None,
+        dev_options: &dev_options,
+        teacher: None,
+        settings: &settings,
+        out: &out,
+        resume: false,
+    };
+    assert_eq!(go(&job, None).0.unwrap().best, None);
+    let teacher = Source::Folder(out.clone());
+    let second = folder.path().join("second");
+    let (outcome, events) = go(&Job { teacher: Some(&teacher), out: &second, ..job }, None);
+    outcome.unwrap();
+    assert_ne!(weights(&out), weights(&second));
+    assert!(events.iter().any(|event| matches!(event, Event::Saved { .. })), "{events:?}");
+}
