@@ -1,5 +1,6 @@
 //! The command line: every command, option and help text. Completions and manual pages are made from it too.
 
+mod convert;
 mod help;
 
 use std::ffi::OsString;
@@ -11,7 +12,9 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use longspan::{GlobalAttention, ReadOptions, SpanList};
 
-use help::{ASK_MORE, BENCH_MORE, CALIBRATE_MORE, EVAL_MORE, EXAMPLES};
+use crate::train::Recipe;
+pub use convert::ConvertArgs;
+use help::{ASK_MORE, BENCH_MORE, CALIBRATE_MORE, CONVERT_MORE, EVAL_MORE, EXAMPLES, TRAIN_MORE};
 
 const STYLES: Styles =
     Styles::styled().header(AnsiColor::Green.on_default().bold()).usage(AnsiColor::Green.on_default().bold());
@@ -44,6 +47,12 @@ pub enum Command {
     /// Make the scores of a model probabilities of being right, and choose its threshold
     #[command(after_long_help = CALIBRATE_MORE)]
     Calibrate(Box<CalibrateArgs>),
+    /// Make a long model of a short one
+    #[command(after_long_help = CONVERT_MORE)]
+    Convert(ConvertArgs),
+    /// Train a model on data in SQuAD's form
+    #[command(after_long_help = TRAIN_MORE)]
+    Train(Box<TrainArgs>),
     /// Show a model and this machine
     Info(InfoArgs),
     /// Measure how fast this machine runs a model
@@ -138,13 +147,21 @@ pub struct ThresholdArgs {
 /// What it runs on.
 #[derive(Debug, Args)]
 pub struct MachineArgs {
-    /// Threads to compute on [default: all cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=THREADS_MAX), help_heading = MACHINE)]
-    threads: Option<u16>,
+    /// How many threads.
+    #[command(flatten)]
+    threads: ThreadsArgs,
     /// Numbers to compute with
     #[arg(long, value_name = "WHICH", default_value = "auto", env = "LONGSPAN_PRECISION", hide_env_values = true,
           help_heading = MACHINE)]
     pub precision: Precision,
+}
+
+/// How many threads compute.
+#[derive(Debug, Args)]
+pub struct ThreadsArgs {
+    /// Threads to compute on [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=THREADS_MAX), help_heading = MACHINE)]
+    threads: Option<u16>,
 }
 
 const READING: &str = "How documents are read";
@@ -206,6 +223,16 @@ impl MachineArgs {
     /// # Errors
     /// When they cannot be started.
     pub fn start_threads(&self) -> anyhow::Result<()> {
+        self.threads.start()
+    }
+}
+
+impl ThreadsArgs {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// When they cannot be started.
+    pub fn start(&self) -> anyhow::Result<()> {
         if let Some(threads) = self.threads {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into());
             pool.build_global().with_context(|| format!("{threads} threads"))?;
@@ -326,6 +353,29 @@ pub struct CalibrateArgs {
     pub machine: MachineArgs,
 }
 
+/// Arguments of `longspan train`.
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// Write the trained model, and what there is to see of the run, into this folder
+    #[arg(short, long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub out: PathBuf,
+    /// Go on with the run in --out that was broken off
+    #[arg(long)]
+    pub resume: bool,
+    /// A recipe: TOML with the names of the options, `_` for `-`; options beat it
+    #[arg(long = "recipe", value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub recipe_file: Option<PathBuf>,
+    /// What is done, as far as the command line says it.
+    #[command(flatten)]
+    pub said: Recipe,
+    /// Use no network: models of the hub must be in the cache
+    #[arg(long)]
+    pub offline: bool,
+    /// What it runs on.
+    #[command(flatten)]
+    pub threads: ThreadsArgs,
+}
+
 /// Arguments of `longspan info`.
 #[derive(Debug, Args)]
 pub struct InfoArgs {
@@ -361,6 +411,9 @@ pub struct BenchArgs {
     /// Measure products of matrices alone too, in sizes of a base model
     #[arg(long)]
     pub products: bool,
+    /// Measure steps of training instead of passes: forward, backward and AdamW, with dropout
+    #[arg(long)]
+    pub training: bool,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
@@ -440,12 +493,19 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
-fn count(text: &str) -> Result<usize, String> {
+/// A whole number from 1 on.
+pub fn count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "expected a whole number from 1 on".into())
 }
 
-fn count_or_zero(text: &str) -> Result<usize, String> {
+/// A whole number from 0 on.
+pub fn count_or_zero(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| "expected a whole number from 0 on".into())
+}
+
+/// A number that is one.
+pub fn number(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| "expected a number, such as 0.1".into())
 }
 
 fn threshold(text: &str) -> Result<f64, String> {

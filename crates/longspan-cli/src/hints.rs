@@ -75,7 +75,7 @@ fn message(error: &anyhow::Error) -> String {
 }
 
 /// The library names an option as its field, `doc_stride`; here it is `--doc-stride`.
-fn as_typed(message: &str) -> String {
+pub fn as_typed(message: &str) -> String {
     match message.split_once(' ') {
         Some((field, rest)) if field.contains('_') => format!("--{} {rest}", field.replace('_', "-")),
         _ => message.to_string(),
@@ -107,13 +107,18 @@ fn library_hint(error: &Error) -> Option<&'static str> {
         Error::MissingTensor { .. } | Error::TensorShape { .. } => {
             "config.json and the weights must be those of one Longformer for question answering"
         }
+        Error::Diverged { .. } => {
+            "the weights and the state from before are in the folder; a lower --learning-rate or a longer --warmup helps"
+        }
+        Error::Question { .. } => "correct the question or take it out of the data",
         Error::NotFinite { .. } => "fetch or copy the checkpoint again, or try another model",
         Error::EmptyQuestion => "the question is the first argument, in quotes",
         Error::EmptyDocument => "give a document with some text",
         Error::TextTooLong { .. } => "split the document into parts, and give them all",
         Error::QuestionTooLong { .. } => "shorten the question, raise --max-tokens, or lower --doc-stride",
-        Error::Option(_) => "`longspan ask --help` explains the options, `longspan info` shows the model's limits",
+        Error::Option(_) => "`--help` explains the options, `longspan info` shows the model's limits",
         Error::Write { .. } => "check that you may write there and that there is room; HF_HOME names another cache",
+        Error::Conversion { .. } => "config.json and the weights of the source may be those of two models",
         Error::TensorType { .. } => "store the weights as f32, f16 or bf16",
         Error::MissingTokenizer => "a checkpoint has a tokenizer.json, or a vocab.json with merges.txt, or a vocab.txt",
         Error::Hub { fault, .. } => match fault {

@@ -82,7 +82,8 @@ fn model_info(name: &str, source: &Source) -> longspan::Result<ModelInfo> {
     })
 }
 
-fn task_name(task: Task) -> &'static str {
+/// The task in words.
+pub fn task_name(task: Task) -> &'static str {
     match task {
         Task::Encoder => "encoder",
         Task::QuestionAnswering => "question answering",

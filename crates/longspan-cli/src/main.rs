@@ -4,6 +4,7 @@
 //! cli          every command and option
 //! ask          longspan ask            interactive   the same at a prompt
 //! eval         longspan eval           calibrate     longspan calibrate
+//! convert      longspan convert        train         longspan train
 //! info         longspan info           fetch         longspan fetch
 //! bench        longspan bench          pages         completions and manual pages
 //! session      the model that is asked, and the asking
@@ -23,11 +24,13 @@ mod cli;
 mod ask;
 mod bench;
 mod calibrate;
+mod convert;
 mod eval;
 mod fetch;
 mod info;
 mod interactive;
 mod pages;
+mod train;
 
 mod documents;
 mod embedded;
@@ -55,6 +58,8 @@ fn main() -> ExitCode {
         Command::Ask(args) => ask::run(&args),
         Command::Eval(args) => eval::run(&args).map(|()| Status::Answered),
         Command::Calibrate(args) => calibrate::run(&args).map(|()| Status::Answered),
+        Command::Convert(args) => convert::run(&args).map(|()| Status::Answered),
+        Command::Train(args) => train::run(&args).map(|()| Status::Answered),
         Command::Info(args) => info::run(&args).map(|()| Status::Answered),
         Command::Bench(args) => bench::run(&args).map(|()| Status::Answered),
         Command::Fetch(args) => fetch::run(&args).map(|()| Status::Answered),

@@ -1,6 +1,7 @@
 //! Bars on standard error while a long document is read, a model is fetched or the machine is measured; indicatif hides
 //! them where that is no terminal.
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -91,6 +92,52 @@ impl QuestionBar {
 }
 
 impl Drop for QuestionBar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+const STEPS_TEMPLATE: &str = "{bar:10} {wide_msg}";
+
+/// Where standard error is no terminal, about so many lines tell of a run's steps.
+const STEP_LINES: usize = 100;
+
+/// A bar while a model is trained, cleared when dropped; where standard error is no terminal, a line now and then.
+pub struct StepBar {
+    bar: ProgressBar,
+}
+
+impl StepBar {
+    /// A bar that is shown with the first step.
+    pub fn new() -> Self {
+        let style = ProgressStyle::with_template(STEPS_TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
+        Self { bar: ProgressBar::no_length().with_style(style) }
+    }
+
+    /// Shows how far it has come, and what there is to say of the step.
+    pub fn update(&self, step: usize, steps: usize, said: &str) {
+        if self.bar.is_hidden() {
+            let every = (steps / STEP_LINES).max(1);
+            if step == 1 || step == steps || step.is_multiple_of(every) {
+                self.say(said);
+            }
+            return;
+        }
+        self.bar.set_length(steps as u64);
+        self.bar.set_position(step as u64);
+        self.bar.set_message(one_line(said));
+    }
+
+    /// Says something that stays.
+    pub fn say(&self, line: &str) {
+        // Where standard error is closed there is nobody to tell.
+        self.bar.suspend(|| {
+            let _ = writeln!(anstream::stderr(), "{}", one_line(line));
+        });
+    }
+}
+
+impl Drop for StepBar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

@@ -4,13 +4,17 @@
 //! subject      the model: a checkpoint, or a known size with random weights
 //! work         the multiplications and additions of a pass
 //! products     what the machine reaches at most, and products of matrices alone
+//! training     steps of training
 //! report       what was measured, for people and as JSON
 //! ```
 
 mod products;
 mod report;
 mod subject;
+mod training;
 mod work;
+
+pub use products::peak;
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -52,6 +56,7 @@ struct Plan {
     inputs: Vec<Input>,
     passes: usize,
     products: bool,
+    training: bool,
 }
 
 /// Runs the command.
@@ -67,6 +72,9 @@ pub fn run(args: &BenchArgs) -> Result<()> {
 impl Plan {
     fn new(args: &BenchArgs, isa: Isa, config: &Config) -> Result<Self> {
         let precisions: longspan::Result<Vec<_>> = args.precision.iter().map(|which| which.on_this_machine()).collect();
+        if args.training && precisions.as_ref().is_ok_and(|all| all.contains(&Precision::Int8)) {
+            return Err(fault("--precision int8: training computes in f32 or bf16", "leave out --training, or int8"));
+        }
         let mut threads = args.threads.iter().map(|&count| usize::from(count)).collect();
         if args.threads.is_empty() {
             threads = vec![cores()];
@@ -83,6 +91,7 @@ impl Plan {
             inputs: inputs.collect(),
             passes: args.passes,
             products: args.products,
+            training: args.training,
         })
     }
 }
@@ -133,6 +142,7 @@ fn measure(plan: &Plan, subject: &Subject) -> Result<Report> {
         machine: Machine { cores: cores(), instruction_set: plan.isa.to_string() },
         model: subject.name.clone(),
         size: subject.size(),
+        training: plan.training,
         peaks: Vec::new(),
         products: Vec::new(),
         runs: Vec::new(),
@@ -153,6 +163,9 @@ fn measure(plan: &Plan, subject: &Subject) -> Result<Report> {
     }
     Ok(report)
 }
+
+/// The times of passes or steps, in seconds, and the share of each of their parts.
+type Times = (Vec<f64>, BTreeMap<String, f64>);
 
 /// One precision on one number of threads.
 struct Setting<'a> {
@@ -194,16 +207,19 @@ impl Setting<'_> {
         self.say("loading the model");
         memory.reset();
         let started = Instant::now();
-        let model = self.pool.install(|| subject.load(self.arithmetic.precision))?;
+        let load = || self.pool.install(|| subject.load(self.arithmetic.precision));
+        let model = if self.plan.training { None } else { Some(load()?) };
         let load_seconds = started.elapsed().as_secs_f64();
         let loaded = memory.read();
         for (number, input) in self.plan.inputs.iter().enumerate() {
             if number > 0 {
                 memory.reset();
             }
-            let (times, phases) = self.pool.install(|| self.passes(&model, input));
-            let seconds = Seconds::of(times);
-            let gflop = work::flop(model.config(), input) / 1e9;
+            let ((times, phases), flop) = match &model {
+                Some(model) => (self.pool.install(|| self.passes(model, input)), work::flop(&subject.config, input)),
+                None => self.steps(subject, input)?,
+            };
+            let (seconds, gflop) = (Seconds::of(times), flop / 1e9);
             runs.push(Run {
                 tokens: input.tokens,
                 sequences: input.sequences,
@@ -225,14 +241,19 @@ impl Setting<'_> {
         Ok(())
     }
 
+    /// Steps of training: their times with the share of each part in them, and the operations of one.
+    fn steps(&self, subject: &Subject, input: &Input) -> Result<(Times, f64)> {
+        let Input { sequences, tokens, .. } = input;
+        let say = |step| self.say(&format!("{sequences} × {tokens} tokens, step {step} of {}", self.plan.passes));
+        let (batch, model) = (batch(&subject.config, input), (&subject.config, subject.parameters()?));
+        let precision = self.arithmetic.precision;
+        let times = self.pool.install(|| training::steps(model, precision, &batch, self.plan.passes, say))?;
+        Ok((times, longspan::train::flop(&subject.config, &batch, 0)))
+    }
+
     /// The time of every pass but the first, and the share of each phase in them.
-    fn passes(&self, model: &Model, input: &Input) -> (Vec<f64>, BTreeMap<String, f64>) {
-        let ids = random_ids(input.tokens * input.sequences, model.config().vocab_size);
-        let globals: Vec<usize> = (0..input.globals).collect();
-        let mut batch = Batch::new();
-        for ids in ids.chunks_exact(input.tokens) {
-            batch.push(Sequence { ids, token_type_ids: &[], globals: &globals });
-        }
+    fn passes(&self, model: &Model, input: &Input) -> Times {
+        let batch = batch(model.config(), input);
         let mut times = Vec::new();
         let mut phases = [0.0; Phase::ALL.len()];
         for pass in 0..=self.plan.passes {
@@ -249,6 +270,17 @@ impl Setting<'_> {
         let share = |(phase, time): (&Phase, f64)| (report::key(*phase), time / all);
         (times, Phase::ALL.iter().zip(phases).map(share).collect())
     }
+}
+
+/// Inputs of random words.
+fn batch(config: &Config, input: &Input) -> Batch {
+    let ids = random_ids(input.tokens * input.sequences, config.vocab_size);
+    let globals: Vec<usize> = (0..input.globals).collect();
+    let mut batch = Batch::new();
+    for ids in ids.chunks_exact(input.tokens) {
+        batch.push(Sequence { ids, token_type_ids: &[], globals: &globals });
+    }
+    batch
 }
 
 /// Ids that are none of the special tokens, which stand at the beginning of most vocabularies.

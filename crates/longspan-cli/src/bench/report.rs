@@ -7,6 +7,7 @@ use anyhow::Result;
 use longspan::model::Phase;
 use serde::Serialize;
 
+use super::training::PARTS;
 use crate::render::one_line;
 use crate::render::table::{aligned, megabytes, milliseconds, percent, rate, row};
 
@@ -21,6 +22,8 @@ pub struct Report {
     /// Of the model, in words.
     #[serde(skip)]
     pub size: String,
+    /// Whether runs are steps of training.
+    pub training: bool,
     pub peaks: Vec<Peak>,
     pub products: Vec<Product>,
     pub runs: Vec<Run>,
@@ -119,11 +122,15 @@ impl Report {
         writeln!(shown, "machine  {instruction_set}, {cores}")?;
         writeln!(shown, "model    {}", one_line(&self.model))?;
         writeln!(shown, "         {}", self.size)?;
+        let (passes, phases) = match self.training {
+            false => ("passes of the model", "where their time goes, in percent; attention is q, k, v to output"),
+            true => ("steps of training", "where their time goes, in percent"),
+        };
         for (title, rows) in [
             ("peak of products, and loading of the model", self.peak_rows()),
             ("products of matrices, rows × columns × reduced", self.product_rows()),
-            ("passes of the model", self.run_rows()),
-            ("where their time goes, in percent; attention is q, k, v to output", self.phase_rows()),
+            (passes, self.run_rows()),
+            (phases, self.phase_rows()),
         ] {
             if rows.len() > 1 {
                 writeln!(shown, "\n{title}\n")?;
@@ -177,11 +184,15 @@ impl Report {
 
     fn phase_rows(&self) -> Vec<Vec<String>> {
         let mut rows = vec![row(["precision", "threads", "input"])];
-        rows[0].extend(Phase::ALL.map(heading).map(String::from));
+        let columns: Vec<(String, &str)> = match self.training {
+            false => Phase::ALL.iter().map(|&phase| (key(phase), heading(phase))).collect(),
+            true => PARTS.iter().map(|&(key, heading)| (key.to_string(), heading)).collect(),
+        };
+        rows[0].extend(columns.iter().map(|(_, heading)| heading.to_string()));
         for run in &self.runs {
             let mut cells = row([&run.precision, &run.threads.to_string(), &run.input()]);
-            let share = |phase| run.phases.get(&key(phase)).copied().unwrap_or(0.0);
-            cells.extend(Phase::ALL.map(|phase| format!("{:.1}", 100.0 * share(phase))));
+            let share = |key: &str| run.phases.get(key).copied().unwrap_or(0.0);
+            cells.extend(columns.iter().map(|(key, _)| format!("{:.1}", 100.0 * share(key))));
             rows.push(cells);
         }
         rows

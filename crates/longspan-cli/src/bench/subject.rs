@@ -3,7 +3,7 @@
 use anyhow::Result;
 use longspan::checkpoint::{Source, Tensors};
 use longspan::config::Config;
-use longspan::model::{Model, Precision, Task};
+use longspan::model::{Model, Parameters, Precision, Task};
 use serde_json::json;
 
 use crate::cli::{BenchArgs, Preset};
@@ -45,6 +45,16 @@ impl Subject {
         let loaded = match &self.source {
             Some(source) => Tensors::open(source).and_then(|tensors| Model::load(config, task, precision, &tensors)),
             None => Model::random(config, task, precision),
+        };
+        model::named(&self.name, loaded)
+    }
+
+    /// Its weights as training has them.
+    pub fn parameters(&self) -> Result<Parameters> {
+        let task = Task::QuestionAnswering;
+        let loaded = match &self.source {
+            Some(source) => Tensors::open(source).and_then(|tensors| Parameters::load(&self.config, task, &tensors, 1)),
+            None => Ok(Parameters::random(&self.config, task)),
         };
         model::named(&self.name, loaded)
     }

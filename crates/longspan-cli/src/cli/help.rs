@@ -87,6 +87,37 @@ Examples:
   longspan calibrate dev-v2.0.json --target-precision 0.9 --out calibrated
   longspan ask -m calibrated \"Who signed the treaty?\" treaty.txt";
 
+/// Below that of `longspan train`.
+pub const TRAIN_MORE: &str = "\
+Data have the form of SQuAD v1.1 or v2.0, plain or packed with gzip; several files count as one. What `longspan eval` rejects \
+is rejected before the first step. BASE is a Longformer checkpoint: one for question answering, or one without a head for it, \
+which then begins with random weights.
+
+The folder --out gets the model, as Hugging Face's libraries load it too: with --dev the best of all evaluations by F1 (until the first, the last that was saved), \
+else the last. Beside it: recipe.toml, the recipe of the run, complete; metrics.jsonl, a JSON object a line for each step and \
+evaluation; tensorboard/, the same for `tensorboard --logdir`; loss.svg, to look at; and what --resume goes on from. The \
+folder must be new or empty, but for --resume.
+
+A recipe is a TOML file with the names of the options, `_` for `-`, such as learning_rate = 5e-5. Texts, and ranges such as \
+\"512..4096\", stand in quotes, files in a list. Options of the command line beat it; out, resume, offline and threads are \
+none of its keys. Paths start from where the program is started.
+
+Control-C ends the program at once; --resume goes on from what was saved last, and the run ends with the same weights as \
+one that was never stopped. It takes the recipe in the folder: options may be repeated but not changed, --threads apart. \
+A result depends on the seed, the data, the recipe and the instruction set, not on the number of threads.
+
+On a terminal a line shows the step, the loss (a mean that forgets), the learning rate, tokens a second, the share of the \
+machine's peak (as `longspan bench` measures it) and the time left; elsewhere about a hundred lines of it are printed, to \
+standard error. Every evaluation gives the official figures at the threshold 0, and the best F1 at any threshold.
+
+Afterwards `longspan calibrate` chooses the threshold and makes scores probabilities, and `longspan eval` says how good the \
+model is. Data that choose between models, as --dev does, flatter the chosen one: judge it on others.
+
+Examples:
+  longspan train -m base --train train-v2.0.json --dev dev-v2.0.json --out trained
+  longspan train -m base --train train-v2.0.json --recipe recipes/longformer-base-4096-squadv2.toml --out trained
+  longspan train --out trained --resume";
+
 /// Below that of `longspan bench`.
 pub const BENCH_MORE: &str = "\
 A run is one batch in one precision on one number of threads: --sequences inputs of so many random tokens, all of one \
@@ -96,14 +127,38 @@ Every combination of the lists is run.
 The peak is what the product of matrices reaches on operands that stay in the caches of a core, on all threads at once, \
 measured before the runs in each precision; a run's share of it says how much of the machine the model uses. GFLOP are \
 the multiplications and additions of linear layers and attention as they are done: each token with the keys that it \
-sees, global attention in the form that is used. Norms, softmax and GELU are not counted in them, but in the time.
+sees, global attention in the form that is used; of a step of training, three \
+times those of its forward pass. Norms, softmax and GELU are not counted in them, but in the time.
 
 Memory is the most that was resident while the model was loaded and the run was made. What runs before it left behind \
 counts too: for exact figures, start the program anew for each run.
 
-With --json, one object has the keys machine, model, peaks, products and runs; gflop is work, gflops work by second.
+With --json, one object has the keys machine, model, training, peaks, products and runs; gflop is work, gflops work by second.
 
 Examples:
   longspan bench
   longspan bench --lengths 4096 --precision f32,bf16,int8 --threads 1,2
+  longspan bench --training --lengths 170 --sequences 32
   longspan bench --preset large --lengths 512 --sequences 8 --json";
+
+/// Below that of `longspan convert`.
+pub const CONVERT_MORE: &str = "\
+SRC is a checkpoint of BERT (MiniLM is one), RoBERTa, XLM-RoBERTa or CamemBERT. OUT becomes a Longformer in Hugging Face's \
+layout, which transformers loads too: model.safetensors in f32, config.json, and a tokenizer that joins question and \
+document as Longformer asks for, with two separators between. The position table is copied again and again until it has \
+--max-tokens rows, and global attention begins as a copy of local attention. A head of question answering, masked language \
+modelling or classification is taken along; what has no place is named.
+
+On inputs of up to half a window and one token the long model is the short one. The command measures that against a plain \
+computation of SRC in double precision, and keeps OUT only if the difference is one of rounding.
+
+SRC may be a Longformer too, of pytorch_model.bin or with the names of old files: it gets those of today, and more positions \
+with --max-tokens. Its windows stay; the first Longformers had the widths of one side in config.json, which \
+--one-sided-windows doubles.
+
+A model that was made so has not seen long inputs yet, nor, without a head, questions: it must be fine-tuned.
+
+Examples:
+  longspan convert sentence-transformers/all-MiniLM-L6-v2 mini-long --attention-window 256
+  longspan convert roberta-base-folder base-long
+  longspan convert old-longformer new-longformer --max-tokens 16384 --one-sided-windows";

@@ -2,7 +2,7 @@
 //! broken off goes on from it.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::data::cannot_write;
+use super::files;
 use crate::hints::{fault, io_message};
 
 const FILE: &str = "answers.jsonl";
@@ -71,10 +72,7 @@ impl Answers {
             Ok(content) => kept = read(&path, &content, head, &mut known)?,
         }
         let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(|e| failed(&e))?;
-        if let Err(TryLockError::WouldBlock) = file.try_lock() {
-            let message = format!("`{}`: another run is at work on it", path.display());
-            return Err(fault(message, "wait until it has ended, or name another folder"));
-        }
+        files::lock(&file, &path)?;
         // A line that was cut off by the end of the run is written again.
         file.set_len(kept as u64).map_err(|e| failed(&e))?;
         if kept == 0 {

@@ -11,7 +11,7 @@
 //! answers.jsonl           what --resume goes on from
 //! ```
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
@@ -44,6 +44,15 @@ pub fn make(folder: &Path) -> Result<()> {
         return Err(fault(format!("`{}`: a file, not a folder", folder.display()), "name a folder"));
     }
     fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))
+}
+
+/// Locks a file of a folder for as long as it is open, so that two runs do not write into one folder.
+pub fn lock(file: &File, path: &Path) -> Result<()> {
+    if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        let message = format!("`{}`: another run is at work on it", path.display());
+        return Err(fault(message, "wait until it has ended, or name another folder"));
+    }
+    Ok(())
 }
 
 /// Checks that files can be written into a folder, before there is anything to write.

@@ -35,7 +35,7 @@ fn gflop_of_40_tokens(info: &Value) -> f64 {
 fn json_has_every_figure() {
     let folder = Folder::new(&[]);
     let report = measured(&folder, &["--lengths", "40", "--passes", "1", "--precision", "f32", "--threads", "1,2"]);
-    assert_eq!(keys(&report), ["machine", "model", "peaks", "products", "runs"]);
+    assert_eq!(keys(&report), ["machine", "model", "peaks", "products", "runs", "training"]);
     assert_eq!(keys(&report["machine"]), ["cores", "instruction_set"]);
     assert_eq!(report["products"], Value::Array(Vec::new()));
     let info: Value = serde_json::from_str(&folder.run(&["info", "--json"]).stdout).unwrap();

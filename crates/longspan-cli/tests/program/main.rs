@@ -7,6 +7,7 @@ mod ask;
 mod bad_input;
 mod bad_models;
 mod bench;
+mod convert;
 mod eval;
 mod from_hub;
 mod interactive;
@@ -14,6 +15,7 @@ mod other_commands;
 #[allow(dead_code)] // the library's tests use more of it
 #[path = "../../../longspan/tests/server/mod.rs"]
 mod server;
+mod train;
 
 use std::path::{Path, PathBuf};
 

@@ -71,7 +71,7 @@ fn completions_and_manual_pages_know_every_option() {
 #[test]
 fn every_command_has_help() {
     let folder = Folder::new(&[]);
-    for command in ["ask", "info", "bench", "fetch", "completions", "man"] {
+    for command in ["ask", "convert", "train", "info", "bench", "fetch", "completions", "man"] {
         for option in ["-h", "--help"] {
             let ran = folder.run(&[command, option]);
             assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));

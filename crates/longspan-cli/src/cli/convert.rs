@@ -1,0 +1,49 @@
+//! Arguments of `longspan convert`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use longspan::convert::ConvertOptions;
+
+use super::{ModelArgs, count};
+
+/// Arguments of `longspan convert`.
+#[derive(Debug, Args)]
+pub struct ConvertArgs {
+    /// The short model: a folder, or ORG/NAME[@REVISION] on the Hugging Face hub
+    #[arg(value_name = "SRC", value_hint = clap::ValueHint::DirPath)]
+    source: String,
+    /// The folder of the long model: new or empty
+    #[arg(value_name = "OUT", value_hint = clap::ValueHint::DirPath)]
+    pub out: PathBuf,
+    /// Longest input, in tokens [default: 4096; a Longformer keeps what it has]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    max_tokens: Option<usize>,
+    /// Tokens that a token sees, half of them on either side; one even number, or one for each layer in a comma list
+    /// [default: 512; a Longformer keeps its own]
+    #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = count, allow_negative_numbers = true)]
+    attention_window: Vec<usize>,
+    /// SRC is a Longformer whose config.json has windows of one side: double them
+    #[arg(long)]
+    one_sided_windows: bool,
+    /// Use no network: a model of the hub must be in the cache
+    #[arg(long)]
+    offline: bool,
+}
+
+impl ConvertArgs {
+    /// Which model is made long.
+    pub fn source(&self) -> ModelArgs {
+        ModelArgs { model: Some(self.source.clone()), offline: self.offline }
+    }
+
+    /// What the library needs to know of the options.
+    pub fn options(&self) -> ConvertOptions {
+        let windows = &self.attention_window;
+        ConvertOptions {
+            max_tokens: self.max_tokens,
+            attention_window: (!windows.is_empty()).then(|| windows.clone()),
+            one_sided_windows: self.one_sided_windows,
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! `loss.svg`: the loss of the steps, raw and smoothed, and the F1 of the evaluations.
+
+use kuva::backend::svg::SvgBackend;
+use kuva::prelude::{Layout, LegendPosition, LinePlot, Plot, ScatterPlot};
+use kuva::render::render::{render_multiple, render_twin_y};
+
+use super::metrics::Point;
+
+const WIDTH: f64 = 860.0;
+const HEIGHT: f64 = 400.0;
+const BLUE: &str = "#2563eb";
+const ORANGE: &str = "#d97706";
+const GREY: &str = "#c7cdd6";
+
+/// A line has at most about so many points: more would not be seen, and make the file large.
+const POINTS_MAX: usize = 600;
+
+/// Weight of what was before in a smoothed number.
+const SMOOTHING: f64 = 0.95;
+
+/// A mean in which a number counts for less with every one that follows.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Smoothed {
+    sum: f64,
+    weight: f64,
+}
+
+impl Smoothed {
+    /// Takes a number; one that is infinite, or none, is left out.
+    pub fn add(&mut self, number: f64) {
+        if number.is_finite() {
+            self.sum = SMOOTHING * self.sum + (1.0 - SMOOTHING) * number;
+            self.weight = SMOOTHING * self.weight + (1.0 - SMOOTHING);
+        }
+    }
+
+    /// The mean; none of no numbers.
+    pub fn mean(&self) -> Option<f64> {
+        (self.weight > 0.0).then(|| self.sum / self.weight)
+    }
+}
+
+/// What is plotted.
+#[derive(Debug, Default)]
+pub struct Curves {
+    raw: Vec<(f64, f64)>,
+    smoothed: Vec<(f64, f64)>,
+    f1: Vec<(f64, f64)>,
+    mean: Smoothed,
+}
+
+impl Curves {
+    /// Takes a step or an evaluation.
+    pub fn add(&mut self, point: Point) {
+        match point {
+            Point::Loss { step, loss } => {
+                self.mean.add(loss);
+                if let (true, Some(mean)) = (loss.is_finite(), self.mean.mean()) {
+                    self.raw.push((step as f64, loss));
+                    self.smoothed.push((step as f64, mean));
+                }
+            }
+            Point::F1 { step, f1 } => self.f1.push((step as f64, f1)),
+        }
+    }
+
+    /// The smoothed loss.
+    pub fn loss(&self) -> Option<f64> {
+        self.mean.mean()
+    }
+
+    /// The picture; none before the first step.
+    pub fn svg(&self) -> Option<String> {
+        if self.raw.is_empty() {
+            return None;
+        }
+        let losses = || -> Vec<Plot> {
+            vec![
+                line(&thinned(&self.raw), GREY, 1.0).with_legend("loss").into(),
+                line(&thinned(&self.smoothed), BLUE, 2.0).with_legend("loss, smoothed").into(),
+            ]
+        };
+        let described = |layout: Layout| {
+            layout
+                .with_title("Training")
+                .with_x_label("step")
+                .with_y_label("loss")
+                .with_width(WIDTH)
+                .with_height(HEIGHT)
+        };
+        let beside = LegendPosition::OutsideRightTop; // inside it would hide lines
+        let scene = if self.f1.is_empty() {
+            let layout = described(Layout::auto_from_plots(&losses()));
+            render_multiple(losses(), layout.with_y_axis_min(0.0).with_legend_position(beside))
+        } else {
+            let f1 = || -> Vec<Plot> {
+                // A point each too: there may be one alone.
+                let points = ScatterPlot::new().with_data(self.f1.clone()).with_color(ORANGE).with_size(3.0);
+                vec![line(&self.f1, ORANGE, 2.0).with_legend("F1 on --dev").into(), points.into()]
+            };
+            let layout = described(Layout::auto_from_twin_y_plots(&losses(), &f1()));
+            let layout = layout.with_y_axis_min(0.0).with_y2_label("F1, percent");
+            render_twin_y(losses(), f1(), layout.with_legend_position(beside))
+        };
+        Some(SvgBackend.render_scene(&scene))
+    }
+}
+
+/// Neighbouring points in one, at their means.
+fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let group = points.len().div_ceil(POINTS_MAX).max(1);
+    let mean = |points: &[(f64, f64)]| {
+        let (x, y) = points.iter().fold((0.0, 0.0), |(x, y), point| (x + point.0, y + point.1));
+        (x / points.len() as f64, y / points.len() as f64)
+    };
+    points.chunks(group).map(mean).collect()
+}
+
+fn line(points: &[(f64, f64)], color: &str, width: f64) -> LinePlot {
+    LinePlot::new().with_data(points.to_vec()).with_color(color).with_stroke_width(width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_smoothed_number_is_a_mean() {
+        let mut smoothed = Smoothed::default();
+        assert_eq!(smoothed.mean(), None);
+        smoothed.add(3.0);
+        smoothed.add(f64::NAN);
+        smoothed.add(f64::INFINITY);
+        assert!((smoothed.mean().unwrap() - 3.0).abs() < 1e-12);
+        (0..2000).for_each(|_| smoothed.add(1.0));
+        assert!((smoothed.mean().unwrap() - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_long_run_has_a_small_picture_of_all_its_steps() {
+        let points: Vec<(f64, f64)> = (1..=100_001).map(|step| (f64::from(step), 2.0)).collect();
+        let thin = thinned(&points);
+        assert!(thin.len() <= POINTS_MAX && thin.iter().all(|point| point.1 == 2.0));
+        assert!(thin[0].0 < 100.0 && thin[thin.len() - 1].0 > 99_900.0);
+        assert_eq!(thinned(&points[..POINTS_MAX]), points[..POINTS_MAX]);
+    }
+
+    #[test]
+    fn there_is_a_picture_from_the_first_step_on() {
+        let mut curves = Curves::default();
+        assert!(curves.svg().is_none());
+        curves.add(Point::Loss { step: 1, loss: f64::NAN });
+        assert!(curves.svg().is_none());
+        curves.add(Point::Loss { step: 2, loss: 3.0 });
+        let without = curves.svg().unwrap();
+        assert!(without.contains("loss, smoothed") && !without.contains("F1"), "{without}");
+        curves.add(Point::F1 { step: 2, f1: 50.0 });
+        let with = curves.svg().unwrap();
+        assert!(with.contains("F1 on --dev") && with.contains("<circle"), "{with}");
+    }
+}

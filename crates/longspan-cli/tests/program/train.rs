@@ -1,0 +1,206 @@
+//! `longspan train`: all that is said before the first step, and whole runs of a model so small that they take no time.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use super::{Folder, Ran, VOCABULARY, check_failed, small_model};
+
+const DATA: &str = r#"{"data": [{"title": "Bread", "paragraphs": [{"context": "Bread is made from flour.", "qas": [
+    {"id": "what", "question": "What is bread made from?", "answers": [{"text": "flour", "answer_start": 19}]}
+]}]}]}"#;
+
+/// The data, and a model that is none.
+fn folder() -> Folder {
+    let bad = DATA.replace("19", "18");
+    let files: [(&str, &[u8]); 3] =
+        [("train.json", DATA.as_bytes()), ("bad.json", bad.as_bytes()), ("empty.json", b"{\"data\": []}")];
+    Folder::new(&files)
+}
+
+/// A run that must not come as far as its folder.
+fn refused(folder: &Folder, arguments: &[&str]) -> Ran {
+    let ran = folder.run(&[&["train", "--out", "out"][..], arguments].concat());
+    assert!(!folder.path("out").exists(), "{arguments:?}");
+    ran
+}
+
+#[test]
+fn options_are_checked_before_anything_is_made() {
+    let folder = folder();
+    for (option, value, said) in [
+        ("--epochs", "0", "--epochs 0: expected a number above 0"),
+        ("--learning-rate", "-1", "--learning-rate -1: expected a number above 0"),
+        ("--warmup", "2", "--warmup 2: expected a share from 0 to 1"),
+        ("--dropout", "1", "--dropout 1: expected a number from 0 on, below 1"),
+        ("--layer-decay", "1.5", "--layer-decay 1.5: expected a number above 0, at most 1"),
+        ("--clip-norm", "-1", "--clip-norm -1: expected a number from 0 on"),
+        ("--power", "2", "--power 2: needs --schedule polynomial"),
+        ("--schedule", "polynomial", "--schedule polynomial: needs --power"),
+        ("--dev-every", "5", "--dev-every 5: needs --dev"),
+        ("--patience", "5", "--patience 5: needs --dev"),
+        ("--max-tokens", "5000", "--max-tokens 5000: the model has positions for 4096 tokens"),
+    ] {
+        check_failed(&refused(&folder, &["--train", "train.json", option, value]), said);
+    }
+    for (option, value, said) in [
+        ("--epochs", "two", "expected a number, such as 0.1"),
+        ("--batch-tokens", "0", "expected a whole number from 1 on"),
+        ("--save-every", "-1", "expected a whole number from 0 on"),
+        ("--context-tokens", "9..8", "expected a range such as 512..4096"),
+        ("--schedule", "step", "linear, cosine, constant, polynomial"),
+        ("--precision", "int8", "auto, f32, bf16"),
+        ("--seed", "-1", "--seed"),
+        ("--unknown", "1", "--unknown"),
+    ] {
+        let ran = refused(&folder, &["--train", "train.json", option, value]);
+        assert!(ran.status == 2 && ran.stderr.contains(said), "{option} {value}: {ran:?}");
+    }
+    check_failed(&refused(&folder, &[]), "no data to learn from");
+    assert!(folder.run(&["train", "--train", "train.json"]).stderr.contains("--out <DIR>"));
+}
+
+#[test]
+fn recipes_are_checked_too() {
+    let folder = folder();
+    let with = |recipe: &str| {
+        fs::write(folder.path("r.toml"), recipe).unwrap();
+        refused(&folder, &["--recipe", "r.toml", "--train", "train.json"])
+    };
+    check_failed(&with("seed = 1\nlearning-rate = 1"), "`r.toml`, line 2: unknown key `learning-rate`, did you mean");
+    check_failed(&with("\ndropout = 2"), "`r.toml`, line 2: dropout 2: expected a number from 0 on, below 1");
+    check_failed(&with("seed = one"), "`r.toml`, line 1: ");
+    check_failed(&with("patience = 1"), "--patience 1: needs --dev");
+    check_failed(&refused(&folder, &["--recipe", "missing.toml"]), "`missing.toml`: no such file");
+    // Options beat it, so this is refused for the data that the command line names.
+    fs::write(folder.path("r.toml"), "train = [\"train.json\"]").unwrap();
+    check_failed(&refused(&folder, &["--recipe", "r.toml", "--train", "none.json"]), "`none.json`: no such file");
+}
+
+#[test]
+fn bad_data_are_told_before_the_first_step() {
+    let folder = folder();
+    let place = "`bad.json`: article 1 `Bread`, paragraph 1, question `what`: answer `flour` is said to start at";
+    check_failed(&refused(&folder, &["--train", "bad.json"]), place);
+    check_failed(&refused(&folder, &["--train", "train.json", "--dev", "bad.json"]), place);
+    check_failed(&refused(&folder, &["--train", "empty.json"]), "`empty.json`: no questions");
+    let ran = refused(&folder, &["--train", "bad.json", "--skip-bad"]);
+    assert!(ran.stderr.starts_with("warning: left out: `bad.json`") && ran.status == 2, "{ran:?}");
+    let ran = refused(&folder, &["--train", "train.json", "--dev", "train.json", "--max-tokens", "9999"]);
+    let warning = "warning: --dev: 1 of its questions are learned from: their figures are too good\n";
+    assert!(ran.stderr.starts_with(warning), "{ran:?}");
+}
+
+#[test]
+fn models_are_found_before_the_folder_is_made() {
+    let folder = folder();
+    let train = |more: &[&str]| refused(&folder, &[&["--train", "train.json"][..], more].concat());
+    check_failed(&train(&["-m", "./nowhere"]), "`./nowhere`: no such folder");
+    check_failed(&train(&["-m", "train.json"]), "`train.json`: a file, not a folder");
+    check_failed(&train(&["--teacher", "./nowhere"]), "`./nowhere`: no such folder");
+    check_failed(&train(&["-m", "org/name", "--offline"]), "org/name");
+}
+
+#[test]
+fn a_folder_that_holds_something_is_left_alone() {
+    let folder = folder();
+    fs::create_dir(folder.path("out")).unwrap();
+    fs::write(folder.path("out/mine"), "").unwrap();
+    for more in [&[][..], &["--resume"]] {
+        let ran = folder.run(&[&["train", "--train", "train.json", "--out", "out"], more].concat());
+        check_failed(&ran, "`out`: the folder is not empty");
+    }
+    assert_eq!(fs::read_dir(folder.path("out")).unwrap().count(), 1);
+    check_failed(&folder.run(&["train", "--train", "train.json", "--out", "train.json"]), "a file, not a folder");
+}
+
+#[test]
+fn a_run_that_cannot_begin_leaves_nothing() {
+    let folder = learnable();
+    let ran = folder.run(&["train", "-m", "base", "--train", "train.json", "--out", "out", "--frozen-layers", "99"]);
+    check_failed(&ran, "frozen-layers 99: the model has 3");
+    assert!(!folder.path("out").exists());
+}
+
+#[test]
+fn a_run_goes_on_by_its_own_recipe() {
+    let folder = folder();
+    fs::create_dir(folder.path("out")).unwrap();
+    fs::write(folder.path("out/recipe.toml"), "train = [\"missing.json\"]\nepochs = 3\nprecision = \"f32\"\n").unwrap();
+    let resume = |more: &[&str]| folder.run(&[&["train", "--out", "out", "--resume"], more].concat());
+    // Its data are looked for, whether or not what it says is said again.
+    for more in [&[][..], &["--epochs", "3"], &["--precision", "f32", "--threads", "1"]] {
+        check_failed(&resume(more), "`missing.json`: no such file");
+    }
+    for (option, value, said) in [
+        ("--epochs", "2", "--epochs 3, this one would have 2"),
+        ("--train", "train.json", "--train [\"missing.json\"], this one would have [\"train.json\"]"),
+        ("--seed", "5", "--seed none, this one would have 5"),
+        ("--precision", "bf16", "--precision \"f32\", this one would have \"bf16\""),
+    ] {
+        check_failed(&resume(&[option, value]), &format!("`out/recipe.toml`: that run has {said}"));
+    }
+}
+
+/// Data and a small model that can learn them.
+fn learnable() -> Folder {
+    let folder = folder();
+    fs::create_dir(folder.path("base")).unwrap();
+    for name in ["config.json", "model.safetensors"] {
+        fs::copy(small_model().join(name), folder.path("base").join(name)).unwrap();
+    }
+    fs::write(folder.path("base/vocab.txt"), VOCABULARY).unwrap();
+    folder
+}
+
+/// A run of `steps` steps, saved after each.
+fn training<'a>(out: &'a str, steps: &'a str) -> Vec<&'a str> {
+    let run = ["train", "-m", "base", "--train", "train.json", "--dev", "train.json", "--out", out, "--epochs", steps];
+    [&run[..], &["--save-every", "1", "--dev-every", "40", "--learning-rate", "3e-3", "--threads", "1"]].concat()
+}
+
+#[test]
+fn a_run_leaves_a_model_and_what_can_be_seen_of_it() {
+    let folder = learnable();
+    let ran = folder.run(&training("out", "40"));
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(ran.stdout.starts_with("out: the model after 40 steps\nexact 100.00, F1 100.00"), "{ran:?}");
+    for name in ["config.json", "model.safetensors", "vocab.txt", "recipe.toml", "loss.svg", "tensorboard"] {
+        assert!(folder.path("out").join(name).exists(), "{name}");
+    }
+    let metrics = fs::read_to_string(folder.path("out/metrics.jsonl")).unwrap();
+    let losses: Vec<f64> = (metrics.lines())
+        .filter(|line| line.contains("\"kind\":\"step\""))
+        .map(|line| line.split("\"loss\":").nth(1).unwrap().split(',').next().unwrap().parse().unwrap())
+        .collect();
+    assert_eq!(losses.len(), 40);
+    assert!(losses[39] < losses[0] / 4.0, "{losses:?}");
+    let ran = folder.run(&["eval", "-m", "out", "train.json", "--json"]);
+    assert!(ran.status == 0 && ran.stdout.contains("\"exact\": 100.0"), "{ran:?}");
+}
+
+/// Killed while it works, wherever that is, and resumed: the weights are those of a run that was never stopped.
+#[test]
+fn a_run_that_is_killed_goes_on_as_if_it_never_had_been() {
+    let folder = learnable();
+    let whole = folder.run(&training("whole", "200"));
+    assert_eq!(whole.status, 0, "{whole:?}");
+    let lines = || fs::read_to_string(folder.path("killed/metrics.jsonl")).unwrap_or_default().lines().count();
+    for wanted in [3, 40] {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin("longspan"));
+        command.args(training("killed", "200")).current_dir(folder.path("."));
+        if wanted > 3 {
+            command.arg("--resume");
+        }
+        command.env("LONGSPAN_PRECISION", "f32").stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        while lines() < wanted && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        child.kill().unwrap(); // if it has not ended, on a machine that let this test wait
+        child.wait().unwrap();
+    }
+    let resumed = folder.run(&["train", "--out", "killed", "--resume", "--threads", "2"]);
+    assert_eq!(resumed.status, 0, "{resumed:?}");
+    let weights = |run: &str| fs::read(folder.path(run).join("model.safetensors")).unwrap();
+    assert!(weights("whole") == weights("killed"));
+}
