@@ -123,29 +123,36 @@ impl SimdOp for LayerNorm<'_> {
         let c = self.weight.len();
         assert_eq!(self.bias.len(), c, "a weight of {c} and a bias of {}", self.bias.len());
         assert_eq!(self.x.len() % c, 0, "{} numbers are no rows of {c}", self.x.len());
-        let over = 1.0 / c as f32;
         for (i, row) in self.x.chunks_exact_mut(c).enumerate() {
             if let Some(residual) = self.residual {
                 let residual = &residual[i * c..(i + 1) * c];
                 each!(isa, row, [r = residual], |x, _valid| ops.add(x, r));
             }
-            let mut sum = ops.zero();
-            each!(isa, row, [], |x, _valid| {
-                sum = ops.add(sum, x);
-                x
-            });
-            let mean = ops.splat(sum_lanes(sum) * over);
-            let mut squares = ops.zero();
-            each!(isa, row, [], |x, valid| {
-                // Lanes past the end hold 0, and 0 - mean is not 0: they do not count.
-                let x = ops.select(ops.sub(x, mean), ops.zero(), valid);
-                squares = ops.mul_add(x, x, squares);
-                x
-            });
-            let scale = ops.splat(1.0 / (sum_lanes(squares) * over + self.eps).sqrt());
+            let scale = ops.splat(centre(isa, row, self.eps));
             each!(isa, row, [w = self.weight, b = self.bias], |x, _valid| ops.mul_add(ops.mul(x, scale), w, b));
         }
     }
+}
+
+/// Takes the mean of a row from its numbers, and returns 1 / sqrt(variance + eps).
+#[inline(always)]
+fn centre<I: Token>(isa: I, row: &mut [f32], eps: f32) -> f32 {
+    let ops = isa.f32();
+    let over = 1.0 / row.len() as f32;
+    let mut sum = ops.zero();
+    each!(isa, row, [], |x, _valid| {
+        sum = ops.add(sum, x);
+        x
+    });
+    let mean = ops.splat(sum_lanes(sum) * over);
+    let mut squares = ops.zero();
+    each!(isa, row, [], |x, valid| {
+        // Lanes past the end hold 0, and 0 - mean is not 0: they do not count.
+        let x = ops.select(ops.sub(x, mean), ops.zero(), valid);
+        squares = ops.mul_add(x, x, squares);
+        x
+    });
+    1.0 / (sum_lanes(squares) * over + eps).sqrt()
 }
 
 struct Gelu<'a> {
@@ -186,21 +193,8 @@ impl SimdOp for LayerNormBackward<'_> {
         let over = 1.0 / c as f32;
         let z = &mut self.z[..];
         for (x, dout) in self.x.chunks_exact(c).zip(self.dout.chunks_exact_mut(c)) {
-            // As in the forward pass.
             z.copy_from_slice(x);
-            let mut sum = ops.zero();
-            each!(isa, z, [], |x, _valid| {
-                sum = ops.add(sum, x);
-                x
-            });
-            let mean = ops.splat(sum_lanes(sum) * over);
-            let mut squares = ops.zero();
-            each!(isa, z, [], |x, valid| {
-                let x = ops.select(ops.sub(x, mean), ops.zero(), valid);
-                squares = ops.mul_add(x, x, squares);
-                x
-            });
-            let scale = ops.splat(1.0 / (sum_lanes(squares) * over + self.eps).sqrt());
+            let scale = ops.splat(centre(isa, z, self.eps));
             each!(isa, z, [], |x, _valid| ops.mul(x, scale));
             each!(isa, self.dbias, [d = dout], |x, _valid| ops.add(x, d));
             each!(isa, self.dweight, [d = dout, z = z], |x, _valid| ops.mul_add(d, z, x));

@@ -1,6 +1,8 @@
 //! The way back of every kernel: the plain f64 loops of `reference` against central differences, and the kernels on every
 //! instruction set of this machine against those loops.
 
+mod common;
+
 use std::ops::Range;
 
 use longspan_kernels::{
@@ -9,24 +11,7 @@ use longspan_kernels::{
     layer_norm_backward, product, reference,
 };
 
-const ULP: f64 = 1.0 / (1 << 23) as f64;
-
-/// Numbers between -1 and 1, the same for the same seed (xorshift).
-fn numbers(count: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    (0..count)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-        })
-        .collect()
-}
-
-fn wide(x: &[f32]) -> Vec<f64> {
-    x.iter().map(|&x| x.into()).collect()
-}
+use common::{ULP, numbers, wide};
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()

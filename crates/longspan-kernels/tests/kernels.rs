@@ -3,6 +3,8 @@
 //! Sizes are 1, around a vector and a tile, odd, and real ones; every second case starts off alignment. Bounds are
 //! derived: a chain of K multiply-adds in f32 errs by at most (K + 1)·2⁻²⁴·Σ|a·b|.
 
+mod common;
+
 use std::io::Write;
 use std::ops::Range;
 
@@ -11,24 +13,7 @@ use longspan_kernels::{
     encode, gelu, layer_norm, product, reference,
 };
 
-const ULP: f64 = 1.0 / (1 << 23) as f64;
-
-/// Numbers between -1 and 1, the same for the same seed (xorshift).
-fn numbers(count: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    (0..count)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-        })
-        .collect()
-}
-
-fn wide(x: &[f32]) -> Vec<f64> {
-    x.iter().map(|&x| x.into()).collect()
-}
+use common::{ULP, numbers, wide};
 
 #[track_caller]
 fn check(isa: Isa, case: &str, found: &[f32], expected: &[f64], bound: impl Fn(usize) -> f64) {

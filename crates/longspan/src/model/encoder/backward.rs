@@ -225,11 +225,8 @@ fn feed_forward_backward(
         block.dx,
         norm_sums.split_at_mut(c),
     );
-    update.clear();
-    update.extend_from_slice(block.dx);
-    pass.drop(2 * layer.index + 2, block.rows, update);
-    add_rows(isa, update, &mut biases[..c]);
-    encode(linear, Matrix::new(update, c), &mut MatrixMut::new(block.output, c / group));
+    let out = (&mut *block.output, &mut biases[..c]);
+    to_product(pass, 2 * layer.index + 2, (block.rows, block.dx), update, out);
     input.copy(Matrix::new(block.output, c / group));
     let middle = Matrix::new(&kept.middle, f / group).rows_in(block.rows.clone());
     for columns in split::ranges(f, f.div_ceil(PIECE), PIECE) {
@@ -273,11 +270,7 @@ fn attention_output_backward(
     encode(linear, Matrix::new(update, c), &mut MatrixMut::new(block.normed, groups));
 
     layer_norm_backward(isa, sum, &norm.weight, eps, block.dx, norm_sums.split_at_mut(c));
-    update.clear();
-    update.extend_from_slice(block.dx);
-    pass.drop(2 * layer.index + 1, block.rows, update);
-    add_rows(isa, update, bias);
-    encode(linear, Matrix::new(update, c), &mut MatrixMut::new(block.attention, groups));
+    to_product(pass, 2 * layer.index + 1, (block.rows, block.dx), update, (block.attention, bias));
     input.copy(Matrix::new(block.attention, groups));
     product(input.all(), layer.attention_output_back.all(), Start::Zero, &mut MatrixMut::new(update, c));
     encode(linear, Matrix::new(update, c), &mut MatrixMut::new(block.dattended, groups));
@@ -291,6 +284,26 @@ fn attention_output_backward(
     for (delta, (dout, out)) in block.deltas.iter_mut().zip(heads) {
         *delta = dout.iter().zip(out).map(|(x, y)| x * y).sum();
     }
+}
+
+/// Gradients of sums on their way into a product: without what dropout dropped, and encoded.
+///
+/// - `place`: as [`Pass::drop`] has it
+/// - `dx`, `update`: (rows, C), the second is working memory
+/// - `out`: (rows, C / group), and the gradient of the bias, (C), to which they are added
+fn to_product(
+    pass: &Pass<'_>,
+    place: usize,
+    (rows, dx): (&Range<usize>, &[f32]),
+    update: &mut Vec<f32>,
+    (out, dbias): (&mut [i32], &mut [f32]),
+) {
+    let (linear, c) = (pass.model.computing.linear, pass.model.config.hidden_size);
+    update.clear();
+    update.extend_from_slice(dx);
+    pass.drop(place, rows, update);
+    add_rows(linear.isa, update, dbias);
+    encode(linear, Matrix::new(update, c), &mut MatrixMut::new(out, c / linear.group()));
 }
 
 /// Takes the rows of global tokens out. Zeros stay: global attention replaced what local attention gave them.

@@ -1,0 +1,22 @@
+//! What the tests of kernels share.
+
+/// The distance from 1 to the next f32.
+pub const ULP: f64 = 1.0 / (1 << 23) as f64;
+
+/// Numbers between -1 and 1, the same for the same seed (xorshift).
+pub fn numbers(count: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    (0..count)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+/// The same numbers in f64.
+pub fn wide(x: &[f32]) -> Vec<f64> {
+    x.iter().map(|&x| x.into()).collect()
+}
