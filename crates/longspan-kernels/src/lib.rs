@@ -21,7 +21,7 @@
 //! | `product` | C = A·B + start |
 //! | `amx` | the same on tiles of AMX |
 //! | `attention` | softmax-weighted sums in one pass, queries in lanes; and the way back |
-//! | `rows` | layer norm and GELU over rows, and the way back |
+//! | `rows` | layer norm, GELU and cross-entropy over rows, and the way back |
 //! | `dropout` | numbers that become zero by chance |
 //! | [`reference`](mod@reference) | every operation in plain f64 loops: the oracle of all tests |
 //!
@@ -53,5 +53,5 @@ pub use matrix::{Matrix, MatrixMut};
 pub use numbers::{Arithmetic, Precision, UnknownPrecision};
 pub use panels::{Panels, PanelsPart};
 pub use product::{Start, product};
-pub use rows::{add_layer_norm, add_rows, gelu, gelu_backward, layer_norm, layer_norm_backward};
+pub use rows::{add_layer_norm, add_rows, cross_entropy, gelu, gelu_backward, layer_norm, layer_norm_backward};
 pub use tiles::{Tiles, TilesPart};

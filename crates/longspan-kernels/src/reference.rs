@@ -40,6 +40,15 @@ pub fn softmax(row: &mut [f64]) {
     row.iter_mut().for_each(|x| *x /= sum);
 }
 
+/// The cross-entropy of a row of logits, in nats, and its gradient: (N).
+pub fn cross_entropy(row: &[f64], target: usize) -> (f64, Vec<f64>) {
+    let mut p = row.to_vec();
+    softmax(&mut p);
+    let loss = -p[target].ln();
+    p[target] -= 1.0;
+    (loss, p)
+}
+
 /// Whether the local query of token `i` sees the key of token `j`.
 pub fn sees(i: usize, j: usize, globals: &[usize], one_sided_window: usize) -> bool {
     globals.contains(&j) || i.abs_diff(j) <= one_sided_window

@@ -1,8 +1,9 @@
-//! Row kernels: layer norm and GELU, forward and backward; and the exponential.
+//! Row kernels: layer norm and GELU, forward and backward; cross-entropy with its gradient; and the exponential.
 //!
 //! ```text
-//! layer_norm(x) = (x - mean) / sqrt(variance + eps) * weight + bias      variance over N, not N - 1
-//! gelu(x)       = x/2 * (1 + erf(x / sqrt 2))
+//! layer_norm(x)    = (x - mean) / sqrt(variance + eps) * weight + bias      variance over N, not N - 1
+//! gelu(x)          = x/2 * (1 + erf(x / sqrt 2))
+//! cross_entropy(x) = log(sum of e^x) - x[target]
 //! ```
 //!
 //! A number's lane is its index in the row modulo the vector, and lanes are added in one order: sums do not depend on
@@ -70,6 +71,15 @@ pub fn layer_norm_backward(
 pub fn gelu_backward(isa: Isa, x: &mut [f32], dout: &mut [f32]) {
     assert_eq!(x.len(), dout.len(), "{} numbers and {} gradients", x.len(), dout.len());
     isa.run(GeluBackward { x, dout });
+}
+
+/// The cross-entropy of a row of logits and the number of the right one, in nats; the logits become its gradient:
+/// softmax(x), less 1 at the target.
+///
+/// - `x`: (N); a logit of −∞ counts as if it was not there
+pub fn cross_entropy(isa: Isa, x: &mut [f32], target: usize) -> f32 {
+    assert!(target < x.len(), "target {target} of {} logits", x.len());
+    isa.run(CrossEntropy { x, target })
 }
 
 /// Adds up the columns of rows, row by row.
@@ -208,6 +218,38 @@ impl SimdOp for LayerNormBackward<'_> {
             let (mean, along) = (ops.splat(sum_lanes(sum) * over), ops.splat(-sum_lanes(with_z) * over));
             each!(isa, dout, [z = z], |g, _valid| ops.mul(ops.mul_add(along, z, ops.sub(g, mean)), scale));
         }
+    }
+}
+
+struct CrossEntropy<'a> {
+    x: &'a mut [f32],
+    target: usize,
+}
+
+impl SimdOp for CrossEntropy<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn eval<I: Token>(self, isa: I) -> f32 {
+        let ops = isa.f32();
+        let mut largest = ops.splat(f32::NEG_INFINITY);
+        each!(isa, self.x, [], |x, valid| {
+            largest = ops.max(largest, ops.select(x, ops.splat(f32::NEG_INFINITY), valid));
+            x
+        });
+        let largest = largest.to_array().into_iter().fold(f32::NEG_INFINITY, f32::max);
+        let chosen = self.x[self.target] - largest;
+        let mut sum = ops.zero();
+        each!(isa, self.x, [], |x, valid| {
+            let power = ops.select(exp(isa, ops.sub(x, ops.splat(largest))), ops.zero(), valid);
+            sum = ops.add(sum, power);
+            power
+        });
+        let sum = sum_lanes(sum);
+        let over = ops.splat(1.0 / sum);
+        each!(isa, self.x, [], |x, _valid| ops.mul(x, over));
+        self.x[self.target] -= 1.0;
+        sum.ln() - chosen
     }
 }
 

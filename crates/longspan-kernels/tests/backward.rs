@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use longspan_kernels::{
     Arithmetic, BLOCK, CHUNK, Isa, Keys, KeysBack, Matrix, MatrixMut, Panels, Precision, Queries, QueriesBack,
-    Returning, Sight, Start, Tiles, add_rows, attend, attend_backward, decode, drop_row, encode, gelu_backward,
-    layer_norm_backward, product, reference,
+    Returning, Sight, Start, Tiles, add_rows, attend, attend_backward, cross_entropy, decode, drop_row, encode,
+    gelu_backward, layer_norm_backward, product, reference,
 };
 
 use common::{ULP, numbers, wide};
@@ -60,6 +60,10 @@ fn the_reference_goes_back_as_differences_say() {
     let x: Vec<f64> = (-80..80).map(|i| f64::from(i) / 13.0).collect();
     let slopes: Vec<f64> = x.iter().map(|&x| reference::gelu_backward(x)).collect();
     check_differences("gelu", &x, &slopes, |x| x.iter().map(|&x| reference::gelu(x)).sum());
+
+    let x = wide(&numbers(9, 5));
+    let (_, dx) = reference::cross_entropy(&x, 4);
+    check_differences("cross-entropy", &x, &dx, |x| reference::cross_entropy(x, 4).0);
 
     let (t, d) = (6, 3);
     let [q, k, v, dout] = [5, 6, 7, 8].map(|seed| wide(&numbers(t * d, seed)));
@@ -122,6 +126,28 @@ fn row_kernels_go_back() {
             let expected: Vec<f64> = slopes.map(|(&x, &d)| f64::from(d) * reference::gelu_backward(x)).collect();
             check(&format!("{isa} gelu back of {c}"), &dx, &expected, 2e-6);
         }
+    }
+}
+
+#[test]
+fn cross_entropies_and_their_gradients() {
+    for isa in Isa::available() {
+        for (case, n) in [1, 2, 7, 15, 16, 17, 33, 50_265].into_iter().enumerate() {
+            let (off, target) = (case % 2, case * 31 % n);
+            // Of some rows far from zero, of others so spread that most exponentials vanish.
+            let (centre, spread) = [(0.0, 4.0), (1e3, 4.0), (-50.0, 400.0)][case % 3];
+            let mut x: Vec<f32> = numbers(n + off, 6).iter().map(|x| centre + spread * x).collect();
+            let (expected, gradient) = reference::cross_entropy(&wide(&x[off..]), target);
+            let loss = cross_entropy(isa, &mut x[off..], target);
+            let name = format!("{isa} cross-entropy of {n}");
+            check(&name, &[loss], &[expected], 64.0 * ULP * (1.0 + expected.abs()));
+            check(&format!("{name}, gradient"), &x[off..], &gradient, 64.0 * ULP);
+        }
+        let mut x = [0.5, f32::NEG_INFINITY, 0.5];
+        let loss = cross_entropy(isa, &mut x, 0);
+        check(&format!("{isa} cross-entropy of two and none"), &[loss], &[2f64.ln()], 4.0 * ULP);
+        assert_eq!(x, [-0.5, 0.0, 0.5], "{isa}");
+        assert!(cross_entropy(isa, &mut [1.0, f32::NAN, 2.0], 0).is_nan(), "{isa}");
     }
 }
 

@@ -23,7 +23,7 @@ const COLUMNS: usize = 384;
 
 /// The gradient of one weight.
 pub(crate) struct WeightGradient<'a> {
-    /// Encoded gradients of the outputs: (T, N / group).
+    /// Encoded gradients of the outputs: (T, N / group), N rounded up to whole groups.
     pub dout: Matrix<'a, i32>,
     /// What it is added to: (N, K).
     pub dweight: &'a mut [f32],
@@ -38,7 +38,7 @@ pub(crate) struct Factors {
 
 /// Rows of one gradient.
 struct Rows<'a> {
-    dout: Matrix<'a, i32>,  // (T, rows / group)
+    dout: Matrix<'a, i32>,  // (T, rows / group), rows rounded up to whole groups
     dweight: &'a mut [f32], // (rows, K)
 }
 
@@ -52,12 +52,13 @@ pub(crate) fn weight_gradients(
     factors: &mut Factors,
 ) {
     let (t, k, group) = (x.rows(), x.columns() * arithmetic.group(), arithmetic.group());
-    let groups = |range: &Range<usize>| range.start / group..range.end / group;
+    let groups = |range: &Range<usize>| range.start / group..range.end.div_ceil(group);
     let mut all: Vec<Rows<'_>> = Vec::new();
     for WeightGradient { dout, dweight } in weights {
         assert_eq!(dout.rows(), t, "rows of inputs and of gradients");
-        let n = dout.columns() * group;
-        assert_eq!(dweight.len(), n * k, "a gradient of {} numbers for {n} by {k}", dweight.len());
+        let n = dweight.len() / k;
+        let fits = n * k == dweight.len() && n.div_ceil(group) == dout.columns();
+        assert!(fits, "a gradient of {} numbers for {} groups by {k}", dweight.len(), dout.columns());
         let rows = split::ranges(n, n.div_ceil(ROWS), ROWS);
         let own = split::cut(&rows, dweight, |rows| rows.len() * k);
         all.extend(rows.iter().zip(own).map(|(rows, dweight)| Rows { dout: dout.columns_in(groups(rows)), dweight }));
@@ -81,7 +82,7 @@ pub(crate) fn weight_gradients(
     let blocks: Vec<_> = (0..all.len()).flat_map(|i| (0..columns.len()).map(move |j| (i, j))).collect();
     let found = split::map(&blocks, |&(i, j)| {
         let own = tiles[i * count..].iter().zip(&panels[j * count..(j + 1) * count]);
-        let mut out = vec![0.0; all[i].dweight.len() / k * columns[j].len()]; // (rows, columns)
+        let mut out = vec![0.0; all[i].dout.columns() * group * columns[j].len()]; // (rows, columns)
         for (tiles, panels) in own {
             product(tiles.all(), panels.all(), Start::Out, &mut MatrixMut::new(&mut out, columns[j].len()));
         }

@@ -8,7 +8,7 @@
 //! encoder      layers
 //! attention    over windows and global tokens
 //! global       of the global tokens over all; `global_training` has the form and the way back of training
-//! heads        what is made of the last hidden states
+//! heads        what is made of the last hidden states; `masked_lm` has the loss of hidden tokens and its way back
 //! trainee      a model whose parameters change: forward, backward, and packed anew
 //! gradients    sums over tokens: the gradients of weights
 //! split        the one place that divides work among threads
@@ -17,7 +17,7 @@
 //! ```
 //!
 //! Legend: T tokens of the batch, C hidden, H heads, D head size, F intermediate, W one-sided window, G global tokens of
-//! a sequence, L layers, S sequences, V vocabulary.
+//! a sequence, L layers, S sequences, V vocabulary, R tokens hidden by a mask.
 
 mod attention;
 mod batch;
@@ -27,6 +27,7 @@ mod global;
 mod global_training;
 mod gradients;
 mod heads;
+mod masked_lm;
 mod parameters;
 pub mod reference;
 mod split;
@@ -39,6 +40,7 @@ use std::time::Duration;
 pub use batch::{Batch, Sequence};
 pub use heads::{Logits, Task};
 pub use longspan_kernels::{Isa, Precision};
+pub use masked_lm::Masked;
 pub use parameters::{Parameter, Parameters, parameters};
 pub use times::Phase;
 pub use trainee::{Dropout, Trainee, TrainingPass};
@@ -178,6 +180,14 @@ impl Model {
             let logits = times.count(Phase::Head, threads, || heads::forward(&self.network, batch, &hidden));
             (logits, times.all())
         })
+    }
+
+    /// The loss of each hidden token in nats, of a model for masked language modelling: (R).
+    ///
+    /// # Panics
+    /// As [`Model::hidden_states`]; for another task, and if a hidden token is none of the batch or of the vocabulary.
+    pub fn masked_lm_losses(&self, batch: &Batch, masked: &Masked) -> Vec<f32> {
+        split::enter(|| masked_lm::losses(&self.network, &self.encode(batch, &Times::default()), masked, None))
     }
 
     fn encode(&self, batch: &Batch, times: &Times) -> Vec<f32> {

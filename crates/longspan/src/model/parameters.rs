@@ -152,6 +152,9 @@ fn begin(parameter: &Parameter, values: &mut [f32], seed: u64) {
     }
 }
 
+/// The table of the words, which is the decoder of masked language modelling too.
+pub(crate) const WORDS: &str = "longformer.embeddings.word_embeddings.weight";
+
 /// What the names of the encoder begin with in a checkpoint that has a head.
 pub(crate) const PREFIX: &str = "longformer.";
 
@@ -163,7 +166,7 @@ pub fn parameters(config: &Config, task: Task) -> Vec<Parameter> {
     let mut list = List(Vec::new());
     let (c, f) = (config.hidden_size, config.intermediate_size);
     let embeddings = format!("{PREFIX}embeddings");
-    list.add(format!("{embeddings}.word_embeddings.weight"), &[config.vocab_size, c]);
+    list.add(WORDS.into(), &[config.vocab_size, c]);
     list.add(format!("{embeddings}.position_embeddings.weight"), &[config.max_position_embeddings, c]);
     list.add(format!("{embeddings}.token_type_embeddings.weight"), &[config.type_vocab_size, c]);
     list.norm(&format!("{embeddings}.LayerNorm"), c);

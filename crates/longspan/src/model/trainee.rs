@@ -2,9 +2,10 @@
 
 use super::embeddings::Embeddings;
 use super::encoder::{self, Kept, LayerGradients, Pass};
+use super::masked_lm::{self, Back, Masked};
 use super::split::{self, Split};
 use super::times::Times;
-use super::weights::{Computing, LayerTraining, Loader, Weights};
+use super::weights::{Computing, LayerTraining, Loader, MaskedLmTraining, Weights};
 use super::{Batch, Logits, Network, Parameters, Precision, Task, current_isa, heads};
 use crate::config::Config;
 use crate::{Error, Result};
@@ -25,16 +26,23 @@ impl Dropout {
     pub const NONE: Dropout = Dropout { share: 0.0, seed: 0, first_sequence: 0 };
 }
 
-/// A question-answering model whose parameters change.
+/// A model whose parameters change: for question answering, or for masked language modelling.
 ///
 /// Products are computed in f32 or bf16; parameters, sums, norms, softmax and gradients are f32. Gradients of weights do
 /// not depend on the number of threads.
 pub struct Trainee {
     network: Network,
-    layers: Vec<LayerTraining>,
+    packed: Packed,
     parameters: Parameters,
     frozen_layers: usize,
     recompute: bool,
+}
+
+/// What is packed for training alone.
+#[derive(Default)]
+struct Packed {
+    layers: Vec<LayerTraining>,
+    masked_lm: Option<MaskedLmTraining>,
 }
 
 /// What one pass keeps from the way forth for the way back, in memory that the next one uses again.
@@ -52,17 +60,18 @@ impl Trainee {
     /// [`Error::Option`] for a task or a precision that is not trained, and when `LONGSPAN_ISA` names an instruction set
     /// that this machine lacks.
     pub fn new(config: Config, task: Task, precision: Precision, parameters: Parameters) -> Result<Self> {
-        if task != Task::QuestionAnswering {
-            return Err(Error::Option(format!("training of {task:?}: question answering alone is trained")));
+        if !matches!(task, Task::QuestionAnswering | Task::MaskedLm) {
+            let message = format!("training of {task:?}: question answering and masked language modelling are trained");
+            return Err(Error::Option(message));
         }
         if precision == Precision::Int8 {
             return Err(Error::Option("precision int8: training computes in f32 or bf16".into()));
         }
         let computing = Computing::training(current_isa()?, precision, &config);
         let loader = Loader::of(&parameters);
-        let (weights, layers) = pack(&loader, &config, task, computing);
+        let (weights, packed) = pack(&loader, &config, task, computing);
         let network = Network { config, task, computing, weights };
-        Ok(Self { network, layers, parameters, frozen_layers: 0, recompute: false })
+        Ok(Self { network, packed, parameters, frozen_layers: 0, recompute: false })
     }
 
     /// The same, but that the embeddings and the lowest layers stay as they are, where `count` is not 0: their gradients
@@ -93,28 +102,51 @@ impl Trainee {
     pub fn update(&mut self, change: impl FnOnce(&mut Parameters) + Send) {
         change(&mut self.parameters);
         // Their memory serves the new ones.
-        self.layers.clear();
+        self.packed = Packed::default();
         self.network.weights.layers.clear();
         let Network { config, task, computing, .. } = &self.network;
         let packed = pack(&Loader::of(&self.parameters), config, *task, *computing);
-        (self.network.weights, self.layers) = packed;
+        (self.network.weights, self.packed) = packed;
     }
 
-    /// The logits, (T, 2), and in `pass` what the way back needs.
+    /// The logits of question answering, (T, 2), and in `pass` what the way back needs.
     ///
     /// # Panics
-    /// As [`Model::hidden_states`](super::Model::hidden_states).
+    /// As [`Model::hidden_states`](super::Model::hidden_states), and for another task.
     pub fn forward(&self, batch: &Batch, dropout: Dropout, pass: &mut TrainingPass) -> Logits {
+        assert_eq!(self.network.task, Task::QuestionAnswering, "logits of all tokens");
         pass.dropout = Some(dropout);
         split::enter(|| {
-            let (times, embeddings) = (Times::default(), Embeddings::of(&self.parameters));
-            encoder::forward_kept(
-                &self.pass(batch, dropout, &embeddings, &times),
-                self.frozen_layers,
-                self.recompute,
-                &mut pass.kept,
-            );
+            self.encode(batch, dropout, &mut pass.kept);
             heads::forward(&self.network, batch, &pass.kept.last)
+        })
+    }
+
+    /// Forward and backward of masked language modelling: the loss of each hidden token in nats, (R); the gradients of
+    /// their sum are added.
+    ///
+    /// # Panics
+    /// As [`Trainee::forward`]; if a hidden token is none of the batch or of the vocabulary, or the gradients are those of
+    /// another model.
+    pub fn masked_lm(
+        &self,
+        batch: &Batch,
+        masked: &Masked,
+        dropout: Dropout,
+        pass: &mut TrainingPass,
+        gradients: &mut Parameters,
+    ) -> Vec<f32> {
+        let Some(weights) = &self.packed.masked_lm else { panic!("{:?} has no masks", self.network.task) };
+        assert_eq!(gradients.list(), self.parameters.list(), "gradients of another model");
+        let TrainingPass { kept, returning, .. } = pass;
+        split::enter(|| {
+            self.encode(batch, dropout, kept);
+            let mut dx = vec![0.0; kept.last.len()];
+            let with_words = self.frozen_layers == 0;
+            let back = Back { weights, dx: &mut dx, gradients: &mut *gradients, with_words };
+            let losses = masked_lm::losses(&self.network, &kept.last, masked, Some(back));
+            self.encode_backward(batch, dropout, (kept, returning), dx, gradients);
+            losses
         })
     }
 
@@ -138,12 +170,30 @@ impl Trainee {
         );
         assert_eq!(gradients.list(), self.parameters.list(), "gradients of another model");
         split::enter(|| {
-            let (times, embeddings) = (Times::default(), Embeddings::of(&self.parameters));
             let both = (&self.parameters, &mut *gradients);
             let dx = heads::per_token_backward(&kept.last, dlogits, both, "qa_outputs");
-            let pass = self.pass(batch, dropout, &embeddings, &times);
-            encoder::backward(&pass, (kept, returning), self.frozen_layers, dx, gradients);
+            self.encode_backward(batch, dropout, (kept, returning), dx, gradients);
         });
+    }
+
+    fn encode(&self, batch: &Batch, dropout: Dropout, kept: &mut Kept) {
+        let (times, embeddings) = (Times::default(), Embeddings::of(&self.parameters));
+        let pass = self.pass(batch, dropout, &embeddings, &times);
+        encoder::forward_kept(&pass, self.frozen_layers, self.recompute, kept);
+    }
+
+    /// - `dx`: of the last hidden states, (T, C)
+    fn encode_backward(
+        &self,
+        batch: &Batch,
+        dropout: Dropout,
+        kept: (&mut Kept, &mut LayerGradients),
+        dx: Vec<f32>,
+        gradients: &mut Parameters,
+    ) {
+        let (times, embeddings) = (Times::default(), Embeddings::of(&self.parameters));
+        let pass = self.pass(batch, dropout, &embeddings, &times);
+        encoder::backward(&pass, kept, self.frozen_layers, dx, gradients);
     }
 
     fn pass<'a>(
@@ -155,12 +205,13 @@ impl Trainee {
     ) -> Pass<'a> {
         let split = Split::fixed(batch.tokens());
         let mut pass = Pass::new(&self.network, embeddings, batch, split, times);
-        (pass.dropout, pass.training) = (dropout, &self.layers);
+        (pass.dropout, pass.training) = (dropout, &self.packed.layers);
         pass
     }
 }
 
-fn pack(loader: &Loader<'_>, config: &Config, task: Task, computing: Computing) -> (Weights, Vec<LayerTraining>) {
-    let layers = || LayerTraining::pack_all(loader, config, computing);
-    split::enter(|| rayon::join(|| Weights::pack(loader, config, task, computing, 0..0), layers))
+fn pack(loader: &Loader<'_>, config: &Config, task: Task, computing: Computing) -> (Weights, Packed) {
+    let of_head = || (task == Task::MaskedLm).then(|| MaskedLmTraining::pack(loader, config, computing.linear));
+    let packed = || Packed { masked_lm: of_head(), layers: LayerTraining::pack_all(loader, config, computing) };
+    split::enter(|| rayon::join(|| Weights::pack(loader, config, task, computing, 0..0), packed))
 }

@@ -8,9 +8,9 @@ use std::ops::Range;
 
 use longspan_kernels::{Arithmetic, Isa, Panels, Precision};
 
-pub(crate) use training::LayerTraining;
+pub(crate) use training::{LayerTraining, MaskedLmTraining};
 
-use super::parameters::{PREFIX, layer_name, parameters};
+use super::parameters::{PREFIX, WORDS, layer_name, parameters};
 use super::{Parameter, Parameters, Task, split};
 use crate::checkpoint::Tensors;
 use crate::config::Config;
@@ -123,10 +123,7 @@ impl Weights {
             Task::MaskedLm => Head::MaskedLm {
                 dense: loader.linear(computing.linear, "lm_head.dense"),
                 norm: loader.norm("lm_head.layer_norm"),
-                decoder: Linear {
-                    panels: loader.panels(computing.linear, "longformer.embeddings.word_embeddings.weight"),
-                    bias: loader.read("lm_head.bias"),
-                },
+                decoder: Linear { panels: loader.panels(computing.linear, WORDS), bias: loader.read("lm_head.bias") },
             },
             Task::SequenceClassification => Head::PerSequence {
                 dense: loader.linear(computing.head, "classifier.dense"),

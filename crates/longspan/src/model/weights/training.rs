@@ -5,8 +5,28 @@ use longspan_kernels::{Arithmetic, Panels};
 
 use super::{Computing, Linear, Loader, scale_of_queries};
 use crate::config::Config;
-use crate::model::parameters::layer_name;
+use crate::model::parameters::{WORDS, layer_name};
 use crate::model::split;
+
+/// Of the head of masked language modelling.
+pub(crate) struct MaskedLmTraining {
+    pub dense_back: Panels, // (C, C)
+    /// The word embeddings, with rows of zeros up to whole groups: (V, C).
+    pub decoder_back: Panels,
+}
+
+impl MaskedLmTraining {
+    pub fn pack(loader: &Loader<'_>, config: &Config, arithmetic: Arithmetic) -> Self {
+        let (c, v) = (config.hidden_size, config.vocab_size);
+        let (dense, words) = (loader.matrix("lm_head.dense.weight"), loader.matrix(WORDS));
+        let width = v.next_multiple_of(arithmetic.group());
+        let word = |i: usize, row: &mut [f32]| if i < v { words.row(i, row) } else { row.fill(0.0) };
+        Self {
+            dense_back: Panels::from_rows(arithmetic, c, c, |i, row| dense.row(i, row)),
+            decoder_back: Panels::from_rows(arithmetic, width, c, word),
+        }
+    }
+}
 
 /// Of one layer. On the way back queries are not scaled.
 pub(crate) struct LayerTraining {
