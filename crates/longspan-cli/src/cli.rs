@@ -2,6 +2,7 @@
 
 mod convert;
 mod help;
+mod train;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,9 +13,9 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use longspan::{GlobalAttention, ReadOptions, SpanList};
 
-use crate::train::Recipe;
 pub use convert::ConvertArgs;
 use help::{ASK_MORE, BENCH_MORE, CALIBRATE_MORE, CONVERT_MORE, EVAL_MORE, EXAMPLES, TRAIN_MORE};
+pub use train::{RunArgs, TrainArgs};
 
 const STYLES: Styles =
     Styles::styled().header(AnsiColor::Green.on_default().bold()).usage(AnsiColor::Green.on_default().bold());
@@ -351,29 +352,6 @@ pub struct CalibrateArgs {
     /// What it runs on.
     #[command(flatten)]
     pub machine: MachineArgs,
-}
-
-/// Arguments of `longspan train`.
-#[derive(Debug, Args)]
-pub struct TrainArgs {
-    /// Write the trained model, and what there is to see of the run, into this folder
-    #[arg(short, long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
-    pub out: PathBuf,
-    /// Go on with the run in --out that was broken off
-    #[arg(long)]
-    pub resume: bool,
-    /// A recipe: TOML with the names of the options, `_` for `-`; options beat it
-    #[arg(long = "recipe", value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
-    pub recipe_file: Option<PathBuf>,
-    /// What is done, as far as the command line says it.
-    #[command(flatten)]
-    pub said: Recipe,
-    /// Use no network: models of the hub must be in the cache
-    #[arg(long)]
-    pub offline: bool,
-    /// What it runs on.
-    #[command(flatten)]
-    pub threads: ThreadsArgs,
 }
 
 /// Arguments of `longspan info`.

@@ -19,15 +19,15 @@
 //! The modules stand in floors, and each imports only from the floors below it:
 //!
 //! ```text
-//!  4  train  →  evaluate          convert
+//!  4  pretrain  →  train  →  evaluate          convert
 //!  3  reader (windows, spans, abstention)      squad
 //!  2  model (parameters, layers: Batch → Logits)
 //!  1  tokenizer       checkpoint  ←  hub
 //!  0  error           config           tensor          random          ahead
 //! ```
 //!
-//! On one floor, `hub` imports `checkpoint`, where it is said once which files make one up, and `train` imports `evaluate`,
-//! which chooses the best weights.
+//! On one floor, `hub` imports `checkpoint`, where it is said once which files make one up, `train` imports `evaluate`,
+//! which chooses the best weights, and `pretrain` imports `train`, which has the loop of every run.
 //!
 //! Offsets are bytes of the UTF-8 text. Nothing here needs an async runtime, a terminal or a network, the hub alone
 //! excepted; work runs on the current `rayon` pool.
@@ -52,6 +52,7 @@ pub mod squad;
 
 pub mod convert;
 pub mod evaluate;
+pub mod pretrain;
 pub mod train;
 
 pub use error::{Error, Result};

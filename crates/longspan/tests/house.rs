@@ -9,11 +9,11 @@ const FLOORS: [&[&str]; 5] = [
     &["tokenizer", "checkpoint", "hub"],
     &["model"],
     &["reader", "squad"],
-    &["train", "evaluate", "convert"],
+    &["pretrain", "train", "evaluate", "convert"],
 ];
 
 /// (module, the module of its own floor that it may import).
-const SAME_FLOOR: [(&str, &str); 2] = [("hub", "checkpoint"), ("train", "evaluate")];
+const SAME_FLOOR: [(&str, &str); 3] = [("hub", "checkpoint"), ("train", "evaluate"), ("pretrain", "train")];
 
 const LINES_MAX: usize = 600;
 const FUNCTION_LINES_MAX: usize = 70;

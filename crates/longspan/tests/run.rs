@@ -8,8 +8,10 @@ use std::path::Path;
 use longspan::checkpoint::{Source, Tensors, write_checkpoint};
 use longspan::config::Config;
 use longspan::model::{Parameters, Task};
+use longspan::pretrain::{self, LanguageSettings, Measuring, TokenFile, has_head, measure, source_tokens};
 use longspan::squad::Dataset;
-use longspan::train::{DataSettings, End, Event, Job, OptimizerSettings, Outcome, Settings, run};
+use longspan::tokenizer::Tokenizer;
+use longspan::train::{DataSettings, End, Event, Job, OptimizerSettings, Outcome, Settings, Teaching, Trained, run};
 use longspan::{Error, Precision, ReadOptions, Reader, random};
 
 const NAMES: [&str; 8] = ["ada", "bea", "cleo", "dora", "emma", "fay", "gwen", "hana"];
@@ -78,10 +80,13 @@ fn settings() -> Settings {
         pass_tokens: 128,
         dev_every: 20,
         save_every: 7,
-        data: DataSettings { max_tokens: 64, random_positions: 0.3, context_tokens: 16..=64, ..Default::default() },
         optimizer: OptimizerSettings { learning_rate: 3e-3, average_decay: 0.9, ..Default::default() },
         ..Default::default()
     }
+}
+
+fn data() -> DataSettings {
+    DataSettings { max_tokens: 64, random_positions: 0.3, context_tokens: 16..=64, ..Default::default() }
 }
 
 /// Runs until this step, or to the end.
@@ -114,6 +119,7 @@ fn a_run_learns_and_goes_on_where_it_stopped() {
         dev: Some(&dev),
         dev_options: &dev_options,
         teacher: None,
+        data: &data(),
         settings: &settings,
         out: &whole,
         resume: false,
@@ -157,12 +163,17 @@ fn a_run_learns_and_goes_on_where_it_stopped() {
     // What is refused.
     let other = Settings { seed: 2, ..settings.clone() };
     let fewer = dataset("train", 47);
+    let other_data = DataSettings { random_positions: 0.4, ..data() };
+    let teaching = Teaching { source: &EMBEDDED, weight: 0.5 };
+    let too_much = Teaching { weight: 2.0, ..teaching };
     for (job, message) in [
         (Job { resume: false, ..job }, "a run was begun here"),
         (Job { settings: &other, resume: true, ..job }, "seed was 1 when the run began and is 2 now"),
         (Job { train: &fewer, resume: true, ..job }, "training data was "),
         (Job { dev: None, resume: true, ..job }, "dev data was "),
-        (Job { out: folder.path(), teacher: Some(&EMBEDDED), ..job }, "its vocabulary is not that of"),
+        (Job { data: &other_data, resume: true, ..job }, "random_positions was 0.3 when the run began and is 0.4 now"),
+        (Job { out: folder.path(), teacher: Some(teaching), ..job }, "its vocabulary is not that of"),
+        (Job { out: folder.path(), teacher: Some(too_much), ..job }, "teacher_weight 2: expected 0 to 1"),
     ] {
         match go(&job, None).0 {
             Err(error @ Error::Option(_)) => assert!(error.to_string().contains(message), "{error}"),
@@ -183,7 +194,7 @@ fn a_student_learns_from_its_teacher() {
     let base = base(&folder.path().join("base"));
     let train = dataset("train", 6);
     let dev_options = ReadOptions::default();
-    let settings = Settings { epochs: 1.0, dropout: 0.0, teacher_weight: 1.0, ..settings() };
+    let settings = Settings { epochs: 1.0, dropout: 0.0, ..settings() };
     let out = folder.path().join("out");
     let job = Job {
         base: &base,
@@ -191,6 +202,7 @@ fn a_student_learns_from_its_teacher() {
         dev: None,
         dev_options: &dev_options,
         teacher: None,
+        data: &data(),
         settings: &settings,
         out: &out,
         resume: false,
@@ -198,8 +210,97 @@ fn a_student_learns_from_its_teacher() {
     assert_eq!(go(&job, None).0.unwrap().best, None);
     let teacher = Source::Folder(out.clone());
     let second = folder.path().join("second");
-    let (outcome, events) = go(&Job { teacher: Some(&teacher), out: &second, ..job }, None);
+    let teacher = Some(Teaching { source: &teacher, weight: 1.0 });
+    let (outcome, events) = go(&Job { teacher, out: &second, ..job }, None);
     outcome.unwrap();
     assert_ne!(weights(&out), weights(&second));
     assert!(events.iter().any(|event| matches!(event, Event::Saved { .. })), "{events:?}");
+}
+
+/// Documents in which every sentence is one of few.
+fn tokens(path: &Path, base: &Source, documents: usize) -> TokenFile {
+    let tokenizer = Tokenizer::load(|name| base.read(name)).unwrap();
+    let text = |d: usize| {
+        let sentence = |i: u64| {
+            let draw = random::number(5, &[documents as u64, d as u64, i]) as usize % 8;
+            format!("{} made the {} .", NAMES[draw], THINGS[draw])
+        };
+        Ok((0..3 + d as u64 % 20).map(sentence).collect::<Vec<_>>().join(" "))
+    };
+    TokenFile::build(path, "", &tokenizer, (0..documents).map(text), &mut |_| {}).unwrap()
+}
+
+#[test]
+fn a_run_of_masked_language_modelling_learns_and_goes_on_where_it_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = base(&folder.path().join("base"));
+    let (train, valid) = (tokens(&folder.path().join("t"), &base, 60), tokens(&folder.path().join("v"), &base, 9));
+    let language = LanguageSettings { max_tokens: 48, ..Default::default() };
+    let settings = Settings { epochs: 1.0, steps: 60, dev_every: 25, ..settings() };
+    let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
+    let job = pretrain::Job {
+        base: &base,
+        train: &train,
+        valid: Some(&valid),
+        language: &language,
+        settings: &settings,
+        out: &whole,
+        resume: false,
+    };
+    let go = |job: &pretrain::Job<'_>, stop: Option<usize>| {
+        let outcome = pretrain::run(job, &mut |event| match event {
+            Event::Step(report) if Some(report.step) == stop => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        });
+        outcome.map(|outcome| (outcome.steps, outcome.best))
+    };
+    assert!(!has_head(&base).unwrap());
+    let (steps, best) = go(&job, None).unwrap();
+    let (best, made) = (best.unwrap(), Source::Folder(whole.clone()));
+    assert!(steps == 60 && has_head(&made).unwrap());
+
+    // What is kept is as good as was said, and better than the frequencies of the words alone, 3.5 bits. Whole inputs and
+    // pieces of them hide the same tokens.
+    let measuring =
+        Measuring { language: &language, precision: Precision::F32, seed: 1, pass_tokens: 100, pieces: None };
+    let bits = measure(&made, &valid, &measuring, &mut |_, _| {}).unwrap();
+    assert!((bits.bits - best.figures.get("bits").unwrap()).abs() < 1e-6, "{bits:?} {best:?}");
+    assert!(bits.bits < 3.5 && bits.bits_per_character < bits.bits, "{bits:?}");
+    let pieces = measure(&made, &valid, &Measuring { pieces: Some(12), ..measuring }, &mut |_, _| {}).unwrap();
+    assert_eq!(pieces.hidden, bits.hidden);
+    assert_ne!(pieces.bits, bits.bits);
+
+    // Global projections are copies of the local ones.
+    let config = made.config().unwrap();
+    assert_eq!(config.architecture.as_deref(), Some("LongformerForMaskedLM"));
+    let load = |source: &Source| Parameters::load(&config, Task::MaskedLm, &Tensors::open(source).unwrap(), 1).unwrap();
+    let kept = load(&made);
+    for parameter in kept.list().iter().filter(|parameter| parameter.name.contains("_global.")) {
+        assert_eq!(kept.get(&parameter.name), kept.get(&parameter.name.replace("_global.", ".")));
+    }
+
+    let mut resume = false;
+    for (stop, threads) in [(Some(3), 1), (Some(31), 2), (None, 3)] {
+        let job = pretrain::Job { out: &parts, resume, ..job };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        assert_eq!(pool.install(|| go(&job, stop)).unwrap().0, stop.unwrap_or(steps));
+        resume = true;
+    }
+    assert!(weights(&whole) == weights(&parts), "a run that was stopped ended with other weights");
+    let other = LanguageSettings { whole_words: true, ..language.clone() };
+    let error = go(&pretrain::Job { language: &other, out: &parts, resume: true, ..job }, None).unwrap_err();
+    assert!(error.to_string().contains("whole_words was false when the run began and is true now"), "{error}");
+
+    // The head alone, and positions alone.
+    for (trained, changed) in [(Trained::Above(2), "lm_head."), (Trained::Positions, "position_embeddings")] {
+        let out = folder.path().join(changed);
+        let settings = Settings { trained, steps: 4, ..settings.clone() };
+        go(&pretrain::Job { base: &made, settings: &settings, out: &out, ..job }, None).unwrap();
+        let now = load(&Source::Folder(out));
+        for parameter in kept.list() {
+            let name = &parameter.name;
+            assert_eq!(now.get(name) != kept.get(name), name.contains(changed), "{name}");
+        }
+    }
+    assert_eq!(source_tokens(&made).unwrap(), None);
 }

@@ -9,7 +9,7 @@ use longspan::config::Config;
 use longspan::model::{Batch, Dropout, Logits, Parameters, Precision, Task, Trainee, TrainingPass, parameters};
 use longspan::random;
 use longspan::train::loss::{Golds, Teacher, question_answering};
-use longspan::train::{Optimizer, OptimizerSettings, Stride};
+use longspan::train::{Optimizer, OptimizerSettings, Stride, Trained};
 
 use common::{Golden, check, narrow, squares};
 
@@ -161,7 +161,7 @@ fn ten_steps_are_those_of_torch() {
     let mut trainee = trainee(&golden, Precision::F32);
     let initial = trainee.parameters().clone();
     let settings = OptimizerSettings { weight_decay: 0.01, ..OptimizerSettings::default() };
-    let mut optimizer = Optimizer::new(&settings, golden.config.num_hidden_layers, 0, &initial);
+    let mut optimizer = Optimizer::new(&settings, golden.config.num_hidden_layers, Trained::All, &initial);
     let mut pass = TrainingPass::default();
     let steps = |what: &str| &golden.numbers[&format!("steps.{what}")];
     let rates = steps("learning_rates");

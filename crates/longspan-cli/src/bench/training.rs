@@ -7,7 +7,7 @@ use anyhow::Result;
 use longspan::config::Config;
 use longspan::model::{Batch, Dropout, Parameters, Precision, Task, Trainee, TrainingPass};
 use longspan::train::loss::question_answering;
-use longspan::train::{Optimizer, OptimizerSettings, Settings, Stride};
+use longspan::train::{Optimizer, OptimizerSettings, Settings, Stride, Trained};
 
 /// The parts of a step, and the heads of their columns.
 pub const PARTS: [(&str, &str); 4] =
@@ -23,7 +23,7 @@ pub fn steps(
 ) -> Result<Times> {
     let mut gradients = Parameters::zeros(config, Task::QuestionAnswering);
     let settings = OptimizerSettings::default();
-    let mut optimizer = Optimizer::new(&settings, config.num_hidden_layers, 0, &parameters);
+    let mut optimizer = Optimizer::new(&settings, config.num_hidden_layers, Trained::All, &parameters);
     let mut trainee = Trainee::new(config.clone(), Task::QuestionAnswering, precision, parameters)?;
     // Answers of three tokens at the end.
     let golds: Vec<_> = (0..batch.sequences()).map(|s| batch.range(s).len() - 1).collect();

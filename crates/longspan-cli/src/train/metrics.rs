@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use longspan::train::{DevReport, Event, StepReport};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::eval::data::cannot_write;
 use crate::eval::files;
@@ -24,6 +24,16 @@ pub enum Point {
     Loss { step: usize, loss: f64 },
     /// F1 of an evaluation.
     F1 { step: usize, f1: f64 },
+    /// Bits of an evaluation.
+    Bits { step: usize, bits: f64 },
+}
+
+impl Point {
+    /// That of an evaluation, by what was measured.
+    pub fn of_dev(step: usize, figure: impl Fn(&str) -> Option<f64>) -> Option<Self> {
+        let of_bits = || figure("bits").map(|bits| Point::Bits { step, bits });
+        figure("f1").map(|f1| Point::F1 { step, f1 }).or_else(of_bits)
+    }
 }
 
 /// A line: what [`StepReport`] and [`DevReport`] say.
@@ -45,12 +55,8 @@ enum Line {
     },
     Dev {
         step: usize,
-        exact: f64,
-        f1: f64,
-        has_answer_f1: Option<f64>,
-        no_answer_f1: Option<f64>,
-        best_f1: f64,
-        best_f1_thresh: f64,
+        #[serde(flatten)]
+        figures: Map<String, Value>,
         is_best: bool,
         seconds: f64,
     },
@@ -102,10 +108,13 @@ impl Metrics {
     pub fn begin(&mut self, first: &Event) -> Result<Vec<Point>> {
         let comes_again = |point: &Point| match (*point, first) {
             (Point::Loss { step, .. }, Event::Step(report)) => step >= report.step,
-            (Point::F1 { step, .. }, Event::Step(report)) => step >= report.step,
+            (Point::F1 { step, .. } | Point::Bits { step, .. }, Event::Step(report)) => step >= report.step,
             (Point::Loss { step, .. }, Event::Dev(report)) => step > report.step,
-            (Point::F1 { step, .. }, Event::Dev(report)) => step >= report.step,
-            (Point::Loss { step, .. } | Point::F1 { step, .. }, Event::Saved { step: saved }) => step > *saved,
+            (Point::F1 { step, .. } | Point::Bits { step, .. }, Event::Dev(report)) => step >= report.step,
+            (
+                Point::Loss { step, .. } | Point::F1 { step, .. } | Point::Bits { step, .. },
+                Event::Saved { step: saved },
+            ) => step > *saved,
         };
         let stays = self.earlier.iter().position(|(point, _)| comes_again(point)).unwrap_or(self.earlier.len());
         let end = stays.checked_sub(1).map_or(0, |last| self.earlier[last].1);
@@ -140,12 +149,7 @@ impl Metrics {
     pub fn add_dev(&mut self, report: &DevReport) -> Result<()> {
         self.add(&Line::Dev {
             step: report.step,
-            exact: report.exact,
-            f1: report.f1,
-            has_answer_f1: report.has_answer_f1,
-            no_answer_f1: report.no_answer_f1,
-            best_f1: report.best_f1,
-            best_f1_thresh: report.best_f1_thresh,
+            figures: report.figures.0.iter().map(|(name, value)| (name.clone(), Value::from(*value))).collect(),
             is_best: report.is_best,
             seconds: report.seconds,
         })
@@ -165,7 +169,7 @@ fn point(line: &[u8]) -> Option<Point> {
     let number = |key: &str| line.get(key).map(|value| value.as_f64().unwrap_or(f64::NAN));
     match line["kind"].as_str()? {
         "step" => Some(Point::Loss { step, loss: number("loss")? }),
-        "dev" => Some(Point::F1 { step, f1: number("f1")? }),
+        "dev" => Point::of_dev(step, number),
         _ => None,
     }
 }

@@ -1,50 +1,48 @@
-//! `longspan train`: a model and data → a better model, and what there is to see while it is made.
+//! `longspan train`: a model and data → a better model; and what every run of training has, whatever is learned.
 //!
 //! ```text
 //! recipe       what a run does, as far as it was said: options, and keys of a TOML file
-//! settings     … checked, and made the library's settings
+//! course       … the part that all runs have
+//! reading      … and how inputs are made of questions
+//! folder       where a run writes, and by which recipe it goes on
 //! watch        what a person sees of it, and what it leaves behind
 //! metrics      … as JSON, a line a step
 //! tensorboard  … as event files of TensorBoard
 //! plot         … as a picture
 //! ```
 
+pub mod course;
+pub mod folder;
 mod metrics;
-mod plot;
-mod recipe;
-mod settings;
+pub mod plot;
+mod reading;
+pub mod recipe;
 mod tensorboard;
-mod watch;
+pub mod watch;
 
 use std::collections::HashSet;
 use std::fmt::Write;
-use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use longspan::ReadOptions;
-use longspan::checkpoint::write_whole;
-use longspan::train::{self, Best, DevReport, End, Job, Outcome};
+use longspan::train::{self, Best, End, Job, Outcome, Teaching};
 
-pub use recipe::Recipe;
+pub use reading::TrainRecipe;
 
-use crate::cli::{ModelArgs, TrainArgs};
+use crate::cli::{ModelArgs, RunArgs, TrainArgs};
 use crate::eval::data::{self, Data};
-use crate::eval::files;
 use crate::hints::{self, fault};
 use crate::info::{instruction_set, thousands};
 use crate::model::{self, Checkpoint, named};
 use crate::render;
-use metrics::Metrics;
-use watch::Watch;
 
-/// The recipe that a run leaves behind, and goes on by.
-const RECIPE: &str = "recipe.toml";
+use watch::Watch;
 
 /// Runs the command.
 pub fn run(args: &TrainArgs) -> Result<()> {
-    let recipe = recipe(args)?;
+    let recipe = folder::recipe(&args.run, &args.said)?;
     if recipe.train.is_empty() {
         return Err(fault("no data to learn from", "--train FILE names them, or `train` in the recipe does"));
     }
@@ -54,95 +52,46 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     if let Some(dev) = &dev {
         warn_of_shared(&train, dev);
     }
-    args.threads.start()?;
+    args.run.threads.start()?;
     let isa = instruction_set()?; // before anything is fetched for it
-    let base = find(recipe.model.as_deref(), args)?;
-    let teacher = recipe.teacher.as_deref().map(|name| find(Some(name), args)).transpose()?;
-    let settings = recipe.settings(named(&base.name, base.source.config())?.max_tokens())?;
+    let base = find(recipe.course.model.as_deref(), &args.run)?;
+    let teacher = recipe.teacher.as_deref().map(|name| find(Some(name), &args.run)).transpose()?;
+    let (settings, data) = recipe.settings(named(&base.name, base.source.config())?.max_tokens())?;
 
-    let metrics = prepare(args, &recipe.complete(&settings))?;
-    let mut watch = Watch::new(&args.out, metrics, isa, settings.precision);
+    let RunArgs { out, resume, .. } = &args.run;
+    let metrics = folder::prepare(&args.run, &recipe.complete(&settings, &data))?;
+    let mut watch = Watch::new(out, metrics, isa, settings.precision);
+    let weight = recipe.teacher_weight();
     let job = Job {
         base: &base.source,
         train: &train.dataset,
         dev: dev.as_ref().map(|dev| &dev.dataset),
         dev_options: &ReadOptions::default(),
-        teacher: teacher.as_ref().map(|teacher| &teacher.source),
+        teacher: teacher.as_ref().map(|teacher| Teaching { source: &teacher.source, weight }),
+        data: &data,
         settings: &settings,
-        out: &args.out,
-        resume: args.resume,
+        out,
+        resume: *resume,
     };
     let outcome = train::run(&job, &mut |event| {
         watch.see(event);
         ControlFlow::Continue(())
     });
     let outcome = match outcome {
-        Err(error) if !args.resume && !watch.has_begun() => {
+        Err(error) if !resume && !watch.has_begun() => {
             drop(watch);
-            unmake(&args.out);
+            folder::unmake(out);
             return Err(error.into());
         }
         outcome => outcome,
     };
-    let best = watch.best_dev().cloned();
     watch.end();
-    let shown = ended(&args.out, &outcome?, best.as_ref());
+    let shown = ended(out, &outcome?);
     render::print(shown.as_bytes()).context("standard output")
 }
 
-/// What the run does: what the command line says, else the recipe that it names; of a run that goes on, its own.
-fn recipe(args: &TrainArgs) -> Result<Recipe> {
-    args.said.check_options()?;
-    let said = match &args.recipe_file {
-        None => args.said.clone(),
-        Some(path) => Recipe::read(path)?.but(&args.said)?,
-    };
-    let own = args.out.join(RECIPE);
-    if !args.resume || !own.exists() {
-        return Ok(said);
-    }
-    let own_recipe = Recipe::read(&own)?;
-    let mut wanted = said;
-    if wanted.precision.is_some() {
-        // Of `auto` a recipe says what it came to.
-        wanted.precision = Some(if wanted.numbers()? == longspan::Precision::F32 {
-            recipe::Precision::F32
-        } else {
-            recipe::Precision::Bf16
-        });
-    }
-    if let Some((option, has, wants)) = wanted.differs_from(&own_recipe)? {
-        let message = format!("`{}`: that run has {option} {has}, this one would have {wants}", own.display());
-        return Err(fault(message, "go on without other options than --threads, or name another folder"));
-    }
-    Ok(own_recipe)
-}
-
-/// Makes the folder and writes the recipe into it, before there is anything else to write. Gives the file of metrics,
-/// which locks the folder.
-fn prepare(args: &TrainArgs, complete: &Recipe) -> Result<Metrics> {
-    let own = args.out.join(RECIPE);
-    if args.resume && own.exists() {
-        return Metrics::open(&args.out);
-    }
-    files::make_new(&args.out)?;
-    let head = "# The recipe of this run, complete. The same again, from the same folder as the first time:\n\
-                # longspan train --recipe FILE --out NEW\n\n";
-    write_whole(&own, format!("{head}{}", complete.to_toml()?).as_bytes())?;
-    Metrics::open(&args.out)
-}
-
-/// Takes away what [`prepare`] made for a run that did not come to its first step: another one may have the folder. What
-/// cannot be removed does no harm.
-fn unmake(folder: &Path) {
-    for name in [RECIPE, metrics::FILE] {
-        let _ = fs::remove_file(folder.join(name));
-    }
-    let _ = fs::remove_dir(folder);
-}
-
 /// A model of the command line or the recipe; without a name the one in the program.
-fn find(name: Option<&str>, args: &TrainArgs) -> Result<Checkpoint> {
+pub fn find(name: Option<&str>, args: &RunArgs) -> Result<Checkpoint> {
     model::find(&ModelArgs { model: name.map(str::to_owned), offline: args.offline })
 }
 
@@ -158,29 +107,18 @@ fn warn_of_shared(train: &Data, dev: &Data) {
 }
 
 /// What was made, how good it is, and what to do next.
-///
-/// - `seen`: the best evaluation that this run saw: of one that went on, perhaps not that of the weights
-fn ended(folder: &Path, outcome: &Outcome, seen: Option<&DevReport>) -> String {
+fn ended(folder: &Path, outcome: &Outcome) -> String {
     let name = render::one_line(&folder.display().to_string());
-    let steps = if outcome.steps == 1 { "1 step".into() } else { format!("{} steps", thousands(outcome.steps)) };
-    let early = if outcome.end == End::Patience { ", stopped since evaluations grew no better" } else { "" };
-    let mut shown = format!("{name}: the model after {steps}{early}\n");
-    if let Some(Best { step, exact, f1 }) = outcome.best {
-        if step != outcome.steps {
-            let _ = writeln!(shown, "the best was after step {}: its weights were kept", thousands(step));
-        }
-        let _ = write!(shown, "exact {exact:.2}, F1 {f1:.2}");
-        if let Some(DevReport { has_answer_f1, no_answer_f1, best_f1, best_f1_thresh, .. }) =
-            seen.filter(|seen| seen.step == step)
-        {
-            for (kind, f1) in [("with", has_answer_f1), ("without", no_answer_f1)] {
-                if let Some(f1) = f1 {
-                    let _ = write!(shown, ", {kind} an answer {f1:.2}");
-                }
+    let mut shown = made(folder, outcome);
+    if let Some(Best { figures, .. }) = &outcome.best {
+        let figure = |key: &str| figures.get(key).unwrap_or(f64::NAN);
+        let _ = write!(shown, "exact {:.2}, F1 {:.2}", figure("exact"), figure("f1"));
+        for (kind, key) in [("with", "has_answer_f1"), ("without", "no_answer_f1")] {
+            if let Some(f1) = figures.get(key) {
+                let _ = write!(shown, ", {kind} an answer {f1:.2}");
             }
-            let _ = write!(shown, "; at the threshold {best_f1_thresh:.2} F1 {best_f1:.2}");
         }
-        let _ = writeln!(shown);
+        let _ = writeln!(shown, "; at the threshold {:.2} F1 {:.2}", figure("best_f1_thresh"), figure("best_f1"));
     }
     let _ = writeln!(shown, "\nnext, on data that were neither learned from nor chosen by:");
     let _ = writeln!(shown, "  longspan calibrate -m {name} DATA");
@@ -188,10 +126,24 @@ fn ended(folder: &Path, outcome: &Outcome, seen: Option<&DevReport>) -> String {
     shown
 }
 
+/// What was made, and after which step.
+pub fn made(folder: &Path, outcome: &Outcome) -> String {
+    let name = render::one_line(&folder.display().to_string());
+    let steps = if outcome.steps == 1 { "1 step".into() } else { format!("{} steps", thousands(outcome.steps)) };
+    let early = if outcome.end == End::Patience { ", stopped since evaluations grew no better" } else { "" };
+    let mut shown = format!("{name}: the model after {steps}{early}\n");
+    if let Some(Best { step, .. }) = outcome.best
+        && step != outcome.steps
+    {
+        let _ = writeln!(shown, "the best was after step {}: its weights were kept", thousands(step));
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use longspan::train::StepReport;
+    use longspan::train::{DevReport, Figures, StepReport};
 
     /// A step of four.
     pub fn step(step: usize, loss: f64) -> StepReport {
@@ -211,31 +163,46 @@ mod tests {
 
     /// An evaluation.
     pub fn dev(step: usize, f1: f64, is_best: bool) -> DevReport {
-        DevReport {
-            step,
-            exact: f1 - 1.0,
-            f1,
-            has_answer_f1: Some(f1 - 2.0),
-            no_answer_f1: None,
-            best_f1: f1 + 1.0,
-            best_f1_thresh: -1.5,
-            is_best,
-            seconds: 65.0,
-        }
+        DevReport { step, figures: figures(f1), is_best, seconds: 65.0 }
+    }
+
+    fn figures(f1: f64) -> Figures {
+        let (exact, best) = (Some(f1 - 1.0), Some(f1 + 1.0));
+        let threshold = Some(-1.5);
+        Figures::of(&[("exact", exact), ("f1", Some(f1)), ("best_f1", best), ("best_f1_thresh", threshold)])
     }
 
     #[test]
     fn the_end_says_what_was_made() {
         let next = "\nnext, on data that were neither learned from nor chosen by:\n  longspan calibrate -m out DATA\n  \
                     longspan eval -m out --context-tokens 3500 DATA\n";
-        let best = Some(Best { step: 900, exact: 69.0, f1: 70.0 });
+        let Figures(mut figures) = figures(70.0);
+        figures.push(("has_answer_f1".into(), 68.0));
+        let best = Some(Best { step: 900, score: 70.0, figures: Figures(figures) });
         let outcome = Outcome { steps: 1000, best, end: End::Patience };
         let expected = "out: the model after 1,000 steps, stopped since evaluations grew no better\n\
                         the best was after step 900: its weights were kept\n\
                         exact 69.00, F1 70.00, with an answer 68.00; at the threshold -1.50 F1 71.00\n";
-        let seen = dev(900, 70.0, true);
-        assert_eq!(ended(Path::new("out"), &outcome, Some(&seen)), format!("{expected}{next}"));
+        assert_eq!(ended(Path::new("out"), &outcome), format!("{expected}{next}"));
         let outcome = Outcome { steps: 1, best: None, end: End::Done };
-        assert_eq!(ended(Path::new("out"), &outcome, None), format!("out: the model after 1 step\n{next}"));
+        assert_eq!(ended(Path::new("out"), &outcome), format!("out: the model after 1 step\n{next}"));
+    }
+
+    #[test]
+    fn the_recipes_of_the_repository_can_be_read() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes");
+        let mut read = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.file_name().unwrap().to_str().unwrap().starts_with("pretrain") {
+                continue;
+            }
+            let recipe = TrainRecipe::read(&path).unwrap();
+            // They name everything but where the data and the model are, which are not the same everywhere.
+            let filled = TrainRecipe { dev: vec!["dev.json".into()], ..recipe.clone() };
+            filled.settings(4096).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            read += 1;
+        }
+        assert!(read >= 2, "{read}");
     }
 }

@@ -1,4 +1,4 @@
-//! `loss.svg`: the loss of the steps, raw and smoothed, and the F1 of the evaluations.
+//! `loss.svg`: the loss of the steps, raw and smoothed, and what the evaluations measured.
 
 use kuva::backend::svg::SvgBackend;
 use kuva::prelude::{Layout, LegendPosition, LinePlot, Plot, ScatterPlot};
@@ -45,7 +45,9 @@ impl Smoothed {
 pub struct Curves {
     raw: Vec<(f64, f64)>,
     smoothed: Vec<(f64, f64)>,
-    f1: Vec<(f64, f64)>,
+    /// F1, or bits.
+    measured: Vec<(f64, f64)>,
+    is_bits: bool,
     mean: Smoothed,
 }
 
@@ -60,7 +62,11 @@ impl Curves {
                     self.smoothed.push((step as f64, mean));
                 }
             }
-            Point::F1 { step, f1 } => self.f1.push((step as f64, f1)),
+            Point::F1 { step, f1 } => self.measured.push((step as f64, f1)),
+            Point::Bits { step, bits } => {
+                self.is_bits = true;
+                self.measured.push((step as f64, bits));
+            }
         }
     }
 
@@ -89,18 +95,22 @@ impl Curves {
                 .with_height(HEIGHT)
         };
         let beside = LegendPosition::OutsideRightTop; // inside it would hide lines
-        let scene = if self.f1.is_empty() {
+        let scene = if self.measured.is_empty() {
             let layout = described(Layout::auto_from_plots(&losses()));
             render_multiple(losses(), layout.with_y_axis_min(0.0).with_legend_position(beside))
         } else {
-            let f1 = || -> Vec<Plot> {
-                // A point each too: there may be one alone.
-                let points = ScatterPlot::new().with_data(self.f1.clone()).with_color(ORANGE).with_size(3.0);
-                vec![line(&self.f1, ORANGE, 2.0).with_legend("F1 on --dev").into(), points.into()]
+            let (name, unit) = match self.is_bits {
+                true => ("bits on --valid", "bits a hidden token"),
+                false => ("F1 on --dev", "F1, percent"),
             };
-            let layout = described(Layout::auto_from_twin_y_plots(&losses(), &f1()));
-            let layout = layout.with_y_axis_min(0.0).with_y2_label("F1, percent");
-            render_twin_y(losses(), f1(), layout.with_legend_position(beside))
+            let measured = || -> Vec<Plot> {
+                // A point each too: there may be one alone.
+                let points = ScatterPlot::new().with_data(self.measured.clone()).with_color(ORANGE).with_size(3.0);
+                vec![line(&self.measured, ORANGE, 2.0).with_legend(name).into(), points.into()]
+            };
+            let layout = described(Layout::auto_from_twin_y_plots(&losses(), &measured()));
+            let layout = layout.with_y_axis_min(0.0).with_y2_label(unit);
+            render_twin_y(losses(), measured(), layout.with_legend_position(beside))
         };
         Some(SvgBackend.render_scene(&scene))
     }

@@ -32,7 +32,6 @@ pub struct Watch {
     events: Option<EventFile>,
     curves: Curves,
     pace: Pace,
-    best_dev: Option<DevReport>,
     /// Whether it was said that something cannot be written.
     told: bool,
 }
@@ -51,7 +50,6 @@ impl Watch {
             events: None,
             curves: Curves::default(),
             pace: Pace::default(),
-            best_dev: None,
             told: false,
         }
     }
@@ -70,11 +68,6 @@ impl Watch {
     /// Whether the run came to a step.
     pub fn has_begun(&self) -> bool {
         self.begun
-    }
-
-    /// The best evaluation that was seen.
-    pub fn best_dev(&self) -> Option<&DevReport> {
-        self.best_dev.as_ref()
     }
 
     /// Writes the picture for the last time, and clears the bar.
@@ -131,13 +124,13 @@ impl Watch {
 
     fn dev(&mut self, report: &DevReport) -> Result<()> {
         self.bar.say(&evaluated(report));
-        if report.is_best {
-            self.best_dev = Some(report.clone());
+        if let Some(point) = Point::of_dev(report.step, |name| report.figures.get(name)) {
+            self.curves.add(point);
         }
-        self.curves.add(Point::F1 { step: report.step, f1: report.f1 });
         self.metrics.add_dev(report)?;
         if let Some(events) = &mut self.events {
-            let scalars = [("dev/exact", report.exact), ("dev/f1", report.f1), ("dev/best_f1", report.best_f1)];
+            let named: Vec<_> = report.figures.0.iter().map(|(name, value)| (format!("dev/{name}"), *value)).collect();
+            let scalars: Vec<_> = named.iter().map(|(name, value)| (name.as_str(), *value)).collect();
             events.add(report.step, &scalars)?;
         }
         self.draw()
@@ -191,13 +184,20 @@ impl Pace {
 
 /// One line about an evaluation.
 fn evaluated(report: &DevReport) -> String {
-    let DevReport { step, exact, f1, best_f1, best_f1_thresh, is_best, seconds, .. } = report;
+    let DevReport { step, figures, is_best, seconds } = report;
     let best = if *is_best { ": the best so far" } else { "" };
-    format!(
-        "step {}, evaluated in {}: exact {exact:.2}, F1 {f1:.2}, at the threshold {best_f1_thresh:.2} F1 {best_f1:.2}{best}",
-        thousands(*step),
-        duration(*seconds)
-    )
+    let figure = |name: &str| figures.get(name).unwrap_or(f64::NAN);
+    let measured = match figures.get("bits") {
+        Some(bits) => format!("{bits:.4} bits a hidden token, {:.4} a character", figure("bits_per_character")),
+        None => format!(
+            "exact {:.2}, F1 {:.2}, at the threshold {:.2} F1 {:.2}",
+            figure("exact"),
+            figure("f1"),
+            figure("best_f1_thresh"),
+            figure("best_f1")
+        ),
+    };
+    format!("step {}, evaluated in {}: {measured}{best}", thousands(*step), duration(*seconds))
 }
 
 /// Seconds as a clock shows them: `0:07`, `12:00`, `3:25:45`.

@@ -1,4 +1,4 @@
-//! The bytes of a file of weights: mapped into memory, or in memory already.
+//! The bytes of a large file, of weights or of tokens: mapped into memory, or in memory already.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -16,7 +16,7 @@ use crate::{Error, Result};
 const PAGE_BYTES_MAX: usize = 1 << 16;
 
 /// A whole file, as a slice.
-pub(super) enum Bytes {
+pub(crate) enum Bytes {
     /// Pages of the file, brought in as they are read.
     Mapped(Mmap),
     /// Part of the program.
@@ -26,7 +26,7 @@ pub(super) enum Bytes {
 impl Bytes {
     /// Maps a file of `folder`; `None` where there is no such file.
     #[expect(unsafe_code, reason = "the memory map of a checkpoint: the one exception outside the kernels")]
-    pub(super) fn map(folder: &Path, path: &Path) -> Result<Option<Self>> {
+    pub(crate) fn map(folder: &Path, path: &Path) -> Result<Option<Self>> {
         let Some(file) = open_file(folder, path)? else { return Ok(None) };
         // SAFETY: `Mmap` asks that nobody changes the file while it is mapped, which no program can check. The map is
         // private and read-only, and its bytes are only ever read as numbers and text whose ranges were checked

@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use self::bytes::Bytes;
+pub(crate) use self::bytes::Bytes;
 pub use self::files::write_whole;
 pub use self::write::{NamedTensor, fill_folder, write_checkpoint, write_checkpoint_with, write_safetensors};
 use crate::config::Config;

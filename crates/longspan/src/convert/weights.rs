@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use super::source::{Kind, Short, get};
 use crate::checkpoint::Tensors;
 use crate::config::Config;
-use crate::model::{Parameters, Task};
+use crate::model::{POSITIONS, Parameters, Task};
 use crate::{Error, Result};
 
 /// What a Longformer's encoder is called.
 const LONG: &str = "longformer.";
-const POSITIONS: &str = "longformer.embeddings.position_embeddings.weight";
 
 /// All parameters of the long model, and what of the source has no place in it.
 pub(super) fn lengthen(short: &Short, tensors: &Tensors, config: &Config) -> Result<(Parameters, Vec<String>)> {

@@ -41,7 +41,7 @@ pub use batch::{Batch, Sequence};
 pub use heads::{Logits, Task};
 pub use longspan_kernels::{Isa, Precision};
 pub use masked_lm::Masked;
-pub use parameters::{Parameter, Parameters, parameters};
+pub use parameters::{POSITIONS, Parameter, Parameters, parameters};
 pub use times::Phase;
 pub use trainee::{Dropout, Trainee, TrainingPass};
 

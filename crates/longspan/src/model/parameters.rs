@@ -155,6 +155,9 @@ fn begin(parameter: &Parameter, values: &mut [f32], seed: u64) {
 /// The table of the words, which is the decoder of masked language modelling too.
 pub(crate) const WORDS: &str = "longformer.embeddings.word_embeddings.weight";
 
+/// The table of positions.
+pub const POSITIONS: &str = "longformer.embeddings.position_embeddings.weight";
+
 /// What the names of the encoder begin with in a checkpoint that has a head.
 pub(crate) const PREFIX: &str = "longformer.";
 
@@ -167,7 +170,7 @@ pub fn parameters(config: &Config, task: Task) -> Vec<Parameter> {
     let (c, f) = (config.hidden_size, config.intermediate_size);
     let embeddings = format!("{PREFIX}embeddings");
     list.add(WORDS.into(), &[config.vocab_size, c]);
-    list.add(format!("{embeddings}.position_embeddings.weight"), &[config.max_position_embeddings, c]);
+    list.add(POSITIONS.into(), &[config.max_position_embeddings, c]);
     list.add(format!("{embeddings}.token_type_embeddings.weight"), &[config.type_vocab_size, c]);
     list.norm(&format!("{embeddings}.LayerNorm"), c);
     for layer in 0..config.num_hidden_layers {

@@ -98,6 +98,25 @@ impl Tokenizer {
         self.inner.get_vocab(true) == other.inner.get_vocab(true)
     }
 
+    /// For each id whether its token goes on with the word of the token before it: (vocabulary).
+    ///
+    /// WordPiece marks such tokens with `##`; byte-level BPE and SentencePiece mark those that begin a word, with a blank.
+    pub fn continues_word(&self) -> Vec<bool> {
+        let vocabulary = self.inner.get_vocab(true);
+        let marked = |mark: &str| vocabulary.keys().any(|token| token.len() > mark.len() && token.starts_with(mark));
+        let is_word_piece = marked("##");
+        let continues = |token: &str| match is_word_piece {
+            true => token.starts_with("##"),
+            false => !['\u{120}', '\u{2581}'].iter().any(|blank| token.starts_with(*blank)),
+        };
+        let special = [Some(self.cls_token_id), Some(self.sep_token_id), self.pad_token_id, self.mask_token_id];
+        let mut all = vec![false; self.vocab_size];
+        for (token, &id) in &vocabulary {
+            all[id as usize] = continues(token) && !special.contains(&Some(id));
+        }
+        all
+    }
+
     fn encode_in_pieces(&self, text: &str, piece_bytes: usize) -> Result<Tokens> {
         let bytes_max = u32::MAX as usize;
         if text.len() > bytes_max {

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! settings     what a run does
-//! examples     SQuAD data → inputs with the answers that they teach, in steps of a token budget
-//! loss         logits and gold spans → loss and its gradient
 //! schedule     the learning rate of a step
 //! optimizer    AdamW over the flat parameters, with clipping and a moving average
 //! state        what a stopped run goes on from
 //! steps        the loop, over anything that learns
-//! run          of a model, on data, into a folder
+//! folder       where a run writes: checked first, and the checkpoint in it
+//! examples     SQuAD data → inputs with the answers that they teach, in steps of a token budget
+//! loss         logits and gold spans → loss and its gradient
+//! run          of a model for question answering, on data, into a folder
 //! ```
 //!
 //! Everything random is a function of the seed and a place (epoch, step, input, layer, token): a run that was stopped and
@@ -16,17 +17,20 @@
 
 mod settings;
 
+mod optimizer;
+mod schedule;
+pub(crate) mod state;
+pub(crate) mod steps;
+
+pub(crate) mod folder;
+
 mod examples;
 pub mod loss;
-mod optimizer;
 mod run;
-mod schedule;
-mod state;
-mod steps;
 
 pub use optimizer::{Optimizer, Stride};
-pub use run::{Job, flop, run};
-pub use settings::{DataSettings, OptimizerSettings, Schedule, Settings};
+pub use run::{Job, Teaching, flop, run};
+pub use settings::{DataSettings, OptimizerSettings, Schedule, Settings, Trained};
 pub use state::Best;
 pub use steps::{End, Outcome};
 
@@ -39,7 +43,7 @@ pub struct StepReport {
     pub steps: usize,
     /// Epochs done: 1.5 in the middle of the second.
     pub epoch: f64,
-    /// Mean loss of its inputs.
+    /// Mean loss, of its inputs or of their hidden tokens.
     pub loss: f64,
     /// Learning rate of the last layer.
     pub learning_rate: f64,
@@ -60,22 +64,33 @@ pub struct StepReport {
 pub struct DevReport {
     /// Steps before it.
     pub step: usize,
-    /// Official figures at the threshold 0, in percent.
-    pub exact: f64,
-    /// F1 at the threshold 0, in percent.
-    pub f1: f64,
-    /// F1 of questions with an answer, where there are any.
-    pub has_answer_f1: Option<f64>,
-    /// F1 of questions without one, where there are any.
-    pub no_answer_f1: Option<f64>,
-    /// The best F1 over all thresholds, and the threshold.
-    pub best_f1: f64,
-    /// See `best_f1`.
-    pub best_f1_thresh: f64,
+    /// What was measured.
+    pub figures: Figures,
     /// Whether it is the best so far: its weights are kept.
     pub is_best: bool,
     /// Time that it took, in seconds.
     pub seconds: f64,
+}
+
+/// What was measured, by name.
+///
+/// Of question answering `exact`, `f1`, `has_answer_f1` and `no_answer_f1` where there are such questions, in percent at the
+/// threshold 0; and `best_f1` with its `best_f1_thresh`, over all thresholds. Of masked language modelling `bits`, a hidden
+/// token, and `bits_per_character`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Figures(pub Vec<(String, f64)>);
+
+impl Figures {
+    /// Those of a list, but for what is not there.
+    pub fn of(figures: &[(&str, Option<f64>)]) -> Self {
+        let there = figures.iter().filter_map(|(name, value)| Some(((*name).to_string(), (*value)?)));
+        Self(there.collect())
+    }
+
+    /// One of them.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.0.iter().find(|(own, _)| own == name).map(|(_, value)| *value)
+    }
 }
 
 /// What a run tells of while it goes.

@@ -16,8 +16,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::OptimizerSettings;
-use crate::model::{Parameter, Parameters};
+use super::{OptimizerSettings, Trained};
+use crate::model::{POSITIONS, Parameter, Parameters};
 
 /// Numbers of a block: its weights, gradients, moments and average stay in the second cache.
 const BLOCK: usize = 1 << 16;
@@ -55,12 +55,17 @@ pub struct Stride {
 
 impl Optimizer {
     /// One that has made no step yet, for these weights.
-    pub fn new(settings: &OptimizerSettings, layers: usize, frozen_layers: usize, weights: &Parameters) -> Self {
+    pub fn new(settings: &OptimizerSettings, layers: usize, trained: Trained, weights: &Parameters) -> Self {
         let mut blocks = Vec::new();
         for parameter in weights.list() {
             // Heights: 0 the embeddings, then the layers from 1, then the head.
             let height = height(parameter, layers);
-            if frozen_layers > 0 && height <= frozen_layers {
+            let is_trained = match trained {
+                Trained::All => true,
+                Trained::Above(frozen_layers) => height > frozen_layers,
+                Trained::Positions => parameter.name == POSITIONS,
+            };
+            if !is_trained {
                 continue;
             }
             let below = layers.saturating_sub(height); // layers between this one and the head
@@ -245,7 +250,7 @@ mod tests {
     fn ten_steps_are_those_of_torch() {
         let (_, none) = parameters();
         let settings = OptimizerSettings { weight_decay: 0.1, beta2: 0.98, eps: 1e-6, ..Default::default() };
-        let mut optimizer = Optimizer::new(&settings, 3, 0, &none);
+        let mut optimizer = Optimizer::new(&settings, 3, Trained::All, &none);
         optimizer.blocks = vec![
             Block { range: 0..5, factor: 1.0, weight_decay: 0.1 },
             Block { range: 5..8, factor: 1.0, weight_decay: 0.0 },
@@ -305,7 +310,8 @@ mod tests {
         let settings = OptimizerSettings { layer_decay: 0.5, weight_decay: 0.1, ..Default::default() };
         let layers = config.num_hidden_layers;
         for frozen_layers in 0..=layers {
-            let optimizer = Optimizer::new(&settings, layers, frozen_layers, &parameters);
+            let trained = if frozen_layers == 0 { Trained::All } else { Trained::Above(frozen_layers) };
+            let optimizer = Optimizer::new(&settings, layers, trained, &parameters);
             let found = |name: &str| {
                 let parameter = parameters.list().iter().find(|parameter| parameter.name == name).unwrap();
                 let inside = |block: &&Block| block.range.start == parameter.offset;
@@ -325,6 +331,9 @@ mod tests {
                 assert_eq!(found(name), (!frozen).then_some(wanted), "{name}, {frozen_layers} frozen");
             }
         }
+        let optimizer = Optimizer::new(&settings, layers, Trained::Positions, &parameters);
+        let positions = parameters.list().iter().find(|parameter| parameter.name == POSITIONS).unwrap().range();
+        assert!(optimizer.blocks.iter().map(|block| block.range.clone()).eq([positions]));
     }
 
     #[test]
@@ -332,7 +341,7 @@ mod tests {
         let (config, mut weights) = parameters();
         fill(weights.values_mut(), 1);
         let settings = OptimizerSettings { average_decay: 0.9, ..Default::default() };
-        let mut optimizer = Optimizer::new(&settings, config.num_hidden_layers, 1, &weights);
+        let mut optimizer = Optimizer::new(&settings, config.num_hidden_layers, Trained::Above(1), &weights);
         let before = weights.clone();
         let trained = weights.list().iter().find(|p| p.name.starts_with("longformer.encoder.layer.1")).unwrap().offset;
         let mut gradients = weights.clone();
@@ -361,7 +370,7 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
                 let settings = OptimizerSettings { average_decay: 0.99, ..Default::default() };
-                let mut optimizer = Optimizer::new(&settings, 3, 0, &weights);
+                let mut optimizer = Optimizer::new(&settings, 3, Trained::All, &weights);
                 let mut values = weights.values().to_vec();
                 let mut norms = Vec::new();
                 for step in 1..4 {

@@ -1,6 +1,5 @@
 //! A run: checks everything first, trains, and keeps the best weights as a checkpoint that Hugging Face loads too.
 
-use std::fs;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -9,8 +8,8 @@ use super::examples::{Examples, Place};
 use super::loss::{Golds, Teacher, question_answering};
 use super::state::{self, Identity};
 use super::steps::{self, Course, Inputs, Learner, Outcome, Passed};
-use super::{DevReport, Event, Settings};
-use crate::checkpoint::{CONFIG, LONGSPAN, Source, Tensors, write_checkpoint, write_whole};
+use super::{DataSettings, Event, Figures, Settings, folder};
+use crate::checkpoint::{LONGSPAN, Source, Tensors, write_whole};
 use crate::config::Config;
 use crate::evaluate::{Asked, Judged, ask, ranking};
 use crate::model::{Batch, Dropout, Model, Parameters, Task, Trainee, TrainingPass};
@@ -20,7 +19,6 @@ use crate::squad::{Dataset, Paragraph};
 use crate::tokenizer::Tokenizer;
 use crate::{Error, Result, random};
 
-const WEIGHTS: &str = "model.safetensors";
 const TASK: Task = Task::QuestionAnswering;
 
 /// What is to be trained on what.
@@ -34,14 +32,25 @@ pub struct Job<'a> {
     pub dev: Option<&'a Dataset>,
     /// How those are asked; the threshold is 0 whatever it says.
     pub dev_options: &'a ReadOptions,
-    /// A checkpoint whose logits are learnt from too, of the same vocabulary.
-    pub teacher: Option<&'a Source>,
-    /// What is done.
+    /// A larger model that is learnt from too.
+    pub teacher: Option<Teaching<'a>>,
+    /// How inputs are made.
+    pub data: &'a DataSettings,
+    /// What is done with them.
     pub settings: &'a Settings,
     /// The folder of the result: a checkpoint, and in `state` what the run can go on from.
     pub out: &'a Path,
     /// Whether it goes on from the state in `out`; it begins anew where there is none.
     pub resume: bool,
+}
+
+/// A model whose logits are learnt from.
+#[derive(Clone, Copy)]
+pub struct Teaching<'a> {
+    /// A checkpoint of the same vocabulary.
+    pub source: &'a Source,
+    /// How much its answers count beside those of the data: 0 to 1.
+    pub weight: f64,
 }
 
 /// Trains. `watch` is told of every step and may end the run after it: it is saved then and can go on.
@@ -51,47 +60,25 @@ pub struct Job<'a> {
 /// Later: [`Error::Diverged`], and [`Error::Write`]; what was written before is there still.
 pub fn run(job: &Job<'_>, watch: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<Outcome> {
     let Job { base, settings, .. } = *job;
-    check_folder(job.out, job.resume)?;
+    folder::check(job.out, job.resume)?;
     let config = base.config()?;
     settings.check(&config)?;
     let own = reader::Settings::load(base)?;
-    let tokenizer = tokenizer(base, &config)?;
+    let tokenizer = folder::tokenizer(base, &config)?;
     if let Some(dev) = job.dev {
         check_questions(dev, &tokenizer, job.dev_options.max_tokens.unwrap_or(config.max_tokens()), own.separators)?;
     }
-    let teacher = job.teacher.map(|source| teacher(source, job, &tokenizer, &config)).transpose()?;
-    let examples = Examples::new(job.train, &tokenizer, &config, own.separators, &settings.data, settings.seed)?;
+    let teacher = job.teacher.map(|teaching| teacher(teaching, job, &tokenizer, &config)).transpose()?;
+    let examples = Examples::new(job.train, &tokenizer, &config, own.separators, job.data, settings.seed)?;
     let identity = state::identity(settings, sources(job, &own)?);
     let parameters = Parameters::load(&config, TASK, &Tensors::open(base)?, settings.seed)?;
     let trainee = Trainee::new(config.clone(), TASK, settings.precision, parameters)?;
-    let trainee = trainee.with_frozen_layers(settings.frozen_layers);
+    let trainee = trainee.with_frozen_layers(settings.trained.frozen_layers());
     let trainee = if settings.recompute { trainee.with_recomputation() } else { trainee };
     let layers = config.num_hidden_layers;
     let mut learner = Reading { job, config, own, trainee, pass: TrainingPass::default(), teacher };
     let course = Course { settings, layers, dev: job.dev.is_some(), out: job.out, resume: job.resume, identity };
     steps::train(course, &Data { examples, settings }, &mut learner, watch)
-}
-
-/// A run replaces nothing but what it wrote itself.
-fn check_folder(out: &Path, resume: bool) -> Result<()> {
-    let taken = |name: &str, what: &str| Err(Error::Option(format!("`{}`: {what}", out.join(name).display())));
-    let state = out.join(state::FOLDER).exists();
-    if state && !resume {
-        return taken(state::FOLDER, "a run was begun here: resume it, or choose another folder");
-    }
-    match [CONFIG, WEIGHTS].into_iter().find(|name| out.join(name).exists()) {
-        Some(name) if !state => taken(name, "a checkpoint is here already: choose another folder"),
-        _ => Ok(()),
-    }
-}
-
-fn tokenizer(source: &Source, config: &Config) -> Result<Tokenizer> {
-    let tokenizer = Tokenizer::load(|name| source.read(name))?;
-    if tokenizer.vocab_size > config.vocab_size {
-        let message = format!("{} tokens, the model has {}", tokenizer.vocab_size, config.vocab_size);
-        return Err(Error::Format { file: "tokenizer".into(), message });
-    }
-    Ok(tokenizer)
 }
 
 /// What the evaluation would reject, hours later.
@@ -117,37 +104,54 @@ fn check_questions(dev: &Dataset, tokenizer: &Tokenizer, max_tokens: usize, sepa
 }
 
 /// The teacher's model, once it is sure that the student's inputs mean the same to it.
-fn teacher(source: &Source, job: &Job<'_>, tokenizer: &Tokenizer, config: &Config) -> Result<Model> {
+fn teacher(teaching: Teaching<'_>, job: &Job<'_>, tokenizer: &Tokenizer, config: &Config) -> Result<(Model, f64)> {
+    let Teaching { source, weight } = teaching;
+    if !(0.0..=1.0).contains(&weight) {
+        return Err(Error::Option(format!("teacher_weight {weight}: expected 0 to 1")));
+    }
     let theirs = source.config()?;
     if !tokenizer.same_vocabulary(&Tokenizer::load(|name| source.read(name))?) {
         let message = format!("teacher `{source}`: its vocabulary is not that of `{}`", job.base);
         return Err(Error::Option(message));
     }
-    let data = &job.settings.data;
-    let longest = if data.random_positions > 0.0 { config.max_tokens() } else { data.max_tokens };
+    let longest = if job.data.random_positions > 0.0 { config.max_tokens() } else { job.data.max_tokens };
     if theirs.max_tokens() < longest {
         let has = theirs.max_tokens();
         return Err(Error::Option(format!("teacher `{source}`: it has {has} positions, inputs reach to {longest}")));
     }
-    Model::load(theirs, TASK, job.settings.precision, &Tensors::open(source)?)
+    Ok((Model::load(theirs, TASK, job.settings.precision, &Tensors::open(source)?)?, weight))
 }
 
-/// Checksums of data and checkpoints.
+/// Checksums of data and checkpoints, and how inputs are made of them.
 fn sources(job: &Job<'_>, own: &reader::Settings) -> Result<Identity> {
     let data = |dataset: &Dataset| {
         let mut sum = Sum(crc32fast::Hasher::new());
         dataset.write(&mut sum).expect("a sum takes everything");
         format!("{:08x}", sum.0.finalize())
     };
-    let teacher = job.teacher.map(Source::checksum).transpose()?;
-    Ok(vec![
+    let teacher = job.teacher.map(|teaching| teaching.source.checksum()).transpose()?;
+    let teacher_weight = job.teacher.map(|teaching| teaching.weight);
+    let mut identity = vec![
         ("base", format!("{:08x}", job.base.checksum()?)),
         ("settings of the base", format!("{own:?}")),
         ("training data", data(job.train)),
         ("dev data", job.dev.map_or("none".into(), data)),
         ("dev options", format!("{:?}", job.dev_options)),
         ("teacher", teacher.map_or("none".into(), |sum| format!("{sum:08x}"))),
-    ])
+        ("teacher_weight", format!("{teacher_weight:?}")),
+    ];
+    // Every field by name: none can be forgotten.
+    let DataSettings { max_tokens, doc_stride, long_share, context_tokens, random_positions, negative_windows } =
+        job.data;
+    identity.extend([
+        ("max_tokens", format!("{max_tokens:?}")),
+        ("doc_stride", format!("{doc_stride:?}")),
+        ("long_share", format!("{long_share:?}")),
+        ("context_tokens", format!("{context_tokens:?}")),
+        ("random_positions", format!("{random_positions:?}")),
+        ("negative_windows", format!("{negative_windows:?}")),
+    ]);
+    Ok(identity)
 }
 
 struct Sum(crc32fast::Hasher);
@@ -177,7 +181,7 @@ impl Inputs for Data<'_> {
         self.examples.epoch(epoch as u64, batch_tokens, pass_tokens).into_iter().map(|plan| plan.passes).collect()
     }
 
-    fn input(&self, _: usize, pass: &Vec<Place>) -> Result<Self::Input> {
+    fn input(&self, pass: &Vec<Place>) -> Result<Self::Input> {
         self.examples.batch(pass)
     }
 }
@@ -190,7 +194,8 @@ struct Reading<'a> {
     own: reader::Settings,
     trainee: Trainee,
     pass: TrainingPass,
-    teacher: Option<Model>,
+    /// And how much its answers count.
+    teacher: Option<(Model, f64)>,
 }
 
 impl Learner for Reading<'_> {
@@ -210,18 +215,18 @@ impl Learner for Reading<'_> {
         let seed = random::number(settings.seed, &[step as u64]);
         let dropout = Dropout { share: settings.dropout as f32, seed, first_sequence };
         let logits = self.trainee.forward(batch, dropout, &mut self.pass);
-        let taught = self.teacher.as_ref().map(|teacher| (teacher.logits(batch), settings.teacher_weight));
+        let taught = self.teacher.as_ref().map(|(teacher, weight)| (teacher.logits(batch), *weight));
         let taught = taught.as_ref().map(|(logits, weight)| Teacher { logits, weight: *weight });
         let (loss, dlogits) = question_answering(batch, &logits, golds, taught);
         self.trainee.backward(batch, &mut self.pass, &dlogits, gradients);
-        let flop = flop(&self.config, batch, settings.frozen_layers);
-        Passed { loss, sequences: batch.sequences(), tokens: batch.tokens(), flop }
+        let flop = flop(&self.config, batch, settings.trained.frozen_layers());
+        Passed { loss, terms: batch.sequences(), sequences: batch.sequences(), tokens: batch.tokens(), flop }
     }
 
-    fn evaluate(&self, weights: &Parameters) -> Result<DevReport> {
+    fn evaluate(&self, weights: &Parameters) -> Result<(f64, Figures)> {
         let dev = self.job.dev.expect("evaluations are for runs with questions for them");
         let model = Model::from_parameters(self.config.clone(), TASK, self.job.settings.precision, weights)?;
-        let reader = Reader::from_parts(tokenizer(self.job.base, &self.config)?, model, self.own.clone());
+        let reader = Reader::from_parts(folder::tokenizer(self.job.base, &self.config)?, model, self.own.clone());
         let options = ReadOptions { null_score_diff_threshold: Some(0.0), ..self.job.dev_options.clone() };
         evaluate(&reader, dev, &options)
     }
@@ -250,7 +255,7 @@ pub fn flop(config: &Config, batch: &Batch, frozen_layers: usize) -> f64 {
 }
 
 /// Asks all questions.
-fn evaluate(reader: &Reader, dev: &Dataset, options: &ReadOptions) -> Result<DevReport> {
+fn evaluate(reader: &Reader, dev: &Dataset, options: &ReadOptions) -> Result<(f64, Figures)> {
     let mut judged = Vec::new();
     ask(reader, &Asked::all(dev), options, &mut |asked, outcome, _| -> Result<()> {
         judged.push(Judged::new(asked, outcome?));
@@ -261,25 +266,20 @@ fn evaluate(reader: &Reader, dev: &Dataset, options: &ReadOptions) -> Result<Dev
     let mut figures = Scores::of(dev, |id| said.get(id).copied()).figures();
     figures.extend(ranking(&judged).figures());
     let figure = |key: &str| figures.iter().find(|(name, _)| name == key).and_then(|(_, value)| value.as_f64());
-    let known = |key: &str| figure(key).unwrap_or_default();
-    Ok(DevReport {
-        step: 0,
-        exact: known("exact"),
-        f1: known("f1"),
-        has_answer_f1: figure("HasAns_f1"),
-        no_answer_f1: figure("NoAns_f1"),
-        best_f1: known("best_f1"),
-        best_f1_thresh: known("best_f1_thresh"),
-        is_best: false,
-        seconds: 0.0,
-    })
+    let figures = Figures::of(&[
+        ("exact", figure("exact")),
+        ("f1", figure("f1")),
+        ("has_answer_f1", figure("HasAns_f1")),
+        ("no_answer_f1", figure("NoAns_f1")),
+        ("best_f1", figure("best_f1")),
+        ("best_f1_thresh", figure("best_f1_thresh")),
+    ]);
+    Ok((figures.get("f1").unwrap_or_default(), figures))
 }
 
 /// Writes a checkpoint of these weights, unless it is there.
 fn keep(base: &Source, own: &reader::Settings, config: &Config, weights: &Parameters, out: &Path) -> Result<()> {
-    fs::create_dir_all(out).map_err(|source| Error::Write { path: out.to_owned(), source })?;
-    let there = Tensors::open(&Source::Folder(out.to_owned()));
-    if there.and_then(|tensors| Parameters::load(config, TASK, &tensors, 0)).is_ok_and(|there| there == *weights) {
+    if folder::holds(out, config, TASK, weights)? {
         return Ok(()); // perhaps calibrated since
     }
     // What was fitted to the base says nothing of its successor.
@@ -289,9 +289,7 @@ fn keep(base: &Source, own: &reader::Settings, config: &Config, weights: &Parame
     if settings != defaults || out.join(LONGSPAN).exists() {
         write_whole(&out.join(LONGSPAN), settings.to_json().as_bytes())?;
     }
-    let architecture = Some("LongformerForQuestionAnswering".into());
-    let config = Config { architecture, num_labels: 2, labels: Vec::new(), ..config.clone() };
-    write_checkpoint(out, &config, &weights.tensors(), base)
+    folder::keep(base, config, TASK, weights, out)
 }
 
 #[cfg(test)]
@@ -318,41 +316,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_a_checkpoint_and_is_evaluated_as_its_base() {
-        let base = Source::Folder(EMBEDDED.into());
-        let config = base.config().unwrap();
-        let weights = Parameters::load(&config, TASK, &Tensors::open(&base).unwrap(), 1).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let out = folder.path().join("out");
-        check_folder(&out, false).unwrap();
-        let own = reader::Settings { max_answer_length: 20, ..reader::Settings::load(&base).unwrap() };
-        keep(&base, &own, &config, &weights, &out).unwrap();
-        assert!(check_folder(&out, true).unwrap_err().to_string().contains("a checkpoint is here already"));
-        fs::create_dir(out.join(state::FOLDER)).unwrap();
-        assert!(check_folder(&out, true).is_ok());
-        assert!(check_folder(&out, false).unwrap_err().to_string().contains("a run was begun here"));
-
-        let kept = Source::Folder(out);
-        assert_eq!(kept.config().unwrap(), config);
-        let again = Parameters::load(&config, TASK, &Tensors::open(&kept).unwrap(), 1).unwrap();
-        assert!(again == weights);
-        let settings = reader::Settings::load(&kept).unwrap();
-        assert_eq!(settings, reader::Settings { max_answer_length: 20, ..Default::default() });
-
-        let reader = Reader::from_source(&kept, crate::Precision::F32).unwrap();
-        let context = "The Shuttleworth locomotive was built in Lincoln. It first ran in 1848.";
-        let questions = [("Where was the locomotive built?", "Lincoln"), ("Who painted the ceiling?", "")];
-        let dev = dataset(&questions, context);
-        let options = ReadOptions { null_score_diff_threshold: Some(0.0), ..Default::default() };
-        let report = evaluate(&reader, &dev, &options).unwrap();
-        let DevReport { exact, f1, has_answer_f1, no_answer_f1, best_f1, .. } = report;
-        assert_eq!((exact, f1, has_answer_f1, no_answer_f1, best_f1), (100.0, 100.0, Some(100.0), Some(100.0), 100.0));
-    }
-
-    #[test]
     fn questions_that_cannot_be_asked_are_named_before_the_first_step() {
         let base = Source::Folder(EMBEDDED.into());
-        let tokenizer = tokenizer(&base, &base.config().unwrap()).unwrap();
+        let tokenizer = folder::tokenizer(&base, &base.config().unwrap()).unwrap();
         for (question, context, max_tokens, message) in [
             ("Where is it?", "Here.", 9, ""),
             ("Where is it?", "Here.", 8, "question `Where is it?`: the question has 4 tokens, at most 3"),
@@ -375,5 +341,39 @@ mod tests {
         let forward = 2.0 * (local + 2.0 * 384.0 * 100.0 + 384.0 * 384.0);
         assert_eq!(flop(&config, &batch, 0), 6.0 * 3.0 * forward);
         assert_eq!(flop(&config, &batch, 6), 6.0 * forward);
+    }
+
+    #[test]
+    fn what_is_kept_is_a_checkpoint_and_is_evaluated_as_its_base() {
+        let base = Source::Folder(EMBEDDED.into());
+        let config = base.config().unwrap();
+        let weights = Parameters::load(&config, TASK, &Tensors::open(&base).unwrap(), 1).unwrap();
+        let temporary = tempfile::tempdir().unwrap();
+        let out = temporary.path().join("out");
+        folder::check(&out, false).unwrap();
+        let own = reader::Settings { max_answer_length: 20, ..reader::Settings::load(&base).unwrap() };
+        keep(&base, &own, &config, &weights, &out).unwrap();
+        assert!(folder::check(&out, true).unwrap_err().to_string().contains("a checkpoint is here already"));
+        std::fs::create_dir(out.join(state::FOLDER)).unwrap();
+        assert!(folder::check(&out, true).is_ok());
+        assert!(folder::check(&out, false).unwrap_err().to_string().contains("a run was begun here"));
+
+        let kept = Source::Folder(out);
+        assert_eq!(kept.config().unwrap(), config);
+        let again = Parameters::load(&config, TASK, &Tensors::open(&kept).unwrap(), 1).unwrap();
+        assert!(again == weights);
+        let settings = reader::Settings::load(&kept).unwrap();
+        assert_eq!(settings, reader::Settings { max_answer_length: 20, ..Default::default() });
+
+        let reader = Reader::from_source(&kept, crate::Precision::F32).unwrap();
+        let context = "The Shuttleworth locomotive was built in Lincoln. It first ran in 1848.";
+        let questions = [("Where was the locomotive built?", "Lincoln"), ("Who painted the ceiling?", "")];
+        let dev = dataset(&questions, context);
+        let options = ReadOptions { null_score_diff_threshold: Some(0.0), ..Default::default() };
+        let (score, figures) = evaluate(&reader, &dev, &options).unwrap();
+        assert_eq!(score, 100.0);
+        for name in ["exact", "f1", "has_answer_f1", "no_answer_f1", "best_f1"] {
+            assert_eq!(figures.get(name), Some(100.0), "{name}");
+        }
     }
 }

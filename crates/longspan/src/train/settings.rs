@@ -15,31 +15,41 @@ pub struct Settings {
     pub seed: u64,
     /// Passes over the data; 0.5 is half of them.
     pub epochs: f64,
+    /// Steps, whatever that makes of epochs; 0: as `epochs` says.
+    pub steps: usize,
     /// Tokens of the inputs of a step, about: one step changes the weights once.
     pub batch_tokens: usize,
     /// Tokens that go through the model at once, at most, but for a longer input: memory follows from it.
     pub pass_tokens: usize,
     /// Share of hidden numbers that are dropped: after the embeddings, after attention, after the feed-forward.
     pub dropout: f64,
-    /// Lowest layers that are not trained; the embeddings are not either where there are any.
-    pub frozen_layers: usize,
+    /// Which weights are trained.
+    pub trained: Trained,
     /// Keeps only the inputs of layers, and computes the rest again on the way back.
     pub recompute: bool,
-    /// How much the teacher's answers count beside the data's, where there is a teacher: 0 to 1.
-    pub teacher_weight: f64,
     /// Steps between evaluations; 0: once, at the end.
     pub dev_every: usize,
     /// Evaluations without a better one before the run stops; 0: never.
     pub patience: usize,
     /// Steps between savings of what the run can go on from; 0: at evaluations and at the end.
     pub save_every: usize,
-    /// How inputs are made of the data.
-    pub data: DataSettings,
     /// How weights change.
     pub optimizer: OptimizerSettings,
 }
 
-/// How inputs are made of the data.
+/// Which weights are trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Trained {
+    /// All.
+    #[default]
+    All,
+    /// Those above so many of the lowest layers, which are 1 at least; the embeddings are not trained then.
+    Above(usize),
+    /// The table of positions alone.
+    Positions,
+}
+
+/// How inputs are made of questions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DataSettings {
     /// Tokens of an input at most; longer documents are cut into windows.
@@ -92,13 +102,23 @@ pub enum Schedule {
     Cosine,
 }
 
+impl Trained {
+    /// Lowest layers that are not trained. Where there are any, the embeddings are not either.
+    pub fn frozen_layers(self) -> usize {
+        match self {
+            Trained::All | Trained::Positions => 0,
+            Trained::Above(layers) => layers,
+        }
+    }
+}
+
 impl Settings {
-    /// Says what is out of its range, before anything is done; the data's settings are checked where they are used.
+    /// Says what is out of its range, before anything is done.
     ///
     /// # Errors
     /// [`Error::Option`].
     pub fn check(&self, config: &Config) -> Result<()> {
-        let Self { optimizer, precision, frozen_layers, .. } = self;
+        let Self { optimizer, precision, trained, .. } = self;
         let OptimizerSettings { learning_rate, schedule, warmup, weight_decay, beta1, beta2, eps, clip_norm, .. } =
             *optimizer;
         let power = if let Schedule::Polynomial(power) = schedule { power } else { 1.0 };
@@ -117,7 +137,6 @@ impl Settings {
             ("beta2", beta2, below_one.clone(), "0 or more, below 1"),
             ("average_decay", optimizer.average_decay, below_one, "0 or more, below 1"),
             ("warmup", warmup, 0.0..=1.0, "0 to 1"),
-            ("teacher_weight", self.teacher_weight, 0.0..=1.0, "0 to 1"),
         ] {
             if !range.contains(&value) {
                 return Err(Error::Option(format!("{name} {value}: expected {wanted}")));
@@ -131,8 +150,8 @@ impl Settings {
                 return Err(Error::Option(format!("{name} {value}: too near to its limit")));
             }
         }
-        let layers = config.num_hidden_layers;
-        if *frozen_layers > layers {
+        let (layers, frozen_layers) = (config.num_hidden_layers, trained.frozen_layers());
+        if frozen_layers > layers {
             return Err(Error::Option(format!("frozen_layers {frozen_layers}: the model has {layers}")));
         }
         if *precision == Precision::Int8 {
@@ -148,16 +167,15 @@ impl Default for Settings {
             precision: Precision::Bf16,
             seed: 1,
             epochs: 2.0,
+            steps: 0,
             batch_tokens: 8192,
             pass_tokens: 8192,
             dropout: 0.1,
-            frozen_layers: 0,
+            trained: Trained::All,
             recompute: false,
-            teacher_weight: 0.5,
             dev_every: 0,
             patience: 0,
             save_every: 500,
-            data: DataSettings::default(),
             optimizer: OptimizerSettings::default(),
         }
     }
@@ -209,8 +227,8 @@ mod tests {
             assert_eq!(found, message);
         };
         check(|_| {}, "");
-        check(|s| s.frozen_layers = 2, "");
-        check(|s| s.frozen_layers = 3, "frozen_layers 3: the model has 2");
+        check(|s| s.trained = Trained::Above(2), "");
+        check(|s| s.trained = Trained::Above(3), "frozen_layers 3: the model has 2");
         check(|s| s.epochs = 0.0, "epochs 0: expected more than 0");
         check(|s| s.epochs = f64::INFINITY, "epochs inf: expected more than 0");
         check(|s| s.dropout = 1.0, "dropout 1: expected 0 or more, below 1");

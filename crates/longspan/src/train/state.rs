@@ -7,13 +7,13 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::optimizer::Optimizer;
-use super::{DataSettings, OptimizerSettings, Settings};
+use super::{Figures, OptimizerSettings, Settings};
 use crate::checkpoint::{Tensors, write_safetensors};
 use crate::model::Parameters;
 use crate::{Error, Result};
 
 /// Its folder in that of the result.
-pub(super) const FOLDER: &str = "state";
+pub(crate) const FOLDER: &str = "state";
 const FILE: &str = "state.safetensors";
 
 /// How far a run has come.
@@ -34,36 +34,34 @@ pub(super) struct Progress {
 }
 
 /// An evaluation whose weights are kept.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Best {
     /// Steps before it.
     pub step: usize,
-    /// Official figures at the threshold 0, in percent.
-    pub exact: f64,
-    /// See `exact`.
-    pub f1: f64,
+    /// What says which is the best: the largest.
+    pub score: f64,
+    /// What was measured.
+    pub figures: Figures,
 }
 
 /// What a run is, as (key, value): a run goes on only where all are the same.
-pub(super) type Identity = Vec<(&'static str, String)>;
+pub(crate) type Identity = Vec<(&'static str, String)>;
 
 /// The identity of a run: everything that its weights depend on.
 ///
-/// - `sources`: checksums of data and checkpoints, by what they are
-pub(super) fn identity(settings: &Settings, sources: Identity) -> Identity {
+/// - `sources`: checksums of data and checkpoints and settings of their own, by what they are
+pub(crate) fn identity(settings: &Settings, sources: Identity) -> Identity {
     // Every field by name: none can be forgotten. When the state is saved changes nothing of what is saved.
-    let Settings { precision, seed, epochs, batch_tokens, pass_tokens, dropout, frozen_layers, recompute, .. } =
+    let Settings { precision, seed, epochs, steps, batch_tokens, pass_tokens, dropout, trained, recompute, .. } =
         settings;
-    let Settings { teacher_weight, dev_every, patience, save_every: _, data, optimizer, .. } = settings;
-    let DataSettings { max_tokens, doc_stride, long_share, context_tokens, random_positions, negative_windows } = data;
+    let Settings { dev_every, patience, save_every: _, optimizer, .. } = settings;
     let OptimizerSettings { learning_rate, schedule, warmup, weight_decay, beta1, beta2, .. } = optimizer;
     let OptimizerSettings { eps, clip_norm, layer_decay, average_decay, .. } = optimizer;
     let mut identity = sources;
     macro_rules! add {
         ($($field:ident)*) => { $(identity.push((stringify!($field), format!("{:?}", $field)));)* };
     }
-    add!(precision seed epochs batch_tokens pass_tokens dropout frozen_layers recompute teacher_weight dev_every patience);
-    add!(max_tokens doc_stride long_share context_tokens random_positions negative_windows);
+    add!(precision seed epochs steps batch_tokens pass_tokens dropout trained recompute dev_every patience);
     add!(learning_rate schedule warmup weight_decay beta1 beta2 eps clip_norm layer_decay average_decay);
     identity
 }
@@ -148,10 +146,11 @@ impl Progress {
             ("mean_loss", mean_loss.to_string()),
             ("high", high.to_string()),
         ];
-        if let Some(Best { step, exact, f1 }) = best {
+        if let Some(Best { step, score, figures: Figures(figures) }) = best {
             told.push(("best_step", step.to_string()));
-            told.push(("best_exact", exact.to_string()));
-            told.push(("best_f1", f1.to_string()));
+            told.push(("best_score", score.to_string()));
+            let figures = figures.iter().map(|(name, value)| format!("{name}={value}"));
+            told.push(("best_figures", figures.collect::<Vec<_>>().join(" ")));
         }
         told
     }
@@ -162,11 +161,16 @@ impl Progress {
             value.parse().map_err(|_| format!("{key} `{value}`: expected a number"))
         }
         let best = match metadata.contains_key("best_step") {
-            true => Some(Best {
-                step: get(metadata, "best_step")?,
-                exact: get(metadata, "best_exact")?,
-                f1: get(metadata, "best_f1")?,
-            }),
+            true => {
+                let text: String = get(metadata, "best_figures")?;
+                let figure = |part: &str| {
+                    let (name, value) = part.split_once('=')?;
+                    Some((name.to_string(), value.parse().ok()?))
+                };
+                let figures: Option<_> = text.split_whitespace().map(figure).collect();
+                let figures = Figures(figures.ok_or_else(|| format!("best_figures `{text}`: expected numbers"))?);
+                Some(Best { step: get(metadata, "best_step")?, score: get(metadata, "best_score")?, figures })
+            }
             false => None,
         };
         Ok(Self {
@@ -185,6 +189,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::model::Task;
+    use crate::train::Trained;
 
     fn parameters(value: f32) -> Parameters {
         let json = br#"{"model_type":"longformer","vocab_size":7,"hidden_size":4,"num_hidden_layers":1,"num_attention_heads":2,
@@ -205,19 +210,20 @@ mod tests {
 
     #[test]
     fn what_was_saved_is_read_again() {
-        let best = Some(Best { step: 3, exact: 1.0 / 3.0, f1: 71.1 });
+        let figures = Figures::of(&[("exact", Some(1.0 / 3.0)), ("f1", Some(71.1))]);
+        let best = Some(Best { step: 3, score: 71.1, figures });
         for (average_decay, best) in [(0.0, None), (0.9, best)] {
             let folder = tempfile::tempdir().unwrap();
             let settings = settings(average_decay);
             let identity = identity(&settings, sources());
             let (mut weights, mut none) = (parameters(-0.1), parameters(0.0));
-            let mut optimizer = Optimizer::new(&settings.optimizer, 1, 0, &weights);
+            let mut optimizer = Optimizer::new(&settings.optimizer, 1, Trained::All, &weights);
             assert_eq!(load(folder.path(), &identity, &mut weights, &mut optimizer).unwrap(), None);
             optimizer.first_moment.fill(0.25);
             optimizer.second_moment.fill(1e-30);
             let progress = Progress { step: 7, evaluated: 6, best, worse: 1, mean_loss: 0.1 + 0.2, high: 2 };
             save(folder.path(), &identity, &progress, &weights, &optimizer).unwrap();
-            let mut again = Optimizer::new(&settings.optimizer, 1, 0, &none);
+            let mut again = Optimizer::new(&settings.optimizer, 1, Trained::All, &none);
             assert_eq!(load(folder.path(), &identity, &mut none, &mut again).unwrap(), Some(progress));
             assert!(none == weights && again.average == optimizer.average);
             assert_eq!(
@@ -232,7 +238,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let settings = settings(0.0);
         let mut weights = parameters(0.5);
-        let mut optimizer = Optimizer::new(&settings.optimizer, 1, 0, &weights);
+        let mut optimizer = Optimizer::new(&settings.optimizer, 1, Trained::All, &weights);
         save(folder.path(), &identity(&settings, sources()), &Progress::default(), &weights, &optimizer).unwrap();
         let mut changes: Vec<(Settings, Identity, &str)> = Vec::new();
         let mut with = |change: &dyn Fn(&mut Settings), message| {
@@ -242,7 +248,7 @@ mod tests {
         };
         with(&|s| s.seed = 5, "seed was 1 when the run began and is 5 now");
         with(&|s| s.optimizer.learning_rate = 3e-5, "learning_rate was 5e-5 when the run began and is 3e-5 now");
-        with(&|s| s.data.context_tokens = 1..=2, "context_tokens was 512..=4096 when");
+        with(&|s| s.trained = Trained::Positions, "trained was All when the run began and is Positions now");
         with(&|s| s.save_every = 7, "");
         changes.push((
             settings.clone(),
@@ -264,7 +270,7 @@ mod tests {
         let settings = settings(0.0);
         let identity = identity(&settings, sources());
         let mut weights = parameters(0.5);
-        let mut optimizer = Optimizer::new(&settings.optimizer, 1, 0, &weights);
+        let mut optimizer = Optimizer::new(&settings.optimizer, 1, Trained::All, &weights);
         save(folder.path(), &identity, &Progress::default(), &weights, &optimizer).unwrap();
         let path = folder.path().join(FOLDER).join(FILE);
         let whole = std::fs::read(&path).unwrap();

@@ -11,7 +11,7 @@ use std::time::Instant;
 use super::optimizer::{Optimizer, Stride};
 use super::schedule::learning_rate;
 use super::state::{self, Best, Identity, Progress};
-use super::{DevReport, Event, Settings, StepReport};
+use super::{DevReport, Event, Figures, Settings, StepReport};
 use crate::ahead::ahead;
 use crate::model::Parameters;
 use crate::{Error, Result};
@@ -27,7 +27,7 @@ const HIGH_STEPS: usize = 20;
 const MEAN_DECAY: f64 = 0.98;
 
 /// Where inputs come from.
-pub(super) trait Inputs: Sync {
+pub(crate) trait Inputs: Sync {
     /// The plan of a pass.
     type Pass: Send;
     /// What goes through the model in a pass.
@@ -37,11 +37,11 @@ pub(super) trait Inputs: Sync {
     fn epoch(&self, epoch: usize) -> Vec<Vec<Self::Pass>>;
 
     /// Makes the inputs of a pass.
-    fn input(&self, epoch: usize, pass: &Self::Pass) -> Result<Self::Input>;
+    fn input(&self, pass: &Self::Pass) -> Result<Self::Input>;
 }
 
 /// What learns.
-pub(super) trait Learner {
+pub(crate) trait Learner {
     /// What goes through it in a pass.
     type Input;
 
@@ -51,13 +51,13 @@ pub(super) trait Learner {
     /// Changes them.
     fn update(&mut self, change: impl FnOnce(&mut Parameters) + Send);
 
-    /// Adds the gradient of the sum of the losses of the sequences.
+    /// Adds the gradient of the sum of the losses of the terms.
     ///
     /// - `place`: step, from 1, and sequences of the step before those of the pass
     fn pass(&mut self, place: (usize, usize), input: &Self::Input, gradients: &mut Parameters) -> Passed;
 
-    /// Measures weights: step, seconds and whether they are the best are for others to say.
-    fn evaluate(&self, weights: &Parameters) -> Result<DevReport>;
+    /// Measures weights. Those with the highest score are the best.
+    fn evaluate(&self, weights: &Parameters) -> Result<(f64, Figures)>;
 
     /// Writes weights where the result of the run is.
     fn keep(&self, weights: &Parameters) -> Result<()>;
@@ -65,16 +65,18 @@ pub(super) trait Learner {
 
 /// What a pass, or all those of a step, came to.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Passed {
-    /// Sum over the sequences.
+pub(crate) struct Passed {
+    /// Sum over the terms.
     pub loss: f64,
+    /// What the loss is a mean of: sequences, or hidden tokens.
+    pub terms: usize,
     pub sequences: usize,
     pub tokens: usize,
     pub flop: f64,
 }
 
 /// How a run goes.
-pub(super) struct Course<'a> {
+pub(crate) struct Course<'a> {
     pub settings: &'a Settings,
     /// Layers of the model.
     pub layers: usize,
@@ -110,24 +112,22 @@ pub enum End {
 }
 
 /// What is told of a run, and whether it goes on after that.
-pub(super) type Watch<'w> = dyn FnMut(&Event) -> ControlFlow<()> + 'w;
+pub(crate) type Watch<'w> = dyn FnMut(&Event) -> ControlFlow<()> + 'w;
 
 /// Trains.
-pub(super) fn train<I: Inputs, L: Learner<Input = I::Input>>(
+pub(crate) fn train<I: Inputs, L: Learner<Input = I::Input>>(
     course: Course<'_>,
     inputs: &I,
     learner: &mut L,
     watch: &mut Watch<'_>,
 ) -> Result<Outcome> {
-    let epochs = steps_of_epochs(course.settings.epochs, |epoch| inputs.epoch(epoch).len());
+    let epochs = steps_of_epochs(course.settings, |epoch| inputs.epoch(epoch).len());
     let steps: usize = epochs.iter().map(|(taken, _)| taken).sum();
     if steps == 0 {
-        return Err(Error::Option(
-            "the data give no input to learn from: all were left out by negative_windows".into(),
-        ));
+        return Err(Error::Option("the data give no input to learn from".into()));
     }
-    let Settings { optimizer, frozen_layers, .. } = course.settings;
-    let mut optimizer = Optimizer::new(optimizer, course.layers, *frozen_layers, learner.parameters());
+    let Settings { optimizer, trained, .. } = course.settings;
+    let mut optimizer = Optimizer::new(optimizer, course.layers, *trained, learner.parameters());
     let mut progress = None;
     if course.resume {
         let mut read = Ok(None);
@@ -149,12 +149,22 @@ pub(super) fn train<I: Inputs, L: Learner<Input = I::Input>>(
             }
             going.step(ready)?;
         };
-        Ok(Outcome { steps: going.progress.step, best: going.progress.best, end })
+        Ok(Outcome { steps: going.progress.step, best: going.progress.best.clone(), end })
     })
 }
 
 /// For each epoch how many of its steps are taken, and how many it has.
-fn steps_of_epochs(epochs: f64, steps: impl Fn(usize) -> usize) -> Vec<(usize, usize)> {
+fn steps_of_epochs(settings: &Settings, steps: impl Fn(usize) -> usize) -> Vec<(usize, usize)> {
+    let Settings { epochs, steps: wanted, .. } = *settings;
+    if wanted > 0 {
+        let mut left = wanted;
+        let epochs = (0..).map(steps).map_while(|all| {
+            let taken = left.min(all);
+            left -= taken;
+            (taken > 0).then_some((taken, all))
+        });
+        return epochs.collect();
+    }
     let taken = |epoch: usize| {
         let all = steps(epoch);
         let share = (epochs - epoch as f64).min(1.0);
@@ -182,7 +192,7 @@ fn ready<'a, I: Inputs>(
         let skip = done.saturating_sub(before(epoch)).min(taken);
         let plans = if skip < taken { inputs.epoch(epoch) } else { Vec::new() };
         plans.into_iter().enumerate().take(taken).skip(skip).map(move |(i, passes)| {
-            let passes = passes.iter().map(|pass| inputs.input(epoch, pass)).collect::<Result<_>>()?;
+            let passes = passes.iter().map(|pass| inputs.input(pass)).collect::<Result<_>>()?;
             Ok(Ready { epoch: epoch as f64 + (i + 1) as f64 / all as f64, passes })
         })
     };
@@ -213,12 +223,13 @@ impl<L: Learner> Going<'_, '_, '_, L> {
         for input in &passes {
             let passed = self.learner.pass((step, sum.sequences), input, &mut self.gradients);
             sum.loss += passed.loss;
+            sum.terms += passed.terms;
             sum.sequences += passed.sequences;
             sum.tokens += passed.tokens;
             sum.flop += passed.flop;
         }
         let Settings { optimizer: settings, .. } = self.course.settings;
-        let share = 1.0 / sum.sequences as f64;
+        let share = 1.0 / sum.terms.max(1) as f64;
         let loss = sum.loss * share;
         let gradient_norm = self.optimizer.norm(self.gradients.values()) * share;
         self.check(step, loss, gradient_norm)?;
@@ -303,21 +314,18 @@ impl<L: Learner> Going<'_, '_, '_, L> {
 
     fn evaluate(&mut self) -> Result<()> {
         let started = Instant::now();
-        let mut report = self.learner.evaluate(self.weights())?;
-        let DevReport { exact, f1, .. } = report;
+        let (score, figures) = self.learner.evaluate(self.weights())?;
         let step = self.progress.step;
-        let is_best = self.progress.best.is_none_or(|best| f1 > best.f1);
+        let is_best = self.progress.best.as_ref().is_none_or(|best| score > best.score);
         self.progress.evaluated = step;
         if is_best {
-            self.progress.best = Some(Best { step, exact, f1 });
+            self.progress.best = Some(Best { step, score, figures: figures.clone() });
             self.progress.worse = 0;
         } else {
             self.progress.worse += 1;
         }
-        report.step = step;
-        report.is_best = is_best;
-        report.seconds = started.elapsed().as_secs_f64();
-        self.tell(Event::Dev(report));
+        let seconds = started.elapsed().as_secs_f64();
+        self.tell(Event::Dev(DevReport { step, figures, is_best, seconds }));
         Ok(())
     }
 
@@ -333,7 +341,7 @@ impl<L: Learner> Going<'_, '_, '_, L> {
 
     /// Whether the weights as they are now are those to keep: the best, or the last where nothing says yet which are good.
     fn is_best(&self) -> bool {
-        self.progress.best.is_none_or(|best| best.step == self.progress.step)
+        self.progress.best.as_ref().is_none_or(|best| best.step == self.progress.step)
     }
 
     fn keep(&self) -> Result<()> {

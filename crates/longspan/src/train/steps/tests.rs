@@ -1,6 +1,6 @@
 use std::cell::{Cell, RefCell};
 
-use super::super::{OptimizerSettings, Schedule};
+use super::super::{OptimizerSettings, Schedule, Trained};
 use super::*;
 use crate::config::Config;
 use crate::model::Task;
@@ -36,17 +36,17 @@ struct Data {
 }
 
 impl Inputs for Data {
-    type Pass = usize;
+    type Pass = (usize, usize);
     type Input = [u64; 2];
 
-    fn epoch(&self, epoch: usize) -> Vec<Vec<usize>> {
-        (0..3 + epoch).map(|step| (0..1 + step % 2).map(|pass| 2 * step + pass).collect()).collect()
+    fn epoch(&self, epoch: usize) -> Vec<Vec<(usize, usize)>> {
+        (0..3 + epoch).map(|step| (0..1 + step % 2).map(|pass| (epoch, 2 * step + pass)).collect()).collect()
     }
 
-    fn input(&self, epoch: usize, pass: &usize) -> Result<[u64; 2]> {
+    fn input(&self, &(epoch, pass): &(usize, usize)) -> Result<[u64; 2]> {
         match self.fails {
             Some((e, step)) if e == epoch && step == pass / 2 => Err(Error::EmptyDocument),
-            _ => Ok([epoch as u64, *pass as u64]),
+            _ => Ok([epoch as u64, pass as u64]),
         }
     }
 }
@@ -70,25 +70,13 @@ impl Learner for Double {
             *g += w - target;
             loss += factor * f64::from(0.5 * (w - target).powi(2));
         }
-        Passed { loss, sequences: 1, tokens: 10, flop: 100.0 }
+        Passed { loss, terms: 1, sequences: 1, tokens: 10, flop: 100.0 }
     }
 
-    fn evaluate(&self, _weights: &Parameters) -> Result<DevReport> {
+    fn evaluate(&self, _weights: &Parameters) -> Result<(f64, Figures)> {
         let f1 = (self.f1)(self.evaluations.get());
         self.evaluations.set(self.evaluations.get() + 1);
-        let (has_answer_f1, no_answer_f1) = (None, Some(f1));
-        let (best_f1, best_f1_thresh) = (f1, 0.0);
-        Ok(DevReport {
-            step: 0,
-            exact: f1 / 2.0,
-            f1,
-            has_answer_f1,
-            no_answer_f1,
-            best_f1,
-            best_f1_thresh,
-            is_best: false,
-            seconds: 0.0,
-        })
+        Ok((f1, Figures::of(&[("exact", Some(f1 / 2.0)), ("f1", Some(f1))])))
     }
 
     fn keep(&self, weights: &Parameters) -> Result<()> {
@@ -149,7 +137,7 @@ fn a_run_that_is_killed_or_stopped_anywhere_ends_as_one_that_never_was() {
         let wanted = run(&mut whole, &WHOLE, &settings, dev, folder.path(), None);
         let outcome = wanted.result.unwrap();
         assert_eq!((outcome.steps, outcome.end), (10, End::Done));
-        assert_eq!(outcome.best.map(|best| (best.step, best.f1)), dev.then_some((6, 60.0)));
+        assert_eq!(outcome.best.as_ref().map(|best| (best.step, best.score)), dev.then_some((6, 60.0)));
         let places = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (1, 3), (2, 0), (2, 1), (2, 2)];
         for (done, place) in places.into_iter().enumerate() {
             for killed in [true, false] {
@@ -166,7 +154,7 @@ fn a_run_that_is_killed_or_stopped_anywhere_ends_as_one_that_never_was() {
                 // Another process: only what was written is left. Evaluations that are repeated say the same again.
                 let mut again = Double::new(f1);
                 let identity = state::identity(&settings, vec![]);
-                let mut optimizer = Optimizer::new(&settings.optimizer, 2, 0, &again.weights);
+                let mut optimizer = Optimizer::new(&settings.optimizer, 2, Trained::All, &again.weights);
                 let from = state::load(folder.path(), &identity, &mut again.weights.clone(), &mut optimizer).unwrap();
                 let from = from.unwrap_or_default();
                 assert!(if killed { from.step <= done } else { from.step == done + 1 });
@@ -192,7 +180,9 @@ fn events_come_in_their_order() {
     let short: Vec<String> = (told.events.iter())
         .map(|event| match event {
             Event::Step(report) => format!("{} at {:.2}", report.step, report.epoch),
-            Event::Dev(report) => format!("dev {}{}", report.f1, if report.is_best { " best" } else { "" }),
+            Event::Dev(report) => {
+                format!("dev {}{}", report.figures.get("f1").unwrap(), if report.is_best { " best" } else { "" })
+            }
             Event::Saved { step } => format!("saved {step}"),
         })
         .collect();
@@ -227,7 +217,7 @@ fn a_run_ends_when_evaluations_become_no_better() {
         let told = run(&mut Double::new(f1), &WHOLE, &settings, true, folder.path(), None);
         let outcome = told.result.unwrap();
         assert_eq!((outcome.steps, outcome.end), (4, End::Patience));
-        assert_eq!(outcome.best, Some(Best { step: 2, exact: 30.0, f1: 60.0 }));
+        assert_eq!(outcome.best.map(|best| (best.step, best.score)), Some((2, 60.0)));
     }
 }
 
@@ -254,4 +244,16 @@ fn a_run_that_goes_astray_stops_with_its_weights() {
         });
         assert_eq!(last.next(), Some(saved), "{message}");
     }
+}
+
+#[test]
+fn a_run_of_so_many_steps_takes_the_epochs_that_it_needs() {
+    let taken = |steps: usize, epochs: &[usize]| {
+        let settings = Settings { steps, ..settings() };
+        steps_of_epochs(&settings, |epoch| epochs.get(epoch).copied().unwrap_or(0))
+    };
+    assert_eq!(taken(7, &[3, 4, 5]), [(3, 3), (4, 4)]);
+    assert_eq!(taken(8, &[3, 4, 5]), [(3, 3), (4, 4), (1, 5)]);
+    assert_eq!(taken(2, &[3, 4]), [(2, 3)]);
+    assert_eq!(taken(2, &[]), []);
 }

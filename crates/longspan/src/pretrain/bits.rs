@@ -1,0 +1,191 @@
+//! How well a model guesses hidden tokens: bits, by how much of the input stands before them.
+//!
+//! Tokens are hidden as in training, but always the same ones, so that models can be compared: with each other, and with
+//! their source at the length that it was made for, which gets the same inputs in pieces.
+
+use super::sequences::{Sequences, push};
+use super::{LanguageSettings, Masking, TokenFile, Tokenized};
+use crate::checkpoint::{Source, Tensors};
+use crate::config::Config;
+use crate::model::{Batch, Masked, Model, POSITIONS, Parameters, Precision, Task};
+use crate::tokenizer::Tokenizer;
+use crate::train::folder;
+use crate::{Error, Result};
+
+/// Positions of a stretch.
+pub const STRETCH: usize = 512;
+
+/// What was measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bits {
+    /// Hidden tokens.
+    pub hidden: usize,
+    /// The mean loss of a hidden token, in bits. The Longformer paper calls this BPC.
+    pub bits: f64,
+    /// Bits of a character: those of a token over the characters that a token has on average, blanks included.
+    pub bits_per_character: f64,
+    /// The same by the position in the input, [`STRETCH`] positions each.
+    pub stretches: Vec<Stretch>,
+}
+
+/// Hidden tokens at some positions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stretch {
+    /// The first position.
+    pub from: usize,
+    /// Hidden tokens.
+    pub hidden: usize,
+    /// The mean loss of one, in bits.
+    pub bits: f64,
+}
+
+/// How it is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Measuring<'a> {
+    /// How inputs are made.
+    pub language: &'a LanguageSettings,
+    /// What products are computed in.
+    pub precision: Precision,
+    /// Which tokens are hidden.
+    pub seed: u64,
+    /// Tokens that go through the model at once, but for a longer input.
+    pub pass_tokens: usize,
+    /// Whether inputs come in pieces of so many tokens, each of which sees all of itself, as the source of a converted model
+    /// was made for.
+    pub pieces: Option<usize>,
+}
+
+/// Measures a checkpoint with a head of masked language modelling on documents.
+///
+/// - `told`: inputs done, and all
+///
+/// # Errors
+/// Those of loading it, and [`Error::Option`] where there is nothing to hide.
+pub fn measure(
+    source: &Source,
+    valid: &TokenFile,
+    measuring: &Measuring<'_>,
+    told: &mut dyn FnMut(usize, usize),
+) -> Result<Bits> {
+    let config = source.config()?;
+    let tokenizer = folder::tokenizer(source, &config)?;
+    let config = match measuring.pieces {
+        Some(tokens) => Config { attention_window: vec![2 * tokens; config.num_hidden_layers], ..config },
+        None => config,
+    };
+    let model = Model::load(config, Task::MaskedLm, measuring.precision, &Tensors::open(source)?)?;
+    bits_of(&model, &tokenizer, valid, measuring, told)
+}
+
+/// The same of a model.
+pub(super) fn bits_of(
+    model: &Model,
+    tokenizer: &Tokenizer,
+    valid: &TokenFile,
+    measuring: &Measuring<'_>,
+    told: &mut dyn FnMut(usize, usize),
+) -> Result<Bits> {
+    let Measuring { language, seed, pass_tokens, pieces, .. } = *measuring;
+    let masking = Masking::new(language, tokenizer)?;
+    let sequences = Sequences::new(valid, &masking, tokenizer, language, seed);
+    let layout = sequences.in_order();
+    let mut sums = vec![(0, 0.0); language.max_tokens.div_ceil(STRETCH)];
+    let mut pass = Waiting::default();
+    let run = |pass: &mut Waiting, sums: &mut Vec<(usize, f64)>| {
+        let losses = model.masked_lm_losses(&pass.batch, &pass.masked);
+        for (&position, loss) in pass.positions.iter().zip(losses) {
+            let (hidden, bits) = &mut sums[position / STRETCH];
+            *hidden += 1;
+            *bits += f64::from(loss) / std::f64::consts::LN_2;
+        }
+        *pass = Waiting::default();
+    };
+    for sequence in 0..layout.count() {
+        let (ids, hidden) = sequences.hidden(&layout, 0, sequence);
+        for (ids, hidden, before) in cut(&ids, &hidden, pieces) {
+            if !hidden.is_empty() {
+                if pass.batch.sequences() > 0 && pass.batch.tokens() + ids.len() > pass_tokens {
+                    run(&mut pass, &mut sums);
+                }
+                pass.positions.extend(hidden.iter().map(|(place, _)| before + place));
+                push(&mut pass.batch, &mut pass.masked, &ids, &hidden);
+            }
+        }
+        told(sequence, layout.count());
+    }
+    if pass.batch.sequences() > 0 {
+        run(&mut pass, &mut sums);
+    }
+    let (hidden, bits) = sums.iter().fold((0, 0.0), |(hidden, bits), sum| (hidden + sum.0, bits + sum.1));
+    if hidden == 0 {
+        return Err(Error::Option("the text is too short: none of its tokens was hidden".into()));
+    }
+    let Tokenized { tokens, characters, .. } = valid.size();
+    let bits = bits / hidden as f64;
+    let stretch = |(i, &(hidden, bits)): (usize, &(usize, f64))| {
+        (hidden > 0).then(|| Stretch { from: i * STRETCH, hidden, bits: bits / hidden as f64 })
+    };
+    Ok(Bits {
+        hidden,
+        bits,
+        bits_per_character: bits * tokens as f64 / characters as f64,
+        stretches: sums.iter().enumerate().filter_map(stretch).collect(),
+    })
+}
+
+/// Inputs that wait until a pass is full.
+#[derive(Default)]
+struct Waiting {
+    batch: Batch,
+    masked: Masked,
+    /// Of each hidden token, in its whole input.
+    positions: Vec<usize>,
+}
+
+type Hidden = Vec<(usize, u32)>;
+
+/// An input as it is, or in pieces of so many tokens: of each the ids, the places hidden in it, and how much further these
+/// stand in the whole.
+fn cut(ids: &[u32], hidden: &[(usize, u32)], pieces: Option<usize>) -> Vec<(Vec<u32>, Hidden, usize)> {
+    let Some(tokens) = pieces else { return vec![(ids.to_vec(), hidden.to_vec(), 0)] };
+    let [first, .., last] = ids else { unreachable!("an input has a first and a last token") };
+    let inside = &ids[1..ids.len() - 1];
+    let piece = |(i, part): (usize, &[u32])| {
+        let before = i * (tokens - 2);
+        let own = before + 1..before + 1 + part.len();
+        let places = hidden.iter().filter(|(place, _)| own.contains(place)).map(|(place, id)| (place - before, *id));
+        ([&[*first], part, &[*last]].concat(), places.collect(), before)
+    };
+    inside.chunks(tokens - 2).enumerate().map(piece).collect()
+}
+
+/// For how many tokens the source of a converted model was made: its positions begin again after so many. `None` where they
+/// do not, as after training.
+///
+/// # Errors
+/// Those of loading it.
+pub fn source_tokens(source: &Source) -> Result<Option<usize>> {
+    let config = source.config()?;
+    let parameters = Parameters::load(&config, Task::Encoder, &Tensors::open(source)?, 0)?;
+    let table = &parameters.get(POSITIONS)[(config.pad_token_id + 1) * config.hidden_size..];
+    let (tokens, c) = (config.max_tokens(), config.hidden_size);
+    let again = |&period: &usize| table[period * c..] == table[..(tokens - period) * c];
+    Ok((3..tokens).find(again))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_have_what_the_input_has() {
+        let ids: Vec<u32> = [1].into_iter().chain(10..21).chain([2]).collect();
+        let hidden = [(1, 50), (4, 51), (5, 52), (11, 53)];
+        assert_eq!(cut(&ids, &hidden, None), [(ids.clone(), hidden.to_vec(), 0)]);
+        let pieces = cut(&ids, &hidden, Some(6));
+        assert_eq!(pieces.len(), 3);
+        assert_eq!(pieces[0], (vec![1, 10, 11, 12, 13, 2], vec![(1, 50), (4, 51)], 0));
+        assert_eq!(pieces[1], (vec![1, 14, 15, 16, 17, 2], vec![(1, 52)], 4));
+        assert_eq!(pieces[2], (vec![1, 18, 19, 20, 2], vec![(3, 53)], 8));
+    }
+}

@@ -1,0 +1,116 @@
+//! Which tokens of an input are hidden, and what stands there instead: of those that are, 80% a mask, 10% a random token, 10%
+//! the token itself. All of it is a function of a seed and the place in the input.
+
+use crate::random;
+use crate::tokenizer::Tokenizer;
+use crate::{Error, Result};
+
+use super::LanguageSettings;
+
+/// How inputs are hidden.
+#[derive(Debug)]
+pub struct Masking {
+    share: f64,
+    mask_token_id: u32,
+    /// Never hidden.
+    special: [u32; 2],
+    vocab_size: usize,
+    /// For each id whether it goes on with a word; empty where tokens are hidden one by one.
+    continues: Vec<bool>,
+}
+
+#[derive(Clone, Copy)]
+enum Draw {
+    IsHidden,
+    Instead,
+    Which,
+}
+
+impl Masking {
+    /// That of a tokenizer.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a share that is out of its range, [`Error::Format`] for a tokenizer without a mask.
+    pub fn new(settings: &LanguageSettings, tokenizer: &Tokenizer) -> Result<Self> {
+        let share = settings.mask_share;
+        if !(share > 0.0 && share <= 1.0) {
+            return Err(Error::Option(format!("mask_share {share}: expected more than 0, at most 1")));
+        }
+        let no_mask = || Error::Format { file: "tokenizer".into(), message: "no token that stands for a mask".into() };
+        Ok(Self {
+            share,
+            mask_token_id: tokenizer.mask_token_id.ok_or_else(no_mask)?,
+            special: [tokenizer.cls_token_id, tokenizer.sep_token_id],
+            vocab_size: tokenizer.vocab_size,
+            continues: if settings.whole_words { tokenizer.continues_word() } else { Vec::new() },
+        })
+    }
+
+    /// Hides tokens of an input. Gives their places and what they were, in ascending order.
+    pub fn hide(&self, seed: u64, ids: &mut [u32]) -> Vec<(usize, u32)> {
+        let draw = |what: Draw, place: usize| random::fraction(seed, &[what as u64, place as u64]);
+        let mut hidden = Vec::new();
+        let mut word = 0; // where the word of the token begins
+        for (place, id) in ids.iter_mut().enumerate() {
+            let own = *id;
+            if !self.continues.get(own as usize).is_some_and(|continues| *continues) {
+                word = place;
+            }
+            if self.special.contains(&own) || draw(Draw::IsHidden, word) >= self.share {
+                continue;
+            }
+            let instead = draw(Draw::Instead, place);
+            if instead < 0.8 {
+                *id = self.mask_token_id;
+            } else if instead < 0.9 {
+                *id = (draw(Draw::Which, place) * self.vocab_size as f64) as u32;
+            }
+            hidden.push((place, own));
+        }
+        hidden
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masking(continues: Vec<bool>) -> Masking {
+        Masking { share: 0.15, mask_token_id: 4, special: [2, 3], vocab_size: 1000, continues }
+    }
+
+    #[test]
+    fn tokens_are_hidden_in_their_shares() {
+        let before: Vec<u32> = (0..100_000).map(|i| if i % 100 == 0 { 2 } else { 10 + i % 900 }).collect();
+        let mut ids = before.clone();
+        let hidden = masking(Vec::new()).hide(7, &mut ids);
+        assert!(hidden.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        let share = hidden.len() as f64 / 99_000.0;
+        assert!((share - 0.15).abs() < 0.003, "{share}");
+        let (mut masks, mut kept) = (0.0, 0.0);
+        for &(place, own) in &hidden {
+            assert!(before[place] == own && own != 2);
+            masks += f64::from(u8::from(ids[place] == 4)) / hidden.len() as f64;
+            kept += f64::from(u8::from(ids[place] == own)) / hidden.len() as f64;
+        }
+        assert!((masks - 0.8).abs() < 0.01 && (kept - 0.1).abs() < 0.01, "{masks} {kept}");
+        let changed = (0..ids.len()).filter(|&i| ids[i] != before[i]);
+        assert!(changed.into_iter().all(|place| hidden.iter().any(|(own, _)| *own == place)));
+        let mut again = before.clone();
+        assert_eq!(masking(Vec::new()).hide(7, &mut again), hidden);
+        assert_eq!(again, ids);
+        let mut other = before;
+        assert_ne!(masking(Vec::new()).hide(8, &mut other), hidden);
+    }
+
+    #[test]
+    fn words_are_hidden_as_a_whole() {
+        // Ids from 500 on go on with a word.
+        let before: Vec<u32> = (0..30_000).map(|i| if i % 3 == 0 { 10 } else { 500 + i % 7 }).collect();
+        let mut ids = before.clone();
+        let hidden = masking((0..1000).map(|id| id >= 500).collect()).hide(1, &mut ids);
+        let share = hidden.len() as f64 / before.len() as f64;
+        assert!((share - 0.15).abs() < 0.01, "{share}");
+        assert!(hidden.chunks(3).all(|word| word[0].0 % 3 == 0 && word[2].0 == word[0].0 + 2));
+    }
+}

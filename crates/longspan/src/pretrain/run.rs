@@ -1,0 +1,168 @@
+//! A run: checks everything first, trains, and keeps the best weights as a checkpoint that Hugging Face loads too.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use super::bits::bits_of;
+use super::sequences::{Part, Sequences};
+use super::{LanguageSettings, Masking, Measuring, TokenFile};
+use crate::checkpoint::{Source, Tensors};
+use crate::config::Config;
+use crate::model::{Batch, Dropout, Masked, Model, Parameters, Task, Trainee, TrainingPass};
+use crate::tokenizer::Tokenizer;
+use crate::train::state;
+use crate::train::steps::{self, Course, Inputs, Learner, Passed};
+use crate::train::{Event, Figures, Outcome, Settings, flop, folder};
+use crate::{Error, Result, random};
+
+const TASK: Task = Task::MaskedLm;
+
+/// What is to be trained on what.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// The checkpoint to begin with; a head that it lacks begins anew.
+    pub base: &'a Source,
+    /// The documents to learn from, tokenized by its tokenizer.
+    pub train: &'a TokenFile,
+    /// The documents that say which weights are the best; without them the last ones are kept.
+    pub valid: Option<&'a TokenFile>,
+    /// How inputs are made.
+    pub language: &'a LanguageSettings,
+    /// What is done with them.
+    pub settings: &'a Settings,
+    /// The folder of the result: a checkpoint, and in `state` what the run can go on from.
+    pub out: &'a Path,
+    /// Whether it goes on from the state in `out`; it begins anew where there is none.
+    pub resume: bool,
+}
+
+/// Whether a checkpoint has a head of masked language modelling.
+///
+/// # Errors
+/// Those of opening it.
+pub fn has_head(source: &Source) -> Result<bool> {
+    Ok(Tensors::open(source)?.get("lm_head.dense.weight")?.is_some())
+}
+
+/// Trains. `watch` is told of every step and may end the run after it: it is saved then and can go on.
+///
+/// No token is global, so global projections are not trained: those of what is kept are copies of the local ones.
+///
+/// # Errors
+/// Before the first step: what is wrong with settings and checkpoint, an `out` that holds another checkpoint or run. Later:
+/// [`Error::Diverged`], and [`Error::Write`]; what was written before is there still.
+pub fn run(job: &Job<'_>, watch: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<Outcome> {
+    let Job { base, settings, language, .. } = *job;
+    folder::check(job.out, job.resume)?;
+    let config = base.config()?;
+    settings.check(&config)?;
+    if !(3..=config.max_tokens()).contains(&language.max_tokens) {
+        let (wanted, has) = (language.max_tokens, config.max_tokens());
+        return Err(Error::Option(format!("max_tokens {wanted}: expected 3 to {has}, the positions of the model")));
+    }
+    let tokenizer = folder::tokenizer(base, &config)?;
+    let masking = Masking::new(language, &tokenizer)?;
+    let sequences = Sequences::new(job.train, &masking, &tokenizer, language, settings.seed);
+    let identity = state::identity(settings, sources(job)?);
+    let parameters = Parameters::load(&config, TASK, &Tensors::open(base)?, settings.seed)?;
+    let trainee = Trainee::new(config.clone(), TASK, settings.precision, parameters)?;
+    let trainee = trainee.with_frozen_layers(settings.trained.frozen_layers());
+    let trainee = if settings.recompute { trainee.with_recomputation() } else { trainee };
+    let layers = config.num_hidden_layers;
+    let mut learner = Guessing { job, config, tokenizer: &tokenizer, trainee, pass: TrainingPass::default() };
+    let course = Course { settings, layers, dev: job.valid.is_some(), out: job.out, resume: job.resume, identity };
+    steps::train(course, &Data { sequences, settings }, &mut learner, watch)
+}
+
+/// Checksums of text and checkpoint, and how inputs are made.
+fn sources(job: &Job<'_>) -> Result<state::Identity> {
+    let LanguageSettings { max_tokens, mask_share, whole_words } = job.language;
+    Ok(vec![
+        ("base", format!("{:08x}", job.base.checksum()?)),
+        ("text", format!("{:08x}", job.train.checksum())),
+        ("valid text", job.valid.map_or("none".into(), |valid| format!("{:08x}", valid.checksum()))),
+        ("max_tokens", max_tokens.to_string()),
+        ("mask_share", mask_share.to_string()),
+        ("whole_words", whole_words.to_string()),
+    ])
+}
+
+struct Data<'a> {
+    sequences: Sequences<'a>,
+    settings: &'a Settings,
+}
+
+impl Inputs for Data<'_> {
+    type Pass = Part;
+    type Input = (Batch, Masked);
+
+    fn epoch(&self, epoch: usize) -> Vec<Vec<Part>> {
+        self.sequences.epoch(epoch as u64, self.settings.batch_tokens, self.settings.pass_tokens)
+    }
+
+    fn input(&self, pass: &Part) -> Result<Self::Input> {
+        Ok(self.sequences.batch(pass))
+    }
+}
+
+/// A model that learns to guess.
+struct Guessing<'a> {
+    job: &'a Job<'a>,
+    config: Config,
+    tokenizer: &'a Tokenizer,
+    trainee: Trainee,
+    pass: TrainingPass,
+}
+
+impl Learner for Guessing<'_> {
+    type Input = (Batch, Masked);
+
+    fn parameters(&self) -> &Parameters {
+        self.trainee.parameters()
+    }
+
+    fn update(&mut self, change: impl FnOnce(&mut Parameters) + Send) {
+        self.trainee.update(change);
+    }
+
+    fn pass(&mut self, place: (usize, usize), (batch, masked): &Self::Input, gradients: &mut Parameters) -> Passed {
+        let settings = self.job.settings;
+        let (step, first_sequence) = place;
+        let seed = random::number(settings.seed, &[step as u64]);
+        let dropout = Dropout { share: settings.dropout as f32, seed, first_sequence };
+        let losses = self.trainee.masked_lm(batch, masked, dropout, &mut self.pass, gradients);
+        let (c, v) = (self.config.hidden_size as f64, self.config.vocab_size as f64);
+        Passed {
+            loss: losses.iter().map(|&loss| f64::from(loss)).sum(),
+            terms: losses.len(),
+            sequences: batch.sequences(),
+            tokens: batch.tokens(),
+            flop: flop(&self.config, batch, settings.trained.frozen_layers()) + 6.0 * losses.len() as f64 * c * (c + v),
+        }
+    }
+
+    fn evaluate(&self, weights: &Parameters) -> Result<(f64, Figures)> {
+        let Job { settings, language, .. } = *self.job;
+        let valid = self.job.valid.expect("evaluations are for runs with text for them");
+        let model = Model::from_parameters(self.config.clone(), TASK, settings.precision, weights)?;
+        let Settings { precision, seed, pass_tokens, .. } = *settings;
+        let measuring = Measuring { language, precision, seed, pass_tokens, pieces: None };
+        let found = bits_of(&model, self.tokenizer, valid, &measuring, &mut |_, _| {})?;
+        let figures = [("bits", Some(found.bits)), ("bits_per_character", Some(found.bits_per_character))];
+        Ok((-found.bits, Figures::of(&figures)))
+    }
+
+    fn keep(&self, weights: &Parameters) -> Result<()> {
+        let mut kept = weights.clone();
+        let locals: Vec<_> =
+            kept.list().iter().filter(|parameter| parameter.name.contains("_global.")).cloned().collect();
+        for global in locals {
+            let local = weights.get(&global.name.replace("_global.", "."));
+            kept.get_mut(&global.name).copy_from_slice(local);
+        }
+        if folder::holds(self.job.out, &self.config, TASK, &kept)? {
+            return Ok(());
+        }
+        folder::keep(self.job.base, &self.config, TASK, &kept, self.job.out)
+    }
+}

@@ -1,0 +1,370 @@
+//! Documents as token ids in a file, so that a text of any size is tokenized once and never held in memory.
+//!
+//! ```text
+//! magic (16 bytes)    bytes of an id, 2 or 4 (u32)    length of the identity (u32)    identity
+//! for each document:  tokens (u64)    characters (u64)    ids
+//! at the end:         u64::MAX        checksum of all before that (u32)
+//! ```
+//!
+//! All numbers are little-endian. Documents are appended to a file with another name; one that was broken off is gone on with
+//! after its last whole document.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use crate::checkpoint::Bytes;
+use crate::tokenizer::Tokenizer;
+use crate::{Error, Result};
+
+const MAGIC: &[u8; 16] = b"longspan tokens\n";
+/// In place of a number of tokens: there is no further document.
+const END: u64 = u64::MAX;
+/// An identity is short.
+const IDENTITY_BYTES_MAX: usize = 4096;
+/// About so much text is tokenized at a time.
+const GROUP_BYTES: usize = 4 << 20;
+
+/// Tokenized documents.
+pub struct TokenFile {
+    bytes: Bytes,
+    head: Head,
+    documents: Vec<Document>,
+    checksum: u32,
+}
+
+/// How far tokenizing has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tokenized {
+    /// Documents.
+    pub documents: usize,
+    /// Their tokens.
+    pub tokens: usize,
+    /// Their characters.
+    pub characters: usize,
+}
+
+/// What stands before the documents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Head {
+    /// Bytes of an id.
+    width: usize,
+    identity: String,
+}
+
+/// Where a document stands.
+#[derive(Debug, Clone, Copy)]
+struct Document {
+    /// First byte of its ids.
+    at: usize,
+    tokens: usize,
+    characters: usize,
+}
+
+/// What a file holds that may have been broken off.
+struct Scanned {
+    head: Head,
+    documents: Vec<Document>,
+    /// Where the last whole document ends.
+    end: usize,
+    /// The checksum at the end, where there is an end.
+    checksum: Option<u32>,
+}
+
+impl TokenFile {
+    /// Tokenizes documents into a file, or opens the one that is there.
+    ///
+    /// - `identity`: says of which text and with which tokenizer: a file with another one is refused
+    /// - `documents`: all of them, always in the same order
+    /// - `told`: how far it has come
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a file of another identity and for documents without a token; what `documents` says;
+    /// [`Error::Write`], after which the next call goes on.
+    pub fn build(
+        path: &Path,
+        identity: &str,
+        tokenizer: &Tokenizer,
+        documents: impl Iterator<Item = Result<String>>,
+        told: &mut dyn FnMut(Tokenized),
+    ) -> Result<Self> {
+        let head = Head {
+            width: if tokenizer.vocab_size <= 1 << 16 { 2 } else { 4 },
+            identity: identity.chars().take(IDENTITY_BYTES_MAX / 4).collect(),
+        };
+        if !path.exists() {
+            let part = PathBuf::from(format!("{}.part", path.display()));
+            let mut writer = Writer::open(&part, &head)?;
+            told(writer.done);
+            let mut documents = documents.skip(writer.done.documents);
+            loop {
+                let group = group(&mut documents)?;
+                if group.is_empty() {
+                    break;
+                }
+                let tokens: Vec<_> = group.par_iter().map(|text| tokenizer.encode(text)).collect::<Result<_>>()?;
+                for (text, tokens) in group.iter().zip(tokens) {
+                    writer.add(&tokens.ids, text.chars().count())?;
+                }
+                writer.flush()?;
+                told(writer.done);
+            }
+            writer.finish(path)?;
+        }
+        let file = Self::open(path)?;
+        if file.head != head {
+            let message = format!("`{}`: it holds other text, or tokens of another tokenizer", path.display());
+            return Err(Error::Option(message));
+        }
+        Ok(file)
+    }
+
+    /// Opens a file that [`TokenFile::build`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::Read`], and [`Error::Format`] where it is not whole.
+    pub fn open(path: &Path) -> Result<Self> {
+        let bytes = map(path)?;
+        let wrong = |message: &str| Error::Format { file: path.display().to_string(), message: message.into() };
+        let scanned = scan(&bytes).ok_or_else(|| wrong("no file of tokens"))?;
+        let Scanned { head, documents, end, checksum } = scanned;
+        let checksum = checksum.ok_or_else(|| wrong("its end is missing: remove it"))?;
+        if crc32fast::hash(&bytes[..end]) != checksum {
+            return Err(wrong("its checksum is wrong: remove it"));
+        }
+        if documents.iter().all(|document| document.tokens == 0) {
+            return Err(Error::Option(format!("`{}`: the text has no token", path.display())));
+        }
+        Ok(Self { bytes, head, documents, checksum })
+    }
+
+    /// What it holds.
+    pub fn size(&self) -> Tokenized {
+        let sum = |of: fn(&Document) -> usize| self.documents.iter().map(of).sum();
+        Tokenized {
+            documents: self.documents.len(),
+            tokens: sum(|document| document.tokens),
+            characters: sum(|document| document.characters),
+        }
+    }
+
+    /// Checksum of all that it holds, its identity included.
+    pub fn checksum(&self) -> u32 {
+        self.checksum
+    }
+
+    /// Tokens of each document, in their order.
+    pub fn lengths(&self) -> impl Iterator<Item = usize> {
+        self.documents.iter().map(|document| document.tokens)
+    }
+
+    /// Appends some tokens of a document.
+    ///
+    /// # Panics
+    /// If it has no such document or tokens.
+    pub fn copy(&self, document: usize, tokens: std::ops::Range<usize>, out: &mut Vec<u32>) {
+        let (width, Document { at, tokens: count, .. }) = (self.head.width, self.documents[document]);
+        assert!(tokens.end <= count, "{tokens:?} of {count} tokens");
+        let bytes = &self.bytes[at + tokens.start * width..at + tokens.end * width];
+        match width {
+            2 => out.extend(bytes.as_chunks().0.iter().map(|id| u32::from(u16::from_le_bytes(*id)))),
+            _ => out.extend(bytes.as_chunks().0.iter().map(|id| u32::from_le_bytes(*id))),
+        }
+    }
+}
+
+fn map(path: &Path) -> Result<Bytes> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let missing = || Error::Read { path: path.to_owned(), source: std::io::ErrorKind::NotFound.into() };
+    Bytes::map(folder, path)?.ok_or_else(missing)
+}
+
+/// Texts of about [`GROUP_BYTES`], one at least where there are any.
+fn group(documents: &mut impl Iterator<Item = Result<String>>) -> Result<Vec<String>> {
+    let (mut group, mut bytes) = (Vec::new(), 0);
+    while bytes < GROUP_BYTES {
+        let Some(text) = documents.next() else { break };
+        let text = text?;
+        bytes += text.len().max(1);
+        group.push(text);
+    }
+    Ok(group)
+}
+
+/// Reads what is whole; `None` where the file does not begin as one of tokens.
+fn scan(bytes: &[u8]) -> Option<Scanned> {
+    let number = |at: usize| Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
+    let short = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
+    let from = MAGIC.len();
+    let (width, length) = (short(from)? as usize, short(from + 4)? as usize);
+    if !bytes.starts_with(MAGIC) || ![2, 4].contains(&width) || length > IDENTITY_BYTES_MAX {
+        return None;
+    }
+    let identity = bytes.get(from + 8..from + 8 + length)?;
+    let head = Head { width, identity: str::from_utf8(identity).ok()?.into() };
+    let (mut end, mut documents) = (from + 8 + length, Vec::new());
+    let checksum = loop {
+        let Some(tokens) = number(end) else { break None };
+        if tokens == END {
+            break short(end + 8);
+        }
+        let whole = |characters: u64| {
+            let at = end + 16;
+            let tokens = usize::try_from(tokens).ok()?;
+            let after = at.checked_add(tokens.checked_mul(width)?)?;
+            (after <= bytes.len()).then_some((Document { at, tokens, characters: characters as usize }, after))
+        };
+        let Some((document, after)) = number(end + 8).and_then(whole) else { break None };
+        documents.push(document);
+        end = after;
+    };
+    Some(Scanned { head, documents, end, checksum })
+}
+
+/// A file that grows.
+struct Writer {
+    path: PathBuf,
+    out: BufWriter<File>,
+    sum: crc32fast::Hasher,
+    width: usize,
+    done: Tokenized,
+}
+
+impl Writer {
+    /// Goes on with the file that is there, if it has the same head, else begins anew.
+    fn open(path: &Path, head: &Head) -> Result<Self> {
+        let failed = |source| Error::Write { path: path.to_owned(), source };
+        let (mut sum, mut done, mut end) = (crc32fast::Hasher::new(), Tokenized::default(), 0);
+        if path.exists() {
+            let bytes = map(path)?;
+            if let Some(scanned) = scan(&bytes).filter(|scanned| scanned.head == *head) {
+                sum.update(&bytes[..scanned.end]);
+                end = scanned.end;
+                done.documents = scanned.documents.len();
+                done.tokens = scanned.documents.iter().map(|document| document.tokens).sum();
+                done.characters = scanned.documents.iter().map(|document| document.characters).sum();
+            }
+        }
+        let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(failed)?;
+        file.set_len(end as u64).and_then(|()| file.seek(SeekFrom::End(0))).map_err(failed)?;
+        let out = BufWriter::with_capacity(1 << 20, file);
+        let mut writer = Self { path: path.to_owned(), out, sum, width: head.width, done };
+        if end == 0 {
+            writer.put(MAGIC)?;
+            writer.put(&(head.width as u32).to_le_bytes())?;
+            writer.put(&(head.identity.len() as u32).to_le_bytes())?;
+            writer.put(head.identity.as_bytes())?;
+        }
+        Ok(writer)
+    }
+
+    fn add(&mut self, ids: &[u32], characters: usize) -> Result<()> {
+        let mut bytes = Vec::with_capacity(16 + ids.len() * self.width);
+        bytes.extend((ids.len() as u64).to_le_bytes());
+        bytes.extend((characters as u64).to_le_bytes());
+        ids.iter().for_each(|id| bytes.extend(&id.to_le_bytes()[..self.width]));
+        self.put(&bytes)?;
+        self.done.documents += 1;
+        self.done.tokens += ids.len();
+        self.done.characters += characters;
+        Ok(())
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        self.sum.update(bytes);
+        self.out.write_all(bytes).map_err(|source| Error::Write { path: self.path.clone(), source })
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.out.flush().map_err(|source| Error::Write { path: self.path.clone(), source })
+    }
+
+    /// Writes the end, and gives the file its name.
+    fn finish(mut self, path: &Path) -> Result<()> {
+        let sum = self.sum.clone().finalize();
+        self.put(&END.to_le_bytes())?;
+        self.put(&sum.to_le_bytes())?;
+        self.flush()?;
+        let synced = self.out.get_ref().sync_all();
+        let named = synced.and_then(|()| std::fs::rename(&self.path, path));
+        named.map_err(|source| Error::Write { path: path.to_owned(), source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::Source;
+
+    fn tokenizer() -> Tokenizer {
+        let source = Source::Folder(concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/embedded").into());
+        Tokenizer::load(|name| source.read(name)).unwrap()
+    }
+
+    const TEXTS: [&str; 4] = ["A mill stood here.", "", "The caf\u{e9} has no door.", "One."];
+
+    fn build(path: &Path, identity: &str, count: usize) -> Result<TokenFile> {
+        let texts = TEXTS.iter().take(count).map(|text| Ok((*text).to_string()));
+        let texts = texts.chain((count < TEXTS.len()).then(|| Err(Error::EmptyDocument)));
+        TokenFile::build(path, identity, &tokenizer(), texts, &mut |_| {})
+    }
+
+    fn check(file: &TokenFile) {
+        let tokenizer = tokenizer();
+        for (i, text) in TEXTS.iter().enumerate() {
+            let (wanted, mut found) = (tokenizer.encode(text).unwrap().ids, Vec::new());
+            file.copy(i, 0..wanted.len(), &mut found);
+            assert_eq!(found, wanted);
+            assert_eq!(file.lengths().nth(i), Some(wanted.len()));
+        }
+        let characters = TEXTS.iter().map(|text| text.chars().count()).sum();
+        let Tokenized { documents, characters: found, .. } = file.size();
+        assert_eq!((documents, found), (4, characters));
+    }
+
+    #[test]
+    fn documents_come_back_and_a_file_that_was_broken_off_is_gone_on_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let (whole, path) = (folder.path().join("whole"), folder.path().join("t"));
+        let part = folder.path().join("t.part");
+        check(&build(&whole, "x", 4).unwrap());
+        let wanted = std::fs::read(&whole).unwrap();
+        // Cut off at every byte.
+        for length in 0..wanted.len() {
+            std::fs::write(&part, &wanted[..length]).unwrap();
+            check(&build(&path, "x", 4).unwrap());
+            assert!(std::fs::read(&path).unwrap() == wanted && !part.exists(), "{length}");
+            std::fs::remove_file(&path).unwrap();
+        }
+        // The text breaks off: what was tokenized before is there, and counted.
+        assert!(matches!(build(&path, "x", 3), Err(Error::EmptyDocument)));
+        assert!(!path.exists());
+        // One of other text is not gone on with.
+        std::fs::write(&part, &wanted[..wanted.len() - 20]).unwrap();
+        build(&path, "y", 4).unwrap();
+        assert!(build(&path, "x", 4).err().unwrap().to_string().ends_with("or tokens of another tokenizer"));
+    }
+
+    #[test]
+    fn a_damaged_file_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t");
+        build(&path, "x", 4).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        let says = |content: &[u8], said: &str| {
+            std::fs::write(&path, content).unwrap();
+            let error = TokenFile::open(&path).err().unwrap().to_string();
+            assert!(error.contains(said), "{error}");
+        };
+        says(&whole[..whole.len() - 1], "its end is missing");
+        says(&[&whole[..40], &[whole[40] ^ 1], &whole[41..]].concat(), "");
+        let at = whole.len() - 14;
+        says(&[&whole[..at], &[whole[at] ^ 1], &whole[at + 1..]].concat(), "its checksum is wrong");
+        says(b"text", "no file of tokens");
+        let none =
+            TokenFile::build(&folder.path().join("n"), "x", &tokenizer(), [Ok(String::new())].into_iter(), &mut |_| {});
+        assert!(none.err().unwrap().to_string().ends_with("the text has no token"));
+    }
+}

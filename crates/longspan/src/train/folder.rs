@@ -1,0 +1,50 @@
+//! Where a run writes: a folder that it may have, and the checkpoint in it.
+
+use std::fs;
+use std::path::Path;
+
+use super::state;
+use crate::checkpoint::{CONFIG, Source, Tensors, write_checkpoint};
+use crate::config::Config;
+use crate::model::{Parameters, Task};
+use crate::tokenizer::Tokenizer;
+use crate::{Error, Result};
+
+const WEIGHTS: &str = "model.safetensors";
+
+/// A run replaces nothing but what it wrote itself.
+pub(crate) fn check(out: &Path, resume: bool) -> Result<()> {
+    let taken = |name: &str, what: &str| Err(Error::Option(format!("`{}`: {what}", out.join(name).display())));
+    let state = out.join(state::FOLDER).exists();
+    if state && !resume {
+        return taken(state::FOLDER, "a run was begun here: resume it, or choose another folder");
+    }
+    match [CONFIG, WEIGHTS].into_iter().find(|name| out.join(name).exists()) {
+        Some(name) if !state => taken(name, "a checkpoint is here already: choose another folder"),
+        _ => Ok(()),
+    }
+}
+
+/// The tokenizer of a checkpoint, all of whose tokens the model knows.
+pub(crate) fn tokenizer(source: &Source, config: &Config) -> Result<Tokenizer> {
+    let tokenizer = Tokenizer::load(|name| source.read(name))?;
+    if tokenizer.vocab_size > config.vocab_size {
+        let message = format!("{} tokens, the model has {}", tokenizer.vocab_size, config.vocab_size);
+        return Err(Error::Format { file: "tokenizer".into(), message });
+    }
+    Ok(tokenizer)
+}
+
+/// Whether the folder has a checkpoint of these weights; the folder is made where it is missing.
+pub(crate) fn holds(out: &Path, config: &Config, task: Task, weights: &Parameters) -> Result<bool> {
+    fs::create_dir_all(out).map_err(|source| Error::Write { path: out.to_owned(), source })?;
+    let there = Tensors::open(&Source::Folder(out.to_owned()));
+    Ok(there.and_then(|tensors| Parameters::load(config, task, &tensors, 0)).is_ok_and(|there| there == *weights))
+}
+
+/// Writes a checkpoint with this head and the tokenizer of `base`.
+pub(crate) fn keep(base: &Source, config: &Config, task: Task, weights: &Parameters, out: &Path) -> Result<()> {
+    let architecture = Some(task.architecture().into());
+    let config = Config { architecture, num_labels: 2, labels: Vec::new(), ..config.clone() };
+    write_checkpoint(out, &config, &weights.tensors(), base)
+}
