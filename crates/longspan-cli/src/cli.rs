@@ -14,8 +14,8 @@ use clap_complete::Shell;
 use longspan::{GlobalAttention, ReadOptions, SpanList};
 
 pub use convert::ConvertArgs;
-use help::{ASK_MORE, BENCH_MORE, CALIBRATE_MORE, CONVERT_MORE, EVAL_MORE, EXAMPLES, TRAIN_MORE};
-pub use train::{RunArgs, TrainArgs};
+use help::{ASK_MORE, BENCH_MORE, CALIBRATE_MORE, CONVERT_MORE, EVAL_MORE, EXAMPLES, PRETRAIN_MORE, TRAIN_MORE};
+pub use train::{PretrainArgs, RunArgs, TrainArgs};
 
 const STYLES: Styles =
     Styles::styled().header(AnsiColor::Green.on_default().bold()).usage(AnsiColor::Green.on_default().bold());
@@ -54,6 +54,9 @@ pub enum Command {
     /// Train a model on data in SQuAD's form
     #[command(after_long_help = TRAIN_MORE)]
     Train(Box<TrainArgs>),
+    /// Go on with the pretraining of a model on long documents
+    #[command(after_long_help = PRETRAIN_MORE)]
+    Pretrain(Box<PretrainArgs>),
     /// Show a model and this machine
     Info(InfoArgs),
     /// Measure how fast this machine runs a model

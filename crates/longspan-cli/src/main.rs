@@ -30,6 +30,7 @@ mod fetch;
 mod info;
 mod interactive;
 mod pages;
+mod pretrain;
 mod train;
 
 mod documents;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         Command::Calibrate(args) => calibrate::run(&args).map(|()| Status::Answered),
         Command::Convert(args) => convert::run(&args).map(|()| Status::Answered),
         Command::Train(args) => train::run(&args).map(|()| Status::Answered),
+        Command::Pretrain(args) => pretrain::run(&args).map(|()| Status::Answered),
         Command::Info(args) => info::run(&args).map(|()| Status::Answered),
         Command::Bench(args) => bench::run(&args).map(|()| Status::Answered),
         Command::Fetch(args) => fetch::run(&args).map(|()| Status::Answered),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use longspan::evaluate::Done;
+use longspan::pretrain::Tokenized;
 use longspan::{Progress, hub};
 
 use crate::info::thousands;
@@ -94,6 +95,32 @@ impl QuestionBar {
 impl Drop for QuestionBar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+const TEXT_TEMPLATE: &str = "{bar:20} {percent:>3}% {eta:>4} left  {wide_msg}";
+
+/// A bar while texts are tokenized, cleared when dropped.
+pub struct TextBar(ProgressBar);
+
+impl TextBar {
+    /// A bar for files of so many bytes.
+    pub fn new(bytes: u64) -> Self {
+        let style = ProgressStyle::with_template(TEXT_TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
+        Self(ProgressBar::new(bytes).with_style(style))
+    }
+
+    /// Shows how far it has come.
+    pub fn update(&self, bytes: u64, done: Tokenized) {
+        let Tokenized { documents, tokens, .. } = done;
+        self.0.set_position(bytes);
+        self.0.set_message(format!("{} documents, {} tokens", thousands(documents), thousands(tokens)));
+    }
+}
+
+impl Drop for TextBar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }
 

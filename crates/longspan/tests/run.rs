@@ -225,7 +225,7 @@ fn tokens(path: &Path, base: &Source, documents: usize) -> TokenFile {
             let draw = random::number(5, &[documents as u64, d as u64, i]) as usize % 8;
             format!("{} made the {} .", NAMES[draw], THINGS[draw])
         };
-        Ok((0..3 + d as u64 % 20).map(sentence).collect::<Vec<_>>().join(" "))
+        Ok::<_, Error>((0..3 + d as u64 % 20).map(sentence).collect::<Vec<_>>().join(" "))
     };
     TokenFile::build(path, "", &tokenizer, (0..documents).map(text), &mut |_| {}).unwrap()
 }

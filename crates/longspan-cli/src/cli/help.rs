@@ -118,6 +118,28 @@ Examples:
   longspan train -m base --train train-v2.0.json --recipe recipes/longformer-base-4096-squadv2.toml --out trained
   longspan train --out trained --resume";
 
+/// Below that of `longspan pretrain`.
+pub const PRETRAIN_MORE: &str = "\
+Masked language modelling: the model guesses tokens that are hidden from it. Of documents longer than the base was made for \
+it so learns what stands far away; `longspan train` then begins with a better encoder. BASE is a Longformer, such as \
+`longspan convert` makes. Its head for masked language modelling is used; where it has none, a new one is trained alone \
+first, in OUT/head.
+
+Texts are UTF-8, plain or gzip: a file is a document, of a folder every file in it is one; in files named .jsonl or .jsonl.gz \
+every line is one, a JSON object with its text in --text-field. They are tokenized once, into OUT/tokens, laid end to end \
+with separators between, and cut into inputs of --max-tokens. Of the tokens 15% are hidden, anew in every epoch: 80% behind a \
+mask, 10% behind a random token, 10% behind themselves. No token is global; global projections become copies of the local \
+ones.
+
+With --valid the end shows bits of a hidden token, and of a character, all and by the position in the input: of the source \
+at the length that it was made for (where the positions of BASE are still copies), before, and after. The same stands in \
+bits.json and bits.svg. The other files of OUT, recipes and --resume are those of `longspan train`.
+
+Examples:
+  longspan pretrain -m base --text books --valid valid.jsonl.gz --out long
+  longspan pretrain -m base --text books --valid valid.txt --recipe recipes/pretrain-longformer-base.toml --out long
+  longspan pretrain --out long --resume";
+
 /// Below that of `longspan bench`.
 pub const BENCH_MORE: &str = "\
 A run is one batch in one precision on one number of threads: --sequences inputs of so many random tokens, all of one \

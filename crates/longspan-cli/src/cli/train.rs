@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::ThreadsArgs;
+use crate::pretrain::PretrainRecipe;
 use crate::train::TrainRecipe;
 
 /// Arguments of `longspan train`.
@@ -16,6 +17,17 @@ pub struct TrainArgs {
     /// What is done, as far as the command line says it.
     #[command(flatten)]
     pub said: TrainRecipe,
+}
+
+/// Arguments of `longspan pretrain`.
+#[derive(Debug, Args)]
+pub struct PretrainArgs {
+    /// Where it writes, and on what.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// What is done, as far as the command line says it.
+    #[command(flatten)]
+    pub said: PretrainRecipe,
 }
 
 /// What is of one machine or one folder, and so in no recipe.

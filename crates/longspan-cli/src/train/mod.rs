@@ -13,7 +13,7 @@
 
 pub mod course;
 pub mod folder;
-mod metrics;
+pub mod metrics;
 pub mod plot;
 mod reading;
 pub mod recipe;
@@ -142,6 +142,7 @@ pub fn made(folder: &Path, outcome: &Outcome) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::recipe::Recipe;
     use super::*;
     use longspan::train::{DevReport, Figures, StepReport};
 

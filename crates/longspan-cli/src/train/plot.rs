@@ -126,7 +126,8 @@ fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     points.chunks(group).map(mean).collect()
 }
 
-fn line(points: &[(f64, f64)], color: &str, width: f64) -> LinePlot {
+/// A line through points.
+pub fn line(points: &[(f64, f64)], color: &str, width: f64) -> LinePlot {
     LinePlot::new().with_data(points.to_vec()).with_color(color).with_stroke_width(width)
 }
 

@@ -12,6 +12,7 @@ mod eval;
 mod from_hub;
 mod interactive;
 mod other_commands;
+mod pretrain;
 #[allow(dead_code)] // the library's tests use more of it
 #[path = "../../../longspan/tests/server/mod.rs"]
 mod server;

@@ -142,7 +142,7 @@ fn a_run_goes_on_by_its_own_recipe() {
 }
 
 /// Data and a small model that can learn them.
-fn learnable() -> Folder {
+pub fn learnable() -> Folder {
     let folder = folder();
     fs::create_dir(folder.path("base")).unwrap();
     for name in ["config.json", "model.safetensors"] {
@@ -184,10 +184,21 @@ fn a_run_that_is_killed_goes_on_as_if_it_never_had_been() {
     let folder = learnable();
     let whole = folder.run(&training("whole", "200"));
     assert_eq!(whole.status, 0, "{whole:?}");
-    let lines = || fs::read_to_string(folder.path("killed/metrics.jsonl")).unwrap_or_default().lines().count();
+    kill_twice(&folder, &training("killed", "200"), "killed/metrics.jsonl");
+    let resumed = folder.run(&["train", "--out", "killed", "--resume", "--threads", "2"]);
+    assert_eq!(resumed.status, 0, "{resumed:?}");
+    let weights = |run: &str| fs::read(folder.path(run).join("model.safetensors")).unwrap();
+    assert!(weights("whole") == weights("killed"));
+}
+
+/// Starts a run, kills it while it works, and once more as it goes on.
+///
+/// - `metrics`: the file that tells how far it has come
+pub fn kill_twice(folder: &Folder, run: &[&str], metrics: &str) {
+    let lines = || fs::read_to_string(folder.path(metrics)).unwrap_or_default().lines().count();
     for wanted in [3, 40] {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin("longspan"));
-        command.args(training("killed", "200")).current_dir(folder.path("."));
+        command.args(run).current_dir(folder.path("."));
         if wanted > 3 {
             command.arg("--resume");
         }
@@ -199,8 +210,4 @@ fn a_run_that_is_killed_goes_on_as_if_it_never_had_been() {
         child.kill().unwrap(); // if it has not ended, on a machine that let this test wait
         child.wait().unwrap();
     }
-    let resumed = folder.run(&["train", "--out", "killed", "--resume", "--threads", "2"]);
-    assert_eq!(resumed.status, 0, "{resumed:?}");
-    let weights = |run: &str| fs::read(folder.path(run).join("model.safetensors")).unwrap();
-    assert!(weights("whole") == weights("killed"));
 }

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use super::{FILES, Index, LONGSPAN, README, Source, WEIGHTS, WEIGHTS_WANTED, bytes, find};
+use super::{FILES, Index, LONGSPAN, README, Source, TOKENIZER, WEIGHTS, WEIGHTS_WANTED, bytes, find};
 use crate::{Error, Result};
 
 impl Source {
@@ -36,6 +36,19 @@ impl Source {
                 sum.update(piece);
                 Ok(())
             })?;
+        }
+        Ok(sum.finalize())
+    }
+
+    /// CRC-32 of the files of the tokenizer: another one tells of other tokens.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub fn tokenizer_checksum(&self) -> Result<u32> {
+        let mut sum = crc32fast::Hasher::new();
+        for name in TOKENIZER {
+            sum.update(name.as_bytes());
+            sum.update(&self.read(name)?.unwrap_or_default());
         }
         Ok(sum.finalize())
     }

@@ -174,7 +174,7 @@ mod tests {
         };
         let texts: Vec<String> =
             [3, 0, 40, 1, 7, 14, 2].iter().enumerate().map(|(i, &words)| text(words, i as u64)).collect();
-        let documents = texts.iter().map(|text| Ok(text.clone()));
+        let documents = texts.iter().map(|text| Ok::<_, crate::Error>(text.clone()));
         let path = folder.path().join("tokens");
         let file = TokenFile::build(&path, "", &tokenizer, documents, &mut |_| {}).unwrap();
         let ids: Vec<Vec<u32>> = texts.iter().map(|text| tokenizer.encode(text).unwrap().ids).collect();

@@ -83,13 +83,13 @@ impl TokenFile {
     /// # Errors
     /// [`Error::Option`] for a file of another identity and for documents without a token; what `documents` says;
     /// [`Error::Write`], after which the next call goes on.
-    pub fn build(
+    pub fn build<E: From<Error>>(
         path: &Path,
         identity: &str,
         tokenizer: &Tokenizer,
-        documents: impl Iterator<Item = Result<String>>,
+        documents: impl Iterator<Item = std::result::Result<String, E>>,
         told: &mut dyn FnMut(Tokenized),
-    ) -> Result<Self> {
+    ) -> std::result::Result<Self, E> {
         let head = Head {
             width: if tokenizer.vocab_size <= 1 << 16 { 2 } else { 4 },
             identity: identity.chars().take(IDENTITY_BYTES_MAX / 4).collect(),
@@ -116,7 +116,7 @@ impl TokenFile {
         let file = Self::open(path)?;
         if file.head != head {
             let message = format!("`{}`: it holds other text, or tokens of another tokenizer", path.display());
-            return Err(Error::Option(message));
+            return Err(Error::Option(message).into());
         }
         Ok(file)
     }
@@ -182,7 +182,9 @@ fn map(path: &Path) -> Result<Bytes> {
 }
 
 /// Texts of about [`GROUP_BYTES`], one at least where there are any.
-fn group(documents: &mut impl Iterator<Item = Result<String>>) -> Result<Vec<String>> {
+fn group<E>(
+    documents: &mut impl Iterator<Item = std::result::Result<String, E>>,
+) -> std::result::Result<Vec<String>, E> {
     let (mut group, mut bytes) = (Vec::new(), 0);
     while bytes < GROUP_BYTES {
         let Some(text) = documents.next() else { break };
@@ -363,8 +365,13 @@ mod tests {
         let at = whole.len() - 14;
         says(&[&whole[..at], &[whole[at] ^ 1], &whole[at + 1..]].concat(), "its checksum is wrong");
         says(b"text", "no file of tokens");
-        let none =
-            TokenFile::build(&folder.path().join("n"), "x", &tokenizer(), [Ok(String::new())].into_iter(), &mut |_| {});
+        let none = TokenFile::build(
+            &folder.path().join("n"),
+            "x",
+            &tokenizer(),
+            [Ok::<_, Error>(String::new())].into_iter(),
+            &mut |_| {},
+        );
         assert!(none.err().unwrap().to_string().ends_with("the text has no token"));
     }
 }

@@ -1,0 +1,157 @@
+//! `longspan pretrain`: a model and long documents → an encoder that knows long documents.
+//!
+//! ```text
+//! recipe       what a run does, as far as it was said
+//! text         files and folders → documents
+//! bits         what the valid text says of the run
+//! ```
+
+mod bits;
+mod recipe;
+mod text;
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use longspan::checkpoint::Source;
+use longspan::pretrain::{self, Job, LanguageSettings, Measuring, TokenFile, has_head, measure, source_tokens};
+use longspan::tokenizer::Tokenizer;
+use longspan::train::{Outcome, Settings};
+
+pub use recipe::PretrainRecipe;
+
+use crate::cli::PretrainArgs;
+use crate::eval::files;
+use crate::hints::fault;
+use crate::info::instruction_set;
+use crate::model::{Checkpoint, named};
+use crate::progress::{Note, TextBar};
+use crate::render;
+use crate::train::folder;
+use crate::train::metrics::Metrics;
+use crate::train::watch::Watch;
+use crate::train::{find, made};
+use bits::Stage;
+use text::Texts;
+
+/// Tokenized texts, in the folder of the run.
+const TOKENS: &str = "tokens";
+/// The run of a new head alone, in the folder of the run.
+const HEAD: &str = "head";
+
+/// Runs the command.
+pub fn run(args: &PretrainArgs) -> Result<()> {
+    let recipe = folder::recipe(&args.run, &args.said)?;
+    if recipe.text.is_empty() {
+        return Err(fault("no text to learn from", "--text PATH names it, or `text` in the recipe does"));
+    }
+    let texts = Texts::find(&recipe.text)?;
+    let valid = if recipe.valid.is_empty() { None } else { Some(Texts::find(&recipe.valid)?) };
+    args.run.threads.start()?;
+    instruction_set()?; // before anything is fetched for it
+    let base = find(recipe.course.model.as_deref(), &args.run)?;
+    let config = named(&base.name, base.source.config())?;
+    let (settings, language) = recipe.settings(config.max_tokens())?;
+
+    let out = &args.run.out;
+    let metrics = folder::prepare(&args.run, &recipe.complete(&settings, &language))?;
+    files::make(&out.join(TOKENS))?;
+    let train = tokenized(&texts, &recipe, &base, &out.join(TOKENS).join("text.bin"))?;
+    let valid =
+        valid.map(|valid| tokenized(&valid, &recipe, &base, &out.join(TOKENS).join("valid.bin"))).transpose()?;
+    let job = Job {
+        base: &base.source,
+        train: &train,
+        valid: valid.as_ref(),
+        language: &language,
+        settings: &settings,
+        out,
+        resume: args.run.resume,
+    };
+    let source = begun(&job, &recipe, config.num_hidden_layers)?;
+    let job = Job { base: &source, ..job };
+    let mut stages = before(&job)?;
+    let outcome = trained(&job, metrics)?;
+    let mut shown = made(out, &outcome);
+    if let Some(valid) = &valid {
+        let tokens = language.max_tokens;
+        stages.push(stage(
+            "after",
+            &Source::Folder(out.clone()),
+            valid,
+            &measuring(&settings, &language, None),
+            tokens,
+        )?);
+        bits::write(out, &stages)?;
+        shown += &format!("\n{}", bits::table(&stages));
+    }
+    let name = render::one_line(&out.display().to_string());
+    shown += &format!("\nnext:\n  longspan train -m {name} --train DATA --dev DATA --out NEW\n");
+    render::print(shown.as_bytes()).context("standard output")
+}
+
+/// The texts as tokens of the base's tokenizer, in a file that is made where it is not there.
+fn tokenized(texts: &Texts, recipe: &PretrainRecipe, base: &Checkpoint, path: &Path) -> Result<TokenFile> {
+    let source = &base.source;
+    let tokenizer = named(&base.name, Tokenizer::load(|name| source.read(name)))?;
+    let field = recipe.text_field();
+    let identity = format!(
+        "text {:08x} in {} files, field {field}, tokenizer {:08x}",
+        texts.checksum,
+        texts.files(),
+        source.tokenizer_checksum()?
+    );
+    let bar = TextBar::new(texts.bytes);
+    let mut told = |done| bar.update(texts.read.get(), done);
+    TokenFile::build(path, &identity, &tokenizer, texts.documents(field), &mut told)
+}
+
+/// The base with a head: where it has none, a new one is trained alone.
+fn begun(job: &Job<'_>, recipe: &PretrainRecipe, layers: usize) -> Result<Source> {
+    let base = job.base.clone();
+    if has_head(&base)? {
+        return Ok(base);
+    }
+    let Some(settings) = recipe.head(job.settings, layers) else { return Ok(base) };
+    let out: PathBuf = job.out.join(HEAD);
+    files::make(&out)?;
+    let job = Job { settings: &settings, out: &out, resume: true, ..*job };
+    trained(&job, Metrics::open(&out)?)?;
+    Ok(Source::Folder(out))
+}
+
+fn trained(job: &Job<'_>, metrics: Metrics) -> Result<Outcome> {
+    let mut watch = Watch::new(job.out, metrics, instruction_set()?, job.settings.precision);
+    let outcome = pretrain::run(job, &mut |event| {
+        watch.see(event);
+        ControlFlow::Continue(())
+    });
+    watch.end();
+    Ok(outcome?)
+}
+
+/// What the valid text says before the run: of the model, and of the one that it was made of, at its own length.
+fn before(job: &Job<'_>) -> Result<Vec<Stage>> {
+    let mut stages = Vec::new();
+    let Some(valid) = job.valid.filter(|_| has_head(job.base).unwrap_or(false)) else { return Ok(stages) };
+    let tokens = job.language.max_tokens;
+    if let Some(own) = source_tokens(job.base)?.filter(|own| *own < tokens) {
+        let measuring = measuring(job.settings, job.language, Some(own));
+        stages.push(stage("source", job.base, valid, &measuring, own)?);
+    }
+    let measuring = measuring(job.settings, job.language, None);
+    stages.push(stage("before", job.base, valid, &measuring, tokens)?);
+    Ok(stages)
+}
+
+fn measuring<'a>(settings: &Settings, language: &'a LanguageSettings, pieces: Option<usize>) -> Measuring<'a> {
+    let Settings { precision, seed, pass_tokens, .. } = *settings;
+    Measuring { language, precision, seed, pass_tokens, pieces }
+}
+
+fn stage(name: &str, model: &Source, valid: &TokenFile, measuring: &Measuring<'_>, tokens: usize) -> Result<Stage> {
+    let note = Note::new();
+    let mut told = |done: usize, all: usize| note.say(&format!("measuring {name}: {done} of {all} inputs"));
+    Ok(Stage::new(name, tokens, &measure(model, valid, measuring, &mut told)?))
+}

@@ -1,0 +1,89 @@
+//! `longspan pretrain`: what is said before the first step, and whole runs of a model so small that they take no time.
+
+use std::fs;
+
+use super::train::{kill_twice, learnable};
+use super::{Folder, check_failed};
+
+/// Texts, and the small model without a head.
+fn folder() -> Folder {
+    let folder = learnable();
+    fs::create_dir(folder.path("texts")).unwrap();
+    for i in 0..5 {
+        fs::write(folder.path(&format!("texts/{i}.txt")), "bread is made from flour . ".repeat(4 + i)).unwrap();
+    }
+    fs::write(folder.path("valid.jsonl"), "{\"body\": \"what is bread made from ? bread is made from flour .\"}\n")
+        .unwrap();
+    folder
+}
+
+/// A run of so many steps, saved after each.
+fn pretraining<'a>(out: &'a str, steps: &'a str) -> Vec<&'a str> {
+    let run =
+        ["pretrain", "-m", "base", "--text", "texts", "--valid", "valid.jsonl", "--text-field", "body", "--out", out];
+    let more =
+        ["--steps", steps, "--save-every", "1", "--max-tokens", "16", "--batch-tokens", "64", "--mask-share", "0.3"];
+    [&run[..], &more, &["--head-steps", "20", "--learning-rate", "3e-3", "--threads", "1"]].concat()
+}
+
+#[test]
+fn a_run_leaves_a_model_and_what_it_has_gained() {
+    let folder = folder();
+    let ran = folder.run(&pretraining("out", "60"));
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!(lines[0], "out: the model after 60 steps", "{ran:?}");
+    let bits = |stage: &str| -> f64 {
+        let line = lines.iter().find(|line| line.starts_with(stage)).unwrap();
+        line.split_whitespace().nth(3).unwrap().parse().unwrap()
+    };
+    assert!(bits("after, 16 tokens") < bits("before, 16 tokens") - 0.5, "{ran:?}");
+    for name in ["config.json", "model.safetensors", "vocab.txt", "recipe.toml", "loss.svg", "bits.json", "bits.svg"] {
+        assert!(folder.path("out").join(name).exists(), "{name}");
+    }
+    assert!(folder.path("out/head/model.safetensors").exists());
+    // It has a head now, and is a base for questions.
+    let again: Vec<&str> = pretraining("again", "1")
+        .into_iter()
+        .map(|argument| if argument == "base" { "out" } else { argument })
+        .collect();
+    let ran = folder.run(&again);
+    assert!(ran.status == 0 && !folder.path("again/head").exists(), "{ran:?}");
+    let ran = folder.run(&["train", "-m", "out", "--train", "train.json", "--out", "reader", "--epochs", "1"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+}
+
+/// Killed while it works, wherever that is, and resumed: the weights are those of a run that was never stopped.
+#[test]
+fn a_run_that_is_killed_goes_on_as_if_it_never_had_been() {
+    let folder = folder();
+    let whole = folder.run(&pretraining("whole", "150"));
+    assert_eq!(whole.status, 0, "{whole:?}");
+    kill_twice(&folder, &pretraining("killed", "150"), "killed/metrics.jsonl");
+    let resumed = folder.run(&["pretrain", "--out", "killed", "--resume", "--threads", "2"]);
+    assert_eq!(resumed.status, 0, "{resumed:?}");
+    let weights = |run: &str| fs::read(folder.path(run).join("model.safetensors")).unwrap();
+    assert!(weights("whole") == weights("killed"));
+    assert_eq!(
+        whole.stdout.lines().skip(1).collect::<Vec<_>>()[..5],
+        resumed.stdout.lines().skip(1).collect::<Vec<_>>()[..5]
+    );
+}
+
+#[test]
+fn what_is_wrong_is_told_before_anything_is_made() {
+    let folder = folder();
+    fs::create_dir(folder.path("empty")).unwrap();
+    let refused = |arguments: &[&str], said: &str| {
+        check_failed(&folder.run(&[&["pretrain", "--out", "out", "-m", "base"][..], arguments].concat()), said);
+        assert!(!folder.path("out").exists(), "{arguments:?}");
+    };
+    refused(&[], "no text to learn from");
+    refused(&["--text", "none.txt"], "`none.txt`: no such file");
+    refused(&["--text", "empty"], "`empty`: no files in it");
+    refused(&["--text", "texts", "--mask-share", "2"], "--mask-share 2: expected a share from 0 to 1");
+    refused(&["--text", "texts", "--dev-every", "5"], "--dev-every 5: needs --valid");
+    refused(&["--text", "texts", "--max-tokens", "5000"], "--max-tokens 5000: the model has positions for");
+    let ran = folder.run(&["pretrain", "--out", "out", "-m", "base", "--text", "valid.jsonl"]);
+    check_failed(&ran, "`valid.jsonl`, line 1: no `text`");
+}
