@@ -1,11 +1,11 @@
 """Measures how fast transformers and torch train Longformer on a CPU, and prints a Markdown table.
 
     python benchmarks/training_peers.py [--threads 2] [--steps 5] [--warm-up 1]
-        [--models mini,base] [--works short,long] [--only NAME,...] [--batch 8] [--json FILE]
+        [--models mini,base] [--works short,long] [--only NAME,...] [--batch 8] [--task masked-lm] [--json FILE]
 
 Needs torch and transformers. Weights are random: nothing is loaded, and nothing is learned.
 
-Models, as question answering:
+Models, as question answering; with --task masked-lm as masked language modelling, one token in seven being hidden:
 
     mini        6 layers, 384 wide, 12 heads, middle 1536, 30,522 words, window 256
     base        12 layers, 768 wide, 12 heads, middle 3072, 50,265 words, window 512
@@ -17,7 +17,7 @@ Works, one step of training each:
     long        one sequence of 4,096 tokens
     N or SxN    S sequences of N tokens
 
-The first 14 tokens, a question, are global. transformers pads every batch to a multiple of the window. So that it
+The first 14 tokens, a question, are global; of masked language modelling none is. transformers pads every batch to a multiple of the window. So that it
 pays for as little padding as it can, sequences that are padded to the same multiple go through it together, at most
 `--batch` of them at once, and their gradients are added up.
 
@@ -56,6 +56,7 @@ MODELS = {
     "tiny": dict(num_hidden_layers=2, hidden_size=64, intermediate_size=128, vocab_size=1000)
     | dict(num_attention_heads=2, attention_window=[32] * 2, max_position_embeddings=4098),
 }
+TASKS = {"questions": "LongformerForQuestionAnswering", "masked-lm": "LongformerForMaskedLM"}
 SHORT_SEQUENCES = {"mini": 32, "base": 8, "tiny": 4}
 CONTENDERS = {
     "f32": "f32",
@@ -100,7 +101,7 @@ def step_of(name, model, work, options):
         attention_probs_dropout_prob=rate,
         **MODELS[model],
     )
-    network = transformers.LongformerForQuestionAnswering(config).train()
+    network = getattr(transformers, TASKS[options.task])(config).train()
     if precision == "bf16":
         network.to(torch.bfloat16)
     plain = [p for name, p in network.named_parameters() if name.endswith(("bias", "LayerNorm.weight"))]
@@ -110,7 +111,10 @@ def step_of(name, model, work, options):
     optimizer = torch.optim.AdamW(groups, lr=5e-5, **form)
 
     tokens = lengths(model, work)
-    inputs = [inputs_of(batch, config.vocab_size) for batch in batches(tokens, config.attention_window[0], options)]
+    inputs = [
+        inputs_of(batch, config.vocab_size, options.task)
+        for batch in batches(tokens, config.attention_window[0], options)
+    ]
 
     def step():
         total = 0.0
@@ -136,7 +140,7 @@ def batches(tokens, window, options):
         yield from (together[i : i + options.batch] for i in range(0, len(together), options.batch))
 
 
-def inputs_of(tokens, vocab_size):
+def inputs_of(tokens, vocab_size, task):
     import torch
 
     shape = (len(tokens), max(tokens))
@@ -146,7 +150,11 @@ def inputs_of(tokens, vocab_size):
     for row, count in enumerate(tokens):
         inputs["input_ids"][row, :count] = torch.randint(4, vocab_size, (count,))
         inputs["attention_mask"][row, :count] = 1
-        inputs["global_attention_mask"][row, : min(GLOBAL, count)] = 1
+        inputs["global_attention_mask"][row, : min(GLOBAL, count)] = int(task == "questions")
+    if task == "masked-lm":
+        labels = torch.full(shape, -100)
+        labels[:, ::7] = inputs["input_ids"][:, ::7]
+        return inputs | {"labels": labels.where(inputs["attention_mask"] == 1, -100)}
     ends = torch.tensor(tokens) - 1
     return inputs | {"start_positions": ends - 3, "end_positions": ends}
 
@@ -156,7 +164,7 @@ def serve(name, model, work, options):
     import torch  # noqa: F401
     import transformers
 
-    transformers.LongformerForQuestionAnswering  # Imported when it is first asked for.
+    getattr(transformers, TASKS[options.task])  # Imported when it is first asked for.
     libraries_bytes = memory_bytes("VmRSS")
     step, tokens = step_of(name, model, work, options)
     losses = [step() for _ in range(options.warm_up)]
@@ -184,6 +192,7 @@ def measure(name, model, work, options):
     command = [sys.executable, __file__, "--worker", name, "--models", model, "--works", work]
     command += ["--threads", str(options.threads), "--steps", str(options.steps)]
     command += ["--warm-up", str(options.warm_up), "--batch", str(options.batch), "--adamw", options.adamw]
+    command += ["--task", options.task]
     environment = dict(os.environ, OMP_NUM_THREADS=str(options.threads), HF_HUB_OFFLINE="1")
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     for line in result.stdout.splitlines():
@@ -224,6 +233,7 @@ def main():
     parser.add_argument("--models", default="mini,base", help="of mini, base, tiny")
     parser.add_argument("--works", default="short,long", help="such as short,long,512,4x170")
     parser.add_argument("--only", default="", help="contenders, or the start of their names")
+    parser.add_argument("--task", default="questions", choices=TASKS)
     parser.add_argument("--batch", type=int, default=8, help="sequences that go through the model at once")
     parser.add_argument("--adamw", default="fused", choices=["fused", "foreach", "loop"])
     parser.add_argument("--json", type=Path, help="a file for all that was measured")

@@ -12,6 +12,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use longspan::{GlobalAttention, ReadOptions, SpanList};
+use serde::Serialize;
 
 pub use convert::ConvertArgs;
 use help::{ASK_MORE, BENCH_MORE, CALIBRATE_MORE, CONVERT_MORE, EVAL_MORE, EXAMPLES, PRETRAIN_MORE, TRAIN_MORE};
@@ -392,9 +393,11 @@ pub struct BenchArgs {
     /// Measure products of matrices alone too, in sizes of a base model
     #[arg(long)]
     pub products: bool,
-    /// Measure steps of training instead of passes: forward, backward and AdamW, with dropout
-    #[arg(long)]
-    pub training: bool,
+    /// Measure steps of training instead of passes, forward, backward and AdamW, with dropout: of question answering, or
+    /// with =masked-lm of masked language modelling
+    #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "questions",
+          hide_possible_values = true)]
+    pub training: Option<Training>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
@@ -406,6 +409,16 @@ pub struct BenchArgs {
     #[arg(long, value_name = "WHICH,WHICH", value_delimiter = ',', default_value = "auto", env = "LONGSPAN_PRECISION",
           hide_env_values = true, help_heading = MACHINE)]
     pub precision: Vec<Precision>,
+}
+
+/// What a model may be trained for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Training {
+    /// Question answering.
+    Questions,
+    /// Masked language modelling, no token global.
+    MaskedLm,
 }
 
 /// A size of model.

@@ -25,7 +25,7 @@ use longspan::model::{Batch, Model, Phase, Precision, Sequence};
 use longspan_kernels::{Arithmetic, Isa};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::cli::BenchArgs;
+use crate::cli::{BenchArgs, Training};
 use crate::hints::fault;
 use crate::info::instruction_set;
 use crate::memory::PeakMemory;
@@ -33,6 +33,7 @@ use crate::progress::Note;
 use crate::render;
 use report::{Machine, Peak, Product, Report, Run, Seconds};
 use subject::Subject;
+use training::Learnt;
 use work::Input;
 
 /// Lengths without `--lengths`.
@@ -56,7 +57,7 @@ struct Plan {
     inputs: Vec<Input>,
     passes: usize,
     products: bool,
-    training: bool,
+    training: Option<Training>,
 }
 
 /// Runs the command.
@@ -72,17 +73,18 @@ pub fn run(args: &BenchArgs) -> Result<()> {
 impl Plan {
     fn new(args: &BenchArgs, isa: Isa, config: &Config) -> Result<Self> {
         let precisions: longspan::Result<Vec<_>> = args.precision.iter().map(|which| which.on_this_machine()).collect();
-        if args.training && precisions.as_ref().is_ok_and(|all| all.contains(&Precision::Int8)) {
+        if args.training.is_some() && precisions.as_ref().is_ok_and(|all| all.contains(&Precision::Int8)) {
             return Err(fault("--precision int8: training computes in f32 or bf16", "leave out --training, or int8"));
         }
         let mut threads = args.threads.iter().map(|&count| usize::from(count)).collect();
         if args.threads.is_empty() {
             threads = vec![cores()];
         }
+        let globals = if args.training == Some(Training::MaskedLm) { 0 } else { args.globals };
         let inputs = lengths(args, config.max_tokens())?.into_iter().map(|tokens| Input {
             sequences: args.sequences,
             tokens,
-            globals: args.globals.min(tokens),
+            globals: globals.min(tokens),
         });
         Ok(Self {
             isa,
@@ -208,7 +210,7 @@ impl Setting<'_> {
         memory.reset();
         let started = Instant::now();
         let load = || self.pool.install(|| subject.load(self.arithmetic.precision));
-        let model = if self.plan.training { None } else { Some(load()?) };
+        let model = if self.plan.training.is_some() { None } else { Some(load()?) };
         let load_seconds = started.elapsed().as_secs_f64();
         let loaded = memory.read();
         for (number, input) in self.plan.inputs.iter().enumerate() {
@@ -245,10 +247,13 @@ impl Setting<'_> {
     fn steps(&self, subject: &Subject, input: &Input) -> Result<(Times, f64)> {
         let Input { sequences, tokens, .. } = input;
         let say = |step| self.say(&format!("{sequences} × {tokens} tokens, step {step} of {}", self.plan.passes));
-        let (batch, model) = (batch(&subject.config, input), (&subject.config, subject.parameters()?));
+        let batch = batch(&subject.config, input);
+        let learnt = Learnt::new(self.plan.training.unwrap_or(Training::Questions), &batch);
+        let model = (&subject.config, subject.parameters(learnt.task())?);
         let precision = self.arithmetic.precision;
-        let times = self.pool.install(|| training::steps(model, precision, &batch, self.plan.passes, say))?;
-        Ok((times, longspan::train::flop(&subject.config, &batch, 0)))
+        let times =
+            self.pool.install(|| training::steps(model, precision, (&batch, &learnt), self.plan.passes, say))?;
+        Ok((times, longspan::train::flop(&subject.config, &batch, 0) + learnt.flop(&subject.config)))
     }
 
     /// The time of every pass but the first, and the share of each phase in them.

@@ -7,7 +7,8 @@ use anyhow::Result;
 use longspan::model::Phase;
 use serde::Serialize;
 
-use super::training::PARTS;
+use super::training::parts;
+use crate::cli::Training;
 use crate::render::one_line;
 use crate::render::table::{aligned, megabytes, milliseconds, percent, rate, row};
 
@@ -22,8 +23,8 @@ pub struct Report {
     /// Of the model, in words.
     #[serde(skip)]
     pub size: String,
-    /// Whether runs are steps of training.
-    pub training: bool,
+    /// What is trained where runs are steps of training.
+    pub training: Option<Training>,
     pub peaks: Vec<Peak>,
     pub products: Vec<Product>,
     pub runs: Vec<Run>,
@@ -123,8 +124,9 @@ impl Report {
         writeln!(shown, "model    {}", one_line(&self.model))?;
         writeln!(shown, "         {}", self.size)?;
         let (passes, phases) = match self.training {
-            false => ("passes of the model", "where their time goes, in percent; attention is q, k, v to output"),
-            true => ("steps of training", "where their time goes, in percent"),
+            None => ("passes of the model", "where their time goes, in percent; attention is q, k, v to output"),
+            Some(Training::Questions) => ("steps of training", "where their time goes, in percent"),
+            Some(Training::MaskedLm) => ("steps of masked language modelling", "where their time goes, in percent"),
         };
         for (title, rows) in [
             ("peak of products, and loading of the model", self.peak_rows()),
@@ -185,8 +187,8 @@ impl Report {
     fn phase_rows(&self) -> Vec<Vec<String>> {
         let mut rows = vec![row(["precision", "threads", "input"])];
         let columns: Vec<(String, &str)> = match self.training {
-            false => Phase::ALL.iter().map(|&phase| (key(phase), heading(phase))).collect(),
-            true => PARTS.iter().map(|&(key, heading)| (key.to_string(), heading)).collect(),
+            None => Phase::ALL.iter().map(|&phase| (key(phase), heading(phase))).collect(),
+            Some(what) => parts(what).iter().map(|&part| (part.to_string(), part)).collect(),
         };
         rows[0].extend(columns.iter().map(|(_, heading)| heading.to_string()));
         for run in &self.runs {

@@ -50,8 +50,7 @@ impl Subject {
     }
 
     /// Its weights as training has them.
-    pub fn parameters(&self) -> Result<Parameters> {
-        let task = Task::QuestionAnswering;
+    pub fn parameters(&self, task: Task) -> Result<Parameters> {
         let loaded = match &self.source {
             Some(source) => Tensors::open(source).and_then(|tensors| Parameters::load(&self.config, task, &tensors, 1)),
             None => Ok(Parameters::random(&self.config, task)),

@@ -155,7 +155,7 @@ times those of its forward pass. Norms, softmax and GELU are not counted in them
 Memory is the most that was resident while the model was loaded and the run was made. What runs before it left behind \
 counts too: for exact figures, start the program anew for each run.
 
-With --json, one object has the keys machine, model, training, peaks, products and runs; gflop is work, gflops work by second.
+With --json, one object has the keys machine, model, training (null without it), peaks, products and runs; gflop is work, gflops work by second.
 
 Examples:
   longspan bench

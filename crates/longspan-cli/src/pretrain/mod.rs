@@ -116,7 +116,7 @@ fn begun(job: &Job<'_>, recipe: &PretrainRecipe, layers: usize) -> Result<Source
     let Some(settings) = recipe.head(job.settings, layers) else { return Ok(base) };
     let out: PathBuf = job.out.join(HEAD);
     files::make(&out)?;
-    let job = Job { settings: &settings, out: &out, resume: true, ..*job };
+    let job = Job { valid: None, settings: &settings, out: &out, resume: true, ..*job };
     trained(&job, Metrics::open(&out)?)?;
     Ok(Source::Folder(out))
 }

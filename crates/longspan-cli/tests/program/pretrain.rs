@@ -12,8 +12,8 @@ fn folder() -> Folder {
     for i in 0..5 {
         fs::write(folder.path(&format!("texts/{i}.txt")), "bread is made from flour . ".repeat(4 + i)).unwrap();
     }
-    fs::write(folder.path("valid.jsonl"), "{\"body\": \"what is bread made from ? bread is made from flour .\"}\n")
-        .unwrap();
+    let line = format!("{{\"body\": \"{}\"}}\n", "bread is made from flour . ".repeat(9));
+    fs::write(folder.path("valid.jsonl"), line.repeat(5)).unwrap();
     folder
 }
 

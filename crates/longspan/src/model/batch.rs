@@ -72,6 +72,11 @@ impl Batch {
         self.ids.len()
     }
 
+    /// The id of a token of the batch.
+    pub fn id(&self, token: usize) -> u32 {
+        self.ids[token]
+    }
+
     /// S: number of sequences.
     pub fn sequences(&self) -> usize {
         self.ends.len()

@@ -21,7 +21,7 @@ mod run;
 
 pub use bits::{Bits, Measuring, STRETCH, Stretch, measure, source_tokens};
 pub use masking::Masking;
-pub use run::{Job, has_head, run};
+pub use run::{Job, has_head, head_flop, run};
 pub use token_file::{TokenFile, Tokenized};
 
 /// How inputs are made of documents.

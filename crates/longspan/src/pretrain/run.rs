@@ -74,6 +74,14 @@ pub fn run(job: &Job<'_>, watch: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> R
     steps::train(course, &Data { sequences, settings }, &mut learner, watch)
 }
 
+/// Floating-point operations of the products of the head in a step, forward and twice that backward.
+///
+/// - `hidden`: tokens that are hidden
+pub fn head_flop(config: &Config, hidden: usize) -> f64 {
+    let (c, v) = (config.hidden_size as f64, config.vocab_size as f64);
+    6.0 * hidden as f64 * c * (c + v)
+}
+
 /// Checksums of text and checkpoint, and how inputs are made.
 fn sources(job: &Job<'_>) -> Result<state::Identity> {
     let LanguageSettings { max_tokens, mask_share, whole_words } = job.language;
@@ -131,13 +139,12 @@ impl Learner for Guessing<'_> {
         let seed = random::number(settings.seed, &[step as u64]);
         let dropout = Dropout { share: settings.dropout as f32, seed, first_sequence };
         let losses = self.trainee.masked_lm(batch, masked, dropout, &mut self.pass, gradients);
-        let (c, v) = (self.config.hidden_size as f64, self.config.vocab_size as f64);
         Passed {
             loss: losses.iter().map(|&loss| f64::from(loss)).sum(),
             terms: losses.len(),
             sequences: batch.sequences(),
             tokens: batch.tokens(),
-            flop: flop(&self.config, batch, settings.trained.frozen_layers()) + 6.0 * losses.len() as f64 * c * (c + v),
+            flop: flop(&self.config, batch, settings.trained.frozen_layers()) + head_flop(&self.config, losses.len()),
         }
     }
 
