@@ -13,7 +13,7 @@ use flate2::read::MultiGzDecoder;
 use crate::hints::{fault, io_message};
 
 /// The longest text that is read, unpacked: a small gzip file can hold a very long one.
-const TEXT_BYTES_MAX: u64 = 1 << 30;
+pub const TEXT_BYTES_MAX: u64 = 1 << 30;
 
 const GZIP: &[u8] = b"\x1f\x8b";
 

@@ -77,7 +77,9 @@ fn message(error: &anyhow::Error) -> String {
 /// The library names an option as its field, `doc_stride`; here it is `--doc-stride`.
 pub fn as_typed(message: &str) -> String {
     match message.split_once(' ') {
-        Some((field, rest)) if field.contains('_') => format!("--{} {rest}", field.replace('_', "-")),
+        Some((field, rest)) if field.contains('_') && field.bytes().all(|b| b == b'_' || b.is_ascii_lowercase()) => {
+            format!("--{} {rest}", field.replace('_', "-"))
+        }
         _ => message.to_string(),
     }
 }
@@ -97,6 +99,9 @@ fn library_hint(error: &Error) -> Option<&'static str> {
         Error::Format { file, .. } if file.ends_with("longspan.json") => {
             "correct the file or take it away: it holds Longspan's own settings of the model"
         }
+        Error::Format { file, .. } if file.ends_with(".bin") && file.contains("tokens") => {
+            "remove it: the text is tokenized again"
+        }
         Error::Format { .. } => {
             "the model must be a Longformer checkpoint in Hugging Face's layout; if it is one, fetch or copy it again"
         }
@@ -105,7 +110,7 @@ fn library_hint(error: &Error) -> Option<&'static str> {
              (tokenizer.json, or vocab.json with merges.txt, or vocab.txt)"
         }
         Error::MissingTensor { .. } | Error::TensorShape { .. } => {
-            "config.json and the weights must be those of one Longformer for question answering"
+            "config.json and the weights must be those of one Longformer, with the head that is asked for"
         }
         Error::Diverged { .. } => {
             "the weights and the state from before are in the folder; a lower --learning-rate or a longer --warmup helps"

@@ -31,7 +31,7 @@
 //!
 //! Offsets are bytes of the UTF-8 text. Nothing here needs an async runtime, a terminal or a network, the hub alone
 //! excepted; work runs on the current `rayon` pool.
-//! The memory map of a checkpoint is the only `unsafe` code here; every other module is denied it.
+//! The memory map of a checkpoint or a file of tokens is the only `unsafe` code here; every other module is denied it.
 
 #![deny(unsafe_code)]
 

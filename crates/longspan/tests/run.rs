@@ -267,7 +267,7 @@ fn a_run_of_masked_language_modelling_learns_and_goes_on_where_it_stopped() {
     assert!((bits.bits - best.figures.get("bits").unwrap()).abs() < 1e-6, "{bits:?} {best:?}");
     assert!(bits.bits < 3.5 && bits.bits_per_character < bits.bits, "{bits:?}");
     let pieces = measure(&made, &valid, &Measuring { pieces: Some(12), ..measuring }, &mut |_, _| {}).unwrap();
-    assert_eq!(pieces.hidden, bits.hidden);
+    assert_eq!(pieces.masked, bits.masked);
     assert_ne!(pieces.bits, bits.bits);
 
     // Global projections are copies of the local ones.

@@ -59,7 +59,7 @@ impl Learnt {
     pub fn flop(&self, config: &Config) -> f64 {
         match self {
             Learnt::Questions(_) => 0.0,
-            Learnt::MaskedLm(masked) => head_flop(config, masked.places.len()),
+            Learnt::MaskedLm(masked) => head_flop(config, masked.places.len(), true),
         }
     }
 

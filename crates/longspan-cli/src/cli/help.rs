@@ -125,15 +125,16 @@ it so learns what stands far away; `longspan train` then begins with a better en
 `longspan convert` makes. Its head for masked language modelling is used; where it has none, a new one is trained alone \
 first, in OUT/head.
 
-Texts are UTF-8, plain or gzip: a file is a document, of a folder every file in it is one; in files named .jsonl or .jsonl.gz \
+Texts are UTF-8, plain or gzip: a file is a document, of a folder every file in it is one; in files named .jsonl or .ndjson, plain or .gz, \
 every line is one, a JSON object with its text in --text-field. They are tokenized once, into OUT/tokens, laid end to end \
-with separators between, and cut into inputs of --max-tokens. Of the tokens 15% are hidden, anew in every epoch: 80% behind a \
+with separators between, and cut into inputs of --max-tokens. A share of the tokens is hidden (--mask-share), anew in every epoch: 80% behind a \
 mask, 10% behind a random token, 10% behind themselves. No token is global; global projections become copies of the local \
 ones.
 
-With --valid the end shows bits of a hidden token, and of a character, all and by the position in the input: of the source \
+With --valid the end shows bits of a masked token, and of a character, all and by the position in the input: of the source \
 at the length that it was made for (where the positions of BASE are still copies), before, and after. The same stands in \
-bits.json and bits.svg. The other files of OUT, recipes and --resume are those of `longspan train`.
+bits.json and bits.svg. The other files of OUT, recipes and --resume are those of `longspan train`; \
+texts must stay where they are until the run has ended.
 
 Examples:
   longspan pretrain -m base --text books --valid valid.jsonl.gz --out long

@@ -8,7 +8,7 @@ use kuva::prelude::{Layout, LegendPosition, Plot};
 use kuva::render::render::render_multiple;
 use longspan::checkpoint::write_whole;
 use longspan::pretrain::{Bits, STRETCH};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::info::thousands;
 use crate::render::table::aligned;
@@ -23,22 +23,22 @@ const COLOURS: [&str; 3] = ["#6b7280", "#d97706", "#2563eb"];
 const COLUMNS: usize = 8;
 
 /// What was measured of one stage.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Stage {
     /// Which one.
     pub name: String,
     /// Tokens of an input.
     pub tokens: usize,
-    hidden: usize,
+    masked: usize,
     bits: f64,
     bits_per_character: f64,
     stretches: Vec<Stretch>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Stretch {
     from: usize,
-    hidden: usize,
+    masked: usize,
     bits: f64,
 }
 
@@ -49,12 +49,17 @@ impl Stage {
         Self {
             name: name.into(),
             tokens,
-            hidden: measured.hidden,
+            masked: measured.masked,
             bits: measured.bits,
             bits_per_character: measured.bits_per_character,
-            stretches: stretches.map(|s| Stretch { from: s.from, hidden: s.hidden, bits: s.bits }).collect(),
+            stretches: stretches.map(|s| Stretch { from: s.from, masked: s.masked, bits: s.bits }).collect(),
         }
     }
+}
+
+/// The stages that an earlier part of a run wrote.
+pub fn read(folder: &Path) -> Option<Vec<Stage>> {
+    serde_json::from_slice(&std::fs::read(folder.join(JSON)).ok()?).ok()
 }
 
 /// Writes the stages as JSON and as a picture.
@@ -69,15 +74,19 @@ pub fn write(folder: &Path, stages: &[Stage]) -> Result<()> {
 
 /// A line for each stage.
 pub fn table(stages: &[Stage]) -> String {
-    let most = stages.iter().map(|stage| stage.stretches.len()).max().unwrap_or(0);
+    let last = stages.iter().filter_map(|stage| stage.stretches.last()).map(|stretch| stretch.from).max();
+    let most = last.map_or(0, |from| from / STRETCH + 1);
     let columns: Vec<usize> = (0..most).filter(|i| most <= COLUMNS || i % most.div_ceil(COLUMNS) == 0).collect();
-    let mut head = vec!["bits a hidden token".to_string(), "all".into(), "a character".into()];
+    let mut head = vec!["bits a masked token".to_string(), "all".into(), "a character".into()];
     head.extend(columns.iter().map(|i| format!("from {}", thousands(i * STRETCH))));
     let mut rows = vec![head];
     for Stage { name, tokens, bits, bits_per_character, stretches, .. } in stages {
         let mut row = vec![format!("{name}, {} tokens", thousands(*tokens))];
         row.extend([bits, bits_per_character].map(|number| format!("{number:.3}")));
-        let cell = |i: &usize| stretches.get(*i).map_or(String::new(), |stretch| format!("{:.3}", stretch.bits));
+        let cell = |i: &usize| {
+            let stretch = stretches.iter().find(|stretch| stretch.from == i * STRETCH);
+            stretch.map_or(String::new(), |stretch| format!("{:.3}", stretch.bits))
+        };
         row.extend(columns.iter().map(cell));
         rows.push(row);
     }
@@ -94,7 +103,7 @@ fn svg(stages: &[Stage]) -> String {
         stages.iter().zip(COLOURS.iter().cycle()).map(stage).collect()
     };
     let layout = Layout::auto_from_plots(&lines())
-        .with_title("Bits of a hidden token")
+        .with_title("Bits of a masked token")
         .with_x_label("position in the input")
         .with_y_label("bits")
         .with_width(860.0)
@@ -109,15 +118,15 @@ mod tests {
 
     #[test]
     fn stages_are_lines() {
-        let stretch = |from: usize, bits: f64| longspan::pretrain::Stretch { from, hidden: 5, bits };
+        let stretch = |from: usize, bits: f64| longspan::pretrain::Stretch { from, masked: 5, bits };
         let measured = |bits: f64| Bits {
-            hidden: 10,
+            masked: 10,
             bits,
             bits_per_character: bits / 4.0,
             stretches: vec![stretch(0, bits + 0.5), stretch(512, bits - 0.5)],
         };
         let stages = [Stage::new("before", 1024, &measured(3.0)), Stage::new("after", 1024, &measured(2.0))];
-        let expected = "bits a hidden token    all  a character  from 0  from 512\n\
+        let expected = "bits a masked token    all  a character  from 0  from 512\n\
                         before, 1,024 tokens  3.000        0.750   3.500     2.500\n\
                         after, 1,024 tokens   2.000        0.500   2.500     1.500\n";
         assert_eq!(table(&stages), expected);

@@ -10,14 +10,15 @@ mod bits;
 mod recipe;
 mod text;
 
+use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use longspan::checkpoint::Source;
 use longspan::pretrain::{self, Job, LanguageSettings, Measuring, TokenFile, has_head, measure, source_tokens};
 use longspan::tokenizer::Tokenizer;
-use longspan::train::{Outcome, Settings};
+use longspan::train::{Outcome, Settings, Trained};
 
 pub use recipe::PretrainRecipe;
 
@@ -39,6 +40,8 @@ use text::Texts;
 const TOKENS: &str = "tokens";
 /// The run of a new head alone, in the folder of the run.
 const HEAD: &str = "head";
+/// The last stage.
+const AFTER: &str = "after";
 
 /// Runs the command.
 pub fn run(args: &PretrainArgs) -> Result<()> {
@@ -53,8 +56,20 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
     let base = find(recipe.course.model.as_deref(), &args.run)?;
     let config = named(&base.name, base.source.config())?;
     let (settings, language) = recipe.settings(config.max_tokens())?;
-
     let out = &args.run.out;
+    let head = if has_head(&base.source)? { None } else { recipe.head(&settings, config.num_hidden_layers) };
+    for settings in head.iter().chain([&settings]) {
+        pretrain::check(&base.source, settings, &language)?;
+    }
+    if head.is_none() && settings.trained == Trained::Positions && !has_head(&base.source)? {
+        let message = "--train-only positions: the model has no head, and --head-steps 0 trains none";
+        return Err(fault(message, "leave out one of the two"));
+    }
+    if !args.run.resume {
+        texts.check(recipe.text_field())?;
+        valid.as_ref().map_or(Ok(()), |valid| valid.check(recipe.text_field()))?;
+    }
+
     let metrics = folder::prepare(&args.run, &recipe.complete(&settings, &language))?;
     files::make(&out.join(TOKENS))?;
     let train = tokenized(&texts, &recipe, &base, &out.join(TOKENS).join("text.bin"))?;
@@ -69,20 +84,17 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
         out,
         resume: args.run.resume,
     };
-    let source = begun(&job, &recipe, config.num_hidden_layers)?;
+    let source = match &head {
+        None => base.source.clone(),
+        Some(settings) => begun(&job, settings)?,
+    };
     let job = Job { base: &source, ..job };
     let mut stages = before(&job)?;
     let outcome = trained(&job, metrics)?;
     let mut shown = made(out, &outcome);
     if let Some(valid) = &valid {
         let tokens = language.max_tokens;
-        stages.push(stage(
-            "after",
-            &Source::Folder(out.clone()),
-            valid,
-            &measuring(&settings, &language, None),
-            tokens,
-        )?);
+        stages.push(stage(AFTER, &Source::Folder(out.clone()), valid, &measuring(&settings, &language, None), tokens)?);
         bits::write(out, &stages)?;
         shown += &format!("\n{}", bits::table(&stages));
     }
@@ -102,21 +114,20 @@ fn tokenized(texts: &Texts, recipe: &PretrainRecipe, base: &Checkpoint, path: &P
         texts.files(),
         source.tokenizer_checksum()?
     );
+    if !path.exists() {
+        say(&format!("texts are tokenized: {:.1} MB in {} files", texts.bytes as f64 / 1e6, texts.files()));
+    }
     let bar = TextBar::new(texts.bytes);
     let mut told = |done| bar.update(texts.read.get(), done);
     TokenFile::build(path, &identity, &tokenizer, texts.documents(field), &mut told)
 }
 
-/// The base with a head: where it has none, a new one is trained alone.
-fn begun(job: &Job<'_>, recipe: &PretrainRecipe, layers: usize) -> Result<Source> {
-    let base = job.base.clone();
-    if has_head(&base)? {
-        return Ok(base);
-    }
-    let Some(settings) = recipe.head(job.settings, layers) else { return Ok(base) };
-    let out: PathBuf = job.out.join(HEAD);
+/// The base with a new head, which is trained alone.
+fn begun(job: &Job<'_>, settings: &Settings) -> Result<Source> {
+    let out = job.out.join(HEAD);
     files::make(&out)?;
-    let job = Job { valid: None, settings: &settings, out: &out, resume: true, ..*job };
+    say("a new head is trained alone first");
+    let job = Job { valid: None, settings, out: &out, resume: true, ..*job };
     trained(&job, Metrics::open(&out)?)?;
     Ok(Source::Folder(out))
 }
@@ -134,7 +145,13 @@ fn trained(job: &Job<'_>, metrics: Metrics) -> Result<Outcome> {
 /// What the valid text says before the run: of the model, and of the one that it was made of, at its own length.
 fn before(job: &Job<'_>) -> Result<Vec<Stage>> {
     let mut stages = Vec::new();
-    let Some(valid) = job.valid.filter(|_| has_head(job.base).unwrap_or(false)) else { return Ok(stages) };
+    let Some(valid) = job.valid else { return Ok(stages) };
+    if let Some(earlier) = bits::read(job.out).filter(|_| job.resume) {
+        return Ok(earlier.into_iter().filter(|stage| stage.name != AFTER).collect());
+    }
+    if !has_head(job.base)? {
+        return Ok(stages);
+    }
     let tokens = job.language.max_tokens;
     if let Some(own) = source_tokens(job.base)?.filter(|own| *own < tokens) {
         let measuring = measuring(job.settings, job.language, Some(own));
@@ -142,6 +159,7 @@ fn before(job: &Job<'_>) -> Result<Vec<Stage>> {
     }
     let measuring = measuring(job.settings, job.language, None);
     stages.push(stage("before", job.base, valid, &measuring, tokens)?);
+    bits::write(job.out, &stages)?;
     Ok(stages)
 }
 
@@ -150,7 +168,13 @@ fn measuring<'a>(settings: &Settings, language: &'a LanguageSettings, pieces: Op
     Measuring { language, precision, seed, pass_tokens, pieces }
 }
 
+/// Says what begins, where there is somebody to tell.
+fn say(line: &str) {
+    let _ = writeln!(anstream::stderr(), "{line}");
+}
+
 fn stage(name: &str, model: &Source, valid: &TokenFile, measuring: &Measuring<'_>, tokens: usize) -> Result<Stage> {
+    say(&format!("bits of masked tokens are measured: {name}"));
     let note = Note::new();
     let mut told = |done: usize, all: usize| note.say(&format!("measuring {name}: {done} of {all} inputs"));
     Ok(Stage::new(name, tokens, &measure(model, valid, measuring, &mut told)?))

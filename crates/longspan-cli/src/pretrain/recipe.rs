@@ -40,7 +40,7 @@ pub struct PretrainRecipe {
     #[serde(flatten)]
     pub course: Course,
 
-    /// Share of the tokens that are hidden, 0 to 1 [default: 0.15]
+    /// Share of the tokens that are hidden, above 0, at most 1 [default: 0.15]
     #[arg(long, value_name = "P", value_parser = number, allow_negative_numbers = true, help_heading = INPUTS)]
     pub mask_share: Option<f64>,
     /// Hide all tokens of a word or none
@@ -153,7 +153,7 @@ mod tests {
         for (text, said) in [
             ("train = [\"a\"]", "line 1: unknown key `train`"),
             ("\ntext = \"a\"", "line 2: text: expected a list of files"),
-            ("mask_share = 1.5", "line 1: mask_share 1.5: expected a share from 0 to 1"),
+            ("mask_share = 1.5", "line 1: mask_share 1.5: expected a share above 0, at most 1"),
             ("whole_words = 1", "line 1: whole_words: expected true or false"),
             ("train_only = \"words\"", "line 1: train_only: expected `positions`"),
             ("head_learning_rate = 0", "line 1: head_learning_rate 0: expected a number above 0"),

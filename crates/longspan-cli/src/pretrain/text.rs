@@ -11,7 +11,7 @@ use flate2::Crc;
 use flate2::read::MultiGzDecoder;
 use serde_json::Value;
 
-use crate::documents;
+use crate::documents::{self, TEXT_BYTES_MAX};
 use crate::hints::{fault, io_message};
 use crate::info::thousands;
 
@@ -22,7 +22,7 @@ pub struct Texts {
     files: Vec<PathBuf>,
     /// Of all files as they lie.
     pub bytes: u64,
-    /// CRC-32 of all files as they lie.
+    /// CRC-32 of all files as they lie, with their borders.
     pub checksum: u32,
     /// How many of the bytes were read.
     pub read: Rc<Cell<u64>>,
@@ -55,6 +55,9 @@ impl Texts {
                     }
                 }
             }
+            // Where a file ends, and what it is, makes the documents too.
+            sum.update(&bytes.to_le_bytes());
+            sum.update(&[u8::from(is_jsonl(path))]);
         }
         Ok(Self { files, bytes, checksum: sum.sum(), read: Rc::default() })
     }
@@ -68,10 +71,14 @@ impl Texts {
     ///
     /// - `field`: where the text of a line stands
     pub fn documents<'a>(&'a self, field: &'a str) -> impl Iterator<Item = Result<String>> + 'a {
+        self.read.set(0);
         self.files.iter().flat_map(move |path| -> Box<dyn Iterator<Item = Result<String>> + 'a> {
             match is_jsonl(path) {
                 true => match self.lines(path) {
-                    Ok(lines) => Box::new(lines.enumerate().map(move |(i, line)| text(path, i + 1, line, field))),
+                    Ok(lines) => {
+                        let texts = lines.enumerate().map(move |(i, line)| text(path, i + 1, line, field));
+                        Box::new(texts.filter_map(Result::transpose))
+                    }
                     Err(error) => Box::new(std::iter::once(Err(unreadable(path, &error)))),
                 },
                 false => {
@@ -83,12 +90,29 @@ impl Texts {
         })
     }
 
-    fn lines(&self, path: &Path) -> io::Result<impl Iterator<Item = io::Result<String>>> {
+    /// Whether all documents can be read: better known before the work than in its middle.
+    ///
+    /// - `field`: where the text of a line stands
+    ///
+    /// # Errors
+    /// What is wrong with the first that cannot.
+    pub fn check(&self, field: &str) -> Result<()> {
+        self.documents(field).try_for_each(|document| document.map(drop))
+    }
+
+    fn lines(&self, path: &Path) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>>> {
         let mut file = BufReader::new(Counted { inner: File::open(path)?, count: self.read.clone() });
         let packed = file.fill_buf()?.starts_with(b"\x1f\x8b");
-        let text: Box<dyn BufRead> =
+        let mut text: Box<dyn BufRead> =
             if packed { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(file) };
-        Ok(text.lines())
+        Ok(std::iter::from_fn(move || {
+            let mut line = Vec::new();
+            // One byte more than is allowed tells a line that is too long.
+            match text.by_ref().take(TEXT_BYTES_MAX + 1).read_until(b'\n', &mut line) {
+                Ok(0) => None,
+                read => Some(read.map(|_| line)),
+            }
+        }))
     }
 }
 
@@ -110,17 +134,22 @@ fn walk(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     entries.iter().filter(|path| !is_hidden(path)).try_for_each(|path| walk(path, files))
 }
 
-/// The text of a line of JSON.
-fn text(path: &Path, number: usize, line: io::Result<String>, field: &str) -> Result<String> {
+/// The text of a line of JSON; `None` of an empty one.
+fn text(path: &Path, number: usize, line: io::Result<Vec<u8>>, field: &str) -> Result<Option<String>> {
     let wrong = |what: &str| {
         let message = format!("`{}`, line {}: {what}", documents::name(path), thousands(number));
         Err(fault(message, JSONL_HINT))
     };
-    let line = line.map_err(|error| unreadable(path, &error))?;
-    match serde_json::from_str::<Value>(&line) {
-        Err(_) => wrong("no JSON"),
+    let line = match line {
+        Err(error) => return wrong(&io_message(&error)),
+        Ok(line) if line.len() as u64 > TEXT_BYTES_MAX => return wrong("longer than any text that is read"),
+        Ok(line) if line.trim_ascii().is_empty() => return Ok(None),
+        Ok(line) => line,
+    };
+    match serde_json::from_slice::<Value>(&line) {
+        Err(_) => wrong("no JSON in UTF-8"),
         Ok(mut value) => match value.get_mut(field).map(Value::take) {
-            Some(Value::String(text)) => Ok(text),
+            Some(Value::String(text)) => Ok(Some(text)),
             Some(_) => wrong(&format!("`{field}` is no text")),
             None => wrong(&format!("no `{field}`")),
         },
@@ -167,7 +196,7 @@ mod tests {
             encoder.finish().unwrap()
         };
         put("all/b/one.txt", b"One.\n");
-        put("all/a.jsonl", b"{\"text\": \"A\", \"title\": 1}\n{\"text\": \"\\u00e9\"}\n");
+        put("all/a.jsonl", b"{\"text\": \"A\", \"title\": 1}\n\n{\"text\": \"\\u00e9\"}\n");
         put("all/c.jsonl.gz", &packed(b"{\"text\": \"B\"}"));
         put("all/d.txt.gz", &packed(b"Four."));
         put("all/.hidden", b"no");
@@ -176,6 +205,7 @@ mod tests {
         let documents: Vec<String> = texts.documents("text").map(Result::unwrap).collect();
         assert_eq!(documents, ["A", "\u{e9}", "One.\n", "B", "Four."]);
         assert_eq!((texts.files(), texts.read.get()), (4, texts.bytes));
+        texts.check("text").unwrap();
         put("all/b/one.txt", b"Two.\n");
         assert_ne!(Texts::find(&[all]).unwrap().checksum, texts.checksum);
 
@@ -186,8 +216,8 @@ mod tests {
         };
         says("x.jsonl", b"{\"text\": \"A\"}\n{\"title\": \"A\"}\n", "x.jsonl`, line 2: no `text`");
         says("x.jsonl", b"{\"text\": 1}", "line 1: `text` is no text");
-        says("x.jsonl", b"\n", "line 1: no JSON");
-        says("x.jsonl", b"\xff\xfe", "stream did not contain valid UTF-8");
+        says("x.jsonl", b"\n.", "line 2: no JSON in UTF-8");
+        says("x.jsonl", b"{\"text\": \"\xff\"}", "line 1: no JSON in UTF-8");
         assert!(Texts::find(&[folder.path().join("none")]).err().unwrap().to_string().ends_with("no such file"));
         fs::create_dir(folder.path().join("empty")).unwrap();
         assert!(Texts::find(&[folder.path().join("empty")]).err().unwrap().to_string().ends_with("no files in it"));

@@ -111,7 +111,7 @@ pub enum Precision {
     Auto,
     /// Single precision.
     F32,
-    /// Products of numbers of 8 bits.
+    /// Numbers of 8 significant bits, added in single precision.
     Bf16,
 }
 

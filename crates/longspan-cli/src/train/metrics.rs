@@ -93,7 +93,7 @@ impl Metrics {
             end += line.len() as u64;
             let Some(point) = point(line) else {
                 let message = format!("`{}`: line {number} is none of a run", path.display());
-                return Err(fault(message, "it was not written by `longspan train`, or was changed since"));
+                return Err(fault(message, "it was not written by a run that trains, or was changed since"));
             };
             earlier.push((point, end));
         }

@@ -100,7 +100,7 @@ impl Curves {
             render_multiple(losses(), layout.with_y_axis_min(0.0).with_legend_position(beside))
         } else {
             let (name, unit) = match self.is_bits {
-                true => ("bits on --valid", "bits a hidden token"),
+                true => ("bits on --valid", "bits a masked token"),
                 false => ("F1 on --dev", "F1, percent"),
             };
             let measured = || -> Vec<Plot> {

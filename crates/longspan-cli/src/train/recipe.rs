@@ -34,7 +34,7 @@ struct Range {
 }
 
 /// Every key whose value is not any text, file or number.
-const RANGES: [Range; 13] = [
+const RANGES: [Range; 14] = [
     Range {
         keys: &["epochs", "learning_rate", "head_learning_rate", "eps", "power"],
         expected: "a number above 0",
@@ -42,7 +42,7 @@ const RANGES: [Range; 13] = [
     },
     Range { keys: &["weight_decay", "clip_norm"], expected: "a number from 0 on", holds: |x| x >= 0.0 },
     Range {
-        keys: &["teacher_weight", "warmup", "long_share", "random_positions", "negative_windows", "mask_share"],
+        keys: &["teacher_weight", "warmup", "long_share", "random_positions", "negative_windows"],
         expected: "a share from 0 to 1",
         holds: |x| (0.0..=1.0).contains(&x),
     },
@@ -51,6 +51,7 @@ const RANGES: [Range; 13] = [
         expected: "a number from 0 on, below 1",
         holds: |x| (0.0..1.0).contains(&x),
     },
+    Range { keys: &["mask_share"], expected: "a share above 0, at most 1", holds: |x| x > 0.0 && x <= 1.0 },
     Range { keys: &["layer_decay"], expected: "a number above 0, at most 1", holds: |x| x > 0.0 && x <= 1.0 },
     Range {
         keys: &["max_tokens", "batch_tokens", "pass_tokens"],

@@ -188,7 +188,7 @@ fn evaluated(report: &DevReport) -> String {
     let best = if *is_best { ": the best so far" } else { "" };
     let figure = |name: &str| figures.get(name).unwrap_or(f64::NAN);
     let measured = match figures.get("bits") {
-        Some(bits) => format!("{bits:.4} bits a hidden token, {:.4} a character", figure("bits_per_character")),
+        Some(bits) => format!("{bits:.4} bits a masked token, {:.4} a character", figure("bits_per_character")),
         None => format!(
             "exact {:.2}, F1 {:.2}, at the threshold {:.2} F1 {:.2}",
             figure("exact"),

@@ -81,9 +81,15 @@ fn what_is_wrong_is_told_before_anything_is_made() {
     refused(&[], "no text to learn from");
     refused(&["--text", "none.txt"], "`none.txt`: no such file");
     refused(&["--text", "empty"], "`empty`: no files in it");
-    refused(&["--text", "texts", "--mask-share", "2"], "--mask-share 2: expected a share from 0 to 1");
+    refused(&["--text", "texts", "--mask-share", "2"], "--mask-share 2: expected a share above 0, at most 1");
     refused(&["--text", "texts", "--dev-every", "5"], "--dev-every 5: needs --valid");
     refused(&["--text", "texts", "--max-tokens", "5000"], "--max-tokens 5000: the model has positions for");
-    let ran = folder.run(&["pretrain", "--out", "out", "-m", "base", "--text", "valid.jsonl"]);
-    check_failed(&ran, "`valid.jsonl`, line 1: no `text`");
+    refused(&["--text", "texts", "--max-tokens", "2"], "--max-tokens 2: expected 3 to");
+    refused(&["--text", "texts", "--frozen-layers", "99"], "--frozen-layers 99: the model has 3");
+    refused(
+        &["--text", "texts", "--head-steps", "0", "--train-only", "positions"],
+        "--train-only positions: the model has no head, and --head-steps 0 trains none",
+    );
+    refused(&["--text", "valid.jsonl"], "`valid.jsonl`, line 1: no `text`");
+    refused(&["--text", "texts", "--valid", "valid.jsonl"], "`valid.jsonl`, line 1: no `text`");
 }

@@ -25,20 +25,20 @@ pub(crate) enum Bytes {
 
 impl Bytes {
     /// Maps a file of `folder`; `None` where there is no such file.
-    #[expect(unsafe_code, reason = "the memory map of a checkpoint: the one exception outside the kernels")]
+    #[expect(unsafe_code, reason = "the memory map of a large file: the one exception outside the kernels")]
     pub(crate) fn map(folder: &Path, path: &Path) -> Result<Option<Self>> {
         let Some(file) = open_file(folder, path)? else { return Ok(None) };
         // SAFETY: `Mmap` asks that nobody changes the file while it is mapped, which no program can check. The map is
         // private and read-only, and its bytes are only ever read as numbers and text whose ranges were checked
         // against the length of the map, so a change shows as other numbers. A file that shrinks ends the process
         // with SIGBUS, as it does in every reader that maps. Tools that save checkpoints, and the hub's cache,
-        // write a new file and rename it.
+        // write a new file and rename it; files of tokens are renamed when they are whole.
         let map = unsafe { Mmap::map(&file) };
         map.map(|map| Some(Bytes::Mapped(map))).map_err(|source| Error::Read { path: path.to_owned(), source })
     }
 
     /// Lets the system take back the pages within `range`: they come from the file again should they be read again.
-    #[expect(unsafe_code, reason = "the memory map of a checkpoint: the one exception outside the kernels")]
+    #[expect(unsafe_code, reason = "the memory map of a large file: the one exception outside the kernels")]
     pub(super) fn release(&self, range: Range<usize>) {
         #[cfg(unix)]
         if let Bytes::Mapped(map) = self {

@@ -9,8 +9,8 @@
 //! dx = dh·Wd
 //! ```
 //!
-//! V is large: logits are made of hidden tokens alone, of a block of rows at a time, and only their rounded gradients stay
-//! for as long as it takes to multiply them by n. There R are the tokens that are hidden.
+//! V is large: logits are made of masked tokens alone, of a block of rows at a time, and only their rounded gradients stay
+//! for as long as it takes to multiply them by n. R are the tokens that a mask hides.
 
 use std::ops::Range;
 
@@ -43,7 +43,7 @@ pub struct Masked {
 /// What the way back reads and writes.
 pub(crate) struct Back<'a> {
     pub weights: &'a MaskedLmTraining,
-    /// Of the hidden states, zero where no token is hidden: (T, C).
+    /// Of the hidden states, zero where no token is masked: (T, C).
     pub dx: &'a mut [f32],
     pub gradients: &'a mut Parameters,
     /// Whether E is trained.
@@ -66,7 +66,7 @@ struct Kept<'a> {
     dlogits: &'a mut [i32], // (rows, V / group), V rounded up to whole groups
 }
 
-/// The loss of each token that is hidden, in nats: (R). With `back`, also the gradients of their sum.
+/// The loss of each masked token, in nats: (R). With `back`, also the gradients of their sum.
 ///
 /// - `hidden`: (T, C)
 pub(crate) fn losses(model: &Network, hidden: &[f32], masked: &Masked, mut back: Option<Back<'_>>) -> Vec<f32> {
@@ -74,7 +74,10 @@ pub(crate) fn losses(model: &Network, hidden: &[f32], masked: &Masked, mut back:
         panic!("a model for {:?} has no masked language modelling", model.task);
     };
     let Masked { places, targets } = masked;
-    assert_eq!(places.len(), targets.len(), "hidden tokens and what they are");
+    assert_eq!(places.len(), targets.len(), "masked tokens and what they are");
+    let tokens = hidden.len() / model.config.hidden_size;
+    assert!(places.windows(2).all(|pair| pair[0] < pair[1]), "masked tokens must ascend");
+    assert!(places.last().is_none_or(|&last| last < tokens), "masked tokens of {tokens}");
     let layers = Layers { dense, norm, decoder };
     let mut losses = Vec::with_capacity(places.len());
     for (places, targets) in places.chunks(CHUNK).zip(targets.chunks(CHUNK)) {
@@ -91,7 +94,7 @@ pub(crate) fn losses(model: &Network, hidden: &[f32], masked: &Masked, mut back:
     losses
 }
 
-/// The hidden tokens of a chunk.
+/// The masked tokens of a chunk.
 #[derive(Clone, Copy)]
 struct Rows<'a> {
     model: &'a Network,

@@ -8,7 +8,7 @@
 //! encoder      layers
 //! attention    over windows and global tokens
 //! global       of the global tokens over all; `global_training` has the form and the way back of training
-//! heads        what is made of the last hidden states; `masked_lm` has the loss of hidden tokens and its way back
+//! heads        what is made of the last hidden states; `masked_lm` has the loss of masked tokens and its way back
 //! trainee      a model whose parameters change: forward, backward, and packed anew
 //! gradients    sums over tokens: the gradients of weights
 //! split        the one place that divides work among threads
@@ -182,10 +182,10 @@ impl Model {
         })
     }
 
-    /// The loss of each hidden token in nats, of a model for masked language modelling: (R).
+    /// The loss of each masked token in nats, of a model for masked language modelling: (R).
     ///
     /// # Panics
-    /// As [`Model::hidden_states`]; for another task, and if a hidden token is none of the batch or of the vocabulary.
+    /// As [`Model::hidden_states`]; for another task, and if a masked token is none of the batch or of the vocabulary.
     pub fn masked_lm_losses(&self, batch: &Batch, masked: &Masked) -> Vec<f32> {
         split::enter(|| masked_lm::losses(&self.network, &self.encode(batch, &Times::default()), masked, None))
     }

@@ -101,7 +101,7 @@ impl Trainee {
     /// Changes the parameters, and packs them anew.
     pub fn update(&mut self, change: impl FnOnce(&mut Parameters) + Send) {
         change(&mut self.parameters);
-        // Their memory serves the new ones.
+        // Before there are new ones: so their memory is free for them.
         self.packed = Packed::default();
         self.network.weights.layers.clear();
         let Network { config, task, computing, .. } = &self.network;
@@ -122,11 +122,11 @@ impl Trainee {
         })
     }
 
-    /// Forward and backward of masked language modelling: the loss of each hidden token in nats, (R); the gradients of
+    /// Forward and backward of masked language modelling: the loss of each masked token in nats, (R); the gradients of
     /// their sum are added.
     ///
     /// # Panics
-    /// As [`Trainee::forward`]; if a hidden token is none of the batch or of the vocabulary, or the gradients are those of
+    /// As [`Trainee::forward`]; if a masked token is none of the batch or of the vocabulary, or the gradients are those of
     /// another model.
     pub fn masked_lm(
         &self,

@@ -1,4 +1,4 @@
-//! How well a model guesses hidden tokens: bits, by how much of the input stands before them.
+//! How well a model guesses masked tokens: bits, by how much of the input stands before them.
 //!
 //! Tokens are hidden as in training, but always the same ones, so that models can be compared: with each other, and with
 //! their source at the length that it was made for, which gets the same inputs in pieces.
@@ -18,9 +18,9 @@ pub const STRETCH: usize = 512;
 /// What was measured.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bits {
-    /// Hidden tokens.
-    pub hidden: usize,
-    /// The mean loss of a hidden token, in bits. The Longformer paper calls this BPC.
+    /// Masked tokens.
+    pub masked: usize,
+    /// The mean loss of a masked token, in bits. The Longformer paper calls this BPC.
     pub bits: f64,
     /// Bits of a character: those of a token over the characters that a token has on average, blanks included.
     pub bits_per_character: f64,
@@ -33,8 +33,8 @@ pub struct Bits {
 pub struct Stretch {
     /// The first position.
     pub from: usize,
-    /// Hidden tokens.
-    pub hidden: usize,
+    /// Masked tokens.
+    pub masked: usize,
     /// The mean loss of one, in bits.
     pub bits: f64,
 }
@@ -123,10 +123,10 @@ pub(super) fn bits_of(
     let Tokenized { tokens, characters, .. } = valid.size();
     let bits = bits / hidden as f64;
     let stretch = |(i, &(hidden, bits)): (usize, &(usize, f64))| {
-        (hidden > 0).then(|| Stretch { from: i * STRETCH, hidden, bits: bits / hidden as f64 })
+        (hidden > 0).then(|| Stretch { from: i * STRETCH, masked: hidden, bits: bits / hidden as f64 })
     };
     Ok(Bits {
-        hidden,
+        masked: hidden,
         bits,
         bits_per_character: bits * tokens as f64 / characters as f64,
         stretches: sums.iter().enumerate().filter_map(stretch).collect(),
@@ -138,7 +138,7 @@ pub(super) fn bits_of(
 struct Waiting {
     batch: Batch,
     masked: Masked,
-    /// Of each hidden token, in its whole input.
+    /// Of each masked token, in its whole input.
     positions: Vec<usize>,
 }
 

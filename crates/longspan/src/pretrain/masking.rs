@@ -9,7 +9,7 @@ use super::LanguageSettings;
 
 /// How inputs are hidden.
 #[derive(Debug)]
-pub struct Masking {
+pub(super) struct Masking {
     share: f64,
     mask_token_id: u32,
     /// Never hidden.
@@ -31,7 +31,7 @@ impl Masking {
     ///
     /// # Errors
     /// [`Error::Option`] for a share that is out of its range, [`Error::Format`] for a tokenizer without a mask.
-    pub fn new(settings: &LanguageSettings, tokenizer: &Tokenizer) -> Result<Self> {
+    pub(super) fn new(settings: &LanguageSettings, tokenizer: &Tokenizer) -> Result<Self> {
         let share = settings.mask_share;
         if !(share > 0.0 && share <= 1.0) {
             return Err(Error::Option(format!("mask_share {share}: expected more than 0, at most 1")));
@@ -47,7 +47,7 @@ impl Masking {
     }
 
     /// Hides tokens of an input. Gives their places and what they were, in ascending order.
-    pub fn hide(&self, seed: u64, ids: &mut [u32]) -> Vec<(usize, u32)> {
+    pub(super) fn hide(&self, seed: u64, ids: &mut [u32]) -> Vec<(usize, u32)> {
         let draw = |what: Draw, place: usize| random::fraction(seed, &[what as u64, place as u64]);
         let mut hidden = Vec::new();
         let mut word = 0; // where the word of the token begins

@@ -19,9 +19,10 @@ mod sequences;
 mod bits;
 mod run;
 
+use masking::Masking;
+
 pub use bits::{Bits, Measuring, STRETCH, Stretch, measure, source_tokens};
-pub use masking::Masking;
-pub use run::{Job, has_head, head_flop, run};
+pub use run::{Job, check, has_head, head_flop, run};
 pub use token_file::{TokenFile, Tokenized};
 
 /// How inputs are made of documents.

@@ -12,8 +12,8 @@ use crate::model::{Batch, Dropout, Masked, Model, Parameters, Task, Trainee, Tra
 use crate::tokenizer::Tokenizer;
 use crate::train::state;
 use crate::train::steps::{self, Course, Inputs, Learner, Passed};
-use crate::train::{Event, Figures, Outcome, Settings, flop, folder};
-use crate::{Error, Result, random};
+use crate::train::{Event, Figures, Outcome, Settings, Trained, flop, folder};
+use crate::{Error, Result, random, reader};
 
 const TASK: Task = Task::MaskedLm;
 
@@ -54,32 +54,48 @@ pub fn has_head(source: &Source) -> Result<bool> {
 pub fn run(job: &Job<'_>, watch: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<Outcome> {
     let Job { base, settings, language, .. } = *job;
     folder::check(job.out, job.resume)?;
+    check(base, settings, language)?;
+    let config = base.config()?;
+    let tokenizer = folder::tokenizer(base, &config)?;
+    let masking = Masking::new(language, &tokenizer)?;
+    let sequences = Sequences::new(job.train, &masking, &tokenizer, language, settings.seed);
+    let identity = state::identity(settings, sources(job)?);
+    let parameters = Parameters::load(&config, TASK, &Tensors::open(base)?, settings.seed)?;
+    if settings.trained == Trained::Positions && !has_head(base)? {
+        return Err(Error::Option("train_only positions: the model has no head for masked language modelling".into()));
+    }
+    let trainee = Trainee::new(config.clone(), TASK, settings.precision, parameters)?;
+    let trainee = trainee.with_frozen_layers(settings.trained.frozen_layers());
+    let trainee = if settings.recompute { trainee.with_recomputation() } else { trainee };
+    let layers = config.num_hidden_layers;
+    let own = reader::Settings::load(base)?;
+    let mut learner = Guessing { job, config, own, tokenizer: &tokenizer, trainee, pass: TrainingPass::default() };
+    let course = Course { settings, layers, dev: job.valid.is_some(), out: job.out, resume: job.resume, identity };
+    steps::train(course, &Data { sequences, settings }, &mut learner, watch)
+}
+
+/// Says what is wrong with settings and checkpoint, before texts are tokenized.
+///
+/// # Errors
+/// [`Error::Option`] for a setting that is out of its range, [`Error::Format`] for a tokenizer without a mask, and those of
+/// opening the checkpoint.
+pub fn check(base: &Source, settings: &Settings, language: &LanguageSettings) -> Result<()> {
     let config = base.config()?;
     settings.check(&config)?;
     if !(3..=config.max_tokens()).contains(&language.max_tokens) {
         let (wanted, has) = (language.max_tokens, config.max_tokens());
         return Err(Error::Option(format!("max_tokens {wanted}: expected 3 to {has}, the positions of the model")));
     }
-    let tokenizer = folder::tokenizer(base, &config)?;
-    let masking = Masking::new(language, &tokenizer)?;
-    let sequences = Sequences::new(job.train, &masking, &tokenizer, language, settings.seed);
-    let identity = state::identity(settings, sources(job)?);
-    let parameters = Parameters::load(&config, TASK, &Tensors::open(base)?, settings.seed)?;
-    let trainee = Trainee::new(config.clone(), TASK, settings.precision, parameters)?;
-    let trainee = trainee.with_frozen_layers(settings.trained.frozen_layers());
-    let trainee = if settings.recompute { trainee.with_recomputation() } else { trainee };
-    let layers = config.num_hidden_layers;
-    let mut learner = Guessing { job, config, tokenizer: &tokenizer, trainee, pass: TrainingPass::default() };
-    let course = Course { settings, layers, dev: job.valid.is_some(), out: job.out, resume: job.resume, identity };
-    steps::train(course, &Data { sequences, settings }, &mut learner, watch)
+    Masking::new(language, &folder::tokenizer(base, &config)?).map(drop)
 }
 
 /// Floating-point operations of the products of the head in a step, forward and twice that backward.
 ///
-/// - `hidden`: tokens that are hidden
-pub fn head_flop(config: &Config, hidden: usize) -> f64 {
+/// - `masked`: tokens that a mask hides
+/// - `trained`: whether the word embeddings are trained
+pub fn head_flop(config: &Config, masked: usize, trained: bool) -> f64 {
     let (c, v) = (config.hidden_size as f64, config.vocab_size as f64);
-    6.0 * hidden as f64 * c * (c + v)
+    masked as f64 * c * (6.0 * c + if trained { 6.0 } else { 4.0 } * v)
 }
 
 /// Checksums of text and checkpoint, and how inputs are made.
@@ -117,6 +133,8 @@ impl Inputs for Data<'_> {
 struct Guessing<'a> {
     job: &'a Job<'a>,
     config: Config,
+    /// The base's own settings.
+    own: reader::Settings,
     tokenizer: &'a Tokenizer,
     trainee: Trainee,
     pass: TrainingPass,
@@ -138,13 +156,14 @@ impl Learner for Guessing<'_> {
         let (step, first_sequence) = place;
         let seed = random::number(settings.seed, &[step as u64]);
         let dropout = Dropout { share: settings.dropout as f32, seed, first_sequence };
+        let frozen_layers = settings.trained.frozen_layers();
         let losses = self.trainee.masked_lm(batch, masked, dropout, &mut self.pass, gradients);
         Passed {
             loss: losses.iter().map(|&loss| f64::from(loss)).sum(),
             terms: losses.len(),
             sequences: batch.sequences(),
             tokens: batch.tokens(),
-            flop: flop(&self.config, batch, settings.trained.frozen_layers()) + head_flop(&self.config, losses.len()),
+            flop: flop(&self.config, batch, frozen_layers) + head_flop(&self.config, losses.len(), frozen_layers == 0),
         }
     }
 
@@ -170,6 +189,6 @@ impl Learner for Guessing<'_> {
         if folder::holds(self.job.out, &self.config, TASK, &kept)? {
             return Ok(());
         }
-        folder::keep(self.job.base, &self.config, TASK, &kept, self.job.out)
+        folder::keep(self.job.base, &self.own, &self.config, TASK, &kept, self.job.out)
     }
 }

@@ -10,7 +10,7 @@ use crate::tokenizer::Tokenizer;
 
 /// Documents in an order, and where each begins.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Layout {
+pub(super) struct Layout {
     order: Vec<u32>,
     /// One past the separator behind each document: (documents).
     ends: Vec<usize>,
@@ -20,14 +20,14 @@ pub struct Layout {
 
 /// Some inputs of an epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub(super) struct Part {
     layout: Arc<Layout>,
     epoch: u64,
     sequences: Vec<u32>,
 }
 
 /// Inputs that are made of a file.
-pub struct Sequences<'a> {
+pub(super) struct Sequences<'a> {
     file: &'a TokenFile,
     masking: &'a Masking,
     /// `<s>` and `</s>`.
@@ -151,7 +151,7 @@ impl<'a> Sequences<'a> {
 }
 
 /// Adds an input; no token is global.
-pub fn push(batch: &mut Batch, masked: &mut Masked, ids: &[u32], hidden: &[(usize, u32)]) {
+pub(super) fn push(batch: &mut Batch, masked: &mut Masked, ids: &[u32], hidden: &[(usize, u32)]) {
     let from = batch.tokens();
     batch.push(Sequence { ids, token_type_ids: &[], globals: &[] });
     masked.places.extend(hidden.iter().map(|(place, _)| from + place));

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! magic (16 bytes)    bytes of an id, 2 or 4 (u32)    length of the identity (u32)    identity
-//! for each document:  tokens (u64)    characters (u64)    ids
-//! at the end:         u64::MAX        checksum of all before that (u32)
+//! for each document:  tokens (u64)    characters (u64)    ids    checksum of these (u32)
+//! at the end:         u64::MAX        checksum of the head and of the checksums of the documents (u32)
 //! ```
 //!
 //! All numbers are little-endian. Documents are appended to a file with another name; one that was broken off is gone on with
-//! after its last whole document.
+//! after its last whole document, which its checksum tells.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Seek, SeekFrom, Write};
@@ -69,6 +69,8 @@ struct Scanned {
     documents: Vec<Document>,
     /// Where the last whole document ends.
     end: usize,
+    /// Of the head and the documents.
+    sum: crc32fast::Hasher,
     /// The checksum at the end, where there is an end.
     checksum: Option<u32>,
 }
@@ -129,9 +131,9 @@ impl TokenFile {
         let bytes = map(path)?;
         let wrong = |message: &str| Error::Format { file: path.display().to_string(), message: message.into() };
         let scanned = scan(&bytes).ok_or_else(|| wrong("no file of tokens"))?;
-        let Scanned { head, documents, end, checksum } = scanned;
-        let checksum = checksum.ok_or_else(|| wrong("its end is missing: remove it"))?;
-        if crc32fast::hash(&bytes[..end]) != checksum {
+        let Scanned { head, documents, sum, checksum, .. } = scanned;
+        let checksum = checksum.ok_or_else(|| wrong("it is damaged, or its end is missing: remove it"))?;
+        if sum.finalize() != checksum {
             return Err(wrong("its checksum is wrong: remove it"));
         }
         if documents.iter().all(|document| document.tokens == 0) {
@@ -176,7 +178,7 @@ impl TokenFile {
 }
 
 fn map(path: &Path) -> Result<Bytes> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let missing = || Error::Read { path: path.to_owned(), source: std::io::ErrorKind::NotFound.into() };
     Bytes::map(folder, path)?.ok_or_else(missing)
 }
@@ -207,6 +209,8 @@ fn scan(bytes: &[u8]) -> Option<Scanned> {
     let identity = bytes.get(from + 8..from + 8 + length)?;
     let head = Head { width, identity: str::from_utf8(identity).ok()?.into() };
     let (mut end, mut documents) = (from + 8 + length, Vec::new());
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(&bytes[..end]);
     let checksum = loop {
         let Some(tokens) = number(end) else { break None };
         if tokens == END {
@@ -216,13 +220,16 @@ fn scan(bytes: &[u8]) -> Option<Scanned> {
             let at = end + 16;
             let tokens = usize::try_from(tokens).ok()?;
             let after = at.checked_add(tokens.checked_mul(width)?)?;
-            (after <= bytes.len()).then_some((Document { at, tokens, characters: characters as usize }, after))
+            let checksum = short(after)?;
+            let is_whole = crc32fast::hash(&bytes[end..after]) == checksum;
+            is_whole.then_some((Document { at, tokens, characters: characters as usize }, after + 4, checksum))
         };
-        let Some((document, after)) = number(end + 8).and_then(whole) else { break None };
+        let Some((document, after, checksum)) = number(end + 8).and_then(whole) else { break None };
         documents.push(document);
+        sum.update(&checksum.to_le_bytes());
         end = after;
     };
-    Some(Scanned { head, documents, end, checksum })
+    Some(Scanned { head, documents, end, sum, checksum })
 }
 
 /// A file that grows.
@@ -242,8 +249,7 @@ impl Writer {
         if path.exists() {
             let bytes = map(path)?;
             if let Some(scanned) = scan(&bytes).filter(|scanned| scanned.head == *head) {
-                sum.update(&bytes[..scanned.end]);
-                end = scanned.end;
+                (sum, end) = (scanned.sum, scanned.end);
                 done.documents = scanned.documents.len();
                 done.tokens = scanned.documents.iter().map(|document| document.tokens).sum();
                 done.characters = scanned.documents.iter().map(|document| document.characters).sum();
@@ -254,10 +260,10 @@ impl Writer {
         let out = BufWriter::with_capacity(1 << 20, file);
         let mut writer = Self { path: path.to_owned(), out, sum, width: head.width, done };
         if end == 0 {
-            writer.put(MAGIC)?;
-            writer.put(&(head.width as u32).to_le_bytes())?;
-            writer.put(&(head.identity.len() as u32).to_le_bytes())?;
-            writer.put(head.identity.as_bytes())?;
+            let [width, length] = [head.width, head.identity.len()].map(|number| (number as u32).to_le_bytes());
+            let head = [&MAGIC[..], &width, &length, head.identity.as_bytes()].concat();
+            writer.sum.update(&head);
+            writer.put(&head)?;
         }
         Ok(writer)
     }
@@ -267,6 +273,9 @@ impl Writer {
         bytes.extend((ids.len() as u64).to_le_bytes());
         bytes.extend((characters as u64).to_le_bytes());
         ids.iter().for_each(|id| bytes.extend(&id.to_le_bytes()[..self.width]));
+        let checksum = crc32fast::hash(&bytes).to_le_bytes();
+        bytes.extend(checksum);
+        self.sum.update(&checksum);
         self.put(&bytes)?;
         self.done.documents += 1;
         self.done.tokens += ids.len();
@@ -275,7 +284,6 @@ impl Writer {
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        self.sum.update(bytes);
         self.out.write_all(bytes).map_err(|source| Error::Write { path: self.path.clone(), source })
     }
 
@@ -340,9 +348,13 @@ mod tests {
             assert!(std::fs::read(&path).unwrap() == wanted && !part.exists(), "{length}");
             std::fs::remove_file(&path).unwrap();
         }
-        // The text breaks off: what was tokenized before is there, and counted.
+        // The text breaks off, or zeros stand where a document was to come.
         assert!(matches!(build(&path, "x", 3), Err(Error::EmptyDocument)));
         assert!(!path.exists());
+        std::fs::write(&part, [&wanted[..wanted.len() - 30], &[0; 64]].concat()).unwrap();
+        check(&build(&path, "x", 4).unwrap());
+        assert!(std::fs::read(&path).unwrap() == wanted);
+        std::fs::remove_file(&path).unwrap();
         // One of other text is not gone on with.
         std::fs::write(&part, &wanted[..wanted.len() - 20]).unwrap();
         build(&path, "y", 4).unwrap();
@@ -361,9 +373,10 @@ mod tests {
             assert!(error.contains(said), "{error}");
         };
         says(&whole[..whole.len() - 1], "its end is missing");
-        says(&[&whole[..40], &[whole[40] ^ 1], &whole[41..]].concat(), "");
-        let at = whole.len() - 14;
-        says(&[&whole[..at], &[whole[at] ^ 1], &whole[at + 1..]].concat(), "its checksum is wrong");
+        let changed = |at: usize| [&whole[..at], &[whole[at] ^ 1], &whole[at + 1..]].concat();
+        says(&changed(45), "it is damaged");
+        says(&changed(whole.len() - 20), "it is damaged");
+        says(&changed(whole.len() - 1), "its checksum is wrong");
         says(b"text", "no file of tokens");
         let none = TokenFile::build(
             &folder.path().join("n"),

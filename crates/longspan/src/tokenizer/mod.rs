@@ -103,11 +103,12 @@ impl Tokenizer {
     /// WordPiece marks such tokens with `##`; byte-level BPE and SentencePiece mark those that begin a word, with a blank.
     pub fn continues_word(&self) -> Vec<bool> {
         let vocabulary = self.inner.get_vocab(true);
-        let marked = |mark: &str| vocabulary.keys().any(|token| token.len() > mark.len() && token.starts_with(mark));
-        let is_word_piece = marked("##");
+        let is_word_piece = matches!(self.inner.get_model(), tokenizers::ModelWrapper::WordPiece(_));
+        // As byte-level BPE writes a blank, a tab, a line feed and a carriage return, and as SentencePiece a blank.
+        let blanks = ['\u{120}', '\u{109}', '\u{10a}', '\u{10d}', '\u{2581}'];
         let continues = |token: &str| match is_word_piece {
-            true => token.starts_with("##"),
-            false => !['\u{120}', '\u{2581}'].iter().any(|blank| token.starts_with(*blank)),
+            true => token.len() > 2 && token.starts_with("##"),
+            false => !token.starts_with(blanks),
         };
         let special = [Some(self.cls_token_id), Some(self.sep_token_id), self.pad_token_id, self.mask_token_id];
         let mut all = vec![false; self.vocab_size];

@@ -123,6 +123,23 @@ fn hostile(json: &mut Value) {
 }
 
 #[test]
+fn words_are_made_of_tokens() {
+    for (tokenizer, words) in [
+        (minilm(None), "un|afford|##ability of ## re|##tro|##fi|##tting"),
+        (roberta(None), "They|'|re un|aff|ord|ability of re|tro|fit|ting"),
+    ] {
+        let text = words.split(' ').map(|word| word.replace("|##", "").replace('|', "")).collect::<Vec<_>>().join(" ");
+        let (ids, continues) = (tokenizer.encode(&text).unwrap().ids, tokenizer.continues_word());
+        assert_eq!(continues.len(), tokenizer.vocab_size);
+        let begun = ids.iter().skip(1).filter(|&&id| !continues[id as usize]).count();
+        assert!(begun >= 3 && begun < ids.len() - 3, "{text}: {ids:?}");
+        for special in [tokenizer.cls_token_id, tokenizer.sep_token_id] {
+            assert!(!continues[special as usize]);
+        }
+    }
+}
+
+#[test]
 fn files_cannot_change_text() {
     let texts = [
         "<s>a</s></s>b <pad><pad>  <mask>  <unk> c\n<mask>\n",

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use super::state;
-use crate::checkpoint::{CONFIG, Source, Tensors, write_checkpoint};
+use crate::checkpoint::{CONFIG, LONGSPAN, Source, Tensors, write_checkpoint, write_whole};
 use crate::config::Config;
 use crate::model::{Parameters, Task};
 use crate::tokenizer::Tokenizer;
-use crate::{Error, Result};
+use crate::{Error, Result, reader};
 
 const WEIGHTS: &str = "model.safetensors";
 
@@ -42,8 +42,22 @@ pub(crate) fn holds(out: &Path, config: &Config, task: Task, weights: &Parameter
     Ok(there.and_then(|tensors| Parameters::load(config, task, &tensors, 0)).is_ok_and(|there| there == *weights))
 }
 
-/// Writes a checkpoint with this head and the tokenizer of `base`.
-pub(crate) fn keep(base: &Source, config: &Config, task: Task, weights: &Parameters, out: &Path) -> Result<()> {
+/// Writes a checkpoint with this head and the tokenizer of `base`, whose settings are `own`.
+pub(crate) fn keep(
+    base: &Source,
+    own: &reader::Settings,
+    config: &Config,
+    task: Task,
+    weights: &Parameters,
+    out: &Path,
+) -> Result<()> {
+    // What was fitted to the base says nothing of its successor.
+    let defaults = reader::Settings::default();
+    let null_score_diff_threshold = defaults.null_score_diff_threshold;
+    let settings = reader::Settings { null_score_diff_threshold, calibration: None, ..own.clone() };
+    if settings != defaults || out.join(LONGSPAN).exists() {
+        write_whole(&out.join(LONGSPAN), settings.to_json().as_bytes())?;
+    }
     let architecture = Some(task.architecture().into());
     let config = Config { architecture, num_labels: 2, labels: Vec::new(), ..config.clone() };
     write_checkpoint(out, &config, &weights.tensors(), base)

@@ -43,7 +43,7 @@ pub struct StepReport {
     pub steps: usize,
     /// Epochs done: 1.5 in the middle of the second.
     pub epoch: f64,
-    /// Mean loss, of its inputs or of their hidden tokens.
+    /// Mean loss, of its inputs or of their masked tokens.
     pub loss: f64,
     /// Learning rate of the last layer.
     pub learning_rate: f64,
@@ -75,7 +75,7 @@ pub struct DevReport {
 /// What was measured, by name.
 ///
 /// Of question answering `exact`, `f1`, `has_answer_f1` and `no_answer_f1` where there are such questions, in percent at the
-/// threshold 0; and `best_f1` with its `best_f1_thresh`, over all thresholds. Of masked language modelling `bits`, a hidden
+/// threshold 0; and `best_f1` with its `best_f1_thresh`, over all thresholds. Of masked language modelling `bits`, a masked
 /// token, and `bits_per_character`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Figures(pub Vec<(String, f64)>);

@@ -1,7 +1,7 @@
 //! AdamW over the flat parameters, with clipping by the global norm and a moving average of the weights.
 //!
 //! ```text
-//! g = scale·gradient                      scale: 1/sequences, and what clips
+//! g = scale·gradient                      scale: 1/terms of the loss, and what clips
 //! m = m + (1 − β1)(g − m)
 //! v = β2·v + (1 − β2)·g²
 //! w = w(1 − rate·decay) − rate/(1 − β1^t) · m / (√v/√(1 − β2^t) + eps)

@@ -8,8 +8,8 @@ use super::examples::{Examples, Place};
 use super::loss::{Golds, Teacher, question_answering};
 use super::state::{self, Identity};
 use super::steps::{self, Course, Inputs, Learner, Outcome, Passed};
-use super::{DataSettings, Event, Figures, Settings, folder};
-use crate::checkpoint::{LONGSPAN, Source, Tensors, write_whole};
+use super::{DataSettings, Event, Figures, Settings, Trained, folder};
+use crate::checkpoint::{Source, Tensors};
 use crate::config::Config;
 use crate::evaluate::{Asked, Judged, ask, ranking};
 use crate::model::{Batch, Dropout, Model, Parameters, Task, Trainee, TrainingPass};
@@ -71,7 +71,11 @@ pub fn run(job: &Job<'_>, watch: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> R
     let teacher = job.teacher.map(|teaching| teacher(teaching, job, &tokenizer, &config)).transpose()?;
     let examples = Examples::new(job.train, &tokenizer, &config, own.separators, job.data, settings.seed)?;
     let identity = state::identity(settings, sources(job, &own)?);
-    let parameters = Parameters::load(&config, TASK, &Tensors::open(base)?, settings.seed)?;
+    let tensors = Tensors::open(base)?;
+    if settings.trained == Trained::Positions && tensors.get("qa_outputs.weight")?.is_none() {
+        return Err(Error::Option("train_only positions: the model has no head for question answering".into()));
+    }
+    let parameters = Parameters::load(&config, TASK, &tensors, settings.seed)?;
     let trainee = Trainee::new(config.clone(), TASK, settings.precision, parameters)?;
     let trainee = trainee.with_frozen_layers(settings.trained.frozen_layers());
     let trainee = if settings.recompute { trainee.with_recomputation() } else { trainee };
@@ -282,14 +286,7 @@ fn keep(base: &Source, own: &reader::Settings, config: &Config, weights: &Parame
     if folder::holds(out, config, TASK, weights)? {
         return Ok(()); // perhaps calibrated since
     }
-    // What was fitted to the base says nothing of its successor.
-    let defaults = reader::Settings::default();
-    let null_score_diff_threshold = defaults.null_score_diff_threshold;
-    let settings = reader::Settings { null_score_diff_threshold, calibration: None, ..own.clone() };
-    if settings != defaults || out.join(LONGSPAN).exists() {
-        write_whole(&out.join(LONGSPAN), settings.to_json().as_bytes())?;
-    }
-    folder::keep(base, config, TASK, weights, out)
+    folder::keep(base, own, config, TASK, weights, out)
 }
 
 #[cfg(test)]

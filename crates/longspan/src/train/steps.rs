@@ -68,7 +68,7 @@ pub(crate) trait Learner {
 pub(crate) struct Passed {
     /// Sum over the terms.
     pub loss: f64,
-    /// What the loss is a mean of: sequences, or hidden tokens.
+    /// What the loss is a mean of: sequences, or masked tokens.
     pub terms: usize,
     pub sequences: usize,
     pub tokens: usize,
@@ -232,7 +232,7 @@ impl<L: Learner> Going<'_, '_, '_, L> {
         let share = 1.0 / sum.terms.max(1) as f64;
         let loss = sum.loss * share;
         let gradient_norm = self.optimizer.norm(self.gradients.values()) * share;
-        self.check(step, loss, gradient_norm)?;
+        self.check(step, (sum.terms > 0).then_some(loss), gradient_norm)?;
         // As torch clips: not quite to the norm.
         let clip = if settings.clip_norm > 0.0 { (settings.clip_norm / (gradient_norm + 1e-6)).min(1.0) } else { 1.0 };
         let learning_rate = learning_rate(settings, step, self.steps);
@@ -258,8 +258,11 @@ impl<L: Learner> Going<'_, '_, '_, L> {
     }
 
     /// Stops a run that has gone astray, before its weights change.
-    fn check(&mut self, step: usize, loss: f64, gradient_norm: f64) -> Result<()> {
+    ///
+    /// - `loss`: `None` where the inputs taught nothing
+    fn check(&mut self, step: usize, loss: Option<f64>, gradient_norm: f64) -> Result<()> {
         let astray = |message| Err(Error::Diverged { step, message });
+        let Some(loss) = loss else { return Ok(()) };
         if !loss.is_finite() {
             return astray(format!("the loss is {loss}"));
         }
@@ -267,14 +270,14 @@ impl<L: Learner> Going<'_, '_, '_, L> {
             return astray(format!("the norm of the gradient is {gradient_norm}"));
         }
         let Progress { mean_loss, high, .. } = &mut self.progress;
-        if step > 1 && loss > HIGH * mean_loss.max(1.0) {
+        if *mean_loss > 0.0 && loss > HIGH * mean_loss.max(1.0) {
             *high += 1;
             if *high == HIGH_STEPS {
                 return astray(format!("the loss is {loss:.3}, and was {mean_loss:.3} {HIGH_STEPS} steps ago"));
             }
         } else {
             *high = 0;
-            *mean_loss = if step == 1 { loss } else { MEAN_DECAY * *mean_loss + (1.0 - MEAN_DECAY) * loss };
+            *mean_loss = if *mean_loss == 0.0 { loss } else { MEAN_DECAY * *mean_loss + (1.0 - MEAN_DECAY) * loss };
         }
         Ok(())
     }
