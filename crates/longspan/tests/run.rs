@@ -159,8 +159,14 @@ fn a_run_learns_and_goes_on_where_it_stopped() {
         }
     }
     assert!(weights(&whole) == weights(&parts), "a run that was stopped ended with other weights");
+    refuses(&Job { out: &parts, ..job }, folder.path());
+}
 
-    // What is refused.
+/// What a run that was begun refuses.
+///
+/// - `free`: a folder without a run
+fn refuses(job: &Job<'_>, free: &Path) {
+    let (settings, job) = (job.settings, *job);
     let other = Settings { seed: 2, ..settings.clone() };
     let fewer = dataset("train", 47);
     let other_data = DataSettings { random_positions: 0.4, ..data() };
@@ -172,8 +178,8 @@ fn a_run_learns_and_goes_on_where_it_stopped() {
         (Job { train: &fewer, resume: true, ..job }, "training data was "),
         (Job { dev: None, resume: true, ..job }, "dev data was "),
         (Job { data: &other_data, resume: true, ..job }, "random_positions was 0.3 when the run began and is 0.4 now"),
-        (Job { out: folder.path(), teacher: Some(teaching), ..job }, "its vocabulary is not that of"),
-        (Job { out: folder.path(), teacher: Some(too_much), ..job }, "teacher_weight 2: expected 0 to 1"),
+        (Job { out: free, teacher: Some(teaching), ..job }, "its vocabulary is not that of"),
+        (Job { out: free, teacher: Some(too_much), ..job }, "teacher_weight 2: expected 0 to 1"),
     ] {
         match go(&job, None).0 {
             Err(error @ Error::Option(_)) => assert!(error.to_string().contains(message), "{error}"),
@@ -291,16 +297,24 @@ fn a_run_of_masked_language_modelling_learns_and_goes_on_where_it_stopped() {
     let error = go(&pretrain::Job { language: &other, out: &parts, resume: true, ..job }, None).unwrap_err();
     assert!(error.to_string().contains("whole_words was false when the run began and is true now"), "{error}");
 
-    // The head alone, and positions alone.
+    trains_parts(&pretrain::Job { base: &made, ..job }, folder.path());
+    assert_eq!(source_tokens(&made).unwrap(), None);
+}
+
+/// The head alone, and positions alone.
+fn trains_parts(job: &pretrain::Job<'_>, folder: &Path) {
+    let config = job.base.config().unwrap();
+    let load = |source: &Source| Parameters::load(&config, Task::MaskedLm, &Tensors::open(source).unwrap(), 1).unwrap();
+    let before = load(job.base);
     for (trained, changed) in [(Trained::Above(2), "lm_head."), (Trained::Positions, "position_embeddings")] {
-        let out = folder.path().join(changed);
-        let settings = Settings { trained, steps: 4, ..settings.clone() };
-        go(&pretrain::Job { base: &made, settings: &settings, out: &out, ..job }, None).unwrap();
+        let out = folder.join(changed);
+        let settings = Settings { trained, steps: 4, ..job.settings.clone() };
+        let job = pretrain::Job { settings: &settings, out: &out, ..*job };
+        pretrain::run(&job, &mut |_| ControlFlow::Continue(())).unwrap();
         let now = load(&Source::Folder(out));
-        for parameter in kept.list() {
+        for parameter in before.list() {
             let name = &parameter.name;
-            assert_eq!(now.get(name) != kept.get(name), name.contains(changed), "{name}");
+            assert_eq!(now.get(name) != before.get(name), name.contains(changed), "{name}");
         }
     }
-    assert_eq!(source_tokens(&made).unwrap(), None);
 }
