@@ -126,7 +126,7 @@ mod tests {
             stretches: vec![stretch(0, bits + 0.5), stretch(512, bits - 0.5)],
         };
         let stages = [Stage::new("before", 1024, &measured(3.0)), Stage::new("after", 1024, &measured(2.0))];
-        let expected = "bits a masked token    all  a character  from 0  from 512\n\
+        let expected = "bits a masked token     all  a character  from 0  from 512\n\
                         before, 1,024 tokens  3.000        0.750   3.500     2.500\n\
                         after, 1,024 tokens   2.000        0.500   2.500     1.500\n";
         assert_eq!(table(&stages), expected);

@@ -317,7 +317,7 @@ mod tests {
 
     fn build(path: &Path, identity: &str, count: usize) -> Result<TokenFile> {
         let texts = TEXTS.iter().take(count).map(|text| Ok((*text).to_string()));
-        let texts = texts.chain((count < TEXTS.len()).then(|| Err(Error::EmptyDocument)));
+        let texts = texts.chain((count < TEXTS.len()).then_some(Err(Error::EmptyDocument)));
         TokenFile::build(path, identity, &tokenizer(), texts, &mut |_| {})
     }
 
