@@ -77,7 +77,7 @@ fn message(error: &anyhow::Error) -> String {
 /// The library names an option as its field, `doc_stride`; here it is `--doc-stride`.
 pub fn as_typed(message: &str) -> String {
     match message.split_once(' ') {
-        Some((field, rest)) if field.contains('_') && field.bytes().all(|b| b == b'_' || b.is_ascii_lowercase()) => {
+        Some((field, rest)) if field.contains('_') && !field.starts_with('`') => {
             format!("--{} {rest}", field.replace('_', "-"))
         }
         _ => message.to_string(),
