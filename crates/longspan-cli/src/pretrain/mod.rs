@@ -57,11 +57,12 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
     let config = named(&base.name, base.source.config())?;
     let (settings, language) = recipe.settings(config.max_tokens())?;
     let out = &args.run.out;
-    let head = if has_head(&base.source)? { None } else { recipe.head(&settings, config.num_hidden_layers) };
+    let has_one = has_head(&base.source)?;
+    let head = if has_one { None } else { recipe.head(&settings, config.num_hidden_layers) };
     for settings in head.iter().chain([&settings]) {
         pretrain::check(&base.source, settings, &language)?;
     }
-    if head.is_none() && settings.trained == Trained::Positions && !has_head(&base.source)? {
+    if !has_one && head.is_none() && settings.trained == Trained::Positions {
         let message = "--train-only positions: the model has no head, and --head-steps 0 trains none";
         return Err(fault(message, "leave out one of the two"));
     }

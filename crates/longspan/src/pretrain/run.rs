@@ -8,12 +8,12 @@ use super::sequences::{Part, Sequences};
 use super::{LanguageSettings, Masking, Measuring, TokenFile};
 use crate::checkpoint::{Source, Tensors};
 use crate::config::Config;
-use crate::model::{Batch, Dropout, Masked, Model, Parameters, Task, Trainee, TrainingPass};
+use crate::model::{Batch, Masked, Model, Parameters, Task, Trainee, TrainingPass};
 use crate::tokenizer::Tokenizer;
 use crate::train::state;
 use crate::train::steps::{self, Course, Inputs, Learner, Passed};
 use crate::train::{Event, Figures, Outcome, Settings, Trained, flop, folder};
-use crate::{Error, Result, random, reader};
+use crate::{Error, Result, reader};
 
 const TASK: Task = Task::MaskedLm;
 
@@ -64,9 +64,7 @@ pub fn run(job: &Job<'_>, watch: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> R
     if settings.trained == Trained::Positions && !has_head(base)? {
         return Err(Error::Option("train_only positions: the model has no head for masked language modelling".into()));
     }
-    let trainee = Trainee::new(config.clone(), TASK, settings.precision, parameters)?;
-    let trainee = trainee.with_frozen_layers(settings.trained.frozen_layers());
-    let trainee = if settings.recompute { trainee.with_recomputation() } else { trainee };
+    let trainee = steps::trainee(settings, &config, TASK, parameters)?;
     let layers = config.num_hidden_layers;
     let own = reader::Settings::load(base)?;
     let mut learner = Guessing { job, config, own, tokenizer: &tokenizer, trainee, pass: TrainingPass::default() };
@@ -153,9 +151,7 @@ impl Learner for Guessing<'_> {
 
     fn pass(&mut self, place: (usize, usize), (batch, masked): &Self::Input, gradients: &mut Parameters) -> Passed {
         let settings = self.job.settings;
-        let (step, first_sequence) = place;
-        let seed = random::number(settings.seed, &[step as u64]);
-        let dropout = Dropout { share: settings.dropout as f32, seed, first_sequence };
+        let dropout = steps::dropout(settings, place);
         let frozen_layers = settings.trained.frozen_layers();
         let losses = self.trainee.masked_lm(batch, masked, dropout, &mut self.pass, gradients);
         Passed {

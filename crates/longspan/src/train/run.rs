@@ -12,12 +12,12 @@ use super::{DataSettings, Event, Figures, Settings, Trained, folder};
 use crate::checkpoint::{Source, Tensors};
 use crate::config::Config;
 use crate::evaluate::{Asked, Judged, ask, ranking};
-use crate::model::{Batch, Dropout, Model, Parameters, Task, Trainee, TrainingPass};
+use crate::model::{Batch, Model, Parameters, Task, Trainee, TrainingPass};
 use crate::reader::{self, ReadOptions, Reader};
 use crate::squad::metrics::Scores;
 use crate::squad::{Dataset, Paragraph};
 use crate::tokenizer::Tokenizer;
-use crate::{Error, Result, random};
+use crate::{Error, Result};
 
 const TASK: Task = Task::QuestionAnswering;
 
@@ -76,9 +76,7 @@ pub fn run(job: &Job<'_>, watch: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> R
         return Err(Error::Option("train_only positions: the model has no head for question answering".into()));
     }
     let parameters = Parameters::load(&config, TASK, &tensors, settings.seed)?;
-    let trainee = Trainee::new(config.clone(), TASK, settings.precision, parameters)?;
-    let trainee = trainee.with_frozen_layers(settings.trained.frozen_layers());
-    let trainee = if settings.recompute { trainee.with_recomputation() } else { trainee };
+    let trainee = steps::trainee(settings, &config, TASK, parameters)?;
     let layers = config.num_hidden_layers;
     let mut learner = Reading { job, config, own, trainee, pass: TrainingPass::default(), teacher };
     let course = Course { settings, layers, dev: job.dev.is_some(), out: job.out, resume: job.resume, identity };
@@ -215,9 +213,7 @@ impl Learner for Reading<'_> {
 
     fn pass(&mut self, place: (usize, usize), (batch, golds): &Self::Input, gradients: &mut Parameters) -> Passed {
         let settings = self.job.settings;
-        let (step, first_sequence) = place;
-        let seed = random::number(settings.seed, &[step as u64]);
-        let dropout = Dropout { share: settings.dropout as f32, seed, first_sequence };
+        let dropout = steps::dropout(settings, place);
         let logits = self.trainee.forward(batch, dropout, &mut self.pass);
         let taught = self.teacher.as_ref().map(|(teacher, weight)| (teacher.logits(batch), *weight));
         let taught = taught.as_ref().map(|(logits, weight)| Teacher { logits, weight: *weight });

@@ -13,8 +13,9 @@ use super::schedule::learning_rate;
 use super::state::{self, Best, Identity, Progress};
 use super::{DevReport, Event, Figures, Settings, StepReport};
 use crate::ahead::ahead;
-use crate::model::Parameters;
-use crate::{Error, Result};
+use crate::config::Config;
+use crate::model::{Dropout, Parameters, Task, Trainee};
+use crate::{Error, Result, random};
 
 /// Steps whose inputs may be ready before the model comes to them.
 const STEPS_AHEAD: usize = 2;
@@ -75,6 +76,24 @@ pub(crate) struct Passed {
     pub flop: f64,
 }
 
+/// What learns, as the settings say it.
+///
+/// # Errors
+/// Those of [`Trainee::new`].
+pub(crate) fn trainee(settings: &Settings, config: &Config, task: Task, parameters: Parameters) -> Result<Trainee> {
+    let trainee = Trainee::new(config.clone(), task, settings.precision, parameters)?;
+    let trainee = trainee.with_frozen_layers(settings.trained.frozen_layers());
+    Ok(if settings.recompute { trainee.with_recomputation() } else { trainee })
+}
+
+/// What a pass drops.
+///
+/// - `place`: as [`Learner::pass`] has it
+pub(crate) fn dropout(settings: &Settings, (step, first_sequence): (usize, usize)) -> Dropout {
+    let seed = random::number(settings.seed, &[step as u64]);
+    Dropout { share: settings.dropout as f32, seed, first_sequence }
+}
+
 /// How a run goes.
 pub(crate) struct Course<'a> {
     pub settings: &'a Settings,
@@ -124,7 +143,9 @@ pub(crate) fn train<I: Inputs, L: Learner<Input = I::Input>>(
     let epochs = steps_of_epochs(course.settings, |epoch| inputs.epoch(epoch).len());
     let steps: usize = epochs.iter().map(|(taken, _)| taken).sum();
     if steps == 0 {
-        return Err(Error::Option("the data give no input to learn from".into()));
+        return Err(Error::Option(
+            "the data give no input to learn from: all were left out by negative_windows".into(),
+        ));
     }
     let Settings { optimizer, trained, .. } = course.settings;
     let mut optimizer = Optimizer::new(optimizer, course.layers, *trained, learner.parameters());
