@@ -6,7 +6,7 @@
 //!     for each line of the block of K:
 //!         a0 a1 = 32 rows of the slab                  (16, 16 groups) each
 //!         b0 b1 = 16 groups of the panel               (16 groups, 16 columns) each
-//!         c00 += a0·b0   c10 += a1·b0   c01 += a0·b1   c11 += a1·b1
+//!         c00 += a0·b0   c01 += a0·b1   c11 += a1·b1   c10 += a1·b0
 //!     store c00 c01 c10 c11
 //! ```
 //!
@@ -16,6 +16,9 @@
 //! 1. Tiles are always whole. Rows beyond M, and columns beyond N, go through [`Edge`], from which what exists is copied.
 //! 2. A bias is loaded as a tile whose rows lie 0 bytes apart.
 //! 3. In int8 the tiles hold whole numbers: they are stored beside, then scaled and added by vectors.
+//! 4. A tile of the next line is loaded as soon as the last product that reads the one before it is on its way, so that
+//!    loads and products overlap. Those of A say that they will not be read soon (`tileloaddt1`), which leaves the panel
+//!    in the first cache.
 
 #[cfg(all(test, target_os = "linux"))]
 mod emulator;
@@ -98,19 +101,17 @@ unsafe fn multiply(block: &Block<'_>, out: &mut MatrixMut<'_>) {
             let stride = out.stride();
             let at = out.rows_mut(0..whole, &columns).as_mut_ptr();
             let (from, from_stride) = match block.start {
-                Start::Zero => (ZERO.as_ptr(), 0),
+                Start::Zero => (std::ptr::null(), 0),
                 Start::Bias(bias) => (bias[columns.clone()].as_ptr(), 0),
                 Start::Out => (at.cast_const(), stride),
             };
             let tiles = Slabs { first: 0, slabs: whole / SIDE, panel: p, from, from_stride };
-            // SAFETY: as for this function; `at` points to whole slabs of rows that lie `stride` apart, and `from` 32 numbers
-            // for each of them.
+            // SAFETY: as for this function; `at` points to whole slabs of rows that lie `stride` apart, and `from` is null or
+            // points to 32 numbers for each of them.
             unsafe { run(block, tiles, at, stride) };
         }
     }
 }
-
-static ZERO: [f32; SIDE] = [0.0; SIDE];
 
 /// The outputs of one slab and one panel, some of which do not exist.
 #[repr(C, align(64))]
@@ -161,7 +162,7 @@ unsafe fn multiply_bytes(block: &Block<'_>, out: &mut MatrixMut<'_>, panel: usiz
     for first in (0..m).step_by(SLABS * SIDE) {
         let rows = first..m.min(first + SLABS * SIDE);
         let slabs = rows.len().div_ceil(SIDE);
-        let tiles = Slabs { first, slabs, panel, from: ZERO.as_ptr(), from_stride: 0 };
+        let tiles = Slabs { first, slabs, panel, from: std::ptr::null(), from_stride: 0 };
         // SAFETY: as for this function; `sums` holds the slabs.
         unsafe { run(block, tiles, sums.0.as_mut_ptr(), SIDE) };
         Isa::Avx512.run(Scaled { block, sums: &sums.0, rows, panel, columns, out });
@@ -220,7 +221,7 @@ struct Slabs {
     /// How many slabs.
     slabs: usize,
     panel: usize,
-    /// What the outputs start from, and how far its rows lie apart.
+    /// What the outputs start from, and how far its rows lie apart; null where they start from zero.
     from: *const f32,
     from_stride: usize,
 }
@@ -260,6 +261,8 @@ macro_rules! multiply_tiles {
         asm!(
             "ldtilecfg [{pa}]",
             "2:",
+            "test {from}, {from}",
+            "jz 3f",
             "mov {pa}, {from_stride}",
             "shl {pa}, 4",
             "add {pa}, {from}",
@@ -269,22 +272,40 @@ macro_rules! multiply_tiles {
             "tileloadd tmm3, [{pa} + {from_stride}*1 + 64]",
             "sub {pa}, {from}",
             "lea {from}, [{from} + {pa}*2]",
+            "jmp 4f",
+            "3:",
+            "tilezero tmm0",
+            "tilezero tmm1",
+            "tilezero tmm2",
+            "tilezero tmm3",
+            "4:",
             "mov {pa}, {a}",
             "mov {pb}, {b}",
             "mov {line}, [{loops}]",
-            "3:",
             "tileloadd tmm6, [{pb} + {bytes}*2]",
             "tileloaddt1 tmm4, [{pa} + {bytes}*1]",
-            concat!($dot, " tmm0, tmm4, tmm6"),
-            "tileloaddt1 tmm5, [{pa} + {bytes}*1 + 1024]",
-            concat!($dot, " tmm2, tmm5, tmm6"),
             "tileloadd tmm7, [{pb} + {bytes}*2 + 64]",
-            concat!($dot, " tmm1, tmm4, tmm7"),
-            concat!($dot, " tmm3, tmm5, tmm7"),
+            "tileloaddt1 tmm5, [{pa} + {bytes}*1 + 1024]",
+            "dec {line}",
+            "jz 6f",
+            "5:",
             "add {pa}, 2048",
             "add {pb}, 2048",
+            concat!($dot, " tmm0, tmm4, tmm6"),
+            concat!($dot, " tmm1, tmm4, tmm7"),
+            "tileloaddt1 tmm4, [{pa} + {bytes}*1]",
+            concat!($dot, " tmm3, tmm5, tmm7"),
+            "tileloadd tmm7, [{pb} + {bytes}*2 + 64]",
+            concat!($dot, " tmm2, tmm5, tmm6"),
+            "tileloadd tmm6, [{pb} + {bytes}*2]",
+            "tileloaddt1 tmm5, [{pa} + {bytes}*1 + 1024]",
             "dec {line}",
-            "jnz 3b",
+            "jnz 5b",
+            "6:",
+            concat!($dot, " tmm0, tmm4, tmm6"),
+            concat!($dot, " tmm1, tmm4, tmm7"),
+            concat!($dot, " tmm3, tmm5, tmm7"),
+            concat!($dot, " tmm2, tmm5, tmm6"),
             "mov {pa}, {out_stride}",
             "shl {pa}, 4",
             "add {pa}, {out}",
@@ -320,8 +341,8 @@ macro_rules! multiply_tiles {
 /// All lines of a block, for some slabs and one panel.
 ///
 /// # Safety
-/// The CPU has AMX and the system permits it. `out` is valid for writes of 32 numbers, and `slabs.from` for reads, in
-/// `32 · slabs.slabs` rows that lie `out_stride` and `slabs.from_stride` numbers apart.
+/// The CPU has AMX and the system permits it. `out` is valid for writes of 32 numbers, and `slabs.from`, unless null, for reads,
+/// in `32 · slabs.slabs` rows that lie `out_stride` and `slabs.from_stride` numbers apart.
 unsafe fn run(block: &Block<'_>, slabs: Slabs, out: *mut f32, out_stride: usize) {
     let steps = block.steps();
     if steps.is_empty() || slabs.slabs == 0 {
