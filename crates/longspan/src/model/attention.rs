@@ -141,7 +141,7 @@ struct WorkspaceBack {
 /// - `qkv`: (T, 3C / group), query, key and value side by side, and perhaps more columns
 /// - `douts`: of what attention gave, zero for global tokens: (T, C / group)
 /// - `log_sums`: by sequence (H, T); `deltas`: (T, H)
-/// - `out`: by sequence (H, 5, T, D / group), of which the first three parts are replaced
+/// - `out`: by sequence (H, P, T, D / group), of which the first three parts are replaced
 pub(crate) fn local_backward(
     pass: &Pass<'_>,
     layer: usize,
@@ -154,7 +154,7 @@ pub(crate) fn local_backward(
     let (heads, d) = (config.num_attention_heads, config.head_size());
     let all: Vec<_> = (0..pass.batch.sequences()).flat_map(|s| (0..heads).map(move |head| (s, head))).collect();
     let groups = d / arithmetic.group();
-    let outs = split::cut(&all, out, |&(s, _)| 5 * pass.batch.range(s).len() * groups);
+    let outs = split::cut(&all, out, |&(s, _)| pass.projections() * pass.batch.range(s).len() * groups);
     let workspaces = Pool::new();
     let new = || WorkspaceBack {
         keys: KeysBack::new(arithmetic),

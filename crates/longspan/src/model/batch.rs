@@ -93,6 +93,11 @@ impl Batch {
         &self.globals[s]
     }
 
+    /// Whether any token of any sequence has global attention.
+    pub(crate) fn has_globals(&self) -> bool {
+        self.globals.iter().any(|globals| !globals.is_empty())
+    }
+
     /// Rows of the position table for the tokens of sequence `s`: they count on from the padding id, and a padding token
     /// that stands inside has the row of that id and is not counted.
     pub(crate) fn positions(&self, s: usize, pad_token_id: usize) -> impl Iterator<Item = usize> {

@@ -70,8 +70,8 @@ pub(crate) struct Workspace {
 #[derive(Debug, Default)]
 pub(crate) struct KeptLayer {
     pub input: Vec<i32>, // (T, C / group)
-    /// Query, key, value, and in training global key and value.
-    pub projections: Vec<i32>, // (T, 3C / group) or (T, 5C / group); in inference too
+    /// Those that [`Pass::projections`] counts.
+    pub projections: Vec<i32>, // (T, P · C / group); in inference too
     pub log_sums: Vec<f32>, // by sequence (H, T)
     pub attended: Vec<i32>, // (T, C / group)
     pub attention_sum: Vec<f32>, // (T, C), before its layer norm
@@ -184,8 +184,8 @@ impl<'a> Pass<'a> {
                 self.with_workspace(|workspace| {
                     workspace.encode_input(self.rows(x, block), input);
                     self.project(&layer.query_key_value, 0, out, workspace);
-                    if let Some(layer) = self.training.get(index) {
-                        self.project(&layer.global_key_value, 3 * c, out, workspace);
+                    if self.projections() > 3 {
+                        self.project(&self.training[index].global_key_value, 3 * c, out, workspace);
                     }
                 });
             });
@@ -214,9 +214,11 @@ impl<'a> Pass<'a> {
         });
     }
 
-    /// How many projections of C numbers each token has.
-    fn projections(&self) -> usize {
-        if self.training.is_empty() { 3 } else { 5 }
+    /// P, how many projections of C numbers each token has: query, key and value, and in training, where a token is global,
+    /// global key and value.
+    pub fn projections(&self) -> usize {
+        let plain_global = !self.training.is_empty() && self.batch.has_globals();
+        if plain_global { 5 } else { 3 }
     }
 
     /// Cuts rows of `columns` into blocks.

@@ -141,10 +141,10 @@ pub(crate) fn backward(
 ) {
     let (arithmetic, c) = (pass.model.computing.linear, pass.model.config.hidden_size);
     let (groups, rows) = (c / arithmetic.group(), rows(pass.batch));
-    let mut dqueries = attention_backward(pass, projections, from, out); // (G, C), not scaled
     if rows.is_empty() {
         return;
     }
+    let mut dqueries = attention_backward(pass, projections, from, out); // (G, C), not scaled
     dqueries.iter_mut().for_each(|x| *x *= layer.query_scale);
     let name = format!("{}.attention.self.query_global", layer_name(layer.index));
     add_rows(pass.model.isa(), &dqueries, gradients.get_mut(&format!("{name}.bias")));

@@ -39,8 +39,8 @@ pub(crate) struct LayerGradients {
     attention: Vec<i32>,    // of the projection of attention: (T, C / group)
     dattended: Vec<i32>,    // of attention: (T, C / group); zero for global tokens
     deltas: Vec<f32>,       // (T, H)
-    dprojections: Vec<i32>, // (T, 5C / group)
-    heads: Vec<i32>,        // by sequence (H, 5, T, D / group)
+    dprojections: Vec<i32>, // (T, P · C / group)
+    heads: Vec<i32>,        // by sequence (H, P, T, D / group)
     factors: Factors,
 }
 
@@ -54,8 +54,8 @@ impl LayerGradients {
         self.middle.resize(t * f / group, 0);
         self.dmiddle.resize(t * f / group, 0);
         self.deltas.resize(t * config.num_attention_heads, 0.0);
-        self.dprojections.resize(t * 5 * c / group, 0);
-        self.heads.resize(t * 5 * c / group, 0);
+        self.dprojections.resize(t * pass.projections() * c / group, 0);
+        self.heads.resize(t * pass.projections() * c / group, 0);
     }
 }
 
@@ -128,7 +128,8 @@ fn layer_backward(
         weight_gradients(linear, x, vec![WeightGradient { dout, dweight }], &mut returning.factors);
     }
 
-    let (input, projections) = (Matrix::new(&kept.input, c / group), Matrix::new(&kept.projections, 5 * c / group));
+    let groups = pass.projections() * c / group;
+    let (input, projections) = (Matrix::new(&kept.input, c / group), Matrix::new(&kept.projections, groups));
     let of_globals = take_globals(pass, &mut returning.dattended, &mut returning.deltas);
     let douts = Matrix::new(&returning.dattended, c / group);
     let sums = (&kept.log_sums[..], &returning.deltas[..]);
@@ -137,9 +138,10 @@ fn layer_backward(
     let sums = (&mut *gradients, &mut returning.factors);
     global_training::backward(pass, layer, (input, projections), kept, outs, sums);
     projections_backward(pass, layer, returning, dx, gradients);
-    let all = Matrix::new(&returning.dprojections, 5 * c / group);
+    let all = Matrix::new(&returning.dprojections, groups);
     let names = PROJECTIONS.map(|projection| name(&format!("attention.self.{projection}.weight")));
-    let weights = gradients.get_many_mut(&names).into_iter().enumerate().map(|(i, dweight)| {
+    let names = &names[..pass.projections()];
+    let weights = gradients.get_many_mut(names).into_iter().enumerate().map(|(i, dweight)| {
         let dout = all.columns_in(i * c / group..(i + 1) * c / group);
         WeightGradient { dout, dweight }
     });
@@ -337,7 +339,8 @@ fn projections_backward(
     gradients: &mut Parameters,
 ) {
     let (config, linear) = (&pass.model.config, pass.model.computing.linear);
-    let (c, d, groups) = (config.hidden_size, config.head_size(), 5 * config.hidden_size / linear.group());
+    let (c, d, count) = (config.hidden_size, config.head_size(), pass.projections());
+    let groups = count * c / linear.group();
     let heads = &returning.heads;
     let work = pass.split.blocks.iter().zip(pass.cut(&mut returning.dprojections, groups)).zip(pass.cut(dx, c));
     let sums = split::run(work.collect(), |((rows, dprojections), dx)| {
@@ -347,22 +350,23 @@ fn projections_backward(
             for (t, row) in rows.clone().zip(dprojections.chunks_exact_mut(groups)) {
                 let sequence = pass.batch.range(pass.sequence_of[t]);
                 let (n, at) = (sequence.len(), t - sequence.start);
-                let heads = &heads[sequence.start * groups..sequence.end * groups]; // (H, 5, n, D / group)
+                let heads = &heads[sequence.start * groups..sequence.end * groups]; // (H, P, n, D / group)
                 for (i, out) in row.chunks_exact_mut(width).enumerate() {
                     let (projection, head) = (i / (c / d), i % (c / d));
-                    copy(&heads[((head * 5 + projection) * n + at) * width..][..width], out);
+                    copy(&heads[((head * count + projection) * n + at) * width..][..width], out);
                 }
             }
             input.copy(Matrix::new(dprojections, groups));
-            product(input.all(), layer.projections_back.all(), Start::Out, &mut MatrixMut::new(dx, c));
-            other.resize(rows.len() * 5 * c, 0.0);
-            decode(linear, Matrix::new(dprojections, groups), &mut MatrixMut::new(other, 5 * c));
-            let mut sums = vec![0.0; 5 * c];
+            let weight = layer.projections_back.part(0..count * c, 0..c);
+            product(input.all(), weight, Start::Out, &mut MatrixMut::new(dx, c));
+            other.resize(rows.len() * count * c, 0.0);
+            decode(linear, Matrix::new(dprojections, groups), &mut MatrixMut::new(other, count * c));
+            let mut sums = vec![0.0; count * c];
             add_rows(pass.model.isa(), other, &mut sums);
             sums
         })
     });
-    for (i, projection) in PROJECTIONS.into_iter().enumerate().filter(|(_, name)| *name != "key_global") {
+    for (i, projection) in PROJECTIONS.into_iter().enumerate().take(count).filter(|(_, name)| *name != "key_global") {
         let name = format!("{}.attention.self.{projection}.bias", layer_name(layer.index));
         add_sums(&sums, i * c..(i + 1) * c, gradients.get_mut(&name));
     }
