@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_recipe_is_told() {
         for (text, said) in [
-            ("train = [\"a\"]", "line 1: unknown key `train`"),
+            ("train = [\"a\"]", "line 1: unknown key `train`: this is a recipe of another command"),
             ("\ntext = \"a\"", "line 2: text: expected a list of files"),
             ("mask_share = 1.5", "line 1: mask_share 1.5: expected a share above 0, at most 1"),
             ("whole_words = 1", "line 1: whole_words: expected true or false"),

@@ -139,7 +139,11 @@ pub trait Recipe: Args + Clone + Default + Serialize + DeserializeOwned {
         for (key, value) in &table {
             if !keys.contains(key) {
                 let near = key.replace('-', "_");
-                let near = if keys.contains(&near) { format!(", did you mean `{near}`?") } else { String::new() };
+                let near = match RANGES.iter().any(|range| range.keys.contains(&key.as_str())) {
+                    _ if keys.contains(&near) => format!(", did you mean `{near}`?"),
+                    true => ": this is a recipe of another command".into(),
+                    false => String::new(),
+                };
                 return Err(said(place(key), format!("unknown key `{key}`{near}")));
             }
             // One by one: so it is known which of them is wrong.
