@@ -125,8 +125,8 @@ it so learns what stands far away; `longspan train` then begins with a better en
 `longspan convert` makes. Its head for masked language modelling is used; where it has none, a new one is trained alone \
 first, in OUT/head.
 
-Texts are UTF-8, plain or gzip: a file is a document, of a folder every file in it is one; in files named .jsonl or .ndjson, plain or .gz, \
-every line is one, a JSON object with its text in --text-field. They are tokenized once, into OUT/tokens, laid end to end \
+Texts are UTF-8, plain or gzip: a file is a document, of a folder every file in it is one, but for hidden ones; in files \
+named .jsonl or .ndjson, plain or .gz, every line is one, a JSON object with its text in --text-field. They are tokenized once, into OUT/tokens, laid end to end \
 with separators between, and cut into inputs of --max-tokens. A share of the tokens is hidden (--mask-share), anew in every epoch: 80% behind a \
 mask, 10% behind a random token, 10% behind themselves. No token is global; global projections become copies of the local \
 ones.

@@ -16,7 +16,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use longspan::checkpoint::Source;
-use longspan::pretrain::{self, Job, LanguageSettings, Measuring, TokenFile, has_head, measure, source_tokens};
+use longspan::pretrain::{self, Job, Measuring, TokenFile, has_head, measure, source_tokens};
 use longspan::tokenizer::Tokenizer;
 use longspan::train::{Outcome, Settings, Trained};
 
@@ -67,6 +67,8 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
         return Err(fault(message, "leave out one of the two"));
     }
     if !args.run.resume {
+        let note = Note::new();
+        note.say(&format!("checking texts: {:.1} MB in {} files", texts.bytes as f64 / 1e6, texts.files()));
         texts.check(recipe.text_field())?;
         valid.as_ref().map_or(Ok(()), |valid| valid.check(recipe.text_field()))?;
     }
@@ -95,7 +97,8 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
     let mut shown = made(out, &outcome);
     if let Some(valid) = &valid {
         let tokens = language.max_tokens;
-        stages.push(stage(AFTER, &Source::Folder(out.clone()), valid, &measuring(&settings, &language, None), tokens)?);
+        let measuring = Measuring::new(&settings, &language, None);
+        stages.push(stage(AFTER, &Source::Folder(out.clone()), valid, &measuring, tokens)?);
         bits::write(out, &stages)?;
         shown += &format!("\n{}", bits::table(&stages));
     }
@@ -155,18 +158,13 @@ fn before(job: &Job<'_>) -> Result<Vec<Stage>> {
     }
     let tokens = job.language.max_tokens;
     if let Some(own) = source_tokens(job.base)?.filter(|own| *own < tokens) {
-        let measuring = measuring(job.settings, job.language, Some(own));
+        let measuring = Measuring::new(job.settings, job.language, Some(own));
         stages.push(stage("source", job.base, valid, &measuring, own)?);
     }
-    let measuring = measuring(job.settings, job.language, None);
+    let measuring = Measuring::new(job.settings, job.language, None);
     stages.push(stage("before", job.base, valid, &measuring, tokens)?);
     bits::write(job.out, &stages)?;
     Ok(stages)
-}
-
-fn measuring<'a>(settings: &Settings, language: &'a LanguageSettings, pieces: Option<usize>) -> Measuring<'a> {
-    let Settings { precision, seed, pass_tokens, .. } = *settings;
-    Measuring { language, precision, seed, pass_tokens, pieces }
 }
 
 /// Says what begins, where there is somebody to tell.

@@ -32,7 +32,7 @@ impl Texts {
     /// Finds the files, those of a folder in the order of their names, and sums them up.
     ///
     /// # Errors
-    /// When one cannot be read, or a folder has none.
+    /// When one cannot be read or is JSON that is not in lines, or a folder has none.
     pub fn find(paths: &[PathBuf]) -> Result<Self> {
         let mut files = Vec::new();
         for path in paths {
@@ -41,6 +41,9 @@ impl Texts {
             if files.len() == before {
                 return Err(fault(format!("`{}`: no files in it", path.display()), "name a folder that has texts"));
             }
+        }
+        if let Some(json) = files.iter().find(|path| ends(path, &[".json", ".json.gz"])) {
+            return Err(fault(format!("`{}`: JSON is no plain text", json.display()), JSONL_HINT));
         }
         let (mut bytes, mut sum) = (0, Crc::new());
         for path in &files {
@@ -117,8 +120,12 @@ impl Texts {
 }
 
 fn is_jsonl(path: &Path) -> bool {
-    let name = path.to_string_lossy();
-    [".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz"].iter().any(|end| name.ends_with(end))
+    ends(path, &[".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz"])
+}
+
+fn ends(path: &Path, ends: &[&str]) -> bool {
+    let name = path.to_string_lossy().to_ascii_lowercase();
+    ends.iter().any(|end| name.ends_with(end))
 }
 
 /// The files of a path, those of a folder at any depth; hidden ones are left out.
@@ -196,7 +203,7 @@ mod tests {
             encoder.finish().unwrap()
         };
         put("all/b/one.txt", b"One.\n");
-        put("all/a.jsonl", b"{\"text\": \"A\", \"title\": 1}\n\n{\"text\": \"\\u00e9\"}\n");
+        put("all/a.JSONL", b"{\"text\": \"A\", \"title\": 1}\n\n{\"text\": \"\\u00e9\"}\n");
         put("all/c.jsonl.gz", &packed(b"{\"text\": \"B\"}"));
         put("all/d.txt.gz", &packed(b"Four."));
         put("all/.hidden", b"no");
@@ -219,6 +226,8 @@ mod tests {
         says("x.jsonl", b"\n.", "line 2: no JSON in UTF-8");
         says("x.jsonl", b"{\"text\": \"\xff\"}", "line 1: no JSON in UTF-8");
         assert!(Texts::find(&[folder.path().join("none")]).err().unwrap().to_string().ends_with("no such file"));
+        let json = put("x.json", b"{\"text\": \"A\"}");
+        assert!(Texts::find(&[json]).err().unwrap().to_string().ends_with("x.json`: JSON is no plain text"));
         fs::create_dir(folder.path().join("empty")).unwrap();
         assert!(Texts::find(&[folder.path().join("empty")]).err().unwrap().to_string().ends_with("no files in it"));
     }

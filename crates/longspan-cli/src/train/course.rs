@@ -241,8 +241,10 @@ impl Course {
         let (schedule, power) = match optimizer.schedule {
             Fall::Constant => (Schedule::Constant, None),
             Fall::Cosine => (Schedule::Cosine, None),
-            Fall::Polynomial(1.0) => (Schedule::Linear, None),
-            Fall::Polynomial(power) => (Schedule::Polynomial, Some(power)),
+            Fall::Polynomial(power) if self.schedule == Some(Schedule::Polynomial) => {
+                (Schedule::Polynomial, Some(power))
+            }
+            Fall::Polynomial(_) => (Schedule::Linear, None),
         };
         Course {
             model: self.model.clone(),

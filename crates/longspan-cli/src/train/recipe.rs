@@ -33,8 +33,8 @@ struct Range {
     holds: fn(f64) -> bool,
 }
 
-/// Every key whose value is not any text, file or number.
-const RANGES: [Range; 14] = [
+/// Every key of every recipe.
+const RANGES: [Range; 15] = [
     Range {
         keys: &["epochs", "learning_rate", "head_learning_rate", "eps", "power"],
         expected: "a number above 0",
@@ -69,6 +69,7 @@ const RANGES: [Range; 14] = [
     Range { keys: &["train_only"], expected: "`positions`", holds: |_| true },
     Range { keys: &["schedule"], expected: "`linear`, `cosine`, `constant` or `polynomial`", holds: |_| true },
     Range { keys: &["train", "dev", "text", "valid"], expected: "a list of files", holds: |_| true },
+    Range { keys: &["model", "teacher", "text_field"], expected: "text", holds: |_| true },
 ];
 
 /// What a key may say, in words.
@@ -106,7 +107,7 @@ pub trait Recipe: Args + Clone + Default + Serialize + DeserializeOwned {
     /// Reads a recipe and checks its values.
     ///
     /// # Errors
-    /// When it cannot be read, is no TOML, or has a key or a value that no recipe has.
+    /// When it cannot be read, is no TOML, or has a key or a value that it cannot have.
     fn read(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let text = fs::read_to_string(path).map_err(|error| {
@@ -139,10 +140,12 @@ pub trait Recipe: Args + Clone + Default + Serialize + DeserializeOwned {
         for (key, value) in &table {
             if !keys.contains(key) {
                 let near = key.replace('-', "_");
-                let near = match RANGES.iter().any(|range| range.keys.contains(&key.as_str())) {
-                    _ if keys.contains(&near) => format!(", did you mean `{near}`?"),
-                    true => ": this is a recipe of another command".into(),
-                    false => String::new(),
+                let near = if keys.contains(&near) {
+                    format!(", did you mean `{near}`?")
+                } else if RANGES.iter().any(|range| range.keys.contains(&key.as_str())) {
+                    ": this is a recipe of another command".into()
+                } else {
+                    String::new()
                 };
                 return Err(said(place(key), format!("unknown key `{key}`{near}")));
             }

@@ -93,9 +93,10 @@ impl Batch {
         &self.globals[s]
     }
 
-    /// Whether any token of any sequence has global attention.
-    pub(crate) fn has_globals(&self) -> bool {
-        self.globals.iter().any(|globals| !globals.is_empty())
+    /// How many projections of each token training makes: query, key and value, and where any token is global, global key
+    /// and value.
+    pub(crate) fn projections(&self) -> usize {
+        if self.globals.iter().all(Vec::is_empty) { 3 } else { 5 }
     }
 
     /// Rows of the position table for the tokens of sequence `s`: they count on from the padding id, and a padding token

@@ -214,11 +214,9 @@ impl<'a> Pass<'a> {
         });
     }
 
-    /// P, how many projections of C numbers each token has: query, key and value, and in training, where a token is global,
-    /// global key and value.
+    /// P, how many projections of C numbers each token has; in inference global attention is made without its own.
     pub fn projections(&self) -> usize {
-        let plain_global = !self.training.is_empty() && self.batch.has_globals();
-        if plain_global { 5 } else { 3 }
+        if self.training.is_empty() { 3 } else { self.batch.projections() }
     }
 
     /// Cuts rows of `columns` into blocks.

@@ -58,7 +58,7 @@ fn heads(pass: &Pass<'_>) -> Vec<Head> {
 /// Replaces the rows of global tokens.
 ///
 /// - `x`: the layer's input, encoded: (T, C / group)
-/// - `projections`: (T, 5C / group), global keys and values last
+/// - `projections`: (T, P · C / group), global keys and values last where there are any
 /// - `attended`: by sequence (H, T, D)
 pub(crate) fn forward(
     pass: &Pass<'_>,
@@ -129,7 +129,7 @@ pub(crate) struct Douts {
 /// global tokens.
 ///
 /// - `x`, `projections`: as forward
-/// - `out`: by sequence (H, 5, T, D / group), of which the last two parts are replaced
+/// - `out`: by sequence (H, P, T, D / group), of which the last two parts are replaced
 /// - `dx`: (T, C)
 pub(crate) fn backward(
     pass: &Pass<'_>,
@@ -172,7 +172,7 @@ fn attention_backward(
     let (c, d, h) = (config.hidden_size, config.head_size(), config.num_attention_heads);
     let (groups, width) = (c / arithmetic.group(), d / arithmetic.group());
     let all = heads(pass);
-    let outs = split::cut(&all, out, |own| 5 * pass.batch.range(own.sequence).len() * width);
+    let outs = split::cut(&all, out, |own| pass.projections() * pass.batch.range(own.sequence).len() * width);
     let mut log_sums = &kept.log_sums[..]; // by sequence (H, G)
     let work = all.iter().zip(outs).map(|(own, out)| {
         let (own_sums, rest) = log_sums.split_at(own.globals);

@@ -9,7 +9,7 @@ use crate::checkpoint::{Source, Tensors};
 use crate::config::Config;
 use crate::model::{Batch, Masked, Model, POSITIONS, Parameters, Precision, Task};
 use crate::tokenizer::Tokenizer;
-use crate::train::folder;
+use crate::train::{Settings, folder};
 use crate::{Error, Result};
 
 /// Positions of a stretch.
@@ -55,6 +55,14 @@ pub struct Measuring<'a> {
     pub pieces: Option<usize>,
 }
 
+impl<'a> Measuring<'a> {
+    /// As a run of these settings measures.
+    pub fn new(settings: &Settings, language: &'a LanguageSettings, pieces: Option<usize>) -> Self {
+        let Settings { precision, seed, pass_tokens, .. } = *settings;
+        Self { language, precision, seed, pass_tokens, pieces }
+    }
+}
+
 /// Measures a checkpoint with a head of masked language modelling on documents.
 ///
 /// - `told`: inputs done, and all
@@ -77,6 +85,18 @@ pub fn measure(
     bits_of(&model, &tokenizer, valid, measuring, told)
 }
 
+/// Says where documents have nothing to measure.
+///
+/// # Errors
+/// [`Error::Option`] for a text that is so short that none of its tokens is hidden.
+pub(super) fn check(sequences: &Sequences<'_>) -> Result<()> {
+    let layout = sequences.in_order();
+    match (0..layout.count()).any(|sequence| !sequences.hidden(&layout, 0, sequence).1.is_empty()) {
+        true => Ok(()),
+        false => Err(Error::Option("the text is too short: none of its tokens was hidden".into())),
+    }
+}
+
 /// The same of a model.
 pub(super) fn bits_of(
     model: &Model,
@@ -88,6 +108,7 @@ pub(super) fn bits_of(
     let Measuring { language, seed, pass_tokens, pieces, .. } = *measuring;
     let masking = Masking::new(language, tokenizer)?;
     let sequences = Sequences::new(valid, &masking, tokenizer, language, seed);
+    check(&sequences)?;
     let layout = sequences.in_order();
     let mut sums = vec![(0, 0.0); language.max_tokens.div_ceil(STRETCH)];
     let mut pass = Waiting::default();
@@ -111,15 +132,12 @@ pub(super) fn bits_of(
                 push(&mut pass.batch, &mut pass.masked, &ids, &hidden);
             }
         }
-        told(sequence, layout.count());
+        told(sequence + 1, layout.count());
     }
     if pass.batch.sequences() > 0 {
         run(&mut pass, &mut sums);
     }
     let (hidden, bits) = sums.iter().fold((0, 0.0), |(hidden, bits), sum| (hidden + sum.0, bits + sum.1));
-    if hidden == 0 {
-        return Err(Error::Option("the text is too short: none of its tokens was hidden".into()));
-    }
     let Tokenized { tokens, characters, .. } = valid.size();
     let bits = bits / hidden as f64;
     let stretch = |(i, &(hidden, bits)): (usize, &(usize, f64))| {

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use super::bits::bits_of;
+use super::bits::{self, bits_of};
 use super::sequences::{Part, Sequences};
 use super::{LanguageSettings, Masking, Measuring, TokenFile};
 use crate::checkpoint::{Source, Tensors};
@@ -59,6 +59,9 @@ pub fn run(job: &Job<'_>, watch: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> R
     let tokenizer = folder::tokenizer(base, &config)?;
     let masking = Masking::new(language, &tokenizer)?;
     let sequences = Sequences::new(job.train, &masking, &tokenizer, language, settings.seed);
+    if let Some(valid) = job.valid {
+        bits::check(&Sequences::new(valid, &masking, &tokenizer, language, settings.seed))?;
+    }
     let identity = state::identity(settings, sources(job)?);
     let parameters = Parameters::load(&config, TASK, &Tensors::open(base)?, settings.seed)?;
     if settings.trained == Trained::Positions && !has_head(base)? {
@@ -76,7 +79,7 @@ pub fn run(job: &Job<'_>, watch: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> R
 ///
 /// # Errors
 /// [`Error::Option`] for a setting that is out of its range, [`Error::Format`] for a tokenizer without a mask, and those of
-/// opening the checkpoint.
+/// loading the checkpoint.
 pub fn check(base: &Source, settings: &Settings, language: &LanguageSettings) -> Result<()> {
     let config = base.config()?;
     settings.check(&config)?;
@@ -84,7 +87,8 @@ pub fn check(base: &Source, settings: &Settings, language: &LanguageSettings) ->
         let (wanted, has) = (language.max_tokens, config.max_tokens());
         return Err(Error::Option(format!("max_tokens {wanted}: expected 3 to {has}, the positions of the model")));
     }
-    Masking::new(language, &folder::tokenizer(base, &config)?).map(drop)
+    Masking::new(language, &folder::tokenizer(base, &config)?)?;
+    Parameters::load(&config, TASK, &Tensors::open(base)?, settings.seed).map(drop)
 }
 
 /// Floating-point operations of the products of the head in a step, forward and twice that backward.
@@ -115,6 +119,7 @@ struct Data<'a> {
 }
 
 impl Inputs for Data<'_> {
+    const NONE: &'static str = "the text gives no input to learn from";
     type Pass = Part;
     type Input = (Batch, Masked);
 
@@ -167,8 +172,7 @@ impl Learner for Guessing<'_> {
         let Job { settings, language, .. } = *self.job;
         let valid = self.job.valid.expect("evaluations are for runs with text for them");
         let model = Model::from_parameters(self.config.clone(), TASK, settings.precision, weights)?;
-        let Settings { precision, seed, pass_tokens, .. } = *settings;
-        let measuring = Measuring { language, precision, seed, pass_tokens, pieces: None };
+        let measuring = Measuring::new(settings, language, None);
         let found = bits_of(&model, self.tokenizer, valid, &measuring, &mut |_, _| {})?;
         let figures = [("bits", Some(found.bits)), ("bits_per_character", Some(found.bits_per_character))];
         Ok((-found.bits, Figures::of(&figures)))
@@ -176,14 +180,8 @@ impl Learner for Guessing<'_> {
 
     fn keep(&self, weights: &Parameters) -> Result<()> {
         let mut kept = weights.clone();
-        let locals: Vec<_> =
-            kept.list().iter().filter(|parameter| parameter.name.contains("_global.")).cloned().collect();
-        for global in locals {
-            let local = weights.get(&global.name.replace("_global.", "."));
-            kept.get_mut(&global.name).copy_from_slice(local);
-        }
-        if folder::holds(self.job.out, &self.config, TASK, &kept)? {
-            return Ok(());
+        for global in weights.list().iter().filter(|parameter| parameter.name.contains("_global.")) {
+            kept.get_mut(&global.name).copy_from_slice(weights.get(&global.name.replace("_global.", ".")));
         }
         folder::keep(self.job.base, &self.own, &self.config, TASK, &kept, self.job.out)
     }

@@ -113,11 +113,17 @@ impl TokenFile {
                 writer.flush()?;
                 told(writer.done);
             }
+            if writer.done.tokens == 0 {
+                return Err(Error::Option(format!("`{}`: the text has no token", part.display())).into());
+            }
             writer.finish(path)?;
         }
         let file = Self::open(path)?;
         if file.head != head {
-            let message = format!("`{}`: it holds other text, or tokens of another tokenizer", path.display());
+            let message = format!(
+                "`{}`: it holds other text, or tokens of another tokenizer: go on with the same, or begin in another folder",
+                path.display()
+            );
             return Err(Error::Option(message).into());
         }
         Ok(file)
@@ -358,7 +364,13 @@ mod tests {
         // One of other text is not gone on with.
         std::fs::write(&part, &wanted[..wanted.len() - 20]).unwrap();
         build(&path, "y", 4).unwrap();
-        assert!(build(&path, "x", 4).err().unwrap().to_string().ends_with("or tokens of another tokenizer"));
+        assert!(
+            build(&path, "x", 4)
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("it holds other text, or tokens of another tokenizer")
+        );
     }
 
     #[test]

@@ -36,13 +36,14 @@ pub(crate) fn tokenizer(source: &Source, config: &Config) -> Result<Tokenizer> {
 }
 
 /// Whether the folder has a checkpoint of these weights; the folder is made where it is missing.
-pub(crate) fn holds(out: &Path, config: &Config, task: Task, weights: &Parameters) -> Result<bool> {
+fn holds(out: &Path, config: &Config, task: Task, weights: &Parameters) -> Result<bool> {
     fs::create_dir_all(out).map_err(|source| Error::Write { path: out.to_owned(), source })?;
     let there = Tensors::open(&Source::Folder(out.to_owned()));
     Ok(there.and_then(|tensors| Parameters::load(config, task, &tensors, 0)).is_ok_and(|there| there == *weights))
 }
 
-/// Writes a checkpoint with this head and the tokenizer of `base`, whose settings are `own`.
+/// Writes a checkpoint with this head and the tokenizer of `base`, whose settings are `own`; one of these weights that is
+/// there stays, for it may have been calibrated since.
 pub(crate) fn keep(
     base: &Source,
     own: &reader::Settings,
@@ -51,6 +52,9 @@ pub(crate) fn keep(
     weights: &Parameters,
     out: &Path,
 ) -> Result<()> {
+    if holds(out, config, task, weights)? {
+        return Ok(());
+    }
     // What was fitted to the base says nothing of its successor.
     let defaults = reader::Settings::default();
     let null_score_diff_threshold = defaults.null_score_diff_threshold;

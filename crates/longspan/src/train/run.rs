@@ -175,6 +175,7 @@ struct Data<'a> {
 }
 
 impl Inputs for Data<'_> {
+    const NONE: &'static str = "the data give no input to learn from: all were left out by negative_windows";
     type Pass = Vec<Place>;
     type Input = (Batch, Vec<Golds>);
 
@@ -232,7 +233,7 @@ impl Learner for Reading<'_> {
     }
 
     fn keep(&self, weights: &Parameters) -> Result<()> {
-        keep(self.job.base, &self.own, &self.config, weights, self.job.out)
+        folder::keep(self.job.base, &self.own, &self.config, TASK, weights, self.job.out)
     }
 }
 
@@ -240,7 +241,8 @@ impl Learner for Reading<'_> {
 /// trained.
 pub fn flop(config: &Config, batch: &Batch, frozen_layers: usize) -> f64 {
     let (c, f) = (config.hidden_size as f64, config.intermediate_size as f64);
-    let linear = 6.0 * c * c + 2.0 * c * f; // multiplications of a token in a layer: five projections and an output
+    // Multiplications of a token in a layer: projections, the output of attention, the feed-forward.
+    let linear = (batch.projections() as f64 + 1.0) * c * c + 2.0 * c * f;
     let layer = |(layer, &window): (usize, &usize)| {
         let mut multiplications = linear * batch.tokens() as f64;
         for s in 0..batch.sequences() {
@@ -275,14 +277,6 @@ fn evaluate(reader: &Reader, dev: &Dataset, options: &ReadOptions) -> Result<(f6
         ("best_f1_thresh", figure("best_f1_thresh")),
     ]);
     Ok((figures.get("f1").unwrap_or_default(), figures))
-}
-
-/// Writes a checkpoint of these weights, unless it is there.
-fn keep(base: &Source, own: &reader::Settings, config: &Config, weights: &Parameters, out: &Path) -> Result<()> {
-    if folder::holds(out, config, TASK, weights)? {
-        return Ok(()); // perhaps calibrated since
-    }
-    folder::keep(base, own, config, TASK, weights, out)
 }
 
 #[cfg(test)]
@@ -334,6 +328,9 @@ mod tests {
         let forward = 2.0 * (local + 2.0 * 384.0 * 100.0 + 384.0 * 384.0);
         assert_eq!(flop(&config, &batch, 0), 6.0 * 3.0 * forward);
         assert_eq!(flop(&config, &batch, 6), 6.0 * forward);
+        let batch = Batch::of(crate::model::Sequence { ids: &ids, token_type_ids: &[], globals: &[] });
+        let forward = 2.0 * (4.0 * 384.0 * 384.0 + 2.0 * 384.0 * 1536.0 + 2.0 * 384.0 * 100.0) * 100.0;
+        assert_eq!(flop(&config, &batch, 0), 6.0 * 3.0 * forward);
     }
 
     #[test]
@@ -345,7 +342,7 @@ mod tests {
         let out = temporary.path().join("out");
         folder::check(&out, false).unwrap();
         let own = reader::Settings { max_answer_length: 20, ..reader::Settings::load(&base).unwrap() };
-        keep(&base, &own, &config, &weights, &out).unwrap();
+        folder::keep(&base, &own, &config, TASK, &weights, &out).unwrap();
         assert!(folder::check(&out, true).unwrap_err().to_string().contains("a checkpoint is here already"));
         std::fs::create_dir(out.join(state::FOLDER)).unwrap();
         assert!(folder::check(&out, true).is_ok());

@@ -47,16 +47,38 @@ pub struct Best {
 /// What a run is, as (key, value): a run goes on only where all are the same.
 pub(crate) type Identity = Vec<(&'static str, String)>;
 
-/// The identity of a run: everything that its weights depend on.
+/// The identity of a run: everything that its weights depend on, but for the instruction set of the machine.
 ///
 /// - `sources`: checksums of data and checkpoints and settings of their own, by what they are
 pub(crate) fn identity(settings: &Settings, sources: Identity) -> Identity {
     // Every field by name: none can be forgotten. When the state is saved changes nothing of what is saved.
-    let Settings { precision, seed, epochs, steps, batch_tokens, pass_tokens, dropout, trained, recompute, .. } =
-        settings;
-    let Settings { dev_every, patience, save_every: _, optimizer, .. } = settings;
-    let OptimizerSettings { learning_rate, schedule, warmup, weight_decay, beta1, beta2, .. } = optimizer;
-    let OptimizerSettings { eps, clip_norm, layer_decay, average_decay, .. } = optimizer;
+    let Settings {
+        precision,
+        seed,
+        epochs,
+        steps,
+        batch_tokens,
+        pass_tokens,
+        dropout,
+        trained,
+        recompute,
+        dev_every,
+        patience,
+        save_every: _,
+        optimizer,
+    } = settings;
+    let OptimizerSettings {
+        learning_rate,
+        schedule,
+        warmup,
+        weight_decay,
+        beta1,
+        beta2,
+        eps,
+        clip_norm,
+        layer_decay,
+        average_decay,
+    } = optimizer;
     let mut identity = sources;
     macro_rules! add {
         ($($field:ident)*) => { $(identity.push((stringify!($field), format!("{:?}", $field)));)* };

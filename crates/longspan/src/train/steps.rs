@@ -34,6 +34,9 @@ pub(crate) trait Inputs: Sync {
     /// What goes through the model in a pass.
     type Input: Send;
 
+    /// What is said where there are none.
+    const NONE: &'static str;
+
     /// The steps of an epoch, and the passes of each.
     fn epoch(&self, epoch: usize) -> Vec<Vec<Self::Pass>>;
 
@@ -143,9 +146,7 @@ pub(crate) fn train<I: Inputs, L: Learner<Input = I::Input>>(
     let epochs = steps_of_epochs(course.settings, |epoch| inputs.epoch(epoch).len());
     let steps: usize = epochs.iter().map(|(taken, _)| taken).sum();
     if steps == 0 {
-        return Err(Error::Option(
-            "the data give no input to learn from: all were left out by negative_windows".into(),
-        ));
+        return Err(Error::Option(I::NONE.into()));
     }
     let Settings { optimizer, trained, .. } = course.settings;
     let mut optimizer = Optimizer::new(optimizer, course.layers, *trained, learner.parameters());
@@ -251,9 +252,11 @@ impl<L: Learner> Going<'_, '_, '_, L> {
         }
         let Settings { optimizer: settings, .. } = self.course.settings;
         let share = 1.0 / sum.terms.max(1) as f64;
-        let loss = sum.loss * share;
+        let loss = if sum.terms > 0 { sum.loss * share } else { f64::NAN };
         let gradient_norm = self.optimizer.norm(self.gradients.values()) * share;
-        self.check(step, (sum.terms > 0).then_some(loss), gradient_norm)?;
+        if sum.terms > 0 {
+            self.check(step, loss, gradient_norm)?;
+        }
         // As torch clips: not quite to the norm.
         let clip = if settings.clip_norm > 0.0 { (settings.clip_norm / (gradient_norm + 1e-6)).min(1.0) } else { 1.0 };
         let learning_rate = learning_rate(settings, step, self.steps);
@@ -279,11 +282,8 @@ impl<L: Learner> Going<'_, '_, '_, L> {
     }
 
     /// Stops a run that has gone astray, before its weights change.
-    ///
-    /// - `loss`: `None` where the inputs taught nothing
-    fn check(&mut self, step: usize, loss: Option<f64>, gradient_norm: f64) -> Result<()> {
+    fn check(&mut self, step: usize, loss: f64, gradient_norm: f64) -> Result<()> {
         let astray = |message| Err(Error::Diverged { step, message });
-        let Some(loss) = loss else { return Ok(()) };
         if !loss.is_finite() {
             return astray(format!("the loss is {loss}"));
         }

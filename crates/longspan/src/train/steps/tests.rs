@@ -36,6 +36,7 @@ struct Data {
 }
 
 impl Inputs for Data {
+    const NONE: &'static str = "nothing to learn from";
     type Pass = (usize, usize);
     type Input = [u64; 2];
 
