@@ -126,9 +126,9 @@ it so learns what stands far away; `longspan train` then begins with a better en
 first, in OUT/head.
 
 Texts are UTF-8, plain or gzip: a file is a document, of a folder every file in it is one, but for hidden ones; in files \
-named .jsonl or .ndjson, plain or .gz, every line is one, a JSON object with its text in --text-field. They are tokenized once, into OUT/tokens, laid end to end \
-with separators between, and cut into inputs of --max-tokens. A share of the tokens is hidden (--mask-share), anew in every epoch: 80% behind a \
-mask, 10% behind a random token, 10% behind themselves. No token is global; global projections become copies of the local \
+named .jsonl or .ndjson, plain or .gz, every line is one, a JSON object with its text in --text-field. They are tokenized \
+once, into OUT/tokens, laid end to end with separators between, and cut into inputs of --max-tokens. A share of the tokens \
+is hidden (--mask-share), anew in every epoch: 80% behind a mask, 10% behind a random token, 10% behind themselves. No token is global; global projections become copies of the local \
 ones.
 
 With --valid the end shows bits of a masked token, and of a character, all and by the position in the input: of the source \

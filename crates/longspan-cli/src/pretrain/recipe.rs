@@ -131,6 +131,7 @@ mod tests {
         for text in [
             "",
             "text = [\"a\"]\nsteps = 7\nwhole_words = true\nmask_share = 0.3\ntrain_only = \"positions\"",
+            "schedule = \"polynomial\"\npower = 1.0",
             "valid = [\"v\"]\nhead_steps = 0\ntext_field = \"body\"\ndev_every = 3\nfrozen_layers = 2",
         ] {
             let recipe = parse(text);
@@ -152,6 +153,7 @@ mod tests {
     fn what_is_wrong_with_a_recipe_is_told() {
         for (text, said) in [
             ("train = [\"a\"]", "line 1: unknown key `train`: this is a recipe of another command"),
+            ("teacher = \"a\"", "line 1: unknown key `teacher`: this is a recipe of another command"),
             ("\ntext = \"a\"", "line 2: text: expected a list of files"),
             ("mask_share = 1.5", "line 1: mask_share 1.5: expected a share above 0, at most 1"),
             ("whole_words = 1", "line 1: whole_words: expected true or false"),

@@ -220,6 +220,7 @@ mod tests {
         for (text, said) in [
             ("learningrate = 1", "line 1: unknown key `learningrate`"),
             ("\nlearning-rate = 1", "line 2: unknown key `learning-rate`, did you mean `learning_rate`?"),
+            ("text_field = \"x\"", "line 1: unknown key `text_field`: this is a recipe of another command"),
             ("out = \"x\"", "line 1: unknown key `out`"),
             ("[optimizer]\nlearning_rate = 1", "line 1: unknown key `optimizer`"),
             ("seed = 1\nepochs = 0", "line 2: epochs 0: expected a number above 0"),

@@ -17,7 +17,8 @@
 //! ```
 //!
 //! Legend: T tokens of the batch, C hidden, H heads, D head size, F intermediate, W one-sided window, G global tokens of
-//! a sequence, L layers, S sequences, V vocabulary, R tokens hidden by a mask, P projections of a token (`Pass::projections`).
+//! a sequence, L layers, S sequences, V vocabulary, R tokens hidden by a mask, P projections of a token
+//! (`Pass::projections`).
 
 mod attention;
 mod batch;

@@ -54,7 +54,7 @@ pub fn has_head(source: &Source) -> Result<bool> {
 pub fn run(job: &Job<'_>, watch: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<Outcome> {
     let Job { base, settings, language, .. } = *job;
     folder::check(job.out, job.resume)?;
-    check(base, settings, language)?;
+    check_settings(base, settings, language)?;
     let config = base.config()?;
     let tokenizer = folder::tokenizer(base, &config)?;
     let masking = Masking::new(language, &tokenizer)?;
@@ -81,14 +81,18 @@ pub fn run(job: &Job<'_>, watch: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> R
 /// [`Error::Option`] for a setting that is out of its range, [`Error::Format`] for a tokenizer without a mask, and those of
 /// loading the checkpoint.
 pub fn check(base: &Source, settings: &Settings, language: &LanguageSettings) -> Result<()> {
+    check_settings(base, settings, language)?;
+    Parameters::load(&base.config()?, TASK, &Tensors::open(base)?, settings.seed).map(drop)
+}
+
+fn check_settings(base: &Source, settings: &Settings, language: &LanguageSettings) -> Result<()> {
     let config = base.config()?;
     settings.check(&config)?;
     if !(3..=config.max_tokens()).contains(&language.max_tokens) {
         let (wanted, has) = (language.max_tokens, config.max_tokens());
         return Err(Error::Option(format!("max_tokens {wanted}: expected 3 to {has}, the positions of the model")));
     }
-    Masking::new(language, &folder::tokenizer(base, &config)?)?;
-    Parameters::load(&config, TASK, &Tensors::open(base)?, settings.seed).map(drop)
+    Masking::new(language, &folder::tokenizer(base, &config)?).map(drop)
 }
 
 /// Floating-point operations of the products of the head in a step, forward and twice that backward.
@@ -119,9 +123,10 @@ struct Data<'a> {
 }
 
 impl Inputs for Data<'_> {
-    const NONE: &'static str = "the text gives no input to learn from";
     type Pass = Part;
     type Input = (Batch, Masked);
+
+    const NONE: &'static str = "the text gives no input to learn from";
 
     fn epoch(&self, epoch: usize) -> Vec<Vec<Part>> {
         self.sequences.epoch(epoch as u64, self.settings.batch_tokens, self.settings.pass_tokens)

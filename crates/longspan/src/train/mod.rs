@@ -43,7 +43,7 @@ pub struct StepReport {
     pub steps: usize,
     /// Epochs done: 1.5 in the middle of the second.
     pub epoch: f64,
-    /// Mean loss, of its inputs or of their masked tokens.
+    /// Mean loss, of its inputs or of their masked tokens; NaN where it had none.
     pub loss: f64,
     /// Learning rate of the last layer.
     pub learning_rate: f64,

@@ -175,9 +175,10 @@ struct Data<'a> {
 }
 
 impl Inputs for Data<'_> {
-    const NONE: &'static str = "the data give no input to learn from: all were left out by negative_windows";
     type Pass = Vec<Place>;
     type Input = (Batch, Vec<Golds>);
+
+    const NONE: &'static str = "the data give no input to learn from: all were left out by negative_windows";
 
     fn epoch(&self, epoch: usize) -> Vec<Vec<Vec<Place>>> {
         let Settings { batch_tokens, pass_tokens, .. } = *self.settings;

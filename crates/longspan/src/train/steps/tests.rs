@@ -36,9 +36,10 @@ struct Data {
 }
 
 impl Inputs for Data {
-    const NONE: &'static str = "nothing to learn from";
     type Pass = (usize, usize);
     type Input = [u64; 2];
+
+    const NONE: &'static str = "nothing to learn from";
 
     fn epoch(&self, epoch: usize) -> Vec<Vec<(usize, usize)>> {
         (0..3 + epoch).map(|step| (0..1 + step % 2).map(|pass| (epoch, 2 * step + pass)).collect()).collect()
@@ -71,7 +72,7 @@ impl Learner for Double {
             *g += w - target;
             loss += factor * f64::from(0.5 * (w - target).powi(2));
         }
-        Passed { loss, terms: 1, sequences: 1, tokens: 10, flop: 100.0 }
+        Passed { loss, terms: usize::from(factor != 0.0), sequences: 1, tokens: 10, flop: 100.0 }
     }
 
     fn evaluate(&self, _weights: &Parameters) -> Result<(f64, Figures)> {
@@ -244,6 +245,19 @@ fn a_run_that_goes_astray_stops_with_its_weights() {
             _ => None,
         });
         assert_eq!(last.next(), Some(saved), "{message}");
+    }
+}
+
+#[test]
+fn a_step_that_taught_nothing_has_no_loss() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut double = Double { loss: |step| if step == 2 { 0.0 } else { 1.0 }, ..Double::new(f1) };
+    let Told { result, events } = run(&mut double, &WHOLE, &settings(), false, folder.path(), None);
+    assert_eq!(result.unwrap().end, End::Done);
+    for event in events {
+        if let Event::Step(StepReport { step, loss, .. }) = event {
+            assert_eq!(loss.is_nan(), step == 2, "step {step}: {loss}");
+        }
     }
 }
 
