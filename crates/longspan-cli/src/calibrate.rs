@@ -44,7 +44,7 @@ struct Report {
 struct Part {
     name: String,
     questions: usize,
-    /// At the threshold that the model had, with the scores that it had.
+    /// At the threshold that the model had, with the scores that it had; read as the options say, and so is `after`.
     before: Row,
     /// At the threshold and with the scores that were fitted on other articles; null where that cannot be said.
     after: Option<Row>,
@@ -97,6 +97,7 @@ pub fn run(args: &CalibrateArgs) -> Result<()> {
         &Settings {
             null_score_diff_threshold: threshold,
             max_answer_length: options.max_answer_length.unwrap_or(settings.max_answer_length),
+            verify_tokens: options.verify_tokens.unwrap_or(settings.verify_tokens),
             calibration: Some(calibration.clone()),
             ..settings
         },

@@ -134,6 +134,10 @@ pub struct ReadingArgs {
     /// quarter of the room that an input has for the document]
     #[arg(long, value_name = "N", value_parser = count_or_zero, allow_negative_numbers = true, help_heading = READING)]
     doc_stride: Option<usize>,
+    /// Read N tokens around the best span of a longer document once more, alone, and judge by them whether there is an answer;
+    /// 0: do not. Thresholds are fitted with it [default: what the model says, else 0]
+    #[arg(long, value_name = "N", value_parser = count_or_zero, allow_negative_numbers = true, help_heading = READING)]
+    verify_tokens: Option<usize>,
     /// Tokens with global attention: `question`, `first`, `none`, or positions in the input such as `0,1,5`
     /// (0 is `<s>`, the question follows)
     #[arg(long, value_name = "WHICH", default_value = "question", value_parser = global_attention,
@@ -216,6 +220,7 @@ impl ReadingArgs {
             doc_stride: self.doc_stride,
             max_answer_length: self.max_answer_length,
             null_score_diff_threshold: threshold.threshold,
+            verify_tokens: self.verify_tokens,
             spans,
             global_attention: self.global_attention.clone(),
         }

@@ -36,6 +36,7 @@ struct ModelInfo {
     stored_as: String,
     null_score_diff_threshold: f64,
     max_answer_length: usize,
+    verify_tokens: usize,
     /// The data that its scores were calibrated on; null where they are not.
     calibrated_on: Option<String>,
     licence: Option<String>,
@@ -75,6 +76,7 @@ fn model_info(name: &str, source: &Source) -> longspan::Result<ModelInfo> {
         stored_as: stored_as(&Tensors::open(source)?),
         null_score_diff_threshold: settings.null_score_diff_threshold,
         max_answer_length: settings.max_answer_length,
+        verify_tokens: settings.verify_tokens,
         calibrated_on: settings.calibration.map(|calibration| calibration.fitted_on),
         licence: model::model_card(source).and_then(|card| licence(&card)),
         attention_window: config.attention_window,
@@ -161,6 +163,7 @@ fn table(info: &Info) -> Result<String> {
                 ("stored as", model.stored_as.clone()),
                 ("threshold", short(model.null_score_diff_threshold)),
                 ("longest answer", format!("{} tokens", model.max_answer_length)),
+                ("verification", verification(model.verify_tokens)),
                 ("scores", calibrated(model.calibrated_on.as_deref())),
                 ("licence", model.licence.clone().unwrap_or("not stated".into())),
             ],
@@ -183,6 +186,11 @@ fn table(info: &Info) -> Result<String> {
         }
     }
     Ok(shown)
+}
+
+/// How many tokens verify.
+fn verification(tokens: usize) -> String {
+    if tokens == 0 { "none".into() } else { format!("by {} tokens around the best span", thousands(tokens)) }
 }
 
 /// Whether scores are probabilities.

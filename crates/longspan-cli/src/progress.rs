@@ -18,7 +18,7 @@ const TEMPLATE: &str = "{bar:30} {percent:>3}% of {len} tokens, {eta} left  {wid
 const TICK: Duration = Duration::from_millis(500);
 const FETCH_TEMPLATE: &str = "{bar:30} {bytes} of {total_bytes}, {eta} left  {wide_msg}";
 
-/// Shown from the first step that is not the last, cleared when dropped: short documents show none.
+/// Shown from the first step that is not the last and ends after a tick, cleared when dropped: short documents show none.
 pub struct Bar {
     label: String,
     started: Instant,
@@ -33,7 +33,8 @@ impl Bar {
 
     /// Shows how far it has come.
     pub fn update(&mut self, progress: Progress) {
-        if progress.tokens_done >= progress.tokens {
+        let is_short = self.bar.is_none() && self.started.elapsed() < TICK;
+        if is_short || progress.tokens_done >= progress.tokens {
             return;
         }
         let bar = self.bar.get_or_insert_with(|| {

@@ -12,10 +12,10 @@ use longspan::reader::{Calibration, Logistic, Settings};
 use longspan::{Answer, Error, GlobalAttention, ReadOptions, Reader, SpanList};
 use serde::Deserialize;
 
-/// The embedded model with scores as they are: golden ones are not calibrated.
+/// The embedded model with scores as they are and nothing verified: golden scores are not calibrated.
 static READER: LazyLock<Reader> = LazyLock::new(|| {
     let reader = Reader::from_source(&Source::Folder(embedded()), Precision::F32).unwrap();
-    let settings = Settings { calibration: None, ..reader.settings().clone() };
+    let settings = Settings { calibration: None, verify_tokens: 0, ..reader.settings().clone() };
     reader.with_settings(settings)
 });
 
@@ -37,6 +37,7 @@ struct Case {
     context: String,
     max_tokens: Option<usize>,
     doc_stride: Option<usize>,
+    verify_tokens: usize,
     windows: usize,
     tokens: usize,
     answered: bool,
@@ -72,6 +73,7 @@ fn real_questions_are_answered_as_the_script_answers_them() {
             doc_stride: case.doc_stride,
             max_answer_length: Some(golden.max_answer_length),
             null_score_diff_threshold: Some(golden.null_score_diff_threshold),
+            verify_tokens: Some(case.verify_tokens),
             ..ReadOptions::default()
         };
         let answer = ask(&case.question, &case.context, &options);
@@ -107,7 +109,12 @@ fn a_batch_gives_what_each_pair_gives_alone() {
     let documents: Vec<_> = cases.iter().map(|case| READER.document(&case.context).unwrap()).collect();
     let pairs: Vec<_> =
         cases.iter().zip(&documents).map(|(case, document)| (case.question.as_str(), document)).collect();
-    let options = ReadOptions { max_tokens: Some(120), spans: SpanList::Top(3), ..ReadOptions::default() };
+    let options = ReadOptions {
+        max_tokens: Some(120),
+        verify_tokens: Some(50),
+        spans: SpanList::Top(3),
+        ..ReadOptions::default()
+    };
     let mut heard = Vec::new();
     let together = READER.answer_batch(&pairs, &options, &mut |progress| heard.push(progress));
     for (pair, answer) in pairs.iter().zip(together) {
@@ -116,6 +123,7 @@ fn a_batch_gives_what_each_pair_gives_alone() {
     }
     let last = heard[heard.len() - 1];
     assert_eq!(last.tokens_done, last.tokens);
+    assert!(heard.iter().all(|progress| progress.tokens == last.tokens));
 }
 
 /// Text that has tripped others up: the answer is always a slice of it, within its words.
@@ -177,6 +185,61 @@ fn all_lists_what_is_above_the_threshold() {
     let none = ask(-100.0, SpanList::All);
     assert!(!none.answered && none.spans.len() == 1 && none.best().is_none());
     assert_eq!(none.score(), none.no_answer_score);
+}
+
+#[test]
+fn verification_changes_what_speaks_for_no_answer_and_no_place() {
+    let golden = golden();
+    for case in golden.cases.iter().filter(|case| case.setting == "paragraph").take(6) {
+        let ask = |verify_tokens| {
+            let options =
+                ReadOptions { verify_tokens: Some(verify_tokens), spans: SpanList::Top(3), ..ReadOptions::default() };
+            ask(&case.question, &case.context, &options)
+        };
+        let (plain, verified) = (ask(0), ask(40));
+        assert_ne!(plain.null_odds, verified.null_odds);
+        // All spans lose or win alike.
+        let factor = (1.0 - verified.no_answer_score) / (1.0 - plain.no_answer_score);
+        assert_eq!(plain.spans.len(), verified.spans.len());
+        for (plain, verified) in plain.spans.iter().zip(&verified.spans) {
+            assert_eq!((plain.bytes, plain.start_logit, plain.end_logit), {
+                (verified.bytes, verified.start_logit, verified.end_logit)
+            });
+            assert!((plain.score * factor - verified.score).abs() < 1e-9);
+        }
+        // An excerpt that is the whole document says nothing new.
+        for tokens in [case.tokens, 5000] {
+            assert_eq!(ask(tokens), plain);
+        }
+        assert_ne!(ask(case.tokens - 1).null_odds, plain.null_odds);
+        // The longest answer finds room in it.
+        assert_eq!(ask(1), ask(30));
+    }
+}
+
+#[test]
+fn all_lists_what_is_above_the_threshold_of_a_verified_answer() {
+    let golden = golden();
+    let case = golden.cases.iter().find(|case| case.setting == "verified" && case.answered).unwrap();
+    let ask = |threshold, spans| {
+        let options = ReadOptions {
+            max_tokens: case.max_tokens,
+            verify_tokens: Some(case.verify_tokens),
+            null_score_diff_threshold: Some(threshold),
+            spans,
+            ..ReadOptions::default()
+        };
+        ask(&case.question, &case.context, &options)
+    };
+    let top = ask(0.0, SpanList::Top(1000));
+    let sum = |span: &longspan::Span| f64::from(span.start_logit) + f64::from(span.end_logit);
+    for threshold in [top.null_odds - 0.1, top.null_odds + 0.1, top.null_odds + 5.0] {
+        let all = ask(threshold, SpanList::All);
+        let above = |span: &&longspan::Span| top.null_odds + sum(&top.spans[0]) - sum(span) <= threshold;
+        let wanted: Vec<_> = top.spans.iter().filter(above).cloned().collect();
+        assert_eq!(all.answered, !wanted.is_empty());
+        assert_eq!(all.spans, if wanted.is_empty() { top.spans[..1].to_vec() } else { wanted });
+    }
 }
 
 #[test]

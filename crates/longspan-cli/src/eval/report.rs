@@ -69,6 +69,8 @@ pub struct RunSummary {
     pub instruction_set: String,
     pub threads: usize,
     pub null_score_diff_threshold: f64,
+    /// Tokens that verified an answer; 0: none did.
+    pub verify_tokens: usize,
     /// The data that its scores were calibrated on.
     pub calibrated_on: Option<String>,
     /// Questions that were asked in this run; the others were known from an earlier one.

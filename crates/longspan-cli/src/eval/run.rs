@@ -86,8 +86,15 @@ fn head(opened: &Opened, dataset: &Dataset, options: &ReadOptions) -> Result<Hea
     let Opened { checkpoint, reader } = opened;
     let mut data = CrcWriter::new(io::sink());
     dataset.write(&mut data)?;
-    let ReadOptions { max_tokens, doc_stride, max_answer_length, null_score_diff_threshold, spans, global_attention } =
-        options;
+    let ReadOptions {
+        max_tokens,
+        doc_stride,
+        max_answer_length,
+        null_score_diff_threshold,
+        verify_tokens,
+        spans,
+        global_attention,
+    } = options;
     let settings: Value = serde_json::from_str(&reader.settings().to_json())?;
     let head = [
         ("longspan", json!(env!("CARGO_PKG_VERSION"))),
@@ -101,6 +108,7 @@ fn head(opened: &Opened, dataset: &Dataset, options: &ReadOptions) -> Result<Hea
         ("max_answer_length", json!(max_answer_length)),
         // As text, for infinity is no number of JSON.
         ("threshold", json!(null_score_diff_threshold.map(|threshold| threshold.to_string()))),
+        ("verify_tokens", json!(verify_tokens)),
         ("spans", json!(format!("{spans:?}"))),
         ("global_attention", json!(format!("{global_attention:?}"))),
     ];
@@ -216,6 +224,7 @@ fn run_summary(opened: &Opened, options: &ReadOptions, asked: &AskedAll<'_>) -> 
         instruction_set: model.isa().to_string(),
         threads: rayon::current_num_threads(),
         null_score_diff_threshold: options.null_score_diff_threshold.unwrap_or(settings.null_score_diff_threshold),
+        verify_tokens: options.verify_tokens.unwrap_or(settings.verify_tokens),
         calibrated_on: settings.calibration.as_ref().map(|calibration| calibration.fitted_on.clone()),
         asked: done.questions,
         seconds: *seconds,

@@ -157,11 +157,14 @@ fn errors(calibration: &Calibration) -> Vec<Vec<String>> {
 }
 
 fn footer(run: &RunSummary) -> String {
-    let RunSummary { model, precision, instruction_set, threads, null_score_diff_threshold, .. } = run;
+    let RunSummary { model, precision, instruction_set, threads, null_score_diff_threshold, verify_tokens, .. } = run;
     let threshold = short(*null_score_diff_threshold);
+    let verified = if *verify_tokens == 0 { String::new() } else { format!(", verified by {verify_tokens} tokens") };
     let threads = if *threads == 1 { "1 thread".into() } else { format!("{threads} threads") };
-    let mut shown =
-        format!("\n{}, threshold {threshold}, {precision} on {instruction_set}, {threads}\n", one_line(model));
+    let mut shown = format!(
+        "\n{}, threshold {threshold}{verified}, {precision} on {instruction_set}, {threads}\n",
+        one_line(model)
+    );
     match &run.calibrated_on {
         Some(data) => {
             let _ = writeln!(shown, "scores calibrated on {}", one_line(data));

@@ -215,6 +215,9 @@ fn reading_options_reach_the_reader() {
     assert!(line(&["--max-tokens", "30", "--doc-stride", "5"])["windows"].as_u64() > Some(1));
     let short = line(&["--max-answer-length", "1", "--threshold", "inf"]);
     assert!(!short["answer"].as_str().unwrap().contains(' '));
+    let verified = ["0", "6"].map(|tokens| line(&["--max-answer-length", "4", "--verify-tokens", tokens]));
+    assert_eq!(verified[0]["answers"][0]["start"], verified[1]["answers"][0]["start"]);
+    assert_ne!(verified[0]["null_odds"], verified[1]["null_odds"]);
     let scores: Vec<Value> =
         ["question", "first", "none", "0,3"].map(|which| line(&["--global-attention", which])["score"].clone()).into();
     assert!(scores[1..].iter().all(|score| *score != scores[0]), "{scores:?}");

@@ -261,7 +261,8 @@ fn a_calibrated_copy_says_how_sure_it_is() {
         &folder.run(&["calibrate", "dev.json", "--out", "other"]),
         "`other`: there is something else than this model in this folder",
     );
-    let arguments = ["calibrate", "dev.json", "--out", "copy", "--context-tokens", "100", "--json"];
+    let reading = ["--context-tokens", "100", "--verify-tokens", "40"];
+    let arguments = [&["calibrate", "dev.json", "--out", "copy", "--json"][..], &reading].concat();
     // Eight questions are too few, and that is said.
     let calibrated = |arguments: &[&str]| -> Value {
         let ran = folder.run(arguments);
@@ -274,6 +275,7 @@ fn a_calibrated_copy_says_how_sure_it_is() {
     let settings = json(&folder, "copy/longspan.json");
     assert_eq!(settings["calibration"], report["calibration"]);
     assert_eq!(settings["null_score_diff_threshold"], report["null_score_diff_threshold"]);
+    assert_eq!(settings["verify_tokens"], 40);
     let info: Value = serde_json::from_str(&printed(&folder, &["info", "-m", "copy", "--json"])).unwrap();
     assert_eq!(
         info["model"]["calibrated_on"],

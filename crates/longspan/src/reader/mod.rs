@@ -16,6 +16,7 @@ mod settings;
 mod spans;
 mod windows;
 
+use std::ops::Range;
 use std::path::Path;
 
 pub(crate) use input::Input;
@@ -69,10 +70,11 @@ pub struct Answer {
     pub answered: bool,
     /// The best spans, best first, none overlapping another. Listed on abstention too.
     pub spans: Vec<Span>,
-    /// e^n / (e^n + Σ e^S), where n is the least null score of a window and the sum is over all admissible spans. For a
-    /// calibrated checkpoint: on abstention, the probability that people find no answer, see [`Calibration`].
+    /// e^n / (e^n + Σ e^S), where n is the least null score of a window and the sum is over all admissible spans; of the
+    /// excerpt alone where one was read, see [`ReadOptions::verify_tokens`]. For a calibrated checkpoint: on abstention, the
+    /// probability that people find no answer, see [`Calibration`].
     pub no_answer_score: f64,
-    /// n − max S: above the threshold there is no answer.
+    /// n − max S, of the excerpt alone where one was read: above the threshold there is no answer.
     pub null_odds: f64,
     /// Tokens of the document.
     pub tokens: usize,
@@ -102,8 +104,9 @@ impl Answer {
 pub struct Span {
     /// Its place: `text[start..end]` is the answer, without white space at its ends.
     pub bytes: ByteSpan,
-    /// e^S / (e^n + Σ e^S), S being the sum of the two logits. For a calibrated checkpoint: of an answer, the probability
-    /// that people give it too, see [`Calibration`].
+    /// e^S / (e^n + Σ e^S), S being the sum of the two logits; where an excerpt was read, its share of Σ e^S times what the
+    /// excerpt leaves of 1. For a calibrated checkpoint: of an answer, the probability that people give it too, see
+    /// [`Calibration`].
     pub score: f64,
     /// Logit of its first token as a start.
     pub start_logit: f32,
@@ -215,8 +218,8 @@ impl Reader {
     /// # Ok::<(), longspan::Error>(())
     /// ```
     ///
-    /// Windows of all pairs go through the model in ragged batches of about one longest input; each answer is bit for
-    /// bit what the pair gives alone. `progress` is called after every batch.
+    /// Windows of all pairs, and then excerpts that verify, go through the model in ragged batches of about one longest
+    /// input; each answer is bit for bit what the pair gives alone. `progress` is called after every batch.
     ///
     /// # Errors
     /// Each pair has its own result: what is wrong with one leaves the others. Errors are those of [`Reader::answer`], and
@@ -231,50 +234,42 @@ impl Reader {
         progress: &mut dyn FnMut(Progress),
     ) -> Vec<Result<Answer>> {
         let begun = pairs.iter().map(|(question, document)| self.reading(question, document, options));
-        let mut pairs: Vec<Pair<'_>> =
-            begun.map(|begun| begun.map_or_else(Pair::refused, |reading| Pair::Reading(Box::new(reading)))).collect();
-        let mut inputs = Vec::new(); // (pair, window, tokens)
-        for (p, pair) in pairs.iter().enumerate() {
-            let Pair::Reading(reading) = pair else { continue };
-            inputs.extend((0..reading.windows.len()).map(|w| (p, w, reading.input_tokens(w))));
+        let mut readings: Vec<Result<Reading<'_>>> = begun.collect();
+        // The size of an excerpt is known from the start, its place once all windows before it were read.
+        let (covering, excerpts) = (queue(&readings, Reading::covering), queue(&readings, Reading::excerpt));
+        let tokens = covering.iter().chain(&excerpts).map(|queued| queued.tokens).sum();
+        let mut done = Progress { tokens_done: 0, tokens };
+        for queue in [covering, excerpts] {
+            let mut rest = queue.as_slice();
+            while !rest.is_empty() {
+                let batch;
+                (batch, rest) = rest.split_at(count_within(rest, self.model.config().max_tokens()));
+                self.pass(batch, &mut readings);
+                done.tokens_done += batch.iter().map(|queued| queued.tokens).sum::<usize>();
+                progress(done);
+            }
         }
-        let tokens = inputs.iter().map(|(.., tokens)| tokens).sum();
-        let mut tokens_done = 0;
-        let mut rest = inputs.as_slice();
-        while !rest.is_empty() {
-            let batch_inputs;
-            (batch_inputs, rest) = rest.split_at(count_within(rest, self.model.config().max_tokens()));
-            self.pass(batch_inputs, &mut pairs);
-            tokens_done += batch_inputs.iter().map(|(.., tokens)| tokens).sum::<usize>();
-            progress(Progress { tokens_done, tokens });
-        }
-        let settled = pairs.into_iter().map(|pair| match pair {
-            Pair::Settled(result) => result,
-            Pair::Reading(_) => unreachable!("every window went through the model"),
-        });
-        settled.collect()
+        readings.into_iter().map(|reading| reading.map(|reading| reading.answer())).collect()
     }
 
-    /// Sends windows through the model as one batch; a pair is settled by its last one.
-    fn pass(&self, inputs: &[(usize, usize, usize)], pairs: &mut [Pair<'_>]) {
+    /// Sends windows through the model as one batch. A reading that breaks off becomes its error.
+    fn pass(&self, queued: &[Queued], readings: &mut [Result<Reading<'_>>]) {
         let mut batch = Batch::new();
-        for &(p, w, _) in inputs {
-            if let Pair::Reading(reading) = &pairs[p] {
-                reading.push_input(&self.tokenizer, w, &mut batch);
+        for &Queued { reading, window, .. } in queued {
+            if let Ok(reading) = &readings[reading] {
+                reading.push_input(&self.tokenizer, window, &mut batch);
             }
         }
         if batch.sequences() == 0 {
-            return; // what is left belongs to pairs that broke off
+            return; // what is left belongs to readings that broke off
         }
         let logits = self.model.logits(&batch).values; // (T, 2)
-        let asked = inputs.iter().filter(|(p, ..)| matches!(pairs[*p], Pair::Reading(_))).copied();
-        for (s, (p, w, _)) in asked.collect::<Vec<_>>().into_iter().enumerate() {
-            let Pair::Reading(reading) = &mut pairs[p] else { continue };
+        let asked: Vec<&Queued> = queued.iter().filter(|queued| readings[queued.reading].is_ok()).collect();
+        for (s, queued) in asked.into_iter().enumerate() {
+            let Ok(reading) = &mut readings[queued.reading] else { continue };
             let range = batch.range(s);
-            match reading.take(w, &logits[2 * range.start..2 * range.end]) {
-                Err(error) => pairs[p] = Pair::refused(error),
-                Ok(()) if w + 1 == reading.windows.len() => pairs[p] = Pair::Settled(Ok(reading.finish())),
-                Ok(()) => {}
+            if let Err(error) = reading.take(queued.window, &logits[2 * range.start..2 * range.end]) {
+                readings[queued.reading] = Err(error);
             }
         }
     }
@@ -285,30 +280,37 @@ impl Reader {
             return Err(Error::EmptyQuestion);
         }
         let plan = Plan::new(options, &self.settings, self.model.config(), question.ids.len())?;
-        Ok(Reading::new(document, question.ids, options, plan))
+        Ok(Reading::new(document, question.ids, &options.global_attention, plan))
     }
 }
 
-/// A question and a document on their way to a result.
-enum Pair<'a> {
-    Reading(Box<Reading<'a>>),
-    Settled(Result<Answer>),
+/// A window that is to go through the model.
+struct Queued {
+    reading: usize,
+    /// As [`Reading`] counts them.
+    window: usize,
+    /// Of the whole input.
+    tokens: usize,
 }
 
-impl Pair<'_> {
-    fn refused(error: Error) -> Self {
-        Pair::Settled(Err(error))
+/// Some windows of each reading that has not broken off.
+fn queue<'a>(readings: &[Result<Reading<'a>>], of: impl Fn(&Reading<'a>) -> Range<usize>) -> Vec<Queued> {
+    let mut queue = Vec::new();
+    for (r, reading) in readings.iter().enumerate() {
+        let Ok(reading) = reading else { continue };
+        queue.extend(of(reading).map(|w| Queued { reading: r, window: w, tokens: reading.input_tokens(w) }));
     }
+    queue
 }
 
-/// How many of the inputs, given as (pair, window, tokens), make a batch of at most `tokens_max`; one at least.
-fn count_within(inputs: &[(usize, usize, usize)], tokens_max: usize) -> usize {
+/// How many of the windows make a batch of at most `tokens_max`; one at least.
+fn count_within(queue: &[Queued], tokens_max: usize) -> usize {
     let mut sum = 0;
-    let mut fits = |&(.., tokens): &(usize, usize, usize)| {
-        sum += tokens;
+    let mut fits = |queued: &&Queued| {
+        sum += queued.tokens;
         sum <= tokens_max
     };
-    inputs.iter().take_while(|input| fits(input)).count().max(1)
+    queue.iter().take_while(|queued| fits(queued)).count().max(1)
 }
 
 #[cfg(test)]

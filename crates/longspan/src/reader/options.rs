@@ -30,6 +30,10 @@ pub struct ReadOptions {
     pub max_answer_length: Option<usize>,
     /// No answer when `null_odds` is larger than this.
     pub null_score_diff_threshold: Option<f64>,
+    /// Tokens around the best span that are read once more, alone, of a document that has more; 0: none. In a long document
+    /// many places speak for an answer and few against one: what says that there is none is then taken from this excerpt. It
+    /// has at least the tokens of the longest answer, and at most those that an input has room for.
+    pub verify_tokens: Option<usize>,
     /// How many spans an answer lists.
     pub spans: SpanList,
     /// Which tokens have global attention.
@@ -41,7 +45,7 @@ pub struct ReadOptions {
 pub enum SpanList {
     /// The best ones, at most so many.
     Top(usize),
-    /// All that are above the threshold, `n - S <= threshold`; the best one if none is.
+    /// All that are above the threshold, `null_odds + max S - S <= threshold`; the best one if none is.
     All,
 }
 
@@ -60,6 +64,8 @@ pub(crate) struct Plan {
     pub room: usize,
     pub doc_stride: usize,
     pub max_answer_length: usize,
+    /// Tokens of the excerpt that verifies, at least as many as any span has; 0: nothing is verified.
+    pub verify_tokens: usize,
     pub threshold: f64,
     /// How the score of a span becomes a probability, and that of no answer.
     pub score: Option<Logistic>,
@@ -100,6 +106,10 @@ impl Plan {
         if options.spans == SpanList::Top(0) {
             return Err(Error::Option("top_k 0: expected 1 or more".into()));
         }
+        let verify_tokens = match options.verify_tokens.unwrap_or(settings.verify_tokens) {
+            0 => 0,
+            tokens => tokens.max(max_answer_length).min(room),
+        };
         let threshold = options.null_score_diff_threshold.unwrap_or(settings.null_score_diff_threshold);
         if threshold.is_nan() {
             return Err(Error::Option("null_score_diff_threshold NaN: expected a number".into()));
@@ -111,6 +121,7 @@ impl Plan {
             room,
             doc_stride,
             max_answer_length,
+            verify_tokens,
             threshold,
             score: calibration.map(|calibration| calibration.score),
             no_answer_score: calibration.map(|calibration| calibration.no_answer_score),

@@ -15,6 +15,10 @@ pub struct Settings {
     pub max_answer_length: usize,
     /// Separators between question and document: 2, or 1 for allenai's TriviaQA checkpoints. Default 2.
     pub separators: usize,
+    /// Tokens around the best span that are read once more to verify it: see
+    /// [`ReadOptions`](crate::ReadOptions::verify_tokens). Threshold and calibration are fitted with it. Default 0: it is not
+    /// verified.
+    pub verify_tokens: usize,
     /// How scores become probabilities of being right; without it they are shares of the model's belief.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
@@ -73,7 +77,13 @@ impl Logistic {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { null_score_diff_threshold: 0.0, max_answer_length: 30, separators: 2, calibration: None }
+        Self {
+            null_score_diff_threshold: 0.0,
+            max_answer_length: 30,
+            separators: 2,
+            verify_tokens: 0,
+            calibration: None,
+        }
     }
 }
 

@@ -57,8 +57,8 @@ pub(crate) fn keep(
     }
     // What was fitted to the base says nothing of its successor.
     let defaults = reader::Settings::default();
-    let null_score_diff_threshold = defaults.null_score_diff_threshold;
-    let settings = reader::Settings { null_score_diff_threshold, calibration: None, ..own.clone() };
+    let reader::Settings { max_answer_length, separators, .. } = *own;
+    let settings = reader::Settings { max_answer_length, separators, ..defaults.clone() };
     if settings != defaults || out.join(LONGSPAN).exists() {
         write_whole(&out.join(LONGSPAN), settings.to_json().as_bytes())?;
     }

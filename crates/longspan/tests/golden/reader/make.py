@@ -11,15 +11,17 @@ and this is run again whenever that one is replaced. Writes golden.json.gz besid
     max_answer_length           for all cases, like
     null_score_diff_threshold   what is the largest null_odds of an answer
     cases: [{
-        setting         paragraph (one window), long (several paragraphs in one window) or windows (the same, cut)
+        setting         paragraph (one window), long (several paragraphs in one window), windows (the same, cut) or
+                        verified (the same, cut, and an excerpt read once more)
         question, context
         max_tokens, doc_stride      null: the default
+        verify_tokens   of the excerpt; 0: none
         windows, tokens             how many windows there are; tokens of the context
         answered        whether null_odds is at most the threshold
         text            of the best span, listed on abstention too, as are its places and logits:
         start_char, end_char, start_byte, end_byte, start_logit, end_logit
         score           of the best span
-        no_answer_score, null_odds
+        no_answer_score, null_odds      of the excerpt alone where one was read; it leaves the rest of 1 to the spans
     }]
 
 Scores are without calibration. All is computed the slow, obvious way: every window by itself, every span by itself.
@@ -62,7 +64,7 @@ def choose(articles, rng):
         question = pick_question(rng.choice(document), rng.random() < 0.3, rng)
         if question:
             context = "\n\n".join(paragraph["context"] for paragraph in document)
-            asked["long"].append((question, context, ["long", "windows"]))
+            asked["long"].append((question, context, ["long", "windows", "verified"]))
     return asked["paragraph"] + asked["long"]
 
 
@@ -81,8 +83,13 @@ def pick_question(paragraph, impossible, rng):
     return rng.choice(questions) if questions else None
 
 
-# Setting: how many, max_tokens, doc_stride.
-SETTINGS = {"paragraph": (48, None, None), "long": (6, None, None), "windows": (6, 384, 64)}
+# Setting: how many, max_tokens, doc_stride, verify_tokens.
+SETTINGS = {
+    "paragraph": (48, None, None, 0),
+    "long": (6, None, None, 0),
+    "windows": (6, 384, 64, 0),
+    "verified": (6, 384, 64, 100),
+}
 
 
 # ---- How it is answered. ----
@@ -119,7 +126,7 @@ class Reader:
         start, end = outputs.start_logits[0].tolist(), outputs.end_logits[0].tolist()
         return start[0] + end[0], start[before_document:-1], end[before_document:-1]
 
-    def answer(self, question, context, max_tokens, doc_stride):
+    def answer(self, question, context, max_tokens, doc_stride, verify_tokens):
         question_ids, _ = self.tokenize(question)
         ids, places = self.tokenize(context)
         config = self.model.config
@@ -127,25 +134,23 @@ class Reader:
         room = (max_tokens or positions) - len(question_ids) - 4
         windows = cut(len(ids), room, doc_stride)
 
-        nulls, spans = [], []
-        for w, (first, last) in enumerate(windows):
-            null, start_logits, end_logits = self.logits(question_ids, ids[first:last])
-            nulls.append(null)
-            for start in range(first, last):
-                if owner(start, windows) != w:
-                    continue
-                for end in range(start, min(start + MAX_ANSWER_LENGTH, last)):
-                    start_logit, end_logit = start_logits[start - first], end_logits[end - first]
-                    spans.append((start_logit + end_logit, start, end, start_logit, end_logit))
-        spans.sort(key=lambda span: -span[0])
+        deciding = self.read(question_ids, ids, windows)
+        null, spans = deciding
         best, start, end, start_logit, end_logit = spans[0]
-        null = min(nulls)
-        null_odds = null - best
-        if abs(null_odds - THRESHOLD) < CLEAR or best - spans[1][0] < CLEAR:
+        share = math.exp(best) / math.fsum(math.exp(span[0]) for span in spans)
+        if best - spans[1][0] < CLEAR:
             return None
+        if 0 < verify_tokens < len(ids):
+            # As many tokens before the span as after it, one less where that is not even.
+            first = start - (verify_tokens - (end + 1 - start)) // 2
+            first = min(max(first, 0), len(ids) - verify_tokens)
+            deciding = self.read(question_ids, ids, [(first, first + verify_tokens)])
+        null, spans = deciding
+        null_odds = null - spans[0][0]
+        if abs(null_odds - THRESHOLD) < CLEAR:
+            return None
+        no_answer_score = math.exp(null) / (math.exp(null) + math.fsum(math.exp(span[0]) for span in spans))
 
-        largest = max(null, best)
-        total = math.exp(null - largest) + math.fsum(math.exp(span[0] - largest) for span in spans)
         start_char, end_char = places[start][0], places[end][1]
         return {
             "windows": len(windows),
@@ -158,10 +163,24 @@ class Reader:
             "end_byte": len(context[:end_char].encode()),
             "start_logit": start_logit,
             "end_logit": end_logit,
-            "score": math.exp(best - largest) / total,
-            "no_answer_score": math.exp(null - largest) / total,
+            "score": share * (1 - no_answer_score),
+            "no_answer_score": no_answer_score,
             "null_odds": null_odds,
         }
+
+    def read(self, question, document, windows):
+        """The least null score, and all spans, the best first: (sum of the logits, start, end, the logits)."""
+        nulls, spans = [], []
+        for w, (first, last) in enumerate(windows):
+            null, start_logits, end_logits = self.logits(question, document[first:last])
+            nulls.append(null)
+            for start in range(first, last):
+                if owner(start, windows) != w:
+                    continue
+                for end in range(start, min(start + MAX_ANSWER_LENGTH, last)):
+                    start_logit, end_logit = start_logits[start - first], end_logits[end - first]
+                    spans.append((start_logit + end_logit, start, end, start_logit, end_logit))
+        return min(nulls), sorted(spans, key=lambda span: -span[0])
 
 
 def cut(tokens, room, doc_stride):
@@ -195,16 +214,15 @@ def main():
     raw = options.squad_json.read_bytes()
     articles = json.loads(gzip.decompress(raw) if options.squad_json.suffix == ".gz" else raw)["data"]
     reader = Reader(options.checkpoint)
-    cases, missing = [], {setting: wanted for setting, (wanted, _, _) in SETTINGS.items()}
+    cases, missing = [], {setting: wanted for setting, (wanted, *_) in SETTINGS.items()}
     for question, context, settings in choose(articles, random.Random(SEED)):
         if not all(missing[setting] for setting in settings):
             continue
         results = []
         for setting in settings:
-            _, max_tokens, doc_stride = SETTINGS[setting]
-            result = reader.answer(question, context, max_tokens, doc_stride)
-            asked = dict(question=question, context=context, max_tokens=max_tokens, doc_stride=doc_stride)
-            results.append(result and {"setting": setting} | asked | result)
+            how = dict(zip(("max_tokens", "doc_stride", "verify_tokens"), SETTINGS[setting][1:]))
+            result = reader.answer(question, context, **how)
+            results.append(result and {"setting": setting, "question": question, "context": context} | how | result)
         if all(results):
             cases += results
             missing = {setting: count - settings.count(setting) for setting, count in missing.items()}
