@@ -188,8 +188,9 @@ fn all_lists_what_is_above_the_threshold() {
 }
 
 #[test]
-fn verification_changes_what_speaks_for_no_answer_and_no_place() {
+fn an_answer_must_convince_twice_and_stays_where_it_is() {
     let golden = golden();
+    let mut doubted = 0;
     for case in golden.cases.iter().filter(|case| case.setting == "paragraph").take(6) {
         let ask = |verify_tokens| {
             let options =
@@ -197,8 +198,9 @@ fn verification_changes_what_speaks_for_no_answer_and_no_place() {
             ask(&case.question, &case.context, &options)
         };
         let (plain, verified) = (ask(0), ask(40));
-        assert_ne!(plain.null_odds, verified.null_odds);
-        // All spans lose or win alike.
+        assert!(verified.null_odds >= plain.null_odds);
+        doubted += usize::from(verified.null_odds > plain.null_odds);
+        // All spans lose alike.
         let factor = (1.0 - verified.no_answer_score) / (1.0 - plain.no_answer_score);
         assert_eq!(plain.spans.len(), verified.spans.len());
         for (plain, verified) in plain.spans.iter().zip(&verified.spans) {
@@ -211,10 +213,11 @@ fn verification_changes_what_speaks_for_no_answer_and_no_place() {
         for tokens in [case.tokens, 5000] {
             assert_eq!(ask(tokens), plain);
         }
-        assert_ne!(ask(case.tokens - 1).null_odds, plain.null_odds);
+        assert!(ask(case.tokens - 1).null_odds >= plain.null_odds);
         // The longest answer finds room in it.
         assert_eq!(ask(1), ask(30));
     }
+    assert!((1..6).contains(&doubted), "{doubted} of 6");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! One question and one document under way: from its windows' inputs to its answer.
 //!
 //! Windows go through the model one by one, counted from 0. Where the answer is to be verified, an excerpt around the best
-//! span is the last of them: it says whether there is an answer, and nothing of where it is.
+//! span is the last of them: it has a say in whether there is an answer, and none in where it is.
 
 use std::ops::Range;
 
@@ -31,6 +31,7 @@ pub(super) struct Reading<'a> {
 }
 
 /// What decides whether a text has an answer.
+#[derive(Clone, Copy)]
 struct Sums {
     /// n, the least null score of a window.
     null_score: f64,
@@ -118,8 +119,9 @@ impl<'a> Reading<'a> {
         let Self { document, plan, evidence, .. } = self;
         let places = &document.tokens.spans;
         let all = Sums::of(evidence, places);
-        let deciding = self.of_excerpt.as_ref().unwrap_or(&all);
-        let null_odds = deciding.null_score - deciding.best;
+        // The more doubtful one: an answer must convince both.
+        let deciding = self.of_excerpt.filter(|excerpt| excerpt.null_odds() > all.null_odds()).unwrap_or(all);
+        let null_odds = deciding.null_odds();
         let mut found = match plan.spans {
             SpanList::Top(count) => evidence.best(places, count, f64::NEG_INFINITY),
             SpanList::All => evidence.best(places, usize::MAX, all.best + null_odds - plan.threshold),
@@ -154,6 +156,11 @@ impl Sums {
     fn of(evidence: &Evidence, places: &[(u32, u32)]) -> Self {
         let (best, log_sum) = evidence.sums(places);
         Self { null_score: evidence.null_score(), best, log_sum }
+    }
+
+    /// n − max S
+    fn null_odds(&self) -> f64 {
+        self.null_score - self.best
     }
 
     /// ln(e^n + Σ e^S)

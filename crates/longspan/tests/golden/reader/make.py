@@ -21,7 +21,8 @@ and this is run again whenever that one is replaced. Writes golden.json.gz besid
         text            of the best span, listed on abstention too, as are its places and logits:
         start_char, end_char, start_byte, end_byte, start_logit, end_logit
         score           of the best span
-        no_answer_score, null_odds      of the excerpt alone where one was read; it leaves the rest of 1 to the spans
+        no_answer_score, null_odds      of the excerpt alone where one was read and has the higher null odds; what it leaves
+                                        of 1 the spans share as before
     }]
 
 Scores are without calibration. All is computed the slow, obvious way: every window by itself, every span by itself.
@@ -144,7 +145,8 @@ class Reader:
             # As many tokens before the span as after it, one less where that is not even.
             first = start - (verify_tokens - (end + 1 - start)) // 2
             first = min(max(first, 0), len(ids) - verify_tokens)
-            deciding = self.read(question_ids, ids, [(first, first + verify_tokens)])
+            of_excerpt = self.read(question_ids, ids, [(first, first + verify_tokens)])
+            deciding = max(deciding, of_excerpt, key=lambda read: read[0] - read[1][0][0])
         null, spans = deciding
         null_odds = null - spans[0][0]
         if abs(null_odds - THRESHOLD) < CLEAR:
