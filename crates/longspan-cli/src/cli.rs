@@ -134,8 +134,8 @@ pub struct ReadingArgs {
     /// quarter of the room that an input has for the document]
     #[arg(long, value_name = "N", value_parser = count_or_zero, allow_negative_numbers = true, help_heading = READING)]
     doc_stride: Option<usize>,
-    /// Read N tokens around the best span of a longer document once more, alone: an answer must convince there too; 0: do not.
-    /// Thresholds are fitted with it [default: what the model says, else 0]
+    /// Read N tokens around the best span of a longer document once more, alone: an answer must convince there too; 0:
+    /// do not. Thresholds are fitted with it [default: what the model says, else 0]
     #[arg(long, value_name = "N", value_parser = count_or_zero, allow_negative_numbers = true, help_heading = READING)]
     verify_tokens: Option<usize>,
     /// Tokens with global attention: `question`, `first`, `none`, or positions in the input such as `0,1,5`

@@ -2,7 +2,7 @@
 //! or says that the document has no answer.
 //!
 //! Data flows one way: text → tokens with byte offsets → windows → [`model::Batch`] → start and end logits →
-//! spans under one normalisation over all windows → [`Answer`].
+//! spans under one normalisation over all windows → perhaps an excerpt around the best, read once more → [`Answer`].
 //!
 //! ```
 //! # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/embedded");

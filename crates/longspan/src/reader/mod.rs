@@ -70,9 +70,9 @@ pub struct Answer {
     pub answered: bool,
     /// The best spans, best first, none overlapping another. Listed on abstention too.
     pub spans: Vec<Span>,
-    /// e^n / (e^n + Σ e^S), where n is the least null score of a window and the sum is over all admissible spans; of the
-    /// excerpt alone where one was read and doubts more, see [`ReadOptions::verify_tokens`]. For a calibrated checkpoint: on
-    /// abstention, the probability that people find no answer, see [`Calibration`].
+    /// e^n / (e^n + Σ e^S), where n is the least null score of a window and the sum is over all admissible spans; of
+    /// the excerpt alone where one was read and doubts more, see [`ReadOptions::verify_tokens`]. For a calibrated
+    /// checkpoint: on abstention, the probability that people find no answer, see [`Calibration`].
     pub no_answer_score: f64,
     /// n − max S, of the excerpt alone where one was read and doubts more: above the threshold there is no answer.
     pub null_odds: f64,
@@ -104,9 +104,9 @@ impl Answer {
 pub struct Span {
     /// Its place: `text[start..end]` is the answer, without white space at its ends.
     pub bytes: ByteSpan,
-    /// e^S / (e^n + Σ e^S), S being the sum of the two logits; where an excerpt doubts more, its share of Σ e^S times what
-    /// the excerpt leaves of 1. For a calibrated checkpoint: of an answer, the probability that people give it too, see
-    /// [`Calibration`].
+    /// e^S / (e^n + Σ e^S), S being the sum of the two logits; where an excerpt doubts more, its share of Σ e^S times
+    /// what the excerpt leaves of 1. For a calibrated checkpoint: of an answer, the probability that people give it
+    /// too, see [`Calibration`].
     pub score: f64,
     /// Logit of its first token as a start.
     pub start_logit: f32,

@@ -30,10 +30,10 @@ pub struct ReadOptions {
     pub max_answer_length: Option<usize>,
     /// No answer when `null_odds` is larger than this.
     pub null_score_diff_threshold: Option<f64>,
-    /// Tokens around the best span that are read once more, alone, of a document that has more; 0: none. In a long document
-    /// many places speak for an answer and few against one, so an answer must convince twice: null odds and the share of 'no
-    /// answer' are those of the windows or of this excerpt, whichever has the higher odds. It has at least the tokens of the
-    /// longest answer, and at most those that an input has room for.
+    /// Tokens around the best span that are read once more, alone, of a document that has more; 0: none. In a long
+    /// document many places speak for an answer and few against one, so an answer must convince twice: null odds and
+    /// the share of 'no answer' are those of the windows or of this excerpt, whichever has the higher odds. It has at
+    /// least the tokens of the longest answer, and at most those that an input has room for.
     pub verify_tokens: Option<usize>,
     /// How many spans an answer lists.
     pub spans: SpanList,

@@ -1,7 +1,7 @@
 //! One question and one document under way: from its windows' inputs to its answer.
 //!
-//! Windows go through the model one by one, counted from 0. Where the answer is to be verified, an excerpt around the best
-//! span is the last of them: it has a say in whether there is an answer, and none in where it is.
+//! Windows go through the model one by one, counted from 0. Where the answer is to be verified, an excerpt around the
+//! best span is the last of them: it has a say in whether there is an answer, and none in where it is.
 
 use std::ops::Range;
 

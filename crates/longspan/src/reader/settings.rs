@@ -16,8 +16,8 @@ pub struct Settings {
     /// Separators between question and document: 2, or 1 for allenai's TriviaQA checkpoints. Default 2.
     pub separators: usize,
     /// Tokens around the best span that are read once more to verify it: see
-    /// [`ReadOptions`](crate::ReadOptions::verify_tokens). Threshold and calibration are fitted with it. Default 0: it is not
-    /// verified.
+    /// [`ReadOptions`](crate::ReadOptions::verify_tokens). Threshold and calibration are fitted with it. Default 0: it
+    /// is not verified.
     pub verify_tokens: usize,
     /// How scores become probabilities of being right; without it they are shares of the model's belief.
     #[serde(skip_serializing_if = "Option::is_none")]
