@@ -280,7 +280,7 @@ impl Reader {
             return Err(Error::EmptyQuestion);
         }
         let plan = Plan::new(options, &self.settings, self.model.config(), question.ids.len())?;
-        Ok(Reading::new(document, question.ids, &options.global_attention, plan))
+        Ok(Reading::new(document, question.ids, options, plan))
     }
 }
 

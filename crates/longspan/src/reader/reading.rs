@@ -9,7 +9,7 @@ use super::input::Input;
 use super::options::Plan;
 use super::spans::{Evidence, TokenSpan};
 use super::windows::{Window, windows};
-use super::{Answer, Document, GlobalAttention, Logistic, Span, SpanList};
+use super::{Answer, Document, GlobalAttention, Logistic, ReadOptions, Span, SpanList};
 use crate::model::{Batch, Sequence};
 use crate::tokenizer::{ByteSpan, Tokenizer};
 use crate::{Error, Result};
@@ -43,14 +43,10 @@ struct Sums {
 
 impl<'a> Reading<'a> {
     /// - `question`: its token ids
-    pub fn new(
-        document: &'a Document<'a>,
-        question: Vec<u32>,
-        global_attention: &'a GlobalAttention,
-        plan: Plan,
-    ) -> Self {
+    pub fn new(document: &'a Document<'a>, question: Vec<u32>, options: &'a ReadOptions, plan: Plan) -> Self {
         let windows = windows(document.tokens(), plan.room, plan.doc_stride);
         let (covering, evidence) = (windows.len(), Evidence::new(plan.max_answer_length));
+        let global_attention = &options.global_attention;
         Self { document, question, global_attention, plan, windows, covering, evidence, of_excerpt: None }
     }
 
