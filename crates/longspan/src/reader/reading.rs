@@ -97,8 +97,8 @@ impl<'a> Reading<'a> {
         if w < self.covering {
             self.evidence.push(&self.windows[w], null, logits);
             if w + 1 == self.covering && !self.excerpt().is_empty() {
-                let best = self.evidence.best(places, 1, f64::NEG_INFINITY)[0];
-                let tokens = around(&best, self.plan.verify_tokens, self.document.tokens());
+                let first = self.evidence.first(places);
+                let tokens = around(&first, self.plan.verify_tokens, self.document.tokens());
                 self.windows.push(Window { starts: tokens.clone(), tokens });
             }
             return Ok(());
@@ -150,8 +150,8 @@ impl<'a> Reading<'a> {
 
 impl Sums {
     fn of(evidence: &Evidence, places: &[(u32, u32)]) -> Self {
-        let (best, log_sum) = evidence.sums(places);
-        Self { null_score: evidence.null_score(), best, log_sum }
+        let best = evidence.first(places).sum();
+        Self { null_score: evidence.null_score(), best, log_sum: evidence.log_sum(places, best) }
     }
 
     /// n − max S

@@ -72,10 +72,18 @@ impl Evidence {
         self.null_score
     }
 
-    /// The largest S, and ln Σ e^S, over all admissible spans, of which there is one at least.
-    pub fn sums(&self, tokens: &[(u32, u32)]) -> (f64, f64) {
-        let best = self.all(tokens).map(|span| span.sum()).fold(f64::NEG_INFINITY, f64::max);
-        (best, best + self.all(tokens).map(|span| (span.sum() - best).exp()).sum::<f64>().ln())
+    /// The first of [`Evidence::best`], without memory for others.
+    ///
+    /// # Panics
+    /// If no span is admissible.
+    pub fn first(&self, tokens: &[(u32, u32)]) -> TokenSpan {
+        let first = self.all(tokens).reduce(|best, span| if span.sum() > best.sum() { span } else { best });
+        first.expect("a text that is not blank")
+    }
+
+    /// ln Σ e^S over all admissible spans, S being at most `best`.
+    pub fn log_sum(&self, tokens: &[(u32, u32)], best: f64) -> f64 {
+        best + self.all(tokens).map(|span| (span.sum() - best).exp()).sum::<f64>().ln()
     }
 
     /// The best admissible span, then the best that has no token and no character in common with those before it, and so
@@ -259,8 +267,8 @@ mod tests {
             let null = case.nulls.iter().map(|null| f64::from(null[0] + null[1])).fold(f64::INFINITY, f64::min);
             prop_assert_eq!(evidence.null_score(), null);
             if let Some(first) = all.first() {
-                let (best, log_sum) = evidence.sums(&case.tokens);
-                prop_assert_eq!(best, first.sum());
+                prop_assert_eq!(evidence.first(&case.tokens), *first);
+                let log_sum = evidence.log_sum(&case.tokens, first.sum());
                 let wanted = all.iter().map(|span| span.sum().exp()).sum::<f64>().ln();
                 prop_assert!((log_sum - wanted).abs() < 1e-9);
             }
