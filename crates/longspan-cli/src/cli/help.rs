@@ -71,12 +71,12 @@ The model is asked the data as they are, and again with paragraphs among their n
 --context-tokens. Without --limit that is all questions as they are, and 1,000 of them at each length; with --limit N, N of \
 them each time.
 
-Fitted are the threshold, at which F1 over all these questions is best, or with --target-precision the highest at which \
-that share of the answers is right (of 30 answers at least); and two functions σ(a·logit(score) + b·ln(tokens) + c), tokens \
-being those of the document. They make the score of an answer the probability that it is right to the letter, and the \
-no_answer_score of an abstention the probability that there is no answer. All goes to longspan.json in the folder of the \
-model, where every command finds it, with --max-answer-length and --verify-tokens where they are given; with --out the \
-model is copied into that folder first.
+Fitted are the threshold, at which F1 over all these questions is best, on a curve smoothed so that it holds for others \
+too, or with --target-precision the highest at which that share of the answers is right (of 30 answers at least); and two \
+functions σ(a·logit(score) + b·ln(tokens) + c), tokens being those of the document. They make the score of an answer the \
+probability that it is right to the letter, and the no_answer_score of an abstention the probability that there is no \
+answer. All goes to longspan.json in the folder of the model, where every command finds it, with --max-answer-length and \
+--verify-tokens where they are given; with --out the model is copied into that folder first.
 
 What it is worth is told for articles that were not fitted on: the articles are divided into ten folds, and each is judged \
 by what was fitted on the others. Calibrate on questions like those that will be asked, and not on data that the model \

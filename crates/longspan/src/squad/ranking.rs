@@ -86,11 +86,6 @@ impl Ranking {
         points
     }
 
-    /// The figure, in percent, when no question is answered.
-    pub fn never(&self) -> f64 {
-        self.percent((self.questions.len() - self.has_answer()) as f64)
-    }
-
     /// (threshold, sum of the values of all questions) when the questions up to this one are answered.
     fn sums(&self, value: impl Fn(&Score) -> f64) -> impl Iterator<Item = (f64, f64)> {
         let mut sum = (self.questions.len() - self.has_answer()) as f64;
