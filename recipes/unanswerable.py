@@ -1,0 +1,166 @@
+"""Adds questions without an answer to SQuAD data: questions of the data, altered.
+
+    python recipes/unanswerable.py train-v2.0.json.gz train-altered.json.gz [--questions 30000] [--seed 1]
+
+Reads and writes SQuAD v2.0, plain or gzip by the name; needs nothing but Python. Each altered question stands beside its
+original, under the same paragraph, which it still seems to be about, and which mostly does not answer it:
+
+    antonym     Who was the *first* president?           Who was the *last* president?
+    year        What opened in *1897*?                   What opened in *1898*?
+    name        Who repeats *Aristotle*'s observations?  another name of the paragraph, or of another of the article
+    negation    Where is it used?                        Where is it *not* used?
+
+The way is that of the people who wrote SQuAD v2.0's own questions without an answer (Rajpurkar, Jia, Liang, "Know what you
+don't know", arXiv 1806.03822, table 2). A few of the altered questions do have an answer. English only.
+"""
+
+import argparse
+import gzip
+import json
+import random
+import re
+
+SHARES = {"antonym": 0.4, "name": 0.4, "negation": 0.1, "year": 0.1}
+
+ANTONYMS = """
+    above below, accept reject, accepted rejected, add remove, added removed, agree disagree, agreed disagreed, all none,
+    allowed forbidden, always never, ancient modern, arrive depart, arrived departed, before after, began ended,
+    begins ends, best worst, better worse, biggest smallest, born killed, bought sold, boys girls, built destroyed,
+    buy sell, can cannot, common rare, create destroy, created destroyed, day night, dead alive, died survived,
+    domestic foreign, earlier later, earliest latest, early late, east west, eastern western, enter leave, entered left,
+    export import, false true, fast slow, fastest slowest, father mother, first last, fell rose, founded dissolved,
+    full empty, gain lose, gained lost, heavy light, high low, higher lower, highest lowest, hot cold, hottest coldest,
+    husband wife, improve worsen, improved worsened, include exclude, included excluded, includes excludes,
+    increase decrease, increase reduce, increased decreased, increases decreases, inside outside, internal external,
+    join leave, joined left, king queen, known unknown, large small, larger smaller, largest smallest, legal illegal,
+    longer shorter, longest shortest, main secondary, major minor, majority minority, male female, man woman,
+    maximum minimum, men women, more fewer, more less, most least, native foreign, north south, northern southern,
+    often rarely, old new, older younger, oldest newest, oldest youngest, open close, opened closed, popular unpopular,
+    positive negative, possible impossible, primary secondary, public private, rich poor, richest poorest, rise fall,
+    same different, simple complex, son daughter, spring autumn, started ended, starts ends, strong weak,
+    strongest weakest, succeeded failed, success failure, summer winter, support oppose, supported opposed, under over,
+    upper lower, urban rural, usually rarely, wet dry, wide narrow, win lose, with without, won lost
+"""
+
+AUXILIARY = re.compile(
+    r"\b(is|are|was|were|did|does|do|has|have|had|can|could|would|will|should|may|might|must)\b(?! not)"
+)
+NAME = re.compile(r"\b[A-Z][\w'.-]*(?: (?:(?:of|the|and|de|von|van|for) )?[A-Z][\w'.-]*)*")
+YEAR = re.compile(r"\b(?:1\d{3}|20\d\d)\b")
+
+
+def antonyms():
+    """The antonyms of each word."""
+    found = {}
+    for pair in ANTONYMS.split(","):
+        a, b = pair.split()
+        found.setdefault(a, []).append(b)
+        found.setdefault(b, []).append(a)
+    return found
+
+
+def names(text):
+    """Names in a text, each once: what is capitalised, but for one word at the beginning of a sentence."""
+    found = {}
+    for match in NAME.finditer(text):
+        name, before = match.group().strip(" .'-"), text[: match.start()].rstrip()
+        begins = not before or before[-1] in ".?!\""
+        if len(name) > 1 and not (begins and " " not in name):
+            found[name] = None
+    return list(found)
+
+
+class Alterations:
+    """Ways to alter the questions of one paragraph."""
+
+    def __init__(self, paragraph, of_article, opposites, rng):
+        self.names, self.of_article, self.opposites, self.rng = names(paragraph), of_article, opposites, rng
+        self.years = sorted(set(YEAR.findall(paragraph)))
+
+    def antonym(self, question, _answer):
+        words = [word for word in re.findall(r"[A-Za-z]+", question) if word.lower() in self.opposites]
+        if not words:
+            return None
+        word = self.rng.choice(words)
+        other = self.rng.choice(self.opposites[word.lower()])
+        return re.sub(rf"\b{word}\b", other.capitalize() if word[0].isupper() else other, question, count=1)
+
+    def year(self, question, _answer):
+        years = YEAR.findall(question)
+        if not years:
+            return None
+        year = self.rng.choice(years)
+        others = [other for other in self.years if other != year]
+        near = str(int(year) + self.rng.choice([-7, -5, -3, -2, -1, 1, 2, 3, 4, 6, 10]))
+        return question.replace(year, self.rng.choice(others) if others and self.rng.random() < 0.6 else near, 1)
+
+    def name(self, question, answer):
+        own = [name for name in names(question) if name != answer]
+        if not own:
+            return None
+        name = self.rng.choice(own)
+        words = len(name.split())
+
+        def fits(other):
+            alike = abs(len(other.split()) - words) <= 1 and name not in other
+            return alike and other != answer and other not in question
+
+        near = [other for other in self.names if fits(other)]
+        if near and self.rng.random() < 2 / 3:
+            return question.replace(name, self.rng.choice(near), 1)
+        far = [other for other in self.of_article if other not in self.names and fits(other)]
+        return question.replace(name, self.rng.choice(far), 1) if far else None
+
+    def negation(self, question, _answer):
+        return AUXILIARY.sub(rf"\1 {self.rng.choice(['not', 'never'])}", question, count=1)
+
+
+def altered(data, count, rng):
+    """`count` altered questions by the place of their originals: (article, paragraph, question)."""
+    opposites, found = antonyms(), {kind: [] for kind in SHARES}
+    for a, article in enumerate(data["data"]):
+        of_article = list(dict.fromkeys(name for p in article["paragraphs"] for name in names(p["context"])))
+        for p, paragraph in enumerate(article["paragraphs"]):
+            alterations = Alterations(paragraph["context"], of_article, opposites, rng)
+            for q, question in enumerate(paragraph["qas"]):
+                if question.get("is_impossible") or not question["answers"]:
+                    continue
+                text, answer = question["question"], question["answers"][0]["text"]
+                made = {kind: getattr(alterations, kind)(text, answer) for kind in SHARES}
+                for kind, new in made.items():
+                    if new and new != text:
+                        found[kind].append(((a, p, q), new))
+    # One of each question at most; the rarest kinds choose first.
+    chosen = {}
+    for kind in sorted(SHARES, key=lambda kind: len(found[kind])):
+        free = [(place, new) for place, new in found[kind] if place not in chosen]
+        chosen.update(rng.sample(free, min(len(free), round(SHARES[kind] * count))))
+    return chosen
+
+
+def opened(path, mode):
+    return (gzip.open if path.endswith(".gz") else open)(path, mode, encoding="utf-8")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data")
+    parser.add_argument("out")
+    parser.add_argument("--questions", type=int, default=30_000)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    with opened(args.data, "rt") as file:
+        data = json.load(file)
+    chosen = altered(data, args.questions, random.Random(args.seed))
+    for (a, p, q), text in sorted(chosen.items()):
+        questions = data["data"][a]["paragraphs"][p]["qas"]
+        questions.append(
+            {"id": f"altered-{questions[q]['id']}", "question": text, "answers": [], "is_impossible": True}
+        )
+    with opened(args.out, "wt") as file:
+        json.dump(data, file)
+    print(f"{len(chosen):,} questions were added")
+
+
+if __name__ == "__main__":
+    main()
