@@ -195,7 +195,8 @@ mod tests {
         let mut read = 0;
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.file_name().unwrap().to_str().unwrap().starts_with("pretrain") {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if name.starts_with("pretrain") || !name.ends_with(".toml") {
                 continue;
             }
             let recipe = TrainRecipe::read(&path).unwrap();
