@@ -7,11 +7,12 @@ original, under the same paragraph, which it still seems to be about, and which 
 
     antonym     Who was the *first* president?           Who was the *last* president?
     year        What opened in *1897*?                   What opened in *1898*?
-    name        Who repeats *Aristotle*'s observations?  another name of the paragraph, or of another of the article
-    negation    Where is it used?                        Where is it *not* used?
+    name        When did *Napoleon* marry?               When did *Wellington* marry? A name of the paragraph or the article
+    negation    Where was it used?                       Where was *never* it used?
 
 The way is that of the people who wrote SQuAD v2.0's own questions without an answer (Rajpurkar, Jia, Liang, "Know what you
-don't know", arXiv 1806.03822, table 2). A few of the altered questions do have an answer. English only.
+don't know", arXiv 1806.03822). A few of the altered questions do have an answer, and many are no good English. For data in
+English only, which were not altered before.
 """
 
 import argparse
@@ -43,9 +44,11 @@ ANTONYMS = """
 """
 
 AUXILIARY = re.compile(
-    r"\b(is|are|was|were|did|does|do|has|have|had|can|could|would|will|should|may|might|must)\b(?! not)"
+    r"\b(is|are|was|were|did|does|do|has|have|had|can|could|would|will|should|may|might|must)\b(?!'| not| never)"
 )
-NAME = re.compile(r"\b[A-Z][\w'.-]*(?: (?:(?:of|the|and|de|von|van|for) )?[A-Z][\w'.-]*)*")
+WORD = r"[A-Z](?:\.(?=\W)|[\w-]+)"  # an initial, or more
+NAME = re.compile(rf"\b{WORD}(?: (?:(?:of|the|and|de|von|van|for) )?{WORD})*")
+QUESTION_WORD = re.compile(r"(?:What|Which|Who|Whom|Whose|When|Where|Why|How|In|On|At|The|A|An) ")
 YEAR = re.compile(r"\b(?:1\d{3}|20\d\d)\b")
 
 
@@ -63,11 +66,17 @@ def names(text):
     """Names in a text, each once: what is capitalised, but for one word at the beginning of a sentence."""
     found = {}
     for match in NAME.finditer(text):
-        name, before = match.group().strip(" .'-"), text[: match.start()].rstrip()
+        before = text[: match.start()].rstrip()
         begins = not before or before[-1] in ".?!\""
-        if len(name) > 1 and not (begins and " " not in name):
+        name = QUESTION_WORD.sub("", match.group(), count=1) if begins else match.group()
+        if len(name) > 2 and (not begins or " " in match.group()):
             found[name] = None
     return list(found)
+
+
+def replaced(question, part, other):
+    """The first of `part` that is no part of a longer word."""
+    return re.sub(rf"\b{re.escape(part)}(?!\w)", lambda _: other, question, count=1)
 
 
 class Alterations:
@@ -77,25 +86,25 @@ class Alterations:
         self.names, self.of_article, self.opposites, self.rng = names(paragraph), of_article, opposites, rng
         self.years = sorted(set(YEAR.findall(paragraph)))
 
-    def antonym(self, question, _answer):
+    def antonym(self, question, _answers):
         words = [word for word in re.findall(r"[A-Za-z]+", question) if word.lower() in self.opposites]
         if not words:
             return None
         word = self.rng.choice(words)
         other = self.rng.choice(self.opposites[word.lower()])
-        return re.sub(rf"\b{word}\b", other.capitalize() if word[0].isupper() else other, question, count=1)
+        return replaced(question, word, other.capitalize() if word[0].isupper() else other)
 
-    def year(self, question, _answer):
+    def year(self, question, _answers):
         years = YEAR.findall(question)
         if not years:
             return None
         year = self.rng.choice(years)
         others = [other for other in self.years if other != year]
         near = str(int(year) + self.rng.choice([-7, -5, -3, -2, -1, 1, 2, 3, 4, 6, 10]))
-        return question.replace(year, self.rng.choice(others) if others and self.rng.random() < 0.6 else near, 1)
+        return replaced(question, year, self.rng.choice(others) if others and self.rng.random() < 0.6 else near)
 
-    def name(self, question, answer):
-        own = [name for name in names(question) if name != answer]
+    def name(self, question, answers):
+        own = [name for name in names(question) if name not in answers]
         if not own:
             return None
         name = self.rng.choice(own)
@@ -103,15 +112,15 @@ class Alterations:
 
         def fits(other):
             alike = abs(len(other.split()) - words) <= 1 and name not in other
-            return alike and other != answer and other not in question
+            return alike and other not in question and not any(answer in other for answer in answers)
 
         near = [other for other in self.names if fits(other)]
         if near and self.rng.random() < 2 / 3:
-            return question.replace(name, self.rng.choice(near), 1)
+            return replaced(question, name, self.rng.choice(near))
         far = [other for other in self.of_article if other not in self.names and fits(other)]
-        return question.replace(name, self.rng.choice(far), 1) if far else None
+        return replaced(question, name, self.rng.choice(far)) if far else None
 
-    def negation(self, question, _answer):
+    def negation(self, question, _answers):
         return AUXILIARY.sub(rf"\1 {self.rng.choice(['not', 'never'])}", question, count=1)
 
 
@@ -122,13 +131,15 @@ def altered(data, count, rng):
         of_article = list(dict.fromkeys(name for p in article["paragraphs"] for name in names(p["context"])))
         for p, paragraph in enumerate(article["paragraphs"]):
             alterations = Alterations(paragraph["context"], of_article, opposites, rng)
+            asked = {question["question"].strip().casefold() for question in paragraph["qas"]}
             for q, question in enumerate(paragraph["qas"]):
                 if question.get("is_impossible") or not question["answers"]:
                     continue
-                text, answer = question["question"], question["answers"][0]["text"]
-                made = {kind: getattr(alterations, kind)(text, answer) for kind in SHARES}
-                for kind, new in made.items():
-                    if new and new != text:
+                text, answers = question["question"], [answer["text"] for answer in question["answers"]]
+                for kind in SHARES:
+                    new = getattr(alterations, kind)(text, answers)
+                    if new and new.strip().casefold() not in asked:
+                        asked.add(new.strip().casefold())
                         found[kind].append(((a, p, q), new))
     # One of each question at most; the rarest kinds choose first.
     chosen = {}
