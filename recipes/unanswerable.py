@@ -2,17 +2,17 @@
 
     python recipes/unanswerable.py train-v2.0.json.gz train-altered.json.gz [--questions 30000] [--seed 1]
 
-Reads and writes SQuAD v2.0, plain or gzip by the name; needs nothing but Python. Each altered question stands beside its
-original, under the same paragraph, which it still seems to be about, and which mostly does not answer it:
+Reads and writes SQuAD v2.0, plain or gzip by the name; needs nothing but Python. Each altered question stands beside
+its original, under the same paragraph, which it still seems to be about, and which mostly does not answer it:
 
     antonym     Who was the *first* president?           Who was the *last* president?
     year        What opened in *1897*?                   What opened in *1898*?
-    name        When did *Napoleon* marry?               When did *Wellington* marry? A name of the paragraph or the article
+    name        When did *Napoleon* marry?               When did *Wellington* marry? (named there or in the article)
     negation    Where was it used?                       Where was *never* it used?
 
-The way is that of the people who wrote SQuAD v2.0's own questions without an answer (Rajpurkar, Jia, Liang, "Know what you
-don't know", arXiv 1806.03822). A few of the altered questions do have an answer, and many are no good English. For data in
-English only, which were not altered before.
+The way is that of the people who wrote SQuAD v2.0's own questions without an answer (Rajpurkar, Jia, Liang, "Know what
+you don't know", arXiv 1806.03822). A few of the altered questions do have an answer, and many are no good English. For
+data in English only, which were not altered before.
 """
 
 import argparse
@@ -24,23 +24,24 @@ import re
 SHARES = {"antonym": 0.4, "name": 0.4, "negation": 0.1, "year": 0.1}
 
 ANTONYMS = """
-    above below, accept reject, accepted rejected, add remove, added removed, agree disagree, agreed disagreed, all none,
-    allowed forbidden, always never, ancient modern, arrive depart, arrived departed, before after, began ended,
-    begins ends, best worst, better worse, biggest smallest, born killed, bought sold, boys girls, built destroyed,
-    buy sell, can cannot, common rare, create destroy, created destroyed, day night, dead alive, died survived,
-    domestic foreign, earlier later, earliest latest, early late, east west, eastern western, enter leave, entered left,
-    export import, false true, fast slow, fastest slowest, father mother, first last, fell rose, founded dissolved,
-    full empty, gain lose, gained lost, heavy light, high low, higher lower, highest lowest, hot cold, hottest coldest,
-    husband wife, improve worsen, improved worsened, include exclude, included excluded, includes excludes,
-    increase decrease, increase reduce, increased decreased, increases decreases, inside outside, internal external,
-    join leave, joined left, king queen, known unknown, large small, larger smaller, largest smallest, legal illegal,
-    longer shorter, longest shortest, main secondary, major minor, majority minority, male female, man woman,
-    maximum minimum, men women, more fewer, more less, most least, native foreign, north south, northern southern,
-    often rarely, old new, older younger, oldest newest, oldest youngest, open close, opened closed, popular unpopular,
-    positive negative, possible impossible, primary secondary, public private, rich poor, richest poorest, rise fall,
-    same different, simple complex, son daughter, spring autumn, started ended, starts ends, strong weak,
-    strongest weakest, succeeded failed, success failure, summer winter, support oppose, supported opposed, under over,
-    upper lower, urban rural, usually rarely, wet dry, wide narrow, win lose, with without, won lost
+    above below, accept reject, accepted rejected, add remove, added removed, agree disagree, agreed disagreed,
+    all none, allowed forbidden, always never, ancient modern, arrive depart, arrived departed, before after,
+    began ended, begins ends, best worst, better worse, biggest smallest, born killed, bought sold, boys girls,
+    built destroyed, buy sell, can cannot, common rare, create destroy, created destroyed, day night, dead alive,
+    died survived, domestic foreign, earlier later, earliest latest, early late, east west, eastern western,
+    enter leave, entered left, export import, false true, fast slow, fastest slowest, father mother, first last,
+    fell rose, founded dissolved, full empty, gain lose, gained lost, heavy light, high low, higher lower,
+    highest lowest, hot cold, hottest coldest, husband wife, improve worsen, improved worsened, include exclude,
+    included excluded, includes excludes, increase decrease, increase reduce, increased decreased,
+    increases decreases, inside outside, internal external, join leave, joined left, king queen, known unknown,
+    large small, larger smaller, largest smallest, legal illegal, longer shorter, longest shortest, main secondary,
+    major minor, majority minority, male female, man woman, maximum minimum, men women, more fewer, more less,
+    most least, native foreign, north south, northern southern, often rarely, old new, older younger, oldest newest,
+    oldest youngest, open close, opened closed, popular unpopular, positive negative, possible impossible,
+    primary secondary, public private, rich poor, richest poorest, rise fall, same different, simple complex,
+    son daughter, spring autumn, started ended, starts ends, strong weak, strongest weakest, succeeded failed,
+    success failure, summer winter, support oppose, supported opposed, under over, upper lower, urban rural,
+    usually rarely, wet dry, wide narrow, win lose, with without, won lost
 """
 
 AUXILIARY = re.compile(
