@@ -2,7 +2,7 @@
 
     python recipes/unanswerable.py train-v2.0.json.gz train-altered.json.gz [--questions 30000] [--seed 1]
 
-Reads and writes SQuAD v2.0, plain or gzip by the name; needs nothing but Python. Each altered question stands beside
+Reads SQuAD, writes SQuAD v2.0, plain or gzip by the name; needs nothing but Python. Each altered question stands beside
 its original, under the same paragraph, which it still seems to be about, and which mostly does not answer it:
 
     antonym     Who was the *first* president?           Who was the *last* president?
@@ -12,15 +12,19 @@ its original, under the same paragraph, which it still seems to be about, and wh
 
 The way is that of the people who wrote SQuAD v2.0's own questions without an answer (Rajpurkar, Jia, Liang, "Know what
 you don't know", arXiv 1806.03822). A few of the altered questions do have an answer, and many are no good English. For
-data in English only, which were not altered before.
+data in English only.
 """
 
 import argparse
 import gzip
 import json
+import os
 import random
 import re
+import sys
+import zlib
 
+MARK = "altered-"  # begins the ids of altered questions
 SHARES = {"antonym": 0.4, "name": 0.4, "negation": 0.1, "year": 0.1}
 
 ANTONYMS = """
@@ -150,8 +154,53 @@ def altered(data, count, rng):
     return chosen
 
 
-def opened(path, mode):
-    return (gzip.open if path.endswith(".gz") else open)(path, mode, encoding="utf-8")
+def check(data, path):
+    """Ends the program where questions would be lost or altered twice; `longspan eval` checks the data wholly."""
+    try:
+        paragraphs = [paragraph for article in data["data"] for paragraph in article["paragraphs"]]
+        questions = [question for paragraph in paragraphs for question in paragraph["qas"]]
+        marked = any(str(question["id"]).startswith(MARK) for question in questions)
+        asked = all(isinstance(question["question"], str) for question in questions)
+        told = all(isinstance(answer["text"], str) for question in questions for answer in question["answers"])
+        fits = asked and told and all(isinstance(paragraph["context"], str) for paragraph in paragraphs)
+    except (KeyError, TypeError, AttributeError):
+        fits = False
+    if not fits:
+        fail(f"`{path}`: not in the form of SQuAD", f"`longspan eval {path}` says where")
+    if marked:
+        fail(f"`{path}`: altered before", "alter the original")
+
+
+def fail(message, hint):
+    sys.exit(f"error: {message}\nhint: {hint}")
+
+
+def opened(path, mode, name=None):
+    return (gzip.open if (name or path).endswith(".gz") else open)(path, mode, encoding="utf-8")
+
+
+def read(path):
+    try:
+        with opened(path, "rt") as file:
+            return json.load(file)
+    except OSError as error:
+        fail(f"`{path}`: {error.strerror or error}", "give a file of questions in the form of SQuAD")
+    except (EOFError, ValueError, RecursionError, zlib.error) as error:
+        fail(f"`{path}`: {error}", "give a whole file of JSON, plain, or gzip by the name")
+
+
+def write(data, path):
+    """Writes a file beside, which then takes the place: nothing is lost where it does not fit."""
+    beside = f"{path}.part" if os.path.isfile(path) or not os.path.exists(path) else path
+    try:
+        with opened(beside, "wt", path) as file:
+            json.dump(data, file)
+        if beside != path:
+            os.replace(beside, path)
+    except OSError as error:
+        if os.path.isfile(beside):
+            os.remove(beside)
+        fail(f"`{path}`: {error.strerror or error}", "give a file that can be written")
 
 
 def main():
@@ -161,17 +210,20 @@ def main():
     parser.add_argument("--questions", type=int, default=30_000)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    with opened(args.data, "rt") as file:
-        data = json.load(file)
+    if not 1 <= args.questions <= 1_000_000_000:
+        parser.error(f"--questions {args.questions}: expected 1 or more")
+    data = read(args.data)
+    check(data, args.data)
+    if os.path.exists(args.out) and os.path.samefile(args.data, args.out):
+        fail(f"`{args.out}`: the data themselves", "give another file, the original is kept")
     chosen = altered(data, args.questions, random.Random(args.seed))
+    if not chosen:
+        fail(f"`{args.data}`: no question that can be altered", "give English questions that have an answer")
     for (a, p, q), text in sorted(chosen.items()):
-        questions = data["data"][a]["paragraphs"][p]["qas"]
-        questions.append(
-            {"id": f"altered-{questions[q]['id']}", "question": text, "answers": [], "is_impossible": True}
-        )
-    with opened(args.out, "wt") as file:
-        json.dump(data, file)
-    print(f"{len(chosen):,} questions were added")
+        beside = data["data"][a]["paragraphs"][p]["qas"]
+        beside.append({"id": f"{MARK}{beside[q]['id']}", "question": text, "answers": [], "is_impossible": True})
+    write(data, args.out)
+    print(f"{len(chosen):,} questions were added, of {args.questions:,} that were asked for")
 
 
 if __name__ == "__main__":
