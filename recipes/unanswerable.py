@@ -24,6 +24,7 @@ import re
 import sys
 import zlib
 
+QUESTIONS_MAX = 1_000_000_000
 MARK = "altered-"  # begins the ids of altered questions
 SHARES = {"antonym": 0.4, "name": 0.4, "negation": 0.1, "year": 0.1}
 
@@ -155,7 +156,7 @@ def altered(data, count, rng):
 
 
 def check(data, path):
-    """Ends the program where questions would be lost or altered twice; `longspan eval` checks the data wholly."""
+    """Ends the program where the form is another, or questions were altered before; `longspan eval` checks more."""
     try:
         paragraphs = [paragraph for article in data["data"] for paragraph in article["paragraphs"]]
         questions = [question for paragraph in paragraphs for question in paragraph["qas"]]
@@ -175,8 +176,8 @@ def fail(message, hint):
     sys.exit(f"error: {message}\nhint: {hint}")
 
 
-def opened(path, mode, name=None):
-    return (gzip.open if (name or path).endswith(".gz") else open)(path, mode, encoding="utf-8")
+def opened(path, mode):
+    return (gzip.open if path.endswith(".gz") else open)(path, mode, encoding="utf-8")
 
 
 def read(path):
@@ -191,9 +192,11 @@ def read(path):
 
 def write(data, path):
     """Writes a file beside, which then takes the place: nothing is lost where it does not fit."""
-    beside = f"{path}.part" if os.path.isfile(path) or not os.path.exists(path) else path
+    folder, name = os.path.split(path)
+    is_device = os.path.exists(path) and not os.path.isfile(path)
+    beside = path if is_device else os.path.join(folder, f".part-{name}")
     try:
-        with opened(beside, "wt", path) as file:
+        with opened(beside, "wt") as file:
             json.dump(data, file)
         if beside != path:
             os.replace(beside, path)
@@ -210,8 +213,8 @@ def main():
     parser.add_argument("--questions", type=int, default=30_000)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    if not 1 <= args.questions <= 1_000_000_000:
-        parser.error(f"--questions {args.questions}: expected 1 or more")
+    if not 1 <= args.questions <= QUESTIONS_MAX:
+        parser.error(f"--questions {args.questions}: expected 1 to {QUESTIONS_MAX}")
     data = read(args.data)
     check(data, args.data)
     if os.path.exists(args.out) and os.path.samefile(args.data, args.out):
