@@ -16,13 +16,10 @@ data in English only.
 """
 
 import argparse
-import gzip
-import json
-import os
 import random
 import re
-import sys
-import zlib
+
+import squad
 
 QUESTIONS_MAX = 1_000_000_000
 MARK = "altered-"  # begins the ids of altered questions
@@ -155,57 +152,6 @@ def altered(data, count, rng):
     return chosen
 
 
-def check(data, path):
-    """Ends the program where the form is another, or questions were altered before; `longspan eval` checks more."""
-    try:
-        paragraphs = [paragraph for article in data["data"] for paragraph in article["paragraphs"]]
-        questions = [question for paragraph in paragraphs for question in paragraph["qas"]]
-        marked = any(str(question["id"]).startswith(MARK) for question in questions)
-        asked = all(isinstance(question["question"], str) for question in questions)
-        told = all(isinstance(answer["text"], str) for question in questions for answer in question["answers"])
-        fits = asked and told and all(isinstance(paragraph["context"], str) for paragraph in paragraphs)
-    except (KeyError, TypeError, AttributeError):
-        fits = False
-    if not fits:
-        fail(f"`{path}`: not in the form of SQuAD", f"`longspan eval {path}` says where")
-    if marked:
-        fail(f"`{path}`: altered before", "alter the original")
-
-
-def fail(message, hint):
-    sys.exit(f"error: {message}\nhint: {hint}")
-
-
-def opened(path, mode):
-    return (gzip.open if path.endswith(".gz") else open)(path, mode, encoding="utf-8")
-
-
-def read(path):
-    try:
-        with opened(path, "rt") as file:
-            return json.load(file)
-    except OSError as error:
-        fail(f"`{path}`: {error.strerror or error}", "give a file of questions in the form of SQuAD")
-    except (EOFError, ValueError, RecursionError, zlib.error) as error:
-        fail(f"`{path}`: {error}", "give a whole file of JSON, plain, or gzip by the name")
-
-
-def write(data, path):
-    """Writes a file beside, which then takes the place: nothing is lost where it does not fit."""
-    folder, name = os.path.split(path)
-    is_device = os.path.exists(path) and not os.path.isfile(path)
-    beside = path if is_device else os.path.join(folder, f".part-{name}")
-    try:
-        with opened(beside, "wt") as file:
-            json.dump(data, file)
-        if beside != path:
-            os.replace(beside, path)
-    except OSError as error:
-        if os.path.isfile(beside):
-            os.remove(beside)
-        fail(f"`{path}`: {error.strerror or error}", "give a file that can be written")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data")
@@ -215,17 +161,16 @@ def main():
     args = parser.parse_args()
     if not 1 <= args.questions <= QUESTIONS_MAX:
         parser.error(f"--questions {args.questions}: expected 1 to {QUESTIONS_MAX}")
-    data = read(args.data)
-    check(data, args.data)
-    if os.path.exists(args.out) and os.path.samefile(args.data, args.out):
-        fail(f"`{args.out}`: the data themselves", "give another file, the original is kept")
+    data = squad.read(args.data)
+    if any(str(question["id"]).startswith(MARK) for p in squad.paragraphs(data) for question in p["qas"]):
+        squad.fail(f"`{args.data}`: altered before", "alter the original")
     chosen = altered(data, args.questions, random.Random(args.seed))
     if not chosen:
-        fail(f"`{args.data}`: no question that can be altered", "give English questions that have an answer")
+        squad.fail(f"`{args.data}`: no question that can be altered", "give English questions that have an answer")
     for (a, p, q), text in sorted(chosen.items()):
         beside = data["data"][a]["paragraphs"][p]["qas"]
         beside.append({"id": f"{MARK}{beside[q]['id']}", "question": text, "answers": [], "is_impossible": True})
-    write(data, args.out)
+    squad.write(data, args.out, args.data)
     print(f"{len(chosen):,} questions were added, of {args.questions:,} that were asked for")
 
 
