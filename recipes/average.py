@@ -1,82 +1,118 @@
-"""Averages models of one shape, weight by weight, into one that is stored in f16.
+"""Averages models of one kind, weight by weight, into one that is stored in f16.
 
     pip install numpy safetensors
-    python recipes/average.py --out mean trained again contracts=2
+    python recipes/average.py --out mean before after=2
 
-Models that were trained one after the other, or from the same weights on different data, are often better together
-than each alone, at the cost of one (Wortsman et al., "Model soups", arXiv 2203.05482). A number after `=` says how
-often a model counts. Config and tokenizer are those of the first; calibrate the result anew. One model alone is only
-stored in f16.
+A number after `=` says how often a model counts. The mean of a model before and after it learnt something else has most
+of what both know (Wortsman et al., "Robust fine-tuning of zero-shot models", arXiv 2109.01903), at the cost of one.
+Config and tokenizer are those of the first. Calibrate the result: `longspan.json` is not taken along. One model alone
+is only stored in f16.
 """
 
-import argparse
+import json
 import os
 import shutil
-import sys
 
-import numpy
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+import squad
 
-WEIGHTS = "model.safetensors"
-BESIDE = ["config.json", "special_tokens_map.json"]
-BESIDE += ["tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt", "vocab.txt"]
+try:
+    import numpy
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file, save
+except ImportError as missing:
+    squad.fail(str(missing), "`pip install numpy safetensors`")
 
-
-def fail(message, hint):
-    sys.exit(f"error: {message}\nhint: {hint}")
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+TOKENIZER = ["added_tokens.json", "merges.txt", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json"]
+TOKENIZER += ["vocab.json", "vocab.txt"]
 
 
 def model(argument):
     """FOLDER or FOLDER=NUMBER."""
-    folder, _, number = argument.partition("=")
+    if os.path.isdir(argument) or "=" not in argument:
+        return argument, 1.0
+    folder, _, number = argument.rpartition("=")
     try:
-        share = float(number or 1)
+        count = float(number)
     except ValueError:
-        share = 0.0
-    if not 0.0 < share < float("inf"):
-        fail(f"`{argument}`: expected a number above 0 after `=`", "give how often the model counts, such as 2")
-    return folder, share
+        count = 0.0
+    if not 0.0 < count < float("inf"):
+        squad.fail(f"`{argument}`: expected a number above 0 after `=`", "give how often the model counts, such as 2")
+    return folder, count
+
+
+def config(folder):
+    path = os.path.join(folder, CONFIG)
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        squad.fail(f"`{path}`: {reason}", "give the folder of a model, as `longspan train` writes it")
 
 
 def weights(folder):
+    """The tensors of a model in f64, which holds f16 and f32 exactly."""
     path = os.path.join(folder, WEIGHTS)
+    hint = "give the folder of a model in f16 or f32, as `longspan train` writes it"
     try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        fail(f"`{path}`: {error}", "give the folder of a model, as `longspan train` writes it")
+        tensors = load_file(path)
+    except OSError as error:
+        squad.fail(f"`{path}`: {error.strerror or 'No such file or directory'}", hint)
+    except (SafetensorError, TypeError, AttributeError) as error:  # bf16 is a type that numpy lacks
+        squad.fail(f"`{path}`: {error}", hint)
+    for name, tensor in tensors.items():
+        if tensor.dtype.kind != "f":
+            squad.fail(f"`{path}`: `{name}` is {tensor.dtype}", hint)
+    return {name: tensor.astype(numpy.float64) for name, tensor in tensors.items()}
 
 
 def mean(models):
-    """The mean in f64, tensor by tensor, in f16."""
-    (first, share), *others = models
-    sums = {name: share * tensor.astype(numpy.float64) for name, tensor in weights(first).items()}
-    for folder, share in others:
+    """The mean, tensor by tensor, in f16."""
+    (first, count), *others = models
+    sums = {name: count * tensor for name, tensor in weights(first).items()}
+    for folder, count in others:
         tensors = weights(folder)
-        if {name: x.shape for name, x in tensors.items()} != {name: x.shape for name, x in sums.items()}:
-            fail(f"`{folder}`: tensors of other names or shapes than `{first}`", "give models of one shape")
+        shapes = [{name: x.shape for name, x in part.items()} for part in (tensors, sums)]
+        if shapes[0] != shapes[1] or config(folder) != config(first):
+            squad.fail(f"`{folder}`: another config or other tensors than `{first}`", "give models of one kind")
         for name, tensor in tensors.items():
-            sums[name] += share * tensor
-    total = sum(share for _, share in models)
-    return {name: (tensor / total).astype(numpy.float16) for name, tensor in sums.items()}
+            sums[name] += count * tensor
+    total = sum(count for _, count in models)
+    with numpy.errstate(over="ignore", invalid="ignore"):
+        found = {name: (tensor / total).astype(numpy.float16) for name, tensor in sums.items()}
+    for name, tensor in found.items():
+        if not numpy.isfinite(tensor).all():
+            squad.fail(f"`{name}`: a number that f16 does not hold", "look at the weights, they may be broken")
+    return found
+
+
+def write(tensors, source, out):
+    """A new folder, whole or not at all."""
+    made = False
+    try:
+        os.mkdir(out)
+        made = True
+        for name in [CONFIG, *TOKENIZER]:
+            path = os.path.join(source, name)
+            if os.path.exists(path):
+                shutil.copyfile(path, os.path.join(out, name))
+        with open(os.path.join(out, WEIGHTS), "wb") as file:
+            file.write(save(tensors, metadata={"format": "pt"}))
+    except OSError as error:
+        if made:
+            shutil.rmtree(out)
+        squad.fail(f"`{out}`: {error.strerror or error}", "give a new folder, where there is room")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = squad.Parser(__doc__)
     parser.add_argument("models", nargs="+", metavar="FOLDER[=NUMBER]")
     parser.add_argument("--out", required=True, help="a new folder")
     args = parser.parse_args()
     models = [model(argument) for argument in args.models]
-    tensors = mean(models)
-    try:
-        os.mkdir(args.out)
-        for name in BESIDE:
-            path = os.path.join(models[0][0], name)
-            if os.path.exists(path):
-                shutil.copyfile(path, os.path.join(args.out, name))
-        save_file(tensors, os.path.join(args.out, WEIGHTS), metadata={"format": "pt"})
-    except (OSError, SafetensorError) as error:
-        fail(f"`{args.out}`: {error}", "give a new folder that can be written")
+    config(models[0][0])
+    write(mean(models), models[0][0], args.out)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
 """Cuts the contracts of CUAD into paragraphs to train on, in the form of SQuAD v2.0.
 
-    python recipes/contracts.py CUAD_v1.json contracts.json.gz [--seed 1]
+    python recipes/contracts.py cuad-train.json contracts.json.gz [--seed 1]
 
 Reads CUAD (Hendrycks et al., arXiv 2103.06268) in the form of SQuAD, plain or gzip by the name, and needs nothing but
 Python. There a contract is one context, of 12,700 tokens on average, and of its 41 questions, the same for all
 contracts, it answers about 13. Here it is an article, whose paragraphs end at line ends, outside of answers. Under a
-paragraph stand
-
-    the questions that it answers, with the answers in it,
-    and as many that the whole contract leaves unanswered.
+paragraph stand the questions that it answers, and as many that the whole contract leaves unanswered, where there are;
+under a few of those that answer nothing, one such question. The others serve as neighbours. A neighbour may answer a
+question too: what trains on long documents (`--long-share`) takes that for wrong.
 
 Half of the questions keep the words of CUAD:
 
@@ -18,13 +17,12 @@ Half of the questions keep the words of CUAD:
 The other half are their last part alone, as people would ask.
 """
 
-import argparse
 import random
 import re
 
 import squad
 
-CHARACTERS = (500, 1_800)  # of a paragraph at least, drawn for each
+CHARACTERS = (500, 1_800)  # of a paragraph at least, but the last, drawn for each
 DETAILS = "Details: "  # ends the part of a question that is the same for all
 SILENT_SHARE = 0.1  # of the paragraphs that answer nothing, which get one question
 
@@ -75,20 +73,22 @@ def cut(paragraph, rng):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = squad.Parser(__doc__)
     parser.add_argument("data")
     parser.add_argument("out")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    data, rng = squad.read(args.data), random.Random(args.seed)
+    data, rng = squad.read(args.data, args.out), random.Random(args.seed)
+    if not all(DETAILS in question["question"] for p in squad.paragraphs(data) for question in p["qas"]):
+        squad.fail(f"`{args.data}`: not the questions of CUAD", "give the contracts of CUAD, which were not cut yet")
     for article in data["data"]:
         article["paragraphs"] = [part for paragraph in article["paragraphs"] for part in cut(paragraph, rng)]
     questions = [question for paragraph in squad.paragraphs(data) for question in paragraph["qas"]]
     answered = sum(not question["is_impossible"] for question in questions)
     if not answered:
-        squad.fail(f"`{args.data}`: no question that is answered", "give the contracts of CUAD in the form of SQuAD")
+        squad.fail(f"`{args.data}`: no question that is answered", "give the contracts of CUAD")
     data["version"] = "v2.0"
-    squad.write(data, args.out, args.data)
+    squad.write(data, args.out)
     print(f"{len(questions):,} questions, {answered:,} of them with an answer")
 
 

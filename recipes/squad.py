@@ -1,5 +1,6 @@
-"""What the scripts beside share: data in the form of SQuAD, read and written whole."""
+"""What the scripts beside share: arguments, errors, and data in the form of SQuAD, read and written whole."""
 
+import argparse
 import gzip
 import json
 import os
@@ -11,26 +12,33 @@ def fail(message, hint):
     sys.exit(f"error: {message}\nhint: {hint}")
 
 
+class Parser(argparse.ArgumentParser):
+    """Arguments, explained by the docstring of a script."""
+
+    def __init__(self, doc):
+        super().__init__(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+    def error(self, message):
+        fail(message, "`--help` says what can be given")
+
+
 def opened(path, mode):
     return (gzip.open if path.endswith(".gz") else open)(path, mode, encoding="utf-8")
 
 
-def read(path):
-    """Data in the form of SQuAD; ends the program where they have another one. `longspan eval` checks more."""
+def read(path, out):
+    """Data in the form of SQuAD, which are to be written to `out`. `longspan eval` checks more."""
     try:
         with opened(path, "rt") as file:
             data = json.load(file)
+        if os.path.exists(out) and os.path.samefile(path, out):
+            fail(f"`{out}`: the data themselves", "give another file, the original is kept")
     except OSError as error:
         fail(f"`{path}`: {error.strerror or error}", "give a file of questions in the form of SQuAD")
     except (EOFError, ValueError, RecursionError, zlib.error) as error:
         fail(f"`{path}`: {error}", "give a whole file of JSON, plain, or gzip by the name")
     try:
-        fits = all(isinstance(paragraph["context"], str) for paragraph in paragraphs(data))
-        questions = [question for paragraph in paragraphs(data) for question in paragraph["qas"]]
-        fits = fits and all(isinstance(question["question"], str) and "id" in question for question in questions)
-        answers = [answer for question in questions for answer in question["answers"]]
-        fits = fits and all(isinstance(answer["text"], str) for answer in answers)
-        fits = fits and all(isinstance(answer["answer_start"], int) for answer in answers)
+        fits = all(question_fits(question, p["context"]) for p in paragraphs(data) for question in p["qas"])
     except (KeyError, TypeError, AttributeError):
         fits = False
     if not fits:
@@ -38,15 +46,21 @@ def read(path):
     return data
 
 
+def question_fits(question, context):
+    def answer_fits(text, start):
+        return type(start) is int and start >= 0 and context.startswith(text, start)
+
+    texts = isinstance(question["id"], str) and isinstance(question["question"], str)
+    return texts and all(answer_fits(answer["text"], answer["answer_start"]) for answer in question["answers"])
+
+
 def paragraphs(data):
     """All of them, in order."""
     return [paragraph for article in data["data"] for paragraph in article["paragraphs"]]
 
 
-def write(data, path, source):
+def write(data, path):
     """Writes a file beside, which then takes the place: nothing is lost where it does not fit."""
-    if os.path.exists(path) and os.path.samefile(source, path):
-        fail(f"`{path}`: the data themselves", "give another file, the original is kept")
     folder, name = os.path.split(path)
     is_device = os.path.exists(path) and not os.path.isfile(path)
     beside = path if is_device else os.path.join(folder, f".part-{name}")

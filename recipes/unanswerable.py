@@ -15,7 +15,6 @@ you don't know", arXiv 1806.03822). A few of the altered questions do have an an
 data in English only.
 """
 
-import argparse
 import random
 import re
 
@@ -153,7 +152,7 @@ def altered(data, count, rng):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = squad.Parser(__doc__)
     parser.add_argument("data")
     parser.add_argument("out")
     parser.add_argument("--questions", type=int, default=30_000)
@@ -161,7 +160,7 @@ def main():
     args = parser.parse_args()
     if not 1 <= args.questions <= QUESTIONS_MAX:
         parser.error(f"--questions {args.questions}: expected 1 to {QUESTIONS_MAX}")
-    data = squad.read(args.data)
+    data = squad.read(args.data, args.out)
     if any(str(question["id"]).startswith(MARK) for p in squad.paragraphs(data) for question in p["qas"]):
         squad.fail(f"`{args.data}`: altered before", "alter the original")
     chosen = altered(data, args.questions, random.Random(args.seed))
@@ -170,7 +169,7 @@ def main():
     for (a, p, q), text in sorted(chosen.items()):
         beside = data["data"][a]["paragraphs"][p]["qas"]
         beside.append({"id": f"{MARK}{beside[q]['id']}", "question": text, "answers": [], "is_impossible": True})
-    squad.write(data, args.out, args.data)
+    squad.write(data, args.out)
     print(f"{len(chosen):,} questions were added, of {args.questions:,} that were asked for")
 
 
