@@ -36,8 +36,8 @@ def model(argument):
         count = float(number)
     except ValueError:
         count = 0.0
-    if not 0.0 < count < float("inf"):
-        squad.fail(f"`{argument}`: expected a number above 0 after `=`", "give how often the model counts, such as 2")
+    if not folder or not 1e-6 <= count <= 1e6:
+        squad.fail(f"`{argument}`: expected FOLDER=NUMBER", "give how often the model counts, such as 2")
     return folder, count
 
 
@@ -46,7 +46,7 @@ def config(folder):
     try:
         with open(path, encoding="utf-8") as file:
             return json.load(file)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or error
         squad.fail(f"`{path}`: {reason}", "give the folder of a model, as `longspan train` writes it")
 
@@ -58,7 +58,7 @@ def weights(folder):
     try:
         tensors = load_file(path)
     except OSError as error:
-        squad.fail(f"`{path}`: {error.strerror or 'No such file or directory'}", hint)
+        squad.fail(f"`{path}`: {error.strerror or error}", hint)
     except (SafetensorError, TypeError, AttributeError) as error:  # bf16 is a type that numpy lacks
         squad.fail(f"`{path}`: {error}", hint)
     for name, tensor in tensors.items():

@@ -38,7 +38,7 @@ def read(path, out):
     except (EOFError, ValueError, RecursionError, zlib.error) as error:
         fail(f"`{path}`: {error}", "give a whole file of JSON, plain, or gzip by the name")
     try:
-        fits = all(question_fits(question, p["context"]) for p in paragraphs(data) for question in p["qas"])
+        fits = all(paragraph_fits(paragraph["context"], paragraph["qas"]) for paragraph in paragraphs(data))
     except (KeyError, TypeError, AttributeError):
         fits = False
     if not fits:
@@ -46,12 +46,14 @@ def read(path, out):
     return data
 
 
-def question_fits(question, context):
+def paragraph_fits(context, questions):
     def answer_fits(text, start):
         return type(start) is int and start >= 0 and context.startswith(text, start)
 
-    texts = isinstance(question["id"], str) and isinstance(question["question"], str)
-    return texts and all(answer_fits(answer["text"], answer["answer_start"]) for answer in question["answers"])
+    texts = all(isinstance(question[key], str) for question in questions for key in ("id", "question"))
+    answers = [answer for question in questions for answer in question["answers"]]
+    places = all(answer_fits(answer["text"], answer["answer_start"]) for answer in answers)
+    return isinstance(context, str) and texts and places
 
 
 def paragraphs(data):
