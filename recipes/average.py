@@ -67,14 +67,17 @@ def weights(folder):
     return {name: tensor.astype(numpy.float64) for name, tensor in tensors.items()}
 
 
+def shapes(tensors):
+    return {name: tensor.shape for name, tensor in tensors.items()}
+
+
 def mean(models):
     """The mean, tensor by tensor, in f16."""
     (first, count), *others = models
     sums = {name: count * tensor for name, tensor in weights(first).items()}
     for folder, count in others:
         tensors = weights(folder)
-        shapes = [{name: x.shape for name, x in part.items()} for part in (tensors, sums)]
-        if shapes[0] != shapes[1] or config(folder) != config(first):
+        if shapes(tensors) != shapes(sums) or config(folder) != config(first):
             squad.fail(f"`{folder}`: another config or other tensors than `{first}`", "give models of one kind")
         for name, tensor in tensors.items():
             sums[name] += count * tensor

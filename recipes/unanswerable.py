@@ -161,7 +161,7 @@ def main():
     if not 1 <= args.questions <= QUESTIONS_MAX:
         parser.error(f"--questions {args.questions}: expected 1 to {QUESTIONS_MAX}")
     data = squad.read(args.data, args.out)
-    if any(str(question["id"]).startswith(MARK) for p in squad.paragraphs(data) for question in p["qas"]):
+    if any(question["id"].startswith(MARK) for p in squad.paragraphs(data) for question in p["qas"]):
         squad.fail(f"`{args.data}`: altered before", "alter the original")
     chosen = altered(data, args.questions, random.Random(args.seed))
     if not chosen:

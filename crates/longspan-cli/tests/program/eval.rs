@@ -112,18 +112,17 @@ fn a_folder_gets_everything_that_was_found() {
         );
     }
 
-    let nbest = &json(&folder, "a/report/nbest_predictions.json")["where"];
-    let place = nbest[0]["text"].as_str().unwrap();
-    assert!(["in an oven", "an oven", "oven"].contains(&place), "{nbest}");
-    assert_eq!((nbest.as_array().unwrap().len(), &nbest[0]["start"]), (3, &(64 - place.len()).into()));
     let predictions = fs::read_to_string(folder.path("a/report/predictions.json")).unwrap();
     assert_eq!(
         predictions,
-        format!(
-            "{{\n  \"who\": \"Ada Brown\",\n  \"when\": \"May 1911\",\n  \"why\": \"\",\n  \"where\": \"{place}\"\n}}\n"
-        )
+        "{\n  \"who\": \"Ada Brown\",\n  \"when\": \"May 1911\",\n  \"why\": \"\",\n  \"where\": \"an oven\"\n}\n"
     );
     assert_ne!(json(&folder, "a/report/predictions_best.json")["why"], "");
+    let nbest = &json(&folder, "a/report/nbest_predictions.json")["where"];
+    assert_eq!(
+        (nbest.as_array().unwrap().len(), &nbest[0]["text"], &nbest[0]["start"]),
+        (3, &"an oven".into(), &57.into())
+    );
     let report = json(&folder, "a/report/report.json");
     assert_eq!(report["official"]["f1"], 95.0);
     assert_eq!(report["by_position"][0]["questions"], 3);
