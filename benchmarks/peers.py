@@ -1,33 +1,34 @@
-"""Measures Longspan beside its peers, side by side in one run, and prints a Markdown table.
+"""Measures Longspan and its peers side by side in one run, and prints a Markdown table.
 
     python benchmarks/peers.py --longspan target/release/longspan --folder FOLDER
         [--threads 2] [--passes 5] [--only NAME,...] [--works WORK,...] [--accuracy]
 
-FOLDER gets, once, a base-size Longformer with random weights (`base`, by tests/golden/base.py) and
-what OpenVINO makes of it (`openvino`, 0.6 GB for each work). Needs torch, transformers,
-safetensors, and openvino if that is to be a peer.
+The first run writes a base-size Longformer with random weights into FOLDER/base (made by
+tests/golden/base.py), and its conversion for OpenVINO into FOLDER/openvino (0.6 GB for each work).
+The script needs torch, transformers and safetensors, and openvino to include OpenVINO.
 
-Contenders; `--only` takes them or the start of their names:
+Contenders (`--only` takes names or prefixes of names):
 
     longspan-f32, -bf16, -int8      `longspan bench`, a process for each round
     torch-f32, -autocast, -bf16     transformers: f32, bf16 autocast over f32 weights, bf16 weights
-    openvino-f32, -bf16             the model of transformers, converted at the shape of the work
-    roberta-autocast, -bf16         what one does without Longformer: RoBERTa-base with SDPA on
-                                    windows of 384 tokens that share 128, all in one batch
+    openvino-f32, -bf16             the transformers model, converted for the shapes of the work
+    roberta-autocast, -bf16         the usual alternative to Longformer: RoBERTa-base with SDPA on
+                                    windows of 384 tokens that overlap by 128, all in one batch
 
-Works are inputs of so many tokens, the first 12 of them global; `64x170` is 64 inputs of 170. The
-table's tokens are those of the work, without padding and overlap. transformers, and so OpenVINO,
-pads every input to 512 tokens or a multiple, and takes many inputs in batches of four: larger ones
-are slower. RoBERTa does the longest work only.
+A work is a number of tokens in one input, the first 12 of them global; `64x170` means 64 inputs of
+170 tokens. The tokens in the table exclude padding and overlap. transformers, and therefore
+OpenVINO, pads every input to a multiple of 512 tokens and processes many inputs in batches of four,
+because larger batches are slower. RoBERTa only runs the longest work.
 
-Every contender is a process of its own, warmed up by one batch and kept until its work is done; it
-sleeps while others compute. Rounds go through all of them in turn, so that a noisy machine hits all
-alike. A round's value is one pass, or the median of up to three where they take less than 3 s
-together, and for Longspan the median of three. Peak memory is that of the process: for the peers,
-from when the model is loaded; for Longspan, what `bench` says of itself.
+Every contender runs in a process of its own, which is warmed up with one batch, kept until its work
+is done, and sleeps while others compute. Each round runs all contenders in turn, so that noise on
+the machine affects all of them alike. The value of a round is one pass, or the median of up to three
+passes if they take less than 3 s together; for Longspan it is the median of three. Peak memory is
+the peak of the process: for the peers since the model was loaded, for Longspan as reported by
+`longspan bench`.
 
-`--accuracy` measures nothing. It compares logits with transformers' own in f32, and writes those to
-FOLDER/base/golden.safetensors, which `cargo run --release --example compare` reads.
+`--accuracy` measures no speed. It compares logits with those of transformers in f32, and writes the
+latter to FOLDER/base/golden.safetensors, which `cargo run --release --example compare` reads.
 """
 
 import argparse
@@ -66,7 +67,7 @@ CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_i
 
 
 class Failure(Exception):
-    """A contender cannot do a work; the message is one line that says why."""
+    """A contender cannot run a work; the message is one line with the reason."""
 
 
 def sequences_and_tokens(work):
@@ -83,11 +84,11 @@ def base():
     return base
 
 
-# ---- The peers, each in a worker: `build` gives a function that does the work once. ----
+# ---- The peers, each in a worker process: `build` returns a function that runs the work once. ----
 
 
 def build(name, work, options):
-    """A function that returns logits (2, S, T), of fewer batches if asked; and a note or ''."""
+    """Returns a function that computes the logits (2, S, T) of all batches or of the first few, and a note or ''."""
     engine, _, precision = name.partition("-")
     if engine == "openvino":
         return build_openvino(precision, work, options)
@@ -123,7 +124,7 @@ def longformer(folder, **arguments):
 
 
 def longformer_inputs(work):
-    """The inputs of one batch, and how many such batches the work has."""
+    """The inputs of one batch, and the number of such batches in the work."""
     import torch
 
     sequences, tokens = sequences_and_tokens(work)
@@ -138,7 +139,7 @@ def longformer_inputs(work):
 
 
 def roberta(sequences, tokens):
-    """The windows `<s> question </s></s> part of the document </s>` of Longformer's input."""
+    """RoBERTa and its windows `<s> question </s></s> part of the document </s>`, cut from Longformer's input."""
     import torch
     import transformers
 
@@ -167,7 +168,7 @@ def openvino_file(work, options):
 
 
 def convert(work, options):
-    """Traces the model of transformers with these inputs: every shape becomes a constant."""
+    """Traces the transformers model with these inputs, which makes every shape a constant."""
     import openvino
     import torch
 
@@ -189,7 +190,7 @@ def convert(work, options):
     part = file.with_name(f"part-{file.name}")
     openvino.save_model(model, part, compress_to_fp16=False)
     part.with_suffix(".bin").replace(file.with_suffix(".bin"))
-    part.replace(file)  # Last: where this file is, the conversion is whole.
+    part.replace(file)  # Last: if this file exists, the conversion is complete.
 
 
 def build_openvino(precision, work, options):
@@ -222,13 +223,13 @@ def build_openvino(precision, work, options):
 
 
 def serve(name, work, options):
-    """A worker: says when it is ready, then does a round for every line it gets."""
+    """The worker process: reports when it is ready, then runs one round for every line on standard input."""
     if name == "openvino-convert":
         convert(work, options)
         return print(json.dumps({"note": ""}))
     run, note = build(name, work, options)
-    ctypes.CDLL(None).malloc_trim(0)  # What loading has left behind is not counted.
-    Path("/proc/self/clear_refs").write_text("5")  # Puts the mark of the peak back.
+    ctypes.CDLL(None).malloc_trim(0)  # Do not count memory left over from loading.
+    Path("/proc/self/clear_refs").write_text("5")  # Resets the peak, VmHWM.
     run(batches=1)
     print(json.dumps({"note": note}), flush=True)
     for _ in sys.stdin:
@@ -267,7 +268,7 @@ class Worker:
             self.process.stdin.write("\n")
             self.process.stdin.flush()
         except BrokenPipeError:
-            pass  # `reply` says why.
+            pass  # `reply` raises with the reason.
         reply = self.reply()
         return reply["seconds"], reply["peak"]
 
@@ -278,7 +279,7 @@ class Worker:
 class Longspan:
     def __init__(self, name, work, options):
         if not options.longspan or not options.longspan.exists():
-            raise Failure(f"no program at {options.longspan}: see --longspan")
+            raise Failure(f"no program at {options.longspan}: give its path with --longspan")
         sequences, tokens = sequences_and_tokens(work)
         self.command = [options.longspan, "bench", "-m", options.folder / "base", "--json"]
         self.command += ["--precision", name.removeprefix("longspan-"), "--passes", "3"]
@@ -305,7 +306,7 @@ def start(name, work, options):
         return Longspan(name, work, options)
     if name.startswith("openvino"):
         if not importlib.util.find_spec("openvino"):
-            raise Failure("Python has no module openvino")
+            raise Failure("the Python module openvino is not installed")
         if not openvino_file(work, options).exists():
             print(f"converting for OpenVINO: {work}", file=sys.stderr)
             conversion = Worker("openvino-convert", work, options)
@@ -315,7 +316,7 @@ def start(name, work, options):
 
 
 def measure(work, names, options):
-    """Rows of the table and lines below it, for one work."""
+    """The table rows and the notes below the table, for one work."""
     contenders, rounds, notes = {}, {}, []
 
     def attempt(name, action):
@@ -327,7 +328,7 @@ def measure(work, names, options):
             print(notes[-1], file=sys.stderr)
 
     names = [name for name in names if work == ROBERTA_WORK or not name.startswith("roberta")]
-    for name in names:  # One after the other: a warm-up pass computes, too.
+    for name in names:  # One after the other, because the warm-up pass computes too.
         contender = attempt(name, lambda: start(name, work, options))
         if contender:
             contenders[name], rounds[name] = contender, []
@@ -357,7 +358,7 @@ def measure(work, names, options):
     return rows, notes
 
 
-# ---- Accuracy, the machine, and the whole. ----
+# ---- Accuracy, the machine, and the main program. ----
 
 
 def accuracy(options):
@@ -405,13 +406,13 @@ def machine(options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--longspan", type=Path, help="such as target/release/longspan")
-    parser.add_argument("--folder", type=Path, required=True, help="where models are kept")
+    parser.add_argument("--longspan", type=Path, help="the program, such as target/release/longspan")
+    parser.add_argument("--folder", type=Path, required=True, help="where the models are stored")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--passes", type=int, default=5, help="rounds through all contenders")
-    parser.add_argument("--only", default="", help="contenders, or the start of their names")
+    parser.add_argument("--only", default="", help="contenders, or prefixes of their names")
     parser.add_argument("--works", default=WORKS, help="such as 4096,64x170 (default: %(default)s)")
-    parser.add_argument("--accuracy", action="store_true", help="compare logits instead")
+    parser.add_argument("--accuracy", action="store_true", help="compare logits instead of measuring speed")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.longspan:

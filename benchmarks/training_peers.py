@@ -1,38 +1,39 @@
-"""Measures how fast transformers and torch train Longformer on a CPU, and prints a Markdown table.
+"""Measures how fast transformers and torch train a Longformer on a CPU, and prints a Markdown table.
 
     python benchmarks/training_peers.py [--threads 2] [--steps 5] [--warm-up 1]
         [--models mini,base] [--works short,long] [--only NAME,...] [--batch 8] [--task masked-lm] [--json FILE]
 
-Needs torch and transformers. Weights are random: nothing is loaded, and nothing is learned.
+Needs torch and transformers. Weights are random: nothing is loaded, and nothing useful is learnt.
 
-Models, as question answering; with --task masked-lm as masked language modelling, one token in seven being hidden:
+Models; the task is question answering, or with --task masked-lm masked language modelling with one token in seven
+masked:
 
-    mini        6 layers, 384 wide, 12 heads, middle 1536, 30,522 words, window 256
-    base        12 layers, 768 wide, 12 heads, middle 3072, 50,265 words, window 512
-    tiny        2 layers, 64 wide: only to try the program
+    mini        6 layers, hidden size 384, 12 heads, intermediate size 1536, vocabulary 30,522, window 256
+    base        12 layers, hidden size 768, 12 heads, intermediate size 3072, vocabulary 50,265, window 512
+    tiny        2 layers, hidden size 64: only for trying this script
 
-Works, one step of training each:
+Works, each one training step:
 
-    short       sequences as long as SQuAD's inputs, around 170 tokens: mini 32 of them, base 8
+    short       sequences as long as SQuAD's inputs, around 170 tokens; 32 of them for mini, 8 for base
     long        one sequence of 4,096 tokens
     N or SxN    S sequences of N tokens
 
-The first 14 tokens, a question, are global; of masked language modelling none is. transformers pads every batch to a multiple of the window. So that it
-pays for as little padding as it can, sequences that are padded to the same multiple go through it together, at most
-`--batch` of them at once, and their gradients are added up.
+The first 14 tokens (a question) are global; in masked language modelling no token is. transformers pads every batch to
+a multiple of the window. To keep padding small, sequences that are padded to the same multiple are batched together,
+at most `--batch` of them at once, and the gradients of the batches are accumulated.
 
-Contenders; `--only` takes them or the start of their names:
+Contenders (`--only` takes names or prefixes of names):
 
     f32                    f32
     autocast               f32 weights, bf16 autocast
     bf16                   bf16 weights, and so bf16 moments
-    f32-dropout, ...       the same with dropout of 0.1: hidden and attention; the others have none
+    f32-dropout, ...       the same with dropout of 0.1 on hidden states and attention; the others have no dropout
 
-A step is forward, loss, backward, clipping of the gradient to norm 1 and torch.optim.AdamW (its fused form: --adamw
-says another), with weight decay on everything but biases and norms. Gradients are let go of after a step. Tokens are
-those of the work, without padding. Every row of the table is a process of its own, whose peak memory is the most that
-it ever held, the libraries of torch and transformers included; beside it stands what those take before there is a
-model. `--json` writes the seconds of every step too.
+A step consists of the forward pass, loss, backward pass, clipping of the gradient to norm 1, and torch.optim.AdamW
+(fused unless --adamw selects another form), with weight decay on everything but biases and norms. Gradients are freed
+after a step. Tokens exclude padding. Every row of the table is measured in a process of its own. Its peak memory
+includes the libraries torch and transformers; the last column shows what these take before there is a model. `--json`
+also writes the seconds of every step.
 """
 
 import argparse
@@ -70,24 +71,24 @@ CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 
 
 def lengths(model, work):
-    """Tokens of each sequence."""
+    """The number of tokens of each sequence."""
     import numpy as np
 
     if work == "long":
         return [4096]
     if work == "short":
-        # SQuAD's inputs: the most of them near 150, some twice as long.
+        # Like SQuAD's inputs: most lengths are near 150, some are twice that.
         drawn = np.random.default_rng(SEED).lognormal(np.log(160), 0.35, SHORT_SEQUENCES[model])
         return drawn.clip(60, 400).astype(int).tolist()
     sequences, _, tokens = work.rpartition("x")
     return [int(tokens)] * int(sequences or 1)
 
 
-# ---- The work, in a process of its own. ----
+# ---- The worker process, which runs the steps. ----
 
 
 def step_of(name, model, work, options):
-    """A function that does one step and returns its loss; and the tokens of a step."""
+    """Returns a function that takes one step and returns its loss, and the number of tokens of a step."""
     import torch
     import transformers
 
@@ -132,7 +133,7 @@ def step_of(name, model, work, options):
 
 
 def batches(tokens, window, options):
-    """Lengths that are padded to the same multiple of the window, in batches."""
+    """Yields batches of lengths that are padded to the same multiple of the window."""
     padded = {}
     for count in sorted(tokens):
         padded.setdefault(-(-count // window), []).append(count)
@@ -160,11 +161,11 @@ def inputs_of(tokens, vocab_size, task):
 
 
 def serve(name, model, work, options):
-    """Takes the steps and prints what they took."""
+    """Runs the steps and prints their seconds, losses and memory."""
     import torch  # noqa: F401
     import transformers
 
-    getattr(transformers, TASKS[options.task])  # Imported when it is first asked for.
+    getattr(transformers, TASKS[options.task])  # transformers imports a class on first access.
     libraries_bytes = memory_bytes("VmRSS")
     step, tokens = step_of(name, model, work, options)
     losses = [step() for _ in range(options.warm_up)]
@@ -179,7 +180,7 @@ def serve(name, model, work, options):
 
 
 def memory_bytes(which):
-    """`VmRSS`, what this process holds now, or `VmHWM`, the most that it held."""
+    """Memory of this process: `VmRSS` is the current size, `VmHWM` the peak."""
     status = dict(line.split(":") for line in open("/proc/self/status"))
     return int(status[which].split()[0]) * 1024
 
@@ -188,7 +189,7 @@ def memory_bytes(which):
 
 
 def measure(name, model, work, options):
-    """What `serve` prints, or a line that says why it failed."""
+    """The result that `serve` printed and None, or None and one line with the reason of the failure."""
     command = [sys.executable, __file__, "--worker", name, "--models", model, "--works", work]
     command += ["--threads", str(options.threads), "--steps", str(options.steps)]
     command += ["--warm-up", str(options.warm_up), "--batch", str(options.batch), "--adamw", options.adamw]
@@ -229,14 +230,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=5, help="timed steps")
-    parser.add_argument("--warm-up", type=int, default=1, help="steps before those")
-    parser.add_argument("--models", default="mini,base", help="of mini, base, tiny")
+    parser.add_argument("--warm-up", type=int, default=1, help="untimed steps before those")
+    parser.add_argument("--models", default="mini,base", help="a selection of mini, base and tiny")
     parser.add_argument("--works", default="short,long", help="such as short,long,512,4x170")
-    parser.add_argument("--only", default="", help="contenders, or the start of their names")
+    parser.add_argument("--only", default="", help="contenders, or prefixes of their names")
     parser.add_argument("--task", default="questions", choices=TASKS)
-    parser.add_argument("--batch", type=int, default=8, help="sequences that go through the model at once")
+    parser.add_argument("--batch", type=int, default=8, help="most sequences in one batch")
     parser.add_argument("--adamw", default="fused", choices=["fused", "foreach", "loop"])
-    parser.add_argument("--json", type=Path, help="a file for all that was measured")
+    parser.add_argument("--json", type=Path, help="write all measurements to this file")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     models, works = options.models.split(","), options.works.split(",")

@@ -1,12 +1,12 @@
-"""Averages models of one kind, weight by weight, into one that is stored in f16.
+"""Averages the weights of models with the same config into one model, stored in f16.
 
     pip install numpy safetensors
     python recipes/average.py --out mean before after=2
 
-A number after `=` says how often a model counts. The mean of a model before and after it learnt something else has most
-of what both know (Wortsman et al., "Robust fine-tuning of zero-shot models", arXiv 2109.01903), at the cost of one.
-Config and tokenizer are those of the first. Calibrate the result: `longspan.json` is not taken along. One model alone
-is only stored in f16.
+The number after `=` is the weight of a model in the mean; the default is 1. The mean of a model before and after it was
+fine-tuned on something else keeps most of what both know, and costs no more to run than one of them (Wortsman et al.,
+"Robust fine-tuning of zero-shot models", arXiv 2109.01903). Config and tokenizer are copied from the first model.
+`longspan.json` is not copied: calibrate the result. With a single model, the script only converts it to f16.
 """
 
 import json
@@ -37,7 +37,7 @@ def model(argument):
     except ValueError:
         count = 0.0
     if not folder or not 1e-6 <= count <= 1e6:
-        squad.fail(f"`{argument}`: expected FOLDER=NUMBER", "give how often the model counts, such as 2")
+        squad.fail(f"`{argument}`: expected FOLDER=NUMBER", "give the model's weight in the mean, such as 2")
     return folder, count
 
 
@@ -52,14 +52,14 @@ def config(folder):
 
 
 def weights(folder):
-    """The tensors of a model in f64, which holds f16 and f32 exactly."""
+    """The tensors of a model in f64, which represents f16 and f32 exactly."""
     path = os.path.join(folder, WEIGHTS)
     hint = "give the folder of a model in f16 or f32, as `longspan train` writes it"
     try:
         tensors = load_file(path)
     except OSError as error:
         squad.fail(f"`{path}`: {error.strerror or error}", hint)
-    except (SafetensorError, TypeError, AttributeError) as error:  # bf16 is a type that numpy lacks
+    except (SafetensorError, TypeError, AttributeError) as error:  # numpy has no bf16
         squad.fail(f"`{path}`: {error}", hint)
     for name, tensor in tensors.items():
         if tensor.dtype.kind != "f":
@@ -72,13 +72,13 @@ def shapes(tensors):
 
 
 def mean(models):
-    """The mean, tensor by tensor, in f16."""
+    """The weighted mean of each tensor, in f16."""
     (first, count), *others = models
     sums = {name: count * tensor for name, tensor in weights(first).items()}
     for folder, count in others:
         tensors = weights(folder)
         if shapes(tensors) != shapes(sums) or config(folder) != config(first):
-            squad.fail(f"`{folder}`: another config or other tensors than `{first}`", "give models of one kind")
+            squad.fail(f"`{folder}`: config or tensors differ from `{first}`", "give models with the same config")
         for name, tensor in tensors.items():
             sums[name] += count * tensor
     total = sum(count for _, count in models)
@@ -86,12 +86,12 @@ def mean(models):
         found = {name: (tensor / total).astype(numpy.float16) for name, tensor in sums.items()}
     for name, tensor in found.items():
         if not numpy.isfinite(tensor).all():
-            squad.fail(f"`{name}`: a number that f16 does not hold", "look at the weights, they may be broken")
+            squad.fail(f"`{name}`: a value is outside the range of f16", "check the weights, they may be damaged")
     return found
 
 
 def write(tensors, source, out):
-    """A new folder, whole or not at all."""
+    """Writes the new folder completely, or leaves nothing behind."""
     made = False
     try:
         os.mkdir(out)
@@ -105,7 +105,7 @@ def write(tensors, source, out):
     except OSError as error:
         if made:
             shutil.rmtree(out)
-        squad.fail(f"`{out}`: {error.strerror or error}", "give a new folder, where there is room")
+        squad.fail(f"`{out}`: {error.strerror or error}", "give the path of a new folder on a disk with free space")
 
 
 def main():

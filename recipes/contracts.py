@@ -1,20 +1,23 @@
-"""Cuts the contracts of CUAD into paragraphs to train on, in the form of SQuAD v2.0.
+"""Cuts the contracts of CUAD into paragraphs for training, in the format of SQuAD v2.0.
 
     python recipes/contracts.py cuad-train.json contracts.json.gz [--seed 1]
 
-Reads CUAD (Hendrycks et al., arXiv 2103.06268) in the form of SQuAD, plain or gzip by the name, and needs nothing but
-Python. There a contract is one context, of 12,700 tokens on average, and of its 41 questions, the same for all
-contracts, it answers about 13. Here it is an article, whose paragraphs end at line ends, outside of answers. Under a
-paragraph stand the questions that it answers, and as many that the whole contract leaves unanswered, where there are;
-under a few of those that answer nothing, one such question. The others serve as neighbours. A neighbour may answer a
-question too: what trains on long documents (`--long-share`) takes that for wrong.
+The input is CUAD (Hendrycks et al., arXiv 2103.06268) in the format of SQuAD, compressed with gzip if the name ends in
+`.gz`. The script needs only Python. In CUAD, a contract is one context of 12,700 tokens on average. All contracts have
+the same 41 questions, of which a contract answers about 13.
 
-Half of the questions keep the words of CUAD:
+In the output, a contract is an article. Its paragraphs end at line ends and never inside an answer. A paragraph gets
+the questions that it answers, and as many questions that the whole contract leaves unanswered, if there are enough. A
+few of the paragraphs without answers get one unanswered question; the rest have no question and only serve as
+neighbours in long documents. A neighbour may answer a question too; training on long documents (`--long-share`) treats
+such an answer as wrong.
+
+Half of the questions keep the wording of CUAD:
 
     Highlight the parts (if any) of this contract related to "Governing Law" that should be reviewed by a lawyer.
     Details: Which state/country's law governs the interpretation of the contract?
 
-The other half are their last part alone, as people would ask.
+The other half keep only the part after "Details:", which is closer to how people ask.
 """
 
 import random
@@ -22,13 +25,13 @@ import re
 
 import squad
 
-CHARACTERS = (500, 1_800)  # of a paragraph at least, but the last, drawn for each
-DETAILS = "Details: "  # ends the part of a question that is the same for all
-SILENT_SHARE = 0.1  # of the paragraphs that answer nothing, which get one question
+CHARACTERS = (500, 1_800)  # bounds of the minimum length drawn for each paragraph; the last may be shorter
+DETAILS = "Details: "  # everything in a question up to here is boilerplate
+UNANSWERED_SHARE = 0.1  # of the paragraphs without answers get one unanswered question
 
 
 def bounds(text, answers, rng):
-    """Where paragraphs begin and end: they cover the text, and no answer lies in two of them."""
+    """The (begin, end) of each paragraph. Paragraphs cover the whole text, and none ends inside an answer."""
     found, begin, enough = [], 0, rng.randint(*CHARACTERS)
     for line_end in re.finditer(r"\n\s*", text):
         end = line_end.end()
@@ -39,7 +42,7 @@ def bounds(text, answers, rng):
 
 
 def cut(paragraph, rng):
-    """The paragraphs of a contract."""
+    """Yields the paragraphs of a contract, each with its questions."""
     text, questions = paragraph["context"], paragraph["qas"]
     places = [
         (answer["answer_start"], answer["answer_start"] + len(answer["text"]))
@@ -67,7 +70,7 @@ def cut(paragraph, rng):
             ]
             if answers:
                 below.append(asked(question, answers, number))
-        count = len(below) or int(rng.random() < SILENT_SHARE)
+        count = len(below) or int(rng.random() < UNANSWERED_SHARE)
         below += [asked(question, [], number) for question in rng.sample(unanswered, min(count, len(unanswered)))]
         yield {"context": text[begin:end], "qas": below}
 
@@ -80,13 +83,13 @@ def main():
     args = parser.parse_args()
     data, rng = squad.read(args.data, args.out), random.Random(args.seed)
     if not all(DETAILS in question["question"] for p in squad.paragraphs(data) for question in p["qas"]):
-        squad.fail(f"`{args.data}`: not the questions of CUAD", "give the contracts of CUAD, which were not cut yet")
+        squad.fail(f"`{args.data}`: these are not the questions of CUAD", "give the original contracts of CUAD")
     for article in data["data"]:
         article["paragraphs"] = [part for paragraph in article["paragraphs"] for part in cut(paragraph, rng)]
     questions = [question for paragraph in squad.paragraphs(data) for question in paragraph["qas"]]
     answered = sum(not question["is_impossible"] for question in questions)
     if not answered:
-        squad.fail(f"`{args.data}`: no question that is answered", "give the contracts of CUAD")
+        squad.fail(f"`{args.data}`: no question has an answer", "give the contracts of CUAD")
     data["version"] = "v2.0"
     squad.write(data, args.out)
     print(f"{len(questions):,} questions, {answered:,} of them with an answer")

@@ -1,4 +1,4 @@
-"""What the scripts beside share: arguments, errors, and data in the form of SQuAD, read and written whole."""
+"""Shared by the scripts in this folder: arguments, errors, and reading and writing files in the format of SQuAD."""
 
 import argparse
 import gzip
@@ -13,13 +13,13 @@ def fail(message, hint):
 
 
 class Parser(argparse.ArgumentParser):
-    """Arguments, explained by the docstring of a script."""
+    """An argument parser whose help text is the docstring of the script."""
 
     def __init__(self, doc):
         super().__init__(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
 
     def error(self, message):
-        fail(message, "`--help` says what can be given")
+        fail(message, "see `--help`")
 
 
 def opened(path, mode):
@@ -27,22 +27,25 @@ def opened(path, mode):
 
 
 def read(path, out):
-    """Data in the form of SQuAD, which are to be written to `out`. `longspan eval` checks more."""
+    """Reads data in the format of SQuAD; `out`, where the result will go, must be another file.
+
+    This checks only what the scripts rely on; `longspan eval` checks more.
+    """
     try:
         with opened(path, "rt") as file:
             data = json.load(file)
         if os.path.exists(out) and os.path.samefile(path, out):
-            fail(f"`{out}`: the data themselves", "give another file, the original is kept")
+            fail(f"`{out}`: input and output are the same file", "give another output file")
     except OSError as error:
-        fail(f"`{path}`: {error.strerror or error}", "give a file of questions in the form of SQuAD")
+        fail(f"`{path}`: {error.strerror or error}", "give a file with questions in the format of SQuAD")
     except (EOFError, ValueError, RecursionError, zlib.error) as error:
-        fail(f"`{path}`: {error}", "give a whole file of JSON, plain, or gzip by the name")
+        fail(f"`{path}`: {error}", "give a complete JSON file; a gzip file needs a name that ends in .gz")
     try:
         fits = all(paragraph_fits(paragraph["context"], paragraph["qas"]) for paragraph in paragraphs(data))
     except (KeyError, TypeError, AttributeError):
         fits = False
     if not fits:
-        fail(f"`{path}`: not in the form of SQuAD", f"`longspan eval {path}` says where")
+        fail(f"`{path}`: not in the format of SQuAD", f"`longspan eval {path}` shows what is wrong")
     return data
 
 
@@ -57,12 +60,12 @@ def paragraph_fits(context, questions):
 
 
 def paragraphs(data):
-    """All of them, in order."""
+    """All paragraphs of all articles, in order."""
     return [paragraph for article in data["data"] for paragraph in article["paragraphs"]]
 
 
 def write(data, path):
-    """Writes a file beside, which then takes the place: nothing is lost where it does not fit."""
+    """Writes to a temporary file beside `path` and then renames it, so that a failure destroys nothing."""
     folder, name = os.path.split(path)
     is_device = os.path.exists(path) and not os.path.isfile(path)
     beside = path if is_device else os.path.join(folder, f".part-{name}")
@@ -74,4 +77,4 @@ def write(data, path):
     except OSError as error:
         if os.path.isfile(beside):
             os.remove(beside)
-        fail(f"`{path}`: {error.strerror or error}", "give a file that can be written")
+        fail(f"`{path}`: {error.strerror or error}", "give a path that can be written to")

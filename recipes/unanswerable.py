@@ -1,18 +1,19 @@
-"""Adds questions without an answer to SQuAD data: questions of the data, altered.
+"""Adds questions without an answer to SQuAD data, made by altering questions that have one.
 
     python recipes/unanswerable.py train-v2.0.json.gz train-altered.json.gz [--questions 30000] [--seed 1]
 
-Reads SQuAD, writes SQuAD v2.0, plain or gzip by the name; needs nothing but Python. Each altered question stands beside
-its original, under the same paragraph, which it still seems to be about, and which mostly does not answer it:
+Reads SQuAD and writes SQuAD v2.0, compressed with gzip if the name ends in `.gz`. The script needs only Python. Each
+altered question is added to the paragraph of its original. The paragraph still seems to match the question, but in
+most cases does not answer it:
 
     antonym     Who was the *first* president?           Who was the *last* president?
     year        What opened in *1897*?                   What opened in *1898*?
-    name        When did *Napoleon* marry?               When did *Wellington* marry? (named there or in the article)
+    name        When did *Napoleon* marry?               When did *Wellington* marry? (from paragraph or article)
     negation    Where was it used?                       Where was *never* it used?
 
-The way is that of the people who wrote SQuAD v2.0's own questions without an answer (Rajpurkar, Jia, Liang, "Know what
-you don't know", arXiv 1806.03822). A few of the altered questions do have an answer, and many are no good English. For
-data in English only.
+The kinds of alteration are those that the authors of SQuAD v2.0 found in its unanswerable questions (Rajpurkar, Jia,
+Liang, "Know what you don't know", arXiv 1806.03822). A few of the altered questions do have an answer, and many are
+not good English. The script is for English data only.
 """
 
 import random
@@ -21,7 +22,7 @@ import re
 import squad
 
 QUESTIONS_MAX = 1_000_000_000
-MARK = "altered-"  # begins the ids of altered questions
+MARK = "altered-"  # prefix of the ids of altered questions
 SHARES = {"antonym": 0.4, "name": 0.4, "negation": 0.1, "year": 0.1}
 
 ANTONYMS = """
@@ -48,14 +49,14 @@ ANTONYMS = """
 AUXILIARY = re.compile(
     r"\b(is|are|was|were|did|does|do|has|have|had|can|could|would|will|should|may|might|must)\b(?!'| not| never)"
 )
-WORD = r"[A-Z](?:\.(?=\W)|[\w-]+)"  # an initial, or more
+WORD = r"[A-Z](?:\.(?=\W)|[\w-]+)"  # an initial or a whole word
 NAME = re.compile(rf"\b{WORD}(?: (?:(?:of|the|and|de|von|van|for) )?{WORD})*")
 QUESTION_WORD = re.compile(r"(?:What|Which|Who|Whom|Whose|When|Where|Why|How|In|On|At|The|A|An) ")
 YEAR = re.compile(r"\b(?:1\d{3}|20\d\d)\b")
 
 
 def antonyms():
-    """The antonyms of each word."""
+    """A dictionary from each word to its antonyms."""
     found = {}
     for pair in ANTONYMS.split(","):
         a, b = pair.split()
@@ -65,7 +66,7 @@ def antonyms():
 
 
 def names(text):
-    """Names in a text, each once: what is capitalised, but for one word at the beginning of a sentence."""
+    """The distinct names in a text: capitalised words, except a single one at the beginning of a sentence."""
     found = {}
     for match in NAME.finditer(text):
         before = text[: match.start()].rstrip()
@@ -77,12 +78,12 @@ def names(text):
 
 
 def replaced(question, part, other):
-    """The first of `part` that is no part of a longer word."""
+    """Replaces the first occurrence of `part` that is not inside a longer word."""
     return re.sub(rf"\b{re.escape(part)}(?!\w)", lambda _: other, question, count=1)
 
 
 class Alterations:
-    """Ways to alter the questions of one paragraph."""
+    """The four ways to alter the questions of one paragraph."""
 
     def __init__(self, paragraph, of_article, opposites, rng):
         self.names, self.of_article, self.opposites, self.rng = names(paragraph), of_article, opposites, rng
@@ -127,7 +128,7 @@ class Alterations:
 
 
 def altered(data, count, rng):
-    """`count` altered questions by the place of their originals: (article, paragraph, question)."""
+    """About `count` altered questions, keyed by the (article, paragraph, question) indices of their originals."""
     opposites, found = antonyms(), {kind: [] for kind in SHARES}
     for a, article in enumerate(data["data"]):
         of_article = list(dict.fromkeys(name for p in article["paragraphs"] for name in names(p["context"])))
@@ -143,7 +144,7 @@ def altered(data, count, rng):
                     if new and new.strip().casefold() not in asked:
                         asked.add(new.strip().casefold())
                         found[kind].append(((a, p, q), new))
-    # One of each question at most; the rarest kinds choose first.
+    # At most one alteration per question; the rarest kinds choose first.
     chosen = {}
     for kind in sorted(SHARES, key=lambda kind: len(found[kind])):
         free = [(place, new) for place, new in found[kind] if place not in chosen]
@@ -162,15 +163,15 @@ def main():
         parser.error(f"--questions {args.questions}: expected 1 to {QUESTIONS_MAX}")
     data = squad.read(args.data, args.out)
     if any(question["id"].startswith(MARK) for p in squad.paragraphs(data) for question in p["qas"]):
-        squad.fail(f"`{args.data}`: altered before", "alter the original")
+        squad.fail(f"`{args.data}`: already contains altered questions", "give the original data")
     chosen = altered(data, args.questions, random.Random(args.seed))
     if not chosen:
-        squad.fail(f"`{args.data}`: no question that can be altered", "give English questions that have an answer")
+        squad.fail(f"`{args.data}`: no question can be altered", "give English questions that have an answer")
     for (a, p, q), text in sorted(chosen.items()):
         beside = data["data"][a]["paragraphs"][p]["qas"]
         beside.append({"id": f"{MARK}{beside[q]['id']}", "question": text, "answers": [], "is_impossible": True})
     squad.write(data, args.out)
-    print(f"{len(chosen):,} questions were added, of {args.questions:,} that were asked for")
+    print(f"{len(chosen):,} questions added, {args.questions:,} requested")
 
 
 if __name__ == "__main__":
