@@ -6,7 +6,7 @@
 use longspan::tokenizer::ByteSpan;
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::render::one_line;
+use crate::terminal::one_line;
 
 /// How far a sentence is looked for on either side.
 const REACH_BYTES: usize = 1000;

@@ -1,60 +1,53 @@
 //! `longspan`: exact answers from long documents, or an honest 'no answer'.
 //!
 //! ```text
+//! commands     one file or folder for each command; none imports another
+//! ── what commands share ──
 //! cli          every command and option
-//! ask          longspan ask            interactive   the same at a prompt
-//! eval         longspan eval           calibrate     longspan calibrate
-//! convert      longspan convert        train         longspan train
-//! info         longspan info           fetch         longspan fetch
-//! bench        longspan bench          pages         completions and manual pages
 //! session      the model that is asked, and the asking
-//! model        which checkpoint        embedded      the one in the program
-//! documents    files and standard input, made text
+//! run          what every run of training has
+//! data         documents, datasets, and what a model answered
 //! finding      what one document says to one question, with its places; ranking
 //! place        bytes → characters and lines
 //! excerpt      the sentence around an answer
-//! render       findings → terminal or JSON
-//! progress     the bar while a long document is read
-//! hints        errors → `error: …` and `hint: …`
+//! model        which checkpoint        embedded      the one in the program
+//! folder       folders that are written into
+//! machine      instruction set, and what the machine reaches at most
 //! memory       the most memory that was resident
+//! terminal     findings → terminal or JSON, tables, bars, hints
+//! status       how the program ends
 //! ```
 
 mod cli;
 
-mod ask;
-mod bench;
-mod calibrate;
-mod convert;
-mod eval;
-mod fetch;
-mod info;
-mod interactive;
-mod pages;
-mod pretrain;
-mod train;
+mod commands;
 
-mod documents;
+mod data;
 mod embedded;
 mod excerpt;
 mod finding;
-mod hints;
+mod folder;
+mod machine;
 mod memory;
 mod model;
 mod place;
-mod progress;
-mod render;
+mod run;
 mod session;
+mod status;
+mod terminal;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::ask::Status;
 use crate::cli::{Cli, Command};
+use crate::commands::{ask, bench, calibrate, convert, eval, fetch, info, pages, pretrain, train};
+use crate::status::Status;
+use crate::terminal::hints;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    render::choose_colours(cli.color);
+    terminal::choose_colours(cli.color);
     let ended = match cli.command {
         Command::Ask(args) => ask::run(&args),
         Command::Eval(args) => eval::run(&args).map(|()| Status::Answered),

@@ -6,12 +6,13 @@ use anyhow::Result;
 use longspan::Reader;
 use longspan::checkpoint::Source;
 use longspan::hub::{self, Repository};
+use longspan::model::Task;
 
 use crate::cli::{MachineArgs, ModelArgs};
 use crate::embedded;
-use crate::hints::fault;
-use crate::info::instruction_set;
-use crate::progress::Downloads;
+use crate::machine::instruction_set;
+use crate::terminal::hints::fault;
+use crate::terminal::progress::Downloads;
 
 /// A checkpoint and what it is called in every output.
 pub struct Checkpoint {
@@ -95,6 +96,18 @@ fn embedded_name() -> String {
 pub fn model_card(source: &Source) -> Option<String> {
     let card = source.read("README.md").ok()??;
     String::from_utf8(card.into_owned()).ok()
+}
+
+/// The task in words.
+pub fn task_name(task: Task) -> &'static str {
+    match task {
+        Task::Encoder => "encoder",
+        Task::QuestionAnswering => "question answering",
+        Task::MaskedLm => "masked language model",
+        Task::SequenceClassification => "sequence classification",
+        Task::TokenClassification => "token classification",
+        Task::MultipleChoice => "multiple choice",
+    }
 }
 
 #[cfg(test)]

@@ -5,14 +5,14 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use longspan::{Document, Error, ReadOptions, Reader};
 
-use crate::ask::Status;
 use crate::cli::AskArgs;
-use crate::documents::short;
+use crate::data::documents::short;
 use crate::finding::{Finding, rank};
-use crate::hints;
 use crate::model::{self, Opened};
-use crate::progress::Bar;
-use crate::render::{Format, Output, one_line};
+use crate::status::Status;
+use crate::terminal::hints;
+use crate::terminal::progress::Bar;
+use crate::terminal::{Format, Output, one_line};
 
 /// A question of a message is shortened to so many characters.
 const MESSAGE_QUESTION_MAX: usize = 60;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::ThreadsArgs;
-use crate::pretrain::PretrainRecipe;
-use crate::train::TrainRecipe;
+use crate::run::pretrain_recipe::PretrainRecipe;
+use crate::run::train_recipe::TrainRecipe;
 
 /// Arguments of `longspan train`.
 #[derive(Debug, Args)]

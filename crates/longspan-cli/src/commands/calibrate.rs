@@ -1,0 +1,313 @@
+//! `longspan calibrate`: the threshold of a model, and its scores made probabilities of being right.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use longspan::checkpoint::{Source, write_whole};
+use longspan::evaluate::calibration::{Aim, Fitted, Observed, Worth, held_out};
+use longspan::evaluate::coverage::ANSWERS_MIN;
+use longspan::reader::{Calibration, Logistic, Settings};
+use longspan::squad::Dataset;
+use longspan::{GlobalAttention, ReadOptions, Reader};
+use serde::Serialize;
+
+use crate::cli::CalibrateArgs;
+use crate::data::asking::{Asking, ask_all, warn_of_fitted};
+use crate::data::documents::short;
+use crate::data::squad as data;
+use crate::data::squad::Data;
+use crate::folder;
+use crate::model::{self, Checkpoint, Opened};
+use crate::terminal;
+use crate::terminal::hints::{self, fault};
+use crate::terminal::table::{aligned, row};
+use crate::terminal::thousands;
+
+/// Without `--limit`, so many questions are asked about long documents.
+const LONG_QUESTIONS: usize = 1000;
+
+/// What was fitted, and what it is worth.
+#[derive(Serialize)]
+struct Report {
+    model: String,
+    written: PathBuf,
+    null_score_diff_threshold: f64,
+    calibration: Calibration,
+    /// Questions and other parts of the data that were left out, once for each length that they were to be asked at.
+    skipped: usize,
+    /// Of all questions, then of each length.
+    parts: Vec<Part>,
+}
+
+/// Questions asked at one length, or all of them.
+#[derive(Serialize)]
+struct Part {
+    name: String,
+    questions: usize,
+    /// At the threshold that the model had, with the scores that it had; read as the options say, and so is `after`.
+    before: Row,
+    /// At the threshold and with the scores that were fitted on other articles; null where that cannot be said.
+    after: Option<Row>,
+}
+
+/// What a threshold and scores are worth: [`Worth`] says what each figure is.
+#[derive(Serialize)]
+struct Row {
+    f1: f64,
+    answered: f64,
+    precision: Option<f64>,
+    answers_error: Option<f64>,
+    abstentions_error: Option<f64>,
+}
+
+/// Runs the command.
+pub fn run(args: &CalibrateArgs) -> Result<()> {
+    let mut data = data::read(&args.data, args.chosen.skip_bad)?;
+    args.machine.start_threads()?;
+    let Opened { checkpoint, reader } = model::open(&args.model, &args.machine)?;
+    check_folder(&checkpoint, args.out.as_deref())?; // before hours of work
+    let settings = reader.settings().clone();
+    warn_of_fitted(&data, &settings);
+    // Scores are fitted as they are without calibration.
+    let reader = reader.with_settings(Settings { calibration: None, ..settings.clone() });
+    let options = args.read_options();
+    let mut lengths = vec![None];
+    lengths.extend(args.context_tokens.iter().copied().filter(|&tokens| tokens > 0).map(Some));
+    lengths.dedup();
+    let observed = observe(args, &mut data, &reader, &options, &lengths)?;
+
+    let aim = args.target_precision.map_or(Aim::BestF1, Aim::Precision);
+    let Some(fitted) = Fitted::to(observed.iter().map(|(_, o)| o), aim) else {
+        let wanted = args.target_precision.unwrap_or_default();
+        let message =
+            format!("--target-precision {wanted}: no threshold reaches it with {ANSWERS_MIN} answers or more");
+        return Err(fault(message, "ask for less, or give more data: `longspan eval` shows what each threshold gives"));
+    };
+    let calibration = Calibration {
+        score: fitted.score,
+        no_answer_score: fitted.no_answer_score,
+        fitted_on: fitted_on(&data.files, &lengths, &observed, &how(&reader, &options)),
+    };
+    let parts = parts(&observed, &lengths, before(&settings), aim);
+    warn_of_worth(&parts[0], args.target_precision);
+    let threshold = fitted.threshold;
+    let written = write(
+        &checkpoint.source,
+        args.out.as_deref(),
+        &Settings {
+            null_score_diff_threshold: threshold,
+            max_answer_length: options.max_answer_length.unwrap_or(settings.max_answer_length),
+            verify_tokens: options.verify_tokens.unwrap_or(settings.verify_tokens),
+            calibration: Some(calibration.clone()),
+            ..settings
+        },
+    )?;
+    let skipped = data.skipped.count;
+    let report =
+        Report { model: checkpoint.name, written, null_score_diff_threshold: threshold, calibration, skipped, parts };
+    let shown = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { table(&report) };
+    terminal::print(shown.as_bytes()).context("standard output")
+}
+
+/// Checks that there is a folder to write to.
+fn check_folder(checkpoint: &Checkpoint, out: Option<&Path>) -> Result<()> {
+    let Some(folder) = out else {
+        if let (true, Source::Folder(folder)) = (checkpoint.is_local, &checkpoint.source) {
+            return folder::check_writable(folder);
+        }
+        let message = format!("model `{}`: not a folder of yours, so nothing can be written into it", checkpoint.name);
+        return Err(fault(message, "--out DIR copies the model into a folder and calibrates the copy"));
+    };
+    folder::make(folder)?;
+    let there = Source::Folder(folder.to_owned());
+    let empty = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
+    if !empty && there.checksum().ok() != Some(checkpoint.source.checksum()?) {
+        let message = format!("`{}`: there is something else than this model in this folder", folder.display());
+        return Err(fault(message, "name a new folder"));
+    }
+    Ok(())
+}
+
+/// Asks the data at every length.
+///
+/// Gives each question with the number of the length.
+fn observe(
+    args: &CalibrateArgs,
+    data: &mut Data,
+    reader: &Reader,
+    options: &ReadOptions,
+    lengths: &[Option<usize>],
+) -> Result<Vec<(usize, Observed)>> {
+    let mut observed = Vec::new();
+    for (length, tokens) in lengths.iter().enumerate() {
+        let mut dataset = data.dataset.clone();
+        let limit = args.chosen.limit.or(tokens.map(|_| LONG_QUESTIONS));
+        if let Some(limit) = limit {
+            dataset.sample(limit, args.chosen.seed);
+        }
+        check_kinds(&dataset)?; // before hours of work
+        if let Some(tokens) = *tokens {
+            dataset = data::lengthen(&dataset, tokens, args.chosen.seed, reader.tokenizer())?;
+        }
+        let asking = Asking { reader, options, dataset: &dataset, skip_bad: args.chosen.skip_bad };
+        let asked = ask_all(&asking, None, &mut data.skipped)?;
+        observed.extend(asked.judged.iter().map(|judged| (length, Observed::from(judged))));
+    }
+    Ok(observed)
+}
+
+/// Checks that there are questions to fit answers on, and others to fit abstentions on.
+fn check_kinds(dataset: &Dataset) -> Result<()> {
+    for (kind, has_answer) in [("with", true), ("without", false)] {
+        if dataset.questions().all(|(_, question)| question.answers.is_empty() == has_answer) {
+            return Err(fault(format!("the data have no question {kind} an answer"), "give data of both kinds"));
+        }
+    }
+    Ok(())
+}
+
+/// What everything is worth, for all questions and for each length.
+fn parts(observed: &[(usize, Observed)], lengths: &[Option<usize>], before: Fitted, aim: Aim) -> Vec<Part> {
+    let questions: Vec<Observed> = observed.iter().map(|(_, observed)| observed.clone()).collect();
+    let after = held_out(&questions, aim);
+    let part = |name: String, length: Option<usize>| {
+        let within: Vec<usize> =
+            (0..observed.len()).filter(|&q| length.is_none_or(|length| observed[q].0 == length)).collect();
+        let worth =
+            |fitted: &dyn Fn(usize) -> Fitted| Row::from(Worth::of(within.iter().map(|&q| (&questions[q], fitted(q)))));
+        Part {
+            name,
+            questions: within.len(),
+            before: worth(&|_| before),
+            after: after.as_ref().map(|after| worth(&|q| after[q])),
+        }
+    };
+    let mut parts = vec![part("all".into(), None)];
+    if lengths.len() > 1 {
+        parts.extend(lengths.iter().enumerate().map(|(length, tokens)| part(name(*tokens), Some(length))));
+    }
+    parts
+}
+
+impl From<Worth> for Row {
+    fn from(worth: Worth) -> Self {
+        let Worth { f1, answered, precision, answers_error, abstentions_error, .. } = worth;
+        Self { f1, answered, precision, answers_error, abstentions_error }
+    }
+}
+
+fn name(length: Option<usize>) -> String {
+    length.map_or_else(|| "as they are".into(), |tokens| format!("{} tokens", thousands(tokens)))
+}
+
+/// Warns where what was fitted does not hold on other articles.
+fn warn_of_worth(all: &Part, target_precision: Option<f64>) {
+    let Some(after) = &all.after else { return };
+    let worse =
+        |after: Option<f64>, before: Option<f64>| after.zip(before).is_some_and(|(after, before)| after > before);
+    if worse(after.answers_error, all.before.answers_error)
+        || worse(after.abstentions_error, all.before.abstentions_error)
+    {
+        hints::warn("on articles that were not fitted on, scores are no better than they were: give more data");
+    }
+    if let Some((target, found)) = target_precision.zip(after.precision).filter(|(target, found)| found < target) {
+        let found = 100.0 * found;
+        hints::warn(&format!(
+            "on articles that were not fitted on, the precision is {found:.1}%, not {}%",
+            100.0 * target
+        ));
+    }
+}
+
+/// The threshold and scores that the model had.
+fn before(settings: &Settings) -> Fitted {
+    let unchanged = Fitted::unchanged(settings.null_score_diff_threshold);
+    settings.calibration.as_ref().map_or(unchanged, |calibration| Fitted {
+        score: calibration.score,
+        no_answer_score: calibration.no_answer_score,
+        ..unchanged
+    })
+}
+
+/// How the questions were asked, where it matters for scores and is not said by the model.
+fn how(reader: &Reader, options: &ReadOptions) -> String {
+    let mut how = format!("in {}", reader.model().precision());
+    for (name, value) in [("max_tokens", options.max_tokens), ("doc_stride", options.doc_stride)] {
+        if let Some(value) = value {
+            let _ = write!(how, ", {name} {value}");
+        }
+    }
+    if options.global_attention != GlobalAttention::default() {
+        let _ = write!(how, ", global attention {:?}", options.global_attention);
+    }
+    how
+}
+
+/// The data in words.
+fn fitted_on(files: &[String], lengths: &[Option<usize>], observed: &[(usize, Observed)], how: &str) -> String {
+    let names: Vec<String> = files.iter().map(|file| short(file)).collect();
+    let counts = lengths.iter().enumerate().map(|(length, tokens)| {
+        let count = thousands(observed.iter().filter(|(own, _)| *own == length).count());
+        match tokens {
+            None => format!("{count} questions as they are"),
+            Some(tokens) => format!("{count} among neighbours up to {} tokens", thousands(*tokens)),
+        }
+    });
+    format!("{}: {}, {how}", names.join(", "), counts.collect::<Vec<_>>().join(", "))
+}
+
+/// Writes the settings beside the model, or beside a copy of it.
+fn write(source: &Source, out: Option<&Path>, settings: &Settings) -> Result<PathBuf> {
+    let folder = match (out, source) {
+        (Some(folder), _) => {
+            source.copy_to(folder)?;
+            folder
+        }
+        (None, Source::Folder(folder)) => folder,
+        (None, Source::Memory(_)) => unreachable!("a checkpoint in memory needs --out"),
+    };
+    let path = folder.join(Settings::FILE);
+    write_whole(&path, settings.to_json().as_bytes())?;
+    Ok(path)
+}
+
+fn table(report: &Report) -> String {
+    let Calibration { score, no_answer_score, fitted_on } = &report.calibration;
+    let mut shown = format!("{}\nfitted on {}\n\n", terminal::one_line(&report.model), terminal::one_line(fitted_on));
+    let mut rows = vec![row(["", "questions", "f1", "answered", "precision", "answers", "abstentions"])];
+    for part in &report.parts {
+        for (when, worth) in [("before", Some(&part.before)), ("after", part.after.as_ref())] {
+            let Some(worth) = worth else { continue };
+            let percent = |share: f64| format!("{:.1}%", 100.0 * share);
+            let or_none = |shown: Option<String>| shown.unwrap_or("–".into());
+            let error = |error: Option<f64>| or_none(error.map(|error| format!("{error:.3}")));
+            rows.push(row([
+                &format!("{}, {when}", part.name),
+                &thousands(part.questions),
+                &format!("{:.2}", worth.f1),
+                &percent(worth.answered),
+                &or_none(worth.precision.map(percent)),
+                &error(worth.answers_error),
+                &error(worth.abstentions_error),
+            ]));
+        }
+    }
+    shown.push_str(&aligned(&rows));
+    shown.push_str(
+        "\nthe last two columns are calibration errors: the mean distance of scores from how often they are right\n",
+    );
+    if report.parts[0].after.is_some() {
+        shown.push_str("'after' is judged by what was fitted on other articles\n");
+    } else {
+        shown.push_str("there are too few articles, or too few answers in them, to fit on some and judge by others\n");
+    }
+    let _ = writeln!(shown, "\nthreshold        {:.4}", report.null_score_diff_threshold);
+    for (name, logistic) in [("score", score), ("no_answer_score", no_answer_score)] {
+        let Logistic { logit, ln_tokens, constant } = logistic;
+        let _ = writeln!(shown, "{name:<16} σ({logit:.4}·logit(score) {ln_tokens:+.4}·ln(tokens) {constant:+.4})");
+    }
+    let _ = writeln!(shown, "\nwritten to {}", report.written.display());
+    shown
+}

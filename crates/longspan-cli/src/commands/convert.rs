@@ -1,0 +1,95 @@
+//! `longspan convert`: a short model, made long.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use longspan::Error;
+use longspan::convert::{Conversion, Proof, convert};
+use longspan::model::Task;
+
+use crate::cli::ConvertArgs;
+use crate::model::{self, Checkpoint, task_name};
+use crate::terminal::hints::{as_typed, fault};
+use crate::terminal::{self, thousands, windows};
+
+/// Runs the command.
+pub fn run(args: &ConvertArgs) -> Result<()> {
+    check_new(&args.out)?; // before anything is fetched for it
+    let Checkpoint { name, source, .. } = model::find(&args.source())?;
+    let made = match convert(&source, &args.out, &args.options()) {
+        Err(error @ Error::Format { .. }) => {
+            let hint = "a checkpoint of BERT, RoBERTa or their kin is made long, in Hugging Face's layout; if it is one, \
+                        fetch or copy it again";
+            Err(fault(error.to_string(), hint)).with_context(|| format!("model `{name}`"))?
+        }
+        Err(error @ (Error::MissingTensor { .. } | Error::TensorShape { .. })) => {
+            let hint = "config.json and the weights must be those of one model";
+            Err(fault(error.to_string(), hint)).with_context(|| format!("model `{name}`"))?
+        }
+        Err(Error::Option(message)) => {
+            Err(fault(as_typed(&message), "`longspan convert --help` explains the options"))?
+        }
+        made => model::named(&name, made)?,
+    };
+    terminal::print(summary(&name, &args.out, &made).as_bytes()).context("standard output")
+}
+
+/// Checks that nothing would be written over.
+fn check_new(out: &Path) -> Result<()> {
+    if out.is_file() {
+        return Err(fault(format!("`{}`: a file, not a folder", out.display()), "name a new folder"));
+    }
+    match fs::read_dir(out).map(|mut entries| entries.next().is_some()) {
+        Ok(true) => Err(fault(format!("`{}`: the folder is not empty", out.display()), "name a new folder")),
+        _ => Ok(()),
+    }
+}
+
+fn summary(name: &str, out: &Path, made: &Conversion) -> String {
+    let Conversion { model_type, source_max_tokens, config, task, parameters, left_out, pairs_changed, proof } = made;
+    let head = match task {
+        Task::Encoder => "none".into(),
+        task => format!("{}, from the source", task_name(*task)),
+    };
+    let mut rows = vec![
+        ("made", out.display().to_string()),
+        ("from", format!("{name}, a model of type {model_type}")),
+        ("longest input", format!("{} tokens, from {}", thousands(config.max_tokens()), thousands(*source_max_tokens))),
+        ("attention window", windows(&config.attention_window)),
+        ("parameters", thousands(*parameters)),
+        ("head", head),
+    ];
+    if !left_out.is_empty() {
+        rows.push(("left out", listed(left_out)));
+    }
+    if *pairs_changed {
+        rows.push(("tokenizer", "two separators stand between question and document now".into()));
+    }
+    let mut shown = String::new();
+    for (label, value) in rows {
+        let _ = writeln!(shown, "{label:<18} {}", terminal::one_line(&value));
+    }
+    let Proof { tokens, difference, logit_difference } = proof;
+    let logits = logit_difference.map_or(String::new(), |logits| format!(", of its logits {logits:.0e}"));
+    let inputs = if *tokens == 1 { "1 token".into() } else { format!("{} tokens", thousands(*tokens)) };
+    let _ = writeln!(shown, "\nlargest difference from the source on inputs up to {inputs}: {difference:.0e}{logits}");
+    let out = terminal::one_line(&out.display().to_string());
+    let _ = match task {
+        Task::QuestionAnswering => writeln!(shown, "next: longspan ask -m {out} QUESTION FILE"),
+        _ => writeln!(shown, "next: teach it to answer, longspan train -m {out} --train FILE --dev FILE --out DIR"),
+    };
+    shown
+}
+
+/// The first of them, and how many more there are.
+fn listed(parts: &[String]) -> String {
+    let mut shown = parts.iter().take(LISTED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if parts.len() > LISTED_MAX {
+        let _ = write!(shown, " and {} more", parts.len() - LISTED_MAX);
+    }
+    shown
+}
+
+const LISTED_MAX: usize = 4;

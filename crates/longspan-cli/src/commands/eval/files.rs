@@ -1,0 +1,101 @@
+//! The files of a report, in a folder.
+//!
+//! ```text
+//! predictions.json        the decisions, empty where there is no answer
+//! predictions_best.json   always the best span
+//! null_odds.json          above the threshold there is no answer
+//! nbest_predictions.json  the best spans of each question
+//! report.json             everything that was measured
+//! report.html             the same to look at, with plots and mistakes
+//! plots/                  the plots, as SVG and PNG
+//! answers.jsonl           what --resume goes on from
+//! ```
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use anyhow::Result;
+use longspan::Span;
+use longspan::evaluate::Judged;
+use serde::{Serialize, Serializer};
+
+use super::plots;
+use super::report::Report;
+use super::{Evaluation, page};
+use crate::folder::{self, cannot_write};
+use crate::place::places;
+
+/// Writes what a model answered, in the formats of the official script and those of its kin.
+pub fn write_answers(folder: &Path, judged: &[Judged<'_>]) -> Result<()> {
+    write_json(&folder.join("predictions.json"), &by_id(judged, |judged| judged.said()))?;
+    write_json(&folder.join("predictions_best.json"), &by_id(judged, |judged| judged.best_text()))?;
+    write_json(&folder.join("null_odds.json"), &by_id(judged, |judged| judged.outcome.answer.null_odds))?;
+    write_json(&folder.join("nbest_predictions.json"), &by_id(judged, nbest))
+}
+
+/// Writes the report, its plots and its page.
+pub fn write_report(folder: &Path, report: &Report, evaluation: &Evaluation<'_>) -> Result<()> {
+    write_json(&folder.join("report.json"), report)?;
+    let pictures = folder.join("plots");
+    folder::make(&pictures)?;
+    let plots = plots::draw(report)?;
+    for plot in &plots {
+        write(&pictures.join(format!("{}.svg", plot.name)), plot.svg.as_bytes())?;
+        write(&pictures.join(format!("{}.png", plot.name)), &plot.png)?;
+    }
+    write(&folder.join("report.html"), page::render(report, &plots, evaluation)?.as_bytes())
+}
+
+/// A span as transformers lists it, with its place in characters.
+#[derive(Serialize)]
+struct Nbest<'a> {
+    text: &'a str,
+    probability: f64,
+    start_logit: f32,
+    end_logit: f32,
+    start: usize,
+    end: usize,
+}
+
+fn nbest<'a>(judged: &Judged<'a>) -> Vec<Nbest<'a>> {
+    let context = judged.asked.paragraph.context.as_str();
+    let spans = &judged.outcome.answer.spans;
+    let bytes: Vec<_> = spans.iter().map(|span| span.bytes).collect();
+    let listed = |(span, place): (&Span, crate::place::Place)| Nbest {
+        text: &context[span.bytes.start..span.bytes.end],
+        probability: span.score,
+        start_logit: span.start_logit,
+        end_logit: span.end_logit,
+        start: place.start,
+        end: place.end,
+    };
+    spans.iter().zip(places(context, &bytes)).map(listed).collect()
+}
+
+/// A JSON object with a value for each question, in the order of the data.
+struct ById<'a, T>(Vec<(&'a str, T)>);
+
+impl<T: Serialize> Serialize for ById<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(id, value)| (id, value)))
+    }
+}
+
+fn by_id<'a, T>(judged: &'a [Judged<'a>], value: impl Fn(&'a Judged<'a>) -> T) -> ById<'a, T> {
+    ById(judged.iter().map(|judged| (judged.asked.question.id.as_str(), value(judged))).collect())
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let write = || {
+        let mut out = BufWriter::new(File::create(path)?);
+        serde_json::to_writer_pretty(&mut out, value)?;
+        out.write_all(b"\n")?;
+        out.flush()
+    };
+    write().map_err(|error| cannot_write(path, &error))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    fs::write(path, bytes).map_err(|error| cannot_write(path, &error))
+}

@@ -1,0 +1,385 @@
+//! Everything that was measured: as JSON, whose keys are the fields here; terminal, plots and page show the same.
+//!
+//! Exact match, F1, their errors and average precision are in percent, as in the official figures; all other shares
+//! (coverage, precision, recall, confidence, what is right) are from 0 to 1.
+
+use std::collections::BTreeSet;
+
+use longspan::evaluate::coverage::{Coverage, at_coverage, coverage, for_precision, risk_area};
+use longspan::evaluate::reliability::{Reliability, reliability};
+use longspan::evaluate::slices::{Slice, slices};
+use longspan::squad::official::Figures;
+use longspan::squad::ranking::{METRICS, ORACLE, Ranking};
+use serde::{Serialize, Serializer};
+use serde_json::Number;
+
+use super::{Evaluation, Item};
+use crate::cli::EvalArgs;
+use crate::data::squad::Data;
+
+/// Coverages whose precision is shown.
+const COVERAGES: [f64; 10] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
+/// Precisions whose threshold is shown.
+const PRECISIONS: [f64; 7] = [0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6];
+/// A curve keeps about so many points, from its first to its last.
+const POINTS_MAX: usize = 400;
+/// As many bins has the official histogram; ours have a round width, so there may be one more or fewer.
+const HISTOGRAM_BINS: usize = 20;
+
+/// All of it.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Under the official keys, in their order.
+    #[serde(serialize_with = "as_map")]
+    pub official: Figures,
+    pub data: DataSummary,
+    /// How a model was asked; null where predictions were read.
+    pub run: Option<RunSummary>,
+    pub by_length: Vec<Row>,
+    pub by_position: Vec<Row>,
+    /// Null without null odds.
+    pub abstention: Option<Abstention>,
+    /// Whether scores are probabilities; null where predictions were read.
+    pub calibration: Option<Calibration>,
+}
+
+/// What was asked.
+#[derive(Debug, Clone, Serialize)]
+pub struct DataSummary {
+    pub files: Vec<String>,
+    pub questions: usize,
+    pub articles: usize,
+    pub documents: usize,
+    /// Tokens of a document, on average over the questions; null where they were not counted.
+    pub mean_tokens: Option<f64>,
+    pub context_tokens: Option<usize>,
+    pub limit: Option<usize>,
+    pub seed: u64,
+    /// Bad parts of the data that were left out.
+    pub skipped: usize,
+    /// Questions without a prediction; they are left out too.
+    pub missing: usize,
+}
+
+/// How a model was asked.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunSummary {
+    pub model: String,
+    pub precision: String,
+    pub instruction_set: String,
+    pub threads: usize,
+    pub null_score_diff_threshold: f64,
+    /// Tokens that verified an answer; 0: none did.
+    pub verify_tokens: usize,
+    /// The data that its scores were calibrated on.
+    pub calibrated_on: Option<String>,
+    /// Questions that were asked in this run; the others were known from an earlier one.
+    pub asked: usize,
+    pub seconds: f64,
+    pub questions_per_second: f64,
+    pub tokens_per_second: f64,
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// Questions of a range of lengths or positions.
+#[derive(Debug, Serialize)]
+pub struct Row {
+    pub tokens_from: usize,
+    /// Null where the range has no end.
+    pub tokens_to: Option<usize>,
+    pub questions: usize,
+    pub exact: f64,
+    pub f1: f64,
+    /// Half of the 95% interval.
+    pub f1_error: f64,
+    /// The same for those that have an answer and those that have none; null where there are none, or all are of one kind.
+    pub has_answer: Option<Part>,
+    pub no_answer: Option<Part>,
+}
+
+/// The questions of one kind in a [`Row`].
+#[derive(Debug, Serialize)]
+pub struct Part {
+    pub questions: usize,
+    pub exact: f64,
+    pub f1: f64,
+    pub f1_error: f64,
+}
+
+/// What thresholds on the null odds give.
+#[derive(Debug, Serialize)]
+pub struct Abstention {
+    /// Mean risk over all coverages; null without any answer.
+    pub risk_coverage_area: Option<f64>,
+    pub at_coverage: Vec<Point>,
+    pub for_precision: Vec<Point>,
+    pub risk_coverage: Vec<Point>,
+    /// (recall, precision), by name.
+    pub precision_recall: Vec<Curve>,
+    pub null_odds: Histogram,
+    /// (threshold, exact, F1 over all questions), in percent.
+    pub by_threshold: Vec<(f64, f64, f64)>,
+}
+
+/// What one threshold gives.
+#[derive(Debug, Serialize)]
+pub struct Point {
+    /// The coverage or precision that was wanted.
+    pub wanted: Option<f64>,
+    pub threshold: f64,
+    pub answers: usize,
+    pub coverage: f64,
+    pub precision: f64,
+    pub f1: f64,
+}
+
+/// A curve of precision over recall.
+#[derive(Debug, Serialize)]
+pub struct Curve {
+    pub name: &'static str,
+    pub average_precision: f64,
+    pub points: Vec<(f64, f64)>,
+}
+
+/// How the null odds are spread.
+#[derive(Debug, Serialize)]
+pub struct Histogram {
+    /// One more than bins.
+    pub edges: Vec<f64>,
+    /// Shares of the questions that have an answer.
+    pub has_answer: Vec<f64>,
+    /// Shares of those that have none.
+    pub no_answer: Vec<f64>,
+}
+
+/// Reliability diagrams.
+#[derive(Debug, Serialize)]
+pub struct Calibration {
+    pub all: Diagram,
+    /// Of answers, by their score.
+    pub answers: Diagram,
+    /// Of abstentions, by their no-answer score.
+    pub abstentions: Diagram,
+}
+
+/// A reliability diagram.
+#[derive(Debug, Serialize)]
+pub struct Diagram {
+    /// Null where nothing was said.
+    pub expected_calibration_error: Option<f64>,
+    pub bins: Vec<Bin>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Bin {
+    pub count: usize,
+    pub confidence: f64,
+    pub right: f64,
+}
+
+impl DataSummary {
+    /// What was asked.
+    pub fn new(args: &EvalArgs, data: &Data, items: &[Item<'_>]) -> Self {
+        let articles: BTreeSet<_> = items.iter().map(|item| item.asked.article).collect();
+        let documents: BTreeSet<_> = items.iter().map(|item| std::ptr::from_ref(item.asked.paragraph)).collect();
+        let tokens: Vec<usize> = items.iter().filter_map(|item| item.tokens).collect();
+        let mean = |tokens: &[usize]| tokens.iter().sum::<usize>() as f64 / tokens.len() as f64;
+        Self {
+            files: data.files.clone(),
+            questions: items.len(),
+            articles: articles.len(),
+            documents: documents.len(),
+            mean_tokens: (!tokens.is_empty()).then(|| mean(&tokens)),
+            context_tokens: args.context_tokens,
+            limit: args.chosen.limit,
+            seed: args.chosen.seed,
+            skipped: data.skipped.count,
+            missing: 0,
+        }
+    }
+}
+
+impl Report {
+    /// Measures what was found.
+    pub fn new(evaluation: &Evaluation<'_>, data: DataSummary, run: Option<RunSummary>) -> Self {
+        let items = &evaluation.items;
+        Self {
+            official: evaluation.figures.clone(),
+            data,
+            by_length: rows(items, |item| item.tokens),
+            by_position: rows(items, |item| item.position),
+            abstention: evaluation.ranking.as_ref().map(Abstention::new),
+            calibration: run.as_ref().map(|_| Calibration::new(items)),
+            run,
+        }
+    }
+
+    /// One of the official figures.
+    pub fn figure(&self, key: &str) -> Option<&Number> {
+        self.official.iter().find(|(own, _)| own == key).map(|(_, value)| value)
+    }
+}
+
+fn as_map<S: Serializer>(figures: &Figures, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(figures.iter().map(|(key, value)| (key, value)))
+}
+
+/// Figures by what `tokens` says of an item.
+fn rows(items: &[Item<'_>], tokens: impl Fn(&Item<'_>) -> Option<usize>) -> Vec<Row> {
+    let of = |wanted: Option<bool>| {
+        let items = items.iter().filter(|item| wanted.is_none_or(|wanted| item.has_answer() == wanted));
+        slices(items.filter_map(|item| Some((tokens(item)?, item.decision))))
+    };
+    let (has_answer, no_answer) = (of(Some(true)), of(Some(false)));
+    let one_kind = has_answer.is_empty() || no_answer.is_empty();
+    let part = |slices: &[Slice], of: &Slice| {
+        let slice = slices.iter().find(|slice| slice.tokens == of.tokens).filter(|_| !one_kind)?;
+        Some(Part { questions: slice.questions, exact: slice.exact, f1: slice.f1, f1_error: slice.f1_error })
+    };
+    let row = |slice: Slice| Row {
+        tokens_from: slice.tokens.start,
+        tokens_to: (slice.tokens.end < usize::MAX).then_some(slice.tokens.end),
+        questions: slice.questions,
+        exact: slice.exact,
+        f1: slice.f1,
+        f1_error: slice.f1_error,
+        has_answer: part(&has_answer, &slice),
+        no_answer: part(&no_answer, &slice),
+    };
+    of(None).into_iter().map(row).collect()
+}
+
+impl Abstention {
+    fn new(ranking: &Ranking) -> Self {
+        let curve = coverage(ranking);
+        let wanted = |wanted: f64, found: Option<Coverage>| found.map(|found| Point::new(&found, Some(wanted)));
+        let curves = METRICS.into_iter().chain([ORACLE]).filter_map(|(name, value)| {
+            let curve = ranking.precision_recall(value)?;
+            Some(Curve { name, average_precision: curve.average_precision, points: thinned(&curve.points) })
+        });
+        let mut covered: Vec<Point> =
+            COVERAGES.iter().filter_map(|&share| wanted(share, at_coverage(&curve, share))).collect();
+        covered.dedup_by(|next, last| next.threshold == last.threshold);
+        Self {
+            risk_coverage_area: risk_area(&curve),
+            at_coverage: covered,
+            for_precision: PRECISIONS.iter().filter_map(|&least| wanted(least, for_precision(&curve, least))).collect(),
+            risk_coverage: thinned(&curve).iter().map(|point| Point::new(point, None)).collect(),
+            precision_recall: curves.collect(),
+            null_odds: Histogram::new(ranking),
+            by_threshold: by_threshold(ranking),
+        }
+    }
+}
+
+impl Point {
+    fn new(found: &Coverage, wanted: Option<f64>) -> Self {
+        let Coverage { threshold, answers, coverage, precision, f1 } = *found;
+        Self { wanted, threshold, answers, coverage, precision, f1: 100.0 * f1 }
+    }
+}
+
+/// Exact match and F1 of all questions at every threshold that one of the odds is.
+fn by_threshold(ranking: &Ranking) -> Vec<(f64, f64, f64)> {
+    let [exact, f1] = METRICS.map(|(_, value)| ranking.by_threshold(value));
+    let points: Vec<_> = exact.iter().zip(&f1).map(|(exact, f1)| (exact.threshold, exact.value, f1.value)).collect();
+    thinned(&points)
+}
+
+impl Histogram {
+    fn new(ranking: &Ranking) -> Self {
+        let odds = || ranking.questions().iter().map(|question| question.null_odds);
+        let (first, last) = (odds().next().unwrap_or(0.0), odds().next_back().unwrap_or(0.0));
+        let width = round_step(last / HISTOGRAM_BINS as f64 - first / HISTOGRAM_BINS as f64);
+        let start = (first / width).floor();
+        let bins = ((last / width).floor() - start) as usize + 1;
+        let shares = |has_answer: bool| {
+            let mut shares = vec![0.0; bins];
+            let own = || ranking.questions().iter().filter(|question| question.has_answer == has_answer);
+            let count = own().count().max(1) as f64;
+            for question in own() {
+                shares[((question.null_odds / width).floor() - start) as usize] += 1.0 / count;
+            }
+            shares
+        };
+        let edges = (0..=bins).map(|edge| width * (start + edge as f64)).collect();
+        Self { edges, has_answer: shares(true), no_answer: shares(false) }
+    }
+}
+
+/// The least of 1, 2 and 5 times a power of ten that is not below `step`; 1 where there is none.
+pub fn round_step(step: f64) -> f64 {
+    if !(step.is_normal() && step > 0.0) {
+        return 1.0;
+    }
+    let power = 10_f64.powf(step.log10().floor());
+    [1.0, 2.0, 5.0].into_iter().map(|digit| digit * power).find(|rounded| *rounded >= step).unwrap_or(10.0 * power)
+}
+
+impl Calibration {
+    fn new(items: &[Item<'_>]) -> Self {
+        let of = |wanted: fn(&Item<'_>) -> bool| {
+            let said = items.iter().filter(|item| wanted(item));
+            Diagram::new(reliability(said.filter_map(|item| Some((item.confidence?, item.decision.exact))).collect()))
+        };
+        Self {
+            all: of(|_| true),
+            answers: of(|item| !item.said.is_empty()),
+            abstentions: of(|item| item.said.is_empty()),
+        }
+    }
+}
+
+impl Diagram {
+    fn new(found: Reliability) -> Self {
+        let bins = found.bins.iter().map(|bin| Bin { count: bin.count, confidence: bin.confidence, right: bin.right });
+        Self { expected_calibration_error: found.expected_calibration_error, bins: bins.collect() }
+    }
+}
+
+/// At most about [`POINTS_MAX`] of the points, the first and the last among them.
+fn thinned<T: Clone>(points: &[T]) -> Vec<T> {
+    let step = points.len().div_ceil(POINTS_MAX).max(1);
+    let last = points.len().saturating_sub(1);
+    points.iter().enumerate().filter(|(i, _)| i % step == 0 || *i == last).map(|(_, point)| point.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use longspan::squad::metrics::Score;
+    use longspan::squad::ranking::Ranked;
+
+    fn ranking(questions: &[(f64, bool)]) -> Ranking {
+        let score = Score { exact: 0.0, f1: 0.0 };
+        let ranked = |&(null_odds, has_answer): &(f64, bool)| Ranked { has_answer, predicted: true, score, null_odds };
+        Ranking::new(questions.iter().map(ranked).collect())
+    }
+
+    #[test]
+    fn a_thinned_curve_keeps_its_ends() {
+        for length in [0, 1, 2, 399, 400, 401, 6377] {
+            let points: Vec<usize> = (0..length).collect();
+            let kept = thinned(&points);
+            assert!(kept.len() <= POINTS_MAX + 1);
+            assert_eq!((kept.first(), kept.last()), (points.first(), points.last()));
+        }
+    }
+
+    #[test]
+    fn a_histogram_counts_every_question_once() {
+        let questions = [(-2.1, true), (0.0, true), (2.0, false), (2.0, true)];
+        let histogram = Histogram::new(&ranking(&questions));
+        let edges = &histogram.edges;
+        assert!(edges[0] <= -2.1 && edges[1] > -2.1 && edges[edges.len() - 1] > 2.0, "{edges:?}");
+        assert!((histogram.has_answer.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        assert_eq!((histogram.has_answer[0], histogram.no_answer.last()), (1.0 / 3.0, Some(&1.0)));
+        assert_eq!(Histogram::new(&ranking(&[(1.0, true)])).has_answer, [1.0]);
+        assert_eq!(Histogram::new(&ranking(&[])).edges, [0.0, 1.0]);
+        let extreme = Histogram::new(&ranking(&[(f64::MIN, true), (f64::MAX, true), (5e-324, false)]));
+        assert!(extreme.edges.len() < 30 && extreme.no_answer.contains(&1.0));
+        for (step, rounded) in [(0.0, 1.0), (1.0, 1.0), (1.1, 2.0), (0.051, 0.1), (3e-9, 5e-9), (f64::INFINITY, 1.0)] {
+            assert!((round_step(step) / rounded - 1.0).abs() < 1e-9, "{step}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! `longspan ask --interactive`: the documents are read once, then every line is a question.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use anyhow::{Context, Result};
+use rustyline::DefaultEditor;
+use rustyline::error::ReadlineError;
+
+use crate::cli::AskArgs;
+use crate::data::documents;
+use crate::session::{Loaded, Round, Session};
+use crate::status::Status;
+use crate::terminal::hints::{fault, report};
+
+const PROMPT: &str = "? ";
+
+/// Runs the command.
+pub fn run(args: &AskArgs) -> Result<Status> {
+    let files = args.files();
+    if files.is_empty() || files.iter().any(|file| documents::is_stdin(file)) {
+        let hint = "name the documents: `longspan ask --interactive FILE...`";
+        return Err(fault("--interactive reads questions from standard input, so documents must be files", hint));
+    }
+    let session = Session::open(args)?;
+    let mut status = Status::Answered;
+    let mut texts = Vec::new(); // (name, text)
+    for path in &files {
+        match documents::read(path) {
+            Ok(text) => texts.push((documents::name(path), text)),
+            Err(error) => status = failed(&error),
+        }
+    }
+    let mut loaded = Vec::new();
+    for (name, text) in &texts {
+        match session.load(name, text) {
+            Ok(document) => loaded.push(document),
+            Err(error) => status = failed(&error),
+        }
+    }
+    if loaded.is_empty() {
+        return Ok(status);
+    }
+    Ok(status.max(converse(&session, args, &loaded)?))
+}
+
+/// Asks the documents line by line.
+fn converse(session: &Session, args: &AskArgs, documents: &[Loaded<'_>]) -> Result<Status> {
+    let mut output = session.output(args);
+    let mut lines = Lines::open()?;
+    if matches!(lines, Lines::Prompt(_)) {
+        output.set_apart();
+        let tokens: usize = documents.iter().map(Loaded::tokens).sum();
+        let counted = if documents.len() == 1 { "1 document".into() } else { format!("{} documents", documents.len()) };
+        let _ = writeln!(io::stderr(), "{counted}, {tokens} tokens: ask a question, Ctrl-D ends");
+    }
+    let mut status = Status::Answered;
+    while let Some(line) = lines.next()? {
+        let asked = line.and_then(|question| {
+            if question.trim().is_empty() {
+                return Ok(Status::Answered);
+            }
+            let mut round = Round::new(vec![question.trim().to_string()]);
+            session.ask(documents, &mut round)?;
+            round.show(&mut output)
+        });
+        // At a prompt no error ends the conversation.
+        status = status.max(asked.unwrap_or_else(|error| failed(&error)));
+    }
+    Ok(status)
+}
+
+fn failed(error: &anyhow::Error) -> Status {
+    report(error);
+    Status::Failed
+}
+
+/// Where questions come from: a prompt on a terminal, plain lines otherwise.
+enum Lines {
+    Prompt(Box<DefaultEditor>),
+    Plain(io::StdinLock<'static>),
+}
+
+impl Lines {
+    fn open() -> Result<Self> {
+        if !io::stdin().is_terminal() {
+            return Ok(Self::Plain(io::stdin().lock()));
+        }
+        Ok(Self::Prompt(Box::new(DefaultEditor::new().context("the prompt")?)))
+    }
+
+    /// The next line, `None` at the end; the inner error is of that line alone.
+    fn next(&mut self) -> Result<Option<Result<String>>> {
+        match self {
+            Self::Plain(stdin) => {
+                let mut line = Vec::new();
+                if stdin.read_until(b'\n', &mut line).context("standard input")? == 0 {
+                    return Ok(None);
+                }
+                let line = String::from_utf8(line);
+                Ok(Some(line.map_err(|_| fault("the question: invalid UTF-8", "questions are UTF-8"))))
+            }
+            Self::Prompt(editor) => loop {
+                match editor.readline(PROMPT) {
+                    Ok(line) => {
+                        // A line that is not remembered is no reason to stop.
+                        let _ = editor.add_history_entry(&line);
+                        return Ok(Some(Ok(line)));
+                    }
+                    Err(ReadlineError::Interrupted) => {} // as in a shell, the line is dropped
+                    Err(ReadlineError::Eof) => return Ok(None),
+                    Err(error) => return Err(error).context("the prompt"),
+                }
+            },
+        }
+    }
+}

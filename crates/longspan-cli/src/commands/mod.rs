@@ -1,0 +1,13 @@
+//! The commands, one file or folder each.
+
+pub mod ask;
+pub mod bench;
+pub mod calibrate;
+pub mod convert;
+pub mod eval;
+pub mod fetch;
+pub mod info;
+pub mod interactive;
+pub mod pages;
+pub mod pretrain;
+pub mod train;

@@ -1,0 +1,234 @@
+//! Texts to learn a language from: files and folders → documents.
+
+use std::cell::Cell;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use anyhow::Result;
+use flate2::Crc;
+use flate2::read::MultiGzDecoder;
+use serde_json::Value;
+
+use crate::data::documents::{self, TEXT_BYTES_MAX};
+use crate::terminal::hints::{fault, io_message};
+use crate::terminal::thousands;
+
+const JSONL_HINT: &str = "a .jsonl file has one JSON object a line, and --text-field says where its text stands";
+
+/// Texts that were found.
+pub struct Texts {
+    files: Vec<PathBuf>,
+    /// Of all files as they lie.
+    pub bytes: u64,
+    /// CRC-32 of all files as they lie, with their borders.
+    pub checksum: u32,
+    /// How many of the bytes were read.
+    pub read: Rc<Cell<u64>>,
+}
+
+impl Texts {
+    /// Finds the files, those of a folder in the order of their names, and sums them up.
+    ///
+    /// # Errors
+    /// When one cannot be read or is JSON that is not in lines, or a folder has none.
+    pub fn find(paths: &[PathBuf]) -> Result<Self> {
+        let mut files = Vec::new();
+        for path in paths {
+            let before = files.len();
+            walk(path, &mut files)?;
+            if files.len() == before {
+                return Err(fault(format!("`{}`: no files in it", path.display()), "name a folder that has texts"));
+            }
+        }
+        if let Some(json) = files.iter().find(|path| ends(path, &[".json", ".json.gz"])) {
+            return Err(fault(format!("`{}`: JSON is no plain text", json.display()), JSONL_HINT));
+        }
+        let (mut bytes, mut sum) = (0, Crc::new());
+        for path in &files {
+            let mut file = File::open(path).map_err(|error| unreadable(path, &error))?;
+            let mut piece = vec![0; 1 << 20];
+            loop {
+                match file.read(&mut piece).map_err(|error| unreadable(path, &error))? {
+                    0 => break,
+                    length => {
+                        sum.update(&piece[..length]);
+                        bytes += length as u64;
+                    }
+                }
+            }
+            // Where a file ends, and what it is, makes the documents too.
+            sum.update(&bytes.to_le_bytes());
+            sum.update(&[u8::from(is_jsonl(path))]);
+        }
+        Ok(Self { files, bytes, checksum: sum.sum(), read: Rc::default() })
+    }
+
+    /// How many files there are.
+    pub fn files(&self) -> usize {
+        self.files.len()
+    }
+
+    /// The documents, in order: of JSONL those of the lines, else the whole file.
+    ///
+    /// - `field`: where the text of a line stands
+    pub fn documents<'a>(&'a self, field: &'a str) -> impl Iterator<Item = Result<String>> + 'a {
+        self.read.set(0);
+        self.files.iter().flat_map(move |path| -> Box<dyn Iterator<Item = Result<String>> + 'a> {
+            match is_jsonl(path) {
+                true => match self.lines(path) {
+                    Ok(lines) => {
+                        let texts = lines.enumerate().map(move |(i, line)| text(path, i + 1, line, field));
+                        Box::new(texts.filter_map(Result::transpose))
+                    }
+                    Err(error) => Box::new(std::iter::once(Err(unreadable(path, &error)))),
+                },
+                false => {
+                    let document = documents::unpacked(path);
+                    self.read.set(self.read.get() + fs::metadata(path).map_or(0, |metadata| metadata.len()));
+                    Box::new(std::iter::once(document))
+                }
+            }
+        })
+    }
+
+    /// Whether all documents can be read: better known before the work than in its middle.
+    ///
+    /// - `field`: where the text of a line stands
+    ///
+    /// # Errors
+    /// What is wrong with the first that cannot.
+    pub fn check(&self, field: &str) -> Result<()> {
+        self.documents(field).try_for_each(|document| document.map(drop))
+    }
+
+    fn lines(&self, path: &Path) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>>> {
+        let mut file = BufReader::new(Counted { inner: File::open(path)?, count: self.read.clone() });
+        let packed = file.fill_buf()?.starts_with(b"\x1f\x8b");
+        let mut text: Box<dyn BufRead> =
+            if packed { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(file) };
+        Ok(std::iter::from_fn(move || {
+            let mut line = Vec::new();
+            // One byte more than is allowed tells a line that is too long.
+            match text.by_ref().take(TEXT_BYTES_MAX + 1).read_until(b'\n', &mut line) {
+                Ok(0) => None,
+                read => Some(read.map(|_| line)),
+            }
+        }))
+    }
+}
+
+fn is_jsonl(path: &Path) -> bool {
+    ends(path, &[".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz"])
+}
+
+fn ends(path: &Path, ends: &[&str]) -> bool {
+    let name = path.to_string_lossy().to_ascii_lowercase();
+    ends.iter().any(|end| name.ends_with(end))
+}
+
+/// The files of a path, those of a folder at any depth; hidden ones are left out.
+fn walk(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    if !fs::metadata(path).map_err(|error| unreadable(path, &error))?.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    let entries = fs::read_dir(path).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+    let mut entries: Vec<PathBuf> = entries.map_err(|error| unreadable(path, &error))?;
+    entries.sort();
+    let is_hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+    entries.iter().filter(|path| !is_hidden(path)).try_for_each(|path| walk(path, files))
+}
+
+/// The text of a line of JSON; `None` of an empty one.
+fn text(path: &Path, number: usize, line: io::Result<Vec<u8>>, field: &str) -> Result<Option<String>> {
+    let wrong = |what: &str| {
+        let message = format!("`{}`, line {}: {what}", documents::name(path), thousands(number));
+        Err(fault(message, JSONL_HINT))
+    };
+    let line = match line {
+        Err(error) => return wrong(&io_message(&error)),
+        Ok(line) if line.len() as u64 > TEXT_BYTES_MAX => return wrong("longer than any text that is read"),
+        Ok(line) if line.trim_ascii().is_empty() => return Ok(None),
+        Ok(line) => line,
+    };
+    match serde_json::from_slice::<Value>(&line) {
+        Err(_) => wrong("no JSON in UTF-8"),
+        Ok(mut value) => match value.get_mut(field).map(Value::take) {
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => wrong(&format!("`{field}` is no text")),
+            None => wrong(&format!("no `{field}`")),
+        },
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> anyhow::Error {
+    let message = format!("`{}`: {}", documents::name(path), io_message(error));
+    fault(message, "check the path, and that it is text, plain or gzip, that you may read")
+}
+
+/// Counts what is read.
+struct Counted<R> {
+    inner: R,
+    count: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let length = self.inner.read(bytes)?;
+        self.count.set(self.count.get() + length as u64);
+        Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn files_and_folders_become_documents() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str, content: &[u8]| {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, content).unwrap();
+            path
+        };
+        let packed = |content: &[u8]| {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(content).unwrap();
+            encoder.finish().unwrap()
+        };
+        put("all/b/one.txt", b"One.\n");
+        put("all/a.JSONL", b"{\"text\": \"A\", \"title\": 1}\n\n{\"text\": \"\\u00e9\"}\n");
+        put("all/c.jsonl.gz", &packed(b"{\"text\": \"B\"}"));
+        put("all/d.txt.gz", &packed(b"Four."));
+        put("all/.hidden", b"no");
+        let all = folder.path().join("all");
+        let texts = Texts::find(std::slice::from_ref(&all)).unwrap();
+        let documents: Vec<String> = texts.documents("text").map(Result::unwrap).collect();
+        assert_eq!(documents, ["A", "\u{e9}", "One.\n", "B", "Four."]);
+        assert_eq!((texts.files(), texts.read.get()), (4, texts.bytes));
+        texts.check("text").unwrap();
+        put("all/b/one.txt", b"Two.\n");
+        assert_ne!(Texts::find(&[all]).unwrap().checksum, texts.checksum);
+
+        let says = |name: &str, content: &[u8], said: &str| {
+            let texts = Texts::find(&[put(name, content)]).unwrap();
+            let error = texts.documents("text").find_map(Result::err).unwrap().to_string();
+            assert!(error.ends_with(said), "{error}");
+        };
+        says("x.jsonl", b"{\"text\": \"A\"}\n{\"title\": \"A\"}\n", "x.jsonl`, line 2: no `text`");
+        says("x.jsonl", b"{\"text\": 1}", "line 1: `text` is no text");
+        says("x.jsonl", b"\n.", "line 2: no JSON in UTF-8");
+        says("x.jsonl", b"{\"text\": \"\xff\"}", "line 1: no JSON in UTF-8");
+        assert!(Texts::find(&[folder.path().join("none")]).err().unwrap().to_string().ends_with("no such file"));
+        let json = put("x.json", b"{\"text\": \"A\"}");
+        assert!(Texts::find(&[json]).err().unwrap().to_string().ends_with("x.json`: JSON is no plain text"));
+        fs::create_dir(folder.path().join("empty")).unwrap();
+        assert!(Texts::find(&[folder.path().join("empty")]).err().unwrap().to_string().ends_with("no files in it"));
+    }
+}

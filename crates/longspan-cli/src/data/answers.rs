@@ -1,0 +1,264 @@
+//! `answers.jsonl`: what was answered, one line a question behind a line that says what was asked of what. A run that was
+//! broken off goes on from it.
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use longspan::evaluate::{Asked, Outcome};
+use longspan::tokenizer::ByteSpan;
+use longspan::{Answer, Span};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::folder;
+use crate::folder::cannot_write;
+use crate::terminal::hints::{fault, io_message};
+
+const FILE: &str = "answers.jsonl";
+
+const CHANGED: &str = "it was not written by `longspan eval`, or was changed since: name another folder";
+
+/// Everything that an answer depends on, by name.
+pub type Head = Map<String, Value>;
+
+/// One question.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    id: String,
+    answered: bool,
+    null_odds: f64,
+    no_answer_score: f64,
+    tokens: usize,
+    windows: usize,
+    answer_position: Option<usize>,
+    spans: Vec<JsonSpan>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct JsonSpan {
+    start_byte: usize,
+    end_byte: usize,
+    score: f64,
+    start_logit: f32,
+    end_logit: f32,
+}
+
+/// The file, and what it held when the run began.
+pub struct Answers {
+    path: PathBuf,
+    file: File,
+    known: HashMap<String, Outcome>,
+}
+
+impl Answers {
+    /// Begins the file in a folder, or goes on with the one that is there.
+    ///
+    /// # Errors
+    /// When it belongs to another run, another run is at work on it, or it cannot be written.
+    pub fn open(folder: &Path, head: &Head) -> Result<Self> {
+        let path = folder.join(FILE);
+        let failed = |error: &std::io::Error| cannot_write(&path, error);
+        let mut known = HashMap::new();
+        let mut kept = 0;
+        match fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => {
+                let message = format!("`{}`: {}", path.display(), io_message(&error));
+                return Err(fault(message, "check that you may read it"));
+            }
+            Ok(content) => kept = read(&path, &content, head, &mut known)?,
+        }
+        let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(|e| failed(&e))?;
+        folder::lock(&file, &path)?;
+        // A line that was cut off by the end of the run is written again.
+        file.set_len(kept as u64).map_err(|e| failed(&e))?;
+        if kept == 0 {
+            writeln!(file, "{}", Value::Object(head.clone())).map_err(|e| failed(&e))?;
+        }
+        Ok(Self { path, file, known })
+    }
+
+    /// What is known of a question already.
+    ///
+    /// # Errors
+    /// When it cannot be about this document.
+    pub fn known(&self, asked: &Asked<'_>) -> Result<Option<Outcome>> {
+        let Some(outcome) = self.known.get(&asked.question.id) else { return Ok(None) };
+        let context = &asked.paragraph.context;
+        let spans = &outcome.answer.spans;
+        if spans.is_empty() || spans.iter().any(|span| context.get(span.bytes.start..span.bytes.end).is_none()) {
+            let id = &asked.question.id;
+            return Err(fault(format!("`{}`: no answer to question `{id}`", self.path.display()), CHANGED));
+        }
+        Ok(Some(outcome.clone()))
+    }
+
+    /// Adds a question.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn add(&mut self, id: &str, outcome: &Outcome) -> Result<()> {
+        let line = serde_json::to_string(&line(id, outcome))? + "\n";
+        self.file.write_all(line.as_bytes()).map_err(|error| cannot_write(&self.path, &error))
+    }
+}
+
+/// Reads the lines; gives the bytes up to the last whole one.
+fn read(path: &Path, content: &[u8], head: &Head, known: &mut HashMap<String, Outcome>) -> Result<usize> {
+    let broken = |number: usize| fault(format!("`{}`: line {number} cannot be read", path.display()), CHANGED);
+    let whole = content.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
+    for (number, line) in (1..).zip(content[..whole].split_inclusive(|&byte| byte == b'\n')) {
+        if number == 1 {
+            let found: Head = serde_json::from_slice(line).map_err(|_| broken(number))?;
+            check(path, &found, head)?;
+        } else {
+            let line: Line = serde_json::from_slice(line).map_err(|_| broken(number))?;
+            known.insert(line.id.clone(), outcome(line));
+        }
+    }
+    Ok(whole)
+}
+
+/// Checks that a file was written by the same run.
+fn check(path: &Path, found: &Head, wanted: &Head) -> Result<()> {
+    let keys = wanted.keys().chain(found.keys());
+    let Some(key) = keys.into_iter().find(|key| found.get(*key) != wanted.get(*key)) else { return Ok(()) };
+    let of = |head: &Head| head.get(key).filter(|value| !value.is_null()).map_or("none".into(), Value::to_string);
+    let what = match key.as_str() {
+        "data_checksum" => "other questions".into(),
+        "model_checksum" => "another model".into(),
+        "settings" => "other settings of the model".into(),
+        _ => format!("{key} {}, this one has {}", of(found), of(wanted)),
+    };
+    let message = format!("`{}`: that run had {what}", path.display());
+    Err(fault(message, "go on with the same model, data and options, or name another folder"))
+}
+
+fn line(id: &str, outcome: &Outcome) -> Line {
+    let Outcome { answer, answer_position } = outcome;
+    let span = |span: &Span| JsonSpan {
+        start_byte: span.bytes.start,
+        end_byte: span.bytes.end,
+        score: span.score,
+        start_logit: span.start_logit,
+        end_logit: span.end_logit,
+    };
+    Line {
+        id: id.to_owned(),
+        answered: answer.answered,
+        null_odds: answer.null_odds,
+        no_answer_score: answer.no_answer_score,
+        tokens: answer.tokens,
+        windows: answer.windows,
+        answer_position: *answer_position,
+        spans: answer.spans.iter().map(span).collect(),
+    }
+}
+
+fn outcome(line: Line) -> Outcome {
+    let span = |span: JsonSpan| Span {
+        bytes: ByteSpan { start: span.start_byte, end: span.end_byte },
+        score: span.score,
+        start_logit: span.start_logit,
+        end_logit: span.end_logit,
+    };
+    let answer = Answer {
+        answered: line.answered,
+        spans: line.spans.into_iter().map(span).collect(),
+        no_answer_score: line.no_answer_score,
+        null_odds: line.null_odds,
+        tokens: line.tokens,
+        windows: line.windows,
+    };
+    Outcome { answer, answer_position: line.answer_position }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use longspan::squad::{Paragraph, Question};
+
+    fn head(model: &str) -> Head {
+        Map::from_iter([("model".to_owned(), model.into()), ("threshold".to_owned(), Value::Null)])
+    }
+
+    fn sample(start: usize) -> Outcome {
+        let span = Span {
+            bytes: ByteSpan { start, end: start + 3 },
+            score: 0.1 + 0.2,
+            start_logit: 1.000_000_1,
+            end_logit: -3.3e-7,
+        };
+        let answer = Answer {
+            answered: start > 0,
+            spans: vec![span.clone(), span],
+            no_answer_score: 1.0 / 3.0,
+            null_odds: -5e-324,
+            tokens: 7,
+            windows: 1,
+        };
+        Outcome { answer, answer_position: (start > 0).then_some(start) }
+    }
+
+    /// What is known of a question about a text of eight letters.
+    fn known(answers: &Answers, id: &str) -> Result<Option<Outcome>> {
+        let question = Question { id: id.into(), ..Question::default() };
+        let paragraph = Paragraph { context: "abcdefgh".into(), questions: Vec::new() };
+        answers.known(&Asked { article: 0, paragraph: &paragraph, question: &question })
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut answers = Answers::open(folder.path(), &head("m")).unwrap();
+        answers.add("a", &sample(6)).unwrap();
+        drop(answers);
+        let answers = Answers::open(folder.path(), &head("m")).unwrap();
+        assert!(known(&answers, "a").unwrap_err().to_string().ends_with("no answer to question `a`"));
+    }
+
+    #[test]
+    fn a_run_cut_off_anywhere_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut answers = Answers::open(folder.path(), &head("m")).unwrap();
+        answers.add("a", &sample(0)).unwrap();
+        answers.add("\"b\"\n", &sample(4)).unwrap();
+        drop(answers);
+        let path = folder.path().join(FILE);
+        let whole = fs::read(&path).unwrap();
+        for length in 0..=whole.len() {
+            fs::write(&path, &whole[..length]).unwrap();
+            let mut answers = Answers::open(folder.path(), &head("m")).unwrap();
+            for (id, start) in [("a", 0), ("\"b\"\n", 4)] {
+                match known(&answers, id).unwrap() {
+                    Some(known) => assert_eq!(known, sample(start), "{length} bytes"),
+                    None => answers.add(id, &sample(start)).unwrap(),
+                }
+            }
+            drop(answers);
+            assert_eq!(fs::read(&path).unwrap(), whole, "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn another_run_is_not_gone_on_with() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Answers::open(folder.path(), &head("m")).unwrap());
+        let refused = |model: &str| match Answers::open(folder.path(), &head(model)) {
+            Ok(_) => panic!("{model} goes on"),
+            Err(error) => error.to_string(),
+        };
+        let first = Answers::open(folder.path(), &head("m")).unwrap();
+        assert!(refused("m").ends_with("another run is at work on it"));
+        drop(first);
+        assert!(refused("n").ends_with("that run had model \"m\", this one has \"n\""));
+        let path = folder.path().join(FILE);
+        let mut content = fs::read(&path).unwrap();
+        content.extend(b"{}\n");
+        fs::write(&path, content).unwrap();
+        assert!(refused("m").ends_with("line 2 cannot be read"));
+    }
+}

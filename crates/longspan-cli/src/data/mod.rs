@@ -1,0 +1,6 @@
+//! Files and datasets that commands read, and what a model answered to the questions of a dataset.
+
+pub mod answers;
+pub mod asking;
+pub mod documents;
+pub mod squad;

@@ -1,0 +1,243 @@
+//! `metrics.jsonl`: one JSON object a line for each step and each evaluation, so that any tool can follow a run. A run
+//! that goes on cuts away what it does again, so that the file is that of a run that was never stopped, but for the times.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use longspan::train::{DevReport, Event, StepReport};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::folder as folders;
+use crate::folder::cannot_write;
+use crate::terminal::hints::{fault, io_message};
+
+/// Its name.
+pub const FILE: &str = "metrics.jsonl";
+
+/// What a plot needs of a line.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Point {
+    /// Mean loss of a step.
+    Loss { step: usize, loss: f64 },
+    /// F1 of an evaluation.
+    F1 { step: usize, f1: f64 },
+    /// Bits of an evaluation.
+    Bits { step: usize, bits: f64 },
+}
+
+impl Point {
+    /// That of an evaluation, by what was measured.
+    pub fn of_dev(step: usize, figure: impl Fn(&str) -> Option<f64>) -> Option<Self> {
+        let of_bits = || figure("bits").map(|bits| Point::Bits { step, bits });
+        figure("f1").map(|f1| Point::F1 { step, f1 }).or_else(of_bits)
+    }
+}
+
+/// A line: what [`StepReport`] and [`DevReport`] say.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum Line {
+    Step {
+        step: usize,
+        steps: usize,
+        epoch: f64,
+        loss: f64,
+        learning_rate: f64,
+        gradient_norm: f64,
+        tokens: usize,
+        sequences: usize,
+        seconds: f64,
+        tokens_per_second: f64,
+        share_of_peak: Option<f64>,
+    },
+    Dev {
+        step: usize,
+        #[serde(flatten)]
+        figures: Map<String, Value>,
+        is_best: bool,
+        seconds: f64,
+    },
+}
+
+/// The file. It is locked while the run is at work on its folder.
+pub struct Metrics {
+    path: PathBuf,
+    file: File,
+    /// What it held when the run began, with where each line ends, until it is known from where the run goes on.
+    earlier: Vec<(Point, u64)>,
+}
+
+impl Metrics {
+    /// Opens the file of a folder, which is made if it is not there.
+    ///
+    /// # Errors
+    /// When another run is at work on the folder, or the file was not written by one.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let path = folder.join(FILE);
+        let open = OpenOptions::new().create(true).read(true).append(true).open(&path);
+        let mut file = open.map_err(|error| cannot_write(&path, &error))?;
+        folders::lock(&file, &path)?;
+        let mut content = Vec::new();
+        file.read_to_end(&mut content).map_err(|error| {
+            fault(format!("`{}`: {}", path.display(), io_message(&error)), "check that you may read it")
+        })?;
+        let mut earlier = Vec::new();
+        let mut end = 0;
+        for (number, line) in (1..).zip(content.split_inclusive(|&byte| byte == b'\n')) {
+            if line.last() != Some(&b'\n') {
+                break; // cut off by the end of the run
+            }
+            end += line.len() as u64;
+            let Some(point) = point(line) else {
+                let message = format!("`{}`: line {number} is none of a run", path.display());
+                return Err(fault(message, "it was not written by a run that trains, or was changed since"));
+            };
+            earlier.push((point, end));
+        }
+        file.set_len(end).map_err(|error| cannot_write(&path, &error))?;
+        Ok(Self { path, file, earlier })
+    }
+
+    /// Cuts away what comes again from the first event of a run on. Gives what stays.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn begin(&mut self, first: &Event) -> Result<Vec<Point>> {
+        let comes_again = |point: &Point| match (*point, first) {
+            (Point::Loss { step, .. }, Event::Step(report)) => step >= report.step,
+            (Point::F1 { step, .. } | Point::Bits { step, .. }, Event::Step(report)) => step >= report.step,
+            (Point::Loss { step, .. }, Event::Dev(report)) => step > report.step,
+            (Point::F1 { step, .. } | Point::Bits { step, .. }, Event::Dev(report)) => step >= report.step,
+            (
+                Point::Loss { step, .. } | Point::F1 { step, .. } | Point::Bits { step, .. },
+                Event::Saved { step: saved },
+            ) => step > *saved,
+        };
+        let stays = self.earlier.iter().position(|(point, _)| comes_again(point)).unwrap_or(self.earlier.len());
+        let end = stays.checked_sub(1).map_or(0, |last| self.earlier[last].1);
+        self.file.set_len(end).map_err(|error| cannot_write(&self.path, &error))?;
+        Ok(self.earlier.drain(..).take(stays).map(|(point, _)| point).collect())
+    }
+
+    /// Adds a step, with its share of the machine's peak where that is known.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn add_step(&mut self, report: &StepReport, share_of_peak: Option<f64>) -> Result<()> {
+        self.add(&Line::Step {
+            step: report.step,
+            steps: report.steps,
+            epoch: report.epoch,
+            loss: report.loss,
+            learning_rate: report.learning_rate,
+            gradient_norm: report.gradient_norm,
+            tokens: report.tokens,
+            sequences: report.sequences,
+            seconds: report.seconds,
+            tokens_per_second: report.tokens as f64 / report.seconds,
+            share_of_peak,
+        })
+    }
+
+    /// Adds an evaluation.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn add_dev(&mut self, report: &DevReport) -> Result<()> {
+        self.add(&Line::Dev {
+            step: report.step,
+            figures: report.figures.0.iter().map(|(name, value)| (name.clone(), Value::from(*value))).collect(),
+            is_best: report.is_best,
+            seconds: report.seconds,
+        })
+    }
+
+    fn add(&mut self, line: &Line) -> Result<()> {
+        // One write a line: whoever reads along sees whole ones.
+        let line = serde_json::to_string(line)? + "\n";
+        self.file.write_all(line.as_bytes()).map_err(|error| cannot_write(&self.path, &error))
+    }
+}
+
+/// A number that is none, such as a loss of infinity, stands as null.
+fn point(line: &[u8]) -> Option<Point> {
+    let line: Value = serde_json::from_slice(line).ok()?;
+    let step = usize::try_from(line["step"].as_u64()?).ok()?;
+    let number = |key: &str| line.get(key).map(|value| value.as_f64().unwrap_or(f64::NAN));
+    match line["kind"].as_str()? {
+        "step" => Some(Point::Loss { step, loss: number("loss")? }),
+        "dev" => Point::of_dev(step, number),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::run::tests::{dev, step};
+
+    fn add(metrics: &mut Metrics, event: &Event) {
+        match event {
+            Event::Step(report) => metrics.add_step(report, Some(0.5)).unwrap(),
+            Event::Dev(report) => metrics.add_dev(report).unwrap(),
+            Event::Saved { .. } => {}
+        }
+    }
+
+    #[test]
+    fn a_run_that_goes_on_leaves_the_file_of_one_that_was_never_stopped() {
+        // Saved after step 2, evaluated after steps 2 and 4.
+        let events = [
+            Event::Step(step(1, 2.5)),
+            Event::Step(step(2, f64::INFINITY)),
+            Event::Dev(dev(2, 40.0, true)),
+            Event::Saved { step: 2 },
+            Event::Step(step(3, 1.5)),
+            Event::Step(step(4, 1.25)),
+            Event::Dev(dev(4, 50.0, true)),
+            Event::Saved { step: 4 },
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        let mut metrics = Metrics::open(folder.path()).unwrap();
+        assert_eq!(metrics.begin(&events[0]).unwrap(), []);
+        events.iter().for_each(|event| add(&mut metrics, event));
+        drop(metrics);
+        let whole = fs::read(&path).unwrap();
+        let first = r#"{"kind":"step","step":1,"steps":4,"epoch":0.25,"loss":2.5,"#;
+        assert!(whole.starts_with(first.as_bytes()), "{}", String::from_utf8_lossy(&whole));
+        // Wherever the file was cut off, and from wherever the run goes on that still has what came before.
+        let ends: Vec<usize> = (0..whole.len()).filter(|&at| whole[at] == b'\n').map(|at| at + 1).collect();
+        for (from, kept) in [(0, 0), (2, 2), (4, 3)] {
+            for length in ends[..].iter().flat_map(|&end| [end - 7, end]).chain([0]) {
+                if kept > 0 && length < ends[kept - 1] {
+                    continue;
+                }
+                fs::write(&path, &whole[..length]).unwrap();
+                let mut metrics = Metrics::open(folder.path()).unwrap();
+                assert_eq!(metrics.begin(&events[from]).unwrap().len(), kept, "{from} {length}");
+                events[from..].iter().for_each(|event| add(&mut metrics, event));
+                drop(metrics);
+                assert_eq!(fs::read(&path).unwrap(), whole, "from event {from}, file of {length} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn two_runs_do_not_share_a_folder_and_other_files_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = || Metrics::open(folder.path()).err().unwrap().to_string();
+        let first = Metrics::open(folder.path()).unwrap();
+        assert!(refused().ends_with("another run is at work on it"));
+        drop(first);
+        for content in ["{}\n", "{\"kind\":\"step\",\"step\":1}\n", "{\"kind\":\"dev\",\"step\":-1,\"f1\":1}\n", "\n"] {
+            fs::write(folder.path().join(FILE), content).unwrap();
+            assert!(refused().ends_with("line 1 is none of a run"), "{content}");
+        }
+    }
+}
