@@ -30,8 +30,8 @@ use std::sync::LazyLock;
 
 use rten_simd::{Isa as Token, SimdOp};
 
-use crate::numbers::{LINE, Precision};
-use crate::product::{Block, Start, scaled};
+use crate::format::{LINE, Precision};
+use crate::product::{KBlock, Start, scaled};
 use crate::{Isa, MatrixMut};
 
 /// Rows of a slab, columns of a panel.
@@ -73,7 +73,7 @@ fn system_permits_it() -> bool {
 ///
 /// # Panics
 /// If the machine lacks AMX.
-pub(crate) fn product(block: Block<'_>, out: &mut MatrixMut<'_>) {
+pub(crate) fn product(block: KBlock<'_>, out: &mut MatrixMut<'_>) {
     assert!(is_available() || cfg!(test), "this machine has no amx");
     // SAFETY: just checked; the tests of this file install an emulator.
     unsafe { multiply(&block, out) }
@@ -81,7 +81,7 @@ pub(crate) fn product(block: Block<'_>, out: &mut MatrixMut<'_>) {
 
 /// # Safety
 /// The CPU has AMX and the system permits it.
-unsafe fn multiply(block: &Block<'_>, out: &mut MatrixMut<'_>) {
+unsafe fn multiply(block: &KBlock<'_>, out: &mut MatrixMut<'_>) {
     let m = block.a.rows();
     let whole = m / SIDE * SIDE;
     let int8 = block.arithmetic().precision == Precision::Int8;
@@ -89,7 +89,7 @@ unsafe fn multiply(block: &Block<'_>, out: &mut MatrixMut<'_>) {
         let columns = block.b.panel_columns(p);
         if int8 {
             // SAFETY: as for this function.
-            unsafe { multiply_bytes(block, out, p, &columns) };
+            unsafe { multiply_int8(block, out, p, &columns) };
             continue;
         }
         if columns.len() < SIDE || whole < m {
@@ -122,7 +122,7 @@ struct Edge([f32; SIDE * SIDE]);
 /// # Safety
 /// The CPU has AMX and the system permits it.
 unsafe fn multiply_edge(
-    block: &Block<'_>,
+    block: &KBlock<'_>,
     out: &mut MatrixMut<'_>,
     panel: usize,
     columns: &Range<usize>,
@@ -152,12 +152,12 @@ unsafe fn multiply_edge(
 ///
 /// # Safety
 /// The CPU has AMX and the system permits it.
-unsafe fn multiply_bytes(block: &Block<'_>, out: &mut MatrixMut<'_>, panel: usize, columns: &Range<usize>) {
+unsafe fn multiply_int8(block: &KBlock<'_>, out: &mut MatrixMut<'_>, panel: usize, columns: &Range<usize>) {
     /// Slabs that are multiplied at once: their sums stay in the first cache.
     const SLABS: usize = 4;
     #[repr(C, align(64))]
-    struct Sums([f32; SLABS * SIDE * SIDE]);
-    let mut sums = Sums([0.0; SLABS * SIDE * SIDE]);
+    struct SlabSums([f32; SLABS * SIDE * SIDE]);
+    let mut sums = SlabSums([0.0; SLABS * SIDE * SIDE]);
     let m = block.a.rows();
     for first in (0..m).step_by(SLABS * SIDE) {
         let rows = first..m.min(first + SLABS * SIDE);
@@ -171,7 +171,7 @@ unsafe fn multiply_bytes(block: &Block<'_>, out: &mut MatrixMut<'_>, panel: usiz
 
 /// Scales sums, which are the bits of whole numbers, and adds them to what the outputs start from.
 struct Scaled<'a, 'o> {
-    block: &'a Block<'a>,
+    block: &'a KBlock<'a>,
     sums: &'a [f32], // (rows, 32)
     rows: Range<usize>,
     panel: usize,
@@ -343,7 +343,7 @@ macro_rules! multiply_tiles {
 /// # Safety
 /// The CPU has AMX and the system permits it. `out` is valid for writes of 32 numbers, and `slabs.from`, unless null, for reads,
 /// in `32 · slabs.slabs` rows that lie `out_stride` and `slabs.from_stride` numbers apart.
-unsafe fn run(block: &Block<'_>, slabs: Slabs, out: *mut f32, out_stride: usize) {
+unsafe fn run(block: &KBlock<'_>, slabs: Slabs, out: *mut f32, out_stride: usize) {
     let steps = block.steps();
     if steps.is_empty() || slabs.slabs == 0 {
         return;
@@ -372,7 +372,7 @@ mod tests {
 
     use super::emulator;
     use crate::{
-        Arithmetic, Isa, Keys, Matrix, MatrixMut, Panels, Precision, Queries, Sight, Start, Tiles, attend, encode,
+        Arithmetic, Isa, Keys, Matrix, MatrixMut, Panels, Precision, Queries, Start, Tiles, Visibility, attend, encode,
         product,
     };
 
@@ -455,7 +455,11 @@ mod tests {
             keys.set(Matrix::new(&k, d / 2), Matrix::new(&v, d / 2));
             let mut queries = Queries::new(arithmetic, d);
             queries.set(Matrix::new(&q, d / 2).rows_in(60..85));
-            attend(&mut queries, &keys, Sight::Window { query: 60, key: 0, one_sided_window: 150, hidden: &[3, 200] });
+            attend(
+                &mut queries,
+                &keys,
+                Visibility::Window { query: 60, key: 0, one_sided_window: 150, masked: &[3, 200] },
+            );
             let mut out = vec![f32::NAN; 25 * d];
             queries.write(&mut MatrixMut::new(&mut out, d));
             out

@@ -17,7 +17,7 @@
 //! 1. Queries are the columns of both products, one panel of them: they stand in the lanes of vectors, and maximum, sum
 //!    and scaling need no step across lanes. Keys are rows of A, values are transposed: `x = K·qᵀ`, `oᵀ = Vᵀ·p`.
 //! 2. Weights leave the softmax in the groups that the second product reads.
-//! 3. Chunks begin at multiples of [`CHUNK`], counted from the first token of the sequence. A key that is not seen has
+//! 3. Chunks begin at multiples of [`KEY_CHUNK`], counted from the first token of the sequence. A key that is not seen has
 //!    the weight 0 and, its value being finite, changes no bit of m, s and o: so a result does not depend on how queries
 //!    were put into blocks.
 //! 4. −∞ as the first maximum would give −∞ − −∞: the lowest finite number takes its place.
@@ -29,17 +29,17 @@ use std::ops::Range;
 use rten_simd::Isa as Token;
 use rten_simd::ops::{BitOps, NumOps};
 
-use crate::numbers::{Arithmetic, LINE, Numbers, NumbersOp};
+use crate::format::{Arithmetic, Format, FormatOp, LINE};
 use crate::panels::Panels;
 use crate::product::{Start, product};
-use crate::rows::exp;
+use crate::row_ops::exp;
 use crate::tiles::Tiles;
 use crate::{Matrix, MatrixMut};
 
-pub use backward::{BLOCK, KeysBack, QueriesBack, Returning, attend_backward};
+pub use backward::{BackwardInputs, BackwardKeys, BackwardQueries, QUERY_BLOCK, attend_backward};
 
 /// Keys of a chunk: a multiple of the rows of every tile and of the numbers of every line.
-pub const CHUNK: usize = 192;
+pub const KEY_CHUNK: usize = 192;
 
 /// Keys and values of one head.
 #[derive(Debug, Clone)]
@@ -71,29 +71,29 @@ impl Keys {
 
 /// Which keys the queries of a block see.
 #[derive(Debug, Clone, Copy)]
-pub enum Sight<'a> {
+pub enum Visibility<'a> {
     /// All of them.
     All,
     /// Those of their windows.
     Window {
         /// Position of the first query.
         query: usize,
-        /// Position of the first key: a multiple of [`CHUNK`].
+        /// Position of the first key: a multiple of [`KEY_CHUNK`].
         key: usize,
         /// How many neighbours a token sees on each side.
         one_sided_window: usize,
         /// Positions, ascending, that nobody sees: those of global tokens, which stand among other keys.
-        hidden: &'a [usize],
+        masked: &'a [usize],
     },
 }
 
-impl Sight<'_> {
+impl Visibility<'_> {
     /// Which of `n` keys are seen by one of `count` queries at least.
     fn reach(self, count: usize, n: usize) -> Range<usize> {
         match self {
-            Sight::All => 0..n,
-            Sight::Window { query, key, one_sided_window: w, .. } => {
-                assert_eq!(key % CHUNK, 0, "the first key's position {key} begins no chunk");
+            Visibility::All => 0..n,
+            Visibility::Window { query, key, one_sided_window: w, .. } => {
+                assert_eq!(key % KEY_CHUNK, 0, "the first key's position {key} begins no chunk");
                 query.saturating_sub(w).max(key) - key..n.min((query + count + w).saturating_sub(key))
             }
         }
@@ -102,9 +102,9 @@ impl Sight<'_> {
     /// The same for queries that begin `count` later.
     fn for_later_query(self, count: usize) -> Self {
         match self {
-            Sight::All => Sight::All,
-            Sight::Window { query, key, one_sided_window, hidden } => {
-                Sight::Window { query: query + count, key, one_sided_window, hidden }
+            Visibility::All => Visibility::All,
+            Visibility::Window { query, key, one_sided_window, masked } => {
+                Visibility::Window { query: query + count, key, one_sided_window, masked }
             }
         }
     }
@@ -119,8 +119,8 @@ pub struct Queries {
     max: Vec<f32>,    // (width)
     sum: Vec<f32>,    // (width)
     out: Vec<f32>,    // (D, width)
-    scores: Vec<f32>, // (CHUNK, width)
-    weights: Panels,  // (CHUNK, width)
+    scores: Vec<f32>, // (KEY_CHUNK, width)
+    weights: Panels,  // (KEY_CHUNK, width)
 }
 
 impl Queries {
@@ -134,8 +134,8 @@ impl Queries {
             max: vec![0.0; width],
             sum: vec![0.0; width],
             out: vec![0.0; d * width],
-            scores: vec![0.0; CHUNK * width],
-            weights: Panels::one(arithmetic, CHUNK),
+            scores: vec![0.0; KEY_CHUNK * width],
+            weights: Panels::one(arithmetic, KEY_CHUNK),
         }
     }
 
@@ -174,19 +174,19 @@ impl Queries {
 }
 
 /// Takes the queries over all keys that they see.
-pub fn attend(queries: &mut Queries, keys: &Keys, sight: Sight<'_>) {
-    let reach = sight.reach(queries.count, keys.count());
-    let mut first = reach.start / CHUNK * CHUNK;
+pub fn attend(queries: &mut Queries, keys: &Keys, visibility: Visibility<'_>) {
+    let reach = visibility.reach(queries.count, keys.count());
+    let mut first = reach.start / KEY_CHUNK * KEY_CHUNK;
     while first < reach.end {
-        let seen = reach.start.max(first)..reach.end.min(first + CHUNK);
-        attend_chunk(queries, keys, sight, first, seen);
-        first += CHUNK;
+        let seen = reach.start.max(first)..reach.end.min(first + KEY_CHUNK);
+        attend_chunk(queries, keys, visibility, first, seen);
+        first += KEY_CHUNK;
     }
 }
 
 /// - `first`: first key of the chunk
 /// - `seen`: keys of the chunk that are reached
-fn attend_chunk(queries: &mut Queries, keys: &Keys, sight: Sight<'_>, first: usize, seen: Range<usize>) {
+fn attend_chunk(queries: &mut Queries, keys: &Keys, visibility: Visibility<'_>, first: usize, seen: Range<usize>) {
     let Queries { arithmetic, queries: panel, max, sum, out, scores, weights, count } = queries;
     let (width, n, d) = (max.len(), keys.count(), keys.values.rows());
     // Products work on whole slabs of keys and whole lines of weights.
@@ -199,12 +199,12 @@ fn attend_chunk(queries: &mut Queries, keys: &Keys, sight: Sight<'_>, first: usi
     let mut rows = MatrixMut::new(scores, width);
     product(keys.keys.part(scored.clone(), 0..d), panel.all(), Start::Zero, &mut rows);
     let scores = &mut scores[(seen.start - scored.start) * width..(seen.end - scored.start) * width];
-    hide(scores, width, *count, sight, seen.start);
+    hide(scores, width, *count, visibility, seen.start);
 
-    let groups = weights.groups_mut(); // (CHUNK / group, width)
+    let groups = weights.groups_mut(); // (KEY_CHUNK / group, width)
     let weights_of = weighed.start / line * LINE * width..weighed.end / line * LINE * width;
     let skipped = seen.start - first - weighed.start;
-    arithmetic.run(Weigh { scores, max, sum, out, groups: &mut groups[weights_of], skipped });
+    arithmetic.run(ChunkSoftmax { scores, max, sum, out, groups: &mut groups[weights_of], skipped });
     let values = keys.values.part(0..d, first + weighed.start..n.min(first + weighed.end));
     let weights = weights.part(weighed.start..weighed.start + values.k(), 0..width);
     product(values, weights, Start::Out, &mut MatrixMut::new(out, width));
@@ -213,8 +213,8 @@ fn attend_chunk(queries: &mut Queries, keys: &Keys, sight: Sight<'_>, first: usi
 /// Puts −∞ where a query does not see a key.
 ///
 /// - `scores`: (keys from `first` on, width)
-fn hide(scores: &mut [f32], width: usize, count: usize, sight: Sight<'_>, first: usize) {
-    let Sight::Window { query, key, one_sided_window: w, hidden } = sight else { return };
+fn hide(scores: &mut [f32], width: usize, count: usize, visibility: Visibility<'_>, first: usize) {
+    let Visibility::Window { query, key, one_sided_window: w, masked } = visibility else { return };
     let position = key + first;
     let keys = scores.len() / width;
     // Between these positions every query sees every key.
@@ -229,8 +229,8 @@ fn hide(scores: &mut [f32], width: usize, count: usize, sight: Sight<'_>, first:
         row[..from].fill(f32::NEG_INFINITY);
         row[to..count].fill(f32::NEG_INFINITY);
     }
-    let from = hidden.partition_point(|&j| j < position);
-    for &j in hidden[from..].iter().take_while(|&&j| j < position + keys) {
+    let from = masked.partition_point(|&j| j < position);
+    for &j in masked[from..].iter().take_while(|&&j| j < position + keys) {
         scores[(j - position) * width..][..width].fill(f32::NEG_INFINITY);
     }
 }
@@ -244,7 +244,7 @@ macro_rules! load {
 }
 
 /// From the scores of a chunk to its weights, and the running numbers brought up to its maximum.
-struct Weigh<'a> {
+struct ChunkSoftmax<'a> {
     scores: &'a [f32],     // (keys that are seen, width)
     max: &'a mut [f32],    // (width)
     sum: &'a mut [f32],    // (width)
@@ -254,11 +254,11 @@ struct Weigh<'a> {
     skipped: usize,
 }
 
-impl NumbersOp for Weigh<'_> {
+impl FormatOp for ChunkSoftmax<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn eval<I: Token, N: Numbers<I>>(self, isa: I, numbers: N) {
+    fn eval<I: Token, F: Format<I>>(self, isa: I, format: F) {
         let ops = isa.f32();
         let ints = isa.i32();
         let lanes = ops.len();
@@ -273,9 +273,9 @@ impl NumbersOp for Weigh<'_> {
         let zero = [ops.zero(); 2];
         let sum = load!(ops, self.sum);
         let mut sum = [ops.mul(sum[0], scale[0]), ops.mul(sum[1], scale[1])];
-        let lead = (self.skipped.next_multiple_of(N::GROUP) - self.skipped).min(self.scores.len() / width);
+        let lead = (self.skipped.next_multiple_of(F::GROUP) - self.skipped).min(self.scores.len() / width);
         let (lead, rest) = self.scores.split_at(lead * width);
-        let (before, groups) = self.groups.split_at_mut(self.skipped / N::GROUP * width);
+        let (before, groups) = self.groups.split_at_mut(self.skipped / F::GROUP * width);
         before.fill(0);
         let mut groups = groups.chunks_exact_mut(width);
         // Two keys at most; macros for the same reason.
@@ -284,8 +284,8 @@ impl NumbersOp for Weigh<'_> {
                 let (x, y) = ($first, $second);
                 sum = [ops.add(sum[0], ops.add(x[0], y[0])), ops.add(sum[1], ops.add(x[1], y[1]))];
                 if let Some(row) = groups.next() {
-                    ints.store(numbers.join(isa, [x[0], y[0]]), row);
-                    ints.store(numbers.join(isa, [x[1], y[1]]), &mut row[lanes..]);
+                    ints.store(format.pair_lanes(isa, [x[0], y[0]]), row);
+                    ints.store(format.pair_lanes(isa, [x[1], y[1]]), &mut row[lanes..]);
                 }
             }};
         }
@@ -298,10 +298,10 @@ impl NumbersOp for Weigh<'_> {
         if !lead.is_empty() {
             group!(zero, weight!(lead));
         }
-        let whole = rest.chunks_exact(N::GROUP * width);
+        let whole = rest.chunks_exact(F::GROUP * width);
         let last = whole.remainder();
         for x in whole {
-            if N::GROUP == 1 {
+            if F::GROUP == 1 {
                 group!(weight!(x), zero);
             } else {
                 group!(weight!(x), weight!(&x[width..]));

@@ -12,7 +12,7 @@ use rten_simd::isa::Avx512Isa;
 use rten_simd::ops::BitOps;
 use rten_simd::{Isa as Token, Simd};
 
-use crate::numbers::{Bf16s, Numbers, NumbersOp, Scale, encode_bytes};
+use crate::format::{Bf16Format, Format, FormatOp, Scale, encode_int8};
 
 /// Vectors of AVX-512.
 type F32 = <Avx512Isa as Token>::F32;
@@ -24,13 +24,13 @@ pub(crate) struct Bf16Dot(());
 
 /// Proof that the CPU has AVX512-VNNI.
 #[derive(Clone, Copy)]
-pub(crate) struct BytesDot(());
+pub(crate) struct Int8Dot(());
 
 /// Runs `op` on bf16.
 ///
 /// # Panics
 /// If the machine lacks AVX512-BF16.
-pub(crate) fn run_bf16<Op: NumbersOp>(op: Op) -> Op::Output {
+pub(crate) fn run_bf16<Op: FormatOp>(op: Op) -> Op::Output {
     match Avx512Isa::new().filter(|_| is_x86_feature_detected!("avx512bf16")) {
         // SAFETY: the token and the check say that the CPU has the features of the function.
         Some(isa) => unsafe { with_bf16(isa, op, Bf16Dot(())) },
@@ -42,10 +42,10 @@ pub(crate) fn run_bf16<Op: NumbersOp>(op: Op) -> Op::Output {
 ///
 /// # Panics
 /// If the machine lacks AVX512-VNNI.
-pub(crate) fn run_bytes<Op: NumbersOp>(op: Op) -> Op::Output {
+pub(crate) fn run_int8<Op: FormatOp>(op: Op) -> Op::Output {
     match Avx512Isa::new().filter(|_| is_x86_feature_detected!("avx512vnni")) {
         // SAFETY: the token and the check say that the CPU has the features of the function.
-        Some(isa) => unsafe { with_bytes(isa, op, BytesDot(())) },
+        Some(isa) => unsafe { with_int8(isa, op, Int8Dot(())) },
         None => panic!("this machine has no avx512vnni"),
     }
 }
@@ -53,18 +53,18 @@ pub(crate) fn run_bytes<Op: NumbersOp>(op: Op) -> Op::Output {
 /// # Safety
 /// The CPU has AVX-512 F, VL, BW, DQ and BF16, FMA (which F includes) and F16C.
 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx512bf16,f16c,fma")]
-unsafe fn with_bf16<Op: NumbersOp>(isa: Avx512Isa, op: Op, dot: Bf16Dot) -> Op::Output {
+unsafe fn with_bf16<Op: FormatOp>(isa: Avx512Isa, op: Op, dot: Bf16Dot) -> Op::Output {
     op.eval(isa, dot)
 }
 
 /// # Safety
 /// The CPU has AVX-512 F, VL, BW, DQ and VNNI, FMA (which F includes) and F16C.
 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,f16c,fma")]
-unsafe fn with_bytes<Op: NumbersOp>(isa: Avx512Isa, op: Op, dot: BytesDot) -> Op::Output {
+unsafe fn with_int8<Op: FormatOp>(isa: Avx512Isa, op: Op, dot: Int8Dot) -> Op::Output {
     op.eval(isa, dot)
 }
 
-impl Numbers<Avx512Isa> for Bf16Dot {
+impl Format<Avx512Isa> for Bf16Dot {
     const GROUP: usize = 2;
     const INTEGER: bool = false;
 
@@ -84,7 +84,7 @@ impl Numbers<Avx512Isa> for Bf16Dot {
         for (x, line) in whole.iter().zip(lines) {
             ints.store(narrow(self, ops.load(x), ops.load(&x[16..])), line);
         }
-        Bf16s.encode(isa, x_rest, scale, rest);
+        Bf16Format.encode(isa, x_rest, scale, rest);
     }
 
     #[inline(always)]
@@ -111,7 +111,7 @@ impl Numbers<Avx512Isa> for Bf16Dot {
     }
 
     #[inline(always)]
-    fn join(self, isa: Avx512Isa, [low, high]: [F32; 2]) -> I32 {
+    fn pair_lanes(self, isa: Avx512Isa, [low, high]: [F32; 2]) -> I32 {
         // Narrowing puts the numbers of `low` before those of `high`; the permutation pairs them lane by lane.
         pair(isa, narrow(self, low, high))
     }
@@ -154,24 +154,24 @@ fn pair(_: Avx512Isa, x: I32) -> I32 {
     unsafe { _mm512_permutexvar_epi16(_mm512_loadu_si512(ORDER.as_ptr().cast()), x.0) }.into()
 }
 
-impl Numbers<Avx512Isa> for BytesDot {
+impl Format<Avx512Isa> for Int8Dot {
     const GROUP: usize = 4;
     const INTEGER: bool = true;
 
     #[inline(always)]
     fn multiply_add(self, isa: Avx512Isa, a: i32, b: I32, sum: F32) -> F32 {
         let sum = sum.reinterpret_cast::<I32>();
-        // SAFETY: `BytesDot` was made, so the CPU has the instruction.
+        // SAFETY: `Int8Dot` was made, so the CPU has the instruction.
         I32::from(unsafe { _mm512_dpbusd_epi32(sum.0, isa.i32().splat(a).0, b.0) }).reinterpret_cast::<F32>()
     }
 
     #[inline(always)]
     fn encode(self, _: Avx512Isa, x: &[f32], scale: Scale, groups: &mut [i32]) {
-        encode_bytes(x, scale, groups);
+        encode_int8(x, scale, groups);
     }
 
     #[inline(always)]
-    fn join(self, _: Avx512Isa, _: [F32; 2]) -> I32 {
+    fn pair_lanes(self, _: Avx512Isa, _: [F32; 2]) -> I32 {
         unreachable!("probabilities are not multiplied as bytes")
     }
 }

@@ -18,17 +18,17 @@ use crate::Isa;
 pub fn drop_row(isa: Isa, x: &mut [f32], key: u64, share: f32) {
     assert!((0.0..1.0).contains(&share), "a share of {share} to drop");
     if share > 0.0 {
-        isa.run(Drop { x, key: (key ^ key >> 32) as u32, share });
+        isa.run(DropRow { x, key: (key ^ key >> 32) as u32, share });
     }
 }
 
-struct Drop<'a> {
+struct DropRow<'a> {
     x: &'a mut [f32],
     key: u32,
     share: f32,
 }
 
-impl SimdOp for Drop<'_> {
+impl SimdOp for DropRow<'_> {
     type Output = ();
 
     #[inline(always)]

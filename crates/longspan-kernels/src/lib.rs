@@ -13,15 +13,15 @@
 //! | file | what |
 //! |---|---|
 //! | `isa` | what the CPU can do, and the dispatch to it |
-//! | `numbers` | f32, bf16 and bytes in groups of 32 bits, and the dispatch to their instructions |
+//! | `format` | f32, bf16 and bytes in groups of 32 bits, and the dispatch to their instructions |
 //! | `avx512` | bf16 and bytes where AVX-512 multiplies them |
 //! | `matrix` | views of row-major matrices |
-//! | `lines` | groups in lines of 64 bytes |
+//! | `packing` | groups in lines of 64 bytes |
 //! | `tiles`, `panels` | the packed operands of a product, A and B |
 //! | `product` | C = A·B + start |
 //! | `amx` | the same on tiles of AMX |
 //! | `attention` | softmax-weighted sums in one pass, queries in lanes; and the way back |
-//! | `rows` | layer norm, GELU and cross-entropy over rows, and the way back |
+//! | `row_ops` | layer norm, GELU and cross-entropy over rows, and the way back |
 //! | `dropout` | numbers that become zero by chance |
 //! | [`reference`](mod@reference) | every operation in plain f64 loops: the oracle of all tests |
 //!
@@ -34,24 +34,27 @@ mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod dropout;
+mod format;
 mod isa;
-mod lines;
 mod matrix;
-mod numbers;
+mod packing;
 mod panels;
 mod product;
-mod rows;
+mod row_ops;
 mod tiles;
 
 pub mod reference;
 
-pub use attention::{BLOCK, CHUNK, Keys, KeysBack, Queries, QueriesBack, Returning, Sight, attend, attend_backward};
+pub use attention::{
+    BackwardInputs, BackwardKeys, BackwardQueries, KEY_CHUNK, Keys, QUERY_BLOCK, Queries, Visibility, attend,
+    attend_backward,
+};
 pub use dropout::drop_row;
+pub use format::{Arithmetic, Precision, UnknownPrecision};
 pub use isa::{Isa, UnknownIsa};
-pub use lines::{decode, encode};
 pub use matrix::{Matrix, MatrixMut};
-pub use numbers::{Arithmetic, Precision, UnknownPrecision};
+pub use packing::{decode, encode};
 pub use panels::{Panels, PanelsPart};
 pub use product::{Start, product};
-pub use rows::{add_layer_norm, add_rows, cross_entropy, gelu, gelu_backward, layer_norm, layer_norm_backward};
+pub use row_ops::{add_layer_norm, add_rows, cross_entropy, gelu, gelu_backward, layer_norm, layer_norm_backward};
 pub use tiles::{Tiles, TilesPart};

@@ -11,15 +11,15 @@ use std::ops::Range;
 
 use rten_simd::{Isa as Token, SimdOp};
 
-use crate::lines::{Groups, check_k, encode, pair};
-use crate::numbers::{Arithmetic, LINE, Numbers, NumbersOp, Precision, SMALLEST, Scale};
+use crate::format::{Arithmetic, Format, FormatOp, LINE, Precision, SMALLEST, Scale};
+use crate::packing::{PackedGroups, check_k, encode, pair};
 use crate::{Matrix, MatrixMut};
 
 /// The right operand B (K, N) of a product.
 #[derive(Debug, Clone)]
 pub struct Panels {
     arithmetic: Arithmetic,
-    groups: Groups, // (panels, lines of K · 16, width)
+    groups: PackedGroups, // (panels, lines of K · 16, width)
     k: usize,
     n: usize,
     /// Int8 only.
@@ -45,7 +45,8 @@ impl Panels {
         for j in 0..n {
             column(j, &mut x[..k]);
             if int8 {
-                let op = SignedBytes { x: &x, groups: &mut groups, sums: &mut sums, k_block: arithmetic.k_block() };
+                let op =
+                    EncodeInt8Column { x: &x, groups: &mut groups, sums: &mut sums, k_block: arithmetic.k_block() };
                 panels.scales[j] = arithmetic.isa.run(op);
                 sums.iter().enumerate().for_each(|(b, &sum)| panels.sums[b * padded + j] = sum);
             } else {
@@ -112,7 +113,8 @@ impl Panels {
 
     /// Zeros.
     pub(crate) fn zeroed(arithmetic: Arithmetic, k: usize, n: usize) -> Self {
-        let mut panels = Self { arithmetic, groups: Groups::default(), k, n, scales: Vec::new(), sums: Vec::new() };
+        let mut panels =
+            Self { arithmetic, groups: PackedGroups::default(), k, n, scales: Vec::new(), sums: Vec::new() };
         panels.groups.resize(n.div_ceil(panels.width()) * panels.lines() * LINE * panels.width());
         panels
     }
@@ -171,7 +173,7 @@ impl Panels {
 }
 
 /// Numbers as signed bytes from −127 to 127 in groups, for one column of B.
-struct SignedBytes<'a> {
+struct EncodeInt8Column<'a> {
     x: &'a [f32],
     groups: &'a mut [i32],
     /// Sums of the bytes of each block of the reduced index.
@@ -179,7 +181,7 @@ struct SignedBytes<'a> {
     k_block: usize,
 }
 
-impl SimdOp for SignedBytes<'_> {
+impl SimdOp for EncodeInt8Column<'_> {
     /// The scale.
     type Output = f32;
 
@@ -233,18 +235,18 @@ struct Interleave<'a> {
     rows: usize,
 }
 
-impl NumbersOp for Interleave<'_> {
+impl FormatOp for Interleave<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn eval<I: Token, N: Numbers<I>>(self, _: I, _: N) {
-        let own = self.width / N::GROUP; // groups of a row that one panel holds
-        let filled = self.x.rows().div_ceil(N::GROUP);
+    fn eval<I: Token, F: Format<I>>(self, _: I, _: F) {
+        let own = self.width / F::GROUP; // groups of a row that one panel holds
+        let filled = self.x.rows().div_ceil(F::GROUP);
         for k in 0..filled {
-            let (low, next) = (self.x.row(N::GROUP * k), N::GROUP * k + 1);
+            let (low, next) = (self.x.row(F::GROUP * k), F::GROUP * k + 1);
             for (p, low) in low.chunks(own).enumerate() {
                 let out = &mut self.groups[(p * self.rows + k) * self.width..][..self.width];
-                if N::GROUP == 1 {
+                if F::GROUP == 1 {
                     out[..low.len()].copy_from_slice(low);
                 } else if next < self.x.rows() {
                     pair(low, &self.x.row(next)[p * own..], out);
@@ -267,12 +269,12 @@ struct Encode<'a> {
     groups: &'a mut [i32],
 }
 
-impl NumbersOp for Encode<'_> {
+impl FormatOp for Encode<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn eval<I: Token, N: Numbers<I>>(self, isa: I, numbers: N) {
-        numbers.encode(isa, self.x, Scale::NONE, self.groups);
+    fn eval<I: Token, F: Format<I>>(self, isa: I, format: F) {
+        format.encode(isa, self.x, Scale::NONE, self.groups);
     }
 }
 

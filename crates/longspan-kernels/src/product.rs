@@ -24,7 +24,7 @@ use rten_simd::{Isa as Token, Simd};
 use crate::MatrixMut;
 #[cfg(target_arch = "x86_64")]
 use crate::amx;
-use crate::numbers::{Arithmetic, LINE, Numbers, NumbersOp};
+use crate::format::{Arithmetic, Format, FormatOp, LINE};
 use crate::panels::PanelsPart;
 use crate::tiles::TilesPart;
 
@@ -61,7 +61,7 @@ pub fn product(a: TilesPart<'_>, b: PanelsPart<'_>, start: Start<'_>, out: &mut 
     let mut from = 0;
     loop {
         let to = a.k().min(from + arithmetic.k_block());
-        let block = Block { a: &a, b: &b, start, k: from..to };
+        let block = KBlock { a: &a, b: &b, start, k: from..to };
         match arithmetic.tile_rows() {
             #[cfg(target_arch = "x86_64")]
             32 => amx::product(block, out),
@@ -78,14 +78,14 @@ pub fn product(a: TilesPart<'_>, b: PanelsPart<'_>, start: Start<'_>, out: &mut 
 }
 
 /// A product over one block of K.
-pub(crate) struct Block<'a> {
+pub(crate) struct KBlock<'a> {
     pub a: &'a TilesPart<'a>,
     pub b: &'a PanelsPart<'a>,
     pub start: Start<'a>,
     pub k: Range<usize>,
 }
 
-impl Block<'_> {
+impl KBlock<'_> {
     pub fn arithmetic(&self) -> Arithmetic {
         self.a.arithmetic()
     }
@@ -99,15 +99,15 @@ impl Block<'_> {
 
 /// The operation with tiles of `R` rows.
 struct Tiled<'a, 'o, const R: usize> {
-    block: Block<'a>,
+    block: KBlock<'a>,
     out: &'a mut MatrixMut<'o>,
 }
 
-impl<const R: usize> NumbersOp for Tiled<'_, '_, R> {
+impl<const R: usize> FormatOp for Tiled<'_, '_, R> {
     type Output = ();
 
     #[inline(always)]
-    fn eval<I: Token, N: Numbers<I>>(mut self, isa: I, numbers: N) {
+    fn eval<I: Token, F: Format<I>>(mut self, isa: I, format: F) {
         let rows = self.block.a.rows();
         let (panels, steps) = (self.block.b.panels(), self.block.steps());
         for panel in 0..panels {
@@ -118,7 +118,7 @@ impl<const R: usize> NumbersOp for Tiled<'_, '_, R> {
                 for line in ahead.next().unwrap_or(&[]).chunks(LINE) {
                     isa.i32().prefetch(line.as_ptr());
                 }
-                self.tile_of_rows(isa, numbers, panel, first, R.min(rows - first));
+                self.tile_of_rows(isa, format, panel, first, R.min(rows - first));
             }
         }
     }
@@ -127,28 +127,28 @@ impl<const R: usize> NumbersOp for Tiled<'_, '_, R> {
 impl<const R: usize> Tiled<'_, '_, R> {
     /// The number of rows becomes a constant, so that the accumulators become registers.
     #[inline(always)]
-    fn tile_of_rows<I: Token, N: Numbers<I>>(&mut self, isa: I, n: N, panel: usize, first: usize, rows: usize) {
+    fn tile_of_rows<I: Token, F: Format<I>>(&mut self, isa: I, format: F, panel: usize, first: usize, rows: usize) {
         match rows {
-            _ if rows == R => self.tile::<I, N, R>(isa, n, panel, first),
-            1 => self.tile::<I, N, 1>(isa, n, panel, first),
-            2 => self.tile::<I, N, 2>(isa, n, panel, first),
-            3 => self.tile::<I, N, 3>(isa, n, panel, first),
-            4 => self.tile::<I, N, 4>(isa, n, panel, first),
-            5 => self.tile::<I, N, 5>(isa, n, panel, first),
-            6 => self.tile::<I, N, 6>(isa, n, panel, first),
-            7 => self.tile::<I, N, 7>(isa, n, panel, first),
-            8 => self.tile::<I, N, 8>(isa, n, panel, first),
-            9 => self.tile::<I, N, 9>(isa, n, panel, first),
-            10 => self.tile::<I, N, 10>(isa, n, panel, first),
-            11 => self.tile::<I, N, 11>(isa, n, panel, first),
+            _ if rows == R => self.tile::<I, F, R>(isa, format, panel, first),
+            1 => self.tile::<I, F, 1>(isa, format, panel, first),
+            2 => self.tile::<I, F, 2>(isa, format, panel, first),
+            3 => self.tile::<I, F, 3>(isa, format, panel, first),
+            4 => self.tile::<I, F, 4>(isa, format, panel, first),
+            5 => self.tile::<I, F, 5>(isa, format, panel, first),
+            6 => self.tile::<I, F, 6>(isa, format, panel, first),
+            7 => self.tile::<I, F, 7>(isa, format, panel, first),
+            8 => self.tile::<I, F, 8>(isa, format, panel, first),
+            9 => self.tile::<I, F, 9>(isa, format, panel, first),
+            10 => self.tile::<I, F, 10>(isa, format, panel, first),
+            11 => self.tile::<I, F, 11>(isa, format, panel, first),
             _ => unreachable!("a tile of {rows} rows where {R} are the most"),
         }
     }
 
     /// One tile; where columns do not fill the panel, it is computed beside.
     #[inline(always)]
-    fn tile<I: Token, N: Numbers<I>, const ROWS: usize>(&mut self, isa: I, numbers: N, panel: usize, first: usize) {
-        let tile = Tile { block: &self.block, panel, first };
+    fn tile<I: Token, F: Format<I>, const ROWS: usize>(&mut self, isa: I, format: F, panel: usize, first: usize) {
+        let tile = OutputTile { block: &self.block, panel, first };
         let columns = self.block.b.panel_columns(panel);
         if columns.len() == 2 * isa.f32().len() {
             let start = match self.block.start {
@@ -157,7 +157,7 @@ impl<const R: usize> Tiled<'_, '_, R> {
             };
             let stride = self.out.stride();
             let out = self.out.rows_mut(first..first + ROWS, &columns);
-            return tile.compute::<I, N, R, ROWS>(isa, numbers, start, out, stride);
+            return tile.compute::<I, F, R, ROWS>(isa, format, start, out, stride);
         }
         let (mut edge, mut padded) = ([[0.0; WIDTH_MAX]; ROWS], [0.0; WIDTH_MAX]);
         let start = match self.block.start {
@@ -173,7 +173,7 @@ impl<const R: usize> Tiled<'_, '_, R> {
                 Start::Out
             }
         };
-        tile.compute::<I, N, R, ROWS>(isa, numbers, start, edge.as_flattened_mut(), WIDTH_MAX);
+        tile.compute::<I, F, R, ROWS>(isa, format, start, edge.as_flattened_mut(), WIDTH_MAX);
         for (i, edge) in edge.iter().enumerate() {
             self.out.row_mut(first + i)[columns.clone()].copy_from_slice(&edge[..columns.len()]);
         }
@@ -181,20 +181,20 @@ impl<const R: usize> Tiled<'_, '_, R> {
 }
 
 /// Rows from `first` on by the columns of one panel.
-struct Tile<'a> {
-    block: &'a Block<'a>,
+struct OutputTile<'a> {
+    block: &'a KBlock<'a>,
     panel: usize,
     first: usize,
 }
 
-impl Tile<'_> {
+impl OutputTile<'_> {
     /// - `start`: the bias is that of the panel's columns
     /// - `out`: `ROWS` rows of a panel's width that lie `stride` apart
     #[inline(always)]
-    fn compute<I: Token, N: Numbers<I>, const R: usize, const ROWS: usize>(
+    fn compute<I: Token, F: Format<I>, const R: usize, const ROWS: usize>(
         &self,
         isa: I,
-        numbers: N,
+        format: F,
         start: Start<'_>,
         out: &mut [f32],
         stride: usize,
@@ -204,10 +204,10 @@ impl Tile<'_> {
         let steps = self.block.steps();
         // Whole numbers begin at 0, the bits of which are those of 0.0, and are added to the start when they are scaled.
         let mut sums = match start {
-            Start::Bias(bias) if !N::INTEGER => [[ops.load(bias), ops.load(&bias[lanes..])]; ROWS],
+            Start::Bias(bias) if !F::INTEGER => [[ops.load(bias), ops.load(&bias[lanes..])]; ROWS],
             _ => [[ops.zero(); 2]; ROWS],
         };
-        if let (Start::Out, false) = (start, N::INTEGER) {
+        if let (Start::Out, false) = (start, F::INTEGER) {
             for (i, sum) in sums.iter_mut().enumerate() {
                 let row = &out[i * stride..];
                 *sum = [ops.load(row), ops.load(&row[lanes..])];
@@ -219,14 +219,13 @@ impl Tile<'_> {
             for (g, b) in b.chunks_exact(2 * lanes).enumerate().take(LINE) {
                 let b = [ints.load(b), ints.load(&b[lanes..])];
                 for (sum, a) in sums.iter_mut().zip(a) {
-                    *sum =
-                        [numbers.multiply_add(isa, a[g], b[0], sum[0]), numbers.multiply_add(isa, a[g], b[1], sum[1])];
+                    *sum = [format.multiply_add(isa, a[g], b[0], sum[0]), format.multiply_add(isa, a[g], b[1], sum[1])];
                 }
             }
         }
         for (i, mut x) in sums.into_iter().enumerate() {
             let row = &mut out[i * stride..];
-            if N::INTEGER {
+            if F::INTEGER {
                 x = scaled(isa, x, start, row, self.block, self.panel, self.first + i);
             }
             ops.store(x[0], row);
@@ -246,7 +245,7 @@ pub(crate) fn scaled<I: Token>(
     x: [I::F32; 2],
     start: Start<'_>,
     out: &[f32],
-    block: &Block<'_>,
+    block: &KBlock<'_>,
     panel: usize,
     row: usize,
 ) -> [I::F32; 2] {

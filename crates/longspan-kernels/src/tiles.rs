@@ -12,14 +12,14 @@ use std::ops::Range;
 use rten_simd::Isa as Token;
 
 use crate::Matrix;
-use crate::lines::{Groups, check_k, pair};
-use crate::numbers::{Arithmetic, LINE, Numbers, NumbersOp, Precision, Scale, scale_of};
+use crate::format::{Arithmetic, Format, FormatOp, LINE, Precision, Scale, scale_of};
+use crate::packing::{PackedGroups, check_k, pair};
 
 /// The left operand A (M, K) of a product. One can be filled again and again, in the same memory.
 #[derive(Debug, Clone)]
 pub struct Tiles {
     arithmetic: Arithmetic,
-    groups: Groups, // (slabs, steps, R, 16)
+    groups: PackedGroups, // (slabs, steps, R, 16)
     rows: usize,
     k: usize,
     scales: Vec<Scale>, // (blocks of K, M); int8 only
@@ -29,7 +29,7 @@ pub struct Tiles {
 impl Tiles {
     /// Without rows.
     pub fn new(arithmetic: Arithmetic) -> Self {
-        Self { arithmetic, groups: Groups::default(), rows: 0, k: 0, scales: Vec::new(), row: Vec::new() }
+        Self { arithmetic, groups: PackedGroups::default(), rows: 0, k: 0, scales: Vec::new(), row: Vec::new() }
     }
 
     /// How it is multiplied.
@@ -175,16 +175,16 @@ impl TilesMut<'_> {
     }
 }
 
-struct EncodeTiles<'a, F> {
+struct EncodeTiles<'a, W> {
     tiles: &'a mut Tiles,
-    fill: F,
+    fill: W,
 }
 
-impl<F: FnMut(usize, &mut [f32])> NumbersOp for EncodeTiles<'_, F> {
+impl<W: FnMut(usize, &mut [f32])> FormatOp for EncodeTiles<'_, W> {
     type Output = ();
 
     #[inline(always)]
-    fn eval<I: Token, N: Numbers<I>>(mut self, isa: I, numbers: N) {
+    fn eval<I: Token, F: Format<I>>(mut self, isa: I, format: F) {
         let Tiles { arithmetic, groups, rows, k, scales, row } = self.tiles;
         let (r, step, block) = (arithmetic.tile_rows(), arithmetic.step(), arithmetic.k_block());
         let steps = k.div_ceil(step);
@@ -192,13 +192,13 @@ impl<F: FnMut(usize, &mut [f32])> NumbersOp for EncodeTiles<'_, F> {
             (self.fill)(i, &mut row[..*k]);
             for (b, part) in row.chunks(block).enumerate() {
                 let mut scale = Scale::NONE;
-                if N::INTEGER {
+                if F::INTEGER {
                     scale = scale_of(part);
                     scales[b * *rows + i] = scale;
                 }
                 for (s, x) in part.chunks_exact(step).enumerate() {
                     let line = ((i / r * steps + b * (block / step) + s) * r + i % r) * LINE;
-                    numbers.encode(isa, x, scale, &mut groups[line..line + LINE]);
+                    format.encode(isa, x, scale, &mut groups[line..line + LINE]);
                 }
             }
         }
@@ -210,12 +210,12 @@ struct Transpose<'a, 't> {
     tiles: &'t mut Tiles,
 }
 
-impl NumbersOp for Transpose<'_, '_> {
+impl FormatOp for Transpose<'_, '_> {
     type Output = ();
 
     /// Squares of 16 by 16 groups: rows of groups along K, one for each column of numbers, become rows of a tile.
     #[inline(always)]
-    fn eval<I: Token, N: Numbers<I>>(self, _: I, numbers: N) {
+    fn eval<I: Token, F: Format<I>>(self, _: I, format: F) {
         let Self { x, tiles } = self;
         let line = tiles.arithmetic.tile_rows() * LINE; // from a line of a row to its next
         for s in 0..tiles.steps() {
@@ -223,12 +223,12 @@ impl NumbersOp for Transpose<'_, '_> {
                 // Numbers of GROUP rows of `x` stand together: (16 rows of groups, GROUP squares of 16)
                 let mut squares = [[[0; LINE]; LINE]; 2];
                 for k in 0..LINE {
-                    let row = (s * LINE + k) * N::GROUP;
+                    let row = (s * LINE + k) * F::GROUP;
                     if row >= x.rows() {
                         break;
                     }
                     let low = line_of(&x.row(row)[column..]);
-                    if N::GROUP == 1 {
+                    if F::GROUP == 1 {
                         squares[0][k] = low;
                         continue;
                     }
@@ -238,9 +238,9 @@ impl NumbersOp for Transpose<'_, '_> {
                         pair(low, high, &mut square[k]);
                     }
                 }
-                for (half, square) in squares.iter_mut().enumerate().take(N::GROUP) {
-                    numbers.transpose(square);
-                    let first = column * N::GROUP + half * LINE;
+                for (half, square) in squares.iter_mut().enumerate().take(F::GROUP) {
+                    format.transpose(square);
+                    let first = column * F::GROUP + half * LINE;
                     for (i, row) in (first..tiles.rows.min(first + LINE)).zip(square) {
                         let at = tiles.row_at(i) + s * line;
                         tiles.groups[at..at + LINE].copy_from_slice(row);

@@ -6,9 +6,9 @@ mod common;
 use std::ops::Range;
 
 use longspan_kernels::{
-    Arithmetic, BLOCK, CHUNK, Isa, Keys, KeysBack, Matrix, MatrixMut, Panels, Precision, Queries, QueriesBack,
-    Returning, Sight, Start, Tiles, add_rows, attend, attend_backward, cross_entropy, decode, drop_row, encode,
-    gelu_backward, layer_norm_backward, product, reference,
+    Arithmetic, BackwardInputs, BackwardKeys, BackwardQueries, Isa, KEY_CHUNK, Keys, Matrix, MatrixMut, Panels,
+    Precision, QUERY_BLOCK, Queries, Start, Tiles, Visibility, add_rows, attend, attend_backward, cross_entropy,
+    decode, drop_row, encode, gelu_backward, layer_norm_backward, product, reference,
 };
 
 use common::{ULP, numbers, wide};
@@ -164,7 +164,7 @@ fn rows_are_added_up() {
     }
 }
 
-/// (tokens, head size, one-sided window, hidden keys, queries)
+/// (tokens, head size, one-sided window, masked keys, queries)
 type Band = (usize, usize, usize, &'static [usize], Range<usize>);
 
 const BANDS: [Band; 8] = [
@@ -193,16 +193,16 @@ fn attention_goes_back() {
     for isa in Isa::available() {
         for precision in [Precision::F32, Precision::Bf16] {
             let arithmetic = Arithmetic { isa, precision };
-            for (t, d, w, hidden, rows) in BANDS {
-                let found = attention_of(arithmetic, (t, d, w, hidden, rows.clone()));
+            for (t, d, w, masked, rows) in BANDS {
+                let found = attention_of(arithmetic, (t, d, w, masked, rows.clone()));
                 let [(_, q), (_, k), (_, v), (_, dout)] =
                     [1, 2, 3, 4].map(|seed| encoded(arithmetic, &numbers(t * d, seed), d));
                 let mut dout = wide(&dout);
                 dout[..rows.start * d].fill(0.0);
                 dout[rows.end * d..].fill(0.0);
-                // A hidden query sees itself only where it is not hidden: it may see nothing, and is left out.
-                hidden.iter().for_each(|&i| dout[i * d..(i + 1) * d].fill(0.0));
-                let sees = |i: usize, j: usize| i.abs_diff(j) <= w && !hidden.contains(&j) || hidden.contains(&i);
+                // A masked query sees itself only where it is not masked: it may see nothing, and is left out.
+                masked.iter().for_each(|&i| dout[i * d..(i + 1) * d].fill(0.0));
+                let sees = |i: usize, j: usize| i.abs_diff(j) <= w && !masked.contains(&j) || masked.contains(&i);
                 let expected = attention_backward([&wide(&q), &wide(&k), &wide(&v)], d, &sees, &dout);
                 // In bf16 weights and gradients of scores are rounded to 8 bits before they are multiplied.
                 let bound = if precision == Precision::Bf16 { 0.03 } else { 2e-5 };
@@ -216,48 +216,48 @@ fn attention_goes_back() {
 }
 
 /// The gradients of queries, keys and values, in blocks.
-fn attention_of(arithmetic: Arithmetic, (t, d, w, hidden, rows): Band) -> [Vec<f32>; 3] {
+fn attention_of(arithmetic: Arithmetic, (t, d, w, masked, rows): Band) -> [Vec<f32>; 3] {
     let [(q, _), (k, _), (v, _), (douts, dout_numbers)] =
         [1, 2, 3, 4].map(|seed| encoded(arithmetic, &numbers(t * d, seed), d));
     let [q, k, v, mut douts] = [q, k, v, douts].map(|x| x);
     let groups = d / arithmetic.group();
     let own = |x: &[i32], range: Range<usize>| x[range.start * groups..range.end * groups].to_vec();
-    hidden.iter().for_each(|&i| douts[i * groups..(i + 1) * groups].fill(0));
+    masked.iter().for_each(|&i| douts[i * groups..(i + 1) * groups].fill(0));
     let mut keys = Keys::new(arithmetic);
     keys.set(Matrix::new(&k, groups), Matrix::new(&v, groups));
-    let mut back = KeysBack::new(arithmetic);
+    let mut back = BackwardKeys::new(arithmetic);
     back.set(Matrix::new(&k, groups), Matrix::new(&v, groups));
     let [mut dq, mut dk, mut dv] = [(); 3].map(|()| vec![0.0; t * d]);
-    let mut block = QueriesBack::new(arithmetic, d);
-    for first in rows.clone().step_by(BLOCK) {
-        let rows = first..rows.end.min(first + BLOCK);
+    let mut block = BackwardQueries::new(arithmetic, d);
+    for first in rows.clone().step_by(QUERY_BLOCK) {
+        let rows = first..rows.end.min(first + QUERY_BLOCK);
         let (mut out, mut log_sums) = (vec![0.0; rows.len() * d], vec![0.0; rows.len()]);
         let mut queries = Queries::new(arithmetic, d);
         let step = queries.count_max();
         for i in (0..rows.len()).step_by(step) {
             let part = i..rows.len().min(i + step);
             queries.set(Matrix::new(&own(&q, first + part.start..first + part.end), groups));
-            let sight = Sight::Window { query: first + i, key: 0, one_sided_window: w, hidden };
-            attend(&mut queries, &keys, sight);
+            let visibility = Visibility::Window { query: first + i, key: 0, one_sided_window: w, masked };
+            attend(&mut queries, &keys, visibility);
             queries.write(&mut MatrixMut::new(&mut out[part.start * d..part.end * d], d));
             queries.log_sums(&mut log_sums[part]);
         }
         let dout = &dout_numbers[rows.start * d..rows.end * d];
         let delta = |i: usize| {
-            let hidden = hidden.contains(&(first + i));
+            let masked = masked.contains(&(first + i));
             let products = out[i * d..(i + 1) * d].iter().zip(&dout[i * d..(i + 1) * d]);
-            if hidden { 0.0 } else { products.map(|(x, y)| x * y).sum() }
+            if masked { 0.0 } else { products.map(|(x, y)| x * y).sum() }
         };
         let deltas: Vec<f32> = (0..rows.len()).map(delta).collect();
-        block.set(Returning {
+        block.set(BackwardInputs {
             queries: Matrix::new(&own(&q, rows.clone()), groups),
             douts: Matrix::new(&own(&douts, rows.clone()), groups),
             log_sums: &log_sums,
             deltas: &deltas,
         });
-        let sight = Sight::Window { query: first, key: 0, one_sided_window: w, hidden };
+        let visibility = Visibility::Window { query: first, key: 0, one_sided_window: w, masked };
         let (mut dk, mut dv) = (MatrixMut::new(&mut dk, d), MatrixMut::new(&mut dv, d));
-        attend_backward(&mut block, &back, sight, &mut dk, &mut dv);
+        attend_backward(&mut block, &back, visibility, &mut dk, &mut dv);
         block.write(&mut MatrixMut::new(&mut dq[rows.start * d..rows.end * d], d));
     }
     [dq, dk, dv]
@@ -324,4 +324,4 @@ fn dropout_is_a_function_of_its_key() {
     }
 }
 
-const _: () = assert!(BLOCK.is_multiple_of(32) && CHUNK.is_multiple_of(32));
+const _: () = assert!(QUERY_BLOCK.is_multiple_of(32) && KEY_CHUNK.is_multiple_of(32));

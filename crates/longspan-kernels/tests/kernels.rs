@@ -9,8 +9,8 @@ use std::io::Write;
 use std::ops::Range;
 
 use longspan_kernels::{
-    Arithmetic, Isa, Keys, Matrix, MatrixMut, Panels, Precision, Queries, Sight, Start, Tiles, add_layer_norm, attend,
-    encode, gelu, layer_norm, product, reference,
+    Arithmetic, Isa, Keys, Matrix, MatrixMut, Panels, Precision, Queries, Start, Tiles, Visibility, add_layer_norm,
+    attend, encode, gelu, layer_norm, product, reference,
 };
 
 use common::{ULP, numbers, wide};
@@ -235,11 +235,11 @@ fn what_is_no_number_stays_none() {
         assert!(out[0].is_nan(), "{isa} {precision}: {}", out[0]);
         if precision != Precision::Int8 {
             let mut seen = Attention::new(arithmetic, &row, &numbers(40, 3), &numbers(40, 4), 1);
-            let out = seen.attend(0..40, Sight::All);
+            let out = seen.attend(0..40, Visibility::All);
             assert!(out[20 * seen.d].is_nan(), "{isa} {precision}: a query that is none");
             let mut seen = Attention::new(arithmetic, &numbers(40, 3), &row, &numbers(40, 4), 1);
             assert!(
-                seen.attend(0..40, Sight::All).iter().step_by(seen.d).all(|x| x.is_nan()),
+                seen.attend(0..40, Visibility::All).iter().step_by(seen.d).all(|x| x.is_nan()),
                 "{isa} {precision}: a key that is none"
             );
         }
@@ -274,7 +274,7 @@ fn gelu_and_exp_over_their_ranges() {
         // The weights of keys 0 and x under the query 1 are 1 / (1 + e^x) and e^x / (1 + e^x); the value of x is 1.
         let arithmetic = Arithmetic { isa, precision: Precision::F32 };
         for x in (0..=1000).map(|i| -(i as f32) / 10.0) {
-            let out = Attention::new(arithmetic, &[1.0, 1.0], &[0.0, x], &[0.0, 1.0], 1).attend(0..1, Sight::All);
+            let out = Attention::new(arithmetic, &[1.0, 1.0], &[0.0, x], &[0.0, 1.0], 1).attend(0..1, Visibility::All);
             let exact = f64::from(x).exp();
             // The exponent x is exact to half an ULP of its size.
             let bound = if x > -87.6 { (4.0 + f64::from(x.abs())) * ULP * exact } else { 1e-37 };
@@ -315,7 +315,7 @@ impl Attention {
     }
 
     /// The queries of these tokens, one after the other: (rows, D).
-    fn attend(&mut self, rows: Range<usize>, sight: Sight<'_>) -> Vec<f32> {
+    fn attend(&mut self, rows: Range<usize>, visibility: Visibility<'_>) -> Vec<f32> {
         let groups = self.groups;
         let mut block = Queries::new(self.arithmetic, self.d);
         let all = Matrix::new(&self.queries, groups);
@@ -324,13 +324,13 @@ impl Attention {
         for first in rows.clone().step_by(step) {
             let own = first..rows.end.min(first + step);
             block.set(all.rows_in(own.clone()));
-            let sight = match sight {
-                Sight::Window { key, one_sided_window, hidden, .. } => {
-                    Sight::Window { query: first, key, one_sided_window, hidden }
+            let visibility = match visibility {
+                Visibility::Window { key, one_sided_window, masked, .. } => {
+                    Visibility::Window { query: first, key, one_sided_window, masked }
                 }
                 all => all,
             };
-            attend(&mut block, &self.keys, sight);
+            attend(&mut block, &self.keys, visibility);
             block.write(&mut MatrixMut::new(
                 &mut out[(own.start - rows.start) * self.d..(own.end - rows.start) * self.d],
                 self.d,
@@ -340,7 +340,7 @@ impl Attention {
     }
 }
 
-/// (tokens, head size, one-sided window, hidden tokens, queries)
+/// (tokens, head size, one-sided window, masked tokens, queries)
 type Band = (usize, usize, usize, &'static [usize], Range<usize>);
 
 const BANDS: [Band; 9] = [
@@ -359,7 +359,7 @@ const BANDS: [Band; 9] = [
 fn attention() {
     for arithmetic in arithmetics().filter(|arithmetic| arithmetic.precision != Precision::Int8) {
         let Arithmetic { isa, precision } = arithmetic;
-        for (t, d, w, hidden, rows) in BANDS {
+        for (t, d, w, masked, rows) in BANDS {
             let case = format!("{precision} {t} tokens, head {d}, window {w}, queries {rows:?}");
             let [q, k, v] = [1, 2, 3].map(|seed| rounded(precision, &numbers(t * d, seed)));
             let mut seen = Attention::new(arithmetic, &q, &k, &v, d);
@@ -377,13 +377,13 @@ fn attention() {
             let of_weights = if precision == Precision::Bf16 { 1.0 / 256.0 } else { 0.0 };
             let bound = |_| (2 * d + t) as f64 * ULP + of_weights;
 
-            let window = Sight::Window { query: 0, key: 0, one_sided_window: w, hidden };
-            let sees = |i: usize, j: usize| i.abs_diff(j) <= w && !hidden.contains(&j);
-            // A hidden query may see nothing: its result does not matter.
+            let window = Visibility::Window { query: 0, key: 0, one_sided_window: w, masked };
+            let sees = |i: usize, j: usize| i.abs_diff(j) <= w && !masked.contains(&j);
+            // A masked query may see nothing: its result does not matter.
             let found = seen.attend(rows.clone(), window);
             let (mut seen_found, mut seen_expected) = (Vec::new(), Vec::new());
             for (i, (row, expected)) in found.chunks(d).zip(expected(&sees).chunks(d)).enumerate() {
-                if !hidden.contains(&(rows.start + i)) {
+                if !masked.contains(&(rows.start + i)) {
                     seen_found.extend(row);
                     seen_expected.extend(expected);
                 }
@@ -391,11 +391,11 @@ fn attention() {
             check(isa, &format!("band, {case}"), &seen_found, &seen_expected, bound);
 
             // One query at a time gives the same bits as the block.
-            for i in rows.clone().filter(|i| !hidden.contains(i)) {
+            for i in rows.clone().filter(|i| !masked.contains(i)) {
                 let one = seen.attend(i..i + 1, window);
                 assert_eq!(one, found[(i - rows.start) * d..][..d], "{isa} {case}, query {i} alone");
             }
-            let found = seen.attend(rows.clone(), Sight::All);
+            let found = seen.attend(rows.clone(), Visibility::All);
             check(isa, &format!("full, {case}"), &found, &expected(&|_, _| true), bound);
         }
     }
@@ -412,10 +412,10 @@ fn queries_go_on_where_they_were() {
         block.set(Matrix::new(&whole.queries, whole.groups).rows_in(0..3));
         for part in [0..192, 192..t] {
             let own = part.start * d..part.end * d;
-            attend(&mut block, &Attention::new(arithmetic, &q, &k[own.clone()], &v[own], d).keys, Sight::All);
+            attend(&mut block, &Attention::new(arithmetic, &q, &k[own.clone()], &v[own], d).keys, Visibility::All);
         }
         let mut found = vec![f32::NAN; 3 * d];
         block.write(&mut MatrixMut::new(&mut found, d));
-        assert_eq!(found, whole.attend(0..3, Sight::All), "{arithmetic:?}");
+        assert_eq!(found, whole.attend(0..3, Visibility::All), "{arithmetic:?}");
     }
 }

@@ -15,11 +15,11 @@ const MAX_ROW_BYTES: usize = 64;
 const LEAST_NORMAL: f64 = f32::MIN_POSITIVE as f64 * (1.0 - 1.0 / (1u64 << 25) as f64);
 
 type Registers = [libc::greg_t; 23];
-type Outcome = Result<(), &'static str>;
+type ExecutionResult = Result<(), &'static str>;
 type TileBytes = [[u8; MAX_ROW_BYTES]; MAX_ROWS];
 
 #[derive(Clone, Copy)]
-struct Tile {
+struct TileRegister {
     rows: usize,
     row_bytes: usize,
     bytes: TileBytes,
@@ -27,15 +27,17 @@ struct Tile {
 
 struct TileState {
     configured: bool,
-    tiles: [Tile; 8],
+    tiles: [TileRegister; 8],
 }
 
 impl TileState {
-    const INITIAL: Self =
-        Self { configured: false, tiles: [Tile { rows: 0, row_bytes: 0, bytes: [[0; MAX_ROW_BYTES]; MAX_ROWS] }; 8] };
+    const INITIAL: Self = Self {
+        configured: false,
+        tiles: [TileRegister { rows: 0, row_bytes: 0, bytes: [[0; MAX_ROW_BYTES]; MAX_ROWS] }; 8],
+    };
 
     /// The tile, unless the processor would refuse to touch it.
-    fn usable(&mut self, number: usize) -> Result<&mut Tile, &'static str> {
+    fn usable(&mut self, number: usize) -> Result<&mut TileRegister, &'static str> {
         if !self.configured {
             return Err("LDTILECFG has not run on this thread");
         }
@@ -206,7 +208,7 @@ fn memory_operand(code: &mut Code, registers: &Registers, modrm: u8, extensions:
 
 /// # Safety
 /// The memory that the instruction names must be what its operation may read or write.
-unsafe fn execute(state: &mut TileState, instruction: &Instruction) -> Outcome {
+unsafe fn execute(state: &mut TileState, instruction: &Instruction) -> ExecutionResult {
     let &Instruction { c, a, b, address, stride, .. } = instruction;
     let row_address = |row: usize| address.wrapping_add(row.wrapping_mul(stride)) as *mut u8;
     match instruction.operation {
@@ -241,7 +243,7 @@ unsafe fn execute(state: &mut TileState, instruction: &Instruction) -> Outcome {
     Ok(())
 }
 
-fn configure(state: &mut TileState, bytes: &[u8; 64]) -> Outcome {
+fn configure(state: &mut TileState, bytes: &[u8; 64]) -> ExecutionResult {
     let mut next = TileState::INITIAL;
     if bytes[0] > 1 {
         return Err("the palette is neither 0 nor 1");
@@ -271,7 +273,7 @@ fn configure(state: &mut TileState, bytes: &[u8; 64]) -> Outcome {
 }
 
 /// Copies of the three tiles of a dot product, once their registers and shapes have passed the processor's checks.
-fn product_tiles(state: &mut TileState, c: usize, a: usize, b: usize) -> Result<[Tile; 3], &'static str> {
+fn product_tiles(state: &mut TileState, c: usize, a: usize, b: usize) -> Result<[TileRegister; 3], &'static str> {
     if c == a || c == b || a == b {
         return Err("the same tile is named twice");
     }
@@ -292,7 +294,7 @@ fn group(row: &[u8; MAX_ROW_BYTES], number: usize) -> [u8; 4] {
     std::array::from_fn(|byte| row[4 * number + byte])
 }
 
-fn dot_bytes(c: &Tile, a: &Tile, b: &Tile, a_signed: bool, b_signed: bool) -> TileBytes {
+fn dot_bytes(c: &TileRegister, a: &TileRegister, b: &TileRegister, a_signed: bool, b_signed: bool) -> TileBytes {
     let widen = |byte: u8, signed: bool| if signed { i32::from(byte as i8) } else { i32::from(byte) };
     let mut result = [[0; MAX_ROW_BYTES]; MAX_ROWS];
     for (m, row) in result.iter_mut().enumerate().take(c.rows) {
@@ -308,7 +310,7 @@ fn dot_bytes(c: &Tile, a: &Tile, b: &Tile, a_signed: bool, b_signed: bool) -> Ti
     result
 }
 
-fn dot_bf16(c: &Tile, a: &Tile, b: &Tile) -> TileBytes {
+fn dot_bf16(c: &TileRegister, a: &TileRegister, b: &TileRegister) -> TileBytes {
     let [a_values, b_values] = [bf16_values(&a.bytes), bf16_values(&b.bytes)];
     let mut result = [[0; MAX_ROW_BYTES]; MAX_ROWS];
     for (m, row) in result.iter_mut().enumerate().take(c.rows) {

@@ -21,26 +21,26 @@ use std::ops::Range;
 use rten_simd::Isa as Token;
 use rten_simd::ops::{BitOps, NumOps};
 
-use super::{CHUNK, Sight, hide};
-use crate::numbers::{Arithmetic, LINE, Numbers, NumbersOp, Scale};
+use super::{KEY_CHUNK, Visibility, hide};
+use crate::format::{Arithmetic, Format, FormatOp, LINE, Scale};
 use crate::panels::Panels;
 use crate::product::{Start, product};
-use crate::rows::exp;
+use crate::row_ops::exp;
 use crate::tiles::{Tiles, TilesMut};
 use crate::{Matrix, MatrixMut};
 
 /// Queries that go back together.
-pub const BLOCK: usize = 192;
+pub const QUERY_BLOCK: usize = 192;
 
 /// Keys and values of one head on the way back.
 #[derive(Debug, Clone)]
-pub struct KeysBack {
+pub struct BackwardKeys {
     keys: Tiles,       // (N, D)
     values: Tiles,     // (N, D)
     transposed: Tiles, // the keys: (D, N)
 }
 
-impl KeysBack {
+impl BackwardKeys {
     /// Without keys.
     pub fn new(arithmetic: Arithmetic) -> Self {
         let [keys, values, transposed] = [(); 3].map(|()| Tiles::new(arithmetic));
@@ -58,7 +58,7 @@ impl KeysBack {
 
 /// What is known of queries on the way back.
 #[derive(Debug, Clone, Copy)]
-pub struct Returning<'a> {
+pub struct BackwardInputs<'a> {
     /// Encoded and scaled as forward: (count, D / group).
     pub queries: Matrix<'a, i32>,
     /// Encoded gradients of the outputs: (count, D / group).
@@ -71,25 +71,25 @@ pub struct Returning<'a> {
 
 /// A block of queries on its way back, with its working memory.
 #[derive(Debug, Clone)]
-pub struct QueriesBack {
+pub struct BackwardQueries {
     arithmetic: Arithmetic,
     d: usize,
     count: usize,
-    queries: Panels,     // (D, BLOCK)
-    douts: Panels,       // (D, BLOCK)
+    queries: Panels,     // (D, QUERY_BLOCK)
+    douts: Panels,       // (D, QUERY_BLOCK)
     query_rows: Panels,  // (count, D)
     dout_rows: Panels,   // (count, D)
-    log_sums: Vec<f32>,  // (BLOCK)
-    deltas: Vec<f32>,    // (BLOCK)
+    log_sums: Vec<f32>,  // (QUERY_BLOCK)
+    deltas: Vec<f32>,    // (QUERY_BLOCK)
     dqueries: Vec<f32>,  // (panels, D, width)
-    scores: Vec<f32>,    // (CHUNK, width)
-    dweights: Vec<f32>,  // (CHUNK, width)
+    scores: Vec<f32>,    // (KEY_CHUNK, width)
+    dweights: Vec<f32>,  // (KEY_CHUNK, width)
     weights: Tiles,      // (keys of a chunk, count and what fills the last panel)
     dscores: Tiles,      // the same
-    dscore_rows: Panels, // (CHUNK, width)
+    dscore_rows: Panels, // (KEY_CHUNK, width)
 }
 
-impl QueriesBack {
+impl BackwardQueries {
     /// Room for a block of queries of `d` numbers.
     pub fn new(arithmetic: Arithmetic, d: usize) -> Self {
         let width = arithmetic.panel_width();
@@ -98,26 +98,26 @@ impl QueriesBack {
             arithmetic,
             d,
             count: 0,
-            queries: Panels::zeroed(arithmetic, d, BLOCK),
-            douts: Panels::zeroed(arithmetic, d, BLOCK),
+            queries: Panels::zeroed(arithmetic, d, QUERY_BLOCK),
+            douts: Panels::zeroed(arithmetic, d, QUERY_BLOCK),
             query_rows: Panels::new(arithmetic),
             dout_rows: Panels::new(arithmetic),
-            log_sums: zeros(BLOCK),
-            deltas: zeros(BLOCK),
-            dqueries: zeros(d * BLOCK),
-            scores: zeros(CHUNK * width),
-            dweights: zeros(CHUNK * width),
+            log_sums: zeros(QUERY_BLOCK),
+            deltas: zeros(QUERY_BLOCK),
+            dqueries: zeros(d * QUERY_BLOCK),
+            scores: zeros(KEY_CHUNK * width),
+            dweights: zeros(KEY_CHUNK * width),
             weights: Tiles::new(arithmetic),
             dscores: Tiles::new(arithmetic),
-            dscore_rows: Panels::one(arithmetic, CHUNK),
+            dscore_rows: Panels::one(arithmetic, KEY_CHUNK),
         }
     }
 
-    /// Begins with other queries, at most [`BLOCK`].
-    pub fn set(&mut self, from: Returning<'_>) {
-        let Returning { queries, douts, log_sums, deltas } = from;
+    /// Begins with other queries, at most [`QUERY_BLOCK`].
+    pub fn set(&mut self, from: BackwardInputs<'_>) {
+        let BackwardInputs { queries, douts, log_sums, deltas } = from;
         let count = queries.rows();
-        assert!(count <= BLOCK, "{count} queries for a block of {BLOCK}");
+        assert!(count <= QUERY_BLOCK, "{count} queries for a block of {QUERY_BLOCK}");
         assert_eq!(queries.columns(), self.d.div_ceil(self.arithmetic.group()), "groups of a query");
         assert!(
             douts.rows() == count && log_sums.len() == count && deltas.len() == count,
@@ -154,40 +154,46 @@ impl QueriesBack {
 ///
 /// - `dkeys`, `dvalues`: (N, D)
 pub fn attend_backward(
-    queries: &mut QueriesBack,
-    keys: &KeysBack,
-    sight: Sight<'_>,
+    queries: &mut BackwardQueries,
+    keys: &BackwardKeys,
+    visibility: Visibility<'_>,
     dkeys: &mut MatrixMut<'_>,
     dvalues: &mut MatrixMut<'_>,
 ) {
     let n = keys.keys.rows();
     assert!(dkeys.rows() == n && dvalues.rows() == n, "{n} keys, {} and {} gradients", dkeys.rows(), dvalues.rows());
-    let reach = sight.reach(queries.count, n);
-    let (mut first, d) = (reach.start / CHUNK * CHUNK, queries.d);
+    let reach = visibility.reach(queries.count, n);
+    let (mut first, d) = (reach.start / KEY_CHUNK * KEY_CHUNK, queries.d);
     while first < reach.end {
-        let rows = first..n.min(first + CHUNK);
+        let rows = first..n.min(first + KEY_CHUNK);
         let width = queries.arithmetic.panel_width();
         for p in 0..queries.count.div_ceil(width) {
-            attend_panel(queries, keys, sight, &rows, p);
+            attend_panel(queries, keys, visibility, &rows, p);
         }
-        let QueriesBack { count, weights, dscores, dout_rows, query_rows, .. } = &*queries;
+        let BackwardQueries { count, weights, dscores, dout_rows, query_rows, .. } = &*queries;
         let outs = [dvalues.part(rows.clone(), 0..d), dkeys.part(rows.clone(), 0..d)];
         for ((left, right), mut out) in [(weights, dout_rows), (dscores, query_rows)].into_iter().zip(outs) {
             product(left.first_columns(*count), right.all(), Start::Out, &mut out);
         }
-        first += CHUNK;
+        first += KEY_CHUNK;
     }
 }
 
 /// One panel of queries and the keys of one chunk: writes the panel's columns of weights and gradients of scores, and adds
 /// to the gradients of its queries.
-fn attend_panel(queries: &mut QueriesBack, keys: &KeysBack, sight: Sight<'_>, rows: &Range<usize>, p: usize) {
-    let QueriesBack { arithmetic, d, scores, dweights, weights, dscores, dscore_rows, .. } = queries;
+fn attend_panel(
+    queries: &mut BackwardQueries,
+    keys: &BackwardKeys,
+    visibility: Visibility<'_>,
+    rows: &Range<usize>,
+    p: usize,
+) {
+    let BackwardQueries { arithmetic, d, scores, dweights, weights, dscores, dscore_rows, .. } = queries;
     let (width, d) = (arithmetic.panel_width(), *d);
     let lanes = p * width..(p + 1) * width;
     let count = width.min(queries.count - lanes.start);
-    let sight = sight.for_later_query(lanes.start);
-    let seen = sight.reach(count, keys.keys.rows());
+    let visibility = visibility.for_later_query(lanes.start);
+    let seen = visibility.reach(count, keys.keys.rows());
     let group = arithmetic.group();
     let [mut weights, mut dscores] =
         [weights, dscores].map(|tiles| tiles.lines_mut(rows.len(), queries.count.next_multiple_of(width)));
@@ -212,8 +218,8 @@ fn attend_panel(queries: &mut QueriesBack, keys: &KeysBack, sight: Sight<'_>, ro
         let right = right.part(0..d, lanes.clone());
         product(left.part(rows.clone(), 0..d), right, Start::Zero, &mut MatrixMut::new(out, width));
     }
-    hide(scores, width, count, sight, rows.start);
-    arithmetic.run(Return {
+    hide(scores, width, count, visibility, rows.start);
+    arithmetic.run(ChunkSoftmaxBackward {
         scores,
         dweights,
         log_sums: &queries.log_sums[lanes.clone()],
@@ -232,7 +238,7 @@ fn attend_panel(queries: &mut QueriesBack, keys: &KeysBack, sight: Sight<'_>, ro
 const PART: usize = 4;
 
 /// From scores and gradients of weights to weights and gradients of scores.
-struct Return<'a> {
+struct ChunkSoftmaxBackward<'a> {
     scores: &'a [f32],     // (keys, width)
     dweights: &'a [f32],   // (keys, width)
     log_sums: &'a [f32],   // (width)
@@ -244,11 +250,11 @@ struct Return<'a> {
     groups: &'a mut [i32], // dscores once more: (keys / group, width)
 }
 
-impl NumbersOp for Return<'_> {
+impl FormatOp for ChunkSoftmaxBackward<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn eval<I: Token, N: Numbers<I>>(mut self, isa: I, numbers: N) {
+    fn eval<I: Token, F: Format<I>>(mut self, isa: I, format: F) {
         let (ops, ints) = (isa.f32(), isa.i32());
         let lanes = ops.len();
         let width = 2 * lanes;
@@ -256,7 +262,7 @@ impl NumbersOp for Return<'_> {
         let zero = [ops.zero(); 2];
         let log_sums = [ops.load(self.log_sums), ops.load(&self.log_sums[lanes..])];
         let deltas = [ops.load(self.deltas), ops.load(&self.deltas[lanes..])];
-        let own = width / N::GROUP; // groups of a panel
+        let own = width / F::GROUP; // groups of a panel
         let mut row = [0.0; WIDTH_MAX];
         // Macros, for a closure would be compiled without the instruction set of its caller.
         macro_rules! put {
@@ -266,7 +272,7 @@ impl NumbersOp for Return<'_> {
                 for at in (0..own).step_by(LINE) {
                     let count = LINE.min(own);
                     let part = $tiles.part($key, self.first + at, count);
-                    numbers.encode(isa, &row[at * N::GROUP..][..count * N::GROUP], Scale::NONE, part);
+                    format.encode(isa, &row[at * F::GROUP..][..count * F::GROUP], Scale::NONE, part);
                 }
             };
         }
@@ -287,15 +293,15 @@ impl NumbersOp for Return<'_> {
                 ds
             }};
         }
-        for (i, out) in self.groups.chunks_exact_mut(width).take(keys.div_ceil(N::GROUP)).enumerate() {
-            let key = i * N::GROUP;
+        for (i, out) in self.groups.chunks_exact_mut(width).take(keys.div_ceil(F::GROUP)).enumerate() {
+            let key = i * F::GROUP;
             let first = back!(key);
-            let second = if N::GROUP == 2 && key + 1 < keys { back!(key + 1) } else { zero };
-            ints.store(numbers.join(isa, [first[0], second[0]]), out);
-            ints.store(numbers.join(isa, [first[1], second[1]]), &mut out[lanes..]);
+            let second = if F::GROUP == 2 && key + 1 < keys { back!(key + 1) } else { zero };
+            ints.store(format.pair_lanes(isa, [first[0], second[0]]), out);
+            ints.store(format.pair_lanes(isa, [first[1], second[1]]), &mut out[lanes..]);
         }
         // Whole lines are multiplied: what follows the last key must be finite.
-        let filled = keys.div_ceil(N::GROUP);
+        let filled = keys.div_ceil(F::GROUP);
         let end = filled.next_multiple_of(LINE);
         self.groups[filled * width..end * width].fill(0);
     }

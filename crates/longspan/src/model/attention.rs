@@ -5,8 +5,8 @@
 use std::ops::Range;
 
 use longspan_kernels::{
-    BLOCK, CHUNK, Keys, KeysBack, Matrix, MatrixMut, Queries, QueriesBack, Returning, Sight, attend, attend_backward,
-    encode,
+    BackwardInputs, BackwardKeys, BackwardQueries, KEY_CHUNK, Keys, Matrix, MatrixMut, QUERY_BLOCK, Queries,
+    Visibility, attend, attend_backward, encode,
 };
 
 use super::encoder::Pass;
@@ -94,7 +94,7 @@ fn attend_piece(
 ) {
     let Workspace { keys, globals: global_keys, queries } = workspace;
     let [q, k, v] = [0, heads, 2 * heads].map(|first| qkv.columns_in(columns(first + piece.head, width)));
-    let first = piece.queries.start.saturating_sub(one_sided_window) / CHUNK * CHUNK;
+    let first = piece.queries.start.saturating_sub(one_sided_window) / KEY_CHUNK * KEY_CHUNK;
     let reached = first..qkv.rows().min(piece.queries.end + one_sided_window);
     keys.set(k.rows_in(reached.clone()), v.rows_in(reached));
     if !globals.is_empty() {
@@ -106,10 +106,10 @@ fn attend_piece(
         let from = piece.queries.start + block * queries.count_max();
         queries.set(q.rows_in(from..from + out.len() / d));
         if !globals.is_empty() {
-            attend(queries, global_keys, Sight::All);
+            attend(queries, global_keys, Visibility::All);
         }
-        let sight = Sight::Window { query: from, key: first, one_sided_window, hidden: globals };
-        attend(queries, keys, sight);
+        let visibility = Visibility::Window { query: from, key: first, one_sided_window, masked: globals };
+        attend(queries, keys, visibility);
         queries.write(&mut MatrixMut::new(out, d));
         if !log_sums.is_empty() {
             queries.log_sums(&mut log_sums[from - piece.queries.start..][..out.len() / d]);
@@ -129,9 +129,9 @@ pub(crate) fn gathered(x: Matrix<'_, i32>, rows: &[usize]) -> Vec<i32> {
 
 /// Working memory of one head of one sequence on the way back.
 struct WorkspaceBack {
-    keys: KeysBack,
-    globals: KeysBack,
-    queries: QueriesBack,
+    keys: BackwardKeys,
+    globals: BackwardKeys,
+    queries: BackwardQueries,
     /// Gradients of queries, keys and values: (3, T of the sequence, D).
     sums: Vec<f32>,
 }
@@ -157,9 +157,9 @@ pub(crate) fn local_backward(
     let outs = split::cut(&all, out, |&(s, _)| pass.projections() * pass.batch.range(s).len() * groups);
     let workspaces = Pool::new();
     let new = || WorkspaceBack {
-        keys: KeysBack::new(arithmetic),
-        globals: KeysBack::new(arithmetic),
-        queries: QueriesBack::new(arithmetic, d),
+        keys: BackwardKeys::new(arithmetic),
+        globals: BackwardKeys::new(arithmetic),
+        queries: BackwardQueries::new(arithmetic, d),
         sums: Vec::new(),
     };
     split::run(all.iter().zip(outs).collect(), |(&(s, head), out)| {
@@ -168,7 +168,7 @@ pub(crate) fn local_backward(
         let deltas: Vec<f32> = range.clone().map(|t| deltas[t * heads + head]).collect();
         let columns = |projection: usize| columns(projection * heads + head, groups);
         let qkv = qkv.rows_in(range.clone());
-        let back = HeadBack {
+        let back = HeadBackward {
             qkv: [0, 1, 2].map(|projection| qkv.columns_in(columns(projection))),
             douts: douts.rows_in(range.clone()).columns_in(columns(0)),
             log_sums: &log_sums[at..at + range.len()],
@@ -177,7 +177,7 @@ pub(crate) fn local_backward(
             one_sided_window: config.attention_window[layer] / 2,
         };
         workspaces.with(new, |workspace| {
-            back.go(d, workspace);
+            back.head_backward(d, workspace);
             let (scale, sums) = (scale_of_queries(config), &mut workspace.sums);
             sums[..range.len() * d].iter_mut().for_each(|x| *x *= scale);
             let mut out = MatrixMut::new(&mut out[..3 * range.len() * groups], groups);
@@ -187,7 +187,7 @@ pub(crate) fn local_backward(
 }
 
 /// What one head of one sequence goes back with.
-struct HeadBack<'a> {
+struct HeadBackward<'a> {
     qkv: [Matrix<'a, i32>; 3], // (T of the sequence, D / group)
     douts: Matrix<'a, i32>,    // (T of the sequence, D / group)
     log_sums: &'a [f32],       // (T of the sequence)
@@ -196,9 +196,9 @@ struct HeadBack<'a> {
     one_sided_window: usize,
 }
 
-impl HeadBack<'_> {
+impl HeadBackward<'_> {
     /// Leaves the gradients in `workspace.sums`.
-    fn go(&self, d: usize, workspace: &mut WorkspaceBack) {
+    fn head_backward(&self, d: usize, workspace: &mut WorkspaceBack) {
         let WorkspaceBack { keys, globals: global_keys, queries, sums } = workspace;
         let [q, k, v] = self.qkv;
         let t = q.rows();
@@ -212,29 +212,29 @@ impl HeadBack<'_> {
             global_keys.set(Matrix::new(&global_k, k.columns()), Matrix::new(&global_v, v.columns()));
         }
         // Blocks share the keys of the same chunks: those that the windows of some blocks reach are packed together.
-        for first in (0..t).step_by(QUERIES_MAX / BLOCK * BLOCK) {
-            let end = t.min(first + QUERIES_MAX / BLOCK * BLOCK);
-            let from = first.saturating_sub(self.one_sided_window) / CHUNK * CHUNK;
+        for first in (0..t).step_by(QUERIES_MAX / QUERY_BLOCK * QUERY_BLOCK) {
+            let end = t.min(first + QUERIES_MAX / QUERY_BLOCK * QUERY_BLOCK);
+            let from = first.saturating_sub(self.one_sided_window) / KEY_CHUNK * KEY_CHUNK;
             let reached = from..t.min(end + self.one_sided_window);
             keys.set(k.rows_in(reached.clone()), v.rows_in(reached.clone()));
             let own = reached.start * d..reached.end * d;
             let mut dkeys = MatrixMut::new(&mut dkeys[own.clone()], d);
             let mut dvalues = MatrixMut::new(&mut dvalues[own], d);
-            for query in (first..end).step_by(BLOCK) {
-                let rows = query..end.min(query + BLOCK);
-                queries.set(Returning {
+            for query in (first..end).step_by(QUERY_BLOCK) {
+                let rows = query..end.min(query + QUERY_BLOCK);
+                queries.set(BackwardInputs {
                     queries: q.rows_in(rows.clone()),
                     douts: self.douts.rows_in(rows.clone()),
                     log_sums: &self.log_sums[rows.clone()],
                     deltas: &self.deltas[rows.clone()],
                 });
-                let HeadBack { globals: hidden, one_sided_window, .. } = *self;
-                let sight = Sight::Window { query, key: from, one_sided_window, hidden };
-                attend_backward(queries, keys, sight, &mut dkeys, &mut dvalues);
-                if !hidden.is_empty() {
+                let HeadBackward { globals: masked, one_sided_window, .. } = *self;
+                let visibility = Visibility::Window { query, key: from, one_sided_window, masked };
+                attend_backward(queries, keys, visibility, &mut dkeys, &mut dvalues);
+                if !masked.is_empty() {
                     let (mut dkeys, mut dvalues) =
                         (MatrixMut::new(&mut global_dkeys, d), MatrixMut::new(&mut global_dvalues, d));
-                    attend_backward(queries, global_keys, Sight::All, &mut dkeys, &mut dvalues);
+                    attend_backward(queries, global_keys, Visibility::All, &mut dkeys, &mut dvalues);
                 }
                 queries.write(&mut MatrixMut::new(&mut dqueries[rows.start * d..rows.end * d], d));
             }

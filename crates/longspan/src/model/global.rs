@@ -13,14 +13,16 @@
 
 use std::ops::Range;
 
-use longspan_kernels::{CHUNK, Keys, Matrix, MatrixMut, Queries, Sight, Start, Tiles, attend, encode, product};
+use longspan_kernels::{
+    KEY_CHUNK, Keys, Matrix, MatrixMut, Queries, Start, Tiles, Visibility, attend, encode, product,
+};
 
 use super::encoder::{Pass, linear};
 use super::split;
 use super::weights::Layer;
 
 /// Tokens whose hidden states are packed together.
-const TOKENS: usize = 4 * CHUNK;
+const TOKENS: usize = 4 * KEY_CHUNK;
 
 /// Global attention in one layer.
 struct Globals<'a> {
@@ -136,7 +138,7 @@ impl Globals<'_> {
             let mut block = Queries::new(arithmetic, c);
             block.set(Matrix::new(&rows, groups));
             for (_, keys) in parts.iter().zip(&keys).filter(|((of, _), _)| *of == s) {
-                attend(&mut block, keys, Sight::All);
+                attend(&mut block, keys, Visibility::All);
             }
             let mut out = vec![0.0; queries.len() * c];
             block.write(&mut MatrixMut::new(&mut out, c));
@@ -195,7 +197,7 @@ impl Globals<'_> {
                 let width = block.count_max();
                 for (rows, out) in rows.chunks(width * groups).zip(out[own].chunks_mut(width * d)) {
                     block.set(Matrix::new(rows, groups));
-                    attend(&mut block, &keys, Sight::All);
+                    attend(&mut block, &keys, Visibility::All);
                     block.write(&mut MatrixMut::new(out, d));
                 }
             },

@@ -10,8 +10,8 @@
 //! that it changes nothing and its gradient is zero.
 
 use longspan_kernels::{
-    BLOCK, Keys, KeysBack, Matrix, MatrixMut, Queries, QueriesBack, Returning, Sight, Start, Tiles, add_rows, attend,
-    attend_backward, encode, product,
+    BackwardInputs, BackwardKeys, BackwardQueries, Keys, Matrix, MatrixMut, QUERY_BLOCK, Queries, Start, Tiles,
+    Visibility, add_rows, attend, attend_backward, encode, product,
 };
 
 use super::attention::{columns, gathered};
@@ -102,7 +102,7 @@ pub(crate) fn forward(
                     let count = out.len() / d;
                     let rows = own.first + from..own.first + from + count;
                     block.set(queries.rows_in(rows).columns_in(columns(0)));
-                    attend(block, keys, Sight::All);
+                    attend(block, keys, Visibility::All);
                     block.write(&mut MatrixMut::new(out, d));
                     block.log_sums(&mut log_sums[from..from + count]);
                 }
@@ -181,7 +181,7 @@ fn attention_backward(
     });
     let (queries, dout_rows) = (Matrix::new(&kept.queries, groups), Matrix::new(&douts.rows, groups));
     let workspaces = Pool::new();
-    let new = || (KeysBack::new(arithmetic), QueriesBack::new(arithmetic, d), Vec::new());
+    let new = || (BackwardKeys::new(arithmetic), BackwardQueries::new(arithmetic, d), Vec::new());
     let found = split::run(work.collect(), |(own, log_sums, out)| {
         let columns = |projection: usize| columns(projection * h + own.head, width);
         let of_sequence = projections.rows_in(pass.batch.range(own.sequence));
@@ -192,18 +192,18 @@ fn attention_backward(
             sums.resize(2 * t * d, 0.0);
             let (dkeys, dvalues) = sums.split_at_mut(t * d);
             let mut dqueries = vec![0.0; own.globals * d]; // (G of the sequence, D)
-            for (from, dqueries) in (0..own.globals).step_by(BLOCK).zip(dqueries.chunks_mut(BLOCK * d)) {
+            for (from, dqueries) in (0..own.globals).step_by(QUERY_BLOCK).zip(dqueries.chunks_mut(QUERY_BLOCK * d)) {
                 let count = dqueries.len() / d;
                 let rows = own.first + from..own.first + from + count;
                 let deltas: Vec<f32> = rows.clone().map(|row| douts.deltas[row * h + own.head]).collect();
-                block.set(Returning {
+                block.set(BackwardInputs {
                     queries: queries.rows_in(rows.clone()).columns_in(columns(0)),
                     douts: dout_rows.rows_in(rows).columns_in(columns(0)),
                     log_sums: &log_sums[from..from + count],
                     deltas: &deltas,
                 });
                 let (mut dkeys, mut dvalues) = (MatrixMut::new(dkeys, d), MatrixMut::new(dvalues, d));
-                attend_backward(block, keys, Sight::All, &mut dkeys, &mut dvalues);
+                attend_backward(block, keys, Visibility::All, &mut dkeys, &mut dvalues);
                 block.write(&mut MatrixMut::new(dqueries, d));
             }
             encode(arithmetic, Matrix::new(sums, d), &mut MatrixMut::new(&mut out[3 * t * width..], width));

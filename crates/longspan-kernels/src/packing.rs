@@ -4,34 +4,34 @@ use std::ops::{Deref, DerefMut, Range};
 
 use rten_simd::Isa as Token;
 
-use crate::numbers::{Arithmetic, LINE, Numbers, NumbersOp, Precision, Scale};
+use crate::format::{Arithmetic, Format, FormatOp, LINE, Precision, Scale};
 use crate::{Matrix, MatrixMut};
 
 /// Groups, aligned to lines of 64 bytes: a row of a tile never crosses one.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Groups(Vec<Line>);
+pub(crate) struct PackedGroups(Vec<CacheLine>);
 
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
-struct Line([i32; LINE]);
+struct CacheLine([i32; LINE]);
 
-impl Groups {
+impl PackedGroups {
     /// Makes room for `count` groups; what is in them is left as it is.
     pub fn resize(&mut self, count: usize) {
-        self.0.resize(count.div_ceil(LINE), Line([0; LINE]));
+        self.0.resize(count.div_ceil(LINE), CacheLine([0; LINE]));
     }
 }
 
-impl Deref for Groups {
+impl Deref for PackedGroups {
     type Target = [i32];
 
     fn deref(&self) -> &[i32] {
-        // SAFETY: a `Line` is 16 groups without padding between or after them.
+        // SAFETY: a `CacheLine` is 16 groups without padding between or after them.
         unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len() * LINE) }
     }
 }
 
-impl DerefMut for Groups {
+impl DerefMut for PackedGroups {
     fn deref_mut(&mut self) -> &mut [i32] {
         // SAFETY: as for `deref`; the borrow is unique.
         unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len() * LINE) }
@@ -79,13 +79,13 @@ struct EncodeRows<'a, 'o> {
     out: &'a mut MatrixMut<'o, i32>,
 }
 
-impl NumbersOp for EncodeRows<'_, '_> {
+impl FormatOp for EncodeRows<'_, '_> {
     type Output = ();
 
     #[inline(always)]
-    fn eval<I: Token, N: Numbers<I>>(self, isa: I, numbers: N) {
+    fn eval<I: Token, F: Format<I>>(self, isa: I, format: F) {
         for i in 0..self.x.rows() {
-            numbers.encode(isa, self.x.row(i), Scale::NONE, self.out.row_mut(i));
+            format.encode(isa, self.x.row(i), Scale::NONE, self.out.row_mut(i));
         }
     }
 }
@@ -109,14 +109,14 @@ struct DecodeRows<'a, 'o> {
     out: &'a mut MatrixMut<'o>,
 }
 
-impl NumbersOp for DecodeRows<'_, '_> {
+impl FormatOp for DecodeRows<'_, '_> {
     type Output = ();
 
     #[inline(always)]
-    fn eval<I: Token, N: Numbers<I>>(self, _: I, _: N) {
+    fn eval<I: Token, F: Format<I>>(self, _: I, _: F) {
         for i in 0..self.x.rows() {
             let (groups, out) = (self.x.row(i), self.out.row_mut(i));
-            if N::GROUP == 1 {
+            if F::GROUP == 1 {
                 for (out, &group) in out.iter_mut().zip(groups) {
                     *out = f32::from_bits(group as u32);
                 }

@@ -128,15 +128,15 @@ impl Arithmetic {
     }
 
     /// Runs `op` on the numbers of this format.
-    pub(crate) fn run<Op: NumbersOp>(self, op: Op) -> Op::Output {
+    pub(crate) fn run<Op: FormatOp>(self, op: Op) -> Op::Output {
         match self.precision {
-            Precision::F32 => self.isa.run(On(op, Floats)),
+            Precision::F32 => self.isa.run(WithFormat(op, F32Format)),
             #[cfg(target_arch = "x86_64")]
             Precision::Bf16 if self.isa >= Isa::Avx512Bf16 => avx512::run_bf16(op),
-            Precision::Bf16 => self.isa.run(On(op, Bf16s)),
+            Precision::Bf16 => self.isa.run(WithFormat(op, Bf16Format)),
             #[cfg(target_arch = "x86_64")]
-            Precision::Int8 if self.isa >= Isa::Avx512Vnni => avx512::run_bytes(op),
-            Precision::Int8 => self.isa.run(On(op, Bytes)),
+            Precision::Int8 if self.isa >= Isa::Avx512Vnni => avx512::run_int8(op),
+            Precision::Int8 => self.isa.run(WithFormat(op, Int8Format)),
         }
     }
 }
@@ -145,14 +145,14 @@ impl Arithmetic {
 pub(crate) const LINE: usize = 16;
 
 /// An operation written once for all formats.
-pub(crate) trait NumbersOp {
+pub(crate) trait FormatOp {
     type Output;
 
-    fn eval<I: Token, N: Numbers<I>>(self, isa: I, numbers: N) -> Self::Output;
+    fn eval<I: Token, F: Format<I>>(self, isa: I, format: F) -> Self::Output;
 }
 
 /// A format on an instruction set.
-pub(crate) trait Numbers<I: Token>: Copy {
+pub(crate) trait Format<I: Token>: Copy {
     /// Numbers in a group.
     const GROUP: usize;
     /// Whether sums are whole numbers, which a scale and a zero point turn into f32.
@@ -176,7 +176,7 @@ pub(crate) trait Numbers<I: Token>: Copy {
     }
 
     /// A vector of groups, each of the numbers in one lane of `x`; of the first alone where a group has one.
-    fn join(self, isa: I, x: [I::F32; 2]) -> I::I32;
+    fn pair_lanes(self, isa: I, x: [I::F32; 2]) -> I::I32;
 }
 
 /// How bytes stand for numbers: x = (q − zero) · scale.
@@ -230,9 +230,9 @@ pub(crate) fn bf16_bits(x: f32) -> u16 {
 
 /// Groups of one f32.
 #[derive(Clone, Copy)]
-pub(crate) struct Floats;
+pub(crate) struct F32Format;
 
-impl<I: Token> Numbers<I> for Floats {
+impl<I: Token> Format<I> for F32Format {
     const GROUP: usize = 1;
     const INTEGER: bool = false;
 
@@ -250,16 +250,16 @@ impl<I: Token> Numbers<I> for Floats {
     }
 
     #[inline(always)]
-    fn join(self, _: I, x: [I::F32; 2]) -> I::I32 {
+    fn pair_lanes(self, _: I, x: [I::F32; 2]) -> I::I32 {
         x[0].reinterpret_cast::<I::I32>()
     }
 }
 
 /// Groups of two bf16 where no instruction multiplies them: widened to f32, which is exact.
 #[derive(Clone, Copy)]
-pub(crate) struct Bf16s;
+pub(crate) struct Bf16Format;
 
-impl<I: Token> Numbers<I> for Bf16s {
+impl<I: Token> Format<I> for Bf16Format {
     const GROUP: usize = 2;
     const INTEGER: bool = false;
 
@@ -280,7 +280,7 @@ impl<I: Token> Numbers<I> for Bf16s {
     }
 
     #[inline(always)]
-    fn join(self, isa: I, x: [I::F32; 2]) -> I::I32 {
+    fn pair_lanes(self, isa: I, x: [I::F32; 2]) -> I::I32 {
         let ints = isa.i32();
         // Half a unit of the upper half: as `bf16_bits`, but for ties, which weights and their gradients hardly have.
         let half = ints.splat(0x8000);
@@ -295,9 +295,9 @@ const UPPER: i32 = 0xffff_0000_u32 as i32;
 
 /// Groups of four bytes, u8 in A and i8 in B, where no instruction multiplies them.
 #[derive(Clone, Copy)]
-pub(crate) struct Bytes;
+pub(crate) struct Int8Format;
 
-impl<I: Token> Numbers<I> for Bytes {
+impl<I: Token> Format<I> for Int8Format {
     const GROUP: usize = 4;
     const INTEGER: bool = true;
 
@@ -316,11 +316,11 @@ impl<I: Token> Numbers<I> for Bytes {
 
     #[inline(always)]
     fn encode(self, _: I, x: &[f32], scale: Scale, groups: &mut [i32]) {
-        encode_bytes(x, scale, groups);
+        encode_int8(x, scale, groups);
     }
 
     #[inline(always)]
-    fn join(self, _: I, _: [I::F32; 2]) -> I::I32 {
+    fn pair_lanes(self, _: I, _: [I::F32; 2]) -> I::I32 {
         unreachable!("probabilities are not multiplied as bytes")
     }
 }
@@ -329,7 +329,7 @@ impl<I: Token> Numbers<I> for Bytes {
 ///
 /// Adding 2²³ leaves a whole number below 2⁸, rounded to nearest even, in the lowest bits of the sum.
 #[inline(always)]
-pub(crate) fn encode_bytes(x: &[f32], Scale { scale, zero }: Scale, groups: &mut [i32]) {
+pub(crate) fn encode_int8(x: &[f32], Scale { scale, zero }: Scale, groups: &mut [i32]) {
     let over = 1.0 / scale;
     for (group, x) in groups.iter_mut().zip(x.as_chunks::<4>().0) {
         let mut bytes = 0;
@@ -344,11 +344,11 @@ pub(crate) fn encode_bytes(x: &[f32], Scale { scale, zero }: Scale, groups: &mut
 }
 
 /// A format with an operation, run on vectors.
-struct On<Op, N>(Op, N);
+struct WithFormat<Op, N>(Op, N);
 
-macro_rules! on {
-    ($($numbers:ty),*) => {$(
-        impl<Op: NumbersOp> SimdOp for On<Op, $numbers> {
+macro_rules! impl_simd_op {
+    ($($format:ty),*) => {$(
+        impl<Op: FormatOp> SimdOp for WithFormat<Op, $format> {
             type Output = Op::Output;
 
             #[inline(always)]
@@ -359,4 +359,4 @@ macro_rules! on {
     )*};
 }
 
-on!(Floats, Bf16s, Bytes);
+impl_simd_op!(F32Format, Bf16Format, Int8Format);
