@@ -9,7 +9,7 @@
 
 use rten_simd::{Isa as Token, SimdOp};
 
-use crate::Isa;
+use crate::isa::Isa;
 
 /// Drops numbers of one row.
 ///

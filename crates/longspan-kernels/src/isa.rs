@@ -3,16 +3,17 @@
 //! The only `unsafe` that this file needs is the call of a function compiled for an instruction set, after the
 //! token of that set (which can only be made where the CPU has it) was made.
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{__cpuid, __cpuid_count};
 use std::fmt;
 use std::str::FromStr;
+#[cfg(target_arch = "x86_64")]
+use std::sync::LazyLock;
 
 use rten_simd::SimdOp;
 use rten_simd::isa::GenericIsa;
 #[cfg(target_arch = "x86_64")]
 use rten_simd::isa::{Avx2Isa, Avx512Isa};
-
-#[cfg(target_arch = "x86_64")]
-use crate::amx;
 
 /// An instruction set that kernels can run on, the slowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,7 +52,7 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Bf16 => Isa::Avx512Vnni.is_available() && is_x86_feature_detected!("avx512bf16"),
             #[cfg(target_arch = "x86_64")]
-            Isa::Amx => Isa::Avx512Bf16.is_available() && amx::is_available(),
+            Isa::Amx => Isa::Avx512Bf16.is_available() && has_amx(),
             #[cfg(not(target_arch = "x86_64"))]
             _ => false,
         }
@@ -118,6 +119,35 @@ impl Isa {
             other => panic!("this machine has no {other}"),
         }
     }
+}
+
+/// Whether the CPU multiplies tiles of bf16 and of bytes, and the system lets this process use them.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn has_amx() -> bool {
+    static AVAILABLE: LazyLock<bool> = LazyLock::new(|| {
+        // CPUID leaf 7: AMX-BF16, AMX-TILE, AMX-INT8.
+        const BITS: u32 = 1 << 22 | 1 << 24 | 1 << 25;
+        __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & BITS == BITS && linux_permits_amx()
+    });
+    *AVAILABLE
+}
+
+/// Asks Linux for permission to use tiles, once for the process. Other systems are not asked.
+#[cfg(target_arch = "x86_64")]
+fn linux_permits_amx() -> bool {
+    const ARCH_REQ_XCOMP_PERM: usize = 0x1023;
+    const XFEATURE_XTILEDATA: usize = 18;
+    const SYS_ARCH_PRCTL: usize = 158;
+    if !cfg!(target_os = "linux") {
+        return false;
+    }
+    let mut result = SYS_ARCH_PRCTL;
+    // SAFETY: on Linux the system call takes two numbers, touches no memory of this process, and clobbers rcx and r11.
+    unsafe {
+        std::arch::asm!("syscall", inlateout("rax") result, in("rdi") ARCH_REQ_XCOMP_PERM,
+            in("rsi") XFEATURE_XTILEDATA, lateout("rcx") _, lateout("r11") _, options(nostack));
+    }
+    result == 0
 }
 
 /// # Safety

@@ -10,26 +10,28 @@
 //! alone, never on how the work was split, on the number of rows, or on what else was computed beside it. Row kernels
 //! give a number its lane by its index.
 //!
-//! | file | what |
-//! |---|---|
-//! | `isa` | what the CPU can do, and the dispatch to it |
-//! | `format` | f32, bf16 and bytes in groups of 32 bits, and the dispatch to their instructions |
-//! | `avx512` | bf16 and bytes where AVX-512 multiplies them |
-//! | `matrix` | views of row-major matrices |
-//! | `packing` | groups in lines of 64 bytes |
-//! | `tiles`, `panels` | the packed operands of a product, A and B |
-//! | `product` | C = A·B + start |
-//! | `amx` | the same on tiles of AMX |
-//! | `attention` | softmax-weighted sums in one pass, queries in lanes; and the way back |
-//! | `row_ops` | layer norm, GELU and cross-entropy over rows, and the way back |
-//! | `dropout` | numbers that become zero by chance |
-//! | [`reference`](mod@reference) | every operation in plain f64 loops: the oracle of all tests |
+//! A module imports only from modules on lower floors. `product` and `attention` are folders, whose files are named in
+//! the order in which they import each other:
+//!
+//! | floor | module | content |
+//! |---|---|---|
+//! | 0 | `isa` | what the CPU can do, and the dispatch of an operation to an instruction set |
+//! | 0 | `matrix` | views of row-major matrices |
+//! | 0 | `format` | f32, bf16 and int8 in groups of 32 bits |
+//! | 0 | [`reference`](mod@reference) | every operation in plain f64 loops: the oracle of all tests |
+//! | 1 | `avx512` | the formats bf16 and int8 on the instructions of AVX-512 that multiply them |
+//! | 1 | `row_ops` | layer norm, GELU and cross-entropy of rows, forward and backward |
+//! | 1 | `dropout` | sets random numbers of a row to zero |
+//! | 2 | `arithmetic` | precision and instruction set, and the dispatch of an operation to its format |
+//! | 3 | `packing` | groups in lines of 64 bytes |
+//! | 4 | `tiles`, `panels` | the packed operands of a product, A and B |
+//! | 5 | `product` | C = A·B + start; `block`, then `vectors` and `amx` |
+//! | 6 | `attention` | softmax-weighted sums in one pass; `visibility`, then `forward` and `backward` |
 //!
 //! Legend of the letters in shapes: T tokens, C hidden, H heads, D head size, F intermediate, W one-sided window,
 //! G global tokens; M, N, K rows, columns and reduced size of a product; R rows of a tile.
 
-#[cfg(target_arch = "x86_64")]
-mod amx;
+mod arithmetic;
 mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -45,12 +47,12 @@ mod tiles;
 
 pub mod reference;
 
+pub use arithmetic::{Arithmetic, Precision, UnknownPrecision};
 pub use attention::{
     BackwardInputs, BackwardKeys, BackwardQueries, KEY_CHUNK, Keys, QUERY_BLOCK, Queries, Visibility, attend,
     attend_backward,
 };
 pub use dropout::drop_row;
-pub use format::{Arithmetic, Precision, UnknownPrecision};
 pub use isa::{Isa, UnknownIsa};
 pub use matrix::{Matrix, MatrixMut};
 pub use packing::{decode, encode};

@@ -4,8 +4,9 @@ use std::ops::{Deref, DerefMut, Range};
 
 use rten_simd::Isa as Token;
 
-use crate::format::{Arithmetic, Format, FormatOp, LINE, Precision, Scale};
-use crate::{Matrix, MatrixMut};
+use crate::arithmetic::{Arithmetic, Precision};
+use crate::format::{Format, FormatOp, LINE, Scale};
+use crate::matrix::{Matrix, MatrixMut};
 
 /// Groups, aligned to lines of 64 bytes: a row of a tile never crosses one.
 #[derive(Debug, Clone, Default)]

@@ -11,9 +11,13 @@ use std::ops::Range;
 
 use rten_simd::{Isa as Token, SimdOp};
 
-use crate::format::{Arithmetic, Format, FormatOp, LINE, Precision, SMALLEST, Scale};
+use crate::arithmetic::{Arithmetic, Precision};
+use crate::format::{Format, FormatOp, LINE, SMALLEST, Scale};
+use crate::matrix::{Matrix, MatrixMut};
 use crate::packing::{PackedGroups, check_k, encode, pair};
-use crate::{Matrix, MatrixMut};
+
+/// Columns of the widest panel.
+pub(crate) const WIDTH_MAX: usize = 32;
 
 /// The right operand B (K, N) of a product.
 #[derive(Debug, Clone)]
@@ -262,7 +266,7 @@ impl FormatOp for Interleave<'_> {
 }
 
 /// What follows an odd number of rows, as wide as any panel.
-static ZEROS: [i32; 2 * LINE] = [0; 2 * LINE];
+static ZEROS: [i32; WIDTH_MAX] = [0; WIDTH_MAX];
 
 struct Encode<'a> {
     x: &'a [f32],

@@ -12,7 +12,7 @@
 use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps};
 use rten_simd::{Isa as Token, Simd, SimdOp};
 
-use crate::Isa;
+use crate::isa::Isa;
 
 /// Layer norm of each row of `x` in place.
 ///

@@ -11,8 +11,9 @@ use std::ops::Range;
 
 use rten_simd::Isa as Token;
 
-use crate::Matrix;
-use crate::format::{Arithmetic, Format, FormatOp, LINE, Precision, Scale, scale_of};
+use crate::arithmetic::{Arithmetic, Precision};
+use crate::format::{Format, FormatOp, LINE, Scale, scale_of};
+use crate::matrix::Matrix;
 use crate::packing::{PackedGroups, check_k, pair};
 
 /// The left operand A (M, K) of a product. One can be filled again and again, in the same memory.

@@ -21,13 +21,14 @@ use std::ops::Range;
 use rten_simd::Isa as Token;
 use rten_simd::ops::{BitOps, NumOps};
 
-use super::{KEY_CHUNK, Visibility, hide};
-use crate::format::{Arithmetic, Format, FormatOp, LINE, Scale};
-use crate::panels::Panels;
+use super::visibility::{KEY_CHUNK, Visibility, hide};
+use crate::arithmetic::Arithmetic;
+use crate::format::{Format, FormatOp, LINE, Scale};
+use crate::matrix::{Matrix, MatrixMut};
+use crate::panels::{Panels, WIDTH_MAX};
 use crate::product::{Start, product};
 use crate::row_ops::exp;
 use crate::tiles::{Tiles, TilesMut};
-use crate::{Matrix, MatrixMut};
 
 /// Queries that go back together.
 pub const QUERY_BLOCK: usize = 192;
@@ -306,6 +307,3 @@ impl FormatOp for ChunkSoftmaxBackward<'_> {
         self.groups[filled * width..end * width].fill(0);
     }
 }
-
-/// Columns of the widest panel.
-const WIDTH_MAX: usize = 32;

@@ -24,57 +24,25 @@
 mod emulator;
 
 use std::arch::asm;
-use std::arch::x86_64::{__cpuid, __cpuid_count};
 use std::ops::Range;
-use std::sync::LazyLock;
 
 use rten_simd::{Isa as Token, SimdOp};
 
-use crate::format::{LINE, Precision};
-use crate::product::{KBlock, Start, scaled};
-use crate::{Isa, MatrixMut};
+use super::block::{KBlock, Start, scaled};
+use crate::arithmetic::Precision;
+use crate::format::LINE;
+use crate::isa::{Isa, has_amx};
+use crate::matrix::MatrixMut;
 
 /// Rows of a slab, columns of a panel.
 const SIDE: usize = 32;
-
-/// Whether the CPU has tiles of bf16 and bytes, and the system lets this process use them.
-pub(crate) fn is_available() -> bool {
-    static AVAILABLE: LazyLock<bool> = LazyLock::new(|| cpu_has_it() && system_permits_it());
-    *AVAILABLE
-}
-
-/// CPUID leaf 7: AMX-BF16, AMX-TILE, AMX-INT8.
-fn cpu_has_it() -> bool {
-    const BITS: u32 = 1 << 22 | 1 << 24 | 1 << 25;
-    __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & BITS == BITS
-}
-
-/// Asks Linux for the state of tiles, once for the process.
-#[cfg(target_os = "linux")]
-fn system_permits_it() -> bool {
-    const ARCH_REQ_XCOMP_PERM: usize = 0x1023;
-    const XFEATURE_XTILEDATA: usize = 18;
-    const SYS_ARCH_PRCTL: usize = 158;
-    let mut result = SYS_ARCH_PRCTL;
-    // SAFETY: the system call takes two numbers, touches no memory of this process, and clobbers rcx and r11.
-    unsafe {
-        asm!("syscall", inlateout("rax") result, in("rdi") ARCH_REQ_XCOMP_PERM, in("rsi") XFEATURE_XTILEDATA,
-             lateout("rcx") _, lateout("r11") _, options(nostack));
-    }
-    result == 0
-}
-
-#[cfg(not(target_os = "linux"))]
-fn system_permits_it() -> bool {
-    false
-}
 
 /// One block of K of a product.
 ///
 /// # Panics
 /// If the machine lacks AMX.
 pub(crate) fn product(block: KBlock<'_>, out: &mut MatrixMut<'_>) {
-    assert!(is_available() || cfg!(test), "this machine has no amx");
+    assert!(has_amx() || cfg!(test), "this machine has no amx");
     // SAFETY: just checked; the tests of this file install an emulator.
     unsafe { multiply(&block, out) }
 }
