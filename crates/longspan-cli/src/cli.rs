@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, ColorChoice, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use longspan::{GlobalAttention, ReadOptions, SpanList};
 use serde::Serialize;
@@ -34,7 +34,7 @@ pub struct Cli {
     pub command: Command,
     /// Colours: `auto` (on a terminal that has them; NO_COLOR and CLICOLOR are heeded), `always` or `never`
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
-    pub color: Color,
+    pub color: ColorChoice,
 }
 
 /// The commands of the program.
@@ -446,17 +446,6 @@ pub struct FetchArgs {
     /// Use no network: only say where in the cache the model is
     #[arg(long)]
     pub offline: bool,
-}
-
-/// When to use colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal that has them.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
 }
 
 /// Numbers to compute with.

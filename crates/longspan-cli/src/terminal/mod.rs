@@ -10,18 +10,18 @@ mod text;
 use std::io::{self, BufWriter, Write};
 
 use anstream::AutoStream;
+use clap::ColorChoice;
 
-use crate::cli::Color;
 use crate::finding::Finding;
 
 pub use text::{one_line, printable, thousands, windows};
 
-/// Takes what `--color` says for all streams of the program.
-pub fn choose_colours(color: Color) {
+/// Applies `--color` to all streams of the program.
+pub fn choose_colours(color: ColorChoice) {
     match color {
-        Color::Auto => anstream::ColorChoice::Auto,
-        Color::Always => anstream::ColorChoice::AlwaysAnsi,
-        Color::Never => anstream::ColorChoice::Never,
+        ColorChoice::Auto => anstream::ColorChoice::Auto,
+        ColorChoice::Always => anstream::ColorChoice::AlwaysAnsi,
+        ColorChoice::Never => anstream::ColorChoice::Never,
     }
     .write_global();
 }
