@@ -1,22 +1,23 @@
-//! Dropout: numbers become zero by chance, the others larger, so that their mean stays.
+//! Dropout: sets random numbers to zero and scales the others, so that the mean stays the same.
 //!
 //! ```text
-//! x[j] = if chance(key, j) < share { 0 } else { x[j] / (1 - share) }
+//! x[j] = if random(key, j) < share { 0 } else { x[j] / (1 - share) }
 //! ```
 //!
-//! Chance is a function of a row's key and the column, so that the way back drops what the forward pass dropped without
-//! keeping a mask: the finalizer of MurmurHash3 over `key + j * 0x9e3779b9`, whose upper 24 bits are a fraction.
+//! `random` is a function of the row's key and the column, so that the backward pass drops the same numbers as the
+//! forward pass without storing a mask. It is the finalizer of MurmurHash3 of `key + j * 0x9e3779b9`: its upper 24 bits
+//! are the digits of a fraction.
 
 use rten_simd::{Isa as Token, SimdOp};
 
 use crate::isa::Isa;
 
-/// Drops numbers of one row.
+/// Applies dropout to one row.
 ///
 /// - `x`: (C)
-/// - `share`: of the numbers that become zero, at least 0 and below 1
+/// - `share`: the probability that a number is dropped, at least 0 and below 1
 pub fn drop_row(isa: Isa, x: &mut [f32], key: u64, share: f32) {
-    assert!((0.0..1.0).contains(&share), "a share of {share} to drop");
+    assert!((0.0..1.0).contains(&share), "dropout with a share of {share}");
     if share > 0.0 {
         isa.run(DropRow { x, key: (key ^ key >> 32) as u32, share });
     }
@@ -35,7 +36,7 @@ impl SimdOp for DropRow<'_> {
     fn eval<I: Token>(self, _: I) {
         let limit = (self.share * (1 << 24) as f32) as u32;
         let scale = 1.0 / (1.0 - limit as f32 / (1 << 24) as f32);
-        // A plain loop, which the compiler turns into vectors.
+        // The compiler vectorises this plain loop.
         for (j, x) in self.x.iter_mut().enumerate() {
             let mut h = self.key.wrapping_add((j as u32).wrapping_mul(0x9e37_79b9));
             h = (h ^ h >> 16).wrapping_mul(0x85eb_ca6b);

@@ -1,8 +1,8 @@
-//! The number formats of a product, and the dispatch of an operation to a format on an instruction set.
+//! The number formats of a product.
 //!
-//! Numbers that are multiplied stand in **groups** of 32 bits: one f32, two bf16 or four bytes that follow each other
-//! along the reduced index. A group of A times a group of B adds 1, 2 or 4 products to a sum, so that everything that
-//! is done with groups (packing, tiles, loops) is written once for all formats:
+//! Operands are stored in **groups** of 32 bits: one f32, two bf16 or four bytes that are neighbours along the reduced
+//! index. Multiplying a group of A by a group of B adds 1, 2 or 4 products to a sum. So packing, tiles and loops are
+//! written once, for groups of any format:
 //!
 //! | format | a group of A | a group of B | sum |
 //! |---|---|---|---|
@@ -13,7 +13,7 @@
 use rten_simd::ops::{BitOps, IntOps, NumOps};
 use rten_simd::{Isa as Token, Simd, SimdOp};
 
-/// Groups in a line: one row of a tile of AMX.
+/// Groups in a line of 64 bytes, which is also one row of an AMX tile.
 pub(crate) const LINE: usize = 16;
 
 /// An operation written once for all formats.
@@ -27,16 +27,17 @@ pub(crate) trait FormatOp {
 pub(crate) trait Format<I: Token>: Copy {
     /// Numbers in a group.
     const GROUP: usize;
-    /// Whether sums are whole numbers, which a scale and a zero point turn into f32.
+    /// Whether sums are i32, which a scale and a zero point turn into f32.
     const INTEGER: bool;
 
-    /// Adds the products of one group of A with a vector of groups of B. Whole numbers stand in the sums by their bits.
+    /// Adds the products of one group of A with each group of a vector of B. Sums of type i32 travel as the bits of
+    /// f32.
     fn multiply_add(self, isa: I, a: i32, b: I::I32, sum: I::F32) -> I::F32;
 
-    /// Numbers as groups: `x` is (groups · GROUP). `scale` is what [`scale_of`] says of them, for formats that have one.
+    /// Converts `x`, (groups · GROUP), to groups. `scale` comes from [`scale_of`]; formats without a scale ignore it.
     fn encode(self, isa: I, x: &[f32], scale: Scale, groups: &mut [i32]);
 
-    /// Columns of a square become its rows.
+    /// Transposes a square of groups.
     #[inline(always)]
     fn transpose(self, square: &mut [[i32; LINE]; LINE]) {
         let from = *square;
@@ -47,11 +48,11 @@ pub(crate) trait Format<I: Token>: Copy {
         }
     }
 
-    /// A vector of groups, each of the numbers in one lane of `x`; of the first alone where a group has one.
+    /// Converts each lane to a group: the numbers of both vectors in bf16, that of the first vector in f32.
     fn pair_lanes(self, isa: I, x: [I::F32; 2]) -> I::I32;
 }
 
-/// How bytes stand for numbers: x = (q − zero) · scale.
+/// The meaning of a byte q in A: x = (q − zero) · scale.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Scale {
     pub scale: f32,
@@ -59,40 +60,41 @@ pub(crate) struct Scale {
 }
 
 impl Scale {
-    /// That of formats without one.
+    /// For formats without a scale.
     pub const NONE: Scale = Scale { scale: 1.0, zero: 0.0 };
 }
 
-/// Numbers below this are all 0 as bytes: 1/scale must be finite.
+/// If no number is larger, all of them become the byte of 0, because 1 / scale must be finite.
 pub(crate) const SMALLEST: f32 = 1e-30;
 
-/// The scale that puts the numbers of `x`, and 0, between 0 and 255. What is no finite number makes the scale NaN.
+/// The scale that maps the numbers of `x`, and 0, to the range from 0 to 255. It is NaN if a number is infinite or NaN.
 ///
-/// Loops without closures, which would be compiled without the instruction set of their caller.
+/// The loops use no closures: the compiler would not apply the caller's instruction set to them.
 #[inline(always)]
 pub(crate) fn scale_of(x: &[f32]) -> Scale {
-    let (mut min, mut max, mut nothing) = ([0.0f32; LINE], [0.0f32; LINE], [0.0f32; LINE]);
+    // `nan` sums up 0 · x: 0 for finite numbers, else NaN.
+    let (mut min, mut max, mut nan) = ([0.0f32; LINE], [0.0f32; LINE], [0.0f32; LINE]);
     let (whole, rest) = x.as_chunks::<LINE>();
     assert!(rest.is_empty(), "{} numbers fill no lines", x.len());
     for x in whole {
         for i in 0..LINE {
             min[i] = if x[i] < min[i] { x[i] } else { min[i] };
             max[i] = if x[i] > max[i] { x[i] } else { max[i] };
-            nothing[i] += x[i] * 0.0;
+            nan[i] += x[i] * 0.0;
         }
     }
-    let (mut least, mut most, mut none) = (0.0, 0.0, 0.0);
+    let (mut lowest, mut highest, mut any_nan) = (0.0, 0.0, 0.0);
     for i in 0..LINE {
-        least = if min[i] < least { min[i] } else { least };
-        most = if max[i] > most { max[i] } else { most };
-        none += nothing[i];
+        lowest = if min[i] < lowest { min[i] } else { lowest };
+        highest = if max[i] > highest { max[i] } else { highest };
+        any_nan += nan[i];
     }
-    let range = most - least + none;
+    let range = highest - lowest + any_nan;
     let scale = if range < SMALLEST { 1.0 } else { range / 255.0 };
-    Scale { scale, zero: (-least / scale + 8_388_608.0) - 8_388_608.0 }
+    Scale { scale, zero: (-lowest / scale + 8_388_608.0) - 8_388_608.0 }
 }
 
-/// The upper half of `x`, rounded to nearest even; NaN stays NaN.
+/// The bits of `x` as bf16, its upper half rounded to nearest even. NaN stays NaN.
 #[inline(always)]
 pub(crate) fn bf16_bits(x: f32) -> u16 {
     let bits = x.to_bits();
@@ -127,7 +129,7 @@ impl<I: Token> Format<I> for F32Format {
     }
 }
 
-/// Groups of two bf16 where no instruction multiplies them: widened to f32, which is exact.
+/// Groups of two bf16 for CPUs without instructions that multiply them: widened to f32, which is exact.
 #[derive(Clone, Copy)]
 pub(crate) struct Bf16Format;
 
@@ -154,7 +156,8 @@ impl<I: Token> Format<I> for Bf16Format {
     #[inline(always)]
     fn pair_lanes(self, isa: I, x: [I::F32; 2]) -> I::I32 {
         let ints = isa.i32();
-        // Half a unit of the upper half: as `bf16_bits`, but for ties, which weights and their gradients hardly have.
+        // Adding half a unit of the upper half rounds like `bf16_bits`, except for ties. Among attention weights and
+        // their gradients, ties are rare.
         let half = ints.splat(0x8000);
         let low = ints.add(x[0].reinterpret_cast::<I::I32>(), half);
         let high = ints.add(x[1].reinterpret_cast::<I::I32>(), half);
@@ -163,9 +166,10 @@ impl<I: Token> Format<I> for Bf16Format {
     }
 }
 
+/// Mask of the upper half of a group.
 const UPPER: i32 = 0xffff_0000_u32 as i32;
 
-/// Groups of four bytes, u8 in A and i8 in B, where no instruction multiplies them.
+/// Groups of four bytes, u8 in A and i8 in B, for CPUs without instructions that multiply them.
 #[derive(Clone, Copy)]
 pub(crate) struct Int8Format;
 
@@ -193,20 +197,20 @@ impl<I: Token> Format<I> for Int8Format {
 
     #[inline(always)]
     fn pair_lanes(self, _: I, _: [I::F32; 2]) -> I::I32 {
-        unreachable!("probabilities are not multiplied as bytes")
+        unreachable!("attention weights are never int8")
     }
 }
 
-/// Numbers as bytes in groups of four.
+/// Converts numbers to u8 in groups of four.
 ///
-/// Adding 2²³ leaves a whole number below 2⁸, rounded to nearest even, in the lowest bits of the sum.
+/// Adding 2²³ to a number below 2⁸ rounds it to the nearest even integer, which is then in the lowest bits of the sum.
 #[inline(always)]
 pub(crate) fn encode_int8(x: &[f32], Scale { scale, zero }: Scale, groups: &mut [i32]) {
-    let over = 1.0 / scale;
+    let inverse = 1.0 / scale;
     for (group, x) in groups.iter_mut().zip(x.as_chunks::<4>().0) {
         let mut bytes = 0;
         for (i, x) in x.iter().enumerate() {
-            let q = x * over + zero;
+            let q = x * inverse + zero;
             let q = if q < 255.0 { q } else { 255.0 };
             let q = if q > 0.0 { q } else { 0.0 };
             bytes |= ((q + 8_388_608.0).to_bits() & 0xff) << (8 * i);
@@ -215,7 +219,7 @@ pub(crate) fn encode_int8(x: &[f32], Scale { scale, zero }: Scale, groups: &mut 
     }
 }
 
-/// A format with an operation, run on vectors.
+/// An operation with its format, as an operation that [`rten_simd`] can dispatch.
 pub(crate) struct WithFormat<Op, F>(pub Op, pub F);
 
 macro_rules! impl_simd_op {

@@ -1,7 +1,7 @@
-//! What the CPU can do, and the dispatch of an operation to it.
+//! What the CPU can do, and the dispatch of an operation to an instruction set.
 //!
-//! The only `unsafe` that this file needs is the call of a function compiled for an instruction set, after the
-//! token of that set (which can only be made where the CPU has it) was made.
+//! A function that is compiled for an instruction set is called only with the token of that set, which `rten-simd`
+//! makes only if the CPU has it.
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{__cpuid, __cpuid_count};
@@ -15,10 +15,10 @@ use rten_simd::isa::GenericIsa;
 #[cfg(target_arch = "x86_64")]
 use rten_simd::isa::{Avx2Isa, Avx512Isa};
 
-/// An instruction set that kernels can run on, the slowest first.
+/// An instruction set that kernels can run on, ordered from the slowest to the fastest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Isa {
-    /// Vectors of 128 bits without intrinsics: any CPU.
+    /// Vectors of 128 bits without intrinsics, for any CPU.
     Portable,
     /// Arm's 128-bit vectors.
     Neon,
@@ -26,11 +26,11 @@ pub enum Isa {
     Avx2,
     /// x86 vectors of 512 bits (F, VL, BW, DQ).
     Avx512,
-    /// AVX-512 with sums of four products of bytes (VNNI).
+    /// AVX-512 that adds four products of bytes at once (VNNI).
     Avx512Vnni,
-    /// AVX-512 with VNNI and with sums of two products of bf16.
+    /// AVX-512 with VNNI that adds two products of bf16 at once.
     Avx512Bf16,
-    /// AVX-512 with all of these and with tiles of bf16 and of bytes (AMX).
+    /// All of these, and products of tiles of bf16 or bytes (AMX).
     Amx,
 }
 
@@ -38,7 +38,7 @@ impl Isa {
     const ALL: [Isa; 7] =
         [Isa::Portable, Isa::Neon, Isa::Avx2, Isa::Avx512, Isa::Avx512Vnni, Isa::Avx512Bf16, Isa::Amx];
 
-    /// Whether this machine has it.
+    /// Whether this machine has the instruction set.
     pub fn is_available(self) -> bool {
         match self {
             Isa::Portable => true,
@@ -58,20 +58,20 @@ impl Isa {
         }
     }
 
-    /// Those that this machine has, the slowest first; never empty.
+    /// The instruction sets of this machine, the slowest first. Never empty.
     pub fn available() -> Vec<Isa> {
         Isa::ALL.into_iter().filter(|isa| isa.is_available()).collect()
     }
 
-    /// Those that this machine lacks.
+    /// The instruction sets that this machine lacks.
     pub fn missing() -> Vec<Isa> {
         Isa::ALL.into_iter().filter(|isa| !isa.is_available()).collect()
     }
 
-    /// The one to use: the fastest of this machine, or the one that the environment variable `LONGSPAN_ISA` names.
+    /// The instruction set to use: the fastest one, unless the environment variable `LONGSPAN_ISA` names another.
     ///
     /// # Errors
-    /// When `LONGSPAN_ISA` names no instruction set, or one that this machine lacks.
+    /// If `LONGSPAN_ISA` names no instruction set, or one that this machine lacks.
     pub fn current() -> Result<Isa, UnknownIsa> {
         match std::env::var("LONGSPAN_ISA") {
             Ok(name) => match name.parse::<Isa>() {
@@ -82,7 +82,7 @@ impl Isa {
         }
     }
 
-    /// f32 numbers in a vector.
+    /// Number of f32 in a vector.
     pub fn lanes(self) -> usize {
         match self {
             Isa::Portable | Isa::Neon => 4,
@@ -94,7 +94,7 @@ impl Isa {
     /// Runs `op` with the vectors of this instruction set.
     ///
     /// # Panics
-    /// If the machine lacks it.
+    /// If the machine lacks the instruction set.
     pub(crate) fn run<Op: SimdOp>(self, op: Op) -> Op::Output {
         match self {
             Isa::Portable => op.eval(GenericIsa::new()),
@@ -105,17 +105,16 @@ impl Isa {
             },
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => match Avx2Isa::new() {
-                // SAFETY: the token was made, so the CPU has AVX2, FMA and F16C.
+                // SAFETY: the token proves that the CPU has AVX2, FMA and F16C.
                 Some(isa) => unsafe { with_avx2(isa, op) },
                 None => panic!("this machine has no avx2"),
             },
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 | Isa::Avx512Vnni | Isa::Avx512Bf16 | Isa::Amx => match Avx512Isa::new() {
-                // SAFETY: the token was made, so the CPU has AVX-512 F, VL, BW and DQ, FMA and F16C.
+                // SAFETY: the token proves that the CPU has AVX-512 F, VL, BW and DQ, FMA and F16C.
                 Some(isa) => unsafe { with_avx512(isa, op) },
                 None => panic!("this machine has no avx512"),
             },
-            #[allow(unreachable_patterns)]
             other => panic!("this machine has no {other}"),
         }
     }
@@ -151,7 +150,7 @@ fn linux_permits_amx() -> bool {
 }
 
 /// # Safety
-/// The CPU has AVX2, FMA and F16C.
+/// The CPU must have AVX2, FMA and F16C.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx,avx2,fma,f16c")]
 unsafe fn with_avx2<Op: SimdOp>(isa: Avx2Isa, op: Op) -> Op::Output {
@@ -159,7 +158,7 @@ unsafe fn with_avx2<Op: SimdOp>(isa: Avx2Isa, op: Op) -> Op::Output {
 }
 
 /// # Safety
-/// The CPU has AVX-512 F, VL, BW and DQ, FMA (which F includes) and F16C.
+/// The CPU must have AVX-512 F, VL, BW and DQ, FMA (which F includes) and F16C.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,f16c,fma")]
 unsafe fn with_avx512<Op: SimdOp>(isa: Avx512Isa, op: Op) -> Op::Output {
@@ -191,7 +190,7 @@ impl FromStr for Isa {
 /// `LONGSPAN_ISA` names an instruction set that does not exist or that this machine lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownIsa(
-    /// The name as it was given.
+    /// The value of the variable.
     pub String,
 );
 

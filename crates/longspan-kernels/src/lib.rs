@@ -1,14 +1,14 @@
-//! The numeric kernels of Longspan: matrix products, band attention, layer norm, softmax, GELU, dropout; forward and
+//! The numeric kernels of Longspan: matrix products, band attention, layer norm, softmax, GELU and dropout, forward and
 //! backward.
 //!
-//! A kernel knows slices and sizes, no model and no file, and runs on one thread over the range that it is given. An
-//! [`Arithmetic`] says in which number format and on which instruction set. Row kernels and the product's tile are
-//! written once, over a token that proves that the instruction set is there (`rten-simd`), and so are safe code; `avx512`
-//! and `amx` reach the instructions that it lacks.
+//! A kernel knows slices and sizes, but no model and no file, and runs on one thread over the range that it is given.
+//! An [`Arithmetic`] selects the number format and the instruction set. Most kernels are safe code, written once for
+//! all instruction sets: a token of `rten-simd` proves that the CPU has the instructions. `avx512` and `product/amx`
+//! add instructions that `rten-simd` lacks.
 //!
-//! **Order of sums.** The order in which the terms of an output are added depends on the reduced size and the arithmetic
-//! alone, never on how the work was split, on the number of rows, or on what else was computed beside it. Row kernels
-//! give a number its lane by its index.
+//! **Order of sums.** The order in which the terms of an output are added depends only on the reduced size and the
+//! arithmetic, never on how the work is divided, on the number of rows, or on other outputs. In row kernels the lane of
+//! a number is given by its index.
 //!
 //! A module imports only from modules on lower floors. `product` and `attention` are folders, whose files are named in
 //! the order in which they import each other:
@@ -28,8 +28,9 @@
 //! | 5 | `product` | C = A·B + start; `block`, then `vectors` and `amx` |
 //! | 6 | `attention` | softmax-weighted sums in one pass; `visibility`, then `forward` and `backward` |
 //!
-//! Legend of the letters in shapes: T tokens, C hidden, H heads, D head size, F intermediate, W one-sided window,
-//! G global tokens; M, N, K rows, columns and reduced size of a product; R rows of a tile.
+//! Letters in shapes: T tokens, C hidden size, H heads, D head size, F intermediate size, W one-sided window, G global
+//! tokens; M, N, K rows, columns and reduced size of a product; R rows of a tile; `group` the numbers in a group of 32
+//! bits.
 
 mod arithmetic;
 mod attention;

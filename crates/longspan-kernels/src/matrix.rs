@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-/// A row-major matrix whose rows may lie apart: row i is `data[i * stride..][..columns]`. Its elements are numbers, or
-/// groups of them.
+/// A row-major matrix whose rows may have gaps between them: row i is `data[i * stride..][..columns]`. Its elements are
+/// numbers or groups of numbers.
 #[derive(Debug, Clone, Copy)]
 pub struct Matrix<'a, T = f32> {
     data: &'a [T],
@@ -19,14 +19,14 @@ impl<'a, T: Copy> Matrix<'a, T> {
         Self { data, stride: columns, columns, rows: data.len() / columns }
     }
 
-    /// The same rows, but only these columns of them.
+    /// All rows, but only these columns.
     pub fn columns_in(self, range: Range<usize>) -> Self {
         assert!(range.start <= range.end && range.end <= self.columns, "{range:?} of {} columns", self.columns);
         let data = if self.rows == 0 { &[] } else { &self.data[range.start..] };
         Self { data, columns: range.len(), ..self }
     }
 
-    /// The same columns, but only these rows.
+    /// All columns, but only these rows.
     pub fn rows_in(self, range: Range<usize>) -> Self {
         assert!(range.start <= range.end && range.end <= self.rows, "{range:?} of {} rows", self.rows);
         let data = if range.is_empty() { &[] } else { &self.data[range.start * self.stride..] };
@@ -50,7 +50,7 @@ impl<'a, T: Copy> Matrix<'a, T> {
     }
 }
 
-/// A row-major matrix to write to: row i is `data[i * stride..][..columns]`.
+/// A row-major matrix to write to, whose rows may have gaps between them: row i is `data[i * stride..][..columns]`.
 #[derive(Debug)]
 pub struct MatrixMut<'a, T = f32> {
     data: &'a mut [T],
@@ -67,9 +67,9 @@ impl<'a, T: Copy> MatrixMut<'a, T> {
         Self::with_stride(data, columns, columns, rows)
     }
 
-    /// `rows` rows of `columns` numbers, each `stride` numbers after the one before.
+    /// `rows` rows of `columns` numbers, each of which begins `stride` numbers after the previous one.
     pub fn with_stride(data: &'a mut [T], stride: usize, columns: usize, rows: usize) -> Self {
-        assert!(columns <= stride, "{columns} columns in rows that lie {stride} apart");
+        assert!(columns <= stride, "{columns} columns in rows with a stride of {stride}");
         assert!(rows == 0 || data.len() >= (rows - 1) * stride + columns, "{} numbers are too few", data.len());
         Self { data, stride, columns, rows }
     }
@@ -90,7 +90,7 @@ impl<'a, T: Copy> MatrixMut<'a, T> {
         &mut self.data[i * self.stride..][..self.columns]
     }
 
-    /// These columns of these rows.
+    /// Only these rows and columns.
     pub fn part(&mut self, rows: Range<usize>, columns: Range<usize>) -> MatrixMut<'_, T> {
         let count = rows.len();
         let stride = self.stride;
@@ -98,12 +98,12 @@ impl<'a, T: Copy> MatrixMut<'a, T> {
         MatrixMut { data, stride, columns: columns.len(), rows: count }
     }
 
-    /// How far rows lie apart.
+    /// The distance from the start of a row to the start of the next.
     pub(crate) fn stride(&self) -> usize {
         self.stride
     }
 
-    /// The numbers from the first of these columns in the first of these rows to the last in the last.
+    /// The numbers from the first of these columns in the first row to the last of these columns in the last row.
     pub(crate) fn rows_mut(&mut self, rows: Range<usize>, columns: &Range<usize>) -> &mut [T] {
         assert!(!rows.is_empty() && rows.end <= self.rows && columns.end <= self.columns, "{rows:?}, {columns:?}");
         &mut self.data[rows.start * self.stride + columns.start..(rows.end - 1) * self.stride + columns.end]

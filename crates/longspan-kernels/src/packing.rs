@@ -1,4 +1,4 @@
-//! Groups in lines of 64 bytes: how numbers stand in packed operands, and in rows that wait to be packed.
+//! Groups in lines of 64 bytes, the storage of packed operands; and the conversion of rows to groups and back.
 
 use std::ops::{Deref, DerefMut, Range};
 
@@ -8,7 +8,7 @@ use crate::arithmetic::{Arithmetic, Precision};
 use crate::format::{Format, FormatOp, LINE, Scale};
 use crate::matrix::{Matrix, MatrixMut};
 
-/// Groups, aligned to lines of 64 bytes: a row of a tile never crosses one.
+/// Groups, aligned to 64 bytes: no row of a tile crosses the border of a cache line.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PackedGroups(Vec<CacheLine>);
 
@@ -17,7 +17,7 @@ pub(crate) struct PackedGroups(Vec<CacheLine>);
 struct CacheLine([i32; LINE]);
 
 impl PackedGroups {
-    /// Makes room for `count` groups; what is in them is left as it is.
+    /// Makes room for `count` groups and leaves their content as it is.
     pub fn resize(&mut self, count: usize) {
         self.0.resize(count.div_ceil(LINE), CacheLine([0; LINE]));
     }
@@ -27,50 +27,54 @@ impl Deref for PackedGroups {
     type Target = [i32];
 
     fn deref(&self) -> &[i32] {
-        // SAFETY: a `CacheLine` is 16 groups without padding between or after them.
+        // SAFETY: a `CacheLine` is 16 groups without padding.
         unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len() * LINE) }
     }
 }
 
 impl DerefMut for PackedGroups {
     fn deref_mut(&mut self) -> &mut [i32] {
-        // SAFETY: as for `deref`; the borrow is unique.
+        // SAFETY: as in `deref`; the borrow is unique.
         unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len() * LINE) }
     }
 }
 
-/// A part of the reduced index begins where a line begins, and in int8 where a scale does.
+/// Checks that a part of the reduced index begins where a line begins, and in int8 also begins and ends at a block.
+///
+/// # Panics
+/// If it does not.
 pub(crate) fn check_k(arithmetic: Arithmetic, k: &Range<usize>, all: usize) {
     assert!(k.start <= k.end && k.end <= all, "{k:?} of a reduced size of {all}");
-    let step = if arithmetic.precision == Precision::Int8 { arithmetic.k_block() } else { arithmetic.step() };
-    assert_eq!(k.start % step, 0, "{k:?} begins no {step}");
+    let unit =
+        if arithmetic.precision == Precision::Int8 { arithmetic.k_block() } else { arithmetic.numbers_per_line() };
+    assert_eq!(k.start % unit, 0, "{k:?} does not begin at a multiple of {unit}");
     if arithmetic.precision == Precision::Int8 {
-        assert!(k.end == all || k.end.is_multiple_of(step), "{k:?} ends within a block of {step}");
+        assert!(k.end == all || k.end.is_multiple_of(unit), "{k:?} ends within a block of {unit}");
     }
 }
 
-/// Groups of two bf16 of two rows become groups of what stands one above the other.
+/// Pairs the bf16 of two rows: a group of `out` holds the numbers that both rows have in one column.
 ///
 /// - `low`, `high`: (N / 2)
-/// - `out`: (N) at least
+/// - `out`: (N) or more
 #[inline(always)]
-pub(crate) fn pair(low: &[i32], high: &[i32], out: &mut [i32]) {
+pub(crate) fn pair_rows(low: &[i32], high: &[i32], out: &mut [i32]) {
     for ((out, &low), &high) in out.as_chunks_mut::<2>().0.iter_mut().zip(low).zip(high) {
         let (low, high) = (low as u32, high as u32);
         *out = [(low & 0xffff | high << 16) as i32, (low >> 16 | high & 0xffff_0000) as i32];
     }
 }
 
-/// Writes rows of numbers as rows of groups.
+/// Converts rows of numbers to rows of groups.
 ///
-/// - `x`: (M, N), N a multiple of the group
+/// - `x`: (M, N), N a multiple of the numbers in a group
 /// - `out`: (M, N / group)
 ///
 /// # Panics
 /// In int8, whose rows need scales.
 pub fn encode(arithmetic: Arithmetic, x: Matrix<'_>, out: &mut MatrixMut<'_, i32>) {
     assert_ne!(arithmetic.precision, Precision::Int8, "rows in int8 need scales");
-    assert_eq!(x.columns(), out.columns() * arithmetic.precision.group(), "columns of numbers and of groups");
+    assert_eq!(x.columns(), out.columns() * arithmetic.group(), "columns of numbers and of groups");
     assert_eq!(x.rows(), out.rows(), "rows of numbers and of groups");
     arithmetic.run(EncodeRows { x, out });
 }
@@ -91,7 +95,7 @@ impl FormatOp for EncodeRows<'_, '_> {
     }
 }
 
-/// Widens rows of groups to numbers: what [`encode`] made.
+/// Converts rows of groups back to numbers, the inverse of [`encode`].
 ///
 /// - `x`: (M, N / group)
 /// - `out`: (M, N)
@@ -100,7 +104,7 @@ impl FormatOp for EncodeRows<'_, '_> {
 /// In int8, whose rows need scales.
 pub fn decode(arithmetic: Arithmetic, x: Matrix<'_, i32>, out: &mut MatrixMut<'_>) {
     assert_ne!(arithmetic.precision, Precision::Int8, "rows in int8 need scales");
-    assert_eq!(out.columns(), x.columns() * arithmetic.precision.group(), "columns of numbers and of groups");
+    assert_eq!(out.columns(), x.columns() * arithmetic.group(), "columns of numbers and of groups");
     assert_eq!(x.rows(), out.rows(), "rows of numbers and of groups");
     arithmetic.run(DecodeRows { x, out });
 }

@@ -6,15 +6,16 @@
 //!     for k in 0..K:  c[i][j] = a[i][k] * b[k][j] + c[i][j]
 //! ```
 //!
-//! Departures, none of which makes a result depend on how the product is cut:
-//! 1. A and B come packed in groups of 32 bits ([`Tiles`](crate::Tiles), [`Panels`](crate::Panels)): an instruction adds
-//!    the 1, 2 or 4 products of a group at once.
-//! 2. K is cut into blocks ([`Arithmetic::k_block`]), so that what is used of a panel of B stays in the first cache
-//!    while all slabs of A pass by; the sum goes on from the value that the block before stored.
-//! 3. A tile of R rows by two vectors stays in registers while k runs: an output is one chain of sums over k.
-//! 4. Rows that do not fill a tile go through tiles of fewer rows; columns beyond N are computed on zeros, not stored.
-//! 5. In int8 the sum over a block of K is a whole number and exact; it is scaled and added to C once a block.
-//! 6. On AMX, tiles are multiplied by `amx`, in the same blocks.
+//! Departures, none of which makes a result depend on how the caller divides a product:
+//! 1. A and B are packed in groups of 32 bits ([`Tiles`](crate::Tiles), [`Panels`](crate::Panels)): one instruction
+//!    adds the 1, 2 or 4 products of a group.
+//! 2. K is cut into blocks ([`Arithmetic::k_block`](crate::Arithmetic::k_block)), so that the block of a panel of B
+//!    stays in the first-level cache while it is multiplied by all slabs of A. Each block continues the sums of the
+//!    previous one.
+//! 3. A tile of R rows by two vectors stays in registers for all k of a block: an output is one chain of sums over k.
+//! 4. Rows that do not fill a tile use tiles of fewer rows. Columns beyond N are computed but not stored.
+//! 5. In int8 the sum over a block of K is an exact integer. It is scaled and added to C once per block.
+//! 6. `vectors` has the loops for vector registers, `amx` those for the tiles of AMX, in the same blocks of K.
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -36,7 +37,7 @@ use vectors::Tiled;
 /// - `out`: C (M, N)
 ///
 /// # Panics
-/// If sizes do not agree or the operands were packed for different arithmetic.
+/// If sizes differ, K is 0, or the operands are packed for different arithmetic.
 pub fn product(a: TilesPart<'_>, b: PanelsPart<'_>, start: Start<'_>, out: &mut MatrixMut<'_>) {
     let arithmetic = a.arithmetic();
     assert_eq!(arithmetic, b.arithmetic(), "A and B were packed for different arithmetic");

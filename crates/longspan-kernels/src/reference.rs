@@ -1,4 +1,4 @@
-//! Every operation in plain f64 loops: slow, obvious, and the oracle of all tests.
+//! Every operation in plain f64 loops: slow and obvious, the oracle of all tests.
 
 /// y = x·Wᵀ + b.
 ///
@@ -27,7 +27,7 @@ pub fn layer_norm(x: &mut [f64], weight: &[f64], bias: &[f64], eps: f64) {
     }
 }
 
-/// GELU in its exact form.
+/// GELU in its exact form, with erf.
 pub fn gelu(x: f64) -> f64 {
     0.5 * x * (1.0 + libm::erf(x / std::f64::consts::SQRT_2))
 }
@@ -54,7 +54,7 @@ pub fn sees(i: usize, j: usize, globals: &[usize], one_sided_window: usize) -> b
     globals.contains(&j) || i.abs_diff(j) <= one_sided_window
 }
 
-/// The probabilities that one head's query `i` gives to all T keys; 0 for a key that `sees` refuses.
+/// The attention weights of one query of one head over all T keys. Keys for which `sees` is false have the weight 0.
 ///
 /// - `query`: (D), scaled by 1/√D
 /// - `keys`: (T, D)
@@ -110,7 +110,7 @@ pub fn gelu_backward(x: f64) -> f64 {
     below + x * (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt()
 }
 
-/// Adds to the gradients of a query, of all keys and of all values what the output of that query sends back.
+/// The backward pass of one query: adds to the gradients of the query, of all keys and of all values.
 ///
 /// - `query`, `dout`, `dquery`: (D)
 /// - `keys`, `values`, `dkeys`, `dvalues`: (T, D)

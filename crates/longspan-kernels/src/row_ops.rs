@@ -1,4 +1,4 @@
-//! Row kernels: layer norm and GELU, forward and backward; cross-entropy with its gradient; and the exponential.
+//! Operations on rows: layer norm and GELU, forward and backward; cross-entropy and its gradient; and the exponential.
 //!
 //! ```text
 //! layer_norm(x)    = (x - mean) / sqrt(variance + eps) * weight + bias      variance over N, not N - 1
@@ -6,8 +6,9 @@
 //! cross_entropy(x) = log(sum of e^x) - x[target]
 //! ```
 //!
-//! A number's lane is its index in the row modulo the vector, and lanes are added in one order: sums do not depend on
-//! what else is computed. A row's end that fills no vector is padded with what leaves the result as it is.
+//! The lane of a number is its index in the row modulo the length of a vector, and lanes are added in one order, so a
+//! sum depends on its row alone. The end of a row is padded to a whole vector with numbers that do not change the
+//! result.
 
 use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps};
 use rten_simd::{Isa as Token, Simd, SimdOp};
@@ -33,12 +34,12 @@ pub fn add_layer_norm(isa: Isa, x: &mut [f32], residual: &[f32], weight: &[f32],
 
 /// GELU of every number in place, in its exact form with erf.
 ///
-/// The largest absolute error is 5e-7 of max(1, |x|).
+/// The absolute error is at most 5e-7 · max(1, |x|).
 pub fn gelu(isa: Isa, x: &mut [f32]) {
     isa.run(Gelu { x });
 }
 
-/// The way back through [`layer_norm`], row by row.
+/// The backward pass of [`layer_norm`].
 ///
 /// ```text
 /// z = (x - mean) / sqrt(variance + eps)        g = dout * weight
@@ -46,7 +47,7 @@ pub fn gelu(isa: Isa, x: &mut [f32]) {
 /// dweight += dout * z        dbias += dout
 /// ```
 ///
-/// - `x`: (T, C), what was normalised
+/// - `x`: (T, C), the input of the forward pass
 /// - `dout`: (T, C), becomes dx
 /// - `weight`, `dweight`, `dbias`: (C)
 pub fn layer_norm_backward(
@@ -64,37 +65,37 @@ pub fn layer_norm_backward(
     isa.run(LayerNormBackward { x, weight, eps, dout, dweight, dbias, z: vec![0.0; c] });
 }
 
-/// The way back through [`gelu`].
+/// The backward pass of [`gelu`].
 ///
-/// - `x`: (n), what went in; becomes gelu(x)
-/// - `dout`: (n), becomes dx = dout * (Φ(x) + x φ(x)), Φ and φ being the normal distribution and its density
+/// - `x`: (n), the input of the forward pass; becomes gelu(x)
+/// - `dout`: (n), becomes dx = dout * (Φ(x) + x φ(x)), where Φ is the normal distribution and φ its density
 pub fn gelu_backward(isa: Isa, x: &mut [f32], dout: &mut [f32]) {
     assert_eq!(x.len(), dout.len(), "{} numbers and {} gradients", x.len(), dout.len());
     isa.run(GeluBackward { x, dout });
 }
 
-/// The cross-entropy of a row of logits and the number of the right one, in nats; the logits become its gradient:
-/// softmax(x), less 1 at the target.
+/// The cross-entropy, in nats, of a row of logits and a target. The logits become its gradient: softmax(x), minus 1 at
+/// the target.
 ///
-/// - `x`: (N); a logit of −∞ counts as if it was not there
+/// - `x`: (N); logits of −∞ are ignored
 pub fn cross_entropy(isa: Isa, x: &mut [f32], target: usize) -> f32 {
     assert!(target < x.len(), "target {target} of {} logits", x.len());
     isa.run(CrossEntropy { x, target })
 }
 
-/// Adds up the columns of rows, row by row.
+/// Adds every row of `x` to `out`, in order.
 ///
 /// - `x`: (T, C)
-/// - `out`: (C), to which they are added
+/// - `out`: (C)
 pub fn add_rows(isa: Isa, x: &[f32], out: &mut [f32]) {
     assert_eq!(x.len() % out.len(), 0, "{} numbers are no rows of {}", x.len(), out.len());
     isa.run(AddRows { x, out });
 }
 
-/// Replaces every vector of `$row` by `$body` of it, of the vectors of other rows at the same place, and of the mask
-/// of the lanes that exist: the end of a row is padded with zeros.
+/// Replaces every vector of `$row` by `$body`, a function of that vector, of the vectors of other rows at the same
+/// place, and of the mask of valid lanes. The end of a row is padded with zeros, whose lanes are not valid.
 ///
-/// A macro, for a closure would be compiled without the instruction set of its caller.
+/// It is a macro because a closure would be compiled without the instruction set of its caller.
 macro_rules! each {
     ($isa:ident, $row:expr, [$($y:ident = $other:expr),*], |$x:ident, $valid:ident| $body:expr) => {{
         let ops = $isa.f32();
@@ -144,7 +145,7 @@ impl SimdOp for LayerNorm<'_> {
     }
 }
 
-/// Takes the mean of a row from its numbers, and returns 1 / sqrt(variance + eps).
+/// Subtracts the mean of a row from its numbers, and returns 1 / sqrt(variance + eps).
 #[inline(always)]
 fn centre<I: Token>(isa: I, row: &mut [f32], eps: f32) -> f32 {
     let ops = isa.f32();
@@ -157,7 +158,7 @@ fn centre<I: Token>(isa: I, row: &mut [f32], eps: f32) -> f32 {
     let mean = ops.splat(sum_lanes(sum) * over);
     let mut squares = ops.zero();
     each!(isa, row, [], |x, valid| {
-        // Lanes past the end hold 0, and 0 - mean is not 0: they do not count.
+        // Padding holds 0, but 0 - mean is not 0, so it is masked.
         let x = ops.select(ops.sub(x, mean), ops.zero(), valid);
         squares = ops.mul_add(x, x, squares);
         x
@@ -265,7 +266,7 @@ impl SimdOp for AddRows<'_> {
     fn eval<I: Token>(self, isa: I) {
         let ops = isa.f32();
         let (c, lanes) = (self.out.len(), ops.len());
-        // Some columns at a time, whose sums stay in registers.
+        // The sums of some columns at a time stay in registers.
         const VECTORS: usize = 4;
         let mut first = 0;
         while first + VECTORS * lanes <= c {
@@ -308,7 +309,7 @@ impl SimdOp for GeluBackward<'_> {
         let density = ops.splat(0.398_942_3);
         let lanes = ops.len();
         // A macro, for a closure would be compiled without the instruction set of its caller.
-        macro_rules! back {
+        macro_rules! value_and_gradient {
             ($x:expr, $d:expr) => {{
                 let below = ops.mul_add(half, erf(isa, ops.mul($x, root)), half);
                 let at = ops.mul(density, exp(isa, ops.mul(ops.mul($x, $x), ops.splat(-0.5))));
@@ -317,12 +318,12 @@ impl SimdOp for GeluBackward<'_> {
         }
         let (mut xs, mut douts) = (self.x.chunks_exact_mut(lanes), self.dout.chunks_exact_mut(lanes));
         for (x, d) in xs.by_ref().zip(douts.by_ref()) {
-            let (y, dx) = back!(ops.load(x), ops.load(d));
+            let (y, dx) = value_and_gradient!(ops.load(x), ops.load(d));
             ops.store(y, x);
             ops.store(dx, d);
         }
         let (x, d) = (xs.into_remainder(), douts.into_remainder());
-        let (y, dx) = back!(ops.load_pad(x).0, ops.load_pad(d).0);
+        let (y, dx) = value_and_gradient!(ops.load_pad(x).0, ops.load_pad(d).0);
         x.iter_mut().zip(y.to_array()).for_each(|(x, y)| *x = y);
         d.iter_mut().zip(dx.to_array()).for_each(|(d, dx)| *d = dx);
     }
@@ -334,18 +335,19 @@ fn sum_lanes<S: Simd<Elem = f32>>(x: S) -> f32 {
     x.to_array().into_iter().sum()
 }
 
-/// e^x for x <= 0, within 1.5 ULP and what |x| ULP of x amount to; 0 below −87.7; 1 for 0; NaN stays NaN.
+/// e^x for x <= 0, with an error of at most 1.5 ULP plus the effect of |x| ULP of x. It is 0 below −87.7 and exactly 1
+/// for x = 0. NaN stays NaN.
 ///
-/// e^x = 2^n · 2^r with n the whole number nearest to t = x · log2 e, and r = t − n without the rounding of t. Adding
-/// 1.5 · 2²³ + 127 leaves n + 127, the exponent's bits of 2^n, in the lowest bits of the sum. 2^r on |r| <= 1/2 is a
-/// polynomial fitted for the least relative error (9e-8), with 2^0 = 1 exactly.
+/// e^x = 2^n · 2^r, where n is the integer nearest to t = x · log2 e, and r = t − n, computed without the rounding of
+/// t. Adding 1.5 · 2²³ + 127 to t leaves n + 127, the exponent bits of 2^n, in the lowest bits of the sum. For |r| <=
+/// 1/2, 2^r is a polynomial with the smallest relative error (9e-8) for which 2^0 is exactly 1.
 #[inline(always)]
 pub(crate) fn exp<I: Token>(isa: I, x: I::F32) -> I::F32 {
     const MAGIC: f32 = 12_582_912.0 + 127.0;
     let ops = isa.f32();
     let ints = isa.i32();
     let log2e = ops.splat(std::f32::consts::LOG2_E);
-    // −127 ln 2: there the exponent's bits become 0, and so does the result. A maximum might lose NaN.
+    // At −127 ln 2 the exponent bits, and so the result, become 0. `select` keeps NaN, which a maximum might lose.
     let lowest = ops.splat(-88.029_69);
     let x = ops.select(lowest, x, ops.lt(x, lowest));
     let t = ops.mul_add(x, log2e, ops.splat(MAGIC));
@@ -361,8 +363,8 @@ const EXP2: [f32; 6] = [0.001_326_472_7, 0.009_671_513, 0.055_507_336, 0.240_222
 
 /// erf(x), within 4e-7.
 ///
-/// An odd rational function x P(x²) / Q(x²), fitted on |x| <= 4, where erf is 1 to 2e-8 (the coefficients of Eigen's
-/// fast float erf, as XLA has them too).
+/// An odd rational function x P(x²) / Q(x²), fitted for |x| <= 4; beyond, erf differs from ±1 by less than 2e-8.
+/// Eigen's fast float erf and XLA have the same coefficients.
 #[inline(always)]
 fn erf<I: Token>(isa: I, x: I::F32) -> I::F32 {
     let ops = isa.f32();
@@ -387,7 +389,7 @@ const ERF_P: [f32; 7] = [
 const ERF_Q: [f32; 5] =
     [-1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03, -1.42647390514189e-02];
 
-/// A polynomial in x, the coefficient of the highest power first.
+/// A polynomial in x; the first coefficient is that of the highest power.
 #[inline(always)]
 fn horner<I: Token, const N: usize>(isa: I, x: I::F32, coefficients: [f32; N]) -> I::F32 {
     let ops = isa.f32();

@@ -1,7 +1,7 @@
 //! The left operand of a product: [`Tiles`] of A.
 //!
-//! Rows stand in slabs of R, what a product works on at once, and in a slab line by line of the reduced index, which is
-//! padded with zeros to whole lines, so that a product has no remainder there:
+//! Rows are grouped into slabs of R, which a product reads together. A slab is stored line by line along the reduced
+//! index, which is padded with zeros to whole lines, so that a product has no remainder to treat:
 //!
 //! ```text
 //! (slabs, lines, R rows, 16 groups)
@@ -14,13 +14,13 @@ use rten_simd::Isa as Token;
 use crate::arithmetic::{Arithmetic, Precision};
 use crate::format::{Format, FormatOp, LINE, Scale, scale_of};
 use crate::matrix::Matrix;
-use crate::packing::{PackedGroups, check_k, pair};
+use crate::packing::{PackedGroups, check_k, pair_rows};
 
-/// The left operand A (M, K) of a product. One can be filled again and again, in the same memory.
+/// The left operand A (M, K) of a product. It can be filled repeatedly and keeps its memory.
 #[derive(Debug, Clone)]
 pub struct Tiles {
     arithmetic: Arithmetic,
-    groups: PackedGroups, // (slabs, steps, R, 16)
+    groups: PackedGroups, // (slabs, lines, R, 16)
     rows: usize,
     k: usize,
     scales: Vec<Scale>, // (blocks of K, M); int8 only
@@ -28,35 +28,35 @@ pub struct Tiles {
 }
 
 impl Tiles {
-    /// Without rows.
+    /// An operand without rows.
     pub fn new(arithmetic: Arithmetic) -> Self {
         Self { arithmetic, groups: PackedGroups::default(), rows: 0, k: 0, scales: Vec::new(), row: Vec::new() }
     }
 
-    /// How it is multiplied.
+    /// How the operand is multiplied.
     pub fn arithmetic(&self) -> Arithmetic {
         self.arithmetic
     }
 
-    /// Puts in the rows of `x`: (M, K).
+    /// Sets A to `x`, (M, K).
     pub fn encode(&mut self, x: Matrix<'_>) {
         self.encode_with(x.rows(), x.columns(), |i, row| row.copy_from_slice(x.row(i)));
     }
 
-    /// Puts in `rows` rows of `k` numbers, which `fill` writes one by one.
+    /// Sets A to `rows` rows of `k` numbers: `fill(i, row)` writes row i.
     pub fn encode_with(&mut self, rows: usize, k: usize, fill: impl FnMut(usize, &mut [f32])) {
         self.resize(rows, k);
         self.row.clear();
-        self.row.resize(k.next_multiple_of(self.arithmetic.step()), 0.0);
+        self.row.resize(k.next_multiple_of(self.arithmetic.numbers_per_line()), 0.0);
         self.arithmetic.run(EncodeTiles { tiles: self, fill });
     }
 
-    /// Puts in rows of groups that were encoded before: (M, K / group).
+    /// Sets A to rows that are encoded already: (M, K / group).
     ///
     /// # Panics
-    /// In int8, whose rows need scales.
+    /// In int8, which needs the scales of the rows.
     pub fn copy(&mut self, x: Matrix<'_, i32>) {
-        self.resize(x.rows(), x.columns() * self.group_of_floats());
+        self.resize(x.rows(), x.columns() * self.unscaled_group());
         let r = self.arithmetic.tile_rows();
         for i in 0..x.rows() {
             let mut line = self.row_at(i);
@@ -72,46 +72,46 @@ impl Tiles {
         }
     }
 
-    /// Puts in the transpose of rows of groups that were encoded before: `x` is (K, M / group), A is (M, K).
+    /// Sets A to the transpose of rows that are encoded already: `x` is (K, M / group), A is (M, K).
     ///
     /// # Panics
-    /// In int8, whose rows need scales.
+    /// In int8, which needs the scales of the rows.
     pub fn copy_transposed(&mut self, x: Matrix<'_, i32>) {
-        let group = self.group_of_floats();
+        let group = self.unscaled_group();
         self.resize(x.columns() * group, x.rows());
-        let arithmetic = self.arithmetic;
-        arithmetic.run(Transpose { x, tiles: self });
+        self.arithmetic.run(Transpose { x, tiles: self });
     }
 
-    /// Where the first group of a row stands.
+    /// Index of the first group of a row.
     fn row_at(&self, i: usize) -> usize {
         let r = self.arithmetic.tile_rows();
-        (i / r * self.steps() * r + i % r) * LINE
+        (i / r * self.lines() * r + i % r) * LINE
     }
 
-    fn group_of_floats(&self) -> usize {
+    /// Numbers in a group of a format without scales.
+    fn unscaled_group(&self) -> usize {
         assert_ne!(self.arithmetic.precision, Precision::Int8, "rows in int8 need scales");
-        self.arithmetic.precision.group()
+        self.arithmetic.group()
     }
 
-    /// The operand made of the first `k` columns, behind which zeros stand.
+    /// The first `k` columns as an operand; zeros must follow them.
     pub(crate) fn first_columns(&self, k: usize) -> TilesPart<'_> {
         assert!(k <= self.k, "{k} of {} columns", self.k);
         TilesPart { tiles: self, rows: 0..self.rows, k: 0..k }
     }
 
-    /// Makes room for `rows` rows of `k` numbers, to be written line by line; what is there is left as it is.
+    /// Makes room for `rows` rows of `k` numbers, for the caller to write. The content is left as it is.
     pub(crate) fn lines_mut(&mut self, rows: usize, k: usize) -> TilesMut<'_> {
         self.resize(rows, k);
-        TilesMut { rows: self.arithmetic.tile_rows(), steps: self.steps(), groups: &mut self.groups }
+        TilesMut { rows: self.arithmetic.tile_rows(), lines: self.lines(), groups: &mut self.groups }
     }
 
-    /// Rows beyond the last are padding: their values do not matter, for their products are not stored.
+    /// Rows after the last are padding. Their values do not matter, because their products are not stored.
     fn resize(&mut self, rows: usize, k: usize) {
         (self.rows, self.k) = (rows, k);
         let r = self.arithmetic.tile_rows();
         let slabs = rows.div_ceil(r);
-        self.groups.resize(slabs * self.steps() * r * LINE);
+        self.groups.resize(slabs * self.lines() * r * LINE);
         let blocks = k.div_ceil(self.arithmetic.k_block());
         if self.arithmetic.precision == Precision::Int8 {
             self.scales.clear();
@@ -119,8 +119,9 @@ impl Tiles {
         }
     }
 
-    fn steps(&self) -> usize {
-        self.k.div_ceil(self.arithmetic.step())
+    /// Lines of a row.
+    fn lines(&self) -> usize {
+        self.k.div_ceil(self.arithmetic.numbers_per_line())
     }
 
     /// Number of rows.
@@ -138,41 +139,44 @@ impl Tiles {
         self.part(0..self.rows, 0..self.k)
     }
 
-    /// The operand made of these rows and columns of A.
+    /// These rows and columns of A as an operand.
     ///
     /// # Panics
-    /// If the first row begins no slab, or the first column no line (in int8: no block of the reduced index).
+    /// If the first row is not the first of a slab, or the first column not the first of a line (in int8: of a block).
     pub fn part(&self, rows: Range<usize>, k: Range<usize>) -> TilesPart<'_> {
         let r = self.arithmetic.tile_rows();
         assert!(rows.start <= rows.end && rows.end <= self.rows, "{rows:?} of {} rows", self.rows);
         assert_eq!(rows.start % r, 0, "row {} begins no slab of {r}", rows.start);
         check_k(self.arithmetic, &k, self.k);
-        // Whole lines are multiplied: what stands behind the end must be the zeros behind the last column.
-        assert!(k.end == self.k || k.end.is_multiple_of(self.arithmetic.step()), "{k:?} ends within a line");
+        // Whole lines are multiplied, so only the padding of A may follow the last column within its line.
+        assert!(
+            k.end == self.k || k.end.is_multiple_of(self.arithmetic.numbers_per_line()),
+            "{k:?} ends within a line"
+        );
         TilesPart { tiles: self, rows, k }
     }
 }
 
-/// A left operand that is written row by row in parts of lines.
+/// A left operand whose lines are written in parts.
 pub(crate) struct TilesMut<'a> {
     groups: &'a mut [i32],
-    /// Of a slab.
+    /// Rows of a slab.
     rows: usize,
     /// Lines of a row.
-    steps: usize,
+    lines: usize,
 }
 
 impl TilesMut<'_> {
-    /// Groups of row `i` from `first` on, within one line.
+    /// `count` groups of row `i` from group `first` on, all within one line.
     #[inline(always)]
     pub fn part(&mut self, i: usize, first: usize, count: usize) -> &mut [i32] {
-        let line = i / self.rows * self.steps * self.rows + first / LINE * self.rows + i % self.rows;
+        let line = i / self.rows * self.lines * self.rows + first / LINE * self.rows + i % self.rows;
         &mut self.groups[line * LINE + first % LINE..][..count]
     }
 
-    /// Groups of a row, padding among them.
+    /// Groups of a row, including padding.
     pub fn row_groups(&self) -> usize {
-        self.steps * LINE
+        self.lines * LINE
     }
 }
 
@@ -187,8 +191,8 @@ impl<W: FnMut(usize, &mut [f32])> FormatOp for EncodeTiles<'_, W> {
     #[inline(always)]
     fn eval<I: Token, F: Format<I>>(mut self, isa: I, format: F) {
         let Tiles { arithmetic, groups, rows, k, scales, row } = self.tiles;
-        let (r, step, block) = (arithmetic.tile_rows(), arithmetic.step(), arithmetic.k_block());
-        let steps = k.div_ceil(step);
+        let (r, per_line, block) = (arithmetic.tile_rows(), arithmetic.numbers_per_line(), arithmetic.k_block());
+        let lines = k.div_ceil(per_line);
         for i in 0..*rows {
             (self.fill)(i, &mut row[..*k]);
             for (b, part) in row.chunks(block).enumerate() {
@@ -197,8 +201,8 @@ impl<W: FnMut(usize, &mut [f32])> FormatOp for EncodeTiles<'_, W> {
                     scale = scale_of(part);
                     scales[b * *rows + i] = scale;
                 }
-                for (s, x) in part.chunks_exact(step).enumerate() {
-                    let line = ((i / r * steps + b * (block / step) + s) * r + i % r) * LINE;
+                for (l, x) in part.chunks_exact(per_line).enumerate() {
+                    let line = ((i / r * lines + b * (block / per_line) + l) * r + i % r) * LINE;
                     format.encode(isa, x, scale, &mut groups[line..line + LINE]);
                 }
             }
@@ -214,17 +218,17 @@ struct Transpose<'a, 't> {
 impl FormatOp for Transpose<'_, '_> {
     type Output = ();
 
-    /// Squares of 16 by 16 groups: rows of groups along K, one for each column of numbers, become rows of a tile.
+    /// Transposes squares of 16 by 16 groups: their rows run along M, those of a tile along K.
     #[inline(always)]
     fn eval<I: Token, F: Format<I>>(self, _: I, format: F) {
         let Self { x, tiles } = self;
         let line = tiles.arithmetic.tile_rows() * LINE; // from a line of a row to its next
-        for s in 0..tiles.steps() {
+        for l in 0..tiles.lines() {
             for column in (0..x.columns()).step_by(LINE) {
-                // Numbers of GROUP rows of `x` stand together: (16 rows of groups, GROUP squares of 16)
+                // A group of A joins GROUP rows of `x`, so a line of `x` becomes a row of each of GROUP squares.
                 let mut squares = [[[0; LINE]; LINE]; 2];
                 for k in 0..LINE {
-                    let row = (s * LINE + k) * F::GROUP;
+                    let row = (l * LINE + k) * F::GROUP;
                     if row >= x.rows() {
                         break;
                     }
@@ -236,14 +240,14 @@ impl FormatOp for Transpose<'_, '_> {
                     let high = if row + 1 < x.rows() { line_of(&x.row(row + 1)[column..]) } else { [0; LINE] };
                     for (half, square) in squares.iter_mut().enumerate() {
                         let (low, high) = (&low[half * 8..half * 8 + 8], &high[half * 8..half * 8 + 8]);
-                        pair(low, high, &mut square[k]);
+                        pair_rows(low, high, &mut square[k]);
                     }
                 }
                 for (half, square) in squares.iter_mut().enumerate().take(F::GROUP) {
                     format.transpose(square);
                     let first = column * F::GROUP + half * LINE;
                     for (i, row) in (first..tiles.rows.min(first + LINE)).zip(square) {
-                        let at = tiles.row_at(i) + s * line;
+                        let at = tiles.row_at(i) + l * line;
                         tiles.groups[at..at + LINE].copy_from_slice(row);
                     }
                 }
@@ -252,7 +256,7 @@ impl FormatOp for Transpose<'_, '_> {
     }
 }
 
-/// The first line of a row, padded with zeros. Of whole lines the size is known, so that they are moved without a call.
+/// The first line of a row, padded with zeros. A whole line has a constant size, so it is moved without a call.
 #[inline(always)]
 fn line_of(row: &[i32]) -> [i32; LINE] {
     match row.first_chunk() {
@@ -265,7 +269,7 @@ fn line_of(row: &[i32]) -> [i32; LINE] {
     }
 }
 
-/// A part of a left operand, itself an operand.
+/// A part of a left operand, which is an operand itself.
 #[derive(Debug, Clone)]
 pub struct TilesPart<'a> {
     tiles: &'a Tiles,
@@ -284,24 +288,24 @@ impl TilesPart<'_> {
         self.k.len()
     }
 
-    /// How it is multiplied.
+    /// How the operand is multiplied.
     pub(crate) fn arithmetic(&self) -> Arithmetic {
         self.tiles.arithmetic
     }
 
-    /// Lines `steps` of the slab that begins at row `first` of the part: (steps, R, 16).
-    pub(crate) fn slab(&self, first: usize, steps: &Range<usize>) -> &[i32] {
-        let (r, all) = (self.tiles.arithmetic.tile_rows(), self.tiles.steps());
-        let line = ((self.rows.start + first) / r * all + self.k.start / self.tiles.arithmetic.step()) * r;
-        &self.tiles.groups[(line + steps.start * r) * LINE..(line + steps.end * r) * LINE]
+    /// These lines of the slab that begins at row `first` of the part: (lines, R, 16).
+    pub(crate) fn slab(&self, first: usize, lines: &Range<usize>) -> &[i32] {
+        let (r, all) = (self.tiles.arithmetic.tile_rows(), self.tiles.lines());
+        let line = ((self.rows.start + first) / r * all + self.k.start / self.tiles.arithmetic.numbers_per_line()) * r;
+        &self.tiles.groups[(line + lines.start * r) * LINE..(line + lines.end * r) * LINE]
     }
 
-    /// Groups from the beginning of a slab to that of the next.
+    /// Number of groups of a whole slab: the distance to the next.
     pub(crate) fn slab_groups(&self) -> usize {
-        self.tiles.steps() * self.tiles.arithmetic.tile_rows() * LINE
+        self.tiles.lines() * self.tiles.arithmetic.tile_rows() * LINE
     }
 
-    /// Scales of the rows for the block of the reduced index that begins at `k` of the part: (M).
+    /// Scales of the rows, (M), in the block of the reduced index that begins at `k` of this part.
     pub(crate) fn scales(&self, k: usize) -> &[Scale] {
         let block = (self.k.start + k) / self.tiles.arithmetic.k_block();
         &self.tiles.scales[block * self.tiles.rows..][self.rows.clone()]

@@ -1,5 +1,5 @@
-//! The way back of every kernel: the plain f64 loops of `reference` against central differences, and the kernels on every
-//! instruction set of this machine against those loops.
+//! The backward pass of every kernel: the plain f64 loops of `reference` are compared with central differences, and the
+//! kernels, on every instruction set of this machine, with those loops.
 
 mod common;
 
@@ -11,7 +11,7 @@ use longspan_kernels::{
     decode, drop_row, encode, gelu_backward, layer_norm_backward, product, reference,
 };
 
-use common::{ULP, numbers, wide};
+use common::{Band, ULP, numbers, wide};
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
@@ -26,7 +26,7 @@ fn check(case: &str, found: &[f32], expected: &[f64], bound: f64) {
     }
 }
 
-/// The gradient of `f` at `x` against central differences, number by number.
+/// Compares every number of the gradient of `f` at `x` with a central difference.
 #[track_caller]
 fn check_differences(case: &str, x: &[f64], gradient: &[f64], f: impl Fn(&[f64]) -> f64) {
     const STEP: f64 = 1e-5;
@@ -43,7 +43,7 @@ fn check_differences(case: &str, x: &[f64], gradient: &[f64], f: impl Fn(&[f64])
 }
 
 #[test]
-fn the_reference_goes_back_as_differences_say() {
+fn reference_gradients_match_central_differences() {
     let (t, c, eps) = (3, 7, 1e-5);
     let [x, dout] = [1, 2].map(|seed| wide(&numbers(t * c, seed)));
     let [weight, bias] = [3, 4].map(|seed| wide(&numbers(c, seed)));
@@ -95,7 +95,7 @@ fn attention_backward(
 }
 
 #[test]
-fn row_kernels_go_back() {
+fn row_kernels_backward() {
     for isa in Isa::available() {
         for (case, c) in [1, 3, 4, 7, 8, 15, 16, 17, 33, 384, 769].into_iter().enumerate() {
             let (t, off, eps) = (3, case % 2, 1e-5);
@@ -109,7 +109,7 @@ fn row_kernels_go_back() {
             let (expected, of_weight, of_bias) =
                 reference::layer_norm_backward(&wide_in[0], &wide_in[1], eps.into(), &wide_in[2]);
             let added = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x + y).collect::<Vec<_>>();
-            // Of two or three numbers the variance may be small: errors grow with 1 / deviation.
+            // The variance of two or three numbers may be small, and errors grow with 1 / deviation.
             let bound = if c < 4 { 1e-2 } else { 64.0 * ULP };
             let name = format!("{isa} layer norm of {c}");
             check(&name, &dx[off..], &expected, bound);
@@ -124,7 +124,7 @@ fn row_kernels_go_back() {
             check(&format!("{isa} gelu of {c}"), &y, &expected, 4e-6);
             let slopes = inputs.iter().zip(&dout[off..]);
             let expected: Vec<f64> = slopes.map(|(&x, &d)| f64::from(d) * reference::gelu_backward(x)).collect();
-            check(&format!("{isa} gelu back of {c}"), &dx, &expected, 2e-6);
+            check(&format!("{isa} gelu backward of {c}"), &dx, &expected, 2e-6);
         }
     }
 }
@@ -134,7 +134,7 @@ fn cross_entropies_and_their_gradients() {
     for isa in Isa::available() {
         for (case, n) in [1, 2, 7, 15, 16, 17, 33, 50_265].into_iter().enumerate() {
             let (off, target) = (case % 2, case * 31 % n);
-            // Of some rows far from zero, of others so spread that most exponentials vanish.
+            // Some rows are far from zero; others have such a spread that most exponentials vanish.
             let (centre, spread) = [(0.0, 4.0), (1e3, 4.0), (-50.0, 400.0)][case % 3];
             let mut x: Vec<f32> = numbers(n + off, 6).iter().map(|x| centre + spread * x).collect();
             let (expected, gradient) = reference::cross_entropy(&wide(&x[off..]), target);
@@ -145,14 +145,14 @@ fn cross_entropies_and_their_gradients() {
         }
         let mut x = [0.5, f32::NEG_INFINITY, 0.5];
         let loss = cross_entropy(isa, &mut x, 0);
-        check(&format!("{isa} cross-entropy of two and none"), &[loss], &[2f64.ln()], 4.0 * ULP);
+        check(&format!("{isa} cross-entropy with a logit of −∞"), &[loss], &[2f64.ln()], 4.0 * ULP);
         assert_eq!(x, [-0.5, 0.0, 0.5], "{isa}");
         assert!(cross_entropy(isa, &mut [1.0, f32::NAN, 2.0], 0).is_nan(), "{isa}");
     }
 }
 
 #[test]
-fn rows_are_added_up() {
+fn added_rows() {
     for isa in Isa::available() {
         for c in [1, 7, 16, 33, 64, 130, 384] {
             let (x, before) = (numbers(5 * c, 1), numbers(c, 2));
@@ -163,9 +163,6 @@ fn rows_are_added_up() {
         }
     }
 }
-
-/// (tokens, head size, one-sided window, masked keys, queries)
-type Band = (usize, usize, usize, &'static [usize], Range<usize>);
 
 const BANDS: [Band; 8] = [
     (1, 32, 4, &[], 0..1),
@@ -178,7 +175,7 @@ const BANDS: [Band; 8] = [
     (700, 32, 100, &[0, 1, 2, 400], 0..700),
 ];
 
-/// Rows of numbers as groups, and what they then stand for.
+/// Rows of numbers encoded as groups, and the numbers that these decode to.
 fn encoded(arithmetic: Arithmetic, x: &[f32], columns: usize) -> (Vec<i32>, Vec<f32>) {
     let groups = columns / arithmetic.group();
     let mut out = vec![0; x.len() / arithmetic.group()];
@@ -189,7 +186,7 @@ fn encoded(arithmetic: Arithmetic, x: &[f32], columns: usize) -> (Vec<i32>, Vec<
 }
 
 #[test]
-fn attention_goes_back() {
+fn attention_gradients() {
     for isa in Isa::available() {
         for precision in [Precision::F32, Precision::Bf16] {
             let arithmetic = Arithmetic { isa, precision };
@@ -200,7 +197,7 @@ fn attention_goes_back() {
                 let mut dout = wide(&dout);
                 dout[..rows.start * d].fill(0.0);
                 dout[rows.end * d..].fill(0.0);
-                // A masked query sees itself only where it is not masked: it may see nothing, and is left out.
+                // A masked query may see no key at all, so it is left out.
                 masked.iter().for_each(|&i| dout[i * d..(i + 1) * d].fill(0.0));
                 let sees = |i: usize, j: usize| i.abs_diff(j) <= w && !masked.contains(&j) || masked.contains(&i);
                 let expected = attention_backward([&wide(&q), &wide(&k), &wide(&v)], d, &sees, &dout);
@@ -215,18 +212,17 @@ fn attention_goes_back() {
     }
 }
 
-/// The gradients of queries, keys and values, in blocks.
+/// The gradients of queries, keys and values by the kernels, in blocks.
 fn attention_of(arithmetic: Arithmetic, (t, d, w, masked, rows): Band) -> [Vec<f32>; 3] {
-    let [(q, _), (k, _), (v, _), (douts, dout_numbers)] =
+    let [(q, _), (k, _), (v, _), (mut douts, dout_numbers)] =
         [1, 2, 3, 4].map(|seed| encoded(arithmetic, &numbers(t * d, seed), d));
-    let [q, k, v, mut douts] = [q, k, v, douts].map(|x| x);
     let groups = d / arithmetic.group();
     let own = |x: &[i32], range: Range<usize>| x[range.start * groups..range.end * groups].to_vec();
     masked.iter().for_each(|&i| douts[i * groups..(i + 1) * groups].fill(0));
     let mut keys = Keys::new(arithmetic);
     keys.set(Matrix::new(&k, groups), Matrix::new(&v, groups));
-    let mut back = BackwardKeys::new(arithmetic);
-    back.set(Matrix::new(&k, groups), Matrix::new(&v, groups));
+    let mut backward_keys = BackwardKeys::new(arithmetic);
+    backward_keys.set(Matrix::new(&k, groups), Matrix::new(&v, groups));
     let [mut dq, mut dk, mut dv] = [(); 3].map(|()| vec![0.0; t * d]);
     let mut block = BackwardQueries::new(arithmetic, d);
     for first in rows.clone().step_by(QUERY_BLOCK) {
@@ -257,13 +253,13 @@ fn attention_of(arithmetic: Arithmetic, (t, d, w, masked, rows): Band) -> [Vec<f
         });
         let visibility = Visibility::Window { query: first, key: 0, one_sided_window: w, masked };
         let (mut dk, mut dv) = (MatrixMut::new(&mut dk, d), MatrixMut::new(&mut dv, d));
-        attend_backward(&mut block, &back, visibility, &mut dk, &mut dv);
+        attend_backward(&mut block, &backward_keys, visibility, &mut dk, &mut dv);
         block.write(&mut MatrixMut::new(&mut dq[rows.start * d..rows.end * d], d));
     }
     [dq, dk, dv]
 }
 
-/// The gradient of a weight: a left operand that is transposed, a right one given by its rows.
+/// The gradient of a weight: the left operand is transposed, the right one is packed from rows.
 #[test]
 fn sums_over_tokens() {
     for isa in Isa::available() {
@@ -274,7 +270,7 @@ fn sums_over_tokens() {
             {
                 let (dout, dout_numbers) = encoded(arithmetic, &numbers(t * n, 1), n);
                 let (x, x_numbers) = encoded(arithmetic, &numbers(t * k, 2), k);
-                // Both are filled a second time: what was there before must not show.
+                // Both are filled twice: the first content must not have an effect.
                 let (mut tiles, mut panels) = (Tiles::new(arithmetic), Panels::new(arithmetic));
                 let (noise, more) = (vec![i32::MAX / 3; 900 * 64], 64);
                 tiles.copy_transposed(Matrix::new(&noise, more));

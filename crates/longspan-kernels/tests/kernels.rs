@@ -1,7 +1,7 @@
-//! Every kernel on every instruction set of this machine, against the plain f64 loops of `reference`.
+//! Every kernel, on every instruction set of this machine, is compared with the plain f64 loops of `reference`.
 //!
-//! Sizes are 1, around a vector and a tile, odd, and real ones; every second case starts off alignment. Bounds are
-//! derived: a chain of K multiply-adds in f32 errs by at most (K + 1)·2⁻²⁴·Σ|a·b|.
+//! Sizes are 1, around those of a vector and a tile, odd, and those of models; every second case is not aligned. Bounds
+//! are derived: the error of a chain of K multiply-adds in f32 is at most (K + 1)·2⁻²⁴·Σ|a·b|.
 
 mod common;
 
@@ -13,7 +13,7 @@ use longspan_kernels::{
     attend, encode, gelu, layer_norm, product, reference,
 };
 
-use common::{ULP, numbers, wide};
+use common::{Band, ULP, numbers, wide};
 
 #[track_caller]
 fn check(isa: Isa, case: &str, found: &[f32], expected: &[f64], bound: impl Fn(usize) -> f64) {
@@ -27,7 +27,7 @@ fn check(isa: Isa, case: &str, found: &[f32], expected: &[f64], bound: impl Fn(u
 #[test]
 fn instruction_sets() {
     let names = |sets: Vec<Isa>| sets.iter().map(Isa::to_string).collect::<Vec<_>>().join(", ");
-    // Written past the test runner, which would keep it to itself.
+    // Written directly, because the test runner would capture `eprintln!`.
     let line = format!("instruction sets tested: {}; lacking: {}\n", names(Isa::available()), names(Isa::missing()));
     std::io::stderr().write_all(line.as_bytes()).unwrap();
     if let Ok(required) = std::env::var("LONGSPAN_REQUIRE_ISA") {
@@ -56,13 +56,13 @@ const PRODUCTS: [(usize, usize, usize); 17] = [
     (70, 40, 1100),
 ];
 
-/// Every way to compute a product on this machine.
+/// Every `Arithmetic` of this machine.
 fn arithmetics() -> impl Iterator<Item = Arithmetic> {
     let precisions = [Precision::F32, Precision::Bf16, Precision::Int8];
     Isa::available().into_iter().flat_map(move |isa| precisions.map(|precision| Arithmetic { isa, precision }))
 }
 
-/// The numbers that a product really multiplies.
+/// The numbers that a product multiplies after rounding to its format.
 fn rounded(precision: Precision, x: &[f32]) -> Vec<f32> {
     match precision {
         Precision::Bf16 => x.iter().map(|&x| half::bf16::from_f32(x).to_f32()).collect(),
@@ -70,7 +70,7 @@ fn rounded(precision: Precision, x: &[f32]) -> Vec<f32> {
     }
 }
 
-/// Whole numbers that bytes hold exactly: their blocks reach from −128 to 127, those of a weight from −127 to 127.
+/// Integers that int8 represents exactly: each block extends from −128 to 127, or for weights from −127 to 127.
 fn whole_numbers(rows: usize, k: usize, least: f32, seed: u64) -> Vec<f32> {
     let mut x: Vec<f32> = numbers(rows * k, seed).iter().map(|x| (x * 127.0).round()).collect();
     for row in x.chunks_exact_mut(k) {
@@ -118,9 +118,9 @@ fn products() {
     }
 }
 
-/// Bytes for any numbers: an error of half a step in each factor.
+/// In int8, the error of each factor is at most half a step.
 #[test]
-fn products_in_bytes_err_by_their_steps() {
+fn int8_products_are_within_rounding() {
     let (m, n, k) = (19, 70, 900);
     let (a, weight) = (numbers(m * k, 1), numbers(n * k, 2));
     let expected = reference::linear(&wide(&a), &wide(&weight), &vec![0.0; n]);
@@ -130,18 +130,18 @@ fn products_in_bytes_err_by_their_steps() {
         let mut out = vec![f32::NAN; m * n];
         let (tiles, panels) = (tiles(arithmetic, &a, k), panels(arithmetic, &weight, k));
         product(tiles.all(), panels.all(), Start::Zero, &mut MatrixMut::new(&mut out, n));
-        // Steps of 2/255 and 1/127, factors of about 0.58: 900 errors of random sign, and six times their deviation.
+        // Steps are 2/255 and 1/127, the other factor is about 0.58: six standard deviations of 900 independent errors.
         let deviation = (900.0f64 / 12.0).sqrt() * 0.58 * (2.0 / 255.0 + 1.0 / 127.0);
-        check(isa, "bytes", &out, &expected, |_| 6.0 * deviation);
+        check(isa, "int8", &out, &expected, |_| 6.0 * deviation);
         let first = first.get_or_insert_with(|| out.clone());
         let largest = out.iter().zip(first.iter()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(largest < 1e-4, "{isa}: sums of whole numbers are the same everywhere, but {largest}");
+        assert!(largest < 1e-4, "{isa}: sums of integers differ by {largest}");
     }
 }
 
-/// The same bits from the whole, from parts of the rows and columns, and in two steps over K.
+/// The whole product has the same bits as parts of its rows and columns, computed in two steps over K.
 #[test]
-fn products_do_not_depend_on_how_they_are_cut() {
+fn products_do_not_depend_on_their_division() {
     let (m, n, k) = (77, 150, 900);
     for arithmetic in arithmetics() {
         let (a, weight) = (numbers(m * k, 1), numbers(n * k, 2));
@@ -151,7 +151,7 @@ fn products_do_not_depend_on_how_they_are_cut() {
 
         let mut parts = vec![f32::NAN; m * n];
         for rows in [0..60, 60..m] {
-            // Slabs have 6, 12 or 32 rows: the parts of A begin where all of them do, or A is packed anew.
+            // 60 is no multiple of the 32 rows of a slab of AMX, so A is packed again for each part.
             let own: Vec<f32> = numbers(m * k, 1)[rows.start * k..rows.end * k].to_vec();
             let a = tiles(arithmetic, &own, k);
             for columns in [0..64, 64..n] {
@@ -169,7 +169,7 @@ fn products_do_not_depend_on_how_they_are_cut() {
 }
 
 #[test]
-fn rows_of_an_operand_are_its_columns_transposed() {
+fn panels_from_rows_are_those_from_columns() {
     for arithmetic in arithmetics().filter(|arithmetic| arithmetic.precision != Precision::Int8) {
         let (m, n, k) = (5, 70, 45);
         let (a, weight) = (numbers(m * k, 1), numbers(n * k, 2));
@@ -185,7 +185,7 @@ fn rows_of_an_operand_are_its_columns_transposed() {
 }
 
 #[test]
-fn rows() {
+fn layer_norms() {
     for isa in Isa::available() {
         for (case, c) in [1, 2, 3, 4, 7, 8, 15, 16, 17, 31, 32, 33, 100, 384, 513, 768].into_iter().enumerate() {
             let off = case % 2;
@@ -197,7 +197,7 @@ fn rows() {
             layer_norm(isa, &mut found, &weight, &bias, 1e-5);
             let mut expected = wide(&x);
             reference::layer_norm(&mut expected, &wide(&weight), &wide(&bias), 1e-5);
-            // With one or two numbers the variance can be as small as eps: the error grows with 1/√variance.
+            // The variance of up to three numbers can be as small as eps, and the error grows with 1/√variance.
             let bound = |_| if c < 4 { 1e-3 } else { 20.0 * ULP };
             check(isa, &format!("layer norm {c}"), &found, &expected, bound);
 
@@ -211,7 +211,7 @@ fn rows() {
 }
 
 #[test]
-fn what_is_no_number_stays_none() {
+fn nan_stays_nan() {
     for arithmetic in arithmetics() {
         let Arithmetic { isa, precision } = arithmetic;
         let mut row = numbers(40, 9);
@@ -220,7 +220,7 @@ fn what_is_no_number_stays_none() {
         gelu(isa, &mut activations);
         assert!(activations[20].is_nan(), "{isa} gelu");
 
-        // In A, and at any place in B; infinity too becomes none, or stays infinite.
+        // A NaN anywhere in B makes the product NaN; an infinity makes it NaN or infinite.
         for (place, what) in [(0, f32::NAN), (5, f32::NAN), (39, f32::NAN), (20, f32::INFINITY)] {
             let mut weight = [0.5; 40];
             weight[place] = what;
@@ -236,19 +236,19 @@ fn what_is_no_number_stays_none() {
         if precision != Precision::Int8 {
             let mut seen = Attention::new(arithmetic, &row, &numbers(40, 3), &numbers(40, 4), 1);
             let out = seen.attend(0..40, Visibility::All);
-            assert!(out[20 * seen.d].is_nan(), "{isa} {precision}: a query that is none");
+            assert!(out[20 * seen.d].is_nan(), "{isa} {precision}: NaN in a query");
             let mut seen = Attention::new(arithmetic, &numbers(40, 3), &row, &numbers(40, 4), 1);
             assert!(
                 seen.attend(0..40, Visibility::All).iter().step_by(seen.d).all(|x| x.is_nan()),
-                "{isa} {precision}: a key that is none"
+                "{isa} {precision}: NaN in a key"
             );
         }
     }
 }
 
-/// Numbers too small for a scale count as 0, and do not become something else.
+/// Numbers that are too small for a scale become 0, not something else.
 #[test]
-fn bytes_of_the_smallest_numbers_are_zero() {
+fn tiny_numbers_are_zero_in_int8() {
     for isa in Isa::available() {
         let arithmetic = Arithmetic { isa, precision: Precision::Int8 };
         for (x, weight) in [(1e-43, 1.0), (1e-38, 1.0), (1.0, 1e-44), (0.0, 1.0), (1.0, 0.0)] {
@@ -293,9 +293,9 @@ struct Attention {
 }
 
 impl Attention {
-    /// Numbers are (T, D).
+    /// Queries, keys and values are (T, D).
     fn new(arithmetic: Arithmetic, queries: &[f32], keys: &[f32], values: &[f32], d: usize) -> Self {
-        // A group holds two bf16: a head of one number is followed by a zero.
+        // A group holds two bf16, so a head of one number is padded with a zero.
         let group = if arithmetic.precision == Precision::Bf16 { 2 } else { 1 };
         let columns = d.next_multiple_of(group);
         let encoded = |x: &[f32]| {
@@ -314,7 +314,7 @@ impl Attention {
         Self { arithmetic, d: columns, groups, queries: encoded(queries).0, keys: packed }
     }
 
-    /// The queries of these tokens, one after the other: (rows, D).
+    /// The attention of the queries of these tokens: (rows, D).
     fn attend(&mut self, rows: Range<usize>, visibility: Visibility<'_>) -> Vec<f32> {
         let groups = self.groups;
         let mut block = Queries::new(self.arithmetic, self.d);
@@ -339,9 +339,6 @@ impl Attention {
         out
     }
 }
-
-/// (tokens, head size, one-sided window, masked tokens, queries)
-type Band = (usize, usize, usize, &'static [usize], Range<usize>);
 
 const BANDS: [Band; 9] = [
     (1, 32, 4, &[], 0..1),
@@ -372,14 +369,14 @@ fn attention() {
                     })
                     .collect()
             };
-            // Scores of size √d err by d·2⁻²³ at most, which the exponential turns into a relative error of p; in bf16
-            // p itself is rounded to 8 bits.
+            // The error of scores of size √d is at most d·2⁻²³, which the exponential turns into a relative error of p.
+            // In bf16, p itself is rounded to 8 bits.
             let of_weights = if precision == Precision::Bf16 { 1.0 / 256.0 } else { 0.0 };
             let bound = |_| (2 * d + t) as f64 * ULP + of_weights;
 
             let window = Visibility::Window { query: 0, key: 0, one_sided_window: w, masked };
             let sees = |i: usize, j: usize| i.abs_diff(j) <= w && !masked.contains(&j);
-            // A masked query may see nothing: its result does not matter.
+            // A masked query may see no key, so its result does not matter.
             let found = seen.attend(rows.clone(), window);
             let (mut seen_found, mut seen_expected) = (Vec::new(), Vec::new());
             for (i, (row, expected)) in found.chunks(d).zip(expected(&sees).chunks(d)).enumerate() {
@@ -390,7 +387,7 @@ fn attention() {
             }
             check(isa, &format!("band, {case}"), &seen_found, &seen_expected, bound);
 
-            // One query at a time gives the same bits as the block.
+            // A query alone gives the same bits as in the block.
             for i in rows.clone().filter(|i| !masked.contains(i)) {
                 let one = seen.attend(i..i + 1, window);
                 assert_eq!(one, found[(i - rows.start) * d..][..d], "{isa} {case}, query {i} alone");
@@ -401,9 +398,9 @@ fn attention() {
     }
 }
 
-/// Keys in two parts, the first a multiple of the chunk, give the same bits as all of them together.
+/// Two parts of the keys, the first a multiple of the chunk, give the same bits as all keys together.
 #[test]
-fn queries_go_on_where_they_were() {
+fn attention_continues_with_further_keys() {
     for arithmetic in arithmetics().filter(|arithmetic| arithmetic.precision != Precision::Int8) {
         let (t, d) = (300, 32);
         let [q, k, v] = [1, 2, 3].map(|seed| numbers(t * d, seed));

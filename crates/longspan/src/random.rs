@@ -1,14 +1,14 @@
-//! Numbers that look random and are a function of a seed and a place, never of what was drawn before.
+//! Pseudorandom numbers. Each is a function of a seed and a place, independent of all earlier numbers.
 
-/// A number for this seed and place.
+/// The number at a place, uniform over all u64.
 ///
-/// Each part of the place goes through the mixing function of SplitMix64: Steele, Lea, Flood, "Fast splittable
+/// Each part of the place is mixed in by the function of SplitMix64: Steele, Lea, Flood, "Fast splittable
 /// pseudorandom number generators" (OOPSLA 2014).
 pub fn number(seed: u64, place: &[u64]) -> u64 {
     place.iter().fold(mix(seed), |state, part| mix(state ^ mix(*part)))
 }
 
-/// The same as a fraction: at least 0, below 1.
+/// The number at a place as a fraction, at least 0 and below 1.
 pub fn fraction(seed: u64, place: &[u64]) -> f64 {
     (number(seed, place) >> 11) as f64 / (1_u64 << 53) as f64
 }

@@ -1,8 +1,8 @@
-//! A stored tensor: its shape, its type and its bytes, wherever they lie.
+//! Tensors as checkpoints store them: shape, number format and bytes.
 
 use half::{bf16, f16};
 
-/// The number formats that checkpoints are stored in.
+/// The number formats that checkpoints can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DType {
     /// IEEE 754 single precision.
@@ -14,7 +14,7 @@ pub enum DType {
 }
 
 impl DType {
-    /// Size of one number in bytes.
+    /// Bytes of one number.
     pub fn bytes(self) -> usize {
         match self {
             DType::F32 => 4,
@@ -23,14 +23,14 @@ impl DType {
     }
 }
 
-/// A tensor as it stands in a checkpoint: row-major, little endian, not aligned.
+/// A tensor of a checkpoint: row-major, little endian, not aligned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TensorView<'a> {
-    /// Number format.
+    /// The number format.
     pub dtype: DType,
-    /// Sizes, the slowest first; empty for a scalar.
+    /// The sizes of the dimensions, that of the rows first. Empty for a scalar.
     pub shape: Vec<usize>,
-    /// `shape.product() * dtype.bytes()` bytes.
+    /// The numbers: `shape.product() * dtype.bytes()` bytes.
     pub data: &'a [u8],
 }
 
@@ -38,17 +38,17 @@ impl<'a> TensorView<'a> {
     /// Row `i` of a matrix: (N, K) → (K).
     ///
     /// # Panics
-    /// If the tensor is no matrix or has no such row.
+    /// If the tensor is not a matrix or has no such row.
     pub fn row(&self, i: usize) -> TensorView<'a> {
         assert_eq!(self.shape.len(), 2, "rows of a tensor of shape {:?}", self.shape);
         let bytes = self.shape[1] * self.dtype.bytes();
         TensorView { dtype: self.dtype, shape: vec![self.shape[1]], data: &self.data[i * bytes..(i + 1) * bytes] }
     }
 
-    /// Widens every number to f32, exactly.
+    /// Converts every number to f32, which is exact.
     ///
     /// # Panics
-    /// If `out` has another length than the tensor.
+    /// If the length of `out` is not that of the tensor.
     pub fn copy_to(&self, out: &mut [f32]) {
         let count: usize = self.shape.iter().product();
         assert_eq!(out.len(), count, "buffer of {} for a tensor of {count}", out.len());

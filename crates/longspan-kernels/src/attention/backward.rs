@@ -1,7 +1,7 @@
-//! The way back through attention, for a block of queries at a time.
+//! The backward pass of attention, for a block of queries at a time.
 //!
 //! ```text
-//! for each query i of the block:                        forward gave l[i] = m + ln s, and D[i] = dout[i] · out[i]
+//! for each query i of the block:               l[i] = m + ln s of the forward pass, D[i] = dout[i] · out[i]
 //!     for each key j that it sees:
 //!         p     = exp(q[i] · k[j] - l[i])
 //!         dp    = dout[i] · v[j]
@@ -11,17 +11,17 @@
 //!
 //! (Dao et al., "FlashAttention", arXiv 2205.14135, appendix B.)
 //!
-//! 1. As forward, queries stand in lanes: scores are K·qᵀ, dp is V·doutᵀ, and dqᵀ = Kᵀ·ds.
-//! 2. dk and dv are sums over queries: p and ds of a whole block of panels are collected, keys in rows, and are then the
+//! 1. As in the forward pass, each query has a lane: scores are K·qᵀ, dp is V·doutᵀ, and dqᵀ = Kᵀ·ds.
+//! 2. dk and dv are sums over queries: p and ds of all panels of a block are collected, one row per key, and are the
 //!    left operands of one product each.
-//! 3. A query that does not exist has l so large that its p is 0.
+//! 3. Lanes without a query have an l so large that their p is 0.
 
 use std::ops::Range;
 
 use rten_simd::Isa as Token;
 use rten_simd::ops::{BitOps, NumOps};
 
-use super::visibility::{KEY_CHUNK, Visibility, hide};
+use super::visibility::{KEY_CHUNK, Visibility, mask_scores};
 use crate::arithmetic::Arithmetic;
 use crate::format::{Format, FormatOp, LINE, Scale};
 use crate::matrix::{Matrix, MatrixMut};
@@ -30,10 +30,10 @@ use crate::product::{Start, product};
 use crate::row_ops::exp;
 use crate::tiles::{Tiles, TilesMut};
 
-/// Queries that go back together.
+/// The most queries in a block of the backward pass.
 pub const QUERY_BLOCK: usize = 192;
 
-/// Keys and values of one head on the way back.
+/// Keys and values of one head for the backward pass.
 #[derive(Debug, Clone)]
 pub struct BackwardKeys {
     keys: Tiles,       // (N, D)
@@ -42,13 +42,13 @@ pub struct BackwardKeys {
 }
 
 impl BackwardKeys {
-    /// Without keys.
+    /// No keys.
     pub fn new(arithmetic: Arithmetic) -> Self {
         let [keys, values, transposed] = [(); 3].map(|()| Tiles::new(arithmetic));
         Self { keys, values, transposed }
     }
 
-    /// Puts in encoded keys and values: (N, D / group) each.
+    /// Sets the keys and values, encoded: (N, D / group) each.
     pub fn set(&mut self, keys: Matrix<'_, i32>, values: Matrix<'_, i32>) {
         assert_eq!(keys.rows(), values.rows(), "keys and values");
         self.keys.copy(keys);
@@ -57,20 +57,20 @@ impl BackwardKeys {
     }
 }
 
-/// What is known of queries on the way back.
+/// The inputs of the backward pass of a block of queries.
 #[derive(Debug, Clone, Copy)]
 pub struct BackwardInputs<'a> {
-    /// Encoded and scaled as forward: (count, D / group).
+    /// The queries of the forward pass, encoded and scaled: (count, D / group).
     pub queries: Matrix<'a, i32>,
-    /// Encoded gradients of the outputs: (count, D / group).
+    /// Gradients of the outputs, encoded: (count, D / group).
     pub douts: Matrix<'a, i32>,
-    /// What [`Queries::log_sums`](super::Queries::log_sums) gave: (count).
+    /// The results of [`Queries::log_sums`](crate::Queries::log_sums): (count).
     pub log_sums: &'a [f32],
-    /// Products of outputs and their gradients: (count).
+    /// Dot products of outputs and their gradients: (count).
     pub deltas: &'a [f32],
 }
 
-/// A block of queries on its way back, with its working memory.
+/// A block of queries with their gradients and the working memory of the backward pass.
 #[derive(Debug, Clone)]
 pub struct BackwardQueries {
     arithmetic: Arithmetic,
@@ -85,7 +85,7 @@ pub struct BackwardQueries {
     dqueries: Vec<f32>,  // (panels, D, width)
     scores: Vec<f32>,    // (KEY_CHUNK, width)
     dweights: Vec<f32>,  // (KEY_CHUNK, width)
-    weights: Tiles,      // (keys of a chunk, count and what fills the last panel)
+    weights: Tiles,      // (keys of a chunk, count rounded up to whole panels)
     dscores: Tiles,      // the same
     dscore_rows: Panels, // (KEY_CHUNK, width)
 }
@@ -110,13 +110,13 @@ impl BackwardQueries {
             dweights: zeros(KEY_CHUNK * width),
             weights: Tiles::new(arithmetic),
             dscores: Tiles::new(arithmetic),
-            dscore_rows: Panels::one(arithmetic, KEY_CHUNK),
+            dscore_rows: Panels::zeroed(arithmetic, KEY_CHUNK, width),
         }
     }
 
-    /// Begins with other queries, at most [`QUERY_BLOCK`].
-    pub fn set(&mut self, from: BackwardInputs<'_>) {
-        let BackwardInputs { queries, douts, log_sums, deltas } = from;
+    /// Starts with new queries, at most [`QUERY_BLOCK`].
+    pub fn set(&mut self, inputs: BackwardInputs<'_>) {
+        let BackwardInputs { queries, douts, log_sums, deltas } = inputs;
         let count = queries.rows();
         assert!(count <= QUERY_BLOCK, "{count} queries for a block of {QUERY_BLOCK}");
         assert_eq!(queries.columns(), self.d.div_ceil(self.arithmetic.group()), "groups of a query");
@@ -139,7 +139,7 @@ impl BackwardQueries {
         self.dqueries.fill(0.0);
     }
 
-    /// The gradients of the queries as they were put in: (count, D).
+    /// Writes the gradients of the scaled queries: (count, D).
     pub fn write(&self, out: &mut MatrixMut<'_>) {
         assert_eq!(out.rows(), self.count, "rows for {} queries", self.count);
         let width = self.arithmetic.panel_width();
@@ -151,7 +151,7 @@ impl BackwardQueries {
     }
 }
 
-/// Takes the queries back over all keys that they saw, which adds to the gradients of those.
+/// Adds the contribution of the keys that the queries see to the gradients of queries, keys and values.
 ///
 /// - `dkeys`, `dvalues`: (N, D)
 pub fn attend_backward(
@@ -180,8 +180,8 @@ pub fn attend_backward(
     }
 }
 
-/// One panel of queries and the keys of one chunk: writes the panel's columns of weights and gradients of scores, and adds
-/// to the gradients of its queries.
+/// The backward pass of one panel of queries and one chunk of keys: writes the panel's columns of weights and gradients
+/// of scores, and adds to the gradients of its queries.
 fn attend_panel(
     queries: &mut BackwardQueries,
     keys: &BackwardKeys,
@@ -200,10 +200,11 @@ fn attend_panel(
         [weights, dscores].map(|tiles| tiles.lines_mut(rows.len(), queries.count.next_multiple_of(width)));
     let columns = lanes.start / group..lanes.end / group;
     let is_last = lanes.end >= queries.count;
+    let is_seen = seen.start < rows.end && rows.start < seen.end;
     for tiles in [&mut weights, &mut dscores] {
-        // What follows the last panel in its line is multiplied too.
+        // The line of the last panel is multiplied to its end.
         let rest = if is_last { columns.end..tiles.row_groups() } else { 0..0 };
-        let unseen = if seen.start >= rows.end || seen.end <= rows.start { columns.clone() } else { 0..0 };
+        let unseen = if is_seen { 0..0 } else { columns.clone() };
         for range in [unseen, rest] {
             for part in range.clone().step_by(PART) {
                 let count = PART.min(range.end - part);
@@ -211,7 +212,7 @@ fn attend_panel(
             }
         }
     }
-    if seen.start >= rows.end || seen.end <= rows.start {
+    if !is_seen {
         return;
     }
     let [scores, dweights] = [scores, dweights].map(|x| &mut x[..rows.len() * width]);
@@ -219,7 +220,7 @@ fn attend_panel(
         let right = right.part(0..d, lanes.clone());
         product(left.part(rows.clone(), 0..d), right, Start::Zero, &mut MatrixMut::new(out, width));
     }
-    hide(scores, width, count, visibility, rows.start);
+    mask_scores(scores, width, count, visibility, rows.start);
     arithmetic.run(ChunkSoftmaxBackward {
         scores,
         dweights,
@@ -235,20 +236,20 @@ fn attend_panel(
     product(keys.transposed.part(0..d, rows.clone()), right, Start::Out, &mut MatrixMut::new(dqueries, width));
 }
 
-/// Groups that all panels begin at a multiple of, and all lines too.
+/// Every panel and every line begins at a multiple of this number of groups.
 const PART: usize = 4;
 
-/// From scores and gradients of weights to weights and gradients of scores.
+/// Computes weights and gradients of scores from scores and gradients of weights.
 struct ChunkSoftmaxBackward<'a> {
     scores: &'a [f32],     // (keys, width)
     dweights: &'a [f32],   // (keys, width)
     log_sums: &'a [f32],   // (width)
     deltas: &'a [f32],     // (width)
     weights: TilesMut<'a>, // (keys, count)
-    dscores: TilesMut<'a>, // the same
-    /// The group of a row of those with which the panel begins.
+    dscores: TilesMut<'a>, // (keys, count)
+    /// The first group of the panel in a row of `weights` and `dscores`.
     first: usize,
-    groups: &'a mut [i32], // dscores once more: (keys / group, width)
+    groups: &'a mut [i32], // dscores as a right operand: (keys / group, width)
 }
 
 impl FormatOp for ChunkSoftmaxBackward<'_> {
@@ -265,7 +266,7 @@ impl FormatOp for ChunkSoftmaxBackward<'_> {
         let deltas = [ops.load(self.deltas), ops.load(&self.deltas[lanes..])];
         let own = width / F::GROUP; // groups of a panel
         let mut row = [0.0; WIDTH_MAX];
-        // Macros, for a closure would be compiled without the instruction set of its caller.
+        // Macros, because a closure would be compiled without the instruction set of its caller.
         macro_rules! put {
             ($x:expr, $tiles:expr, $key:expr) => {
                 ops.store($x[0], &mut row);
@@ -277,7 +278,7 @@ impl FormatOp for ChunkSoftmaxBackward<'_> {
                 }
             };
         }
-        macro_rules! back {
+        macro_rules! dscores {
             ($key:expr) => {{
                 let at = $key * width;
                 let (x, dx) = (&self.scores[at..at + width], &self.dweights[at..at + width]);
@@ -296,12 +297,12 @@ impl FormatOp for ChunkSoftmaxBackward<'_> {
         }
         for (i, out) in self.groups.chunks_exact_mut(width).take(keys.div_ceil(F::GROUP)).enumerate() {
             let key = i * F::GROUP;
-            let first = back!(key);
-            let second = if F::GROUP == 2 && key + 1 < keys { back!(key + 1) } else { zero };
+            let first = dscores!(key);
+            let second = if F::GROUP == 2 && key + 1 < keys { dscores!(key + 1) } else { zero };
             ints.store(format.pair_lanes(isa, [first[0], second[0]]), out);
             ints.store(format.pair_lanes(isa, [first[1], second[1]]), &mut out[lanes..]);
         }
-        // Whole lines are multiplied: what follows the last key must be finite.
+        // Whole lines are multiplied, so the groups after the last key must be finite.
         let filled = keys.div_ceil(F::GROUP);
         let end = filled.next_multiple_of(LINE);
         self.groups[filled * width..end * width].fill(0);

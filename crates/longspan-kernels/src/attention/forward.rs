@@ -5,7 +5,7 @@ use std::ops::Range;
 use rten_simd::Isa as Token;
 use rten_simd::ops::{BitOps, NumOps};
 
-use super::visibility::{KEY_CHUNK, Visibility, hide};
+use super::visibility::{KEY_CHUNK, Visibility, mask_scores};
 use crate::arithmetic::Arithmetic;
 use crate::format::{Format, FormatOp, LINE};
 use crate::matrix::{Matrix, MatrixMut};
@@ -24,12 +24,12 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Without keys.
+    /// No keys.
     pub fn new(arithmetic: Arithmetic) -> Self {
         Self { keys: Tiles::new(arithmetic), values: Tiles::new(arithmetic) }
     }
 
-    /// Puts in encoded keys and values: (N, D / group) each.
+    /// Sets the keys and values, encoded: (N, D / group) each.
     pub fn set(&mut self, keys: Matrix<'_, i32>, values: Matrix<'_, i32>) {
         assert_eq!(keys.rows(), values.rows(), "keys and values");
         self.keys.copy(keys);
@@ -42,7 +42,7 @@ impl Keys {
     }
 }
 
-/// A block of queries on its way over the keys, with its working memory.
+/// A block of queries with their running results and working memory.
 #[derive(Debug, Clone)]
 pub struct Queries {
     arithmetic: Arithmetic,
@@ -62,21 +62,21 @@ impl Queries {
         Self {
             arithmetic,
             count: 0,
-            queries: Panels::one(arithmetic, d),
+            queries: Panels::zeroed(arithmetic, d, width),
             max: vec![0.0; width],
             sum: vec![0.0; width],
             out: vec![0.0; d * width],
             scores: vec![0.0; KEY_CHUNK * width],
-            weights: Panels::one(arithmetic, KEY_CHUNK),
+            weights: Panels::zeroed(arithmetic, KEY_CHUNK, width),
         }
     }
 
-    /// How many queries a block holds at most.
+    /// The most queries that a block holds.
     pub fn count_max(&self) -> usize {
         self.arithmetic.panel_width()
     }
 
-    /// Begins with other queries, encoded and scaled by 1/√D: (count, D / group).
+    /// Starts with new queries, encoded and scaled by 1/√D: (count, D / group).
     pub fn set(&mut self, queries: Matrix<'_, i32>) {
         assert_eq!(queries.columns(), self.queries.k().div_ceil(self.arithmetic.group()), "groups of a query");
         self.count = queries.rows();
@@ -86,26 +86,26 @@ impl Queries {
         self.out.fill(0.0);
     }
 
-    /// ln Σ e^x over the keys of each query, which the way back needs: (count).
+    /// For each query ln Σ e^x over its keys, for the backward pass: (count).
     pub fn log_sums(&self, out: &mut [f32]) {
         assert_eq!(out.len(), self.count, "log-sums of {} queries", self.count);
-        let numbers = self.max.iter().zip(&self.sum);
-        out.iter_mut().zip(numbers).for_each(|(out, (max, sum))| *out = max + sum.ln());
+        let running = self.max.iter().zip(&self.sum);
+        out.iter_mut().zip(running).for_each(|(out, (max, sum))| *out = max + sum.ln());
     }
 
-    /// The weighted means of the values: (count, D).
+    /// Writes the results, weighted means of the values: (count, D).
     pub fn write(&self, out: &mut MatrixMut<'_>) {
         assert_eq!(out.rows(), self.count, "rows for {} queries", self.count);
         let width = self.max.len();
         for lane in 0..self.count {
-            let over = 1.0 / self.sum[lane];
+            let inverse = 1.0 / self.sum[lane];
             let row = out.row_mut(lane).iter_mut();
-            row.zip(self.out[lane..].iter().step_by(width)).for_each(|(out, x)| *out = x * over);
+            row.zip(self.out[lane..].iter().step_by(width)).for_each(|(out, x)| *out = x * inverse);
         }
     }
 }
 
-/// Takes the queries over all keys that they see.
+/// Continues the results of the queries with the keys that they see.
 pub fn attend(queries: &mut Queries, keys: &Keys, visibility: Visibility<'_>) {
     let reach = visibility.reach(queries.count, keys.count());
     let mut first = reach.start / KEY_CHUNK * KEY_CHUNK;
@@ -116,22 +116,24 @@ pub fn attend(queries: &mut Queries, keys: &Keys, visibility: Visibility<'_>) {
     }
 }
 
-/// - `first`: first key of the chunk
-/// - `seen`: keys of the chunk that are reached
+/// Continues the results of the queries with one chunk.
+///
+/// - `first`: the first key of the chunk
+/// - `seen`: the keys of the chunk that at least one query sees
 fn attend_chunk(queries: &mut Queries, keys: &Keys, visibility: Visibility<'_>, first: usize, seen: Range<usize>) {
     let Queries { arithmetic, queries: panel, max, sum, out, scores, weights, count } = queries;
     let (width, n, d) = (max.len(), keys.count(), keys.values.rows());
-    // Products work on whole slabs of keys and whole lines of weights.
+    // The products read whole slabs of keys and whole lines of weights.
     let slab = arithmetic.tile_rows();
     let scored = (seen.start - first) / slab * slab + first..n.min((seen.end - first).next_multiple_of(slab) + first);
-    let line = arithmetic.step();
+    let line = arithmetic.numbers_per_line();
     let weighed = (seen.start - first) / line * line..(seen.end - first).next_multiple_of(line);
 
     let scores = &mut scores[(scored.start - first) * width..(scored.end - first) * width];
     let mut rows = MatrixMut::new(scores, width);
     product(keys.keys.part(scored.clone(), 0..d), panel.all(), Start::Zero, &mut rows);
     let scores = &mut scores[(seen.start - scored.start) * width..(seen.end - scored.start) * width];
-    hide(scores, width, *count, visibility, seen.start);
+    mask_scores(scores, width, *count, visibility, seen.start);
 
     let groups = weights.groups_mut(); // (KEY_CHUNK / group, width)
     let weights_of = weighed.start / line * LINE * width..weighed.end / line * LINE * width;
@@ -142,7 +144,7 @@ fn attend_chunk(queries: &mut Queries, keys: &Keys, visibility: Visibility<'_>, 
     product(values, weights, Start::Out, &mut MatrixMut::new(out, width));
 }
 
-/// Two vectors: a macro, for a closure would be compiled without the instruction set of its caller.
+/// Loads two vectors. It is a macro because a closure would be compiled without the instruction set of its caller.
 macro_rules! load {
     ($ops:ident, $x:expr) => {{
         let x: &[f32] = $x;
@@ -150,14 +152,14 @@ macro_rules! load {
     }};
 }
 
-/// From the scores of a chunk to its weights, and the running numbers brought up to its maximum.
+/// Computes the weights of a chunk from its scores, and scales the running results to the new maximum.
 struct ChunkSoftmax<'a> {
-    scores: &'a [f32],     // (keys that are seen, width)
+    scores: &'a [f32],     // (seen keys, width)
     max: &'a mut [f32],    // (width)
     sum: &'a mut [f32],    // (width)
     out: &'a mut [f32],    // (D, width)
     groups: &'a mut [i32], // (rows / group, width)
-    /// Rows before the first key that is seen.
+    /// Rows of `groups` before the first seen key.
     skipped: usize,
 }
 
@@ -171,12 +173,12 @@ impl FormatOp for ChunkSoftmax<'_> {
         let lanes = ops.len();
         let width = 2 * lanes;
         let before = load!(ops, self.max);
-        let max = raise::<I>(isa, before, self.scores);
+        let max = running_max::<I>(isa, before, self.scores);
         let scale = [exp(isa, ops.sub(before[0], max[0])), exp(isa, ops.sub(before[1], max[1]))];
         ops.store(max[0], self.max);
         ops.store(max[1], &mut self.max[lanes..]);
 
-        // Keys stand in groups; the first and the last may be in part of keys that are not seen, whose weight is 0.
+        // The first and the last group may contain keys that no query sees; their weight is 0.
         let zero = [ops.zero(); 2];
         let sum = load!(ops, self.sum);
         let mut sum = [ops.mul(sum[0], scale[0]), ops.mul(sum[1], scale[1])];
@@ -185,7 +187,7 @@ impl FormatOp for ChunkSoftmax<'_> {
         let (before, groups) = self.groups.split_at_mut(self.skipped / F::GROUP * width);
         before.fill(0);
         let mut groups = groups.chunks_exact_mut(width);
-        // Two keys at most; macros for the same reason.
+        // At most two keys; macros for the same reason as `load`.
         macro_rules! group {
             ($first:expr, $second:expr) => {{
                 let (x, y) = ($first, $second);
@@ -230,12 +232,12 @@ impl FormatOp for ChunkSoftmax<'_> {
     }
 }
 
-/// The maximum of each query, over these scores too: (keys, width).
+/// The maximum of each query over `max` and these scores, (keys, width).
 #[inline(always)]
-fn raise<I: Token>(isa: I, mut max: [I::F32; 2], scores: &[f32]) -> [I::F32; 2] {
+fn running_max<I: Token>(isa: I, mut max: [I::F32; 2], scores: &[f32]) -> [I::F32; 2] {
     let ops = isa.f32();
     let lanes = ops.len();
-    // Two keys at once; a maximum with NaN may be either: the weights keep it.
+    // Two keys at once. The maximum of NaN and a number may be either; the weights become NaN in both cases.
     let pairs = scores.chunks_exact(4 * lanes);
     for x in pairs.remainder().chunks_exact(2 * lanes) {
         max = [ops.max(max[0], ops.load(x)), ops.max(max[1], ops.load(&x[lanes..]))];

@@ -2,29 +2,29 @@
 
 use std::ops::Range;
 
-/// Keys of a chunk: a multiple of the rows of every tile and of the numbers of every line.
+/// Keys in a chunk: a multiple of the rows of every tile and of the numbers in every line.
 pub const KEY_CHUNK: usize = 192;
 
 /// Which keys the queries of a block see.
 #[derive(Debug, Clone, Copy)]
 pub enum Visibility<'a> {
-    /// All of them.
+    /// All keys.
     All,
-    /// Those of their windows.
+    /// The keys of their windows.
     Window {
         /// Position of the first query.
         query: usize,
         /// Position of the first key: a multiple of [`KEY_CHUNK`].
         key: usize,
-        /// How many neighbours a token sees on each side.
+        /// Number of neighbours that a token sees on each side.
         one_sided_window: usize,
-        /// Positions, ascending, that nobody sees: those of global tokens, which stand among other keys.
+        /// Ascending positions of keys that no query sees: those of global tokens, which are attended to separately.
         masked: &'a [usize],
     },
 }
 
 impl Visibility<'_> {
-    /// Which of `n` keys are seen by one of `count` queries at least.
+    /// The range of those of `n` keys that at least one of `count` queries sees, apart from masked keys.
     pub(super) fn reach(self, count: usize, n: usize) -> Range<usize> {
         match self {
             Visibility::All => 0..n,
@@ -35,7 +35,7 @@ impl Visibility<'_> {
         }
     }
 
-    /// The same for queries that begin `count` later.
+    /// The visibility for queries that begin `count` later.
     pub(super) fn for_later_query(self, count: usize) -> Self {
         match self {
             Visibility::All => Visibility::All,
@@ -46,10 +46,10 @@ impl Visibility<'_> {
     }
 }
 
-/// Puts −∞ where a query does not see a key.
+/// Replaces scores by −∞ if the query does not see the key.
 ///
 /// - `scores`: (keys from `first` on, width)
-pub(super) fn hide(scores: &mut [f32], width: usize, count: usize, visibility: Visibility<'_>, first: usize) {
+pub(super) fn mask_scores(scores: &mut [f32], width: usize, count: usize, visibility: Visibility<'_>, first: usize) {
     let Visibility::Window { query, key, one_sided_window: w, masked } = visibility else { return };
     let position = key + first;
     let keys = scores.len() / width;
@@ -59,7 +59,7 @@ pub(super) fn hide(scores: &mut [f32], width: usize, count: usize, visibility: V
     for i in (0..all_from).chain(all_to..keys) {
         let j = position + i;
         let row = &mut scores[i * width..(i + 1) * width];
-        // Query i of the block is within reach if query + i + w >= j and query + i <= j + w.
+        // Query i of the block sees key j if query + i + w >= j and query + i <= j + w.
         let from = j.saturating_sub(w + query).min(count);
         let to = (j + w + 1).saturating_sub(query).min(count);
         row[..from].fill(f32::NEG_INFINITY);

@@ -1,24 +1,25 @@
 //! Products on the tiles of AMX: 16 rows of 64 bytes each.
 //!
 //! ```text
-//! for each slab of 32 rows of A:                       one panel of 32 columns of B stays in the first cache
-//!     c00 c01 c10 c11 = start                          (16, 16) each
+//! for each slab of 32 rows of A:                  one panel of 32 columns of B stays in the first-level cache
+//!     c00 c01 c10 c11 = start                     (16, 16) each
 //!     for each line of the block of K:
-//!         a0 a1 = 32 rows of the slab                  (16, 16 groups) each
-//!         b0 b1 = 16 groups of the panel               (16 groups, 16 columns) each
+//!         a0 a1 = 32 rows of the slab             (16, 16 groups) each
+//!         b0 b1 = 16 groups of the panel          (16 groups, 16 columns) each
 //!         c00 += a0·b0   c01 += a0·b1   c11 += a1·b1   c10 += a1·b0
 //!     store c00 c01 c10 c11
 //! ```
 //!
-//! The intrinsics of AMX are unstable in Rust, its instructions are reached by `asm!`. One block of assembly holds the
-//! tile configuration, all loops and the release: tile state never lives between blocks.
+//! The intrinsics of AMX are unstable in Rust, so the code uses `asm!`. One block of assembly configures the tiles,
+//! runs all loops and releases the tiles, so that no tile state exists outside it.
 //!
-//! 1. Tiles are always whole. Rows beyond M, and columns beyond N, go through [`Edge`], from which what exists is copied.
-//! 2. A bias is loaded as a tile whose rows lie 0 bytes apart.
-//! 3. In int8 the tiles hold whole numbers: they are stored beside, then scaled and added by vectors.
-//! 4. A tile of the next line is loaded as soon as the last product that reads the one before it is on its way, so that
-//!    loads and products overlap. Those of A say that they will not be read soon (`tileloaddt1`), which leaves the panel
-//!    in the first cache.
+//! 1. Tiles are always whole. A slab or panel with rows beyond M or columns beyond N is computed in an [`Edge`], from
+//!    which the existing outputs are copied.
+//! 2. A bias is loaded as a tile whose rows have a stride of 0.
+//! 3. In int8 the sums are integers: they are stored in a buffer, from which vectors scale them and add them to C.
+//! 4. A tile of the next line is loaded right after the last product that reads its predecessor is issued, so that
+//!    loads and products overlap. Loads of A hint that the data is not needed again soon (`tileloaddt1`), which leaves
+//!    the panel in the first-level cache.
 
 #[cfg(all(test, target_os = "linux"))]
 mod emulator;
@@ -37,18 +38,18 @@ use crate::matrix::MatrixMut;
 /// Rows of a slab, columns of a panel.
 const SIDE: usize = 32;
 
-/// One block of K of a product.
+/// A product over one block of K.
 ///
 /// # Panics
 /// If the machine lacks AMX.
 pub(crate) fn product(block: KBlock<'_>, out: &mut MatrixMut<'_>) {
     assert!(has_amx() || cfg!(test), "this machine has no amx");
-    // SAFETY: just checked; the tests of this file install an emulator.
+    // SAFETY: checked above; the tests of this file install an emulator.
     unsafe { multiply(&block, out) }
 }
 
 /// # Safety
-/// The CPU has AMX and the system permits it.
+/// The CPU must have AMX, and the system must permit it.
 unsafe fn multiply(block: &KBlock<'_>, out: &mut MatrixMut<'_>) {
     let m = block.a.rows();
     let whole = m / SIDE * SIDE;
@@ -56,13 +57,13 @@ unsafe fn multiply(block: &KBlock<'_>, out: &mut MatrixMut<'_>) {
     for p in 0..block.b.panels() {
         let columns = block.b.panel_columns(p);
         if int8 {
-            // SAFETY: as for this function.
+            // SAFETY: the caller guarantees AMX.
             unsafe { multiply_int8(block, out, p, &columns) };
             continue;
         }
         if columns.len() < SIDE || whole < m {
             let first = if columns.len() < SIDE { 0 } else { whole };
-            // SAFETY: as for this function.
+            // SAFETY: the caller guarantees AMX.
             unsafe { multiply_edge(block, out, p, &columns, first..m) };
         }
         if columns.len() == SIDE && whole > 0 {
@@ -74,21 +75,21 @@ unsafe fn multiply(block: &KBlock<'_>, out: &mut MatrixMut<'_>) {
                 Start::Out => (at.cast_const(), stride),
             };
             let tiles = Slabs { first: 0, slabs: whole / SIDE, panel: p, from, from_stride };
-            // SAFETY: as for this function; `at` points to whole slabs of rows that lie `stride` apart, and `from` is null or
-            // points to 32 numbers for each of them.
+            // SAFETY: the caller guarantees AMX; `at` points to the rows of whole slabs with this `stride`, and `from`
+            // is null or points to 32 numbers for each of them.
             unsafe { run(block, tiles, at, stride) };
         }
     }
 }
 
-/// The outputs of one slab and one panel, some of which do not exist.
+/// A buffer for the outputs of one slab and one panel, some of which are beyond M or N.
 #[repr(C, align(64))]
 struct Edge([f32; SIDE * SIDE]);
 
-/// Slabs that are not whole, or a panel that is not: row by row of slabs through an [`Edge`].
+/// Computes slabs of `rows` and one panel, at least one of which is not whole, in an [`Edge`].
 ///
 /// # Safety
-/// The CPU has AMX and the system permits it.
+/// The CPU must have AMX, and the system must permit it.
 unsafe fn multiply_edge(
     block: &KBlock<'_>,
     out: &mut MatrixMut<'_>,
@@ -108,7 +109,7 @@ unsafe fn multiply_edge(
         }
         let at = edge.0.as_mut_ptr();
         let tiles = Slabs { first, slabs: 1, panel, from: at.cast_const(), from_stride: SIDE };
-        // SAFETY: as for this function; `edge` holds one slab.
+        // SAFETY: the caller guarantees AMX; `edge` holds one slab.
         unsafe { run(block, tiles, at, SIDE) };
         for (i, row) in edge.0.chunks_exact(SIDE).take(count).enumerate() {
             out.row_mut(first + i)[columns.clone()].copy_from_slice(&row[..columns.len()]);
@@ -116,12 +117,12 @@ unsafe fn multiply_edge(
     }
 }
 
-/// One panel in int8: slab by slab, the whole numbers are stored beside and scaled into `out`.
+/// Computes one panel in int8: some slabs at a time, whose integer sums are stored in a buffer and scaled into `out`.
 ///
 /// # Safety
-/// The CPU has AMX and the system permits it.
+/// The CPU must have AMX, and the system must permit it.
 unsafe fn multiply_int8(block: &KBlock<'_>, out: &mut MatrixMut<'_>, panel: usize, columns: &Range<usize>) {
-    /// Slabs that are multiplied at once: their sums stay in the first cache.
+    /// Slabs whose sums fit into the first-level cache together.
     const SLABS: usize = 4;
     #[repr(C, align(64))]
     struct SlabSums([f32; SLABS * SIDE * SIDE]);
@@ -131,13 +132,13 @@ unsafe fn multiply_int8(block: &KBlock<'_>, out: &mut MatrixMut<'_>, panel: usiz
         let rows = first..m.min(first + SLABS * SIDE);
         let slabs = rows.len().div_ceil(SIDE);
         let tiles = Slabs { first, slabs, panel, from: std::ptr::null(), from_stride: 0 };
-        // SAFETY: as for this function; `sums` holds the slabs.
+        // SAFETY: the caller guarantees AMX; `sums` holds the slabs.
         unsafe { run(block, tiles, sums.0.as_mut_ptr(), SIDE) };
         Isa::Avx512.run(Scaled { block, sums: &sums.0, rows, panel, columns, out });
     }
 }
 
-/// Scales sums, which are the bits of whole numbers, and adds them to what the outputs start from.
+/// Scales int8 sums, i32 as the bits of f32, and adds them to the start of the outputs.
 struct Scaled<'a, 'o> {
     block: &'a KBlock<'a>,
     sums: &'a [f32], // (rows, 32)
@@ -182,15 +183,16 @@ impl SimdOp for Scaled<'_, '_> {
     }
 }
 
-/// Slabs that are multiplied with one panel.
+/// Slabs that are multiplied by one panel.
 struct Slabs {
-    /// First row.
+    /// The first row.
     first: usize,
-    /// How many slabs.
+    /// Number of slabs.
     slabs: usize,
     panel: usize,
-    /// What the outputs start from, and how far its rows lie apart; null where they start from zero.
+    /// The values that the outputs start from, or null for zeros.
     from: *const f32,
+    /// The distance of their rows.
     from_stride: usize,
 }
 
@@ -216,14 +218,14 @@ static CONFIGURATION: Configuration = {
     configuration
 };
 
-/// What the loops need beside registers.
+/// Inputs of the loops for which no registers are left.
 #[repr(C)]
 struct Loops {
     lines: usize,      // of the block of K
     slab_bytes: usize, // from a slab of A to the next
 }
 
-/// The assembly, with the instruction that multiplies two tiles.
+/// The assembly. `$dot` is the instruction that multiplies two tiles.
 macro_rules! multiply_tiles {
     ($dot:literal, $a:expr, $b:expr, $loops:expr, $slabs:expr, $out:expr, $out_stride:expr) => {
         asm!(
@@ -306,25 +308,25 @@ macro_rules! multiply_tiles {
     };
 }
 
-/// All lines of a block, for some slabs and one panel.
+/// Multiplies some slabs by one panel over all lines of a block.
 ///
 /// # Safety
-/// The CPU has AMX and the system permits it. `out` is valid for writes of 32 numbers, and `slabs.from`, unless null, for reads,
-/// in `32 · slabs.slabs` rows that lie `out_stride` and `slabs.from_stride` numbers apart.
+/// The CPU must have AMX, and the system must permit it. In each of `32 · slabs.slabs` rows, 32 numbers must be valid
+/// for writes in `out`, whose rows are `out_stride` apart, and for reads in `slabs.from`, unless that is null.
 unsafe fn run(block: &KBlock<'_>, slabs: Slabs, out: *mut f32, out_stride: usize) {
-    let steps = block.steps();
-    if steps.is_empty() || slabs.slabs == 0 {
+    let lines = block.lines();
+    if lines.is_empty() || slabs.slabs == 0 {
         return;
     }
-    let loops = Loops { lines: steps.len(), slab_bytes: block.a.slab_groups() * 4 };
-    let (a, b) = (block.a.slab(slabs.first, &steps), block.b.panel(slabs.panel, &steps));
-    assert_eq!(a.len(), steps.len() * SIDE * LINE, "a slab of A");
-    assert_eq!(b.len(), steps.len() * LINE * SIDE, "a panel of B");
-    // The last slab that is read must be there, too.
-    assert_eq!(block.a.slab(slabs.first + (slabs.slabs - 1) * SIDE, &steps).len(), a.len(), "the last slab of A");
+    let loops = Loops { lines: lines.len(), slab_bytes: block.a.slab_groups() * 4 };
+    let (a, b) = (block.a.slab(slabs.first, &lines), block.b.panel(slabs.panel, &lines));
+    assert_eq!(a.len(), lines.len() * SIDE * LINE, "a slab of A");
+    assert_eq!(b.len(), lines.len() * LINE * SIDE, "a panel of B");
+    // The last slab must exist, too.
+    assert_eq!(block.a.slab(slabs.first + (slabs.slabs - 1) * SIDE, &lines).len(), a.len(), "the last slab of A");
     let (a, b) = (a.as_ptr(), b.as_ptr());
-    // SAFETY: the slabs and the panel are as long as just asserted, the caller answers for `from` and `out` and for the
-    // instructions. The tiles are configured before they are used and released at the end.
+    // SAFETY: the asserts above prove the lengths of the slabs and of the panel. The caller guarantees `from`, `out`
+    // and the instructions. The tiles are configured before they are used and released at the end.
     unsafe {
         match block.arithmetic().precision {
             Precision::Int8 => multiply_tiles!("tdpbusd", a, b, loops, slabs, out, out_stride),
@@ -333,7 +335,7 @@ unsafe fn run(block: &KBlock<'_>, slabs: Slabs, out: *mut f32, out_stride: usize
     }
 }
 
-/// The assembly above, run by an emulator where the machine lacks AMX, so that a mistake shows everywhere.
+/// The tests run the assembly in an emulator if the machine lacks AMX.
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use std::io::Write;
@@ -344,13 +346,13 @@ mod tests {
         product,
     };
 
-    /// Whether vectors do what tiles are compared with; makes AMX run where the machine has none.
+    /// Whether the machine has the vectors with which tiles are compared. Installs the emulator if it lacks AMX.
     fn ready() -> bool {
         let vectors = Isa::Avx512Bf16.is_available();
         match (vectors, Isa::Amx.is_available()) {
             (false, _) => {
-                // Written past the test runner, which would keep it to itself.
-                let line = b"not run: amx, for the machine lacks avx512bf16, with which it is compared\n";
+                // Written directly, because the test runner would capture `eprintln!`.
+                let line = b"not run: amx, because the machine lacks avx512bf16, with which it is compared\n";
                 std::io::stderr().write_all(line).unwrap();
             }
             (true, false) => emulator::install(),
@@ -373,7 +375,7 @@ mod tests {
         let start = if bias { Start::Bias(&biases) } else { Start::Zero };
         product(a.all(), b.all(), start, &mut MatrixMut::with_stride(&mut out, stride, n, m));
         if m > 96 && k > 384 {
-            // The rows from a slab of both on once more, from the second block of K on, added to what is there.
+            // Adds the second block of K once more, to the rows from a common border of slabs on.
             let (rows, k) = (96..m, 384..k);
             let out = &mut out[96 * stride..];
             let mut out = MatrixMut::with_stride(out, stride, n, m - 96);
@@ -394,7 +396,7 @@ mod tests {
                 for bias in [false, true] {
                     let found = multiplied(Arithmetic { isa: Isa::Amx, precision }, sizes, bias);
                     let expected = multiplied(Arithmetic { isa: Isa::Avx512Bf16, precision }, sizes, bias);
-                    // Whole numbers are exact; sums of bf16 are added in another order.
+                    // Integers are exact; sums of bf16 are added in another order.
                     let bound = if precision == Precision::Int8 { 0.0 } else { sizes.2 as f32 * 1e-6 };
                     for (i, (a, b)) in found.iter().zip(&expected).enumerate() {
                         let same = (a - b).abs() <= bound || (a.is_nan() && b.is_nan());

@@ -1,5 +1,4 @@
-//! What the implementations of a product share: a block of the reduced index, what its outputs start from, and the
-//! scaling of int8 sums.
+//! A product over one block of the reduced index, and the scaling of its int8 sums.
 
 use std::ops::Range;
 
@@ -10,14 +9,14 @@ use crate::arithmetic::Arithmetic;
 use crate::panels::PanelsPart;
 use crate::tiles::TilesPart;
 
-/// What the outputs of a product start from.
+/// The values to which a product is added.
 #[derive(Debug, Clone, Copy)]
 pub enum Start<'a> {
     /// Zero.
     Zero,
     /// A bias for each column: (N).
     Bias(&'a [f32]),
-    /// What `out` holds already.
+    /// The values that `out` holds.
     Out,
 }
 
@@ -34,18 +33,19 @@ impl KBlock<'_> {
         self.a.arithmetic()
     }
 
-    /// Lines of the block.
-    pub fn steps(&self) -> Range<usize> {
-        let step = self.arithmetic().step();
-        self.k.start / step..self.k.end.div_ceil(step)
+    /// The lines of the block.
+    pub fn lines(&self) -> Range<usize> {
+        let per_line = self.arithmetic().numbers_per_line();
+        self.k.start / per_line..self.k.end.div_ceil(per_line)
     }
 }
 
-/// start + (x − zero · sums of the bytes of B) · scale of the row · scales of the columns.
+/// start + (x − zero · sums of the bytes of B) · scale of the row · scales of the columns, for the int8 sums of one
+/// row.
 ///
-/// - `x`: sums, whole numbers by their bits
-/// - `start`: the bias is that of the panel's columns
-/// - `out`: what the row holds already
+/// - `x`: sums, i32 as the bits of f32
+/// - `start`: a bias is that of the panel's columns
+/// - `out`: the values of the row for [`Start::Out`]
 #[inline(always)]
 pub(crate) fn scaled<I: Token>(
     isa: I,

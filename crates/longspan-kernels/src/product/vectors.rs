@@ -8,7 +8,7 @@ use crate::format::{Format, FormatOp, LINE};
 use crate::matrix::MatrixMut;
 use crate::panels::WIDTH_MAX;
 
-/// The operation with tiles of `R` rows.
+/// A product in tiles of `R` rows.
 pub(crate) struct Tiled<'a, 'o, const R: usize> {
     pub block: KBlock<'a>,
     pub out: &'a mut MatrixMut<'o>,
@@ -20,10 +20,10 @@ impl<const R: usize> FormatOp for Tiled<'_, '_, R> {
     #[inline(always)]
     fn eval<I: Token, F: Format<I>>(mut self, isa: I, format: F) {
         let rows = self.block.a.rows();
-        let (panels, steps) = (self.block.b.panels(), self.block.steps());
+        let (panels, lines) = (self.block.b.panels(), self.block.lines());
         for panel in 0..panels {
-            // The next panel comes from far when weights are used by few rows: it is asked for while this one is used.
-            let next = if panel + 1 < panels { self.block.b.panel(panel + 1, &steps) } else { &[] };
+            // With few rows, loading B takes longest: the next panel is prefetched while this one is used.
+            let next = if panel + 1 < panels { self.block.b.panel(panel + 1, &lines) } else { &[] };
             let mut ahead = next.chunks(next.len().div_ceil(rows.div_ceil(R)).max(1));
             for first in (0..rows).step_by(R) {
                 for line in ahead.next().unwrap_or(&[]).chunks(LINE) {
@@ -36,7 +36,7 @@ impl<const R: usize> FormatOp for Tiled<'_, '_, R> {
 }
 
 impl<const R: usize> Tiled<'_, '_, R> {
-    /// The number of rows becomes a constant, so that the accumulators become registers.
+    /// Makes the number of rows a constant, so that the sums can stay in registers.
     #[inline(always)]
     fn tile_of_rows<I: Token, F: Format<I>>(&mut self, isa: I, format: F, panel: usize, first: usize, rows: usize) {
         match rows {
@@ -56,7 +56,7 @@ impl<const R: usize> Tiled<'_, '_, R> {
         }
     }
 
-    /// One tile; where columns do not fill the panel, it is computed beside.
+    /// One tile. If its columns do not fill the panel, it is computed in a buffer of its own.
     #[inline(always)]
     fn tile<I: Token, F: Format<I>, const ROWS: usize>(&mut self, isa: I, format: F, panel: usize, first: usize) {
         let tile = OutputTile { block: &self.block, panel, first };
@@ -91,7 +91,7 @@ impl<const R: usize> Tiled<'_, '_, R> {
     }
 }
 
-/// Rows from `first` on by the columns of one panel.
+/// The outputs of the rows from `first` on and the columns of one panel.
 struct OutputTile<'a> {
     block: &'a KBlock<'a>,
     panel: usize,
@@ -99,8 +99,8 @@ struct OutputTile<'a> {
 }
 
 impl OutputTile<'_> {
-    /// - `start`: the bias is that of the panel's columns
-    /// - `out`: `ROWS` rows of a panel's width that lie `stride` apart
+    /// - `start`: a bias is that of the panel's columns
+    /// - `out`: `ROWS` rows of a panel's width with this `stride`
     #[inline(always)]
     fn compute<I: Token, F: Format<I>, const R: usize, const ROWS: usize>(
         &self,
@@ -112,8 +112,8 @@ impl OutputTile<'_> {
     ) {
         let (ops, ints) = (isa.f32(), isa.i32());
         let lanes = ops.len();
-        let steps = self.block.steps();
-        // Whole numbers begin at 0, the bits of which are those of 0.0, and are added to the start when they are scaled.
+        let lines = self.block.lines();
+        // Integers begin at 0, whose bits are those of 0.0; they are added to the start when they are scaled.
         let mut sums = match start {
             Start::Bias(bias) if !F::INTEGER => [[ops.load(bias), ops.load(&bias[lanes..])]; ROWS],
             _ => [[ops.zero(); 2]; ROWS],
@@ -124,8 +124,8 @@ impl OutputTile<'_> {
                 *sum = [ops.load(row), ops.load(&row[lanes..])];
             }
         }
-        let slab = self.block.a.slab(self.first, &steps).as_chunks::<LINE>().0.as_chunks::<R>().0; // (steps), (R, 16)
-        let panel = self.block.b.panel(self.panel, &steps).chunks_exact(LINE * 2 * lanes); // (steps), (16, width)
+        let slab = self.block.a.slab(self.first, &lines).as_chunks::<LINE>().0.as_chunks::<R>().0; // (lines), (R, 16)
+        let panel = self.block.b.panel(self.panel, &lines).chunks_exact(LINE * 2 * lanes); // (lines), (16, width)
         for (a, b) in slab.iter().zip(panel) {
             for (g, b) in b.chunks_exact(2 * lanes).enumerate().take(LINE) {
                 let b = [ints.load(b), ints.load(&b[lanes..])];

@@ -1,8 +1,8 @@
-//! Software AMX for tests. [`install`] takes over SIGILL: when a thread meets one of the Intel AMX instructions that
-//! the kernels use on a machine that lacks them, the handler decodes it, executes it as the Intel SDM describes, on
-//! tiles that belong to that thread, and steps over it, so that the real `asm!` blocks run anywhere, slowly. What the
-//! processor would answer with a fault is refused with a line on stderr and an abort. It is meant for processors that
-//! lack AMX: one that has it executes some instructions itself, and tile state would be split between the two.
+//! Software AMX for tests, so that the real `asm!` blocks run on any x86-64 Linux, slowly. [`install`] sets a handler
+//! of SIGILL, which a processor without AMX raises for its instructions. The handler decodes the instruction, executes
+//! it as the Intel SDM describes, on tiles that belong to the thread, and steps over it. Where a processor with AMX
+//! would raise a fault, it prints a line to stderr and aborts. On a processor that has AMX the emulator must not be
+//! installed.
 
 use std::cell::UnsafeCell;
 use std::sync::Once;
@@ -10,8 +10,8 @@ use std::sync::Once;
 const MAX_ROWS: usize = 16;
 const MAX_ROW_BYTES: usize = 64;
 
-/// The smallest magnitude that still rounds to a normal f32 when the exponent is unbounded, which is how x86 decides,
-/// after rounding, whether a result is tiny and so flushed to zero.
+/// The smallest magnitude that rounds to a normal f32 if the exponent is unbounded. By this rule, x86 decides after
+/// rounding whether a result is tiny and flushed to zero.
 const LEAST_NORMAL: f64 = f32::MIN_POSITIVE as f64 * (1.0 - 1.0 / (1u64 << 25) as f64);
 
 type Registers = [libc::greg_t; 23];
@@ -36,7 +36,7 @@ impl TileState {
         tiles: [TileRegister { rows: 0, row_bytes: 0, bytes: [[0; MAX_ROW_BYTES]; MAX_ROWS] }; 8],
     };
 
-    /// The tile, unless the processor would refuse to touch it.
+    /// The tile, or an error if the processor would refuse to use it.
     fn usable(&mut self, number: usize) -> Result<&mut TileRegister, &'static str> {
         if !self.configured {
             return Err("LDTILECFG has not run on this thread");
@@ -47,7 +47,7 @@ impl TileState {
 }
 
 thread_local! {
-    // A constant without a destructor needs no set-up on first use, so a signal handler may reach it at any time.
+    // A constant without a destructor needs no set-up on first use, so a signal handler may use it at any time.
     static STATE: UnsafeCell<TileState> = const { UnsafeCell::new(TileState::INITIAL) };
 }
 
@@ -62,7 +62,7 @@ enum Operation {
     DotBytes { a_signed: bool, b_signed: bool },
 }
 
-/// A decoded instruction; for dot products the tiles are `c += a * b`, otherwise `c` is the only tile.
+/// A decoded instruction. Dot products are `c += a * b` on tiles; other instructions use only tile `c`.
 struct Instruction {
     name: &'static str,
     operation: Operation,
@@ -79,8 +79,8 @@ pub fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) = on_illegal_instruction;
-        // SAFETY: an all-zero sigaction is a valid value, and the handler has the signature that SA_SIGINFO asks for.
-        // The thread's own stack serves the handler, because the alternate stack is too small for a debug build of it.
+        // SAFETY: an all-zero sigaction is a valid value, and the handler has the signature that SA_SIGINFO requires.
+        // It runs on the stack of the thread, because the alternate stack is too small for its debug build.
         let status = unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();
             action.sa_sigaction = handler as usize;
@@ -91,10 +91,10 @@ pub fn install() {
     });
 }
 
-/// Whether this thread is between LDTILECFG and TILERELEASE.
+/// Whether this thread has executed LDTILECFG but not yet TILERELEASE.
 pub fn tiles_in_use() -> bool {
-    // SAFETY: the state lives as long as the thread, and only this thread's handler writes to it, not during this read.
-    // The read is volatile because the compiler does not see those writes.
+    // SAFETY: the state lives as long as the thread. Only the handler writes to it, on this thread and not during this
+    // read, which is volatile because the compiler does not see those writes.
     STATE.with(|state| unsafe { (&raw const (*state.get()).configured).read_volatile() })
 }
 
@@ -114,7 +114,7 @@ extern "C" fn on_illegal_instruction(_: libc::c_int, _: *mut libc::siginfo_t, co
     registers[libc::REG_RIP as usize] = instruction.end as i64;
 }
 
-/// Writes the fault and aborts, without allocation or locks, since this runs in a signal handler.
+/// Prints the fault and aborts, without allocation or locks, because this runs in a signal handler.
 fn refuse(name: &str, fault: &str) -> ! {
     let parts = ["emulated AMX: ", name, " refused: ", fault, "\n"]
         .map(|part| libc::iovec { iov_base: part.as_ptr() as *mut libc::c_void, iov_len: part.len() });
@@ -125,7 +125,7 @@ fn refuse(name: &str, fault: &str) -> ! {
     }
 }
 
-/// Reads the code of the faulting instruction, never further than its encoding goes.
+/// Reads the code of the faulting instruction, never beyond its end.
 struct Code(usize);
 
 impl Code {
@@ -141,7 +141,7 @@ impl Code {
     }
 }
 
-/// The instruction at RIP, or nothing where it is none of those emulated or not a valid encoding of one.
+/// The instruction at RIP, or `None` if it is not a valid encoding of an emulated instruction.
 fn decode(registers: &Registers) -> Option<Instruction> {
     let mut code = Code(registers[libc::REG_RIP as usize] as usize);
     if code.byte() != 0xC4 {
@@ -171,20 +171,20 @@ fn decode(registers: &Registers) -> Option<Instruction> {
     };
     let vvvv = usize::from(!fields >> 3 & 15);
     let is_product = opcode >= 0x5C;
-    // Tile numbers end at 7, and where vvvv names no tile it has to be unused.
+    // Tile numbers end at 7. If vvvv names no tile, it must be unused.
     if if is_product { vvvv > 7 || extensions & 0x20 == 0 } else { vvvv != 0 } {
         return None;
     }
     let (base, index) = if memory { memory_operand(&mut code, registers, modrm, extensions) } else { (0, 0) };
-    // In a tile's memory operand the index is the distance between rows; elsewhere it is part of the address.
+    // When a tile is loaded or stored, the index is the stride of its rows; otherwise it is part of the address.
     let address = if opcode == 0x49 { base.wrapping_add(index) } else { base };
     let [c, a] = [reg, rm].map(usize::from);
     Some(Instruction { name, operation, c, a, b: vvvv, address, stride: index, end: code.0 })
 }
 
-/// The two halves of a memory operand: base plus displacement, and the scaled index (0 where there is none).
+/// The two parts of a memory operand: base plus displacement, and the scaled index, or 0 without an index.
 fn memory_operand(code: &mut Code, registers: &Registers, modrm: u8, extensions: u8) -> (usize, usize) {
-    // Where ucontext keeps rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi and r8 to r15, the order that instructions use.
+    // The places in ucontext of rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi and r8 to r15, the order of their encoding.
     const ENCODED: [usize; 16] = [13, 14, 12, 11, 15, 10, 9, 8, 0, 1, 2, 3, 4, 5, 6, 7];
     let register =
         |low: u8, extended: bool| registers[ENCODED[usize::from(low & 7 | u8::from(extended) << 3)]] as usize;
@@ -194,7 +194,7 @@ fn memory_operand(code: &mut Code, registers: &Registers, modrm: u8, extensions:
     let has_index = has_sib && (sib >> 3 & 7 != 4 || index_extended);
     let index = if has_index { register(sib >> 3, index_extended) << (sib >> 6) } else { 0 };
     let base = match (mode, sib & 7) {
-        // Here the displacement replaces the base; without a SIB byte it counts from the instruction's end.
+        // Here the displacement replaces the base; without a SIB byte it counts from the end of the instruction.
         (0, 5) => return (code.displacement32().wrapping_add(if has_sib { 0 } else { code.0 }), index),
         _ => register(sib, extensions & 0x20 == 0),
     };
@@ -207,12 +207,12 @@ fn memory_operand(code: &mut Code, registers: &Registers, modrm: u8, extensions:
 }
 
 /// # Safety
-/// The memory that the instruction names must be what its operation may read or write.
+/// The operation must be allowed to read or write the memory that the instruction names.
 unsafe fn execute(state: &mut TileState, instruction: &Instruction) -> ExecutionResult {
     let &Instruction { c, a, b, address, stride, .. } = instruction;
     let row_address = |row: usize| address.wrapping_add(row.wrapping_mul(stride)) as *mut u8;
     match instruction.operation {
-        // SAFETY: the caller vouches for the 64 bytes of the configuration, which need no alignment.
+        // SAFETY: the caller guarantees the 64 bytes of the configuration, which need no alignment.
         Operation::Configure => configure(state, &unsafe { (address as *const [u8; 64]).read_unaligned() })?,
         Operation::Release => *state = TileState::INITIAL,
         Operation::Zero => state.usable(c)?.bytes = [[0; MAX_ROW_BYTES]; MAX_ROWS],
@@ -220,14 +220,14 @@ unsafe fn execute(state: &mut TileState, instruction: &Instruction) -> Execution
             let tile = state.usable(c)?;
             tile.bytes = [[0; MAX_ROW_BYTES]; MAX_ROWS];
             for row in 0..tile.rows {
-                // SAFETY: the caller vouches for the rows in memory; a tile's row holds at least `row_bytes`.
+                // SAFETY: the caller guarantees the rows in memory; a row of a tile holds at least `row_bytes`.
                 unsafe { row_address(row).copy_to(tile.bytes[row].as_mut_ptr(), tile.row_bytes) };
             }
         }
         Operation::Store => {
             let tile = state.usable(c)?;
             for row in 0..tile.rows {
-                // SAFETY: as for loading, in the other direction.
+                // SAFETY: as above, in the other direction.
                 unsafe { row_address(row).copy_from(tile.bytes[row].as_ptr(), tile.row_bytes) };
             }
         }
@@ -248,7 +248,7 @@ fn configure(state: &mut TileState, bytes: &[u8; 64]) -> ExecutionResult {
     if bytes[0] > 1 {
         return Err("the palette is neither 0 nor 1");
     }
-    // Palette 0 asks for the initial state and looks at nothing else.
+    // Palette 0 sets the initial state and ignores all other bytes.
     if bytes[0] == 1 {
         next.configured = true;
         if bytes[1] != 0 {
@@ -272,7 +272,7 @@ fn configure(state: &mut TileState, bytes: &[u8; 64]) -> ExecutionResult {
     Ok(())
 }
 
-/// Copies of the three tiles of a dot product, once their registers and shapes have passed the processor's checks.
+/// Copies of the three tiles of a dot product, or an error if the processor would refuse their registers or shapes.
 fn product_tiles(state: &mut TileState, c: usize, a: usize, b: usize) -> Result<[TileRegister; 3], &'static str> {
     if c == a || c == b || a == b {
         return Err("the same tile is named twice");
@@ -314,7 +314,7 @@ fn dot_bf16(c: &TileRegister, a: &TileRegister, b: &TileRegister) -> TileBytes {
     let [a_values, b_values] = [bf16_values(&a.bytes), bf16_values(&b.bytes)];
     let mut result = [[0; MAX_ROW_BYTES]; MAX_ROWS];
     for (m, row) in result.iter_mut().enumerate().take(c.rows) {
-        // Even and odd elements accumulate apart and meet only at the end, in the order of the SDM.
+        // Even and odd elements have separate sums, which are added at the end, in the order of the SDM.
         let mut sums = [0.0; MAX_ROW_BYTES / 2];
         for k in 0..b.rows {
             for (n, sum) in sums[..c.row_bytes / 2].iter_mut().enumerate() {
@@ -336,13 +336,13 @@ fn bf16_values(bytes: &TileBytes) -> [[f32; MAX_ROW_BYTES / 2]; MAX_ROWS] {
     })
 }
 
-/// Denormals become zeros of the same sign.
+/// Replaces a denormal number by a zero of the same sign.
 fn flush(value: f32) -> f32 {
     if value.is_subnormal() { 0.0_f32.copysign(value) } else { value }
 }
 
-/// A fused multiply-add to nearest even, with tiny results flushed. The handler starts with the default MXCSR, whatever
-/// the interrupted code had set. Near `LEAST_NORMAL` the f64 sum is exact, since the product has at most 16 bits.
+/// A fused multiply-add that rounds to nearest even and flushes tiny results. The handler runs with the default MXCSR,
+/// whatever the interrupted code has set. Near `LEAST_NORMAL` the f64 sum is exact: the product has at most 16 bits.
 fn multiply_add(a: f32, b: f32, sum: f32) -> f32 {
     let wide = f64::from(a) * f64::from(b) + f64::from(sum);
     let fused = a.mul_add(b, sum);
