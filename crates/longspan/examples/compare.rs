@@ -38,7 +38,7 @@ fn main() -> Result<(), Error> {
         let (mut largest, mut total): (f32, f64) = (0.0, 0.0);
         for _ in 0..passes {
             let start = Instant::now();
-            let logits = model.logits(&batch);
+            let logits = model.logits(&batch)?;
             seconds.push(start.elapsed().as_secs_f64());
             for (column, field) in ["start_logits", "end_logits"].iter().enumerate() {
                 let expected = golden.tensor(&format!("{case}.{field}"))?;

@@ -116,7 +116,7 @@ fn every_head_agrees_with_transformers() {
         for (case, sequences) in cases(name) {
             let mut batch = Batch::new();
             sequences.iter().for_each(|sequence| batch.push(sequence.sequence()));
-            let (logits, hidden) = (model.logits(&batch), model.hidden_states(&batch));
+            let (logits, hidden) = (model.logits(&batch).unwrap(), model.hidden_states(&batch).unwrap());
             let c = model.config().hidden_size;
             for (s, sequence) in sequences.iter().enumerate() {
                 let what = format!("{name} {case} {s}");
@@ -134,7 +134,7 @@ fn every_head_agrees_with_transformers() {
                     count += 1;
                 }
                 // Bit for bit what the sequence gives alone.
-                let alone = model.hidden_states(&Batch::of(sequence.sequence()));
+                let alone = model.hidden_states(&Batch::of(sequence.sequence())).unwrap();
                 assert!(alone == hidden[range.start * c..range.end * c], "{what} alone");
             }
         }
@@ -153,7 +153,7 @@ fn differences(precision: Precision) -> (f32, f32) {
         for sequences in cases(name).values() {
             let mut batch = Batch::new();
             sequences.iter().for_each(|sequence| batch.push(sequence.sequence()));
-            let logits = model.logits(&batch);
+            let logits = model.logits(&batch).unwrap();
             for (s, sequence) in sequences.iter().enumerate() {
                 let range = batch.range(s);
                 let own = &logits.values[2 * range.start..2 * range.end];
@@ -163,7 +163,7 @@ fn differences(precision: Precision) -> (f32, f32) {
                     count += 1.0;
                 }
                 // Bit for bit what the sequence gives alone.
-                let alone = model.logits(&Batch::of(sequence.sequence())).values;
+                let alone = model.logits(&Batch::of(sequence.sequence())).unwrap().values;
                 assert!(alone == own, "{name} {precision} alone");
             }
         }
@@ -237,7 +237,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
             all[..count].iter().for_each(|sequence| batch.push(sequence.sequence()));
             let on = |threads| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                pool.install(|| model.logits(&batch))
+                pool.install(|| model.logits(&batch).unwrap())
             };
             let one = on(1);
             for threads in [2, 3, 7] {

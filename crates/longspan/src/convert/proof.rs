@@ -36,9 +36,9 @@ pub(super) fn prove(short: &Short, tensors: &Tensors, config: &Config, long: &So
     let mut logits = Difference::default();
     for (sequence, expected) in sequences.iter().zip(oracle.hidden_states(&sequences)?) {
         let batch = Batch::of(*sequence);
-        hidden.add(&model.hidden_states(&batch), &expected);
+        hidden.add(&model.hidden_states(&batch)?, &expected);
         if short.task != Task::Encoder && sequence.ids.len() <= HEAD_TOKENS_MAX {
-            logits.add(&model.logits(&batch).values, &oracle.logits(&expected)?);
+            logits.add(&model.logits(&batch)?.values, &oracle.logits(&expected)?);
         }
     }
     let tokens = inputs.iter().map(|input| input.ids.len()).max().unwrap_or(0);

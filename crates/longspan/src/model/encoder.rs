@@ -29,8 +29,8 @@ use super::global_training::{self, KeptGlobals};
 use super::split::{self, Pool, Split};
 use super::times::{Phase, Times};
 use super::trainee::Dropout;
-use super::weights::{LayerTraining, Linear, Norm};
-use super::{Batch, Network, embeddings};
+use super::weights::{LayerTraining, Linear, Network, Norm};
+use super::{Batch, embeddings};
 use crate::random;
 
 /// Columns of the middle of a feed-forward, and of queries, keys and values, that are computed at once. It is a whole

@@ -13,8 +13,8 @@ use longspan_kernels::{Matrix, MatrixMut, Tiles, gelu, layer_norm};
 use super::encoder::linear;
 use super::gradients::add_sums;
 use super::split::{self, Split};
-use super::weights::{Head, Linear};
-use super::{Batch, Network, Parameters};
+use super::weights::{Head, Linear, Network};
+use super::{Batch, Parameters};
 
 /// What a model is for: which head it has, and which tokens are global by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

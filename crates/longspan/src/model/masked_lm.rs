@@ -22,8 +22,8 @@ use longspan_kernels::{
 use super::encoder::linear;
 use super::gradients::{Factors, WeightGradient, add_sums, weight_gradients};
 use super::parameters::WORDS;
-use super::weights::{Head, Linear, MaskedLmTraining, Norm};
-use super::{Network, Parameters, split};
+use super::weights::{Head, Linear, MaskedLmTraining, Network, Norm};
+use super::{Parameters, split};
 
 /// Rows whose logits are made at once: E is read once for each.
 const ROWS: usize = 128;

@@ -3,6 +3,7 @@
 //! ```text
 //! batch        the sequences, end to end, and which of their tokens are global
 //! parameters   the one list of names and shapes, from the config
+//! cpu          the model on the CPU
 //! weights      what a pass reads: packed for one precision and instruction set
 //! embeddings   token ids → the first hidden states
 //! encoder      layers
@@ -22,6 +23,7 @@
 
 mod attention;
 mod batch;
+mod cpu;
 mod embeddings;
 mod encoder;
 mod global;
@@ -36,9 +38,10 @@ mod times;
 mod trainee;
 mod weights;
 
-use std::time::Duration;
+use std::fmt;
 
 pub use batch::{Batch, Sequence};
+pub use cpu::{CpuModel, best_precision};
 pub use heads::{Logits, Task};
 pub use longspan_kernels::{Isa, Precision};
 pub use masked_lm::Masked;
@@ -46,14 +49,10 @@ pub use parameters::{POSITIONS, Parameter, Parameters, parameters};
 pub use times::Phase;
 pub use trainee::{Dropout, Trainee, TrainingPass};
 
+use crate::Result;
 use crate::checkpoint::Tensors;
 use crate::config::Config;
-use crate::{Error, Result};
-use embeddings::Embeddings;
-use encoder::Pass;
-use split::Split;
-use times::Times;
-use weights::{Computing, Loader, Weights};
+use weights::{Computing, Loader};
 
 /// A Longformer with one head, ready to run from any thread.
 ///
@@ -69,31 +68,27 @@ use weights::{Computing, Loader, Weights};
 /// // [CLS] question [SEP][SEP] document [SEP], global attention on [CLS] and the question.
 /// let ids = [101, 2073, 2003, 2009, 1029, 102, 102, 2009, 2003, 2182, 102];
 /// let batch = Batch::of(Sequence { ids: &ids, token_type_ids: &[], globals: &[0, 1, 2, 3, 4] });
-/// let logits = model.logits(&batch);
+/// let logits = model.logits(&batch)?;
 /// assert_eq!((logits.values.len(), logits.columns), (22, 2));
 /// # Ok::<(), longspan::Error>(())
 /// ```
 pub struct Model {
-    network: Network,
-    embeddings: Embeddings<'static>,
+    cpu: CpuModel,
 }
 
-/// What a pass reads beside the embeddings.
-pub(crate) struct Network {
-    config: Config,
-    task: Task,
-    computing: Computing,
-    weights: Weights,
+/// What a model runs on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Device {
+    /// The CPU, with this instruction set.
+    Cpu(Isa),
 }
 
-impl Network {
-    fn pack(loader: &Loader<'_>, config: Config, task: Task, computing: Computing) -> Self {
-        let weights = Weights::pack(loader, &config, task, computing, 0..config.num_attention_heads);
-        Self { config, task, computing, weights }
-    }
-
-    fn isa(&self) -> Isa {
-        self.computing.linear.isa
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Device::Cpu(isa) => isa.fmt(f),
+        }
     }
 }
 
@@ -104,8 +99,7 @@ impl Model {
     /// When a tensor is missing or has another shape than `config` asks for, or when `LONGSPAN_ISA` names an
     /// instruction set that this machine lacks.
     pub fn load(config: Config, task: Task, precision: Precision, tensors: &Tensors) -> Result<Self> {
-        let computing = Computing::new(current_isa()?, precision, &config);
-        Ok(Self::pack(&Loader::new(&config, task, tensors)?, config, task, computing))
+        Self::pack(&Loader::new(&config, task, tensors)?, config, task, precision)
     }
 
     /// Packs parameters, as they are in training.
@@ -113,15 +107,7 @@ impl Model {
     /// # Errors
     /// When `LONGSPAN_ISA` names an instruction set that this machine lacks.
     pub fn from_parameters(config: Config, task: Task, precision: Precision, parameters: &Parameters) -> Result<Self> {
-        let computing = Computing::new(current_isa()?, precision, &config);
-        Ok(Self::pack(&Loader::of(parameters), config, task, computing))
-    }
-
-    fn pack(loader: &Loader<'_>, config: Config, task: Task, computing: Computing) -> Self {
-        split::enter(|| Self {
-            embeddings: Embeddings::pack(loader, computing.linear.precision),
-            network: Network::pack(loader, config, task, computing),
-        })
+        Self::pack(&Loader::of(parameters), config, task, precision)
     }
 
     /// A model with random weights, for measurements. It is the same for the same sizes.
@@ -129,82 +115,75 @@ impl Model {
     /// # Errors
     /// When `LONGSPAN_ISA` names an instruction set that this machine lacks.
     pub fn random(config: Config, task: Task, precision: Precision) -> Result<Self> {
-        let computing = Computing::new(current_isa()?, precision, &config);
-        Ok(Self::pack(&Loader::random(&config, task), config, task, computing))
+        Self::pack(&Loader::random(&config, task), config, task, precision)
+    }
+
+    fn pack(loader: &Loader<'_>, config: Config, task: Task, precision: Precision) -> Result<Self> {
+        let computing = Computing::new(cpu::current_isa()?, precision, &config);
+        Ok(Self { cpu: CpuModel::pack(loader, config, task, computing) })
     }
 
     /// Sizes of the model.
     pub fn config(&self) -> &Config {
-        &self.network.config
+        &self.cpu.network.config
     }
 
-    /// Which head it has.
+    /// The task that the head is for.
     pub fn task(&self) -> Task {
-        self.network.task
+        self.cpu.network.task
     }
 
-    /// What its linear layers are computed in.
+    /// The precision of the linear layers.
     pub fn precision(&self) -> Precision {
-        self.network.computing.linear.precision
+        self.cpu.network.computing.linear.precision
     }
 
-    /// The instruction set that it runs on.
-    pub fn isa(&self) -> Isa {
-        self.network.isa()
+    /// What the model runs on.
+    pub fn device(&self) -> Device {
+        Device::Cpu(self.cpu.isa())
+    }
+
+    /// How many tokens a batch should have: with fewer the device is not busy, with more memory grows and nothing is
+    /// gained. On the CPU that is the longest input.
+    pub fn batch_tokens(&self) -> usize {
+        self.config().max_tokens()
+    }
+
+    /// What only the CPU has: the instruction set, and the time of each phase.
+    pub fn cpu(&self) -> &CpuModel {
+        &self.cpu
     }
 
     /// The last hidden states: (T, C).
     ///
+    /// # Errors
+    /// When the device fails. The CPU never does.
+    ///
     /// # Panics
     /// If the batch has an id outside the vocabulary or a sequence longer than [`Config::max_tokens`].
-    pub fn hidden_states(&self, batch: &Batch) -> Vec<f32> {
-        split::enter(|| self.encode(batch, &Times::default()))
+    pub fn hidden_states(&self, batch: &Batch) -> Result<Vec<f32>> {
+        Ok(self.cpu.hidden_states(batch))
     }
 
-    /// What the head makes of the batch: see [`Logits`].
+    /// The output of the head: see [`Logits`].
+    ///
+    /// # Errors
+    /// When the device fails. The CPU never does.
     ///
     /// # Panics
     /// As [`Model::hidden_states`].
-    pub fn logits(&self, batch: &Batch) -> Logits {
-        self.timed_logits(batch).0
-    }
-
-    /// The logits, and the time that was spent on each phase, added over the threads.
-    ///
-    /// # Panics
-    /// As [`Model::hidden_states`].
-    pub fn timed_logits(&self, batch: &Batch) -> (Logits, [(Phase, Duration); Phase::ALL.len()]) {
-        split::enter(|| {
-            let times = Times::default();
-            let hidden = self.encode(batch, &times);
-            let threads = rayon::current_num_threads();
-            let logits = times.count(Phase::Head, threads, || heads::forward(&self.network, batch, &hidden));
-            (logits, times.all())
-        })
+    pub fn logits(&self, batch: &Batch) -> Result<Logits> {
+        Ok(self.cpu.timed_logits(batch).0)
     }
 
     /// The loss of each masked token in nats, of a model for masked language modelling: (R).
     ///
+    /// # Errors
+    /// When the device fails. The CPU never does.
+    ///
     /// # Panics
     /// As [`Model::hidden_states`]; for another task, and if a masked token is none of the batch or of the vocabulary.
-    pub fn masked_lm_losses(&self, batch: &Batch, masked: &Masked) -> Vec<f32> {
-        split::enter(|| masked_lm::losses(&self.network, &self.encode(batch, &Times::default()), masked, None))
+    pub fn masked_lm_losses(&self, batch: &Batch, masked: &Masked) -> Result<Vec<f32>> {
+        Ok(self.cpu.masked_lm_losses(batch, masked))
     }
-
-    fn encode(&self, batch: &Batch, times: &Times) -> Vec<f32> {
-        let split = Split::new(batch.tokens(), self.network.computing.linear.tile_rows());
-        encoder::forward(&Pass::new(&self.network, &self.embeddings, batch, split, times))
-    }
-}
-
-/// The precision that is fast and exact enough on this machine.
-///
-/// # Errors
-/// When `LONGSPAN_ISA` names an instruction set that this machine lacks.
-pub fn best_precision() -> Result<Precision> {
-    Ok(Precision::best(current_isa()?))
-}
-
-fn current_isa() -> Result<Isa> {
-    Isa::current().map_err(|e| Error::Option(e.to_string()))
 }

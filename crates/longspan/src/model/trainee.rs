@@ -1,12 +1,13 @@
 //! A model in training: its parameters in f32, packed for the way forth and for the way back.
 
+use super::cpu::current_isa;
 use super::embeddings::Embeddings;
 use super::encoder::{self, Kept, LayerGradients, Pass};
 use super::masked_lm::{self, Back, Masked};
 use super::split::{self, Split};
 use super::times::Times;
-use super::weights::{Computing, LayerTraining, Loader, MaskedLmTraining, Weights};
-use super::{Batch, Logits, Network, Parameters, Precision, Task, current_isa, heads};
+use super::weights::{Computing, LayerTraining, Loader, MaskedLmTraining, Network, Weights};
+use super::{Batch, Logits, Parameters, Precision, Task, heads};
 use crate::config::Config;
 use crate::{Error, Result};
 

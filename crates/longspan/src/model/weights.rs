@@ -140,6 +140,25 @@ impl Weights {
     }
 }
 
+/// What a pass reads beside the embeddings.
+pub(crate) struct Network {
+    pub config: Config,
+    pub task: Task,
+    pub computing: Computing,
+    pub weights: Weights,
+}
+
+impl Network {
+    pub fn pack(loader: &Loader<'_>, config: Config, task: Task, computing: Computing) -> Self {
+        let weights = Weights::pack(loader, &config, task, computing, 0..config.num_attention_heads);
+        Self { config, task, computing, weights }
+    }
+
+    pub fn isa(&self) -> Isa {
+        self.computing.linear.isa
+    }
+}
+
 /// What queries are multiplied with: 1/√D.
 pub(crate) fn scale_of_queries(config: &Config) -> f32 {
     1.0 / (config.head_size() as f32).sqrt()

@@ -112,21 +112,22 @@ pub(super) fn bits_of(
     let layout = sequences.in_order();
     let mut sums = vec![(0, 0.0); language.max_tokens.div_ceil(STRETCH)];
     let mut pass = Waiting::default();
-    let run = |pass: &mut Waiting, sums: &mut Vec<(usize, f64)>| {
-        let losses = model.masked_lm_losses(&pass.batch, &pass.masked);
+    let run = |pass: &mut Waiting, sums: &mut Vec<(usize, f64)>| -> Result<()> {
+        let losses = model.masked_lm_losses(&pass.batch, &pass.masked)?;
         for (&position, loss) in pass.positions.iter().zip(losses) {
             let (hidden, bits) = &mut sums[position / STRETCH];
             *hidden += 1;
             *bits += f64::from(loss) / std::f64::consts::LN_2;
         }
         *pass = Waiting::default();
+        Ok(())
     };
     for sequence in 0..layout.count() {
         let (ids, hidden) = sequences.hidden(&layout, 0, sequence);
         for (ids, hidden, before) in cut(&ids, &hidden, pieces) {
             if !hidden.is_empty() {
                 if pass.batch.sequences() > 0 && pass.batch.tokens() + ids.len() > pass_tokens {
-                    run(&mut pass, &mut sums);
+                    run(&mut pass, &mut sums)?;
                 }
                 pass.positions.extend(hidden.iter().map(|(place, _)| before + place));
                 push(&mut pass.batch, &mut pass.masked, &ids, &hidden);
@@ -135,7 +136,7 @@ pub(super) fn bits_of(
         told(sequence + 1, layout.count());
     }
     if pass.batch.sequences() > 0 {
-        run(&mut pass, &mut sums);
+        run(&mut pass, &mut sums)?;
     }
     let (hidden, bits) = sums.iter().fold((0, 0.0), |(hidden, bits), sum| (hidden + sum.0, bits + sum.1));
     let Tokenized { tokens, characters, .. } = valid.size();

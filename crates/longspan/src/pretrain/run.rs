@@ -159,18 +159,23 @@ impl Learner for Guessing<'_> {
         self.trainee.update(change);
     }
 
-    fn pass(&mut self, place: (usize, usize), (batch, masked): &Self::Input, gradients: &mut Parameters) -> Passed {
+    fn pass(
+        &mut self,
+        place: (usize, usize),
+        (batch, masked): &Self::Input,
+        gradients: &mut Parameters,
+    ) -> Result<Passed> {
         let settings = self.job.settings;
         let dropout = steps::dropout(settings, place);
         let frozen_layers = settings.trained.frozen_layers();
         let losses = self.trainee.masked_lm(batch, masked, dropout, &mut self.pass, gradients);
-        Passed {
+        Ok(Passed {
             loss: losses.iter().map(|&loss| f64::from(loss)).sum(),
             terms: losses.len(),
             sequences: batch.sequences(),
             tokens: batch.tokens(),
             flop: flop(&self.config, batch, frozen_layers) + head_flop(&self.config, losses.len(), frozen_layers == 0),
-        }
+        })
     }
 
     fn evaluate(&self, weights: &Parameters) -> Result<(f64, Figures)> {

@@ -243,7 +243,7 @@ impl Reader {
             let mut rest = queue.as_slice();
             while !rest.is_empty() {
                 let batch;
-                (batch, rest) = rest.split_at(count_within(rest, self.model.config().max_tokens()));
+                (batch, rest) = rest.split_at(count_within(rest, self.model.batch_tokens()));
                 self.pass(batch, &mut readings);
                 done.tokens_done += batch.iter().map(|queued| queued.tokens).sum::<usize>();
                 progress(done);
@@ -263,7 +263,7 @@ impl Reader {
         if batch.sequences() == 0 {
             return; // what is left belongs to readings that broke off
         }
-        let logits = self.model.logits(&batch).values; // (T, 2)
+        let logits = self.model.logits(&batch).expect("the CPU does not fail").values; // (T, 2)
         let asked: Vec<&Queued> = queued.iter().filter(|queued| readings[queued.reading].is_ok()).collect();
         for (s, queued) in asked.into_iter().enumerate() {
             let Ok(reading) = &mut readings[queued.reading] else { continue };

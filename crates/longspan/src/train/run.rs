@@ -213,16 +213,22 @@ impl Learner for Reading<'_> {
         self.trainee.update(change);
     }
 
-    fn pass(&mut self, place: (usize, usize), (batch, golds): &Self::Input, gradients: &mut Parameters) -> Passed {
+    fn pass(
+        &mut self,
+        place: (usize, usize),
+        (batch, golds): &Self::Input,
+        gradients: &mut Parameters,
+    ) -> Result<Passed> {
         let settings = self.job.settings;
         let dropout = steps::dropout(settings, place);
         let logits = self.trainee.forward(batch, dropout, &mut self.pass);
-        let taught = self.teacher.as_ref().map(|(teacher, weight)| (teacher.logits(batch), *weight));
+        let taught = self.teacher.as_ref().map(|(teacher, weight)| Ok::<_, Error>((teacher.logits(batch)?, *weight)));
+        let taught = taught.transpose()?;
         let taught = taught.as_ref().map(|(logits, weight)| Teacher { logits, weight: *weight });
         let (loss, dlogits) = question_answering(batch, &logits, golds, taught);
         self.trainee.backward(batch, &mut self.pass, &dlogits, gradients);
         let flop = flop(&self.config, batch, settings.trained.frozen_layers());
-        Passed { loss, terms: batch.sequences(), sequences: batch.sequences(), tokens: batch.tokens(), flop }
+        Ok(Passed { loss, terms: batch.sequences(), sequences: batch.sequences(), tokens: batch.tokens(), flop })
     }
 
     fn evaluate(&self, weights: &Parameters) -> Result<(f64, Figures)> {

@@ -58,7 +58,7 @@ pub(crate) trait Learner {
     /// Adds the gradient of the sum of the losses of the terms.
     ///
     /// - `place`: step, from 1, and sequences of the step before those of the pass
-    fn pass(&mut self, place: (usize, usize), input: &Self::Input, gradients: &mut Parameters) -> Passed;
+    fn pass(&mut self, place: (usize, usize), input: &Self::Input, gradients: &mut Parameters) -> Result<Passed>;
 
     /// Measures weights. Those with the highest score are the best.
     fn evaluate(&self, weights: &Parameters) -> Result<(f64, Figures)>;
@@ -243,7 +243,7 @@ impl<L: Learner> Going<'_, '_, '_, L> {
         let Ready { epoch, passes } = ready.next().expect("inputs of every step, or an error")?;
         let mut sum = Passed::default();
         for input in &passes {
-            let passed = self.learner.pass((step, sum.sequences), input, &mut self.gradients);
+            let passed = self.learner.pass((step, sum.sequences), input, &mut self.gradients)?;
             sum.loss += passed.loss;
             sum.terms += passed.terms;
             sum.sequences += passed.sequences;

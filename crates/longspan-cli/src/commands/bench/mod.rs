@@ -262,7 +262,7 @@ impl Setting<'_> {
             let Input { sequences, tokens, .. } = input;
             self.say(&format!("{sequences} × {tokens} tokens, pass {pass} of {}", self.plan.passes));
             let started = Instant::now();
-            let (_, by_phase) = model.timed_logits(&batch);
+            let (_, by_phase) = model.cpu().timed_logits(&batch);
             if pass > 0 {
                 times.push(started.elapsed().as_secs_f64());
                 phases.iter_mut().zip(by_phase).for_each(|(sum, (_, time))| *sum += time.as_secs_f64());

@@ -86,7 +86,7 @@ fn head(opened: &Opened, dataset: &Dataset, options: &ReadOptions) -> Result<Hea
         ("settings", settings),
         ("data_checksum", json!(data.crc().sum())),
         ("precision", json!(reader.model().precision().to_string())),
-        ("instruction_set", json!(reader.model().isa().to_string())),
+        ("instruction_set", json!(reader.model().device().to_string())),
         ("max_tokens", json!(max_tokens)),
         ("doc_stride", json!(doc_stride)),
         ("max_answer_length", json!(max_answer_length)),
@@ -128,7 +128,7 @@ fn run_summary(opened: &Opened, options: &ReadOptions, asked: &AskedAll<'_>) -> 
     RunSummary {
         model: opened.checkpoint.name.clone(),
         precision: model.precision().to_string(),
-        instruction_set: model.isa().to_string(),
+        instruction_set: model.device().to_string(),
         threads: rayon::current_num_threads(),
         null_score_diff_threshold: options.null_score_diff_threshold.unwrap_or(settings.null_score_diff_threshold),
         verify_tokens: options.verify_tokens.unwrap_or(settings.verify_tokens),
