@@ -301,6 +301,7 @@ impl TilesPart<'_> {
     }
 
     /// Number of groups of a whole slab: the distance to the next.
+    #[cfg(target_arch = "x86_64")]
     pub(crate) fn slab_groups(&self) -> usize {
         self.tiles.lines() * self.tiles.arithmetic.tile_rows() * LINE
     }
