@@ -1,10 +1,10 @@
-"""Makes the base-size model with random weights, runs transformers on it, and says how long that takes.
+"""Makes a base-size model with random weights, runs transformers on it, and prints how long that takes.
 
     python base.py FOLDER [--tokenizer FOLDER] [--threads N] [--passes N]
 
-Run by hand: the checkpoint has 600 MB. FOLDER gets config.json and model.safetensors (kept if they are there) and
-golden.safetensors with the cases `length-512.0` and `length-4096.0`, named as models/make.py says. The shorter one
-is compared with models/brute.py.
+Run this by hand: the checkpoint has 600 MB. The script writes config.json and model.safetensors into FOLDER (it keeps
+existing ones), and golden.safetensors with the cases `length-512.0` and `length-4096.0`, named as in models/make.py. It
+compares the shorter case with models/brute.py.
 """
 
 import argparse

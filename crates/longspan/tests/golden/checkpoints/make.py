@@ -1,9 +1,9 @@
-"""Makes the golden checkpoints: torch, transformers and safetensors write them, `expected.json` says what is in them.
+"""Makes the golden checkpoints with torch, transformers and safetensors, and `expected.json`, which lists their contents.
 
     python make.py
 
-writes into the folder that it stands in. The contents depend on the versions in `versions.json`: torch lays out its
-zip archives a little differently from one release to the next.
+The files are written beside this script. Their bytes depend on the versions in `versions.json`, because the layout of
+torch's zip archives changes slightly between releases.
 """
 
 import json

@@ -1,15 +1,15 @@
-"""Makes small random models of up to 18 tokens, and what transformers computes with them.
+"""Makes small random models for inputs of up to 18 tokens, and the outputs of transformers for them.
 
     python make.py              writes the folders beside this file (needs torch, transformers and tokenizers)
-    python make.py --check DIR  compares what `longspan convert` made of them, in folders of the same names in DIR, in
-                                transformers: logits, pairs, and that every class loads it
+    python make.py --check DIR  loads the results of `longspan convert`, in folders of the same names in DIR, with
+                                every class of transformers, and compares logits and encoded pairs
 
-Each folder is a checkpoint with a tokenizer, and golden.safetensors beside it with tensors N.FIELD, one N for each input:
+Each folder has a checkpoint with a tokenizer, and golden.safetensors with tensors N.FIELD, where N is the input:
 
     input_ids       I32 (T)
     token_type_ids  I32 (T)
     hidden          F32 (T, C)  the last hidden states
-    logits          F32         of the head; left out where there is none. Start and end logits stand side by side: (T, 2)
+    logits          F32         of the head, if there is one; start and end logits are two columns: (T, 2)
 """
 
 import argparse

@@ -1,7 +1,8 @@
-"""Longformer in slow, obvious numpy: the second opinion on the golden files.
+"""Longformer in slow, obvious numpy: a second implementation that checks the golden files.
 
-It shares no code and no method with transformers: one sequence at a time, never padded, f64, and for every query
-the explicit set of keys that it sees. What transformers computes with chunks, diagonals and masks must agree with it.
+It shares no code and no method with transformers. It computes one sequence at a time, without padding, in f64, and
+with the explicit set of visible keys for every query. The results of transformers, which uses chunks, diagonals and
+masks, must agree with it.
 
 T tokens, C hidden, H heads, L layers, G global tokens.
 """

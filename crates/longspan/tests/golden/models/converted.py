@@ -1,9 +1,10 @@
-"""Makes short models long, with golden logits that the short models computed: no Longformer code has a part in them.
+"""Makes converted long models, with golden logits that the short models computed, without any Longformer code.
 
     python converted.py       writes the folders `converted-*` beside this file (needs torch and transformers)
 
-Global projections are copies of the local ones, so up to half a window and one token a converted model is its source,
-whatever is global. The files are named and checked as make.py says.
+Global projections are copies of the local ones. On inputs of at most half a window plus one token, a converted model
+therefore computes the same as its source, whichever tokens are global. make.py describes the names of the files and
+checks them.
 """
 
 import json

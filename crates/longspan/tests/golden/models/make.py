@@ -1,11 +1,12 @@
-"""Makes small random Longformer checkpoints and what transformers computes with them.
+"""Makes small random Longformer checkpoints and the outputs of transformers for them.
 
     python make.py            writes the folders beside this file (needs torch and transformers)
-    python make.py --check    compares the files that are there with brute.py (needs numpy and safetensors)
+    python make.py --check    compares existing files with brute.py (needs numpy and safetensors)
 
-Each folder is a checkpoint (config.json, model.safetensors) with golden.safetensors beside it, whose tensors are
-named CASE.N.FIELD: the N-th sequence of one batch. Sequences of a batch went through transformers together, padded
-on one side; only what belongs to real tokens is stored, so the numbers hold for a sequence alone and in any batch.
+Each folder has a checkpoint (config.json, model.safetensors) and golden.safetensors. The latter's tensors are named
+CASE.N.FIELD, where N is the number of the sequence in the batch CASE. The sequences of a batch went through
+transformers together, padded on one side. Only the values of real tokens are stored, so they hold for a sequence
+alone and in any batch.
 
     input_ids       I32 (T)
     token_type_ids  I32 (T)     left out where the checkpoint has one token type
@@ -18,8 +19,8 @@ on one side; only what belongs to real tokens is stored, so the numbers hold for
     hidden_states      F32 (L + 1, T, C)    the embeddings, then each layer
     attentions         F32 (L, H, T, T)     the probability that query i gives to key j
 
-Where a case is named `default` the global positions are those that transformers chose itself. The metadata's
-`made_with` names the versions and the seed.
+In cases named `default`, transformers chose the global positions itself. The metadata entry `made_with` names the
+versions and the seed.
 """
 
 import argparse

@@ -2,18 +2,18 @@
 as torch computes them.
 
     python make.py            writes the folders beside this file (needs torch and transformers)
-    python make.py --check    compares the files that are there with models/brute.py (needs numpy and safetensors)
+    python make.py --check    compares existing files with models/brute.py (needs numpy and safetensors)
 
-Each folder is a LongformerForMaskedLM (config.json, model.safetensors) with golden.safetensors beside it. No dropout.
-A CASE is one batch, whose N-th sequence has the tensors CASE.N.FIELD:
+Each folder has a LongformerForMaskedLM (config.json, model.safetensors) and golden.safetensors. There is no dropout.
+A CASE is one batch, whose sequence N has the tensors CASE.N.FIELD:
 
-    input_ids            I32 (T)     what the model sees
+    input_ids            I32 (T)     the input of the model
     token_type_ids       I32 (T)     left out where the checkpoint has one token type
     global               I32 (G)     positions with global attention, ascending; left out where there are none
     masked               I32 (M)     positions that are targets, ascending
     targets              I32 (M)     the true ids there; both are left out where a sequence has no target
 
-and of the whole batch:
+The whole batch has:
 
     loss.CASE             F32 (1)
     grad.CASE.PARAMETER   F32 of the parameter's shape, under Hugging Face's name
@@ -25,15 +25,15 @@ The loss is the mean over all targets of the batch, not over sequences, of -log 
 the softmax being over the vocabulary. That is transformers' own loss with the label -100 where there is no target,
 which `make` asserts for the batch and for every sequence by itself.
 
-At a target stands the mask id, or the true id, or another one, as `inputs_of` says. The padding id stands in no text
-and is no target. Sequences went through transformers together, padded on the right to a multiple of all windows.
+The input id at a target is the mask id, the true id or another id (see `inputs_of`). The padding id occurs in no text
+and is never a target. Sequences went through transformers together, padded on the right to a multiple of all windows.
 
-Tied parameters stand once: longformer.embeddings.word_embeddings.weight, whose gradient is the sum of the table's and
-of the decoder's, and lm_head.bias. So every row of that table has a gradient: that of the padding id, or of another
-that no text has, is the decoder's alone. A parameter without `grad` does not take part: the global projections where
-no token is global. (This task has no pooler.) Rows of positions that no token uses are zero. In truth zero, so here
-only noise of about 1e-8, are the gradients of the biases of key and key_global: each adds one number to all that a
-softmax sees. The metadata's `made_with` names the versions and the seed.
+Tied parameters are stored once: longformer.embeddings.word_embeddings.weight, whose gradient is the sum of the table's
+and the decoder's, and lm_head.bias. So every row of that table has a gradient; for the padding id, and for ids that
+occur in no text, it comes from the decoder alone. A parameter without `grad` is unused: the global projections if no
+token is global. (This task has no pooler.) Rows of positions that no token uses are zero. The gradients of the biases
+of key and key_global are mathematically zero, because each bias adds the same number to all inputs of a softmax; here
+they are noise of about 1e-8. The metadata entry `made_with` names the versions and the seed.
 """
 
 import argparse

@@ -1,31 +1,31 @@
-"""Asks real questions with transformers' logits and the SQuAD script's rule, for the reader to answer alike.
+"""Answers real questions with transformers' logits and the rule of the SQuAD script; the reader must answer alike.
 
     python make.py SQUAD_JSON [--checkpoint FOLDER]
 
-SQUAD_JSON is a SQuAD v2.0 dev file, plain or gzipped; the checkpoint is by default the one embedded in Longspan,
-and this is run again whenever that one is replaced. Writes golden.json.gz beside this file:
+SQUAD_JSON is a SQuAD v2.0 dev file, plain or gzipped. The default checkpoint is the one embedded in Longspan; run this
+again whenever that one is replaced. The script writes golden.json.gz beside this file:
 
     made_with                   versions and seed
-    licence                     of questions and contexts, which are SQuAD's
-    checkpoint_sha256           of model.safetensors, so that golden answers of another checkpoint are noticed
-    max_answer_length           for all cases, like
-    null_score_diff_threshold   what is the largest null_odds of an answer
+    licence                     of the questions and contexts, which are SQuAD's
+    checkpoint_sha256           of model.safetensors, so that a test notices golden answers of another checkpoint
+    max_answer_length           for all cases
+    null_score_diff_threshold   for all cases: the largest null_odds of an answer
     cases: [{
-        setting         paragraph (one window), long (several paragraphs in one window), windows (the same, cut) or
-                        verified (the same, cut, and an excerpt read once more)
+        setting         paragraph (one window), long (several paragraphs in one window), windows (several paragraphs in
+                        several windows) or verified (like windows, with an excerpt that is read again)
         question, context
         max_tokens, doc_stride      null: the default
-        verify_tokens   of the excerpt; 0: none
-        windows, tokens             how many windows there are; tokens of the context
+        verify_tokens   of the excerpt; 0: no verification
+        windows, tokens             the number of windows; tokens of the context
         answered        whether null_odds is at most the threshold
-        text            of the best span, listed on abstention too, as are its places and logits:
+        text            of the best span; present on abstention too, as are its places and logits:
         start_char, end_char, start_byte, end_byte, start_logit, end_logit
         score           of the best span
-        no_answer_score, null_odds      of the excerpt alone where one was read and has the higher null odds; what it leaves
-                                        of 1 the spans share as before
+        no_answer_score, null_odds      of the excerpt, if one was read and has the higher null odds; the spans then share
+                                        the rest of 1 as before
     }]
 
-Scores are without calibration. All is computed the slow, obvious way: every window by itself, every span by itself.
+Scores are not calibrated. Everything is computed in the slow, obvious way: each window alone, each span alone.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""Makes metrics.json: SQuAD's exact match and F1 for strange pairs of answers, by Python's own idea of text.
+"""Makes metrics.json: SQuAD's exact match and F1 for unusual pairs of answers, with Python's text functions.
 
-Written from the description of the rules: lower-case, drop ASCII punctuation, make the words a, an and the into
-spaces, split on white space; exact match is equality of what is left, F1 that of its words as bags. Gold answers of
-which nothing is left do not count; without any the gold answer is the empty one.
+The script was written from the description of the rules: lower-case the text, drop ASCII punctuation, replace the words
+a, an and the by spaces, and split on white space. Exact match compares the remaining words, F1 compares them as bags.
+Gold answers without remaining words are ignored; if none is left, the gold answer is the empty one.
 
     python make.py > metrics.json
 """

@@ -1,33 +1,35 @@
-"""Makes official.json.gz: what the official evaluation of SQuAD v2.0 prints for strange data, predictions and odds.
+"""Makes official.json.gz: the output of the official evaluation of SQuAD v2.0 for unusual data, predictions and odds.
 
-Written from the description of the rules; exact match and F1 of one question, its raw scores, are those of make.py.
+The script was written from the description of the rules. The raw scores of a question, its exact match and F1, are
+computed by make.py.
 
-A question has an answer if its list `answers` is not empty, whatever `is_impossible` says. Where its odds are greater
-than the threshold, it scores 1 without an answer and 0 with one; otherwise it has its raw scores. Without a file of
-odds all are 0. Printed are the means of all questions, of those with and of those without an answer, in per cent. With
-odds follow, both from raw scores and in the order of the odds, equal ones in the order of their file:
+A question has an answer if its list `answers` is not empty, whatever the value of `is_impossible`. If its odds exceed
+the threshold, its score is 1 if it has no answer and 0 if it has one; otherwise it keeps its raw scores. Without a file
+of odds, all odds are 0. The output shows the means over all questions, over those with and over those without an answer,
+in per cent. With odds, it also shows two results that are computed from raw scores in the order of the odds (equal odds
+keep the order of their file):
 
-    best_*      the best sum of scores that a threshold could reach, each id of equal odds counted as one step of its
-                own; 0.0 is the threshold if abstaining always is best
-    pr_*_ap     average precision, of a curve that has one point for all ids of equal odds; none without any answer
+    best_*      the best sum of scores that a threshold could reach; ids with equal odds are separate steps; the
+                threshold is 0.0 if it is best to abstain always
+    pr_*_ap     average precision of a curve that has one point for all ids of equal odds; absent without any answer
 
-The official script dies where a question has no prediction, or where predictions or odds have an id that the data has
-not. Here such a question is left out as though the data lacked it, and such an id is ignored.
+The official script fails if a question has no prediction, or if predictions or odds contain an id that is not in the
+data. Here such a question is left out as if the data lacked it, and such an id is ignored.
 
     python official.py
     python official.py DATA PREDICTIONS NULL_ODDS THRESHOLD
 
-writes official.json.gz, or real.json.gz of one case from files (what `longspan eval --out` wrote for the first four
-articles of the development set: predictions_best.json, null_odds.json), beside this file:
+The first form writes official.json.gz beside this file. The second writes real.json.gz with one case from files that
+`longspan eval --out` wrote for the first four articles of the development set (predictions_best.json, null_odds.json):
 
     versions        of Python and its Unicode tables
     cases: [{
         data            a whole SQuAD file
         predictions     {id: text}
-        null_odds       {id: number} or null, and
-        threshold       that they are compared with
-        missing         ids of the questions left out, in the order of the data
-        expected        the text printed
+        null_odds       {id: number} or null
+        threshold       for null_odds
+        missing         ids of the questions that are left out, in the order of the data
+        expected        the printed text
     }]
 """
 

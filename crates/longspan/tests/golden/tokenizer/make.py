@@ -1,7 +1,7 @@
-"""Makes tokens.json: ids and offsets by the fast tokenizers of transformers, for strings that are hard to tokenize.
+"""Makes tokens.json: ids and offsets from the fast tokenizers of transformers, for strings that are hard to tokenize.
 
-Special tokens are neither added nor found in a text. Offsets are bytes of the text, without the white space at both
-ends of a token; a token of white space only is empty at its end.
+Special tokens are neither added nor recognised in a text. Offsets are bytes of the text, without the white space at both
+ends of a token; a token that is all white space has an empty span at its end.
 
     python make.py > tokens.json
 """

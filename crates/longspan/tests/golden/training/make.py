@@ -1,15 +1,15 @@
-"""Makes small random Longformer checkpoints, and their losses, gradients and training steps as torch computes them.
+"""Makes small random Longformer checkpoints, and their losses, gradients and training steps computed by torch.
 
     python make.py            writes the folders beside this file (needs torch and transformers)
-    python make.py --check    compares the files that are there with models/brute.py (needs numpy and safetensors)
+    python make.py --check    compares existing files with models/brute.py (needs numpy and safetensors)
 
-Each folder is a LongformerForQuestionAnswering (config.json, model.safetensors) with golden.safetensors beside it.
-No dropout. A CASE is one batch, whose N-th sequence has the tensors CASE.N.FIELD:
+Each folder has a LongformerForQuestionAnswering (config.json, model.safetensors) and golden.safetensors. There is no
+dropout. A CASE is one batch, whose sequence N has the tensors CASE.N.FIELD:
 
     input_ids            I32 (T)
     token_type_ids       I32 (T)     left out where the checkpoint has one token type
     global               I32 (G)     positions with global attention, ascending; left out where there are none
-    gold_start           I32 (A)     the gold spans, one or more, some twice; start and end 0 is `no answer`
+    gold_start           I32 (A)     one or more gold spans, some repeated; start and end 0 mean `no answer`
     gold_end             I32 (A)     the last token of a span
     teacher_start_logits F32 (T)     a teacher's, where the case has one
     teacher_end_logits   F32 (T)
@@ -18,7 +18,7 @@ No dropout. A CASE is one batch, whose N-th sequence has the tensors CASE.N.FIEL
     dstart_logits        F32 (T)     gradients of the loss of the batch
     dend_logits          F32 (T)
 
-and of the whole batch:
+The whole batch has:
 
     loss.CASE             F32 (1)
     grad.CASE.PARAMETER   F32 of the parameter's shape, under Hugging Face's name
@@ -26,42 +26,42 @@ and of the whole batch:
                                          where the true gradient is zero
     bf16_error.CASE       F32 (1)        the same over all parameters at once
 
-A parameter without `grad` does not take part: the global projections where no token is global, and the rows of
-tables that no token uses are zero. (This task has no pooler.) In truth zero, so here only noise of about 1e-8, are
-the gradients of the biases of key, key_global and qa_outputs and of the last LayerNorm.bias: each adds one number
-to all that a softmax sees. The padding id, whose rows torch never trains, stands in no text.
+A parameter without `grad` is unused: the global projections if no token is global. Rows of tables that no token uses
+are zero. (This task has no pooler.) The gradients of the biases of key, key_global and qa_outputs and of the last
+LayerNorm.bias are mathematically zero, because each adds the same number to all inputs of a softmax; here they are
+noise of about 1e-8. The padding id, whose rows torch never trains, occurs in no text.
 
-The loss is the mean over sequences of the mean over start and end. Of one of them, with softmax over the sequence's
+The loss is the mean over sequences of the mean over start and end. For each of these, with softmax over the sequence's
 own tokens:
 
     hard = -log of the sum of the probabilities of the distinct gold positions
     soft = -sum over tokens of the teacher's probability times the log of the model's
     loss = hard; with a teacher (1 - a) hard + a soft, a = TEACHER_WEIGHT = 0.3
 
-With one gold span that is transformers' own loss, which `make` asserts for every sequence by itself. Sequences went
-through transformers together, padded on the right. transformers would count the logits of padding in a shorter
-sequence's softmax; here the loss is computed outside, from real tokens only.
+With one gold span, this equals the loss of transformers, which `make` asserts for every sequence alone. Sequences went
+through transformers together, padded on the right. transformers would include the logits of padding in the softmax of a
+shorter sequence; here the loss is computed separately, from real tokens only.
 
-Ten steps of training, in the folder STEP_FOLDER, on its cases `ragged` and `second` in turn, by torch.optim.AdamW:
-betas 0.9 and 0.999, eps 1e-8, weight decay 0.01, none where a name ends in `bias` or `LayerNorm.weight`. The gradient
-is clipped by torch.nn.utils.clip_grad_norm_ to norm CLIP_NORM = 2.5, which some steps exceed and others do not: times
-min(1, 2.5 / (norm + 1e-6)). The learning rates are those of transformers' get_linear_schedule_with_warmup, 3 steps of
-10: step i, from 0, has 1e-3 * i / 3 while i < 3 and 1e-3 * (10 - i) / 7 from then on. So the first step changes
-nothing but the moments.
+The folder STEP_FOLDER also has ten training steps with torch.optim.AdamW, on its cases `ragged` and `second` in turn:
+betas 0.9 and 0.999, eps 1e-8, weight decay 0.01 except where a name ends in `bias` or `LayerNorm.weight`. The gradient
+is clipped by torch.nn.utils.clip_grad_norm_ to norm CLIP_NORM = 2.5, which some steps exceed and others do not: it is
+multiplied by min(1, 2.5 / (norm + 1e-6)). The learning rates are those of transformers' get_linear_schedule_with_warmup
+with 3 warm-up steps of 10: step i, counted from 0, has 1e-3 * i / 3 while i < 3 and 1e-3 * (10 - i) / 7 afterwards. So
+the first step changes only the moments.
 
     steps.losses          F32 (10)   before each step
     steps.gradient_norms  F32 (10)   of all parameters, before clipping
     steps.learning_rates  F64 (10)
     steps.final_loss      F32 (1)    of `ragged`, after the last step
     final.PARAMETER       F32        after the last step
-    final_noise.PARAMETER F32 (1)    largest difference from final.PARAMETER when torch takes the sequences of each
-                                     batch in the opposite order: AdamW divides by the size of the gradient, so what
-                                     is a rounding error beside a gradient becomes part of a step where that is zero
+    final_noise.PARAMETER F32 (1)    largest difference from final.PARAMETER if torch takes the sequences of each batch
+                                     in the opposite order: AdamW divides by the size of the gradient, so where the
+                                     gradient is zero, rounding errors determine the step
     schedule.linear, schedule.cosine, schedule.polynomial-2    F64 (10)   learning rates of transformers' schedules
                                      (power 2, lr_end 0; half a cosine), all with 3 steps of warm-up
 
 The folder `wide` has no model.safetensors, which would be large. Its weights follow from a formula: with the names of
-all parameters sorted, number e of the p-th parameter is, in f64 and then rounded to f32,
+all parameters sorted, element e of parameter p is, computed in f64 and then rounded to f32,
 
     centre + spread * (2 * fraction(SEED, [p, e]) - 1)         fraction as in src/random.rs, SEED = 1
 
@@ -71,8 +71,8 @@ all parameters sorted, number e of the p-th parameter is, in f64 and then rounde
     other matrices (N, K)     centre 0, spread gain * sqrt(3 / K); gain 1.6 for query and key, global too, and
                               qa_outputs, else 1
 
-and it holds `grad` for WIDE_GRADIENTS only, but `bf16_error` for all. The metadata's `made_with` names the versions
-and the seed.
+It holds `grad` for WIDE_GRADIENTS only, but `bf16_error` for all. The metadata entry `made_with` names the versions and
+the seed.
 """
 
 import argparse
