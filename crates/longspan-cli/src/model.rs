@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use longspan::Reader;
 use longspan::checkpoint::Source;
 use longspan::hub::{self, Repository};
 use longspan::model::Task;
+use longspan::{Error, ErrorKind, Reader};
 
 use crate::cli::{MachineArgs, ModelArgs};
 use crate::embedded;
@@ -68,12 +68,13 @@ pub fn from_hub(name: &str, offline: bool) -> Result<PathBuf> {
     Ok(hub::fetch(&Repository::parse(name)?, offline, &mut |progress| downloads.update(progress))?)
 }
 
-/// Says of an error which checkpoint it is about, unless its message does.
+/// Adds the name of the checkpoint to an error, unless the error has a path in its folder or is about something else.
 pub fn named<T>(name: &str, result: longspan::Result<T>) -> Result<T> {
     result.map_err(|error| {
-        let told = error.to_string().contains(name);
+        let has_path = error.path().is_some_and(|path| path.starts_with(name));
+        let is_other = matches!(error, Error::Write { .. }) || error.kind() == ErrorKind::Option;
         let error = anyhow::Error::from(error);
-        if told { error } else { error.context(format!("model `{name}`")) }
+        if has_path || is_other { error } else { error.context(format!("model `{name}`")) }
     })
 }
 

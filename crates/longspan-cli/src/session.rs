@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use longspan::{Document, Error, ReadOptions, Reader};
+use longspan::{Document, Error, ErrorKind, ReadOptions, Reader};
 
 use crate::cli::AskArgs;
 use crate::data::documents::short;
@@ -106,16 +106,16 @@ fn label(pairs: &[(usize, &Loaded<'_>)]) -> String {
 fn refuse(error: Error, (q, loaded): (usize, &Loaded<'_>), round: &mut Round) -> Result<()> {
     let several = round.questions.len() > 1;
     let question = &mut round.questions[q];
-    let error = match error {
-        Error::Option(_) => return Err(error.into()),
-        Error::EmptyQuestion | Error::QuestionTooLong { .. } => {
+    let error = match error.kind() {
+        ErrorKind::Option => return Err(error.into()),
+        ErrorKind::Question => {
             if std::mem::replace(&mut question.refused, true) {
                 return Ok(());
             }
             let error = anyhow::Error::from(error);
             if several { error.context(format!("question `{}`", shortened(&question.text))) } else { error }
         }
-        other => anyhow::Error::from(other).context(format!("`{}`", loaded.name)),
+        _ => anyhow::Error::from(error).context(format!("`{}`", loaded.name)),
     };
     round.fail(&error);
     Ok(())

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{Error, Result};
+use crate::{Error, FormatKind, Result};
 
 const FILE: &str = "config.json";
 
@@ -64,7 +64,9 @@ impl Config {
     fn from_keys(keys: &Keys) -> Result<Self> {
         match keys.text("model_type")? {
             Some("longformer") => {}
-            Some(other) => return Err(wrong(format!("model_type `{other}`, this reads `longformer` checkpoints"))),
+            Some(other) => {
+                return Err(Error::ModelType { found: other.into(), expected: "this reads `longformer` checkpoints" });
+            }
             None if keys.0.contains_key("attention_window") => {} // files of before model_type was written
             None => return Err(wrong("no `model_type`, this reads `longformer` checkpoints".into())),
         }
@@ -187,7 +189,7 @@ const SIZE_MAX: usize = 1 << 24;
 const LAYERS_MAX: usize = 1 << 12;
 
 fn wrong(message: String) -> Error {
-    Error::Format { file: FILE.into(), message }
+    Error::format(FILE, FormatKind::Config, message)
 }
 
 /// What is written, in this order.

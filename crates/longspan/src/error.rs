@@ -1,47 +1,71 @@
-//! What can go wrong: one enum for the whole library.
+//! Errors: one enum for the whole library.
 //!
 //! A message is lower case, has no full stop, and names the thing and both values. Mistakes of the caller
 //! (a slice of the wrong length, an index out of range) are assertions, not errors.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use longspan_kernels::UnknownIsa;
 
 /// `Result` with Longspan's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// The world's faults: files, checkpoints, documents, questions, the network.
-#[derive(Debug, thiserror::Error)]
+/// What can go wrong outside the code: files, checkpoints, options, documents, questions, the network.
+///
+/// A program decides by variant or by [`Error::kind`], never by the text of a message.
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A file or folder could not be read.
     #[error("`{}`: {source}", path.display())]
     Read {
-        /// What was to be read.
+        /// The file or folder.
         path: PathBuf,
-        /// The operating system's word.
-        source: std::io::Error,
+        /// The error of the operating system.
+        source: Arc<io::Error>,
     },
     /// A file or folder could not be written.
     #[error("`{}`: {source}", path.display())]
     Write {
-        /// What was to be written.
+        /// The file or folder.
         path: PathBuf,
-        /// The operating system's word.
-        source: std::io::Error,
+        /// The error of the operating system.
+        source: Arc<io::Error>,
     },
-    /// A file is there but its content is not what it should be.
+    /// A file does not contain what it should.
     #[error("`{file}`: {message}")]
     Format {
-        /// Name of the file, as short as it is clear.
+        /// Path of the file, or its name where the folder is known to the caller.
         file: String,
+        /// What the file is for.
+        kind: FormatKind,
         /// What is wrong with it.
         message: String,
+    },
+    /// A folder already has something in it that this run would replace or cannot continue.
+    #[error("`{}`: {message}", path.display())]
+    Conflict {
+        /// The file or folder in question.
+        path: PathBuf,
+        /// What it belongs to.
+        message: String,
+    },
+    /// `config.json` describes another type of model than the one that is expected.
+    #[error("`config.json`: model_type `{found}`: {expected}")]
+    ModelType {
+        /// The type in the file.
+        found: String,
+        /// The types that would do, as a phrase.
+        expected: &'static str,
     },
     /// A checkpoint lacks a file.
     #[error("`{checkpoint}`: no {wanted}")]
     MissingFile {
         /// Folder or name of the checkpoint.
         checkpoint: String,
-        /// Which file, or which of several.
+        /// The file, or the alternatives.
         wanted: &'static str,
     },
     /// A checkpoint has no tokenizer of any known kind.
@@ -53,7 +77,7 @@ pub enum Error {
         /// Hugging Face's name of the tensor.
         name: String,
     },
-    /// A tensor has another shape than the configuration says.
+    /// A tensor has another shape than the configuration asks for.
     #[error("tensor `{name}`: expected shape {expected:?}, file has {found:?}")]
     TensorShape {
         /// Hugging Face's name of the tensor.
@@ -63,20 +87,6 @@ pub enum Error {
         /// The shape in the file.
         found: Vec<usize>,
     },
-    /// The model computed what is no number: its weights are broken.
-    #[error("the model computed a logit of {logit}: its weights are broken")]
-    NotFinite {
-        /// Infinite or not a number.
-        logit: f32,
-    },
-    /// Training went astray: the weights are those before the step.
-    #[error("step {step}: {message}")]
-    Diverged {
-        /// From 1.
-        step: usize,
-        /// What went wrong.
-        message: String,
-    },
     /// A tensor is stored in a number format that is not read as floating point.
     #[error("tensor `{name}`: expected F32, F16 or BF16, file has {found}")]
     TensorType {
@@ -85,13 +95,27 @@ pub enum Error {
         /// The format in the file, as safetensors spells it.
         found: String,
     },
+    /// The model computed an infinity or NaN, so its weights are broken.
+    #[error("the model computed a logit of {logit}: its weights are broken")]
+    NotFinite {
+        /// The logit.
+        logit: f32,
+    },
+    /// A training run diverged. The weights are those before the step.
+    #[error("step {step}: {message}")]
+    Diverged {
+        /// From 1.
+        step: usize,
+        /// What went wrong.
+        message: String,
+    },
     /// The question has no text.
     #[error("the question is empty")]
     EmptyQuestion,
     /// The document has no text.
     #[error("the document is empty")]
     EmptyDocument,
-    /// A text is longer than offsets reach.
+    /// A text is longer than 32-bit offsets reach.
     #[error("the text has {bytes} bytes, the most is {bytes_max}")]
     TextTooLong {
         /// Length of its UTF-8.
@@ -104,7 +128,7 @@ pub enum Error {
     QuestionTooLong {
         /// Tokens of the question.
         tokens: usize,
-        /// The most that would do.
+        /// The most that leave room.
         tokens_max: usize,
     },
     /// A question of a dataset cannot be asked.
@@ -115,9 +139,20 @@ pub enum Error {
         /// What is wrong with it.
         source: Box<Error>,
     },
-    /// An option is out of its range.
+    /// A dataset or a text has nothing to learn from or to measure.
     #[error("{0}")]
-    Option(String),
+    NoData(String),
+    /// An option is out of its range, or does not fit the model.
+    #[error("{name} {message}")]
+    Option {
+        /// The option, spelled like the field: `doc_stride`.
+        name: &'static str,
+        /// Its value and what is wrong with it.
+        message: String,
+    },
+    /// `LONGSPAN_ISA` names an instruction set that this machine lacks.
+    #[error(transparent)]
+    InstructionSet(UnknownIsa),
     /// A converted model does not compute what its source does.
     #[error(
         "the converted model differs from its source by {difference:.1e} on inputs up to {tokens} tokens, at most \
@@ -131,23 +166,71 @@ pub enum Error {
         /// The longest input.
         tokens: usize,
     },
-    /// The Hugging Face hub, or the way to it.
+    /// The Hugging Face hub, or the connection to it, failed.
     #[error("hub: `{repository}`: {message}")]
     Hub {
         /// `ORG/NAME`, with `@REVISION` where one was asked for.
         repository: String,
-        /// Which kind of trouble it is: what a program gives its hint by.
+        /// The class of the failure.
         fault: HubFault,
         /// What went wrong, and what would help.
         message: String,
     },
+    /// The caller stopped the work.
+    #[error("cancelled")]
+    Cancelled,
 }
 
-/// The kinds of trouble with the hub.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
+/// The classes of errors that front doors map to hints, exit statuses, HTTP status codes or Python classes.
+///
+/// Deliberately exhaustive: a new class must be mapped everywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The request cannot be met by any question or document: an option or an output folder must be changed.
+    Option,
+    /// The checkpoint is incomplete, damaged or of another kind.
+    Model,
+    /// The question must be changed.
+    Question,
+    /// The document must be changed.
+    Document,
+    /// A file of questions, predictions or training text must be changed.
+    Dataset,
+    /// A training run failed, or its saved state is damaged.
+    Training,
+    /// The operating system refused to read or write.
+    Io,
+    /// The Hugging Face hub refused, or could not be reached.
+    Hub,
+    /// The caller stopped the work.
+    Cancelled,
+}
+
+/// What a malformed file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FormatKind {
+    /// `config.json`.
+    Config,
+    /// Tensors of a checkpoint, or their index.
+    Weights,
+    /// A file of the tokenizer.
+    Tokenizer,
+    /// `longspan.json`: Longspan's own settings of a checkpoint.
+    Settings,
+    /// Questions in the form of SQuAD.
+    Dataset,
+    /// Predictions or null odds.
+    Predictions,
+    /// The state of a training run.
+    TrainingState,
+    /// A tokenized text, which can be made again.
+    TokenFile,
+}
+
+/// The classes of failures of the hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum HubFault {
-    /// The name or the revision is not one that the hub could have.
+    /// No model on the hub can have this name or revision.
     Name,
     /// The hub asks for a token, or for another one.
     Access,
@@ -157,4 +240,84 @@ pub enum HubFault {
     Unreachable,
     /// The network may not be used and the cache lacks the files.
     NotCached,
+}
+
+impl Error {
+    /// The class of the error.
+    ///
+    /// ```
+    /// use longspan::{Error, ErrorKind};
+    ///
+    /// assert_eq!(Error::EmptyQuestion.kind(), ErrorKind::Question);
+    /// ```
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Read { .. } | Self::Write { .. } => ErrorKind::Io,
+            Self::Format { kind, .. } => match kind {
+                FormatKind::Config | FormatKind::Weights | FormatKind::Tokenizer | FormatKind::Settings => {
+                    ErrorKind::Model
+                }
+                FormatKind::Dataset | FormatKind::Predictions => ErrorKind::Dataset,
+                FormatKind::TrainingState | FormatKind::TokenFile => ErrorKind::Training,
+            },
+            Self::ModelType { .. }
+            | Self::MissingFile { .. }
+            | Self::MissingTokenizer
+            | Self::MissingTensor { .. }
+            | Self::TensorShape { .. }
+            | Self::TensorType { .. }
+            | Self::NotFinite { .. }
+            | Self::Conversion { .. } => ErrorKind::Model,
+            Self::Diverged { .. } => ErrorKind::Training,
+            Self::EmptyQuestion | Self::QuestionTooLong { .. } => ErrorKind::Question,
+            Self::EmptyDocument | Self::TextTooLong { .. } => ErrorKind::Document,
+            Self::Question { .. } | Self::NoData(_) => ErrorKind::Dataset,
+            Self::Option { .. } | Self::InstructionSet(_) | Self::Conflict { .. } => ErrorKind::Option,
+            Self::Hub { .. } => ErrorKind::Hub,
+            Self::Cancelled => ErrorKind::Cancelled,
+        }
+    }
+
+    /// The file or folder that the message names, absolute or as the caller gave it.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Read { path, .. } | Self::Write { path, .. } | Self::Conflict { path, .. } => Some(path),
+            Self::Format { file: path, .. } | Self::MissingFile { checkpoint: path, .. } => Some(Path::new(path)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn read(path: &Path) -> impl Fn(io::Error) -> Self + Copy {
+        |source| Self::Read { path: path.to_owned(), source: Arc::new(source) }
+    }
+
+    pub(crate) fn write(path: &Path) -> impl Fn(io::Error) -> Self + Copy {
+        |source| Self::Write { path: path.to_owned(), source: Arc::new(source) }
+    }
+
+    pub(crate) fn format(file: impl Into<String>, kind: FormatKind, message: impl Into<String>) -> Self {
+        Self::Format { file: file.into(), kind, message: message.into() }
+    }
+
+    pub(crate) fn option(name: &'static str, message: impl Into<String>) -> Self {
+        Self::Option { name, message: message.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error as _;
+
+    #[test]
+    fn a_copy_keeps_message_path_and_source() {
+        let error = Error::read(Path::new("m/config.json"))(io::ErrorKind::PermissionDenied.into());
+        let copy = error.clone();
+        assert_eq!(copy.to_string(), "`m/config.json`: permission denied");
+        assert_eq!((copy.kind(), copy.path()), (ErrorKind::Io, Some(Path::new("m/config.json"))));
+        assert_eq!(copy.source().unwrap().to_string(), "permission denied");
+        let question = Error::Question { id: "7".into(), source: Box::new(Error::EmptyQuestion) }.clone();
+        assert_eq!(question.source().unwrap().to_string(), "the question is empty");
+        assert_eq!(Error::option("doc_stride", "5: too much").to_string(), "doc_stride 5: too much");
+    }
 }

@@ -55,6 +55,6 @@ pub mod evaluate;
 pub mod pretrain;
 pub mod train;
 
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, FormatKind, Result};
 pub use model::{Precision, best_precision};
 pub use reader::{Answer, Document, GlobalAttention, Progress, ReadOptions, Reader, Span, SpanList};

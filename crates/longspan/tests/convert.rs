@@ -305,7 +305,7 @@ fn what_cannot_be_converted_is_named() {
     fails("bert", nothing, &tokens(0), "max_tokens 0: expected 1 to 1048576");
     fails("bert", nothing, &tokens(1 << 21), "max_tokens 2097152: expected 1 to 1048576");
     let one_sided = ConvertOptions { one_sided_windows: true, ..options() };
-    fails("bert", nothing, &one_sided, "one_sided_windows: the model is a `bert` and has no windows");
+    fails("bert", nothing, &one_sided, "one_sided_windows needs a Longformer: the model is a `bert`");
     let take = |file: &'static str| move |folder: &Path| fs::remove_file(folder.join(file)).unwrap();
     fails("bert-qa", take("vocab.txt"), &options(), "no tokenizer");
     fails("bert-qa", take("model.safetensors"), &options(), "no weights");

@@ -294,7 +294,7 @@ fn what_cannot_be_read_is_an_error() {
     assert_eq!(with(stride(15)), "doc_stride 15: windows have room for 14 tokens of the document");
     assert_eq!(fails("Why is it so?", &stride(12)), "the question has 5 tokens, at most 3 leave room for a document");
     let list = ReadOptions { global_attention: GlobalAttention::List(vec![4096]), ..default };
-    assert_eq!(with(list), "global attention at position 4096: inputs have 4096 tokens");
+    assert_eq!(with(list), "global_attention 4096: inputs have 4096 tokens");
 }
 
 #[test]

@@ -5,34 +5,19 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use longspan::Error;
 use longspan::convert::{Conversion, Proof, convert};
 use longspan::model::Task;
 
 use crate::cli::ConvertArgs;
 use crate::model::{self, Checkpoint, task_name};
-use crate::terminal::hints::{as_typed, fault};
+use crate::terminal::hints::fault;
 use crate::terminal::{self, thousands, windows};
 
 /// Runs the command.
 pub fn run(args: &ConvertArgs) -> Result<()> {
     check_new(&args.out)?; // before anything is fetched for it
     let Checkpoint { name, source, .. } = model::find(&args.source())?;
-    let made = match convert(&source, &args.out, &args.options()) {
-        Err(error @ Error::Format { .. }) => {
-            let hint = "a checkpoint of BERT, RoBERTa or their kin is made long, in Hugging Face's layout; if it is one, \
-                        fetch or copy it again";
-            Err(fault(error.to_string(), hint)).with_context(|| format!("model `{name}`"))?
-        }
-        Err(error @ (Error::MissingTensor { .. } | Error::TensorShape { .. })) => {
-            let hint = "config.json and the weights must be those of one model";
-            Err(fault(error.to_string(), hint)).with_context(|| format!("model `{name}`"))?
-        }
-        Err(Error::Option(message)) => {
-            Err(fault(as_typed(&message), "`longspan convert --help` explains the options"))?
-        }
-        made => model::named(&name, made)?,
-    };
+    let made = model::named(&name, convert(&source, &args.out, &args.options()))?;
     terminal::print(summary(&name, &args.out, &made).as_bytes()).context("standard output")
 }
 

@@ -6,12 +6,12 @@ use anyhow::Result;
 use longspan::evaluate::{Asked, Done, Judged, Outcome, ask};
 use longspan::reader::Settings;
 use longspan::squad::Dataset;
-use longspan::{Error, ReadOptions, Reader};
+use longspan::{ErrorKind, ReadOptions, Reader};
 
 use super::answers::Answers;
 use super::documents;
 use super::squad::{self, Data, Skipped};
-use crate::terminal::hints::{self, fault};
+use crate::terminal::hints::{self, DATA_HINT, fault};
 use crate::terminal::progress::QuestionBar;
 
 /// What is asked of what.
@@ -66,7 +66,7 @@ pub fn ask_all<'a>(
                 }
                 outcomes[q] = Some(outcome);
             }
-            Err(error @ (Error::Option(_) | Error::NotFinite { .. })) => return Err(error.into()),
+            Err(error) if matches!(error.kind(), ErrorKind::Option | ErrorKind::Model) => return Err(error.into()),
             Err(error) if *skip_bad => {
                 let place = squad::place(dataset, &asked);
                 bar.suspend(|| skipped.add(&format!("{place}: {error}")));
@@ -86,7 +86,7 @@ pub fn ask_all<'a>(
     let judged = judged.filter_map(|(asked, outcome)| Some(Judged::new(asked, outcome?)));
     let judged: Vec<_> = judged.collect();
     if judged.is_empty() {
-        return Err(fault("no question could be asked", squad::DATA_HINT));
+        return Err(fault("no question could be asked", DATA_HINT));
     }
     Ok(AskedAll { judged, done: last, seconds })
 }

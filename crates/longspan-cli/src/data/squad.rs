@@ -11,17 +11,13 @@ use longspan::{Error, evaluate::Asked};
 
 use super::documents;
 use crate::folder::cannot_write;
-use crate::terminal::hints::{self, fault};
+use crate::terminal::hints::{self, DATA_HINT, fault};
 
 /// So many bad parts are told of one by one.
 const TOLD_MAX: usize = 5;
 
 /// So much of a paragraph says which one it is.
 const PARAGRAPH_CHARACTERS: usize = 30;
-
-/// Hint to what is wrong with data.
-pub const DATA_HINT: &str =
-    "data have the form of SQuAD v1.1 or v2.0; --skip-bad leaves out and counts what is not as it should be";
 
 /// What was read.
 pub struct Data {
@@ -76,7 +72,7 @@ pub fn read(paths: &[PathBuf], skip_bad: bool) -> Result<Data> {
                 Ok(())
             }
         };
-        dataset.add(&name, text.as_bytes(), &mut bad).map_err(|error| fault(error.to_string(), DATA_HINT))?;
+        dataset.add(&name, text.as_bytes(), &mut bad)?;
         data.files.push(name);
     }
     if data.dataset.questions().next().is_none() {

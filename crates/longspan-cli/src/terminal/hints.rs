@@ -5,10 +5,14 @@ use std::fmt;
 use std::io::{self, Write};
 
 use anstyle::AnsiColor;
-use longspan::Error;
 use longspan::error::HubFault;
+use longspan::{Error, ErrorKind, FormatKind};
 
 use crate::terminal::printable;
+
+/// The hint to data that cannot be used.
+pub const DATA_HINT: &str =
+    "data have the form of SQuAD v1.1 or v2.0; --skip-bad leaves out and counts what is not as it should be";
 
 /// An error of the program itself, with its hint.
 #[derive(Debug)]
@@ -63,7 +67,8 @@ fn message(error: &anyhow::Error) -> String {
     let mut parts = Vec::new();
     for cause in error.chain() {
         let message = match cause.downcast_ref::<Error>() {
-            Some(Error::Option(message)) => as_typed(message),
+            // The library names an option as its field, `doc_stride`; here it is `--doc-stride`.
+            Some(Error::Option { name, message }) => format!("--{} {message}", name.replace('_', "-")),
             _ => cause.to_string(),
         };
         parts.push(printable(&message));
@@ -74,67 +79,84 @@ fn message(error: &anyhow::Error) -> String {
     parts.join(": ")
 }
 
-/// The library names an option as its field, `doc_stride`; here it is `--doc-stride`.
-pub fn as_typed(message: &str) -> String {
-    match message.split_once(' ') {
-        Some((field, rest)) if field.contains('_') && !field.starts_with('`') => {
-            format!("--{} {rest}", field.replace('_', "-"))
-        }
-        _ => message.to_string(),
-    }
-}
-
 fn hint(error: &anyhow::Error) -> Option<&'static str> {
-    error.chain().find_map(|cause| {
-        if let Some(fault) = cause.downcast_ref::<Fault>() {
-            return Some(fault.hint);
-        }
-        cause.downcast_ref::<Error>().and_then(library_hint)
+    error.chain().find_map(|cause| match cause.downcast_ref::<Fault>() {
+        Some(fault) => Some(fault.hint),
+        None => cause.downcast_ref().map(library_hint),
     })
 }
 
-fn library_hint(error: &Error) -> Option<&'static str> {
-    Some(match error {
-        Error::Read { .. } => "check the path, and that you may read it",
-        Error::Format { file, .. } if file.ends_with("longspan.json") => {
-            "correct the file or take it away: it holds Longspan's own settings of the model"
+/// The hint to an error of the library: its own where there is a better one than that of its class.
+fn library_hint(error: &Error) -> &'static str {
+    match error {
+        Error::Write { .. } => "check that you may write there and that there is room; HF_HOME names another cache",
+        Error::Format { kind, .. } => format_hint(*kind),
+        Error::ModelType { .. } => {
+            "a Longformer is asked; `longspan convert` makes one of BERT, RoBERTa, XLM-RoBERTa or CamemBERT"
         }
-        Error::Format { file, .. } if file.ends_with(".bin") && file.contains("tokens") => {
-            "remove it: the text is tokenized again"
-        }
-        Error::Format { .. } => {
-            "the model must be a Longformer checkpoint in Hugging Face's layout; if it is one, fetch or copy it again"
-        }
-        Error::MissingFile { .. } => {
+        Error::MissingFile { .. } | Error::MissingTokenizer => {
             "a checkpoint has config.json, weights (model.safetensors or pytorch_model.bin) and a tokenizer \
              (tokenizer.json, or vocab.json with merges.txt, or vocab.txt)"
         }
         Error::MissingTensor { .. } | Error::TensorShape { .. } => {
-            "config.json and the weights must be those of one Longformer, with the head that is asked for"
+            "config.json and the weights must belong to one model, with the head that the command needs"
         }
-        Error::Diverged { .. } => {
+        Error::TensorType { .. } => "store the weights as f32, f16 or bf16",
+        Error::Conversion { .. } => "config.json and the weights of the source may be those of two models",
+        Error::EmptyQuestion => "the question is the first argument, in quotes",
+        Error::TextTooLong { .. } => "split the document into parts, and give them all",
+        Error::Question { .. } => "correct the question or take it out of the data",
+        Error::NoData(_) => "give more or longer texts",
+        Error::Conflict { .. } => {
+            "name another folder, or continue what is there with the data and options it began with"
+        }
+        Error::InstructionSet(_) => {
+            "the environment variable LONGSPAN_ISA says which one to use: unset it for the fastest"
+        }
+        Error::Hub { fault, .. } => hub_hint(*fault),
+        _ => class_hint(error.kind()),
+    }
+}
+
+fn class_hint(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Option => "`--help` explains the options, `longspan info` shows the model's limits",
+        ErrorKind::Model => "fetch or copy the checkpoint again, or try another model",
+        ErrorKind::Question => "shorten the question, raise --max-tokens, or lower --doc-stride",
+        ErrorKind::Document => "give a document with some text",
+        ErrorKind::Dataset => DATA_HINT,
+        ErrorKind::Training => {
             "the weights and the state from before are in the folder; a lower --learning-rate or a longer --warmup helps"
         }
-        Error::Question { .. } => "correct the question or take it out of the data",
-        Error::NotFinite { .. } => "fetch or copy the checkpoint again, or try another model",
-        Error::EmptyQuestion => "the question is the first argument, in quotes",
-        Error::EmptyDocument => "give a document with some text",
-        Error::TextTooLong { .. } => "split the document into parts, and give them all",
-        Error::QuestionTooLong { .. } => "shorten the question, raise --max-tokens, or lower --doc-stride",
-        Error::Option(_) => "`--help` explains the options, `longspan info` shows the model's limits",
-        Error::Write { .. } => "check that you may write there and that there is room; HF_HOME names another cache",
-        Error::Conversion { .. } => "config.json and the weights of the source may be those of two models",
-        Error::TensorType { .. } => "store the weights as f32, f16 or bf16",
-        Error::MissingTokenizer => "a checkpoint has a tokenizer.json, or a vocab.json with merges.txt, or a vocab.txt",
-        Error::Hub { fault, .. } => match fault {
-            HubFault::Name => "a model is a folder, or ORG/NAME[@REVISION] on the Hugging Face hub",
-            HubFault::Access => "set HF_TOKEN to a token that may read the model, and accept its terms on the hub",
-            HubFault::NotFound => "check the name and the revision on https://huggingface.co",
-            HubFault::NotCached => "run `longspan fetch ORG/NAME` once with a network",
-            _ => "check the network; with --offline or HF_HUB_OFFLINE=1 the cache alone is used",
-        },
-        _ => return None,
-    })
+        ErrorKind::Io => "check the path, and that you may read it",
+        ErrorKind::Hub => "check the network; with --offline or HF_HUB_OFFLINE=1 the cache alone is used",
+        ErrorKind::Cancelled => "run the command again for the whole result",
+    }
+}
+
+fn format_hint(kind: FormatKind) -> &'static str {
+    match kind {
+        FormatKind::Config | FormatKind::Weights | FormatKind::Tokenizer => {
+            "a model is a checkpoint of a supported type in Hugging Face's layout; if it is one, fetch or copy it again"
+        }
+        FormatKind::Settings => "correct the file or take it away: it holds Longspan's own settings of the model",
+        FormatKind::Dataset => DATA_HINT,
+        FormatKind::Predictions => {
+            "check that it is a file of predictions or null odds, such as `longspan eval --out` writes"
+        }
+        FormatKind::TrainingState => "the run cannot continue from a damaged state: start it again in another folder",
+        FormatKind::TokenFile => "remove the file: the text is then tokenized again",
+    }
+}
+
+fn hub_hint(fault: HubFault) -> &'static str {
+    match fault {
+        HubFault::Name => "a model is a folder, or ORG/NAME[@REVISION] on the Hugging Face hub",
+        HubFault::Access => "set HF_TOKEN to a token that may read the model, and accept its terms on the hub",
+        HubFault::NotFound => "check the name and the revision on https://huggingface.co",
+        HubFault::Unreachable => class_hint(ErrorKind::Hub),
+        HubFault::NotCached => "run `longspan fetch ORG/NAME` once with a network",
+    }
 }
 
 #[cfg(test)]
@@ -144,14 +166,14 @@ mod tests {
 
     #[test]
     fn a_message_says_each_thing_once() {
-        let source = io::Error::from(io::ErrorKind::PermissionDenied);
+        let source = io::Error::from(io::ErrorKind::PermissionDenied).into();
         let error = anyhow::Error::new(Error::Read { path: "m".into(), source }).context("outer");
         assert_eq!(message(&error), "outer: `m`: permission denied");
         assert!(hint(&error).is_some());
         let error = Err::<(), _>(fault("inner", "do this")).context("outer").unwrap_err();
         assert_eq!((message(&error).as_str(), hint(&error)), ("outer: inner", Some("do this")));
         assert_eq!(hint(&anyhow::anyhow!("else")), None);
-        let error = anyhow::Error::new(Error::Option("doc_stride 9: too much".into()));
+        let error = anyhow::Error::new(Error::Option { name: "doc_stride", message: "9: too much".into() });
         assert_eq!(message(&error), "--doc-stride 9: too much");
     }
 

@@ -98,6 +98,42 @@ fn weights_that_do_not_fit() {
 }
 
 #[test]
+fn a_hint_fits_the_file_whatever_its_folder_is_called() {
+    let folder = folder();
+    let model = folder.path("tokens-and-models/m");
+    fs::create_dir_all(folder.path("tokens-and-models")).unwrap();
+    fs::rename(folder.path("model"), &model).unwrap();
+    fs::remove_file(model.join("model.safetensors")).unwrap();
+    fs::write(model.join("pytorch_model.bin"), b"damaged").unwrap();
+    let ran = folder.run(&["ask", "-m", "tokens-and-models/m", "what is bread ?", "bread.txt"]);
+    check_failed(&ran, "`tokens-and-models/m/pytorch_model.bin`: ");
+    assert!(ran.stderr.contains("fetch or copy it again") && !ran.stderr.contains("remove"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_model_of_a_short_name_is_named() {
+    let folder = folder();
+    fs::rename(folder.path("model"), folder.path("m")).unwrap();
+    fs::write(folder.path("m/config.json"), config("\"intermediate_size\": 128", "\"intermediate_size\": 64")).unwrap();
+    let ran = folder.run(&["ask", "-m", "m", "what is bread ?", "bread.txt"]);
+    check_failed(&ran, "error: model `m`: tensor `longformer.encoder.layer.0.");
+    fs::remove_file(folder.path("m/model.safetensors")).unwrap();
+    check_failed(&folder.run(&["ask", "-m", "m", "what is bread ?", "bread.txt"]), "error: `m`: no weights");
+}
+
+#[test]
+fn a_short_model_gets_the_hint_to_convert_it() {
+    let folder = folder();
+    for model_type in ["bert", "roberta"] {
+        let config = config("\"longformer\"", &format!("\"{model_type}\""));
+        fs::write(folder.path("model/config.json"), config).unwrap();
+        let ran = folder.run(&ASK);
+        check_failed(&ran, &format!("model `model`: `config.json`: model_type `{model_type}`"));
+        assert!(ran.stderr.contains("hint: ") && ran.stderr.contains("`longspan convert`"), "{}", ran.stderr);
+    }
+}
+
+#[test]
 fn models_that_are_not_there() {
     let folder = folder();
     let model = |name: &str, said: &str| {

@@ -96,7 +96,7 @@ fn what_cannot_be_is_refused() {
     check(&[&bert, "out", "--attention-window", "7"], "--attention-window 7: expected an even, positive number");
     check(&[&bert, "out", "--attention-window", "8,8,8"], "--attention-window has 3 numbers, the model has 2 layers");
     check(&[&bert, "out", "--max-tokens", "9999999"], "--max-tokens 9999999: expected 1 to 1048576");
-    check(&[&bert, "out", "--one-sided-windows"], "--one-sided-windows: the model is a `bert` and has no windows");
+    check(&[&bert, "out", "--one-sided-windows"], "--one-sided-windows needs a Longformer: the model is a `bert`");
     for (arguments, said) in [
         (&["--attention-window", "0"][..], "expected a whole number from 1 on"),
         (&["--attention-window", "8,"], "expected a whole number from 1 on"),

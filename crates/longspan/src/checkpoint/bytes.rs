@@ -34,7 +34,7 @@ impl Bytes {
         // with SIGBUS, as it does in every reader that maps. Tools that save checkpoints, and the hub's cache,
         // write a new file and rename it; files of tokens are renamed when they are whole.
         let map = unsafe { Mmap::map(&file) };
-        map.map(|map| Some(Bytes::Mapped(map))).map_err(|source| Error::Read { path: path.to_owned(), source })
+        map.map(|map| Some(Bytes::Mapped(map))).map_err(Error::read(path))
     }
 
     /// Lets the system take back the pages within `range`: they come from the file again should they be read again.
@@ -73,8 +73,8 @@ pub(super) fn open_file(folder: &Path, path: &Path) -> Result<Option<File>> {
         Ok(file) => Ok(Some(file)),
         Err(e) if e.kind() == ErrorKind::NotFound => match folder.metadata() {
             Ok(_) => Ok(None),
-            Err(source) => Err(Error::Read { path: folder.to_owned(), source }),
+            Err(source) => Err(Error::read(folder)(source)),
         },
-        Err(source) => Err(Error::Read { path: path.to_owned(), source }),
+        Err(source) => Err(Error::read(path)(source)),
     }
 }

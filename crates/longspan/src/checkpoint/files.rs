@@ -1,7 +1,7 @@
 //! The files that make up a checkpoint: all of them copied, or summed up.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::path::Path;
 
 use super::{FILES, Index, LONGSPAN, README, Source, TOKENIZER, WEIGHTS, WEIGHTS_WANTED, bytes, find};
@@ -14,11 +14,11 @@ impl Source {
     /// # Errors
     /// [`Error::MissingFile`] where the checkpoint has no weights, [`Error::Read`] and [`Error::Write`].
     pub fn copy_to(&self, folder: &Path) -> Result<()> {
-        fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
+        fs::create_dir_all(folder).map_err(Error::write(folder))?;
         for name in self.files()? {
-            replace(&folder.join(&name), |out| {
-                let failed = |source| Error::Write { path: folder.join(&name), source };
-                self.each_piece(&name, &mut |piece| out.write_all(piece).map_err(failed))
+            let path = folder.join(&name);
+            replace(&path, |out| {
+                self.each_piece(&name, &mut |piece| out.write_all(piece).map_err(Error::write(&path)))
             })?;
         }
         Ok(())
@@ -90,7 +90,7 @@ impl Source {
             Source::Folder(folder) => folder,
         };
         let path = folder.join(name);
-        let failed = |source: io::Error| Error::Read { path: path.clone(), source };
+        let failed = Error::read(&path);
         let mut file = File::open(&path).map_err(failed)?;
         let mut piece = vec![0; 1 << 20];
         loop {
@@ -108,11 +108,11 @@ impl Source {
 /// # Errors
 /// [`Error::Write`].
 pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
-    replace(path, |out| out.write_all(content).map_err(|source| Error::Write { path: path.to_owned(), source }))
+    replace(path, |out| out.write_all(content).map_err(Error::write(path)))
 }
 
 pub(super) fn replace(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
-    let failed = |source| Error::Write { path: path.to_owned(), source };
+    let failed = Error::write(path);
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".new");
     let mut out = File::create(&temporary).map_err(failed)?;

@@ -34,7 +34,7 @@ pub use self::files::write_whole;
 pub use self::write::{NamedTensor, fill_folder, write_checkpoint, write_checkpoint_with, write_safetensors};
 use crate::config::Config;
 use crate::tensor::{DType, TensorView};
-use crate::{Error, Result};
+use crate::{Error, FormatKind, Result};
 
 /// The longest file that is read whole: the largest `tokenizer.json` in use has a quarter of it.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -137,7 +137,7 @@ impl Source {
             // One byte more than is allowed tells a file that is too long from one that just fits.
             Some(file) => file.take(FILE_BYTES_MAX + 1).read_to_end(&mut content),
         }
-        .map_err(|source| Error::Read { path: path.clone(), source })?;
+        .map_err(Error::read(&path))?;
         if content.len() as u64 > FILE_BYTES_MAX {
             return Err(self.format_error(name, format!("longer than {FILE_BYTES_MAX} bytes")));
         }
@@ -166,7 +166,13 @@ impl Source {
             Source::Folder(folder) => folder.join(name).display().to_string(),
             Source::Memory(_) => name.to_owned(),
         };
-        Error::Format { file, message }
+        let kind = match name {
+            CONFIG => FormatKind::Config,
+            LONGSPAN => FormatKind::Settings,
+            _ if TOKENIZER.contains(&name) => FormatKind::Tokenizer,
+            _ => FormatKind::Weights,
+        };
+        Error::format(file, kind, message)
     }
 }
 

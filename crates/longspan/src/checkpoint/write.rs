@@ -61,7 +61,7 @@ pub fn write_checkpoint_with(
 pub fn fill_folder<T>(folder: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let was_there = folder.exists();
     make_folder(folder)?;
-    let failed = |source| Error::Write { path: folder.to_owned(), source };
+    let failed = Error::write(folder);
     if fs::read_dir(folder).map_err(failed)?.next().is_some() {
         return Err(failed(io::ErrorKind::DirectoryNotEmpty.into()));
     }
@@ -85,7 +85,7 @@ pub fn fill_folder<T>(folder: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> R
 const DRAFT: &str = ".unfinished";
 
 fn make_folder(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })
+    fs::create_dir_all(folder).map_err(Error::write(folder))
 }
 
 /// Writes tensors in f32 as a safetensors file: under a temporary name first, then synced and renamed, so that whatever
@@ -100,7 +100,7 @@ fn make_folder(folder: &Path) -> Result<()> {
 /// If two tensors have one name, or one has another number of numbers than its shape says.
 pub fn write_safetensors(path: &Path, tensors: &[NamedTensor<'_>], metadata: &[(&str, &str)]) -> Result<()> {
     let header = header(tensors, metadata);
-    let failed = |source| Error::Write { path: path.to_owned(), source };
+    let failed = Error::write(path);
     replace(path, |file| write(file, &header, tensors).map_err(failed))
 }
 

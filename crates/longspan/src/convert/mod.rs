@@ -21,11 +21,11 @@ use std::path::Path;
 
 pub use proof::Proof;
 
-use crate::checkpoint::{Source, Tensors, fill_folder, write_checkpoint_with};
+use crate::checkpoint::{CONFIG, Source, Tensors, fill_folder, write_checkpoint_with};
 use crate::config::Config;
 use crate::model::{Parameter, Task};
 use crate::tokenizer::{PairFiles, Tokenizer};
-use crate::{Error, Result};
+use crate::{Error, FormatKind, Result};
 use source::{Kind, Short};
 
 /// What the long model shall be.
@@ -117,20 +117,19 @@ fn long_config(short: &Short, tokenizer: &Tokenizer, options: &ConvertOptions) -
     let is_long = short.kind == Kind::Longformer;
     let max_tokens = options.max_tokens.unwrap_or(if is_long { own } else { MAX_TOKENS });
     if max_tokens == 0 || max_tokens > MAX_TOKENS_MAX {
-        return Err(Error::Option(format!("max_tokens {max_tokens}: expected 1 to {MAX_TOKENS_MAX}")));
+        return Err(Error::option("max_tokens", format!("{max_tokens}: expected 1 to {MAX_TOKENS_MAX}")));
     }
     if is_long && max_tokens < own {
-        return Err(Error::Option(format!(
-            "max_tokens {max_tokens}: the model has positions for {own} tokens already"
-        )));
+        let message = format!("{max_tokens}: the model has positions for {own} tokens already");
+        return Err(Error::option("max_tokens", message));
     }
     let layers = short.config.num_hidden_layers;
     let attention_window = match (&options.attention_window, is_long) {
         (None, true) => short.config.attention_window.clone(),
         (Some(_), true) => {
             let own = &short.config.attention_window;
-            let message = format!("attention_window cannot be chosen: the model is a Longformer with windows {own:?}");
-            return Err(Error::Option(message));
+            let message = format!("cannot be chosen: the model is a Longformer with windows {own:?}");
+            return Err(Error::option("attention_window", message));
         }
         (None, false) => vec![ATTENTION_WINDOW; layers],
         (Some(windows), false) => check_windows(windows, layers)?,
@@ -148,15 +147,15 @@ fn long_config(short: &Short, tokenizer: &Tokenizer, options: &ConvertOptions) -
 fn check_windows(windows: &[usize], layers: usize) -> Result<Vec<usize>> {
     if let Some(window) = windows.iter().find(|&&window| window == 0 || window % 2 != 0 || window > 2 * MAX_TOKENS_MAX)
     {
-        let message = format!("attention_window {window}: expected an even, positive number of tokens");
-        return Err(Error::Option(message));
+        let message = format!("{window}: expected an even, positive number of tokens");
+        return Err(Error::option("attention_window", message));
     }
     match windows {
         [window] => Ok(vec![*window; layers]),
         _ if windows.len() == layers => Ok(windows.to_vec()),
         _ => {
             let count = windows.len();
-            Err(Error::Option(format!("attention_window has {count} numbers, the model has {layers} layers")))
+            Err(Error::option("attention_window", format!("has {count} numbers, the model has {layers} layers")))
         }
     }
 }
@@ -165,7 +164,7 @@ fn check_windows(windows: &[usize], layers: usize) -> Result<Vec<usize>> {
 fn check_vocabulary(tokenizer: &Tokenizer, config: &Config) -> Result<()> {
     if tokenizer.vocab_size > config.vocab_size {
         let message = format!("vocab_size {}: the tokenizer has {} tokens", config.vocab_size, tokenizer.vocab_size);
-        return Err(Error::Format { file: "config.json".into(), message });
+        return Err(Error::format(CONFIG, FormatKind::Config, message));
     }
     Ok(())
 }

@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::checkpoint::{Source, Tensors};
+use crate::checkpoint::{CONFIG, Source, Tensors};
 use crate::config::Config;
 use crate::model::Task;
 use crate::tensor::TensorView;
-use crate::{Error, Result};
+use crate::{Error, FormatKind, Result};
 
 /// What there are positions of, and where they begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,8 +91,8 @@ impl Short {
             double(&mut keys)?;
         }
         if one_sided_windows && !is_long {
-            let message = format!("one_sided_windows: the model is a `{}` and has no windows", known.model_type);
-            return Err(Error::Option(message));
+            let message = format!("needs a Longformer: the model is a `{}`", known.model_type);
+            return Err(Error::option("one_sided_windows", message));
         }
         let config = Config::from_json(&serde_json::to_vec(&keys).expect("it was JSON"))?;
         let model_type = known.model_type.to_owned();
@@ -174,8 +174,11 @@ fn kind_of(keys: &Map<String, Value>) -> Result<&'static Known> {
         None => class.starts_with(known.class),
     });
     found.ok_or_else(|| {
-        let given = model_type.map_or("no `model_type`".into(), |given| format!("model_type `{given}`"));
-        wrong(format!("{given}: `bert`, `roberta`, `xlm-roberta`, `camembert` and `longformer` can be converted"))
+        let expected = "`bert`, `roberta`, `xlm-roberta`, `camembert` and `longformer` can be converted";
+        match model_type {
+            Some(found) => Error::ModelType { found, expected },
+            None => wrong(format!("no `model_type`: {expected}")),
+        }
     })
 }
 
@@ -195,5 +198,5 @@ fn double(keys: &mut Map<String, Value>) -> Result<()> {
 }
 
 fn wrong(message: String) -> Error {
-    Error::Format { file: "config.json".into(), message }
+    Error::format(CONFIG, FormatKind::Config, message)
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::source::{Kind, Short, get};
-use crate::checkpoint::Tensors;
+use crate::checkpoint::{CONFIG, Tensors};
 use crate::config::Config;
 use crate::model::{POSITIONS, Parameters, Task};
-use crate::{Error, Result};
+use crate::{Error, FormatKind, Result};
 
 /// What a Longformer's encoder is called.
 const LONG: &str = "longformer.";
@@ -17,7 +17,7 @@ pub(super) fn lengthen(short: &Short, tensors: &Tensors, config: &Config) -> Res
     let more = format!("{}encoder.layer.{layers}.attention.self.query.weight", short.prefix);
     if get(tensors, &more)?.is_some() {
         let message = format!("num_hidden_layers {layers}: the weights have more");
-        return Err(Error::Format { file: "config.json".into(), message });
+        return Err(Error::format(CONFIG, FormatKind::Config, message));
     }
     let mut long = Parameters::zeros(config, short.task);
     let list = long.list().to_vec();

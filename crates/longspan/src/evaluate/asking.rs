@@ -105,14 +105,7 @@ impl<'q, 'a> Group<'_, 'q, 'a> {
 
     /// Tells of each question of a document that cannot be read why it cannot.
     fn refuse<E>(&mut self, own: &[Asked<'a>], error: Error, take: &mut Take<'_, 'a, E>) -> std::result::Result<(), E> {
-        let mut error = Some(error);
-        for asked in own {
-            // An error has no copies: the document says it again.
-            let again = || self.reader.document(&asked.paragraph.context).err();
-            let error = error.take().or_else(again).expect("what cannot be read once cannot be read again");
-            self.tell(*asked, Err(error), take)?;
-        }
-        Ok(())
+        own.iter().try_for_each(|asked| self.tell(*asked, Err(error.clone()), take))
     }
 
     fn tell<E>(

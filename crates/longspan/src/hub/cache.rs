@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use super::{CONFIG, LONGSPAN, Repository, VOCABULARY_WANTED, has_vocabulary, is_commit};
 use crate::checkpoint::{Index, WEIGHTS, WEIGHTS_WANTED};
-use crate::{Error, Result};
+use crate::{Error, FormatKind, Result};
 
 /// The longest index of shards that is read.
 const INDEX_BYTES_MAX: u64 = 16 << 20;
@@ -63,7 +63,7 @@ impl<'a> Cached<'a> {
         let mut apart = path.clone().into_os_string();
         apart.push(format!(".{}.tmp", std::process::id()));
         create_folder_of(&path)?;
-        fs::write(&apart, commit).and_then(|()| fs::rename(&apart, &path)).map_err(write_error(&path))
+        fs::write(&apart, commit).and_then(|()| fs::rename(&apart, &path)).map_err(Error::write(&path))
     }
 
     /// What a snapshot lacks of a model that can be read, in words; `None` where it is complete.
@@ -99,7 +99,7 @@ impl<'a> Cached<'a> {
             return Ok(());
         }
         create_folder_of(&path)?;
-        fs::write(&path, "").map_err(write_error(&path))
+        fs::write(&path, "").map_err(Error::write(&path))
     }
 
     fn absent(&self, commit: &str, file: &str) -> PathBuf {
@@ -109,8 +109,8 @@ impl<'a> Cached<'a> {
     /// Reads an index of shards.
     pub(super) fn index(&self, commit: &str, file: &str) -> Result<Index> {
         let path = self.snapshot(commit).join(file);
-        let read_error = |source| Error::Read { path: path.clone(), source };
-        let format_error = |message| Error::Format { file: path.display().to_string(), message };
+        let read_error = Error::read(&path);
+        let format_error = |message: String| Error::format(path.display().to_string(), FormatKind::Weights, message);
         let bytes = path.metadata().map_err(read_error)?.len();
         if bytes > INDEX_BYTES_MAX {
             return Err(format_error(format!("{bytes} bytes, at most {INDEX_BYTES_MAX} are read")));
@@ -127,11 +127,11 @@ impl<'a> Cached<'a> {
     pub(super) fn lock(&self, etag: &str) -> Result<File> {
         let path = self.cache.join(".locks").join(&self.name).join(format!("{etag}.lock"));
         create_folder_of(&path)?;
-        let file = File::create(&path).map_err(write_error(&path))?;
+        let file = File::create(&path).map_err(Error::write(&path))?;
         match file.lock() {
             // A file system without locks: two programs then write the same bytes to the same places.
             Err(e) if e.kind() == ErrorKind::Unsupported => Ok(file),
-            locked => locked.map(|()| file).map_err(write_error(&path)),
+            locked => locked.map(|()| file).map_err(Error::write(&path)),
         }
     }
 
@@ -141,11 +141,11 @@ impl<'a> Cached<'a> {
         create_folder_of(&path)?;
         // A link to a blob that was deleted is in the way.
         if path.symlink_metadata().is_ok() {
-            fs::remove_file(&path).map_err(write_error(&path))?;
+            fs::remove_file(&path).map_err(Error::write(&path))?;
         }
         match place(&self.blob(etag), etag, &path) {
             Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
-            placed => placed.map_err(write_error(&path)),
+            placed => placed.map_err(Error::write(&path)),
         }
     }
 }
@@ -163,9 +163,5 @@ fn place(blob: &Path, _etag: &str, path: &Path) -> std::io::Result<()> {
 
 pub(super) fn create_folder_of(path: &Path) -> Result<()> {
     let folder = path.parent().unwrap_or(path);
-    fs::create_dir_all(folder).map_err(write_error(folder))
-}
-
-pub(super) fn write_error(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
-    move |source| Error::Write { path: path.to_owned(), source }
+    fs::create_dir_all(folder).map_err(Error::write(folder))
 }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body};
 
-use super::cache::{Cached, create_folder_of, write_error};
+use super::cache::{Cached, create_folder_of};
 use super::{Hub, Listing, Progress, Repository, is_commit};
 use crate::error::HubFault;
 use crate::{Error, Result};
@@ -108,7 +108,7 @@ impl<'a> Client<'a> {
             let partial = cached.blob(&format!("{}.incomplete", head.etag));
             create_folder_of(&partial)?;
             self.download(file, &head, &partial, progress)?;
-            std::fs::rename(&partial, &blob).map_err(write_error(&blob))?;
+            std::fs::rename(&partial, &blob).map_err(Error::write(&blob))?;
         }
         cached.link(&head.etag, commit, file)
     }
@@ -151,7 +151,7 @@ impl<'a> Client<'a> {
 
     fn download(&self, file: &str, head: &Head, partial: &Path, progress: &mut dyn FnMut(Progress<'_>)) -> Result<()> {
         let output = OpenOptions::new().create(true).write(true).truncate(false).open(partial);
-        let mut output = output.map_err(write_error(partial))?;
+        let mut output = output.map_err(Error::write(partial))?;
         let mut report = |bytes_done| progress(Progress { file, bytes_done, bytes_total: head.bytes });
         let mut breaks = 0;
         let mut reached = 0;
@@ -161,7 +161,7 @@ impl<'a> Client<'a> {
                 Err(Stop::Error(error)) => return Err(error),
                 Err(Stop::Break(message)) => message,
             };
-            let done = output.metadata().map_err(write_error(partial))?.len();
+            let done = output.metadata().map_err(Error::write(partial))?.len();
             breaks = if done > reached { 0 } else { breaks + 1 };
             reached = done;
             if breaks == BREAKS_MAX {
@@ -181,7 +181,7 @@ impl<'a> Client<'a> {
         output: &mut File,
         report: &mut dyn FnMut(u64),
     ) -> std::result::Result<(), Stop> {
-        let disk = |source| Stop::Error(write_error(partial)(source));
+        let disk = |source| Stop::Error(Error::write(partial)(source));
         let network = |e: &dyn std::fmt::Display| Stop::Break(e.to_string());
         let mut done = output.seek(SeekFrom::End(0)).map_err(disk)?;
         if head.bytes.is_some_and(|bytes| done > bytes) {

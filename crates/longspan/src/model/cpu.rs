@@ -71,5 +71,5 @@ pub fn best_precision() -> Result<Precision> {
 }
 
 pub(super) fn current_isa() -> Result<Isa> {
-    Isa::current().map_err(|e| Error::Option(e.to_string()))
+    Isa::current().map_err(Error::InstructionSet)
 }

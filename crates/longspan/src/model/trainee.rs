@@ -58,15 +58,14 @@ impl Trainee {
     /// Packs parameters.
     ///
     /// # Errors
-    /// [`Error::Option`] for a task or a precision that is not trained, and when `LONGSPAN_ISA` names an instruction set
-    /// that this machine lacks.
+    /// [`Error::Option`] for a task or a precision that is not trained, [`Error::InstructionSet`].
     pub fn new(config: Config, task: Task, precision: Precision, parameters: Parameters) -> Result<Self> {
         if !matches!(task, Task::QuestionAnswering | Task::MaskedLm) {
-            let message = format!("training of {task:?}: question answering and masked language modelling are trained");
-            return Err(Error::Option(message));
+            let message = format!("{task:?}: only question answering and masked language modelling are trained");
+            return Err(Error::option("task", message));
         }
         if precision == Precision::Int8 {
-            return Err(Error::Option("precision int8: training computes in f32 or bf16".into()));
+            return Err(Error::option("precision", "int8: training computes in f32 or bf16"));
         }
         let computing = Computing::training(current_isa()?, precision, &config);
         let loader = Loader::of(&parameters);

@@ -12,10 +12,10 @@ pub(crate) use training::{LayerTraining, MaskedLmTraining};
 
 use super::parameters::{PREFIX, WORDS, layer_name, parameters};
 use super::{Parameter, Parameters, Task, split};
-use crate::checkpoint::Tensors;
+use crate::checkpoint::{CONFIG, Tensors};
 use crate::config::Config;
 use crate::tensor::TensorView;
-use crate::{Error, Result};
+use crate::{Error, FormatKind, Result};
 
 /// How a model computes.
 #[derive(Debug, Clone, Copy)]
@@ -245,7 +245,7 @@ impl<'a> Loader<'a> {
         let more = format!("{}.attention.self.query.weight", layer_name(config.num_hidden_layers));
         if find(tensors, &more).is_ok() {
             let message = format!("num_hidden_layers {}: the weights have more", config.num_hidden_layers);
-            return Err(Error::Format { file: "config.json".into(), message });
+            return Err(Error::format(CONFIG, FormatKind::Config, message));
         }
         loader.tensors = Some(tensors);
         Ok(loader)

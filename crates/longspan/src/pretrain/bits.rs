@@ -68,7 +68,7 @@ impl<'a> Measuring<'a> {
 /// - `told`: inputs done, and all
 ///
 /// # Errors
-/// Those of loading it, and [`Error::Option`] where there is nothing to hide.
+/// Those of loading it, and [`Error::NoData`] where there is nothing to hide.
 pub fn measure(
     source: &Source,
     valid: &TokenFile,
@@ -88,12 +88,12 @@ pub fn measure(
 /// Says where documents have nothing to measure.
 ///
 /// # Errors
-/// [`Error::Option`] for a text that is so short that none of its tokens is hidden.
+/// [`Error::NoData`] for a text that is so short that none of its tokens is hidden.
 pub(super) fn check(sequences: &Sequences<'_>) -> Result<()> {
     let layout = sequences.in_order();
     match (0..layout.count()).any(|sequence| !sequences.hidden(&layout, 0, sequence).1.is_empty()) {
         true => Ok(()),
-        false => Err(Error::Option("the text is too short: none of its tokens was hidden".into())),
+        false => Err(Error::NoData("the text is too short: none of its tokens was hidden".into())),
     }
 }
 

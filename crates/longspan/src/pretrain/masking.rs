@@ -3,7 +3,7 @@
 
 use crate::random;
 use crate::tokenizer::Tokenizer;
-use crate::{Error, Result};
+use crate::{Error, FormatKind, Result};
 
 use super::LanguageSettings;
 
@@ -34,9 +34,9 @@ impl Masking {
     pub(super) fn new(settings: &LanguageSettings, tokenizer: &Tokenizer) -> Result<Self> {
         let share = settings.mask_share;
         if !(share > 0.0 && share <= 1.0) {
-            return Err(Error::Option(format!("mask_share {share}: expected more than 0, at most 1")));
+            return Err(Error::option("mask_share", format!("{share}: expected more than 0, at most 1")));
         }
-        let no_mask = || Error::Format { file: "tokenizer".into(), message: "no token that stands for a mask".into() };
+        let no_mask = || Error::format("tokenizer", FormatKind::Tokenizer, "no token that stands for a mask");
         Ok(Self {
             share,
             mask_token_id: tokenizer.mask_token_id.ok_or_else(no_mask)?,

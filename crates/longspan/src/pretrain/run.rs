@@ -65,7 +65,7 @@ pub fn run(job: &Job<'_>, watch: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> R
     let identity = state::identity(settings, sources(job)?);
     let parameters = Parameters::load(&config, TASK, &Tensors::open(base)?, settings.seed)?;
     if settings.trained == Trained::Positions && !has_head(base)? {
-        return Err(Error::Option("train_only positions: the model has no head for masked language modelling".into()));
+        return Err(Error::option("train_only", "positions: the model has no head for masked language modelling"));
     }
     let trainee = steps::trainee(settings, &config, TASK, parameters)?;
     let layers = config.num_hidden_layers;
@@ -90,7 +90,7 @@ fn check_settings(base: &Source, settings: &Settings, language: &LanguageSetting
     settings.check(&config)?;
     if !(3..=config.max_tokens()).contains(&language.max_tokens) {
         let (wanted, has) = (language.max_tokens, config.max_tokens());
-        return Err(Error::Option(format!("max_tokens {wanted}: expected 3 to {has}, the positions of the model")));
+        return Err(Error::option("max_tokens", format!("{wanted}: expected 3 to {has}, the positions of the model")));
     }
     Masking::new(language, &folder::tokenizer(base, &config)?).map(drop)
 }

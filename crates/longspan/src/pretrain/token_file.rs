@@ -17,7 +17,7 @@ use rayon::prelude::*;
 
 use crate::checkpoint::Bytes;
 use crate::tokenizer::Tokenizer;
-use crate::{Error, Result};
+use crate::{Error, FormatKind, Result};
 
 const MAGIC: &[u8; 16] = b"longspan tokens\n";
 /// In place of a number of tokens: there is no further document.
@@ -83,7 +83,7 @@ impl TokenFile {
     /// - `told`: how far it has come
     ///
     /// # Errors
-    /// [`Error::Option`] for a file of another identity and for documents without a token; what `documents` says;
+    /// [`Error::Conflict`] for a file of another identity, [`Error::NoData`] for documents without a token; what `documents` says;
     /// [`Error::Write`], after which the next call goes on.
     pub fn build<E: From<Error>>(
         path: &Path,
@@ -114,17 +114,14 @@ impl TokenFile {
                 told(writer.done);
             }
             if writer.done.tokens == 0 {
-                return Err(Error::Option(format!("`{}`: the text has no token", part.display())).into());
+                return Err(no_token(&part).into());
             }
             writer.finish(path)?;
         }
         let file = Self::open(path)?;
         if file.head != head {
-            let message = format!(
-                "`{}`: it holds other text, or tokens of another tokenizer: go on with the same, or begin in another folder",
-                path.display()
-            );
-            return Err(Error::Option(message).into());
+            let message = "it holds other text, or tokens of another tokenizer";
+            return Err(Error::Conflict { path: path.to_owned(), message: message.into() }.into());
         }
         Ok(file)
     }
@@ -135,15 +132,15 @@ impl TokenFile {
     /// [`Error::Read`], and [`Error::Format`] where it is not whole.
     pub fn open(path: &Path) -> Result<Self> {
         let bytes = map(path)?;
-        let wrong = |message: &str| Error::Format { file: path.display().to_string(), message: message.into() };
+        let wrong = |message| Error::format(path.display().to_string(), FormatKind::TokenFile, message);
         let scanned = scan(&bytes).ok_or_else(|| wrong("no file of tokens"))?;
         let Scanned { head, documents, sum, checksum, .. } = scanned;
-        let checksum = checksum.ok_or_else(|| wrong("it is damaged, or its end is missing: remove it"))?;
+        let checksum = checksum.ok_or_else(|| wrong("it is damaged, or its end is missing"))?;
         if sum.finalize() != checksum {
-            return Err(wrong("its checksum is wrong: remove it"));
+            return Err(wrong("its checksum is wrong"));
         }
         if documents.iter().all(|document| document.tokens == 0) {
-            return Err(Error::Option(format!("`{}`: the text has no token", path.display())));
+            return Err(no_token(path));
         }
         Ok(Self { bytes, head, documents, checksum })
     }
@@ -183,9 +180,13 @@ impl TokenFile {
     }
 }
 
+fn no_token(path: &Path) -> Error {
+    Error::NoData(format!("`{}`: the text has no token", path.display()))
+}
+
 fn map(path: &Path) -> Result<Bytes> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let missing = || Error::Read { path: path.to_owned(), source: std::io::ErrorKind::NotFound.into() };
+    let missing = || Error::read(path)(std::io::ErrorKind::NotFound.into());
     Bytes::map(folder, path)?.ok_or_else(missing)
 }
 
@@ -250,7 +251,7 @@ struct Writer {
 impl Writer {
     /// Goes on with the file that is there, if it has the same head, else begins anew.
     fn open(path: &Path, head: &Head) -> Result<Self> {
-        let failed = |source| Error::Write { path: path.to_owned(), source };
+        let failed = Error::write(path);
         let (mut sum, mut done, mut end) = (crc32fast::Hasher::new(), Tokenized::default(), 0);
         if path.exists() {
             let bytes = map(path)?;
@@ -290,11 +291,11 @@ impl Writer {
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        self.out.write_all(bytes).map_err(|source| Error::Write { path: self.path.clone(), source })
+        self.out.write_all(bytes).map_err(Error::write(&self.path))
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.out.flush().map_err(|source| Error::Write { path: self.path.clone(), source })
+        self.out.flush().map_err(Error::write(&self.path))
     }
 
     /// Writes the end, and gives the file its name.
@@ -305,7 +306,7 @@ impl Writer {
         self.flush()?;
         let synced = self.out.get_ref().sync_all();
         let named = synced.and_then(|()| std::fs::rename(&self.path, path));
-        named.map_err(|source| Error::Write { path: path.to_owned(), source })
+        named.map_err(Error::write(path))
     }
 }
 

@@ -29,7 +29,7 @@ use crate::checkpoint::{Source, Tensors};
 use crate::hub::{self, Repository};
 use crate::model::{Batch, Model, Precision, Task, best_precision};
 use crate::tokenizer::{ByteSpan, Tokenizer, Tokens};
-use crate::{Error, Result};
+use crate::{Error, FormatKind, Result};
 use reading::Reading;
 
 /// A model with its tokenizer and settings, ready to be asked from any thread.
@@ -147,7 +147,7 @@ impl Reader {
         let tokenizer = Tokenizer::load(|name| source.read(name))?;
         if tokenizer.vocab_size > config.vocab_size {
             let message = format!("{} tokens, the model has {}", tokenizer.vocab_size, config.vocab_size);
-            return Err(Error::Format { file: "tokenizer".into(), message });
+            return Err(Error::format("tokenizer", FormatKind::Tokenizer, message));
         }
         let model = Model::load(config, Task::QuestionAnswering, precision, &Tensors::open(source)?)?;
         Ok(Self { tokenizer, model, settings })

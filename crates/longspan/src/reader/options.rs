@@ -80,7 +80,7 @@ impl Plan {
         let max_tokens = options.max_tokens.unwrap_or(config.max_tokens());
         if max_tokens > config.max_tokens() {
             let most = config.max_tokens();
-            return Err(Error::Option(format!("max_tokens {max_tokens}: the model has positions for {most}")));
+            return Err(Error::option("max_tokens", format!("{max_tokens}: the model has positions for {most}")));
         }
         let separators = settings.separators;
         let specials = 1 + separators + 1; // <s> question </s></s> document </s>
@@ -97,15 +97,15 @@ impl Plan {
             return Err(Error::QuestionTooLong { tokens: question, tokens_max });
         }
         if doc_stride >= room {
-            let message = format!("doc_stride {doc_stride}: windows have room for {room} tokens of the document");
-            return Err(Error::Option(message));
+            let message = format!("{doc_stride}: windows have room for {room} tokens of the document");
+            return Err(Error::option("doc_stride", message));
         }
         let max_answer_length = options.max_answer_length.unwrap_or(settings.max_answer_length);
         if max_answer_length == 0 {
-            return Err(Error::Option("max_answer_length 0: expected 1 or more".into()));
+            return Err(Error::option("max_answer_length", "0: expected 1 or more"));
         }
         if options.spans == SpanList::Top(0) {
-            return Err(Error::Option("top_k 0: expected 1 or more".into()));
+            return Err(Error::option("top_k", "0: expected 1 or more"));
         }
         let verify_tokens = match options.verify_tokens.unwrap_or(settings.verify_tokens) {
             0 => 0,
@@ -113,7 +113,7 @@ impl Plan {
         };
         let threshold = options.null_score_diff_threshold.unwrap_or(settings.null_score_diff_threshold);
         if threshold.is_nan() {
-            return Err(Error::Option("null_score_diff_threshold NaN: expected a number".into()));
+            return Err(Error::option("null_score_diff_threshold", "NaN: expected a number"));
         }
         check_list(&options.global_attention, max_tokens)?;
         let calibration = settings.calibration.as_ref();
@@ -135,7 +135,7 @@ fn check_list(global_attention: &GlobalAttention, max_tokens: usize) -> Result<(
     match global_attention {
         GlobalAttention::List(positions) => match positions.iter().find(|&&position| position >= max_tokens) {
             Some(position) => {
-                Err(Error::Option(format!("global attention at position {position}: inputs have {max_tokens} tokens")))
+                Err(Error::option("global_attention", format!("{position}: inputs have {max_tokens} tokens")))
             }
             None => Ok(()),
         },

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{LONGSPAN, Source};
-use crate::{Error, Result};
+use crate::{Error, FormatKind, Result};
 
 /// What a checkpoint says about how it is to be asked. Every key may be left out, and so may the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -105,7 +105,7 @@ impl Settings {
     /// [`Error::Format`] when the JSON is malformed, a value makes no sense, or a key is not known: a setting is never
     /// silently left out.
     pub fn from_json(json: &[u8]) -> Result<Self> {
-        let wrong = |message: String| Error::Format { file: Self::FILE.into(), message };
+        let wrong = |message: String| Error::format(Self::FILE, FormatKind::Settings, message);
         let settings: Self = serde_json::from_slice(json).map_err(|e| wrong(e.to_string()))?;
         let Self { max_answer_length, separators, .. } = settings;
         if max_answer_length == 0 {

@@ -8,7 +8,7 @@ use serde_json::Number;
 
 use super::metrics::Scores;
 use super::ranking::{Ranked, Ranking};
-use crate::{Error, Result};
+use crate::{Error, FormatKind, Result};
 
 /// Figures under their official keys, in the official order.
 pub type Figures = Vec<(String, Number)>;
@@ -36,7 +36,7 @@ pub fn parse_null_odds(file: &str, json: &[u8]) -> Result<NullOdds> {
 }
 
 fn parse<T: DeserializeOwned>(file: &str, json: &[u8], expected: &str) -> Result<IndexMap<String, T>> {
-    let format = |message: String| Error::Format { file: file.to_owned(), message };
+    let format = |message: String| Error::format(file, FormatKind::Predictions, message);
     if json.trim_ascii().is_empty() {
         return Err(format(format!("empty: {expected}")));
     }
@@ -50,7 +50,7 @@ fn parse<T: DeserializeOwned>(file: &str, json: &[u8], expected: &str) -> Result
 pub fn odds_of(file: &str, scores: &Scores<'_>, null_odds: &NullOdds) -> Result<Vec<f64>> {
     let missing = |id: &str| {
         let message = format!("no null odds of question `{id}`, which has a prediction");
-        Error::Format { file: file.to_owned(), message }
+        Error::format(file, FormatKind::Predictions, message)
     };
     let odds = |id: &str| null_odds.get(id).copied().ok_or_else(|| missing(id));
     scores.questions.iter().map(|question| odds(question.id)).collect()

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::{Article, Dataset, Gold, Paragraph, Question};
 use crate::tokenizer::ByteSpan;
-use crate::{Error, Result};
+use crate::{Error, FormatKind, Result};
 
 /// The articles stay text until each has its turn, so that no more than one is in memory as JSON.
 #[derive(Deserialize)]
@@ -29,7 +29,7 @@ pub(super) fn add(
     json: &[u8],
     bad: &mut dyn FnMut(Error) -> Result<()>,
 ) -> Result<()> {
-    let error = |message: String| Error::Format { file: file.to_owned(), message };
+    let error = |message: String| Error::format(file, FormatKind::Dataset, message);
     let json = json.strip_prefix("\u{feff}".as_bytes()).unwrap_or(json);
     if json.trim_ascii().is_empty() {
         return Err(error("empty: expected SQuAD data".to_owned()));

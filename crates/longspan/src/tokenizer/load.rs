@@ -18,7 +18,7 @@ use tokenizers::{
 
 use super::pieces::CutRule;
 use super::{Tokenizer, Tokens};
-use crate::{Error, Result};
+use crate::{Error, FormatKind, Result};
 
 pub(super) type Read<'a> = &'a dyn Fn(&str) -> Result<Option<Cow<'static, [u8]>>>;
 
@@ -339,5 +339,5 @@ fn utf8<'a>(file: &str, content: &'a [u8]) -> Result<&'a str> {
 }
 
 pub(super) fn format_error(file: &str, message: impl Display) -> Error {
-    Error::Format { file: file.to_owned(), message: message.to_string() }
+    Error::format(file, FormatKind::Tokenizer, message.to_string())
 }

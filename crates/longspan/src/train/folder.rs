@@ -8,13 +8,13 @@ use crate::checkpoint::{CONFIG, LONGSPAN, Source, Tensors, write_checkpoint, wri
 use crate::config::Config;
 use crate::model::{Parameters, Task};
 use crate::tokenizer::Tokenizer;
-use crate::{Error, Result, reader};
+use crate::{Error, FormatKind, Result, reader};
 
 const WEIGHTS: &str = "model.safetensors";
 
 /// A run replaces nothing but what it wrote itself.
 pub(crate) fn check(out: &Path, resume: bool) -> Result<()> {
-    let taken = |name: &str, what: &str| Err(Error::Option(format!("`{}`: {what}", out.join(name).display())));
+    let taken = |name: &str, what: &str| Err(Error::Conflict { path: out.join(name), message: what.into() });
     let state = out.join(state::FOLDER).exists();
     if state && !resume {
         return taken(state::FOLDER, "a run was begun here: resume it, or choose another folder");
@@ -30,14 +30,14 @@ pub(crate) fn tokenizer(source: &Source, config: &Config) -> Result<Tokenizer> {
     let tokenizer = Tokenizer::load(|name| source.read(name))?;
     if tokenizer.vocab_size > config.vocab_size {
         let message = format!("{} tokens, the model has {}", tokenizer.vocab_size, config.vocab_size);
-        return Err(Error::Format { file: "tokenizer".into(), message });
+        return Err(Error::format("tokenizer", FormatKind::Tokenizer, message));
     }
     Ok(tokenizer)
 }
 
 /// Whether the folder has a checkpoint of these weights; the folder is made where it is missing.
 fn holds(out: &Path, config: &Config, task: Task, weights: &Parameters) -> Result<bool> {
-    fs::create_dir_all(out).map_err(|source| Error::Write { path: out.to_owned(), source })?;
+    fs::create_dir_all(out).map_err(Error::write(out))?;
     let there = Tensors::open(&Source::Folder(out.to_owned()));
     Ok(there.and_then(|tensors| Parameters::load(config, task, &tensors, 0)).is_ok_and(|there| there == *weights))
 }

@@ -73,7 +73,7 @@ pub fn run(job: &Job<'_>, watch: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> R
     let identity = state::identity(settings, sources(job, &own)?);
     let tensors = Tensors::open(base)?;
     if settings.trained == Trained::Positions && tensors.get("qa_outputs.weight")?.is_none() {
-        return Err(Error::Option("train_only positions: the model has no head for question answering".into()));
+        return Err(Error::option("train_only", "positions: the model has no head for question answering"));
     }
     let parameters = Parameters::load(&config, TASK, &tensors, settings.seed)?;
     let trainee = steps::trainee(settings, &config, TASK, parameters)?;
@@ -109,17 +109,17 @@ fn check_questions(dev: &Dataset, tokenizer: &Tokenizer, max_tokens: usize, sepa
 fn teacher(teaching: Teaching<'_>, job: &Job<'_>, tokenizer: &Tokenizer, config: &Config) -> Result<(Model, f64)> {
     let Teaching { source, weight } = teaching;
     if !(0.0..=1.0).contains(&weight) {
-        return Err(Error::Option(format!("teacher_weight {weight}: expected 0 to 1")));
+        return Err(Error::option("teacher_weight", format!("{weight}: expected 0 to 1")));
     }
     let theirs = source.config()?;
     if !tokenizer.same_vocabulary(&Tokenizer::load(|name| source.read(name))?) {
-        let message = format!("teacher `{source}`: its vocabulary is not that of `{}`", job.base);
-        return Err(Error::Option(message));
+        let message = format!("`{source}`: its vocabulary is not that of `{}`", job.base);
+        return Err(Error::option("teacher", message));
     }
     let longest = if job.data.random_positions > 0.0 { config.max_tokens() } else { job.data.max_tokens };
     if theirs.max_tokens() < longest {
         let has = theirs.max_tokens();
-        return Err(Error::Option(format!("teacher `{source}`: it has {has} positions, inputs reach to {longest}")));
+        return Err(Error::option("teacher", format!("`{source}`: it has {has} positions, inputs reach to {longest}")));
     }
     Ok((Model::load(theirs, TASK, job.settings.precision, &Tensors::open(source)?)?, weight))
 }

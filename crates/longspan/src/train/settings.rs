@@ -127,7 +127,7 @@ impl Settings {
         for (name, value, range, wanted) in [
             ("epochs", self.epochs, above_zero.clone(), "more than 0"),
             ("learning_rate", learning_rate, above_zero.clone(), "more than 0"),
-            ("power of the schedule", power, above_zero.clone(), "more than 0"),
+            ("power", power, above_zero.clone(), "more than 0"),
             ("eps", eps, above_zero.clone(), "more than 0"),
             ("layer_decay", optimizer.layer_decay, above_zero, "more than 0"),
             ("weight_decay", weight_decay, 0.0..=f64::MAX, "0 or more"),
@@ -139,7 +139,7 @@ impl Settings {
             ("warmup", warmup, 0.0..=1.0, "0 to 1"),
         ] {
             if !range.contains(&value) {
-                return Err(Error::Option(format!("{name} {value}: expected {wanted}")));
+                return Err(Error::option(name, format!("{value}: expected {wanted}")));
             }
         }
         // They are used in single precision.
@@ -147,15 +147,15 @@ impl Settings {
             [("eps", eps, eps as f32 > 0.0), ("dropout", self.dropout, (self.dropout as f32) < 1.0)]
         {
             if !is_right {
-                return Err(Error::Option(format!("{name} {value}: too near to its limit")));
+                return Err(Error::option(name, format!("{value}: too near to its limit")));
             }
         }
         let (layers, frozen_layers) = (config.num_hidden_layers, trained.frozen_layers());
         if frozen_layers > layers {
-            return Err(Error::Option(format!("frozen_layers {frozen_layers}: the model has {layers}")));
+            return Err(Error::option("frozen_layers", format!("{frozen_layers}: the model has {layers}")));
         }
         if *precision == Precision::Int8 {
-            return Err(Error::Option(format!("precision {precision}: training computes in f32 or bf16")));
+            return Err(Error::option("precision", format!("{precision}: training computes in f32 or bf16")));
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use super::optimizer::Optimizer;
 use super::{Figures, OptimizerSettings, Settings};
 use crate::checkpoint::{Tensors, write_safetensors};
 use crate::model::Parameters;
-use crate::{Error, Result};
+use crate::{Error, FormatKind, Result};
 
 /// Its folder in that of the result.
 pub(crate) const FOLDER: &str = "state";
@@ -100,7 +100,7 @@ pub(super) fn save(
     optimizer: &Optimizer,
 ) -> Result<()> {
     let folder = out.join(FOLDER);
-    std::fs::create_dir_all(&folder).map_err(|source| Error::Write { path: folder.clone(), source })?;
+    std::fs::create_dir_all(&folder).map_err(Error::write(&folder))?;
     let shape = [weights.values().len()];
     let mut tensors = vec![
         ("weights", &shape[..], weights.values()),
@@ -118,7 +118,7 @@ pub(super) fn save(
 /// Reads the state into `weights` and `optimizer`; `None` where there is none.
 ///
 /// # Errors
-/// [`Error::Option`], which names the first difference, where the state is that of another run; [`Error::Format`] where the
+/// [`Error::Conflict`], which names the first difference, where the state is that of another run; [`Error::Format`] where the
 /// file is not what [`save`] writes.
 pub(super) fn load(
     out: &Path,
@@ -130,20 +130,27 @@ pub(super) fn load(
     if !folder.join(FILE).exists() {
         return Ok(None);
     }
-    let Some((tensors, metadata)) = Tensors::open_file(&folder, FILE)? else { return Ok(None) };
-    let file = || folder.join(FILE).display().to_string();
+    let wrong = |message| Error::format(folder.join(FILE).display().to_string(), FormatKind::TrainingState, message);
+    let opened = Tensors::open_file(&folder, FILE).map_err(|error| match error {
+        Error::Format { message, .. } => wrong(message),
+        other => other,
+    })?;
+    let Some((tensors, metadata)) = opened else { return Ok(None) };
     for (key, now) in identity {
         let then = metadata.get(*key).map_or("not there", String::as_str);
         if then != now {
-            let message = format!("`{}`: {key} was {then} when the run began and is {now} now", file());
-            return Err(Error::Option(message));
+            let message = format!("{key} was {then} when the run began and is {now} now");
+            return Err(Error::Conflict { path: folder.join(FILE), message });
         }
     }
     let read = |name: &str, values: &mut [f32]| {
-        let tensor = tensors.get(name)?.ok_or_else(|| Error::MissingTensor { name: name.into() })?;
+        let tensor = tensors.get(name)?.ok_or_else(|| wrong(format!("no tensor `{name}`")))?;
         if tensor.shape != [values.len()] {
-            let (expected, found) = (vec![values.len()], tensor.shape);
-            return Err(Error::TensorShape { name: name.into(), expected, found });
+            return Err(wrong(format!(
+                "tensor `{name}`: expected shape [{}], file has {:?}",
+                values.len(),
+                tensor.shape
+            )));
         }
         tensor.copy_to(values);
         Ok(())
@@ -154,7 +161,7 @@ pub(super) fn load(
     if let Some(average) = &mut optimizer.average {
         read("average", average.values_mut())?;
     }
-    Progress::of(&metadata).map(Some).map_err(|message| Error::Format { file: file(), message })
+    Progress::of(&metadata).map(Some).map_err(wrong)
 }
 
 impl Progress {
@@ -299,5 +306,6 @@ mod tests {
         std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
         let error = load(folder.path(), &identity, &mut weights, &mut optimizer).unwrap_err();
         assert!(error.to_string().contains("truncated"), "{error}");
+        assert!(matches!(error, Error::Format { kind: FormatKind::TrainingState, .. }), "{error:?}");
     }
 }

@@ -146,7 +146,7 @@ pub(crate) fn train<I: Inputs, L: Learner<Input = I::Input>>(
     let epochs = steps_of_epochs(course.settings, |epoch| inputs.epoch(epoch).len());
     let steps: usize = epochs.iter().map(|(taken, _)| taken).sum();
     if steps == 0 {
-        return Err(Error::Option(I::NONE.into()));
+        return Err(Error::NoData(I::NONE.into()));
     }
     let Settings { optimizer, trained, .. } = course.settings;
     let mut optimizer = Optimizer::new(optimizer, course.layers, *trained, learner.parameters());

@@ -28,14 +28,13 @@ pub fn evaluate(args: &EvalArgs, path: &Path, mut data: Data) -> Result<()> {
     if let Some(folder) = &args.out {
         folder::make_new(folder)?;
     }
-    let hint = "check that it is a file of predictions or null odds, such as `longspan eval --out` writes";
     let read = |path: &Path| Ok::<_, anyhow::Error>((documents::name(path), documents::unpacked(path)?));
     let (name, json) = read(path)?;
-    let predictions = parse_predictions(&name, json.as_bytes()).map_err(|error| fault(error.to_string(), hint))?;
+    let predictions = parse_predictions(&name, json.as_bytes())?;
     let odds = match &args.null_odds {
         Some(path) => {
             let (name, json) = read(path)?;
-            let odds = parse_null_odds(&name, json.as_bytes()).map_err(|error| fault(error.to_string(), hint))?;
+            let odds = parse_null_odds(&name, json.as_bytes())?;
             Some((name, odds))
         }
         None => None,

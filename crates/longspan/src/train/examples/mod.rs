@@ -100,8 +100,8 @@ impl<'a> Examples<'a> {
     ///
     /// # Errors
     /// [`Error::Question`] for the first question that the reader could not be asked: that is empty, or about an empty
-    /// document, or leaves no room for it. [`Error::Option`] for a setting that is out of its range, and for data without
-    /// a question.
+    /// document, or leaves no room for it. [`Error::Option`] for a setting that is out of its range, [`Error::NoData`]
+    /// for data without a question.
     pub fn new(
         dataset: &'a Dataset,
         tokenizer: &'a Tokenizer,
@@ -145,7 +145,7 @@ impl<'a> Examples<'a> {
             }
         }
         if examples.questions.is_empty() {
-            return Err(Error::Option("the data have no question".into()));
+            return Err(Error::NoData("the data have no question".into()));
         }
         examples.long_probability = examples.long_probability();
         Ok(examples)
@@ -240,12 +240,12 @@ fn check(settings: &DataSettings) -> Result<()> {
         ("negative_windows", settings.negative_windows),
     ] {
         if !(0.0..=1.0).contains(&share) {
-            return Err(Error::Option(format!("{name} {share}: expected 0 to 1")));
+            return Err(Error::option(name, format!("{share}: expected 0 to 1")));
         }
     }
     let (least, most) = (settings.context_tokens.start(), settings.context_tokens.end());
     if least > most {
-        return Err(Error::Option(format!("context_tokens {least}..{most}: expected the smaller number first")));
+        return Err(Error::option("context_tokens", format!("{least}..{most}: expected the smaller number first")));
     }
     Ok(())
 }
