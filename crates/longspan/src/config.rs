@@ -47,7 +47,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads and checks the content of a `config.json`. Keys that it does not know are ignored.
+    /// Reads and checks the content of a `config.json`. ConfigKeys that it does not know are ignored.
     ///
     /// # Errors
     /// [`Error::Format`] when the JSON is malformed, the model is no Longformer, or a size makes no sense.
@@ -56,12 +56,12 @@ impl Config {
         let Value::Object(keys) = value else {
             return Err(wrong("expected an object".into()));
         };
-        let config = Self::from_keys(&Keys(keys))?;
+        let config = Self::from_keys(&ConfigKeys(keys))?;
         config.check()?;
         Ok(config)
     }
 
-    fn from_keys(keys: &Keys) -> Result<Self> {
+    fn from_keys(keys: &ConfigKeys) -> Result<Self> {
         match keys.text("model_type")? {
             Some("longformer") => {}
             Some(other) => {
@@ -108,7 +108,7 @@ impl Config {
     /// The content of a `config.json` that transformers reads too.
     pub fn to_json(&self) -> String {
         let labels = || self.labels.iter().enumerate();
-        let file = File {
+        let file = ConfigJson {
             model_type: "longformer",
             architectures: self.architecture.as_slice(),
             attention_window: &self.attention_window,
@@ -194,7 +194,7 @@ fn wrong(message: String) -> Error {
 
 /// What is written, in this order.
 #[derive(Serialize)]
-struct File<'a> {
+struct ConfigJson<'a> {
     model_type: &'static str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     architectures: &'a [String],
@@ -230,9 +230,9 @@ fn as_written(number: f32) -> f64 {
 }
 
 /// The keys of the file, read with their types checked.
-struct Keys(Map<String, Value>);
+struct ConfigKeys(Map<String, Value>);
 
-impl Keys {
+impl ConfigKeys {
     fn size(&self, key: &str, default: Option<usize>) -> Result<usize> {
         match (self.0.get(key), default) {
             (None | Some(Value::Null), Some(default)) => Ok(default),

@@ -14,8 +14,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
-use self::cache::Cached;
-use self::client::Client;
+use self::cache::CachedModel;
+use self::client::HubClient;
 use crate::checkpoint::{CONFIG, FILES, LONGSPAN, WEIGHTS, WEIGHTS_WANTED, Weights};
 use crate::error::HubFault;
 use crate::{Error, Result};
@@ -104,7 +104,7 @@ fn is_commit(revision: &str) -> bool {
 
 /// How far the download of one file has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress<'a> {
+pub struct DownloadProgress<'a> {
     /// Name of the file.
     pub file: &'a str,
     /// Bytes that are on disk, those of an earlier, interrupted download included.
@@ -121,7 +121,11 @@ pub struct Progress<'a> {
 /// # Errors
 /// [`Error::Hub`], whose [`HubFault`] tells a model that does not exist from one that asks for a token and from a
 /// network that is down; [`Error::Write`] where the cache cannot be written.
-pub fn fetch(repository: &Repository, offline: bool, progress: &mut dyn FnMut(Progress<'_>)) -> Result<PathBuf> {
+pub fn fetch(
+    repository: &Repository,
+    offline: bool,
+    progress: &mut dyn FnMut(DownloadProgress<'_>),
+) -> Result<PathBuf> {
     let mut hub = Hub::from_env();
     hub.offline |= offline;
     hub.fetch(repository, progress)
@@ -172,8 +176,8 @@ impl Hub {
     ///
     /// # Errors
     /// Those of [`fetch`].
-    pub fn fetch(&self, repository: &Repository, progress: &mut dyn FnMut(Progress<'_>)) -> Result<PathBuf> {
-        let cached = Cached::new(&self.cache, repository);
+    pub fn fetch(&self, repository: &Repository, progress: &mut dyn FnMut(DownloadProgress<'_>)) -> Result<PathBuf> {
+        let cached = CachedModel::new(&self.cache, repository);
         let known = cached.commit();
         let complete = known.as_deref().filter(|commit| cached.missing(commit).is_none());
         if self.offline {
@@ -186,7 +190,7 @@ impl Hub {
         {
             return Ok(cached.snapshot(commit));
         }
-        let client = Client::new(self, repository);
+        let client = HubClient::new(self, repository);
         let listing = match (client.list(), complete) {
             (Err(Error::Hub { fault: HubFault::Unreachable, .. }), Some(commit)) => return Ok(cached.snapshot(commit)),
             (listing, _) => listing?,
@@ -205,10 +209,10 @@ impl Hub {
     fn bring(
         &self,
         repository: &Repository,
-        cached: &Cached,
-        client: &Client,
-        listing: &Listing,
-        progress: &mut dyn FnMut(Progress<'_>),
+        cached: &CachedModel,
+        client: &HubClient,
+        listing: &RevisionFiles,
+        progress: &mut dyn FnMut(DownloadProgress<'_>),
     ) -> Result<()> {
         let weights = listing.check(repository)?;
         let commit = &listing.commit;
@@ -228,7 +232,7 @@ impl Hub {
         if listing.has(LONGSPAN) { bring(LONGSPAN) } else { cached.write_absent(commit, LONGSPAN) }
     }
 
-    fn not_cached(&self, repository: &Repository, cached: &Cached, known: Option<&str>) -> Error {
+    fn not_cached(&self, repository: &Repository, cached: &CachedModel, known: Option<&str>) -> Error {
         let missing = match known {
             None => format!("no copy of it in {}", cached.folder().display()),
             Some(commit) => {
@@ -242,19 +246,19 @@ impl Hub {
 }
 
 /// What the hub says about a revision.
-struct Listing {
+struct RevisionFiles {
     /// The commit that the revision names now.
     commit: String,
     files: BTreeSet<String>,
 }
 
-impl Listing {
+impl RevisionFiles {
     fn has(&self, file: &str) -> bool {
         self.files.contains(file)
     }
 
     /// Whether a snapshot has the settings of Longspan that the model has: without them answers would differ.
-    fn settings_are_in(&self, cached: &Cached) -> bool {
+    fn settings_are_in(&self, cached: &CachedModel) -> bool {
         !self.has(LONGSPAN) || cached.is_settled(&self.commit)
     }
 

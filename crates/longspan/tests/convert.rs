@@ -149,7 +149,7 @@ fn a_long_model_is_the_short_one_by_the_rule() {
     for (name, task, left_out) in SOURCES {
         let out = tempfile::tempdir().unwrap();
         let made = convert(&Source::Folder(golden(name)), out.path(), &options()).unwrap();
-        let Conversion { config, proof, .. } = &made;
+        let Conversion { config, comparison, .. } = &made;
         assert_eq!(
             (made.task, made.left_out.as_slice(), made.source_max_tokens),
             (task, to_owned(left_out).as_slice(), SHORT)
@@ -159,9 +159,12 @@ fn a_long_model_is_the_short_one_by_the_rule() {
         assert_eq!((config.attention_window.as_slice(), config.max_tokens()), (&WINDOWS[..], MAX_TOKENS), "{name}");
         let labels = if name.ends_with("sequence") || name.ends_with("token") { 3 } else { 0 };
         assert_eq!(config.labels.len(), labels, "{name}");
-        assert_eq!(proof.tokens, 5, "{name}");
-        assert!(proof.difference < 1e-5 && proof.logit_difference.is_none_or(|d| d < 1e-5), "{name}: {proof:?}");
-        assert_eq!(proof.logit_difference.is_none(), task == Task::Encoder, "{name}");
+        assert_eq!(comparison.tokens, 5, "{name}");
+        assert!(
+            comparison.difference < 1e-5 && comparison.logit_difference.is_none_or(|d| d < 1e-5),
+            "{name}: {comparison:?}"
+        );
+        assert_eq!(comparison.logit_difference.is_none(), task == Task::Encoder, "{name}");
         let mut files: Vec<_> = fs::read_dir(out.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         files.sort();
         assert_eq!(files, ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"], "{name}");
@@ -249,7 +252,7 @@ fn a_longformer_of_old_is_brought_up_to_date() {
     let (out, longer) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let one_sided = ConvertOptions { one_sided_windows: true, ..ConvertOptions::default() };
     let made = convert(&Source::Folder(old.path().into()), out.path(), &one_sided).unwrap();
-    assert_eq!((made.model_type.as_str(), made.proof.tokens), ("longformer", 5));
+    assert_eq!((made.model_type.as_str(), made.comparison.tokens), ("longformer", 5));
     assert!(all(out.path()) == all(long.path()));
     for file in ["config.json", "tokenizer.json"] {
         assert!(fs::read(out.path().join(file)).unwrap() == fs::read(long.path().join(file)).unwrap(), "{file}");

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use longspan::convert::{Conversion, Proof, convert};
+use longspan::convert::{Comparison, Conversion, convert};
 use longspan::model::Task;
 
 use crate::cli::ConvertArgs;
@@ -33,7 +33,8 @@ fn check_new(out: &Path) -> Result<()> {
 }
 
 fn summary(name: &str, out: &Path, made: &Conversion) -> String {
-    let Conversion { model_type, source_max_tokens, config, task, parameters, left_out, pairs_changed, proof } = made;
+    let Conversion { model_type, source_max_tokens, config, task, parameters, left_out, pairs_changed, comparison } =
+        made;
     let head = match task {
         Task::Encoder => "none".into(),
         task => format!("{}, from the source", task_name(*task)),
@@ -56,7 +57,7 @@ fn summary(name: &str, out: &Path, made: &Conversion) -> String {
     for (label, value) in rows {
         let _ = writeln!(shown, "{label:<18} {}", terminal::one_line(&value));
     }
-    let Proof { tokens, difference, logit_difference } = proof;
+    let Comparison { tokens, difference, logit_difference } = comparison;
     let logits = logit_difference.map_or(String::new(), |logits| format!(", of its logits {logits:.0e}"));
     let inputs = if *tokens == 1 { "1 token".into() } else { format!("{} tokens", thousands(*tokens)) };
     let _ = writeln!(shown, "\nlargest difference from the source on inputs up to {inputs}: {difference:.0e}{logits}");

@@ -201,7 +201,7 @@ pub struct Downloads {
 
 impl Downloads {
     /// Shows how far a file has come.
-    pub fn update(&mut self, progress: hub::Progress<'_>) {
+    pub fn update(&mut self, progress: hub::DownloadProgress<'_>) {
         if self.bar.as_ref().is_none_or(|(file, _)| file != progress.file) {
             self.clear();
             let style = ProgressStyle::with_template(FETCH_TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());

@@ -9,24 +9,24 @@
 //! source       what there is: sizes, names, which head
 //! weights      the weights of the long model
 //! oracle       the short model in plain f64 loops
-//! proof        one against the other
+//! comparison        one against the other
 //! ```
 
+mod comparison;
 mod oracle;
-mod proof;
 mod source;
 mod weights;
 
 use std::path::Path;
 
-pub use proof::Proof;
+pub use comparison::Comparison;
 
 use crate::checkpoint::{CONFIG, Source, Tensors, fill_folder, write_checkpoint_with};
 use crate::config::Config;
 use crate::model::{Parameter, Task};
 use crate::tokenizer::{PairFiles, Tokenizer};
 use crate::{Error, FormatKind, Result};
-use source::{Kind, Short};
+use source::{ModelKind, ShortModel};
 
 /// What the long model shall be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -58,7 +58,7 @@ pub struct Conversion {
     /// Whether the tokenizer joined question and document in another form before.
     pub pairs_changed: bool,
     /// How far it is from its source.
-    pub proof: Proof,
+    pub comparison: Comparison,
 }
 
 const MAX_TOKENS: usize = 4096;
@@ -75,7 +75,7 @@ const MAX_TOKENS_MAX: usize = 1 << 20;
 /// [`Error::TensorShape`], [`Error::Option`], [`Error::Write`], and [`Error::Conversion`] when the long model does not
 /// compute what the short one does. Nothing is kept then.
 pub fn convert(source: &Source, folder: &Path, options: &ConvertOptions) -> Result<Conversion> {
-    let short = Short::read(source, options.one_sided_windows)?;
+    let short = ShortModel::read(source, options.one_sided_windows)?;
     let tensors = Tensors::open(source)?;
     let tokenizer = Tokenizer::load(|name| source.read(name))?;
     let config = long_config(&short, &tokenizer, options)?;
@@ -89,15 +89,15 @@ pub fn convert(source: &Source, folder: &Path, options: &ConvertOptions) -> Resu
     check_vocabulary(&tokenizer, &config)?;
     let files = PairFiles::make(|name| source.read(name), config.type_vocab_size > 1, config.max_tokens())?;
 
-    let (proof, parameters, left_out) = fill_folder(folder, |folder| {
+    let (comparison, parameters, left_out) = fill_folder(folder, |folder| {
         let (parameters, left_out) = weights::lengthen(&short, &tensors, &config)?;
         let beside: [(&str, &[u8]); 2] =
             [("tokenizer.json", &files.tokenizer_json), ("tokenizer_config.json", &files.tokenizer_config_json)];
         write_checkpoint_with(folder, &config, &parameters.tensors(), &beside)?;
         let count = parameters.list().iter().map(Parameter::count).sum();
         drop(parameters); // what is on the disk is what is proven
-        let proof = proof::prove(&short, &tensors, &config, &Source::Folder(folder.into()))?;
-        Ok((proof, count, left_out))
+        let comparison = comparison::compare(&short, &tensors, &config, &Source::Folder(folder.into()))?;
+        Ok((comparison, count, left_out))
     })?;
     Ok(Conversion {
         model_type: short.model_type.clone(),
@@ -107,14 +107,14 @@ pub fn convert(source: &Source, folder: &Path, options: &ConvertOptions) -> Resu
         parameters,
         left_out,
         pairs_changed: files.pairs_changed,
-        proof,
+        comparison,
     })
 }
 
 /// The sizes of the long model.
-fn long_config(short: &Short, tokenizer: &Tokenizer, options: &ConvertOptions) -> Result<Config> {
+fn long_config(short: &ShortModel, tokenizer: &Tokenizer, options: &ConvertOptions) -> Result<Config> {
     let own = short.max_tokens();
-    let is_long = short.kind == Kind::Longformer;
+    let is_long = short.kind == ModelKind::Longformer;
     let max_tokens = options.max_tokens.unwrap_or(if is_long { own } else { MAX_TOKENS });
     if max_tokens == 0 || max_tokens > MAX_TOKENS_MAX {
         return Err(Error::option("max_tokens", format!("{max_tokens}: expected 1 to {MAX_TOKENS_MAX}")));

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use longspan_kernels::reference as kernels;
 
-use super::source::{Kind, Short, get};
+use super::source::{ModelKind, ShortModel, get};
 use crate::checkpoint::Tensors;
 use crate::model::{Sequence, Task};
 use crate::{Error, Result};
@@ -18,7 +18,7 @@ const ROWS: usize = 16;
 
 /// A short model.
 pub(super) struct Oracle<'a> {
-    pub short: &'a Short,
+    pub short: &'a ShortModel,
     pub tensors: &'a Tensors,
 }
 
@@ -38,7 +38,7 @@ impl Oracle<'_> {
     /// What the head makes of the last hidden states of one sequence, (T, C), as
     /// [`Logits`](crate::model::Logits) has it.
     pub fn logits(&self, x: &[f64]) -> Result<Vec<f64>> {
-        let is_bert = self.short.kind == Kind::Bert;
+        let is_bert = self.short.kind == ModelKind::Bert;
         let pooler = format!("{}pooler.dense", self.short.prefix);
         let tanh = |name: &str| -> Result<Vec<f64>> {
             let first = &x[..self.short.config.hidden_size];
@@ -60,7 +60,7 @@ impl Oracle<'_> {
                 x.iter_mut().for_each(|x| *x = kernels::gelu(*x));
                 self.norm(&norm)?.forward(&mut x);
                 let words = self.encoder("embeddings.word_embeddings.weight")?;
-                Linear { weight: words, bias: self.read(&bias)? }.forward(&x)
+                OracleLinear { weight: words, bias: self.read(&bias)? }.forward(&x)
             }
         })
     }
@@ -72,7 +72,7 @@ impl Oracle<'_> {
         let types = self.encoder("embeddings.token_type_embeddings.weight")?;
         let norm = self.norm(&format!("{}embeddings.LayerNorm", self.short.prefix))?;
         // None of the tokens is padding, so RoBERTa's positions count on from it.
-        let first = if self.short.kind == Kind::Bert { 0 } else { self.short.config.pad_token_id + 1 };
+        let first = if self.short.kind == ModelKind::Bert { 0 } else { self.short.config.pad_token_id + 1 };
         let embed = |sequence: &Sequence<'_>| {
             let mut x = Vec::with_capacity(sequence.ids.len() * c); // (T, C)
             for (i, (&id, &kind)) in sequence.ids.iter().zip(sequence.token_type_ids).enumerate() {
@@ -85,14 +85,14 @@ impl Oracle<'_> {
         Ok(sequences.iter().map(embed).collect())
     }
 
-    fn layer(&self, layer: usize) -> Result<Layer> {
+    fn layer(&self, layer: usize) -> Result<OracleLayer> {
         let name = format!("{}encoder.layer.{layer}", self.short.prefix);
-        let projections = |suffix: &str| -> Result<[Linear; 3]> {
+        let projections = |suffix: &str| -> Result<[OracleLinear; 3]> {
             let linear = |part: &str| self.linear(&format!("{name}.attention.self.{part}{suffix}"));
             Ok([linear("query")?, linear("key")?, linear("value")?])
         };
-        let is_long = self.short.kind == Kind::Longformer;
-        Ok(Layer {
+        let is_long = self.short.kind == ModelKind::Longformer;
+        Ok(OracleLayer {
             projections: projections("")?,
             global: if is_long { Some(projections("_global")?) } else { None },
             attention_output: self.linear(&format!("{name}.attention.output.dense"))?,
@@ -103,13 +103,13 @@ impl Oracle<'_> {
         })
     }
 
-    fn linear(&self, name: &str) -> Result<Linear> {
-        Ok(Linear { weight: self.read(&format!("{name}.weight"))?, bias: self.read(&format!("{name}.bias"))? })
+    fn linear(&self, name: &str) -> Result<OracleLinear> {
+        Ok(OracleLinear { weight: self.read(&format!("{name}.weight"))?, bias: self.read(&format!("{name}.bias"))? })
     }
 
-    fn norm(&self, name: &str) -> Result<Norm> {
+    fn norm(&self, name: &str) -> Result<OracleNorm> {
         let eps = self.short.config.layer_norm_eps.into();
-        Ok(Norm { weight: self.read(&format!("{name}.weight"))?, bias: self.read(&format!("{name}.bias"))?, eps })
+        Ok(OracleNorm { weight: self.read(&format!("{name}.weight"))?, bias: self.read(&format!("{name}.bias"))?, eps })
     }
 
     fn encoder(&self, name: &str) -> Result<Vec<f64>> {
@@ -124,30 +124,30 @@ impl Oracle<'_> {
     }
 }
 
-struct Linear {
+struct OracleLinear {
     weight: Vec<f64>, // (N, K)
     bias: Vec<f64>,   // (N)
 }
 
-struct Norm {
+struct OracleNorm {
     weight: Vec<f64>, // (C)
     bias: Vec<f64>,   // (C)
     eps: f64,
 }
 
-struct Layer {
+struct OracleLayer {
     /// Query, key and value.
-    projections: [Linear; 3],
+    projections: [OracleLinear; 3],
     /// Those of queries with global attention, where they have their own.
-    global: Option<[Linear; 3]>,
-    attention_output: Linear,
-    attention_norm: Norm,
-    intermediate: Linear,
-    output: Linear,
-    output_norm: Norm,
+    global: Option<[OracleLinear; 3]>,
+    attention_output: OracleLinear,
+    attention_norm: OracleNorm,
+    intermediate: OracleLinear,
+    output: OracleLinear,
+    output_norm: OracleNorm,
 }
 
-impl Layer {
+impl OracleLayer {
     /// - `x`: (T, C); returns (T, C)
     fn forward(&self, x: &[f64], globals: &[usize], heads: usize) -> Vec<f64> {
         let mut attended = attention(x, &self.projections, heads); // (T, C)
@@ -169,7 +169,7 @@ impl Layer {
 /// Every token sees every token.
 ///
 /// - `x`: (T, C); returns (T, C)
-fn attention(x: &[f64], projections: &[Linear; 3], heads: usize) -> Vec<f64> {
+fn attention(x: &[f64], projections: &[OracleLinear; 3], heads: usize) -> Vec<f64> {
     let [q, k, v] = projections.each_ref().map(|projection| projection.forward(x));
     let c = projections[0].bias.len();
     let (t, d) = (x.len() / c, c / heads);
@@ -186,7 +186,7 @@ fn attention(x: &[f64], projections: &[Linear; 3], heads: usize) -> Vec<f64> {
     (0..t).flat_map(|i| all.iter().flat_map(move |own| &own[i * d..][..d])).copied().collect()
 }
 
-impl Linear {
+impl OracleLinear {
     /// - `x`: (T, K); returns (T, N)
     fn forward(&self, x: &[f64]) -> Vec<f64> {
         let n = self.bias.len();
@@ -203,7 +203,7 @@ impl Linear {
     }
 }
 
-impl Norm {
+impl OracleNorm {
     fn forward(&self, x: &mut [f64]) {
         kernels::layer_norm(x, &self.weight, &self.bias, self.eps);
     }

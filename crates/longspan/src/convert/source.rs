@@ -10,7 +10,7 @@ use crate::{Error, FormatKind, Result};
 
 /// What there are positions of, and where they begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ModelKind {
     /// Positions begin with the first row.
     Bert,
     /// Positions begin after that of the padding.
@@ -20,8 +20,8 @@ pub(super) enum Kind {
 }
 
 /// A short model.
-pub(super) struct Short {
-    pub kind: Kind,
+pub(super) struct ShortModel {
+    pub kind: ModelKind,
     pub model_type: String,
     /// Its sizes, as those of a Longformer; windows mean nothing yet unless it is one.
     pub config: Config,
@@ -32,36 +32,36 @@ pub(super) struct Short {
 
 /// A kind, what `config.json` calls it, what the classes of transformers begin with, and the padding and vocabulary that
 /// count where the file has none.
-struct Known {
+struct KnownType {
     model_type: &'static str,
     class: &'static str,
-    kind: Kind,
+    kind: ModelKind,
     pad_token_id: usize,
     vocab_size: usize,
 }
 
-const KNOWN: [Known; 5] = [
-    known("longformer", "Longformer", Kind::Longformer, 1, 50_265),
-    known("roberta", "Roberta", Kind::Roberta, 1, 50_265),
-    known("xlm-roberta", "XLMRoberta", Kind::Roberta, 1, 30_522),
-    known("camembert", "Camembert", Kind::Roberta, 1, 30_522),
-    known("bert", "Bert", Kind::Bert, 0, 30_522),
+const KNOWN_TYPES: [KnownType; 5] = [
+    known("longformer", "Longformer", ModelKind::Longformer, 1, 50_265),
+    known("roberta", "Roberta", ModelKind::Roberta, 1, 50_265),
+    known("xlm-roberta", "XLMRoberta", ModelKind::Roberta, 1, 30_522),
+    known("camembert", "Camembert", ModelKind::Roberta, 1, 30_522),
+    known("bert", "Bert", ModelKind::Bert, 0, 30_522),
 ];
 
 const fn known(
     model_type: &'static str,
     class: &'static str,
-    kind: Kind,
+    kind: ModelKind,
     pad_token_id: usize,
     vocab_size: usize,
-) -> Known {
-    Known { model_type, class, kind, pad_token_id, vocab_size }
+) -> KnownType {
+    KnownType { model_type, class, kind, pad_token_id, vocab_size }
 }
 
 /// What the names of an encoder begin with, in files of any kind.
 const PREFIXES: [&str; 4] = ["longformer.", "roberta.", "bert.", ""];
 
-impl Short {
+impl ShortModel {
     /// Reads `config.json`. With `one_sided_windows` the windows of a Longformer are doubled.
     pub fn read(source: &Source, one_sided_windows: bool) -> Result<Self> {
         let missing = || Error::MissingFile { checkpoint: source.to_string(), wanted: "`config.json`" };
@@ -84,7 +84,7 @@ impl Short {
                 keys.insert(key.into(), json!(usual));
             }
         }
-        let is_long = known.kind == Kind::Longformer;
+        let is_long = known.kind == ModelKind::Longformer;
         if !is_long {
             keys.insert("attention_window".into(), json!(2));
         } else if one_sided_windows {
@@ -117,8 +117,8 @@ impl Short {
     /// The row of the first token.
     pub fn first_position(&self) -> usize {
         match self.kind {
-            Kind::Bert => 0,
-            Kind::Roberta | Kind::Longformer => self.config.pad_token_id + 1,
+            ModelKind::Bert => 0,
+            ModelKind::Roberta | ModelKind::Longformer => self.config.pad_token_id + 1,
         }
     }
 
@@ -129,8 +129,8 @@ impl Short {
         let is = |class: &str| architecture.ends_with(class);
         let pooled = has(&format!("{}pooler.dense.weight", self.prefix))?;
         let masked_lm = match self.kind {
-            Kind::Bert => ["cls.predictions.transform.dense.weight", "cls.predictions.decoder.weight"],
-            Kind::Roberta | Kind::Longformer => ["lm_head.dense.weight", "lm_head.decoder.weight"],
+            ModelKind::Bert => ["cls.predictions.transform.dense.weight", "cls.predictions.decoder.weight"],
+            ModelKind::Roberta | ModelKind::Longformer => ["lm_head.dense.weight", "lm_head.decoder.weight"],
         };
         Ok(match () {
             () if has("qa_outputs.weight")? => Task::QuestionAnswering,
@@ -161,15 +161,15 @@ pub(super) fn get<'a>(tensors: &'a Tensors, name: &str) -> Result<Option<TensorV
     })
 }
 
-fn kind_of(keys: &Map<String, Value>) -> Result<&'static Known> {
+fn kind_of(keys: &Map<String, Value>) -> Result<&'static KnownType> {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
     let model_type = text(keys.get("model_type"));
     let class = text(keys.get("architectures").and_then(|names| names.get(0))).unwrap_or_default();
     // The first Longformers say that they are RoBERTa, or nothing.
     if keys.contains_key("attention_window") {
-        return Ok(&KNOWN[0]);
+        return Ok(&KNOWN_TYPES[0]);
     }
-    let found = KNOWN.iter().find(|known| match &model_type {
+    let found = KNOWN_TYPES.iter().find(|known| match &model_type {
         Some(model_type) => model_type == known.model_type,
         None => class.starts_with(known.class),
     });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::source::{Kind, Short, get};
+use super::source::{ModelKind, ShortModel, get};
 use crate::checkpoint::{CONFIG, Tensors};
 use crate::config::Config;
 use crate::model::{POSITIONS, Parameters, Task};
@@ -12,7 +12,7 @@ use crate::{Error, FormatKind, Result};
 const LONG: &str = "longformer.";
 
 /// All parameters of the long model, and what of the source has no place in it.
-pub(super) fn lengthen(short: &Short, tensors: &Tensors, config: &Config) -> Result<(Parameters, Vec<String>)> {
+pub(super) fn lengthen(short: &ShortModel, tensors: &Tensors, config: &Config) -> Result<(Parameters, Vec<String>)> {
     let layers = config.num_hidden_layers;
     let more = format!("{}encoder.layer.{layers}.attention.self.query.weight", short.prefix);
     if get(tensors, &more)?.is_some() {
@@ -51,10 +51,10 @@ pub(super) fn lengthen(short: &Short, tensors: &Tensors, config: &Config) -> Res
 ///
 /// - `old`: (source's positions, C), `new`: (positions, C), zero. Rows up to that of the padding stand for no token: they
 ///   are kept where the source has them.
-fn repeat(short: &Short, old: &[f32], new: &mut [f32], config: &Config) {
+fn repeat(short: &ShortModel, old: &[f32], new: &mut [f32], config: &Config) {
     let c = config.hidden_size;
     let (before, first, tokens) = (config.pad_token_id + 1, short.first_position(), short.max_tokens());
-    if short.kind != Kind::Bert {
+    if short.kind != ModelKind::Bert {
         new[..before * c].copy_from_slice(&old[..before * c]);
     }
     for (i, row) in new[before * c..].chunks_exact_mut(c).enumerate() {
@@ -63,15 +63,15 @@ fn repeat(short: &Short, old: &[f32], new: &mut [f32], config: &Config) {
 }
 
 /// What the source calls a parameter of the long model.
-fn source_name(short: &Short, name: &str) -> String {
+fn source_name(short: &ShortModel, name: &str) -> String {
     if let Some(rest) = name.strip_prefix(LONG) {
         let rest = match short.kind {
-            Kind::Longformer => rest.to_owned(),
-            Kind::Bert | Kind::Roberta => rest.replace("_global.", "."),
+            ModelKind::Longformer => rest.to_owned(),
+            ModelKind::Bert | ModelKind::Roberta => rest.replace("_global.", "."),
         };
         return format!("{}{rest}", short.prefix);
     }
-    if short.kind != Kind::Bert {
+    if short.kind != ModelKind::Bert {
         return name.to_owned();
     }
     let pairs = [
@@ -87,7 +87,7 @@ fn source_name(short: &Short, name: &str) -> String {
 }
 
 /// The modules that were not used, each once; buffers and second names of tied weights are none.
-fn left_out(short: &Short, tensors: &Tensors, used: &BTreeSet<String>) -> Vec<String> {
+fn left_out(short: &ShortModel, tensors: &Tensors, used: &BTreeSet<String>) -> Vec<String> {
     let tied = ["lm_head.decoder.weight", "lm_head.decoder.bias"];
     let tied_of_bert = ["cls.predictions.decoder.weight", "cls.predictions.decoder.bias"];
     let mut modules = BTreeSet::new();

@@ -22,16 +22,16 @@ use crate::{Error, FormatKind, Result};
 const INDEX_BYTES_MAX: u64 = 16 << 20;
 
 /// A model's part of the cache.
-pub(super) struct Cached<'a> {
+pub(super) struct CachedModel<'a> {
     repository: &'a Repository,
     /// `models--ORG--NAME`.
     name: String,
     cache: &'a Path,
 }
 
-impl<'a> Cached<'a> {
+impl<'a> CachedModel<'a> {
     pub(super) fn new(cache: &'a Path, repository: &'a Repository) -> Self {
-        Cached { repository, name: format!("models--{}", repository.id.replace('/', "--")), cache }
+        CachedModel { repository, name: format!("models--{}", repository.id.replace('/', "--")), cache }
     }
 
     /// Everything of this model but its locks.

@@ -13,8 +13,8 @@ use serde::Deserialize;
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body};
 
-use super::cache::{Cached, create_folder_of};
-use super::{Hub, Listing, Progress, Repository, is_commit};
+use super::cache::{CachedModel, create_folder_of};
+use super::{DownloadProgress, Hub, Repository, RevisionFiles, is_commit};
 use crate::error::HubFault;
 use crate::{Error, Result};
 
@@ -28,14 +28,14 @@ const BREAKS_MAX: usize = 3;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 
-pub(super) struct Client<'a> {
+pub(super) struct HubClient<'a> {
     hub: &'a Hub,
     repository: &'a Repository,
     agent: Agent,
 }
 
 /// What a `HEAD` tells about a file.
-struct Head {
+struct RemoteFile {
     /// Where the file is, hops within the hub done.
     url: String,
     etag: String,
@@ -43,14 +43,14 @@ struct Head {
 }
 
 /// Why a download stopped.
-enum Stop {
+enum AttemptError {
     /// It broke off: another attempt may go on from here.
-    Break(String),
+    Broken(String),
     /// Another attempt would stop as well.
-    Error(Error),
+    Final(Error),
 }
 
-impl<'a> Client<'a> {
+impl<'a> HubClient<'a> {
     pub(super) fn new(hub: &'a Hub, repository: &'a Repository) -> Self {
         let config = Agent::config_builder()
             .user_agent(concat!("longspan/", env!("CARGO_PKG_VERSION")))
@@ -59,13 +59,13 @@ impl<'a> Client<'a> {
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_recv_response(Some(SILENCE_TIMEOUT))
             .timeout_per_read(Some(SILENCE_TIMEOUT));
-        Client { hub, repository, agent: config.build().into() }
+        HubClient { hub, repository, agent: config.build().into() }
     }
 
     /// Asks which commit the revision is and which files it has.
-    pub(super) fn list(&self) -> Result<Listing> {
+    pub(super) fn list(&self) -> Result<RevisionFiles> {
         #[derive(Deserialize)]
-        struct Answer {
+        struct RevisionInfo {
             sha: String,
             siblings: Vec<Sibling>,
         }
@@ -78,11 +78,11 @@ impl<'a> Client<'a> {
         let mut response = self.get(&url, None).map_err(|e| self.unreachable(e))?;
         self.check(&response, None)?;
         let body = response.body_mut().with_config().limit(LISTING_BYTES_MAX).read_to_vec();
-        let answer = serde_json::from_slice::<Answer>(&body.map_err(|e| self.unreachable(e))?);
+        let answer = serde_json::from_slice::<RevisionInfo>(&body.map_err(|e| self.unreachable(e))?);
         match answer {
-            Ok(Answer { sha, siblings }) if is_commit(&sha) => {
+            Ok(RevisionInfo { sha, siblings }) if is_commit(&sha) => {
                 let files = siblings.into_iter().map(|sibling| sibling.rfilename).collect();
-                Ok(Listing { commit: sha, files })
+                Ok(RevisionFiles { commit: sha, files })
             }
             _ => Err(self.unreachable("the answer is not that of a hub")),
         }
@@ -91,10 +91,10 @@ impl<'a> Client<'a> {
     /// Brings one file into a snapshot, unless it is there.
     pub(super) fn bring(
         &self,
-        cached: &Cached,
+        cached: &CachedModel,
         commit: &str,
         file: &str,
-        progress: &mut dyn FnMut(Progress<'_>),
+        progress: &mut dyn FnMut(DownloadProgress<'_>),
     ) -> Result<()> {
         if cached.snapshot(commit).join(file).is_file() {
             return Ok(());
@@ -113,7 +113,7 @@ impl<'a> Client<'a> {
         cached.link(&head.etag, commit, file)
     }
 
-    fn head(&self, commit: &str, file: &str) -> Result<Head> {
+    fn head(&self, commit: &str, file: &str) -> Result<RemoteFile> {
         let mut url = format!("{}/{}/resolve/{commit}/{file}", self.hub.endpoint, self.repository.id);
         for _ in 0..HOPS_MAX {
             let request = self.agent.head(&url).header("Accept-Encoding", "identity").config().max_redirects(0).build();
@@ -137,7 +137,7 @@ impl<'a> Client<'a> {
             let etag = etag.filter(is_name).ok_or_else(|| self.unreachable(format!("`{file}` has no usable ETag")))?;
             let length = if location.is_none() { text(headers, "content-length") } else { None };
             let bytes = text(headers, "x-linked-size").or(length).and_then(|bytes| bytes.parse().ok());
-            return Ok(Head { url, etag, bytes });
+            return Ok(RemoteFile { url, etag, bytes });
         }
         Err(self.unreachable(format!("`{file}` is redirected more than {HOPS_MAX} times")))
     }
@@ -149,17 +149,23 @@ impl<'a> Client<'a> {
         path.starts_with('/').then(|| format!("{origin}{path}"))
     }
 
-    fn download(&self, file: &str, head: &Head, partial: &Path, progress: &mut dyn FnMut(Progress<'_>)) -> Result<()> {
+    fn download(
+        &self,
+        file: &str,
+        head: &RemoteFile,
+        partial: &Path,
+        progress: &mut dyn FnMut(DownloadProgress<'_>),
+    ) -> Result<()> {
         let output = OpenOptions::new().create(true).write(true).truncate(false).open(partial);
         let mut output = output.map_err(Error::write(partial))?;
-        let mut report = |bytes_done| progress(Progress { file, bytes_done, bytes_total: head.bytes });
+        let mut report = |bytes_done| progress(DownloadProgress { file, bytes_done, bytes_total: head.bytes });
         let mut breaks = 0;
         let mut reached = 0;
         loop {
             let message = match self.download_rest(file, head, partial, &mut output, &mut report) {
                 Ok(()) => return Ok(()),
-                Err(Stop::Error(error)) => return Err(error),
-                Err(Stop::Break(message)) => message,
+                Err(AttemptError::Final(error)) => return Err(error),
+                Err(AttemptError::Broken(message)) => message,
             };
             let done = output.metadata().map_err(Error::write(partial))?.len();
             breaks = if done > reached { 0 } else { breaks + 1 };
@@ -176,13 +182,13 @@ impl<'a> Client<'a> {
     fn download_rest(
         &self,
         file: &str,
-        head: &Head,
+        head: &RemoteFile,
         partial: &Path,
         output: &mut File,
         report: &mut dyn FnMut(u64),
-    ) -> std::result::Result<(), Stop> {
-        let disk = |source| Stop::Error(Error::write(partial)(source));
-        let network = |e: &dyn std::fmt::Display| Stop::Break(e.to_string());
+    ) -> std::result::Result<(), AttemptError> {
+        let disk = |source| AttemptError::Final(Error::write(partial)(source));
+        let network = |e: &dyn std::fmt::Display| AttemptError::Broken(e.to_string());
         let mut done = output.seek(SeekFrom::End(0)).map_err(disk)?;
         if head.bytes.is_some_and(|bytes| done > bytes) {
             done = restart(output).map_err(disk)?;
@@ -199,10 +205,10 @@ impl<'a> Client<'a> {
             // The server does not go on from here, or goes on from elsewhere: from the beginning, then.
             206 | 416 => {
                 restart(output).map_err(disk)?;
-                return Err(Stop::Break("the server does not resume".to_owned()));
+                return Err(AttemptError::Broken("the server does not resume".to_owned()));
             }
             _ => {
-                return Err(Stop::Error(
+                return Err(AttemptError::Final(
                     self.check(&response, Some(file)).err().unwrap_or_else(|| self.strange(&response)),
                 ));
             }
@@ -220,7 +226,7 @@ impl<'a> Client<'a> {
             report(done);
         }
         match head.bytes {
-            Some(bytes) if done < bytes => Err(Stop::Break("the connection ended early".to_owned())),
+            Some(bytes) if done < bytes => Err(AttemptError::Broken("the connection ended early".to_owned())),
             _ => Ok(()),
         }
     }

@@ -1,7 +1,7 @@
 //! The long model against its source, on inputs that every window sees whole.
 
 use super::oracle::Oracle;
-use super::source::Short;
+use super::source::ShortModel;
 use crate::checkpoint::{Source, Tensors};
 use crate::config::Config;
 use crate::model::{Batch, Model, Precision, Sequence, Task};
@@ -10,7 +10,7 @@ use crate::{Error, Result};
 
 /// How far a long model is from its source.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Proof {
+pub struct Comparison {
     /// The longest input that was tried, in tokens.
     pub tokens: usize,
     /// The largest difference of a number of the last hidden states.
@@ -27,13 +27,13 @@ const HEAD_TOKENS_MAX: usize = 33;
 const SEED: u64 = 1;
 
 /// Runs both on the same inputs.
-pub(super) fn prove(short: &Short, tensors: &Tensors, config: &Config, long: &Source) -> Result<Proof> {
+pub(super) fn compare(short: &ShortModel, tensors: &Tensors, config: &Config, long: &Source) -> Result<Comparison> {
     let inputs = inputs(short, config);
-    let sequences: Vec<Sequence<'_>> = inputs.iter().map(Input::sequence).collect();
+    let sequences: Vec<Sequence<'_>> = inputs.iter().map(TestInput::sequence).collect();
     let oracle = Oracle { short, tensors };
     let model = Model::load(config.clone(), short.task, Precision::F32, &Tensors::open(long)?)?;
-    let mut hidden = Difference::default();
-    let mut logits = Difference::default();
+    let mut hidden = MaxDifference::default();
+    let mut logits = MaxDifference::default();
     for (sequence, expected) in sequences.iter().zip(oracle.hidden_states(&sequences)?) {
         let batch = Batch::of(*sequence);
         hidden.add(&model.hidden_states(&batch)?, &expected);
@@ -45,23 +45,23 @@ pub(super) fn prove(short: &Short, tensors: &Tensors, config: &Config, long: &So
     hidden.check(tokens)?;
     logits.check(tokens)?;
     let logit_difference = (short.task != Task::Encoder).then_some(logits.largest);
-    Ok(Proof { tokens, difference: hidden.largest, logit_difference })
+    Ok(Comparison { tokens, difference: hidden.largest, logit_difference })
 }
 
-struct Input {
+struct TestInput {
     ids: Vec<u32>,
     token_type_ids: Vec<u32>,
     globals: Vec<usize>,
 }
 
-impl Input {
+impl TestInput {
     fn sequence(&self) -> Sequence<'_> {
         Sequence { ids: &self.ids, token_type_ids: &self.token_type_ids, globals: &self.globals }
     }
 }
 
 /// Inputs of several lengths up to the longest that every window sees whole: half of the narrowest and one token.
-fn inputs(short: &Short, config: &Config) -> Vec<Input> {
+fn inputs(short: &ShortModel, config: &Config) -> Vec<TestInput> {
     let narrowest = config.attention_window.iter().min().copied().unwrap_or(0);
     let longest = (narrowest / 2 + 1).min(short.max_tokens()).min(config.max_tokens());
     let mut lengths: Vec<usize> = [1, 2, 9, HEAD_TOKENS_MAX, longest].iter().map(|&t| t.min(longest)).collect();
@@ -70,7 +70,7 @@ fn inputs(short: &Short, config: &Config) -> Vec<Input> {
 }
 
 /// A question with global attention, and a document: random tokens, none of them padding.
-fn input(tokens: usize, config: &Config) -> Input {
+fn input(tokens: usize, config: &Config) -> TestInput {
     let below = |bound: usize, place: &[u64]| (random::fraction(SEED, place) * bound as f64) as usize;
     let question = below(tokens.div_ceil(3) + 1, &[tokens as u64]);
     let id = |i: usize| {
@@ -78,7 +78,7 @@ fn input(tokens: usize, config: &Config) -> Input {
         (if id >= config.pad_token_id { id + 1 } else { id }) as u32
     };
     let token_type = |i: usize| u32::from(config.type_vocab_size > 1 && i > question);
-    Input {
+    TestInput {
         ids: (0..tokens).map(id).collect(),
         token_type_ids: (0..tokens).map(token_type).collect(),
         globals: (0..question).collect(),
@@ -86,13 +86,13 @@ fn input(tokens: usize, config: &Config) -> Input {
 }
 
 #[derive(Default)]
-struct Difference {
+struct MaxDifference {
     largest: f64,
     /// The largest number that was expected.
     size: f64,
 }
 
-impl Difference {
+impl MaxDifference {
     fn add(&mut self, found: &[f32], expected: &[f64]) {
         assert_eq!(found.len(), expected.len(), "outputs of two models of one size");
         for (&found, &expected) in found.iter().zip(expected) {
