@@ -1,11 +1,10 @@
 //! The Hugging Face hub and its cache on disk.
 //!
-//! The cache is the one that Python's `huggingface_hub` keeps, so a model that one of the two has brought is there
-//! for the other. A commit never changes: only for a branch or a tag is the hub asked, and if it cannot be reached,
-//! what the cache has is used.
+//! The cache is shared with Python's `huggingface_hub`: each finds the models that the other has downloaded. A commit
+//! never changes, so the hub is asked only about branches and tags. If it cannot be reached, the cached copy is used.
 //!
-//! Environment, as in Python: `HF_HUB_CACHE` or `HF_HOME` (where the cache is), `HF_TOKEN` (for private and gated
-//! models), `HF_HUB_OFFLINE=1` (the cache only), `HF_ENDPOINT` (another hub), `HTTPS_PROXY` and its kin.
+//! Environment variables, as in Python: `HF_HUB_CACHE` or `HF_HOME` (location of the cache), `HF_TOKEN` (for private and
+//! gated models), `HF_HUB_OFFLINE=1` (use the cache alone), `HF_ENDPOINT` (another hub), `HTTPS_PROXY` and the like.
 
 mod cache;
 mod client;
@@ -20,10 +19,10 @@ use crate::checkpoint::{CONFIG, FILES, LONGSPAN, WEIGHTS, WEIGHTS_WANTED, Weight
 use crate::error::HubFault;
 use crate::{Error, Result};
 
-/// The ways to store a vocabulary: one of them must be complete.
+/// The ways to store a vocabulary. A model needs all files of one of them.
 const VOCABULARIES: [&[&str]; 3] = [&["tokenizer.json"], &["vocab.json", "merges.txt"], &["vocab.txt"]];
 
-/// A model on the hub: `ORG/NAME`, with `@REVISION` (branch, tag or commit) where one is wanted.
+/// A model on the hub: `ORG/NAME`, or `ORG/NAME@REVISION` for a branch, tag or commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repository {
     /// `ORG/NAME`.
@@ -33,10 +32,10 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// Reads `ORG/NAME` or `ORG/NAME@REVISION`.
+    /// Parses `ORG/NAME` or `ORG/NAME@REVISION`.
     ///
     /// # Errors
-    /// [`Error::Hub`] for a name or revision that the hub could not have: both become parts of paths.
+    /// [`Error::Hub`] for a name or revision that the hub cannot have. Both become parts of paths, so they are checked.
     ///
     /// ```
     /// use longspan::hub::Repository;
@@ -102,25 +101,25 @@ fn is_commit(revision: &str) -> bool {
     revision.len() == 40 && revision.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// How far the download of one file has come.
+/// Progress of the download of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DownloadProgress<'a> {
     /// Name of the file.
     pub file: &'a str,
-    /// Bytes that are on disk, those of an earlier, interrupted download included.
+    /// Bytes on disk, including those of an earlier, interrupted download.
     pub bytes_done: u64,
-    /// Length of the file, where the hub tells.
+    /// Length of the file, if the hub sends it.
     pub bytes_total: Option<u64>,
 }
 
-/// Brings the files of a model into the cache and returns the folder (a snapshot) that holds them.
+/// Downloads a model into the cache and returns the folder (a snapshot) that holds its files.
 ///
-/// What the cache has is not brought again. With `offline` (or `HF_HUB_OFFLINE=1`) the network is not used.
-/// `progress` is called for each file that is downloaded: when it begins, as it goes on, and when it is complete.
+/// Files that are in the cache are not downloaded again. With `offline` (or `HF_HUB_OFFLINE=1`) the network is not used.
+/// `progress` is called at the start of each download, repeatedly during it, and at its end.
 ///
 /// # Errors
-/// [`Error::Hub`], whose [`HubFault`] tells a model that does not exist from one that asks for a token and from a
-/// network that is down; [`Error::Write`] where the cache cannot be written.
+/// [`Error::Hub`], whose [`HubFault`] distinguishes a model that does not exist, one that needs a token, and a network
+/// that is down; [`Error::Write`] if the cache cannot be written.
 pub fn fetch(
     repository: &Repository,
     offline: bool,
@@ -131,26 +130,26 @@ pub fn fetch(
     hub.fetch(repository, progress)
 }
 
-/// A hub and a cache: what [`fetch`] takes from the environment.
+/// A hub and a cache. [`fetch`] takes them from the environment.
 #[derive(Clone)]
 pub struct Hub {
-    /// Address, without a slash at its end.
+    /// URL without a trailing slash.
     pub endpoint: String,
     /// The folder that holds `models--ORG--NAME`.
     pub cache: PathBuf,
-    /// Sent to the endpoint, and to no host that it redirects to.
+    /// Sent to the endpoint, but to no host that it redirects to.
     pub token: Option<String>,
-    /// Whether only the cache may be used.
+    /// Whether to use the cache alone.
     pub offline: bool,
 }
 
 impl Hub {
-    /// The hub and the cache that the environment names, by the variables that Python's `huggingface_hub` reads.
+    /// Reads the environment variables that Python's `huggingface_hub` reads.
     pub fn from_env() -> Self {
         Self::from_variables(|name| std::env::var(name).ok())
     }
 
-    /// The same for any environment.
+    /// Like [`Hub::from_env`], with a function that returns the value of a variable.
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
         let path = |name: &str| set(name).map(PathBuf::from);
@@ -172,7 +171,7 @@ impl Hub {
         }
     }
 
-    /// Brings the files of a model into the cache: see [`fetch`].
+    /// Downloads a model into the cache: see [`fetch`].
     ///
     /// # Errors
     /// Those of [`fetch`].
@@ -196,17 +195,17 @@ impl Hub {
             (listing, _) => listing?,
         };
         let commit = &listing.commit;
-        let brought = self.bring(repository, &cached, &client, &listing, progress);
-        match brought.and_then(|()| cached.write_commit(commit)) {
-            // A cache that may only be read, shared by several people, does if it has all that matters.
+        let downloaded = self.download_missing(repository, &cached, &client, &listing, progress);
+        match downloaded.and_then(|()| cached.write_commit(commit)) {
+            // A read-only cache that several people share will do if it has all files that affect the answers.
             Err(Error::Write { .. }) if cached.missing(commit).is_none() && listing.settings_are_in(&cached) => {}
             result => result?,
         }
         Ok(cached.snapshot(commit))
     }
 
-    /// Downloads what a snapshot lacks. Small files first: they tell early that a model is not one to be read.
-    fn bring(
+    /// Downloads the missing files of a snapshot. Small files come first: they show early if the model is unsupported.
+    fn download_missing(
         &self,
         repository: &Repository,
         cached: &CachedModel,
@@ -216,20 +215,20 @@ impl Hub {
     ) -> Result<()> {
         let weights = listing.check(repository)?;
         let commit = &listing.commit;
-        let mut bring = |file: &str| client.bring(cached, commit, file, progress);
+        let mut download = |file: &str| client.download_into(cached, commit, file, progress);
         for file in FILES.iter().filter(|file| **file != LONGSPAN && listing.has(file)) {
-            bring(file)?;
+            download(file)?;
         }
-        // Weights in another format than the preferred one are as good, if the cache has them.
+        // The cache may have the weights in another format than the preferred one. They are as good.
         if cached.missing(commit).is_some() {
-            bring(weights.file)?;
+            download(weights.file)?;
             if weights.sharded {
                 for shard in cached.index(commit, weights.file)?.shards() {
-                    bring(shard)?;
+                    download(shard)?;
                 }
             }
         }
-        if listing.has(LONGSPAN) { bring(LONGSPAN) } else { cached.write_absent(commit, LONGSPAN) }
+        if listing.has(LONGSPAN) { download(LONGSPAN) } else { cached.write_absent(commit, LONGSPAN) }
     }
 
     fn not_cached(&self, repository: &Repository, cached: &CachedModel, known: Option<&str>) -> Error {
@@ -245,9 +244,9 @@ impl Hub {
     }
 }
 
-/// What the hub says about a revision.
+/// The files of a revision, as the hub lists them.
 struct RevisionFiles {
-    /// The commit that the revision names now.
+    /// The commit that the revision points to now.
     commit: String,
     files: BTreeSet<String>,
 }
@@ -257,12 +256,12 @@ impl RevisionFiles {
         self.files.contains(file)
     }
 
-    /// Whether a snapshot has the settings of Longspan that the model has: without them answers would differ.
+    /// Whether the snapshot has `longspan.json` if the model has one. Without it answers would differ.
     fn settings_are_in(&self, cached: &CachedModel) -> bool {
         !self.has(LONGSPAN) || cached.is_settled(&self.commit)
     }
 
-    /// Finds the weights, and refuses a model that could not be read before anything is downloaded.
+    /// Finds the weights. An unsupported model is refused before anything is downloaded.
     fn check(&self, repository: &Repository) -> Result<&'static Weights> {
         let lacks = |what: &str| repository.error(HubFault::NotFound, format!("the model has no {what}"));
         if !self.has(CONFIG) {

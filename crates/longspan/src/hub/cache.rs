@@ -4,10 +4,10 @@
 //! .locks/models--ORG--NAME/ETAG.lock      held while a blob is written
 //! models--ORG--NAME/
 //!     refs/REVISION                       a commit, as text
-//!     blobs/ETAG                          the files, by a hash of their content
+//!     blobs/ETAG                          the files, named by a hash of their content
 //!     blobs/ETAG.incomplete               a download under way or interrupted
 //!     snapshots/COMMIT/FILE               a link to a blob
-//!     .no_exist/COMMIT/FILE               known not to be part of that commit
+//!     .no_exist/COMMIT/FILE               an empty file: the commit has no such file
 //! ```
 
 use std::fs::{self, File};
@@ -21,7 +21,7 @@ use crate::{Error, FormatKind, Result};
 /// The longest index of shards that is read.
 const INDEX_BYTES_MAX: u64 = 16 << 20;
 
-/// A model's part of the cache.
+/// The part of the cache that belongs to one model.
 pub(super) struct CachedModel<'a> {
     repository: &'a Repository,
     /// `models--ORG--NAME`.
@@ -34,7 +34,7 @@ impl<'a> CachedModel<'a> {
         CachedModel { repository, name: format!("models--{}", repository.id.replace('/', "--")), cache }
     }
 
-    /// Everything of this model but its locks.
+    /// The folder of this model. Its locks are elsewhere.
     pub(super) fn folder(&self) -> PathBuf {
         self.cache.join(&self.name)
     }
@@ -43,7 +43,7 @@ impl<'a> CachedModel<'a> {
         self.folder().join("snapshots").join(commit)
     }
 
-    /// The commit that the revision is, or was when the hub was last asked.
+    /// The commit that the revision points to, or pointed to when the hub was last asked.
     pub(super) fn commit(&self) -> Option<String> {
         if self.repository.is_commit() {
             return Some(self.repository.revision.clone());
@@ -53,20 +53,20 @@ impl<'a> CachedModel<'a> {
         Some(commit.trim().to_owned()).filter(|commit| is_commit(commit))
     }
 
-    /// Remembers which commit the revision is.
+    /// Records the commit that the revision points to.
     pub(super) fn write_commit(&self, commit: &str) -> Result<()> {
         if self.commit().as_deref() == Some(commit) {
             return Ok(());
         }
         let path = self.folder().join("refs").join(&self.repository.revision);
-        // Written apart and renamed: another program never sees half of it.
-        let mut apart = path.clone().into_os_string();
-        apart.push(format!(".{}.tmp", std::process::id()));
+        // Written under another name and renamed, so that no other program sees half of it.
+        let mut temporary = path.clone().into_os_string();
+        temporary.push(format!(".{}.tmp", std::process::id()));
         create_folder_of(&path)?;
-        fs::write(&apart, commit).and_then(|()| fs::rename(&apart, &path)).map_err(Error::write(&path))
+        fs::write(&temporary, commit).and_then(|()| fs::rename(&temporary, &path)).map_err(Error::write(&path))
     }
 
-    /// What a snapshot lacks of a model that can be read, in words; `None` where it is complete.
+    /// Describes the first file that a snapshot lacks, or `None` if it is complete.
     pub(super) fn missing(&self, commit: &str) -> Option<String> {
         let snapshot = self.snapshot(commit);
         let has = |file: &str| snapshot.join(file).is_file();
@@ -86,13 +86,13 @@ impl<'a> CachedModel<'a> {
         }
     }
 
-    /// Whether it is known for every file if the commit has it. Other programs bring what they need themselves, so a
-    /// snapshot may be complete and still lack `longspan.json`, which [`super::fetch`] looks for last.
+    /// Whether each file is either in the snapshot or known to be missing from the commit. Other programs download only
+    /// the files that they need, so a complete snapshot may lack `longspan.json`, which [`super::fetch`] looks for last.
     pub(super) fn is_settled(&self, commit: &str) -> bool {
         self.snapshot(commit).join(LONGSPAN).is_file() || self.absent(commit, LONGSPAN).is_file()
     }
 
-    /// Remembers that a commit has no such file.
+    /// Records that a commit has no such file.
     pub(super) fn write_absent(&self, commit: &str, file: &str) -> Result<()> {
         let path = self.absent(commit, file);
         if path.is_file() {
@@ -118,28 +118,28 @@ impl<'a> CachedModel<'a> {
         Index::parse(&fs::read(&path).map_err(read_error)?).map_err(format_error)
     }
 
-    /// Where the content of an ETag is kept.
+    /// The path of the file with this ETag.
     pub(super) fn blob(&self, etag: &str) -> PathBuf {
         self.folder().join("blobs").join(etag)
     }
 
-    /// Waits until no other program writes this blob. The lock ends with the file that is returned.
+    /// Waits until no other program writes this blob. Dropping the returned file releases the lock.
     pub(super) fn lock(&self, etag: &str) -> Result<File> {
         let path = self.cache.join(".locks").join(&self.name).join(format!("{etag}.lock"));
         create_folder_of(&path)?;
         let file = File::create(&path).map_err(Error::write(&path))?;
         match file.lock() {
-            // A file system without locks: two programs then write the same bytes to the same places.
+            // A file system without locks. Two programs then write the same bytes to the same places.
             Err(e) if e.kind() == ErrorKind::Unsupported => Ok(file),
             locked => locked.map(|()| file).map_err(Error::write(&path)),
         }
     }
 
-    /// Makes a blob appear in a snapshot.
+    /// Links a blob into a snapshot.
     pub(super) fn link(&self, etag: &str, commit: &str, file: &str) -> Result<()> {
         let path = self.snapshot(commit).join(file);
         create_folder_of(&path)?;
-        // A link to a blob that was deleted is in the way.
+        // A dangling link to a deleted blob would be in the way.
         if path.symlink_metadata().is_ok() {
             fs::remove_file(&path).map_err(Error::write(&path))?;
         }

@@ -1,8 +1,7 @@
-//! The hub's HTTP interface: which files a revision has, and the files.
+//! The hub's HTTP interface: lists the files of a revision and downloads them.
 //!
-//! For each file a `HEAD` tells its ETag and length. Large files live on other hosts: then the hub answers with a
-//! redirect and tells both in `X-Linked-*`. A download that breaks off is resumed where it stopped, in this call or
-//! in a later one.
+//! A `HEAD` request returns ETag and length of a file. Large files are on other hosts: the hub then redirects, and sends
+//! both in `X-Linked-*`. An interrupted download is resumed where it stopped, by the same call or a later one.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -18,13 +17,13 @@ use super::{DownloadProgress, Hub, Repository, RevisionFiles, is_commit};
 use crate::error::HubFault;
 use crate::{Error, Result};
 
-/// The longest answer about a revision that is read.
+/// The longest list of files that is read.
 const LISTING_BYTES_MAX: u64 = 16 << 20;
-/// How many hops within the hub are followed: a model that was renamed takes one.
+/// Redirects within the hub that are followed. A renamed model takes one.
 const HOPS_MAX: usize = 5;
-/// How often a download may break off without having brought a byte.
+/// Attempts in a row that may fail without receiving a byte.
 const BREAKS_MAX: usize = 3;
-/// How long to wait for a connection, and for a connection to say something.
+/// Limits for connecting, and for each read.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -34,19 +33,19 @@ pub(super) struct HubClient<'a> {
     agent: Agent,
 }
 
-/// What a `HEAD` tells about a file.
+/// A file as a `HEAD` request describes it.
 struct RemoteFile {
-    /// Where the file is, hops within the hub done.
+    /// URL of the file after all redirects within the hub.
     url: String,
     etag: String,
     bytes: Option<u64>,
 }
 
-/// Why a download stopped.
+/// Why an attempt to download failed.
 enum AttemptError {
-    /// It broke off: another attempt may go on from here.
+    /// The connection broke: another attempt may continue from here.
     Broken(String),
-    /// Another attempt would stop as well.
+    /// Another attempt would fail too.
     Final(Error),
 }
 
@@ -62,7 +61,7 @@ impl<'a> HubClient<'a> {
         HubClient { hub, repository, agent: config.build().into() }
     }
 
-    /// Asks which commit the revision is and which files it has.
+    /// Requests the commit that the revision points to, and the list of its files.
     pub(super) fn list(&self) -> Result<RevisionFiles> {
         #[derive(Deserialize)]
         struct RevisionInfo {
@@ -88,8 +87,8 @@ impl<'a> HubClient<'a> {
         }
     }
 
-    /// Brings one file into a snapshot, unless it is there.
-    pub(super) fn bring(
+    /// Downloads one file into a snapshot, unless it is there.
+    pub(super) fn download_into(
         &self,
         cached: &CachedModel,
         commit: &str,
@@ -104,7 +103,7 @@ impl<'a> HubClient<'a> {
         let _lock = cached.lock(&head.etag)?;
         let on_disk = blob.metadata().ok().map(|blob| blob.len());
         if on_disk.is_none() || head.bytes.is_some_and(|bytes| on_disk != Some(bytes)) {
-            // ETags may hold dots, so the ending is appended and not set.
+            // ETags may contain dots, so the extension is appended.
             let partial = cached.blob(&format!("{}.incomplete", head.etag));
             create_folder_of(&partial)?;
             self.download(file, &head, &partial, progress)?;
@@ -122,13 +121,13 @@ impl<'a> HubClient<'a> {
             let headers = response.headers();
             let location = redirect(&response);
             if let Some(hop) = location.and_then(|location| self.within_hub(location)) {
-                // What the hub says about the file, it says at the end of the hops.
+                // Only the last response describes the file.
                 url = hop;
                 continue;
             }
             let etag = text(headers, "x-linked-etag").or_else(|| text(headers, "etag"));
             let etag = etag.map(|etag| etag.trim_start_matches("W/").trim_matches('"').to_owned());
-            // It becomes the name of a file.
+            // It becomes a file name.
             let is_name = |etag: &String| {
                 (1..=128).contains(&etag.len())
                     && !etag.starts_with('.')
@@ -142,7 +141,7 @@ impl<'a> HubClient<'a> {
         Err(self.unreachable(format!("`{file}` is redirected more than {HOPS_MAX} times")))
     }
 
-    /// Where a redirect leads, if it stays on the hub: a model was renamed. The token goes no further than that.
+    /// The target of a redirect that stays on the hub, as for a renamed model. Only such a target may receive the token.
     fn within_hub(&self, location: &str) -> Option<String> {
         let origin = origin(&self.hub.endpoint);
         let path = location.strip_prefix(origin).unwrap_or(location);
@@ -178,7 +177,7 @@ impl<'a> HubClient<'a> {
         }
     }
 
-    /// One attempt to bring what is missing of a file.
+    /// One attempt to download the missing part of a file.
     fn download_rest(
         &self,
         file: &str,
@@ -202,7 +201,7 @@ impl<'a> HubClient<'a> {
             206 if text(response.headers(), "content-range")
                 .is_some_and(|r| r.starts_with(&format!("bytes {done}-"))) => {}
             200 => done = restart(output).map_err(disk)?,
-            // The server does not go on from here, or goes on from elsewhere: from the beginning, then.
+            // The server does not continue from here, so the download starts again.
             206 | 416 => {
                 restart(output).map_err(disk)?;
                 return Err(AttemptError::Broken("the server does not resume".to_owned()));
@@ -231,8 +230,8 @@ impl<'a> HubClient<'a> {
         }
     }
 
-    /// A `GET` of an address of the hub, from a byte on. The first redirect is followed here, for the token goes to
-    /// the hub alone (ureq's own rule compares hosts without their ports); those after it are followed without one.
+    /// Sends a `GET` to the hub, optionally for the bytes from an offset. The first redirect is followed here, because only
+    /// the hub may receive the token (ureq compares hosts without their ports). Later ones are followed without it.
     fn get(&self, url: &str, from: Option<u64>) -> std::result::Result<Response<Body>, ureq::Error> {
         let request = |url: &str| {
             let request = self.agent.get(url).header("Accept-Encoding", "identity");
@@ -256,8 +255,8 @@ impl<'a> HubClient<'a> {
         }
     }
 
-    /// Turns a refusal of the hub into what it means. It says so in `X-Error-Code` where the status is ambiguous:
-    /// without a token, a model that does not exist and a private one are both 401.
+    /// Translates an error response. Where the status is ambiguous, `X-Error-Code` decides: without a token, a missing and
+    /// a private model are both 401.
     fn check(&self, response: &Response<Body>, file: Option<&str>) -> Result<()> {
         let status = response.status().as_u16();
         if status < 400 {
@@ -274,7 +273,7 @@ impl<'a> HubClient<'a> {
             (_, "GatedRepo") => {
                 (HubFault::Access, format!("the model is gated: accept its terms at {page} and set HF_TOKEN ({token})"))
             }
-            (401, _) if words.contains("Invalid credentials") => {
+            (401, _) if words == "Invalid credentials in Authorization header" => {
                 (HubFault::Access, "the hub does not know the token in HF_TOKEN".to_owned())
             }
             (401, "RepoNotFound") => (HubFault::NotFound, format!("no such model, or a private one ({token})")),
@@ -313,13 +312,13 @@ fn redirect(response: &Response<Body>) -> Option<&str> {
     text(response.headers(), "location").filter(|_| response.status().is_redirection())
 }
 
-/// Scheme and host of an address.
+/// Scheme and host of a URL.
 fn origin(endpoint: &str) -> &str {
     let host = endpoint.find("://").map_or(0, |at| at + 3);
     endpoint[host..].find('/').map_or(endpoint, |at| &endpoint[..host + at])
 }
 
-/// A revision as one part of an address: branches may have slashes.
+/// A revision as one segment of a URL: branch names may contain slashes.
 fn escape(revision: &str) -> String {
     revision.replace('/', "%2F").replace('+', "%2B")
 }
