@@ -215,15 +215,15 @@ impl CalibrateArgs {
 impl ReadingArgs {
     /// What the library needs to know of the options, for answers that list `spans`.
     fn options(&self, threshold: &ThresholdArgs, spans: SpanList) -> ReadOptions {
-        ReadOptions {
-            max_tokens: self.max_tokens,
-            doc_stride: self.doc_stride,
-            max_answer_length: self.max_answer_length,
-            null_score_diff_threshold: threshold.threshold,
-            verify_tokens: self.verify_tokens,
-            spans,
-            global_attention: self.global_attention.clone(),
-        }
+        let mut options = ReadOptions::default();
+        options.max_tokens = self.max_tokens;
+        options.doc_stride = self.doc_stride;
+        options.max_answer_length = self.max_answer_length;
+        options.null_score_diff_threshold = threshold.threshold;
+        options.verify_tokens = self.verify_tokens;
+        options.spans = spans;
+        options.global_attention = self.global_attention.clone();
+        options
     }
 }
 

@@ -54,7 +54,7 @@ impl Finding {
     pub fn new(document: &str, text: &str, question: &str, answer: &Answer, seconds: f64) -> Self {
         let spans: Vec<_> = answer.spans.iter().map(|span| span.bytes).collect();
         let found = answer.spans.iter().zip(places(text, &spans)).map(|(span, place)| Found {
-            text: text[span.bytes.start..span.bytes.end].to_string(),
+            text: span.text(text).to_string(),
             place,
             score: span.score,
             start_logit: span.start_logit,
@@ -103,16 +103,17 @@ pub mod tests {
         let span = |(rank, part): (usize, &&str)| {
             let start = text.find(part).unwrap();
             let bytes = ByteSpan { start, end: start + part.len() };
-            Span { bytes, score: score / (1 + rank) as f64, start_logit: 2.5, end_logit: 3.0 }
+            let mut span = Span::default();
+            (span.bytes, span.score) = (bytes, score / (1 + rank) as f64);
+            (span.start_logit, span.end_logit) = (2.5, 3.0);
+            span
         };
-        let answer = Answer {
-            answered,
-            spans: parts.iter().enumerate().map(span).collect(),
-            no_answer_score: 1.0 - score,
-            null_odds: if answered { -1.5 } else { 1.5 },
-            tokens: 7,
-            windows: 1,
-        };
+        let mut answer = Answer::default();
+        answer.answered = answered;
+        answer.spans = parts.iter().enumerate().map(span).collect();
+        answer.no_answer_score = 1.0 - score;
+        answer.null_odds = if answered { -1.5 } else { 1.5 };
+        (answer.tokens, answer.windows) = (7, 1);
         Finding::new(document, text, "Which?", &answer, 0.25)
     }
 

@@ -1,9 +1,10 @@
 //! The model that is asked, and the asking: many documents with many questions, where an error in one leaves the others.
 
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use longspan::{Document, Error, ErrorKind, ReadOptions, Reader};
+use longspan::{Document, Error, ErrorKind, Question, ReadOptions, Reader};
 
 use crate::cli::AskArgs;
 use crate::data::documents::short;
@@ -27,7 +28,7 @@ pub struct Session {
 /// A document, read and tokenized.
 pub struct Loaded<'a> {
     name: &'a str,
-    document: Document<'a>,
+    document: Document,
 }
 
 impl Loaded<'_> {
@@ -66,17 +67,28 @@ impl Session {
     /// is told and remembered in `round`.
     pub fn ask(&self, documents: &[Loaded<'_>], round: &mut Round) -> Result<()> {
         let started = Instant::now();
-        let live: Vec<usize> = (0..round.questions.len()).filter(|&q| !round.questions[q].refused).collect();
-        let pairs: Vec<(usize, &Loaded<'_>)> =
-            documents.iter().flat_map(|document| live.iter().map(move |&q| (q, document))).collect();
-        let asked: Vec<_> =
-            pairs.iter().map(|&(q, loaded)| (round.questions[q].text.as_str(), &loaded.document)).collect();
+        let Some(first) = documents.first() else { return Ok(()) };
+        let mut questions = Vec::new();
+        for q in (0..round.questions.len()).filter(|&q| !round.questions[q].refused).collect::<Vec<_>>() {
+            match self.reader.question(&round.questions[q].text) {
+                Ok(question) => questions.push((q, question)),
+                Err(error) => refuse(error, (q, first), round)?,
+            }
+        }
+        let pairs: Vec<(usize, &Question, &Loaded<'_>)> = documents
+            .iter()
+            .flat_map(|document| questions.iter().map(move |(q, question)| (*q, question, document)))
+            .collect();
+        let asked: Vec<_> = pairs.iter().map(|&(_, question, loaded)| (question, &loaded.document)).collect();
         let mut bar = Bar::new(&label(&pairs));
-        let answers = self.reader.answer_batch(&asked, &self.options, &mut |progress| bar.update(progress));
+        let answers = self.reader.answer_batch(&asked, &self.options, &mut |progress| {
+            bar.update(progress);
+            ControlFlow::Continue(())
+        });
         drop(bar);
         let seconds = started.elapsed().as_secs_f64();
-        let tokens: usize = pairs.iter().map(|(_, loaded)| loaded.tokens()).sum();
-        for (&(q, loaded), answer) in pairs.iter().zip(answers) {
+        let tokens: usize = pairs.iter().map(|(_, _, loaded)| loaded.tokens()).sum();
+        for (&(q, _, loaded), answer) in pairs.iter().zip(answers) {
             let Loaded { name, document } = loaded;
             match answer {
                 Err(error) => refuse(error, (q, loaded), round)?,
@@ -92,12 +104,12 @@ impl Session {
 }
 
 /// What the bar says it reads.
-fn label(pairs: &[(usize, &Loaded<'_>)]) -> String {
+fn label(pairs: &[(usize, &Question, &Loaded<'_>)]) -> String {
     match pairs {
-        [(_, first), .., (_, last)] if first.name != last.name => {
+        [(_, _, first), .., (_, _, last)] if first.name != last.name => {
             format!("{} to {}", short(first.name), short(last.name))
         }
-        [(_, one), ..] => short(one.name),
+        [(_, _, one), ..] => short(one.name),
         [] => String::new(),
     }
 }
@@ -131,11 +143,11 @@ fn shortened(question: &str) -> String {
 
 /// Questions, and what was found so far.
 pub struct Round {
-    questions: Vec<Question>,
+    questions: Vec<AskedQuestion>,
     failed: bool,
 }
 
-struct Question {
+struct AskedQuestion {
     text: String,
     /// It cannot be asked, and that was said.
     refused: bool,
@@ -145,7 +157,7 @@ struct Question {
 impl Round {
     /// Questions to be asked.
     pub fn new(questions: Vec<String>) -> Self {
-        let question = |text| Question { text, refused: false, findings: Vec::new() };
+        let question = |text| AskedQuestion { text, refused: false, findings: Vec::new() };
         Self { questions: questions.into_iter().map(question).collect(), failed: false }
     }
 

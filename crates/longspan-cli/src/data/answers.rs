@@ -159,20 +159,19 @@ fn line(id: &str, outcome: &Outcome) -> Line {
 }
 
 fn outcome(line: Line) -> Outcome {
-    let span = |span: JsonSpan| Span {
-        bytes: ByteSpan { start: span.start_byte, end: span.end_byte },
-        score: span.score,
-        start_logit: span.start_logit,
-        end_logit: span.end_logit,
+    let span = |json: JsonSpan| {
+        let mut span = Span::default();
+        span.bytes = ByteSpan { start: json.start_byte, end: json.end_byte };
+        span.score = json.score;
+        (span.start_logit, span.end_logit) = (json.start_logit, json.end_logit);
+        span
     };
-    let answer = Answer {
-        answered: line.answered,
-        spans: line.spans.into_iter().map(span).collect(),
-        no_answer_score: line.no_answer_score,
-        null_odds: line.null_odds,
-        tokens: line.tokens,
-        windows: line.windows,
-    };
+    let mut answer = Answer::default();
+    answer.answered = line.answered;
+    answer.spans = line.spans.into_iter().map(span).collect();
+    answer.no_answer_score = line.no_answer_score;
+    answer.null_odds = line.null_odds;
+    (answer.tokens, answer.windows) = (line.tokens, line.windows);
     Outcome { answer, answer_position: line.answer_position }
 }
 
@@ -186,20 +185,14 @@ mod tests {
     }
 
     fn sample(start: usize) -> Outcome {
-        let span = Span {
-            bytes: ByteSpan { start, end: start + 3 },
-            score: 0.1 + 0.2,
-            start_logit: 1.000_000_1,
-            end_logit: -3.3e-7,
-        };
-        let answer = Answer {
-            answered: start > 0,
-            spans: vec![span.clone(), span],
-            no_answer_score: 1.0 / 3.0,
-            null_odds: -5e-324,
-            tokens: 7,
-            windows: 1,
-        };
+        let mut span = Span::default();
+        (span.bytes, span.score) = (ByteSpan { start, end: start + 3 }, 0.1 + 0.2);
+        (span.start_logit, span.end_logit) = (1.000_000_1, -3.3e-7);
+        let mut answer = Answer::default();
+        answer.answered = start > 0;
+        answer.spans = vec![span.clone(), span];
+        (answer.no_answer_score, answer.null_odds) = (1.0 / 3.0, -5e-324);
+        (answer.tokens, answer.windows) = (7, 1);
         Outcome { answer, answer_position: (start > 0).then_some(start) }
     }
 

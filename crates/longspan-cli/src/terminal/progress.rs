@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use longspan::evaluate::Done;
 use longspan::pretrain::Tokenized;
-use longspan::{Progress, hub};
+use longspan::{ReadProgress, hub};
 
 use crate::terminal::one_line;
 use crate::terminal::thousands;
@@ -32,7 +32,7 @@ impl Bar {
     }
 
     /// Shows how far it has come.
-    pub fn update(&mut self, progress: Progress) {
+    pub fn update(&mut self, progress: ReadProgress) {
         let is_short = self.bar.is_none() && self.started.elapsed() < TICK;
         if is_short || progress.tokens_done >= progress.tokens {
             return;

@@ -74,8 +74,7 @@ impl<'a> Judged<'a> {
     /// # Panics
     /// If the answer lists no span, or one that is not of this document.
     pub fn new(asked: Asked<'a>, outcome: Outcome) -> Self {
-        let text = |span: &Span| &asked.paragraph.context[span.bytes.start..span.bytes.end];
-        let best = score_of(asked.question, text(&outcome.answer.spans[0]));
+        let best = score_of(asked.question, outcome.answer.spans[0].text(&asked.paragraph.context));
         let decision = if outcome.answer.answered { best } else { score_of(asked.question, "") };
         Self { asked, outcome, decision, best }
     }
@@ -92,8 +91,7 @@ impl<'a> Judged<'a> {
 
     /// The text of the best span.
     pub fn best_text(&self) -> &'a str {
-        let bytes = self.best_span().bytes;
-        &self.asked.paragraph.context[bytes.start..bytes.end]
+        self.best_span().text(&self.asked.paragraph.context)
     }
 
     /// The text of the answer, empty on abstention.

@@ -1,14 +1,18 @@
 //! The reader: a question and a document go in, the exact span that answers comes out, or 'no answer'.
 //!
 //! ```text
-//! settings     longspan.json: what a checkpoint says about how it is to be asked
-//! options      what the caller says, made into a plan for one question
-//! input        what the model reads of a question and a window
-//! reading      one question and one document under way
+//! settings     longspan.json: how a checkpoint is to be asked
+//! options      how the caller asks, and the plan for one question made of both
+//! document     questions and documents, each tokenized once
+//! answer       answers and their spans
+//! input        the input of the model for a question and a window
 //! windows      how a long document is cut
 //! spans        from the logits of all windows to spans under one normalisation
+//! reading      one question asked of one document, window by window
 //! ```
 
+mod answer;
+mod document;
 mod input;
 mod options;
 mod reading;
@@ -16,111 +20,30 @@ mod settings;
 mod spans;
 mod windows;
 
-use std::ops::Range;
+use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 
+pub use answer::{Answer, Span};
+pub use document::{Document, Question};
 pub(crate) use input::Input;
 pub(crate) use options::Plan;
 pub use options::{GlobalAttention, ReadOptions, SpanList};
+pub use reading::{DocumentReading, ReadProgress};
 pub use settings::{Calibration, Logistic, Settings};
 pub(crate) use windows::windows;
 
 use crate::checkpoint::{Source, Tensors};
 use crate::hub::{self, Repository};
 use crate::model::{Batch, Model, Precision, Task, best_precision};
-use crate::tokenizer::{ByteSpan, Tokenizer, Tokens};
+use crate::tokenizer::Tokenizer;
 use crate::{Error, FormatKind, Result};
-use reading::Reading;
 
 /// A model with its tokenizer and settings, ready to be asked from any thread.
 pub struct Reader {
     tokenizer: Tokenizer,
     model: Model,
     settings: Settings,
-}
-
-/// A document, tokenized once, to be asked many times.
-#[derive(Debug, Clone)]
-pub struct Document<'a> {
-    text: &'a str,
-    tokens: Tokens,
-}
-
-impl<'a> Document<'a> {
-    /// The text, unchanged.
-    pub fn text(&self) -> &'a str {
-        self.text
-    }
-
-    /// Number of its tokens.
-    pub fn tokens(&self) -> usize {
-        self.tokens.ids.len()
-    }
-
-    /// How many of its tokens end at or before a byte of the text.
-    pub fn tokens_before(&self, byte: usize) -> usize {
-        self.tokens.before(byte)
-    }
-}
-
-/// What one document says to one question.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
-    /// Whether there is an answer: `null_odds` is at most the threshold. It is then `spans[0]`.
-    pub answered: bool,
-    /// The best spans, best first, none overlapping another. Listed on abstention too.
-    pub spans: Vec<Span>,
-    /// e^n / (e^n + Σ e^S), where n is the least null score of a window and the sum is over all admissible spans; of
-    /// the excerpt alone where one was read and doubts more, see [`ReadOptions::verify_tokens`]. For a calibrated
-    /// checkpoint: on abstention, the probability that people find no answer, see [`Calibration`].
-    pub no_answer_score: f64,
-    /// n − max S, of the excerpt alone where one was read and doubts more: above the threshold there is no answer.
-    pub null_odds: f64,
-    /// Tokens of the document.
-    pub tokens: usize,
-    /// Windows that it was read in.
-    pub windows: usize,
-}
-
-impl Answer {
-    /// The answer's place, `None` on abstention.
-    pub fn best(&self) -> Option<&Span> {
-        self.spans.first().filter(|_| self.answered)
-    }
-
-    /// The answer, a part of the document that was asked; `None` on abstention.
-    pub fn text<'a>(&self, document: &Document<'a>) -> Option<&'a str> {
-        self.best().map(|span| &document.text()[span.bytes.start..span.bytes.end])
-    }
-
-    /// Score of what is said: of the best span, or `no_answer_score` on abstention.
-    pub fn score(&self) -> f64 {
-        self.best().map_or(self.no_answer_score, |span| span.score)
-    }
-}
-
-/// A span of a document that may answer a question.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Span {
-    /// Its place: `text[start..end]` is the answer, without white space at its ends.
-    pub bytes: ByteSpan,
-    /// e^S / (e^n + Σ e^S), S being the sum of the two logits; where an excerpt doubts more, its share of Σ e^S times
-    /// what the excerpt leaves of 1. For a calibrated checkpoint: of an answer, the probability that people give it
-    /// too, see [`Calibration`].
-    pub score: f64,
-    /// Logit of its first token as a start.
-    pub start_logit: f32,
-    /// Logit of its last token as an end.
-    pub end_logit: f32,
-}
-
-/// How far a batch has come, in tokens of its inputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// Tokens that have gone through the model.
-    pub tokens_done: usize,
-    /// Tokens of all inputs.
-    pub tokens: usize,
 }
 
 impl Reader {
@@ -178,39 +101,76 @@ impl Reader {
         &self.tokenizer
     }
 
-    /// Asks one document one question.
+    /// Asks a text one question.
     ///
     /// # Errors
-    /// When the question or the document is empty, or the question leaves no room for the document.
-    pub fn answer(&self, question: &str, document: &str) -> Result<Answer> {
-        let document = self.document(document)?;
-        self.answer_batch(&[(question, &document)], &ReadOptions::default(), &mut |_| {}).remove(0)
+    /// [`Error::EmptyDocument`], [`Error::EmptyQuestion`], and [`Error::QuestionTooLong`] when the question leaves no room
+    /// for the document.
+    pub fn answer(&self, question: &str, text: &str) -> Result<Answer> {
+        self.answer_with(question, &self.document(text)?, &ReadOptions::default())
     }
 
-    /// Tokenizes a document once, to be asked many times.
-    ///
-    /// # Errors
-    /// [`Error::EmptyDocument`] when it has no token but white space.
-    pub fn document<'a>(&self, text: &'a str) -> Result<Document<'a>> {
-        let tokens = self.tokenizer.encode(text)?;
-        if tokens.is_blank() {
-            return Err(Error::EmptyDocument);
-        }
-        Ok(Document { text, tokens })
-    }
-
-    /// Asks many (question, document) pairs: one document many questions, many documents one.
+    /// Asks a document one question, with options.
     ///
     /// ```
     /// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/embedded");
-    /// use longspan::{ReadOptions, Reader, SpanList};
+    /// use longspan::{ReadOptions, Reader};
     ///
     /// let reader = Reader::open(folder)?;
     /// let document = reader.document("The pump was installed in May 1911 by Ada Brown.")?;
-    /// let pairs = [("Who installed the pump?", &document), ("When was the pump installed?", &document)];
-    /// let options = ReadOptions { spans: SpanList::Top(3), ..ReadOptions::default() };
-    /// let answers = reader.answer_batch(&pairs, &options, &mut |progress| {
+    /// let answer = reader.answer_with("Who installed the pump?", &document, &ReadOptions::default().top(3))?;
+    /// assert_eq!(answer.text(&document), Some("Ada Brown"));
+    /// assert_eq!(answer.spans[0].text(document.text()), "Ada Brown");
+    /// # Ok::<(), longspan::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Reader::question`] and [`Reader::begin`].
+    pub fn answer_with(&self, question: &str, document: &Document, options: &ReadOptions) -> Result<Answer> {
+        let question = self.question(question)?;
+        self.answer_batch(&[(&question, document)], options, &mut |_| ControlFlow::Continue(())).remove(0)
+    }
+
+    /// Tokenizes a document once, to be asked any number of questions.
+    ///
+    /// # Errors
+    /// [`Error::EmptyDocument`] when it has nothing but white space, and those of [`Tokenizer::encode`].
+    pub fn document(&self, text: impl Into<Arc<str>>) -> Result<Document> {
+        let text = text.into();
+        let tokens = self.tokenizer.encode(&text)?;
+        if tokens.is_blank() {
+            return Err(Error::EmptyDocument);
+        }
+        Ok(Document::new(text, tokens))
+    }
+
+    /// Tokenizes a question once, to be asked of any number of documents.
+    ///
+    /// # Errors
+    /// [`Error::EmptyQuestion`] when it has nothing but white space, and those of [`Tokenizer::encode`].
+    pub fn question(&self, text: &str) -> Result<Question> {
+        let tokens = self.tokenizer.encode(text)?;
+        if tokens.is_blank() {
+            return Err(Error::EmptyQuestion);
+        }
+        Ok(Question::new(text, tokens.ids))
+    }
+
+    /// Asks many (question, document) pairs: one document many questions, many documents one question.
+    ///
+    /// ```
+    /// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/embedded");
+    /// use std::ops::ControlFlow;
+    ///
+    /// use longspan::{ReadOptions, Reader};
+    ///
+    /// let reader = Reader::open(folder)?;
+    /// let document = reader.document("The pump was installed in May 1911 by Ada Brown.")?;
+    /// let [who, when] = [reader.question("Who installed the pump?")?, reader.question("When was it installed?")?];
+    /// let pairs = [(&who, &document), (&when, &document)];
+    /// let answers = reader.answer_batch(&pairs, &ReadOptions::default(), &mut |progress| {
     ///     eprintln!("{} of {} tokens", progress.tokens_done, progress.tokens);
+    ///     ControlFlow::Continue(())
     /// });
     /// let answers = answers.into_iter().collect::<longspan::Result<Vec<_>>>()?;
     /// let texts: Vec<_> = answers.iter().filter_map(|answer| answer.text(&document)).collect();
@@ -218,99 +178,114 @@ impl Reader {
     /// # Ok::<(), longspan::Error>(())
     /// ```
     ///
-    /// Windows of all pairs, and then excerpts that verify, go through the model in ragged batches of about one longest
-    /// input; each answer is bit for bit what the pair gives alone. `progress` is called after every batch.
+    /// Windows of all pairs go through the model in ragged batches of about one longest input; each answer is bit for bit
+    /// the one that the pair gives alone. `progress` is called after every batch, with the sum over the pairs, and may
+    /// stop the work.
     ///
     /// # Errors
-    /// Each pair has its own result: what is wrong with one leaves the others. Errors are those of [`Reader::answer`], and
-    /// [`Error::Option`] for an option that is out of its range.
+    /// Each pair has its own result: an error of one leaves the others. The errors are those of [`Reader::begin`],
+    /// [`Reader::pass`] and [`DocumentReading::finish`]: [`Error::Cancelled`] for each pair that was not read when `progress`
+    /// stopped the work.
     ///
     /// # Panics
-    /// Perhaps, where a document was tokenized by another reader.
+    /// As [`Reader::pass`].
     pub fn answer_batch(
         &self,
-        pairs: &[(&str, &Document<'_>)],
+        pairs: &[(&Question, &Document)],
         options: &ReadOptions,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(ReadProgress) -> ControlFlow<()>,
     ) -> Vec<Result<Answer>> {
-        let begun = pairs.iter().map(|(question, document)| self.reading(question, document, options));
-        let mut readings: Vec<Result<Reading<'_>>> = begun.collect();
-        // The size of an excerpt is known from the start, its place once all windows before it were read.
-        let (covering, excerpts) = (queue(&readings, Reading::covering), queue(&readings, Reading::excerpt));
-        let tokens = covering.iter().chain(&excerpts).map(|queued| queued.tokens).sum();
-        let mut done = Progress { tokens_done: 0, tokens };
-        for queue in [covering, excerpts] {
-            let mut rest = queue.as_slice();
-            while !rest.is_empty() {
-                let batch;
-                (batch, rest) = rest.split_at(count_within(rest, self.model.batch_tokens()));
-                self.pass(batch, &mut readings);
-                done.tokens_done += batch.iter().map(|queued| queued.tokens).sum::<usize>();
-                progress(done);
+        let begun = pairs.iter().map(|(question, document)| self.begin(question, document, options));
+        let mut readings: Vec<Result<DocumentReading>> = begun.collect();
+        let mut failed = None;
+        loop {
+            let open = readings.iter_mut().flatten().filter(|reading| !reading.is_done());
+            let mut open: Vec<&mut DocumentReading> = open.collect();
+            if open.is_empty() {
+                break;
+            }
+            if let Err(error) = self.pass(&mut open, self.model.batch_tokens()) {
+                failed = Some(error);
+                break;
+            }
+            let mut sum = ReadProgress::default();
+            for reading in readings.iter().flatten().map(DocumentReading::progress) {
+                sum.tokens_done += reading.tokens_done;
+                sum.tokens += reading.tokens;
+            }
+            if progress(sum).is_break() {
+                break;
             }
         }
-        readings.into_iter().map(|reading| reading.map(|reading| reading.answer())).collect()
+        let finish = |reading: DocumentReading| match &failed {
+            Some(error) if !reading.is_done() => Err(error.clone()),
+            _ => reading.finish(),
+        };
+        readings.into_iter().map(|reading| finish(reading?)).collect()
     }
 
-    /// Sends windows through the model as one batch. A reading that breaks off becomes its error.
-    fn pass(&self, queued: &[Queued], readings: &mut [Result<Reading<'_>>]) {
-        let mut batch = Batch::new();
-        for &Queued { reading, window, .. } in queued {
-            if let Ok(reading) = &readings[reading] {
-                reading.push_input(&self.tokenizer, window, &mut batch);
-            }
+    /// Begins to ask a document a question. Nothing goes through the model yet.
+    ///
+    /// ```
+    /// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/embedded");
+    /// use longspan::{ReadOptions, Reader};
+    ///
+    /// let reader = Reader::open(folder)?;
+    /// let document = reader.document("The pump was installed in May 1911 by Ada Brown.")?;
+    /// let mut reading = reader.begin(&reader.question("Who installed it?")?, &document, &ReadOptions::default())?;
+    /// while !reading.is_done() {
+    ///     reader.pass(&mut [&mut reading], 4096)?; // a server would add the readings of other requests
+    /// }
+    /// assert_eq!(reading.finish()?.text(&document), Some("Ada Brown"));
+    /// # Ok::<(), longspan::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::QuestionTooLong`] when the question leaves no room for the document, and [`Error::Option`] for an option
+    /// that is out of its range.
+    pub fn begin(&self, question: &Question, document: &Document, options: &ReadOptions) -> Result<DocumentReading> {
+        let plan = Plan::new(options, &self.settings, self.model.config(), question.tokens())?;
+        Ok(DocumentReading::new(question.clone(), document.clone(), plan))
+    }
+
+    /// Takes readings further by one pass of the model over one batch of windows.
+    ///
+    /// The batch takes one window of each reading in turn, as long as it has at most `tokens_max` tokens; its first window
+    /// always fits. Readings that have waited for more passes come before others, and otherwise the order of the slice
+    /// counts: so a short document waits for one pass and not for a long one's end, and each reading gets its turn.
+    /// Readings that are done are left out. The composition of a batch does not change a bit of an answer.
+    ///
+    /// A logit that is infinite or no number ends its reading alone: [`DocumentReading::finish`] has the error.
+    ///
+    /// # Errors
+    /// Those of the model. The windows of the batch count as not read then.
+    ///
+    /// # Panics
+    /// Perhaps, where a question or a document was tokenized by a reader of another vocabulary.
+    pub fn pass(&self, readings: &mut [&mut DocumentReading], tokens_max: usize) -> Result<()> {
+        let mut order: Vec<usize> = (0..readings.len()).filter(|&r| !readings[r].is_done()).collect();
+        order.sort_by_key(|&r| std::cmp::Reverse(readings[r].passes_waited));
+        for &r in &order {
+            readings[r].begin_pass();
         }
-        if batch.sequences() == 0 {
-            return; // what is left belongs to readings that broke off
+        let (mut batch, mut turns) = (Batch::new(), Vec::new());
+        while !order.is_empty() {
+            order.retain(|&r| {
+                let fits = readings[r].push_next(&self.tokenizer, &mut batch, tokens_max);
+                turns.extend(fits.then_some(r));
+                fits
+            });
         }
-        let logits = self.model.logits(&batch).expect("the CPU does not fail").values; // (T, 2)
-        let asked: Vec<&Queued> = queued.iter().filter(|queued| readings[queued.reading].is_ok()).collect();
-        for (s, queued) in asked.into_iter().enumerate() {
-            let Ok(reading) = &mut readings[queued.reading] else { continue };
+        if turns.is_empty() {
+            return Ok(());
+        }
+        let logits = self.model.logits(&batch)?.values; // (T, 2)
+        for (s, &r) in turns.iter().enumerate() {
             let range = batch.range(s);
-            if let Err(error) = reading.take(queued.window, &logits[2 * range.start..2 * range.end]) {
-                readings[queued.reading] = Err(error);
-            }
+            readings[r].take(&logits[2 * range.start..2 * range.end]);
         }
+        Ok(())
     }
-
-    fn reading<'a>(&self, question: &str, document: &'a Document<'_>, options: &'a ReadOptions) -> Result<Reading<'a>> {
-        let question = self.tokenizer.encode(question)?;
-        if question.is_blank() {
-            return Err(Error::EmptyQuestion);
-        }
-        let plan = Plan::new(options, &self.settings, self.model.config(), question.ids.len())?;
-        Ok(Reading::new(document, question.ids, options, plan))
-    }
-}
-
-/// A window that is to go through the model.
-struct Queued {
-    reading: usize,
-    /// As [`Reading`] counts them.
-    window: usize,
-    /// Of the whole input.
-    tokens: usize,
-}
-
-/// Some windows of each reading that has not broken off.
-fn queue<'a>(readings: &[Result<Reading<'a>>], of: impl Fn(&Reading<'a>) -> Range<usize>) -> Vec<Queued> {
-    let mut queue = Vec::new();
-    for (r, reading) in readings.iter().enumerate() {
-        let Ok(reading) = reading else { continue };
-        queue.extend(of(reading).map(|w| Queued { reading: r, window: w, tokens: reading.input_tokens(w) }));
-    }
-    queue
-}
-
-/// How many of the windows make a batch of at most `tokens_max`; one at least.
-fn count_within(queue: &[Queued], tokens_max: usize) -> usize {
-    let mut sum = 0;
-    let mut fits = |queued: &&Queued| {
-        sum += queued.tokens;
-        sum <= tokens_max
-    };
-    queue.iter().take_while(|queued| fits(queued)).count().max(1)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! How documents are read: what the caller asks for, made into a plan for one question.
 
-use super::{Logistic, Settings};
+use super::settings::{Logistic, Settings};
 use crate::config::Config;
 use crate::{Error, Result};
 
@@ -18,8 +18,14 @@ pub enum GlobalAttention {
     List(Vec<usize>),
 }
 
-/// How documents are read. `None` stands for what [`Settings`] or the model say.
+/// How documents are read. `None` stands for the value in [`Settings`] or for that of the model.
+///
+/// ```
+/// let mut options = longspan::ReadOptions::default().top(3);
+/// options.verify_tokens = Some(256);
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
 pub struct ReadOptions {
     /// Tokens of a whole input: specials, question and window. Default and maximum: the positions of the model.
     pub max_tokens: Option<usize>,
@@ -39,6 +45,13 @@ pub struct ReadOptions {
     pub spans: SpanList,
     /// Which tokens have global attention.
     pub global_attention: GlobalAttention,
+}
+
+impl ReadOptions {
+    /// The same options, for answers that list the best `count` spans.
+    pub fn top(self, count: usize) -> Self {
+        Self { spans: SpanList::Top(count), ..self }
+    }
 }
 
 /// How many spans an answer lists.
@@ -72,6 +85,7 @@ pub(crate) struct Plan {
     pub score: Option<Logistic>,
     pub no_answer_score: Option<Logistic>,
     pub spans: SpanList,
+    pub global_attention: GlobalAttention,
 }
 
 impl Plan {
@@ -127,6 +141,7 @@ impl Plan {
             score: calibration.map(|calibration| calibration.score),
             no_answer_score: calibration.map(|calibration| calibration.no_answer_score),
             spans: options.spans,
+            global_attention: options.global_attention.clone(),
         })
     }
 }

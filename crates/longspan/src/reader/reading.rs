@@ -1,37 +1,60 @@
-//! One question and one document under way: from its windows' inputs to its answer.
+//! One question asked of one document: from the inputs of its windows to its answer.
 //!
-//! Windows go through the model one by one, counted from 0. Where the answer is to be verified, an excerpt around the
-//! best span is the last of them: it has a say in whether there is an answer, and none in where it is.
+//! Windows go through the model in order, counted from 0. Where the answer is to be verified, a verification window around
+//! the best span is the last of them: it takes part in the decision whether there is an answer, but not where it is.
 
 use std::ops::Range;
 
+use super::answer::{Answer, Span};
+use super::document::{Document, Question};
 use super::input::Input;
-use super::options::Plan;
-use super::spans::{Evidence, TokenSpan};
+use super::options::{Plan, SpanList};
+use super::settings::Logistic;
+use super::spans::{SpanLogits, TokenSpan};
 use super::windows::{Window, windows};
-use super::{Answer, Document, GlobalAttention, Logistic, ReadOptions, Span, SpanList};
 use crate::model::{Batch, Sequence};
 use crate::tokenizer::{ByteSpan, Tokenizer};
 use crate::{Error, Result};
 
-/// What is known of a question and a document while windows go through the model.
-pub(super) struct Reading<'a> {
-    document: &'a Document<'a>,
-    question: Vec<u32>,
-    global_attention: &'a GlobalAttention,
-    plan: Plan,
-    /// Those that cover the document; behind them the excerpt, once it is known.
-    windows: Vec<Window>,
-    /// How many cover the document.
-    covering: usize,
-    /// What these said.
-    evidence: Evidence,
-    /// What the excerpt said, once it was read.
-    of_excerpt: Option<Sums>,
+/// How much of a reading, or of several, is done: in tokens of the inputs of the model, which overlap and hold the
+/// question each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReadProgress {
+    /// Tokens that have gone through the model.
+    pub tokens_done: usize,
+    /// Tokens of all inputs.
+    pub tokens: usize,
 }
 
-/// What decides whether a text has an answer.
-#[derive(Clone, Copy)]
+/// A question and a document on their way to an answer: [`Reader::begin`](super::Reader::begin) makes one,
+/// [`Reader::pass`](super::Reader::pass) takes it further, [`DocumentReading::finish`] gives the answer. It keeps 8 bytes
+/// for each token of the document; to give it up, drop it.
+#[derive(Debug)]
+pub struct DocumentReading {
+    question: Question,
+    document: Document,
+    plan: Plan,
+    /// Those that cover the document; behind them the verification window, once its place is known.
+    windows: Vec<Window>,
+    /// How many cover the document.
+    window_count: usize,
+    /// How many of `windows` were put into batches.
+    queued: usize,
+    /// How many of `windows` the model has read.
+    read: usize,
+    /// Passes since the last one that had a window of this reading.
+    pub(super) passes_waited: usize,
+    progress: ReadProgress,
+    logits: SpanLogits,
+    /// Of the verification window, once it was read.
+    verification: Option<Sums>,
+    /// Why the reading ended early.
+    failed: Option<Error>,
+}
+
+/// The three numbers that decide whether a text has an answer.
+#[derive(Debug, Clone, Copy)]
 struct Sums {
     /// n, the least null score of a window.
     null_score: f64,
@@ -41,98 +64,144 @@ struct Sums {
     log_sum: f64,
 }
 
-impl<'a> Reading<'a> {
-    /// - `question`: its token ids
-    pub fn new(document: &'a Document<'a>, question: Vec<u32>, options: &'a ReadOptions, plan: Plan) -> Self {
+impl DocumentReading {
+    pub(super) fn new(question: Question, document: Document, plan: Plan) -> Self {
         let windows = windows(document.tokens(), plan.room, plan.doc_stride);
-        let (covering, evidence) = (windows.len(), Evidence::new(plan.max_answer_length));
-        let global_attention = &options.global_attention;
-        Self { document, question, global_attention, plan, windows, covering, evidence, of_excerpt: None }
+        let (window_count, logits) = (windows.len(), SpanLogits::new(plan.max_answer_length));
+        let mut reading = Self {
+            question,
+            document,
+            plan,
+            windows,
+            window_count,
+            queued: 0,
+            read: 0,
+            passes_waited: 0,
+            progress: ReadProgress::default(),
+            logits,
+            verification: None,
+            failed: None,
+        };
+        reading.progress.tokens = (0..reading.window_count_all()).map(|w| reading.input_tokens(w)).sum();
+        reading
     }
 
-    /// The windows that cover the document.
-    pub fn covering(&self) -> Range<usize> {
-        0..self.covering
+    /// How much is done.
+    pub fn progress(&self) -> ReadProgress {
+        self.progress
     }
 
-    /// The excerpt, if one is to be read.
-    pub fn excerpt(&self) -> Range<usize> {
+    /// Whether the model has read everything, or the reading has failed: no pass changes anything any more.
+    pub fn is_done(&self) -> bool {
+        self.failed.is_some() || self.read == self.window_count_all()
+    }
+
+    /// The answer.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] when the reading is not done, [`Error::NotFinite`] when a logit was infinite or no number.
+    pub fn finish(self) -> Result<Answer> {
+        match self.failed {
+            Some(error) => Err(error),
+            None if self.is_done() => Ok(self.answer()),
+            None => Err(Error::Cancelled),
+        }
+    }
+
+    /// The number of windows, the verification window included.
+    fn window_count_all(&self) -> usize {
         let tokens = self.plan.verify_tokens;
-        let count = usize::from(tokens > 0 && tokens < self.document.tokens());
-        self.covering..self.covering + count
+        self.window_count + usize::from(tokens > 0 && tokens < self.document.tokens())
     }
 
-    /// Tokens of the input of a window; those of the excerpt are known before its place is.
-    pub fn input_tokens(&self, w: usize) -> usize {
+    /// Tokens of the input of a window; those of the verification window are known before its place is.
+    fn input_tokens(&self, w: usize) -> usize {
         let tokens = self.windows.get(w).map_or(self.plan.verify_tokens, |window| window.tokens.len());
-        self.before() + tokens + 1
+        self.tokens_before() + tokens + 1
     }
 
     /// Tokens before the document: `<s> question </s></s>`.
-    fn before(&self) -> usize {
-        1 + self.question.len() + self.plan.separators
+    fn tokens_before(&self) -> usize {
+        1 + self.question.tokens() + self.plan.separators
     }
 
-    /// Adds the input of a window to a batch.
-    pub fn push_input(&self, tokenizer: &Tokenizer, w: usize, batch: &mut Batch) {
-        let document = &self.document.tokens.ids[self.windows[w].tokens.clone()];
-        let Input { ids, token_type_ids, .. } = Input::new(tokenizer, self.plan.separators, &self.question, document);
-        let globals = self.global_attention.positions(1 + self.question.len(), ids.len());
+    /// Begins a pass. Windows that the last one put into a batch but did not read are put into one again.
+    pub(super) fn begin_pass(&mut self) {
+        self.queued = self.read;
+        self.passes_waited += 1;
+    }
+
+    /// Adds the next window to a batch if that has no more than `tokens_max` tokens then, or is empty now; `false` where
+    /// the window does not fit or there is none yet.
+    pub(super) fn push_next(&mut self, tokenizer: &Tokenizer, batch: &mut Batch, tokens_max: usize) -> bool {
+        let Some(window) = self.windows.get(self.queued) else { return false };
+        if batch.sequences() > 0 && batch.tokens() + self.input_tokens(self.queued) > tokens_max {
+            return false;
+        }
+        let document = &self.document.ids_and_spans().ids[window.tokens.clone()];
+        let question = self.question.ids();
+        let Input { ids, token_type_ids, .. } = Input::new(tokenizer, self.plan.separators, question, document);
+        let globals = self.plan.global_attention.positions(1 + question.len(), ids.len());
         batch.push(Sequence { ids: &ids, token_type_ids: &token_type_ids, globals: &globals });
+        self.queued += 1;
+        self.passes_waited = 0;
+        true
     }
 
-    /// Takes what the model says about a window; they come in order.
+    /// Takes the logits of the next window.
     ///
     /// - `logits`: (tokens of the input, 2), start and end side by side
-    ///
-    /// # Errors
-    /// [`Error::NotFinite`] when a logit is infinite or no number.
-    pub fn take(&mut self, w: usize, logits: &[f32]) -> Result<()> {
-        if let Some(logit) = logits.iter().find(|logit| !logit.is_finite()) {
-            return Err(Error::NotFinite { logit: *logit });
+    pub(super) fn take(&mut self, logits: &[f32]) {
+        if self.failed.is_some() {
+            return;
+        }
+        if let Some(&logit) = logits.iter().find(|logit| !logit.is_finite()) {
+            self.failed = Some(Error::NotFinite { logit });
+            return;
         }
         let (logits, _) = logits.as_chunks::<2>();
-        let (null, logits) = (logits[0], &logits[self.before()..]);
-        let places = &self.document.tokens.spans;
-        if w < self.covering {
-            self.evidence.push(&self.windows[w], null, logits);
-            if w + 1 == self.covering && !self.excerpt().is_empty() {
-                let first = self.evidence.first(places);
-                let tokens = around(&first, self.plan.verify_tokens, self.document.tokens());
-                self.windows.push(Window { starts: tokens.clone(), tokens });
-            }
-            return Ok(());
+        self.progress.tokens_done += logits.len();
+        let (null, logits) = (logits[0], &logits[self.tokens_before()..]);
+        let window = &self.windows[self.read];
+        let spans = &self.document.ids_and_spans().spans;
+        if self.read < self.window_count {
+            self.logits.push(window, null, logits);
+        } else {
+            let spans = &spans[window.tokens.clone()];
+            let mut alone = SpanLogits::new(self.plan.max_answer_length);
+            alone.push(&Window { tokens: 0..spans.len(), starts: 0..spans.len() }, null, logits);
+            self.verification = Some(Sums::of(&alone, spans));
         }
-        let places = &places[self.windows[w].tokens.clone()];
-        let mut evidence = Evidence::new(self.plan.max_answer_length);
-        evidence.push(&Window { tokens: 0..places.len(), starts: 0..places.len() }, null, logits);
-        self.of_excerpt = Some(Sums::of(&evidence, places));
-        Ok(())
+        self.read += 1;
+        if self.read == self.window_count && self.read < self.window_count_all() {
+            let best = self.logits.first(spans);
+            let tokens = around(&best, self.plan.verify_tokens, self.document.tokens());
+            self.windows.push(Window { starts: tokens.clone(), tokens });
+        }
     }
 
-    /// The answer, once the last window was taken.
-    pub fn answer(&self) -> Answer {
-        let Self { document, plan, evidence, .. } = self;
-        let places = &document.tokens.spans;
-        let all = Sums::of(evidence, places);
-        // The more doubtful one: an answer must convince both.
-        let deciding = self.of_excerpt.filter(|excerpt| excerpt.null_odds() > all.null_odds()).unwrap_or(all);
+    fn answer(&self) -> Answer {
+        let Self { document, plan, logits, .. } = self;
+        let spans = &document.ids_and_spans().spans;
+        let all = Sums::of(logits, spans);
+        // The one with the higher odds against an answer decides: an answer must convince both.
+        let deciding = self.verification.filter(|alone| alone.null_odds() > all.null_odds()).unwrap_or(all);
         let null_odds = deciding.null_odds();
         let mut found = match plan.spans {
-            SpanList::Top(count) => evidence.best(places, count, f64::NEG_INFINITY),
-            SpanList::All => evidence.best(places, usize::MAX, all.best + null_odds - plan.threshold),
+            SpanList::Top(count) => logits.best(spans, count, f64::NEG_INFINITY),
+            SpanList::All => logits.best(spans, usize::MAX, all.best + null_odds - plan.threshold),
         };
         if found.is_empty() {
-            found = evidence.best(places, 1, f64::NEG_INFINITY);
+            found = logits.best(spans, 1, f64::NEG_INFINITY);
         }
         let calibrated = |logistic: Option<Logistic>, log_score: f64| {
             let score = log_score.exp();
-            logistic.map_or(score, |logistic| logistic.probability(score, places.len()))
+            logistic.map_or(score, |logistic| logistic.probability(score, spans.len()))
         };
         let log_total = deciding.log_total();
-        let log_rest = deciding.log_sum - log_total; // what 'no answer' leaves of 1
+        let log_rest = deciding.log_sum - log_total; // ln(1 − the share of 'no answer')
         let span = |span: &TokenSpan| Span {
-            bytes: trimmed(document.text, span, places),
+            bytes: trimmed(document.text(), span, spans),
             score: calibrated(plan.score, span.sum() - all.log_sum + log_rest),
             start_logit: span.start_logit,
             end_logit: span.end_logit,
@@ -142,16 +211,16 @@ impl<'a> Reading<'a> {
             spans: found.iter().map(span).collect(),
             no_answer_score: calibrated(plan.no_answer_score, deciding.null_score - log_total),
             null_odds,
-            tokens: document.tokens(),
-            windows: self.covering,
+            tokens: spans.len(),
+            windows: self.window_count,
         }
     }
 }
 
 impl Sums {
-    fn of(evidence: &Evidence, places: &[(u32, u32)]) -> Self {
-        let best = evidence.first(places).sum();
-        Self { null_score: evidence.null_score(), best, log_sum: evidence.log_sum(places, best) }
+    fn of(logits: &SpanLogits, spans: &[(u32, u32)]) -> Self {
+        let best = logits.first(spans).sum();
+        Self { null_score: logits.null_score(), best, log_sum: logits.log_sum(spans, best) }
     }
 
     /// n − max S
@@ -166,7 +235,7 @@ impl Sums {
     }
 }
 
-/// `count` of `tokens` with a span in their middle, as far as there are as many to both sides.
+/// `count` of `tokens` with a span in their middle, or as near to it as the ends of the document allow.
 fn around(span: &TokenSpan, count: usize, tokens: usize) -> Range<usize> {
     let before = (count - (span.end + 1 - span.start)) / 2;
     let first = span.start.saturating_sub(before).min(tokens - count);
@@ -186,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_excerpt_has_the_span_in_its_middle_and_stays_in_the_document() {
+    fn a_verification_window_has_the_span_in_its_middle_and_stays_in_the_document() {
         let around =
             |start, end, count| around(&TokenSpan { start, end, start_logit: 0.0, end_logit: 0.0 }, count, 100);
         assert_eq!(around(50, 50, 11), 45..56);

@@ -12,17 +12,17 @@ use super::windows::Window;
 
 /// The logits that matter of all windows of a document: 8 bytes a token, and a little for each window.
 #[derive(Debug)]
-pub(super) struct Evidence {
+pub(super) struct SpanLogits {
     max_answer_length: usize,
-    windows: Vec<Part>,
+    windows: Vec<WindowLogits>,
     start_logits: Vec<f32>, // (tokens): each from the window where it counts
     end_logits: Vec<f32>,   // window after window: from its first start to the last end that a span can have
     null_score: f64,
 }
 
-/// Where a window's logits stand in [`Evidence`].
+/// Where a window's logits stand in [`SpanLogits`].
 #[derive(Debug)]
-struct Part {
+struct WindowLogits {
     starts: Range<usize>,
     /// The tokens of `end_logits[ends_at..]`.
     ends: Range<usize>,
@@ -45,7 +45,7 @@ impl TokenSpan {
     }
 }
 
-impl Evidence {
+impl SpanLogits {
     /// Nothing yet.
     pub fn new(max_answer_length: usize) -> Self {
         let (windows, start_logits, end_logits) = Default::default();
@@ -61,7 +61,7 @@ impl Evidence {
         let Window { tokens, starts } = window;
         let ends =
             starts.start..tokens.end.min(starts.end.saturating_add(self.max_answer_length - 1)).max(starts.start);
-        self.windows.push(Part { starts: starts.clone(), ends: ends.clone(), ends_at: self.end_logits.len() });
+        self.windows.push(WindowLogits { starts: starts.clone(), ends: ends.clone(), ends_at: self.end_logits.len() });
         let of = |range: &Range<usize>| &logits[range.start - tokens.start..range.end - tokens.start];
         self.start_logits.extend(of(starts).iter().map(|[start, _]| start));
         self.end_logits.extend(of(&ends).iter().map(|[_, end]| end));
@@ -72,7 +72,7 @@ impl Evidence {
         self.null_score
     }
 
-    /// The first of [`Evidence::best`], without memory for others.
+    /// The first of [`SpanLogits::best`], without memory for others.
     ///
     /// # Panics
     /// If no span is admissible.
@@ -118,34 +118,41 @@ impl Evidence {
 
     /// All admissible spans, in the order of the document.
     fn all<'a>(&'a self, tokens: &'a [(u32, u32)]) -> impl Iterator<Item = TokenSpan> + 'a {
-        let of_part = move |part: &'a Part| part.starts.clone().flat_map(move |start| self.from(part, start, tokens));
-        self.windows.iter().flat_map(of_part)
+        let of_window = move |window: &'a WindowLogits| {
+            window.starts.clone().flat_map(move |start| self.from(window, start, tokens))
+        };
+        self.windows.iter().flat_map(of_window)
     }
 
     /// The window in which an answer may start at the token `start`.
-    fn part(&self, start: usize) -> &Part {
-        &self.windows[self.windows.partition_point(|part| part.starts.end <= start)]
+    fn window(&self, start: usize) -> &WindowLogits {
+        &self.windows[self.windows.partition_point(|window| window.starts.end <= start)]
     }
 
     fn span(&self, start: usize, end: usize) -> TokenSpan {
-        let part = self.part(start);
-        let end_logit = self.end_logits[part.ends_at + end - part.ends.start];
+        let window = self.window(start);
+        let end_logit = self.end_logits[window.ends_at + end - window.ends.start];
         TokenSpan { start, end, start_logit: self.start_logits[start], end_logit }
     }
 
     /// The admissible spans that begin with the token `start` of this window, the shortest first.
-    fn from<'a>(&'a self, part: &'a Part, start: usize, tokens: &[(u32, u32)]) -> impl Iterator<Item = TokenSpan> + 'a {
+    fn from<'a>(
+        &'a self,
+        window: &'a WindowLogits,
+        start: usize,
+        tokens: &[(u32, u32)],
+    ) -> impl Iterator<Item = TokenSpan> + 'a {
         let start_logit = self.start_logits[start];
-        let last = part.ends.end.min(start.saturating_add(self.max_answer_length));
+        let last = window.ends.end.min(start.saturating_add(self.max_answer_length));
         // White space at the front is trimmed, but there must be something behind it.
         let first = (start..last).find(|&t| tokens[t].0 < tokens[t].1).unwrap_or(last);
-        let ends = &self.end_logits[part.ends_at..];
-        (first..last).map(move |end| TokenSpan { start, end, start_logit, end_logit: ends[end - part.ends.start] })
+        let ends = &self.end_logits[window.ends_at..];
+        (first..last).map(move |end| TokenSpan { start, end, start_logit, end_logit: ends[end - window.ends.start] })
     }
 
     /// The best admissible span that begins with the token `start` and ends before the token `limit`.
     fn best_from(&self, start: usize, limit: usize, tokens: &[(u32, u32)]) -> Option<Candidate> {
-        let spans = self.from(self.part(start), start, tokens).take_while(|span| span.end < limit);
+        let spans = self.from(self.window(start), start, tokens).take_while(|span| span.end < limit);
         let best = spans.reduce(|best, span| if span.sum() > best.sum() { span } else { best })?;
         Some(Candidate { sum: best.sum(), start: best.start as u32, end: best.end as u32 })
     }
@@ -229,12 +236,12 @@ mod tests {
     }
 
     impl Case {
-        fn evidence(&self) -> Evidence {
-            let mut evidence = Evidence::new(self.max_answer_length);
+        fn span_logits(&self) -> SpanLogits {
+            let mut span_logits = SpanLogits::new(self.max_answer_length);
             for ((window, null), logits) in self.windows.iter().zip(&self.nulls).zip(&self.logits) {
-                evidence.push(window, *null, logits);
+                span_logits.push(window, *null, logits);
             }
-            evidence
+            span_logits
         }
 
         /// Every pair of tokens of every window, kept if the definition admits it; the best first.
@@ -263,12 +270,12 @@ mod tests {
     proptest! {
         #[test]
         fn spans_are_those_of_the_definition(case in cases(), count in 1..9usize, least in -8..9i32) {
-            let (evidence, all) = (case.evidence(), case.brute_force());
+            let (span_logits, all) = (case.span_logits(), case.brute_force());
             let null = case.nulls.iter().map(|null| f64::from(null[0] + null[1])).fold(f64::INFINITY, f64::min);
-            prop_assert_eq!(evidence.null_score(), null);
+            prop_assert_eq!(span_logits.null_score(), null);
             if let Some(first) = all.first() {
-                prop_assert_eq!(evidence.first(&case.tokens), *first);
-                let log_sum = evidence.log_sum(&case.tokens, first.sum());
+                prop_assert_eq!(span_logits.first(&case.tokens), *first);
+                let log_sum = span_logits.log_sum(&case.tokens, first.sum());
                 let wanted = all.iter().map(|span| span.sum().exp()).sum::<f64>().ln();
                 prop_assert!((log_sum - wanted).abs() < 1e-9);
             }
@@ -285,7 +292,7 @@ mod tests {
                     greedy.push(*span);
                 }
             }
-            prop_assert_eq!(evidence.best(&case.tokens, count, f64::from(least)), greedy);
+            prop_assert_eq!(span_logits.best(&case.tokens, count, f64::from(least)), greedy);
         }
     }
 }

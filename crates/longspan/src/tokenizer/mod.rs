@@ -8,6 +8,7 @@ mod pairs;
 mod pieces;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
@@ -22,6 +23,12 @@ pub struct ByteSpan {
     pub start: usize,
     /// One past the last byte.
     pub end: usize,
+}
+
+impl From<ByteSpan> for Range<usize> {
+    fn from(span: ByteSpan) -> Self {
+        span.start..span.end
+    }
 }
 
 /// The tokens of a text, without special tokens: 12 bytes each.
@@ -131,7 +138,7 @@ impl Tokenizer {
         let expected = text.len() / 4;
         let mut tokens = Tokens { ids: Vec::with_capacity(expected), spans: Vec::with_capacity(expected) };
         for group in pieces.chunks(8 * rayon::current_num_threads()) {
-            let encode = |piece: &std::ops::Range<usize>| self.encode_piece(&text[piece.clone()], piece.start);
+            let encode = |piece: &Range<usize>| self.encode_piece(&text[piece.clone()], piece.start);
             let parts: Vec<Tokens> = group.par_iter().map(encode).collect::<Result<_>>()?;
             for part in parts {
                 tokens.ids.extend(part.ids);

@@ -12,13 +12,13 @@ use super::optimizer::{Optimizer, Stride};
 use super::schedule::learning_rate;
 use super::state::{self, Best, Identity, Progress};
 use super::{DevReport, Event, Figures, Settings, StepReport};
-use crate::ahead::ahead;
 use crate::config::Config;
 use crate::model::{Dropout, Parameters, Task, Trainee};
+use crate::prefetch::prefetch;
 use crate::{Error, Result, random};
 
 /// Steps whose inputs may be ready before the model comes to them.
-const STEPS_AHEAD: usize = 2;
+const STEPS_READY_MAX: usize = 2;
 
 /// A loss above so many times the running mean is high, if it is above as many as well: near 0 losses jump.
 const HIGH: f64 = 3.0;
@@ -164,7 +164,7 @@ pub(crate) fn train<I: Inputs, L: Learner<Input = I::Input>>(
     if done > 0 && going.is_best() {
         going.keep()?;
     }
-    ahead(ready(inputs, &epochs, done), STEPS_AHEAD, |ready| {
+    prefetch(ready(inputs, &epochs, done), STEPS_READY_MAX, |ready| {
         let end = loop {
             if let Some(end) = going.settle()? {
                 break end;

@@ -28,7 +28,7 @@ const FLOORS: [(&str, &[&[&str]]); 3] = [
         "longspan/src/lib.rs",
         &[
             &["error"],
-            &["config", "tensor", "random", "ahead"],
+            &["config", "tensor", "random", "prefetch"],
             &["tokenizer", "checkpoint", "hub"],
             &["model"],
             &["reader", "squad"],

@@ -63,7 +63,7 @@ fn nbest<'a>(judged: &Judged<'a>) -> Vec<Nbest<'a>> {
     let spans = &judged.outcome.answer.spans;
     let bytes: Vec<_> = spans.iter().map(|span| span.bytes).collect();
     let listed = |(span, place): (&Span, crate::place::Place)| Nbest {
-        text: &context[span.bytes.start..span.bytes.end],
+        text: span.text(context),
         probability: span.score,
         start_logit: span.start_logit,
         end_logit: span.end_logit,

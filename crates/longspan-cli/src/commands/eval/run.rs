@@ -78,6 +78,7 @@ fn head(opened: &Opened, dataset: &Dataset, options: &ReadOptions) -> Result<Hea
         verify_tokens,
         spans,
         global_attention,
+        ..
     } = options;
     let settings: Value = serde_json::from_str(&reader.settings().to_json())?;
     let head = [
