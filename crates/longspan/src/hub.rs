@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use self::cache::CachedModel;
 use self::client::HubClient;
-use crate::checkpoint::{CONFIG, FILES, LONGSPAN, WEIGHTS, WEIGHTS_WANTED, Weights};
+use crate::checkpoint::{CONFIG, FILES, LONGSPAN, WEIGHTS, WEIGHTS_WANTED, WeightsFile};
 use crate::error::HubFault;
 use crate::{Error, Result};
 
@@ -262,7 +262,7 @@ impl RevisionFiles {
     }
 
     /// Finds the weights. An unsupported model is refused before anything is downloaded.
-    fn check(&self, repository: &Repository) -> Result<&'static Weights> {
+    fn check(&self, repository: &Repository) -> Result<&'static WeightsFile> {
         let lacks = |what: &str| repository.error(HubFault::NotFound, format!("the model has no {what}"));
         if !self.has(CONFIG) {
             return Err(lacks("`config.json`"));

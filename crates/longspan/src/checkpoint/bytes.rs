@@ -16,14 +16,14 @@ use crate::{Error, Result};
 const PAGE_BYTES_MAX: usize = 1 << 16;
 
 /// A whole file, as a slice.
-pub(crate) enum Bytes {
+pub(crate) enum FileBytes {
     /// Pages of the file, brought in as they are read.
     Mapped(Mmap),
     /// Part of the program.
     Borrowed(&'static [u8]),
 }
 
-impl Bytes {
+impl FileBytes {
     /// Maps a file of `folder`; `None` where there is no such file.
     #[expect(unsafe_code, reason = "the memory map of a large file: the one exception outside the kernels")]
     pub(crate) fn map(folder: &Path, path: &Path) -> Result<Option<Self>> {
@@ -34,14 +34,14 @@ impl Bytes {
         // with SIGBUS, as it does in every reader that maps. Tools that save checkpoints, and the hub's cache,
         // write a new file and rename it; files of tokens are renamed when they are whole.
         let map = unsafe { Mmap::map(&file) };
-        map.map(|map| Some(Bytes::Mapped(map))).map_err(Error::read(path))
+        map.map(|map| Some(FileBytes::Mapped(map))).map_err(Error::read(path))
     }
 
     /// Lets the system take back the pages within `range`: they come from the file again should they be read again.
     #[expect(unsafe_code, reason = "the memory map of a large file: the one exception outside the kernels")]
     pub(super) fn release(&self, range: Range<usize>) {
         #[cfg(unix)]
-        if let Bytes::Mapped(map) = self {
+        if let FileBytes::Mapped(map) = self {
             // Pages that hold neighbours too are kept: their readers may be at work.
             let (from, to) =
                 (range.start.next_multiple_of(PAGE_BYTES_MAX), range.end / PAGE_BYTES_MAX * PAGE_BYTES_MAX);
@@ -56,13 +56,13 @@ impl Bytes {
     }
 }
 
-impl Deref for Bytes {
+impl Deref for FileBytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
         match self {
-            Bytes::Mapped(map) => map,
-            Bytes::Borrowed(bytes) => bytes,
+            FileBytes::Mapped(map) => map,
+            FileBytes::Borrowed(bytes) => bytes,
         }
     }
 }

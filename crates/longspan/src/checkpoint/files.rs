@@ -4,7 +4,9 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::Path;
 
-use super::{FILES, Index, LONGSPAN, README, Source, TOKENIZER, WEIGHTS, WEIGHTS_WANTED, bytes, find};
+use super::bytes::open_file;
+use super::shards::ShardIndex;
+use super::source::{FILES, LONGSPAN, README, Source, TOKENIZER, WEIGHTS, WEIGHTS_WANTED, find};
 use crate::{Error, Result};
 
 impl Source {
@@ -68,7 +70,7 @@ impl Source {
             names.push(weights.file.to_owned());
             if weights.sharded {
                 let index = self.read(weights.file)?.unwrap_or_default();
-                let index = Index::parse(&index).map_err(|message| self.format_error(weights.file, message))?;
+                let index = ShardIndex::parse(&index).map_err(|message| self.format_error(weights.file, message))?;
                 names.extend(index.shards().into_iter().map(str::to_owned));
             }
             return Ok(names);
@@ -79,7 +81,7 @@ impl Source {
     fn has(&self, name: &str) -> Result<bool> {
         match self {
             Source::Memory(files) => Ok(find(files, name).is_some()),
-            Source::Folder(folder) => Ok(bytes::open_file(folder, &folder.join(name))?.is_some()),
+            Source::Folder(folder) => Ok(open_file(folder, &folder.join(name))?.is_some()),
         }
     }
 

@@ -144,7 +144,7 @@ impl<'a> Pickle<'a> {
 /// Reads the pickle that `content` begins with.
 pub(super) fn read(content: &[u8]) -> Result<Pickle<'_>, String> {
     let content = &content[..content.len().min(PICKLE_BYTES_MAX)];
-    let mut machine = Machine {
+    let mut machine = PickleMachine {
         content,
         position: 0,
         objects: Vec::new(),
@@ -166,7 +166,7 @@ pub(super) fn read(content: &[u8]) -> Result<Pickle<'_>, String> {
     }
 }
 
-struct Machine<'a> {
+struct PickleMachine<'a> {
     content: &'a [u8],
     position: usize,
     objects: Vec<Object<'a>>,
@@ -176,7 +176,7 @@ struct Machine<'a> {
     memo: HashMap<u32, Id>,
 }
 
-impl<'a> Machine<'a> {
+impl<'a> PickleMachine<'a> {
     fn step(&mut self, opcode: u8, at: usize) -> Result<(), String> {
         match opcode {
             b'\x80' => self.bytes(1).map(drop),                                        // PROTO

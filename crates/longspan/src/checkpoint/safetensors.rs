@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors};
 use serde::Deserialize;
 
-use super::{Data, NumberFormat, Stored};
+use super::stored::{NumberFormat, StoredTensor, TensorData};
 use crate::tensor::DType;
 
 /// The longest header that is read. That of a model with a thousand tensors has 100 KB.
@@ -14,7 +14,7 @@ const HEADER_BYTES_MAX: u64 = 32 << 20;
 const LENGTH_BYTES: usize = 8;
 
 /// Lists the tensors of a file.
-pub(super) fn tensors(content: &[u8]) -> Result<Vec<(String, Stored)>, String> {
+pub(super) fn tensors(content: &[u8]) -> Result<Vec<(String, StoredTensor)>, String> {
     let header_bytes = check_length(content)?;
     let (_, metadata) = SafeTensors::read_metadata(content).map_err(|e| explain(content, header_bytes, e))?;
     let start = LENGTH_BYTES + header_bytes;
@@ -26,8 +26,8 @@ pub(super) fn tensors(content: &[u8]) -> Result<Vec<(String, Stored)>, String> {
             other => NumberFormat::Other(format!("{other:?}")),
         };
         // `read_metadata` has checked that offsets, shapes and the length of the file agree.
-        let data = Data::Range(start + info.data_offsets.0..start + info.data_offsets.1);
-        (name, Stored { format, shape: info.shape.clone(), data })
+        let data = TensorData::Range(start + info.data_offsets.0..start + info.data_offsets.1);
+        (name, StoredTensor { format, shape: info.shape.clone(), data })
     });
     Ok(stored.collect())
 }
@@ -84,9 +84,9 @@ fn explain(content: &[u8], header_bytes: usize, error: SafeTensorError) -> Strin
 /// Where the last tensor ends. For an error message only, so a second look at the header is cheap enough.
 fn data_bytes_wanted(header: &[u8]) -> Option<usize> {
     #[derive(Deserialize)]
-    struct Info {
+    struct TensorOffsets {
         data_offsets: Option<(usize, usize)>,
     }
-    let infos: HashMap<String, Info> = serde_json::from_slice(header).ok()?;
+    let infos: HashMap<String, TensorOffsets> = serde_json::from_slice(header).ok()?;
     infos.values().filter_map(|info| info.data_offsets).map(|(_, end)| end).max()
 }

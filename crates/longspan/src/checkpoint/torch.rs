@@ -12,7 +12,7 @@ use std::ops::Range;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::pickle::{self, Element, Object, PICKLE_BYTES_MAX, Pickle, Storage, Tensor};
-use super::{Data, NumberFormat, Stored};
+use super::stored::{NumberFormat, StoredTensor, TensorData};
 
 /// The magic number of the older format, 0x1950a86a20f9469cfc6c, as a pickle stores it.
 const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
@@ -20,11 +20,11 @@ const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0
 const VERSION: i64 = 1001;
 
 /// Lists the tensors of a file.
-pub(super) fn tensors(content: &[u8]) -> Result<Vec<(String, Stored)>, String> {
+pub(super) fn tensors(content: &[u8]) -> Result<Vec<(String, StoredTensor)>, String> {
     if content.starts_with(b"PK") { zip_tensors(content) } else { legacy_tensors(content) }
 }
 
-fn zip_tensors(content: &[u8]) -> Result<Vec<(String, Stored)>, String> {
+fn zip_tensors(content: &[u8]) -> Result<Vec<(String, StoredTensor)>, String> {
     let mut archive = ZipArchive::new(Cursor::new(content)).map_err(|e| {
         format!("truncated or damaged: it begins as a zip archive, but the directory at its end cannot be read ({e})")
     })?;
@@ -71,7 +71,7 @@ fn entry(archive: &mut ZipArchive<Cursor<&[u8]>>, content: &[u8], name: &str) ->
     range.map(Some).ok_or_else(|| format!("truncated: `{name}` has {} bytes, the file ends before that", file.size()))
 }
 
-fn legacy_tensors(content: &[u8]) -> Result<Vec<(String, Stored)>, String> {
+fn legacy_tensors(content: &[u8]) -> Result<Vec<(String, StoredTensor)>, String> {
     let mut position = 0;
     let mut next = || -> Result<Pickle<'_>, String> {
         let pickle = pickle::read(&content[position..])?;
@@ -136,7 +136,7 @@ fn state_dict(
     content: &[u8],
     pickle: &Pickle<'_>,
     storages: &HashMap<&str, Range<usize>>,
-) -> Result<Vec<(String, Stored)>, String> {
+) -> Result<Vec<(String, StoredTensor)>, String> {
     let root = pickle.root();
     let nested = pickle.item(root, "state_dict").filter(|nested| matches!(nested, Object::Dict(_)));
     let Object::Dict(items) = nested.unwrap_or(root) else {
@@ -158,7 +158,11 @@ fn state_dict(
 }
 
 /// Finds the numbers of a tensor and checks that all of them are there.
-fn stored(tensor: &Tensor, storages: &HashMap<&str, Range<usize>>, copies: &mut Copies) -> Result<Stored, String> {
+fn stored(
+    tensor: &Tensor,
+    storages: &HashMap<&str, Range<usize>>,
+    copies: &mut Copies,
+) -> Result<StoredTensor, String> {
     let Tensor { storage, offset, shape, strides } = tensor;
     let element = storage.element;
     let range = storages.get(storage.key).ok_or_else(|| format!("its storage {:?} is not in the file", storage.key))?;
@@ -176,16 +180,16 @@ fn stored(tensor: &Tensor, storages: &HashMap<&str, Range<usize>>, copies: &mut 
         return Err(format!("shape {shape:?} reaches to number {reach}, its storage has {available}"));
     }
     let data = match element.float {
-        _ if numbers == 0 => Data::Range(0..0),
+        _ if numbers == 0 => TensorData::Range(0..0),
         _ if is_contiguous(shape, strides) => {
             let start = range.start + offset * element.bytes;
-            Data::Range(start..start + numbers * element.bytes)
+            TensorData::Range(start..start + numbers * element.bytes)
         }
-        Some(_) => Data::Copy(copies.gather(tensor, range.start, numbers)?),
-        None => Data::Range(0..0), // Listed and never read, so not put in order.
+        Some(_) => TensorData::Copy(copies.gather(tensor, range.start, numbers)?),
+        None => TensorData::Range(0..0), // Listed and never read, so not put in order.
     };
     let format = element.float.map_or_else(|| NumberFormat::Other(element.name.to_owned()), NumberFormat::Float);
-    Ok(Stored { format, shape: shape.clone(), data })
+    Ok(StoredTensor { format, shape: shape.clone(), data })
 }
 
 /// The part of a storage's bytes that a view of it sees.

@@ -9,13 +9,11 @@ use safetensors::tensor::{Dtype, TensorInfo};
 use serde::Serialize;
 
 use super::files::{replace, write_whole};
-use super::{CONFIG, Source, TOKENIZER};
+use super::source::{CONFIG, Source, TOKENIZER, WEIGHTS};
 use crate::config::Config;
 use crate::{Error, Result};
 
-/// The weights of a checkpoint.
-const WEIGHTS: &str = "model.safetensors";
-/// Its header is filled up with blanks, so that the numbers begin at a multiple of this.
+/// The header of a safetensors file is filled up with blanks, so that the numbers begin at a multiple of this.
 const ALIGNMENT: usize = 8;
 
 /// A tensor to be written: Hugging Face's name, row-major sizes, and the numbers.
@@ -50,7 +48,7 @@ pub fn write_checkpoint_with(
         write_whole(&folder.join(name), content)?;
     }
     write_whole(&folder.join(CONFIG), config.to_json().as_bytes())?;
-    write_safetensors(&folder.join(WEIGHTS), tensors, &[])
+    write_safetensors(&folder.join(WEIGHTS[0].file), tensors, &[])
 }
 
 /// Lets `fill` write into a folder that is new or empty, and keeps what it wrote only where it succeeds: files are
@@ -116,7 +114,7 @@ fn write(file: &mut File, header: &[u8], tensors: &[NamedTensor<'_>]) -> io::Res
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Entry<'a> {
+enum HeaderEntry<'a> {
     Metadata(BTreeMap<&'a str, &'a str>),
     Tensor(TensorInfo),
 }
@@ -125,7 +123,7 @@ enum Entry<'a> {
 fn header(tensors: &[NamedTensor<'_>], metadata: &[(&str, &str)]) -> Vec<u8> {
     let mut entries = BTreeMap::new();
     let metadata = [("format", "pt")].iter().chain(metadata).copied().collect();
-    entries.insert("__metadata__", Entry::Metadata(metadata));
+    entries.insert("__metadata__", HeaderEntry::Metadata(metadata));
     let mut end = 0;
     for (name, shape, values) in tensors {
         let count: usize = shape.iter().product();
@@ -133,7 +131,7 @@ fn header(tensors: &[NamedTensor<'_>], metadata: &[(&str, &str)]) -> Vec<u8> {
         let start = end;
         end += 4 * count;
         let info = TensorInfo { dtype: Dtype::F32, shape: shape.to_vec(), data_offsets: (start, end) };
-        assert!(entries.insert(name, Entry::Tensor(info)).is_none(), "two tensors `{name}`");
+        assert!(entries.insert(name, HeaderEntry::Tensor(info)).is_none(), "two tensors `{name}`");
     }
     let mut header = serde_json::to_vec(&entries).expect("text and whole numbers");
     header.resize(header.len().next_multiple_of(ALIGNMENT), b' ');

@@ -15,7 +15,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::{CONFIG, LONGSPAN, Repository, VOCABULARY_WANTED, has_vocabulary, is_commit};
-use crate::checkpoint::{Index, WEIGHTS, WEIGHTS_WANTED};
+use crate::checkpoint::{ShardIndex, WEIGHTS, WEIGHTS_WANTED};
 use crate::{Error, FormatKind, Result};
 
 /// The longest index of shards that is read.
@@ -107,7 +107,7 @@ impl<'a> CachedModel<'a> {
     }
 
     /// Reads an index of shards.
-    pub(super) fn index(&self, commit: &str, file: &str) -> Result<Index> {
+    pub(super) fn index(&self, commit: &str, file: &str) -> Result<ShardIndex> {
         let path = self.snapshot(commit).join(file);
         let read_error = Error::read(&path);
         let format_error = |message: String| Error::format(path.display().to_string(), FormatKind::Weights, message);
@@ -115,7 +115,7 @@ impl<'a> CachedModel<'a> {
         if bytes > INDEX_BYTES_MAX {
             return Err(format_error(format!("{bytes} bytes, at most {INDEX_BYTES_MAX} are read")));
         }
-        Index::parse(&fs::read(&path).map_err(read_error)?).map_err(format_error)
+        ShardIndex::parse(&fs::read(&path).map_err(read_error)?).map_err(format_error)
     }
 
     /// The path of the file with this ETag.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::checkpoint::Bytes;
+use crate::checkpoint::FileBytes;
 use crate::tokenizer::Tokenizer;
 use crate::{Error, FormatKind, Result};
 
@@ -29,7 +29,7 @@ const GROUP_BYTES: usize = 4 << 20;
 
 /// Tokenized documents.
 pub struct TokenFile {
-    bytes: Bytes,
+    bytes: FileBytes,
     head: Head,
     documents: Vec<Document>,
     checksum: u32,
@@ -184,10 +184,10 @@ fn no_token(path: &Path) -> Error {
     Error::NoData(format!("`{}`: the text has no token", path.display()))
 }
 
-fn map(path: &Path) -> Result<Bytes> {
+fn map(path: &Path) -> Result<FileBytes> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let missing = || Error::read(path)(std::io::ErrorKind::NotFound.into());
-    Bytes::map(folder, path)?.ok_or_else(missing)
+    FileBytes::map(folder, path)?.ok_or_else(missing)
 }
 
 /// Texts of about [`GROUP_BYTES`], one at least where there are any.

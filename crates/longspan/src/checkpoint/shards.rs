@@ -1,0 +1,46 @@
+//! The index of a sharded checkpoint.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use super::sniff;
+
+/// The most shards that one index may name.
+const SHARDS_MAX: usize = 1024;
+
+/// The index of a sharded checkpoint.
+#[derive(Deserialize)]
+pub(crate) struct ShardIndex {
+    /// Names of tensors to names of files.
+    pub(super) weight_map: BTreeMap<String, String>,
+}
+
+impl ShardIndex {
+    /// Reads an index and checks that it names files beside it and nothing else: names come from afar and become paths.
+    pub(crate) fn parse(json: &[u8]) -> std::result::Result<Self, String> {
+        let index: ShardIndex = serde_json::from_slice(json)
+            .map_err(|e| sniff::describe_text(json).map_or_else(|| e.to_string(), str::to_owned))?;
+        let shards = index.shards();
+        if shards.is_empty() {
+            return Err("names no shards".to_owned());
+        }
+        if shards.len() > SHARDS_MAX {
+            return Err(format!("names {} shards, at most {SHARDS_MAX} are read", shards.len()));
+        }
+        if let Some(shard) = shards.into_iter().find(|shard| !is_plain_file_name(shard)) {
+            return Err(format!("names the shard {shard:?}, which is not a plain `.safetensors` or `.bin` file"));
+        }
+        Ok(index)
+    }
+
+    /// The files that hold the tensors, each once.
+    pub(crate) fn shards(&self) -> BTreeSet<&str> {
+        self.weight_map.values().map(String::as_str).collect()
+    }
+}
+
+fn is_plain_file_name(name: &str) -> bool {
+    let weights = name.ends_with(".safetensors") || name.ends_with(".bin");
+    weights && !name.starts_with('.') && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+}

@@ -1,0 +1,120 @@
+//! The tensors of a checkpoint.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use super::bytes::FileBytes;
+use super::shards::ShardIndex;
+use super::source::{Source, WEIGHTS, WEIGHTS_WANTED};
+use super::stored::{NumberFormat, StoredTensor, TensorData};
+use super::{safetensors, sniff, torch};
+use crate::tensor::TensorView;
+use crate::{Error, Result};
+
+/// The tensors of a checkpoint, by Hugging Face's names.
+///
+/// Tensors that share their storage (tied weights) are views of the same bytes. Dropping this gives the maps back.
+pub struct Tensors {
+    files: Vec<FileBytes>,
+    tensors: BTreeMap<String, (usize, StoredTensor)>,
+}
+
+impl Tensors {
+    /// Finds and opens the weights.
+    ///
+    /// They are, in this order: `model.safetensors`, the shards that `model.safetensors.index.json` names,
+    /// `pytorch_model.bin` (as torch writes it since 1.6 or as it did before), the shards of
+    /// `pytorch_model.bin.index.json`.
+    ///
+    /// # Errors
+    /// [`Error::MissingFile`] where there is none of them; [`Error::Format`], which names the file and what is wrong
+    /// with it, where one is truncated, is something else, or asks for code to be run.
+    pub fn open(source: &Source) -> Result<Self> {
+        let mut opened = Tensors { files: Vec::new(), tensors: BTreeMap::new() };
+        for weights in &WEIGHTS {
+            if weights.sharded {
+                if let Some(index) = source.read(weights.file)? {
+                    opened.add_shards(source, weights.file, &index)?;
+                    return Ok(opened);
+                }
+            } else if opened.add_file(source, weights.file)? {
+                return Ok(opened);
+            }
+        }
+        Err(Error::MissingFile { checkpoint: source.to_string(), wanted: WEIGHTS_WANTED })
+    }
+
+    /// The tensors of one safetensors file, and what its header says of itself; `None` where there is no such file.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where it is truncated or something else, [`Error::Read`] where its folder is missing.
+    pub fn open_file(folder: &Path, name: &str) -> Result<Option<(Self, HashMap<String, String>)>> {
+        let source = Source::Folder(folder.to_owned());
+        let mut opened = Tensors { files: Vec::new(), tensors: BTreeMap::new() };
+        if !opened.add_file(&source, name)? {
+            return Ok(None);
+        }
+        let metadata = safetensors::metadata(&opened.files[0]).map_err(|message| source.format_error(name, message))?;
+        Ok(Some((opened, metadata)))
+    }
+
+    /// All names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// One tensor, `None` where there is none of that name.
+    ///
+    /// # Errors
+    /// [`Error::TensorType`] where the tensor holds integers, say: such tensors are listed but not read.
+    pub fn get(&self, name: &str) -> Result<Option<TensorView<'_>>> {
+        let Some((file, stored)) = self.tensors.get(name) else { return Ok(None) };
+        let dtype = match &stored.format {
+            NumberFormat::Float(dtype) => *dtype,
+            NumberFormat::Other(found) => {
+                return Err(Error::TensorType { name: name.to_owned(), found: found.clone() });
+            }
+        };
+        let data = match &stored.data {
+            TensorData::Range(range) => &self.files[*file][range.clone()],
+            TensorData::Copy(copy) => copy,
+        };
+        Ok(Some(TensorView { dtype, shape: stored.shape.clone(), data }))
+    }
+
+    /// Says that a tensor was read and will not be read again soon: its pages need not stay in memory.
+    pub(crate) fn release(&self, name: &str) {
+        if let Some((file, StoredTensor { data: TensorData::Range(range), .. })) = self.tensors.get(name) {
+            self.files[*file].release(range.clone());
+        }
+    }
+
+    /// Adds the tensors of one file; `false` where there is no such file.
+    fn add_file(&mut self, source: &Source, name: &str) -> Result<bool> {
+        let Some(content) = source.weights(name)? else { return Ok(false) };
+        let read =
+            if name.ends_with(".safetensors") { safetensors::tensors(&content) } else { torch::tensors(&content) };
+        let stored = read
+            .map_err(|message| source.format_error(name, sniff::describe(&content).map_or(message, str::to_owned)))?;
+        let file = self.files.len();
+        self.files.push(content);
+        self.tensors.extend(stored.into_iter().map(|(name, stored)| (name, (file, stored))));
+        Ok(true)
+    }
+
+    fn add_shards(&mut self, source: &Source, index_name: &str, index: &[u8]) -> Result<()> {
+        let index = ShardIndex::parse(index).map_err(|message| source.format_error(index_name, message))?;
+        for shard in index.shards() {
+            if !self.add_file(source, shard)? {
+                return Err(source.format_error(index_name, format!("names the shard `{shard}`, which is not there")));
+            }
+        }
+        for (name, shard) in &index.weight_map {
+            if !self.tensors.contains_key(name) {
+                let message = format!("lacks the tensor `{name}`, which `{index_name}` says is in it");
+                return Err(source.format_error(shard, message));
+            }
+        }
+        Ok(())
+    }
+}
