@@ -1,5 +1,5 @@
-//! Checkpoints against what torch, safetensors and transformers wrote (`golden/checkpoints/make.py`), and against
-//! files that are damaged, foreign or hostile.
+//! Reads checkpoints that torch, safetensors and transformers wrote (`golden/checkpoints/make.py`), and files that are
+//! damaged, of another kind, or hostile.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ fn expected() -> Value {
     serde_json::from_slice(&fs::read(golden("expected.json")).unwrap()).unwrap()
 }
 
-/// A checkpoint of one file, in memory. Tests may leak.
+/// A checkpoint of one file in memory, which is leaked.
 fn memory(name: &'static str, content: Vec<u8>) -> Source {
     Source::Memory(Box::leak(Box::new([(name, &*content.leak())])))
 }
@@ -52,7 +52,7 @@ fn shape(value: &Value) -> Vec<usize> {
     serde_json::from_value(value["shape"].clone()).unwrap()
 }
 
-/// Every tensor has the numbers that torch had, bit for bit, and the integers are listed.
+/// Every tensor has the same bits as in torch, and integers are listed.
 fn check_tiny(source: &Source, dtype: DType, expected: &Value) {
     let tensors = Tensors::open(source).unwrap();
     let expected = expected.as_object().unwrap();
@@ -150,7 +150,7 @@ fn missing_files_and_folders() {
 }
 
 #[test]
-fn files_that_are_read_whole_have_a_bound() {
+fn the_length_of_read_files_is_bounded() {
     let (folder, source) = folder("config.json", b"{}");
     assert_eq!(source.read("config.json").unwrap().as_deref(), Some(&b"{}"[..]));
     let file = fs::File::create(folder.path().join("tokenizer.json")).unwrap();
@@ -160,7 +160,7 @@ fn files_that_are_read_whole_have_a_bound() {
 }
 
 #[test]
-fn foreign_files_are_named() {
+fn other_kinds_of_files_are_recognised() {
     let mut tar = vec![b'x'; 1024];
     tar[257..262].copy_from_slice(b"ustar");
     let cases: [(&[u8], &str); 9] = [
@@ -198,9 +198,9 @@ fn damaged_safetensors() {
         ([&whole[..], b"x"].concat(), "its tensors have".to_owned()),
         (with_header(u64::MAX, "{}"), "not a safetensors file: it would have a header of".to_owned()),
         (with_header(2, "[]"), "not a safetensors file: its header does not begin with `{`".to_owned()),
-        (with_header(2, "{]"), "the header is not what it should be".to_owned()),
+        (with_header(2, "{]"), "the header is invalid".to_owned()),
         (with_header(overlap.len() as u64, overlap), "tensor \"a\": its offsets do not follow".to_owned()),
-        (with_header(huge.len() as u64, huge), "the header is not what it should be".to_owned()),
+        (with_header(huge.len() as u64, huge), "the header is invalid".to_owned()),
     ];
     for (content, wanted) in cases {
         let message = error(&memory("model.safetensors", content));
@@ -209,14 +209,17 @@ fn damaged_safetensors() {
 }
 
 #[test]
-fn indexes_name_plain_files_that_are_there() {
+fn indexes_name_plain_files_that_exist() {
     let shard: &'static [u8] = fs::read(golden("tiny-f32.safetensors")).unwrap().leak();
     let index = |shard: &str| format!(r#"{{"weight_map":{{"scalar":"{shard}"}}}}"#);
     let elsewhere = r#"{"weight_map":{"scalar":"a.safetensors","missing":"a.safetensors"}}"#;
     let cases = [
         (index("../secret.safetensors"), "model.safetensors.index.json`: names the shard \"../secret"),
         (index("/etc/passwd"), "model.safetensors.index.json`: names the shard \"/etc/passwd\", which is not a plain"),
-        (index("b.safetensors"), "model.safetensors.index.json`: names the shard `b.safetensors`, which is not there"),
+        (
+            index("b.safetensors"),
+            "model.safetensors.index.json`: names the shard `b.safetensors`, which does not exist",
+        ),
         (elsewhere.to_owned(), "a.safetensors`: lacks the tensor `missing`"),
         (r#"{"weight_map":{}}"#.to_owned(), "model.safetensors.index.json`: names no shards"),
         ("<html>".to_owned(), "model.safetensors.index.json`: is a web page"),
@@ -245,7 +248,7 @@ fn nothing_is_executed() {
         let wanted = "which no state dict needs: refused, nothing was executed";
         assert_eq!(message, format!("`pytorch_model.bin`: the pickle names `{global}`, {wanted}"), "{file}");
     }
-    // A name is shown without what would move a terminal's cursor.
+    // Control characters of a name do not reach the terminal.
     let message = bin_error(b"\x80\x02cos\x1b[2J\nsystem\n.".to_vec());
     assert!(message.contains(r"`os\u{1b}[2J system`"), "{message}");
 }
@@ -278,7 +281,7 @@ fn damaged_pickles() {
         (b"\x80\x02K\x01)R.".to_vec(), "the pickle calls a number: refused"),
         (b"\x80\x02]}b.".to_vec(), "the pickle sets attributes of a list"),
         (b"\x80\x02(X\x06\x00\x00\x00moduletQ.".to_vec(), "holds a whole module with its code"),
-        // A list that holds itself, and a tuple in a tuple a million times over.
+        // A list that contains itself, and a million nested tuples.
         (b"\x80\x02]q\x00h\x00a.".to_vec(), "not a checkpoint of torch"),
         (bytes(&[b"\x80\x02N", &vec![0x85; many - 2], b"."]), "not a checkpoint of torch"),
         (bytes(&[b"\x80\x02", &vec![b')'; many], b"."]), "pickle of more than 1048576 objects"),
@@ -294,7 +297,7 @@ fn damaged_pickles() {
     }
 }
 
-/// Tensors that claim more than their storage has, put into a file of torch by changing one number of its pickle.
+/// Tensors larger than their storage: one number in the pickle of a file of torch is changed.
 #[test]
 fn tensors_beyond_their_storage() {
     // The pickle of `views-legacy-f32.bin` has (offset 1, shape (2, 2), strides (1, 2)), view (2, 6), storage of 8.
@@ -322,13 +325,13 @@ fn tensors_beyond_their_storage() {
     }
 }
 
-/// A tensor of stride 0 is copied only as long as the copy is no larger than the file.
+/// A tensor with a stride of 0 is copied only if the copy is not larger than the file.
 #[test]
 fn expanded_tensors_have_a_bound() {
     let whole = fs::read(golden("views-legacy-f32.bin")).unwrap();
     let geometry = whole.windows(7).position(|window| window == b"K\x01K\x02K\x02\x86").unwrap();
     let strides = whole.windows(5).position(|window| window == b"K\x01K\x02\x86").unwrap();
-    // (2, 2) becomes (1e9, 2) with strides (0, 2): two opcodes of two bytes become five bytes, so the rest moves.
+    // (2, 2) becomes (1e9, 2) with strides (0, 2). An opcode of two bytes becomes five bytes, so the rest moves.
     let mut content = whole[..geometry + 2].to_vec();
     content.extend_from_slice(b"J\x00\xca\x9a\x3b");
     content.extend_from_slice(&whole[geometry + 4..strides]);
@@ -381,7 +384,7 @@ const OPCODES: &[&[u8]] = &[
     b"\x8f",
 ];
 
-/// Opens a file and reads all that it lists: whatever the file is, the answer is tensors or an error.
+/// Opens a file and reads all of its tensors. For any file, this succeeds or returns an error.
 fn read_all(name: &'static str, content: Vec<u8>) {
     let source = memory(name, content);
     if let Ok(tensors) = Tensors::open(&source) {
@@ -406,7 +409,7 @@ proptest! {
         read_all("model.safetensors.index.json", bytes);
     }
 
-    /// Programs of the opcodes that are known get further than random bytes do.
+    /// Pickles of known opcodes get further than random bytes.
     #[test]
     fn random_pickles_never_panic(
         opcodes in prop::collection::vec(prop::sample::select(OPCODES), 0..60)
@@ -449,7 +452,7 @@ proptest! {
     }
 }
 
-/// Cut anywhere, a file of torch is an error and never a checkpoint with fewer or other tensors.
+/// A file of torch that is truncated anywhere is an error, never a checkpoint with fewer or other tensors.
 #[test]
 fn every_truncation_is_an_error() {
     for file in ["tiny-zip-f16.bin", "tiny-legacy-f16.bin", "tiny-f16.safetensors"] {

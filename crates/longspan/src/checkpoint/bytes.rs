@@ -1,4 +1,4 @@
-//! The bytes of a large file, of weights or of tokens: mapped into memory, or in memory already.
+//! The bytes of a large file, of weights or of tokens, mapped into memory or embedded in the program.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -11,43 +11,43 @@ use memmap2::UncheckedAdvice;
 
 use crate::{Error, Result};
 
-/// The largest page of a machine that this runs on; smaller ones divide it.
+/// The largest page size of supported machines, a multiple of all others.
 #[cfg(unix)]
 const PAGE_BYTES_MAX: usize = 1 << 16;
 
-/// A whole file, as a slice.
+/// The content of a whole file as a slice.
 pub(crate) enum FileBytes {
-    /// Pages of the file, brought in as they are read.
+    /// Pages of the file, which the system loads as they are read.
     Mapped(Mmap),
-    /// Part of the program.
+    /// Embedded in the program.
     Borrowed(&'static [u8]),
 }
 
 impl FileBytes {
-    /// Maps a file of `folder`; `None` where there is no such file.
+    /// Maps a file of `folder`, or returns `None` if it does not exist.
     #[expect(unsafe_code, reason = "the memory map of a large file: the one exception outside the kernels")]
     pub(crate) fn map(folder: &Path, path: &Path) -> Result<Option<Self>> {
         let Some(file) = open_file(folder, path)? else { return Ok(None) };
-        // SAFETY: `Mmap` asks that nobody changes the file while it is mapped, which no program can check. The map is
-        // private and read-only, and its bytes are only ever read as numbers and text whose ranges were checked
-        // against the length of the map, so a change shows as other numbers. A file that shrinks ends the process
-        // with SIGBUS, as it does in every reader that maps. Tools that save checkpoints, and the hub's cache,
-        // write a new file and rename it; files of tokens are renamed when they are whole.
+        // SAFETY: `Mmap` requires that nobody changes the file while it is mapped, which no program can check. The map
+        // is private and read-only, and its bytes are read only as numbers and text, in ranges that are checked against
+        // the length of the map, so a change of the file leads to other numbers. If the file shrinks, the process ends
+        // with SIGBUS, like every program that maps files. Tools that save checkpoints, and the hub's cache, write a
+        // new file and rename it; files of tokens are renamed when they are complete.
         let map = unsafe { Mmap::map(&file) };
         map.map(|map| Some(FileBytes::Mapped(map))).map_err(Error::read(path))
     }
 
-    /// Lets the system take back the pages within `range`: they come from the file again should they be read again.
+    /// Lets the system drop the pages within `range`. They are loaded from the file again if they are read again.
     #[expect(unsafe_code, reason = "the memory map of a large file: the one exception outside the kernels")]
     pub(super) fn release(&self, range: Range<usize>) {
         #[cfg(unix)]
         if let FileBytes::Mapped(map) = self {
-            // Pages that hold neighbours too are kept: their readers may be at work.
+            // Pages that also hold bytes outside the range are kept, because another thread may read them.
             let (from, to) =
                 (range.start.next_multiple_of(PAGE_BYTES_MAX), range.end / PAGE_BYTES_MAX * PAGE_BYTES_MAX);
             if from < to {
-                // SAFETY: the map is read-only and backed by the file, so pages that are dropped come back as they were.
-                // A system that refuses keeps them, which is as good.
+                // SAFETY: the map is read-only and backed by the file, so dropped pages are loaded again unchanged. If
+                // the system refuses, it keeps the pages, which does no harm.
                 let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, from, to - from) };
             }
         }
@@ -67,7 +67,7 @@ impl Deref for FileBytes {
     }
 }
 
-/// Opens a file of `folder`; `None` where the folder has no such file, an error where there is no such folder.
+/// Opens a file of `folder`. Returns `None` if the folder lacks the file, and an error if the folder does not exist.
 pub(super) fn open_file(folder: &Path, path: &Path) -> Result<Option<File>> {
     match File::open(path) {
         Ok(file) => Ok(Some(file)),

@@ -1,4 +1,4 @@
-//! The files that make up a checkpoint: all of them copied, or summed up.
+//! Copies and checksums of the files of a checkpoint; and writing a file atomically.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -10,11 +10,11 @@ use super::source::{FILES, LONGSPAN, README, Source, TOKENIZER, WEIGHTS, WEIGHTS
 use crate::{Error, Result};
 
 impl Source {
-    /// Copies the checkpoint into a folder, which is made where it is missing. Each file is replaced at once and whole, so a
-    /// folder may be its own copy.
+    /// Copies the checkpoint into a folder, which is created if it is missing. Each file is replaced atomically, so a
+    /// checkpoint can be copied onto itself.
     ///
     /// # Errors
-    /// [`Error::MissingFile`] where the checkpoint has no weights, [`Error::Read`] and [`Error::Write`].
+    /// [`Error::MissingFile`] if the checkpoint has no weights, [`Error::Read`] and [`Error::Write`].
     pub fn copy_to(&self, folder: &Path) -> Result<()> {
         fs::create_dir_all(folder).map_err(Error::write(folder))?;
         for name in self.files()? {
@@ -26,10 +26,10 @@ impl Source {
         Ok(())
     }
 
-    /// CRC-32 of its files but for the model card and Longspan's settings: another one tells of another model.
+    /// CRC-32 of all files except the model card and Longspan's settings: a fingerprint of the model.
     ///
     /// # Errors
-    /// [`Error::MissingFile`] where the checkpoint has no weights, and [`Error::Read`].
+    /// [`Error::MissingFile`] if the checkpoint has no weights, and [`Error::Read`].
     pub fn checksum(&self) -> Result<u32> {
         let mut sum = crc32fast::Hasher::new();
         for name in self.files()?.iter().filter(|name| *name != README && *name != LONGSPAN) {
@@ -42,7 +42,7 @@ impl Source {
         Ok(sum.finalize())
     }
 
-    /// CRC-32 of the files of the tokenizer: another one tells of other tokens.
+    /// CRC-32 of the files of the tokenizer: a fingerprint of the tokens that it makes.
     ///
     /// # Errors
     /// [`Error::Read`].
@@ -55,7 +55,7 @@ impl Source {
         Ok(sum.finalize())
     }
 
-    /// Names of the files that are there, the weights' shards among them.
+    /// The names of all files, including the shards of the weights.
     fn files(&self) -> Result<Vec<String>> {
         let mut names = Vec::new();
         for name in FILES {
@@ -85,7 +85,7 @@ impl Source {
         }
     }
 
-    /// Gives the content of a file piece by piece.
+    /// Calls `take` with the content of a file, piece by piece.
     fn each_piece(&self, name: &str, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let folder = match self {
             Source::Memory(files) => return take(find(files, name).unwrap_or_default()),
@@ -104,8 +104,8 @@ impl Source {
     }
 }
 
-/// Writes a file under a temporary name, syncs it, and gives it its own: whatever happens, the old file or the new one is
-/// there, and whole.
+/// Writes a file under a temporary name, syncs it, and renames it, so that at any time either the old or the new file
+/// exists, complete.
 ///
 /// # Errors
 /// [`Error::Write`].
@@ -121,7 +121,7 @@ pub(super) fn replace(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) 
     let written = write(&mut out).and_then(|()| out.sync_all().map_err(failed));
     let replaced = written.and_then(|()| fs::rename(&temporary, path).map_err(failed));
     if replaced.is_err() {
-        // It takes room that the disk may lack; where it cannot be removed, the error that is told says more.
+        // The disk may be full. If removing fails too, the first error is the more helpful one.
         let _ = fs::remove_file(&temporary);
     }
     replaced
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn shards_belong_to_it_and_weights_must() {
+    fn shards_are_files_and_weights_are_required() {
         const INDEX: &[u8] = br#"{"weight_map": {"a": "m-1.safetensors", "b": "m-2.safetensors"}}"#;
         let sharded = Source::Memory(&[("model.safetensors.index.json", INDEX)]);
         let names = ["model.safetensors.index.json", "m-1.safetensors", "m-2.safetensors"];

@@ -1,8 +1,9 @@
 //! Checkpoints: the files of a model, from a folder or from memory, and their tensors.
 //!
-//! Weights are read where they lie: files are memory-mapped, and a [`TensorView`] is a piece of the map. Two formats
-//! are known, safetensors and torch's pickles, each whole or in shards. Reading never executes anything, and what is
-//! allocated is bounded by constants and by the length of the file, never by a size that the file merely claims:
+//! Weights are read in place: files are memory-mapped, and a [`TensorView`](crate::tensor::TensorView) is a slice of
+//! the map. There are two formats, safetensors and torch's pickles, each in one file or in shards. Reading never
+//! executes anything. Allocations are bounded by constants and by the length of the file, never by a size that the file
+//! claims:
 //!
 //! | what | at most |
 //! |---|---|
@@ -10,7 +11,7 @@
 //! | the header of a safetensors file | 32 MiB |
 //! | shards of one checkpoint | 1,024 |
 //! | a pickle | 16 MiB, 2^20 objects |
-//! | copies of tensors that are stored out of order | as many bytes as the file has |
+//! | copies of tensors that are not contiguous | the length of the file |
 
 mod bytes;
 mod files;

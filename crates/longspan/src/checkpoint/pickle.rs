@@ -1,12 +1,13 @@
-//! Python's pickles, as far as torch writes them, read without executing anything.
+//! Reads the subset of Python's pickles that torch writes, without executing anything.
 //!
-//! A pickle is a program for a small stack machine, and in Python it may call any function. Here the machine knows
-//! the opcodes that torch uses for a state dict (protocol 2, and those of 3 to 5 that do the same) and the few
-//! globals below, which are names for what is done here in Rust. Everything else is refused by name.
+//! A pickle is a program for a small stack machine. In Python it may call any function. This machine knows only the
+//! opcodes that torch uses for a state dict (protocol 2, and their equivalents in 3 to 5) and the few globals below,
+//! which are implemented in Rust. Everything else is refused, with its name.
 //!
-//! Objects live in one list and refer to each other by number, as memo and stack do: so cycles and nesting of any
-//! depth cost no recursion, neither to read nor to drop. Every opcode makes at most one object and every entry of a
-//! list was pushed by an opcode of its own, so memory grows with the pickle's length, which is bounded.
+//! Objects are stored in one list and refer to each other by index, and so do memo and stack. Hence cycles and deep
+//! nesting need no recursion, neither to read nor to drop them. Every opcode makes at most one object, and every entry
+//! of a list was pushed by an opcode of its own, so memory is proportional to the length of the pickle, which is
+//! bounded.
 //!
 //! Opcodes: CPython's `pickletools.py`. Globals: torch's `_utils.py` and `serialization.py`.
 
@@ -14,17 +15,17 @@ use std::collections::HashMap;
 
 use crate::tensor::DType;
 
-/// The longest pickle that is read. A state dict needs some 150 bytes for a tensor.
+/// The longest pickle that is read. A state dict needs about 150 bytes per tensor.
 pub(super) const PICKLE_BYTES_MAX: usize = 16 << 20;
 /// The most objects, entries of the stack and entries of the memo.
 const OBJECTS_MAX: usize = 1 << 20;
 /// The most dimensions of a tensor.
 const DIMENSIONS_MAX: usize = 16;
 
-/// Number of an object.
+/// Index of an object.
 pub(super) type Id = u32;
 
-/// What a pickle can hold.
+/// An object of a pickle.
 #[derive(Debug)]
 pub(super) enum Object<'a> {
     None,
@@ -32,7 +33,7 @@ pub(super) enum Object<'a> {
     Int(i64),
     /// An integer of more than 64 bits, little endian in two's complement.
     Long(&'a [u8]),
-    /// Floats, sets and bytes: settings that stand beside the weights. Nothing asks for their value.
+    /// Floats, sets and bytes, which are settings beside the weights. Their values are never needed.
     Opaque,
     Text(&'a str),
     Tuple(Vec<Id>),
@@ -56,7 +57,7 @@ pub(super) enum Global {
 /// The number format of a storage.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Element {
-    /// The class in torch.
+    /// The name of the class in torch.
     storage: &'static str,
     /// The format as safetensors spells it.
     pub name: &'static str,
@@ -83,15 +84,15 @@ static ELEMENTS: [Element; 12] = [
     element("ComplexDoubleStorage", "C128", 16, None),
 ];
 
-/// A run of numbers that stands outside the pickle.
+/// A sequence of numbers that is stored outside the pickle.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Storage<'a> {
-    /// Its name among the storages of the file.
+    /// The name of the storage in the file.
     pub key: &'a str,
     pub element: &'static Element,
-    /// Numbers in the storage of that name.
+    /// Number of numbers in the storage of this name.
     pub count: usize,
-    /// Where in it this one begins and how many numbers it has: all of it, but for old files.
+    /// The offset and count of the numbers of this view. It is the whole storage, except in old files.
     pub view: (usize, usize),
 }
 
@@ -99,24 +100,24 @@ pub(super) struct Storage<'a> {
 #[derive(Debug)]
 pub(super) struct Tensor<'a> {
     pub storage: Storage<'a>,
-    /// Where in the storage's view it begins, in numbers.
+    /// Its start in the view of the storage, in numbers.
     pub offset: usize,
     pub shape: Vec<usize>,
-    /// Steps between neighbours in each dimension, in numbers.
+    /// Distances of neighbours in each dimension, in numbers.
     pub strides: Vec<usize>,
 }
 
-/// What a pickle held.
+/// The content of a pickle.
 #[derive(Debug)]
 pub(super) struct Pickle<'a> {
     objects: Vec<Object<'a>>,
     root: Id,
-    /// Where the pickle ends.
+    /// The length of the pickle.
     pub bytes: usize,
 }
 
 impl<'a> Pickle<'a> {
-    /// The object that the pickle is of.
+    /// The object that was pickled.
     pub(super) fn root(&self) -> &Object<'a> {
         self.get(self.root)
     }
@@ -125,14 +126,14 @@ impl<'a> Pickle<'a> {
         &self.objects[id as usize]
     }
 
-    /// The value of a text key in a dictionary; the last one where there are several, as in Python.
+    /// The value of a string key in a dictionary. As in Python, the last of several values.
     pub(super) fn item(&self, dict: &Object<'a>, key: &str) -> Option<&Object<'a>> {
         let Object::Dict(items) = dict else { return None };
         let found = items.iter().rev().find(|(k, _)| matches!(self.get(*k), Object::Text(text) if *text == key));
         found.map(|(_, value)| self.get(*value))
     }
 
-    /// Every storage that the pickle names.
+    /// All storages in the pickle.
     pub(super) fn storages(&self) -> impl Iterator<Item = &Storage<'a>> {
         self.objects.iter().filter_map(|object| match object {
             Object::Storage(storage) => Some(storage),
@@ -141,7 +142,7 @@ impl<'a> Pickle<'a> {
     }
 }
 
-/// Reads the pickle that `content` begins with.
+/// Reads the pickle at the start of `content`.
 pub(super) fn read(content: &[u8]) -> Result<Pickle<'_>, String> {
     let content = &content[..content.len().min(PICKLE_BYTES_MAX)];
     let mut machine = PickleMachine {
@@ -171,7 +172,7 @@ struct PickleMachine<'a> {
     position: usize,
     objects: Vec<Object<'a>>,
     stack: Vec<Id>,
-    /// Lengths of the stack where a `(` stood.
+    /// Lengths of the stack at each open `(`.
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
 }
@@ -281,7 +282,7 @@ impl<'a> PickleMachine<'a> {
         Ok(())
     }
 
-    /// Length of the stack at the innermost mark: what lies below belongs to another object.
+    /// Length of the stack at the innermost mark. Entries below belong to another object.
     fn floor(&self) -> usize {
         self.marks.last().copied().unwrap_or(0)
     }
@@ -315,7 +316,7 @@ impl<'a> PickleMachine<'a> {
 
     fn text(&mut self, bytes: u64) -> Result<(), String> {
         let bytes = self.bytes(usize::try_from(bytes).unwrap_or(usize::MAX))?;
-        // Python 2's byte strings may be of any encoding; only the names of tensors matter and those are ASCII.
+        // Byte strings of Python 2 may have any encoding. Only the names of tensors matter, and those are ASCII.
         self.push(std::str::from_utf8(bytes).map_or(Object::Opaque, Object::Text))
     }
 
@@ -390,13 +391,14 @@ impl<'a> PickleMachine<'a> {
     fn pop_tuple(&mut self, what: &str) -> Result<Vec<Id>, String> {
         let id = self.pop()?;
         match self.object(id) {
-            // No global takes more than eight arguments, and a tuple may be recalled without end: so few are copied.
+            // No global takes more than eight arguments. A tuple may be recalled any number of times, so no more are
+            // copied.
             Object::Tuple(items) => Ok(items[..items.len().min(8)].to_vec()),
             other => Err(format!("damaged: {what} is {}, not a tuple", kind(other))),
         }
     }
 
-    /// ('storage', class, key, device, count), and in the older format a view: None or (key, offset, count).
+    /// The tuple ('storage', class, key, device, count), in the older format with a view: None or (key, offset, count).
     fn persistent_id(&mut self) -> Result<(), String> {
         let items = self.pop_tuple("a reference to a storage")?;
         let object = |index: usize| items.get(index).map(|id| self.object(*id));
@@ -433,7 +435,7 @@ impl<'a> PickleMachine<'a> {
         };
         match (global, arguments.as_slice()) {
             (Global::OrderedDict, []) => self.push(Object::Dict(Vec::new())),
-            // A tuple of sizes is what a size is, a tensor what a parameter is.
+            // A `Size` is represented by its tuple, a parameter by its tensor.
             (Global::Size, [sizes]) | (Global::RebuildParameter, [sizes, ..]) => {
                 self.stack.push(*sizes);
                 Ok(())
@@ -478,16 +480,16 @@ impl<'a> PickleMachine<'a> {
     }
 }
 
-/// The allow-list.
+/// The globals that are allowed.
 fn global(module: &str, name: &str) -> Result<Global, String> {
     match (module, name) {
         ("collections", "OrderedDict") => Ok(Global::OrderedDict),
         ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Ok(Global::RebuildTensor),
         ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => Ok(Global::RebuildParameter),
         ("torch", "Size") => Ok(Global::Size),
-        // Old files name the class of the device that the storage was on.
+        // Old files name the class of the device of the storage.
         ("torch" | "torch.cuda" | "torch.storage", name) => {
-            // `UntypedStorage` counts in bytes.
+            // The size of an `UntypedStorage` is in bytes.
             let name = if name == "UntypedStorage" { "ByteStorage" } else { name };
             ELEMENTS
                 .iter()
@@ -500,7 +502,7 @@ fn global(module: &str, name: &str) -> Result<Global, String> {
 }
 
 fn refuse(module: &str, name: &str) -> String {
-    // A name may be as long as the pickle and may hold control characters: neither belongs on a terminal.
+    // A name may be as long as the pickle and contain control characters, which must not reach a terminal.
     let short = |text: &str| text.chars().take(80).collect::<String>().escape_debug().to_string();
     format!(
         "the pickle names `{} {}`, which no state dict needs: refused, nothing was executed",
@@ -513,7 +515,7 @@ fn unknown(opcode: u8, at: usize) -> String {
     format!("not a state dict of torch: pickle opcode {opcode:#04x} at byte {at} is refused")
 }
 
-/// An object in words.
+/// A description of an object for messages.
 fn kind(object: &Object) -> &'static str {
     match object {
         Object::None => "nothing",

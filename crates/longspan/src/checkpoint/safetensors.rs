@@ -1,4 +1,5 @@
-//! `model.safetensors`: a length, a JSON header, the numbers. <https://github.com/huggingface/safetensors>
+//! `model.safetensors`: the length of the header, the header in JSON, and the numbers.
+//! <https://github.com/huggingface/safetensors>
 
 use std::collections::HashMap;
 
@@ -8,9 +9,9 @@ use serde::Deserialize;
 use super::stored::{NumberFormat, StoredTensor, TensorData};
 use crate::tensor::DType;
 
-/// The longest header that is read. That of a model with a thousand tensors has 100 KB.
+/// The longest header that is read. A model with a thousand tensors has a header of 100 KB.
 const HEADER_BYTES_MAX: u64 = 32 << 20;
-/// The header's length stands before it.
+/// Bytes of the length of the header, which precedes it.
 const LENGTH_BYTES: usize = 8;
 
 /// Lists the tensors of a file.
@@ -32,14 +33,14 @@ pub(super) fn tensors(content: &[u8]) -> Result<Vec<(String, StoredTensor)>, Str
     Ok(stored.collect())
 }
 
-/// What the header says of the file.
+/// The metadata of the header.
 pub(super) fn metadata(content: &[u8]) -> Result<HashMap<String, String>, String> {
     let header_bytes = check_length(content)?;
     let (_, metadata) = SafeTensors::read_metadata(content).map_err(|e| explain(content, header_bytes, e))?;
     Ok(metadata.metadata().clone().unwrap_or_default())
 }
 
-/// Checks the header's length before anything is read by it.
+/// The length of the header, checked before any use.
 fn check_length(content: &[u8]) -> Result<usize, String> {
     let Some((length, rest)) = content.split_first_chunk::<LENGTH_BYTES>() else {
         return Err(format!("truncated: {} bytes, a safetensors file has more than {LENGTH_BYTES}", content.len()));
@@ -72,16 +73,16 @@ fn explain(content: &[u8], header_bytes: usize, error: SafeTensorError) -> Strin
             }
         }
         SafeTensorError::InvalidHeader(e) => format!("the header is not UTF-8: {e}"),
-        SafeTensorError::InvalidHeaderDeserialization(e) => format!("the header is not what it should be: {e}"),
+        SafeTensorError::InvalidHeaderDeserialization(e) => format!("the header is invalid: {e}"),
         SafeTensorError::InvalidOffset(name) => {
-            format!("tensor {name:?}: its offsets do not follow those of the tensor before it")
+            format!("tensor {name:?}: its offsets do not follow those of the previous tensor")
         }
         SafeTensorError::TensorInvalidInfo => "a tensor's offsets contradict its shape".to_owned(),
-        other => format!("the header is not what it should be: {other}"),
+        other => format!("the header is invalid: {other}"),
     }
 }
 
-/// Where the last tensor ends. For an error message only, so a second look at the header is cheap enough.
+/// The end of the last tensor. It parses the header again, but only for an error message.
 fn data_bytes_wanted(header: &[u8]) -> Option<usize> {
     #[derive(Deserialize)]
     struct TensorOffsets {

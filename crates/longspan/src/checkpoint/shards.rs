@@ -12,12 +12,12 @@ const SHARDS_MAX: usize = 1024;
 /// The index of a sharded checkpoint.
 #[derive(Deserialize)]
 pub(crate) struct ShardIndex {
-    /// Names of tensors to names of files.
+    /// The name of the file that holds each tensor.
     pub(super) weight_map: BTreeMap<String, String>,
 }
 
 impl ShardIndex {
-    /// Reads an index and checks that it names files beside it and nothing else: names come from afar and become paths.
+    /// Reads an index. Checks that it names only files beside it, because an untrusted name becomes a path.
     pub(crate) fn parse(json: &[u8]) -> std::result::Result<Self, String> {
         let index: ShardIndex = serde_json::from_slice(json)
             .map_err(|e| sniff::describe_text(json).map_or_else(|| e.to_string(), str::to_owned))?;
@@ -34,7 +34,7 @@ impl ShardIndex {
         Ok(index)
     }
 
-    /// The files that hold the tensors, each once.
+    /// The names of the files, without duplicates.
     pub(crate) fn shards(&self) -> BTreeSet<&str> {
         self.weight_map.values().map(String::as_str).collect()
     }

@@ -9,17 +9,17 @@ use super::bytes::{FileBytes, open_file};
 use crate::config::Config;
 use crate::{Error, FormatKind, Result};
 
-/// The longest file that is read whole: the largest `tokenizer.json` in use has a quarter of it.
+/// The longest file that is read whole, four times the largest `tokenizer.json` in use.
 const FILE_BYTES_MAX: u64 = 64 << 20;
 
-/// Sizes of the model.
+/// The sizes of the model.
 pub(crate) const CONFIG: &str = "config.json";
 /// The model card, which states the licence.
 pub(crate) const README: &str = "README.md";
-/// Longspan's own settings of it.
+/// Longspan's own settings of the model.
 pub(crate) const LONGSPAN: &str = "longspan.json";
-/// The files that may stand beside the weights. [`LONGSPAN`] is the last one: when the
-/// hub's cache has settled it, all before it were looked for.
+/// The files that may accompany the weights. [`LONGSPAN`] is last: once the hub's cache knows whether it exists, it has
+/// looked for all others.
 pub(crate) const FILES: [&str; 10] = [
     CONFIG,
     TOKENIZER[0],
@@ -33,7 +33,7 @@ pub(crate) const FILES: [&str; 10] = [
     LONGSPAN,
 ];
 
-/// Those of them that make the tokenizer.
+/// The files of the tokenizer.
 pub(crate) const TOKENIZER: [&str; 7] = [
     "tokenizer.json",
     "tokenizer_config.json",
@@ -44,7 +44,7 @@ pub(crate) const TOKENIZER: [&str; 7] = [
     "vocab.txt",
 ];
 
-/// The files that may hold the weights: the first that is there is taken.
+/// The files that may hold the weights. The first that exists is used.
 pub(crate) const WEIGHTS: [WeightsFile; 4] = [
     WeightsFile { file: "model.safetensors", sharded: false },
     WeightsFile { file: "model.safetensors.index.json", sharded: true },
@@ -52,23 +52,23 @@ pub(crate) const WEIGHTS: [WeightsFile; 4] = [
     WeightsFile { file: "pytorch_model.bin.index.json", sharded: true },
 ];
 
-/// [`WEIGHTS`] in words.
+/// [`WEIGHTS`] as a phrase for messages.
 pub(crate) const WEIGHTS_WANTED: &str = "weights: `model.safetensors` or `pytorch_model.bin`, whole or with an index";
 
 /// One way to store weights.
 pub(crate) struct WeightsFile {
     /// Name of the file, or of the index that names the files.
     pub file: &'static str,
-    /// Whether it is an index.
+    /// Whether the file is an index.
     pub sharded: bool,
 }
 
-/// Where the files of a checkpoint lie.
+/// The place of the files of a checkpoint.
 #[derive(Debug, Clone)]
 pub enum Source {
     /// A folder in Hugging Face's layout.
     Folder(PathBuf),
-    /// Files in memory, as (name, content): a program may carry its model inside.
+    /// Files in memory, as (name, content), for programs that embed a model.
     Memory(&'static [(&'static str, &'static [u8])]),
 }
 
@@ -82,11 +82,11 @@ impl fmt::Display for Source {
 }
 
 impl Source {
-    /// The content of one file, `None` where there is no such file.
+    /// The content of a file, or `None` if it does not exist.
     ///
     /// # Errors
-    /// [`Error::Read`] where the folder is missing or the file cannot be read, [`Error::Format`] where the file has
-    /// more than 64 MiB: this is for configurations and vocabularies, not for weights.
+    /// [`Error::Read`] if the folder is missing or the file cannot be read. [`Error::Format`] if the file has more than
+    /// 64 MiB, since it is meant for configurations and vocabularies, not for weights.
     ///
     /// ```
     /// use longspan::checkpoint::Source;
@@ -105,7 +105,7 @@ impl Source {
         let mut content = Vec::new();
         match open_file(folder, &path)? {
             None => return Ok(None),
-            // One byte more than is allowed tells a file that is too long from one that just fits.
+            // One byte more than allowed distinguishes a file that is too long from one of the maximum length.
             Some(file) => file.take(FILE_BYTES_MAX + 1).read_to_end(&mut content),
         }
         .map_err(Error::read(&path))?;
@@ -115,16 +115,16 @@ impl Source {
         Ok(Some(Cow::Owned(content)))
     }
 
-    /// The sizes of the model, from `config.json`.
+    /// Reads `config.json`, the sizes of the model.
     ///
     /// # Errors
-    /// [`Error::MissingFile`] where there is none, and what [`Config::from_json`] says.
+    /// [`Error::MissingFile`] if it does not exist, and the errors of [`Config::from_json`].
     pub fn config(&self) -> Result<Config> {
         let missing = || Error::MissingFile { checkpoint: self.to_string(), wanted: "`config.json`" };
         Config::from_json(&self.read(CONFIG)?.ok_or_else(missing)?)
     }
 
-    /// One file of weights, mapped or borrowed.
+    /// A file of weights, mapped or borrowed, or `None` if it does not exist.
     pub(super) fn weights(&self, name: &str) -> Result<Option<FileBytes>> {
         match self {
             Source::Folder(folder) => FileBytes::map(folder, &folder.join(name)),

@@ -1,28 +1,28 @@
-//! Tensors as the readers of both formats describe them.
+//! Tensors as the readers of safetensors and of pickles return them.
 
 use std::ops::Range;
 
 use crate::tensor::DType;
 
-/// A tensor as a file describes it.
+/// The description of a tensor in a file.
 pub(super) struct StoredTensor {
     pub format: NumberFormat,
     pub shape: Vec<usize>,
     pub data: TensorData,
 }
 
-/// What the numbers of a tensor are.
+/// The number format of a tensor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum NumberFormat {
     Float(DType),
-    /// One that the model never asks for, by safetensors' name: `position_ids` are I64.
+    /// A format that the model never needs, as safetensors spells it: `position_ids` are I64.
     Other(String),
 }
 
-/// Where the numbers of a tensor are.
+/// The place of the numbers of a tensor.
 pub(super) enum TensorData {
-    /// In the file, in order; checked against its length.
+    /// Contiguous in the file; checked against its length.
     Range(Range<usize>),
-    /// In the file out of order (a transposed view, say), so put in order here.
+    /// A copy in order, because they are not contiguous in the file; for example, of a transposed view.
     Copy(Vec<u8>),
 }

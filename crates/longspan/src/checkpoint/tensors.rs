@@ -13,7 +13,7 @@ use crate::{Error, Result};
 
 /// The tensors of a checkpoint, by Hugging Face's names.
 ///
-/// Tensors that share their storage (tied weights) are views of the same bytes. Dropping this gives the maps back.
+/// Tensors that share their storage (tied weights) are views of the same bytes. Files are unmapped on drop.
 pub struct Tensors {
     files: Vec<FileBytes>,
     tensors: BTreeMap<String, (usize, StoredTensor)>,
@@ -22,13 +22,13 @@ pub struct Tensors {
 impl Tensors {
     /// Finds and opens the weights.
     ///
-    /// They are, in this order: `model.safetensors`, the shards that `model.safetensors.index.json` names,
-    /// `pytorch_model.bin` (as torch writes it since 1.6 or as it did before), the shards of
+    /// The first of these that exists is used: `model.safetensors`, the shards that `model.safetensors.index.json`
+    /// names, `pytorch_model.bin` (in the format of torch 1.6 or the one before), the shards of
     /// `pytorch_model.bin.index.json`.
     ///
     /// # Errors
-    /// [`Error::MissingFile`] where there is none of them; [`Error::Format`], which names the file and what is wrong
-    /// with it, where one is truncated, is something else, or asks for code to be run.
+    /// [`Error::MissingFile`] if none of them exists. [`Error::Format`] if a file is truncated, has another format, or
+    /// asks to execute code.
     pub fn open(source: &Source) -> Result<Self> {
         let mut opened = Tensors { files: Vec::new(), tensors: BTreeMap::new() };
         for weights in &WEIGHTS {
@@ -44,10 +44,10 @@ impl Tensors {
         Err(Error::MissingFile { checkpoint: source.to_string(), wanted: WEIGHTS_WANTED })
     }
 
-    /// The tensors of one safetensors file, and what its header says of itself; `None` where there is no such file.
+    /// The tensors of one safetensors file and the metadata of its header, or `None` if it does not exist.
     ///
     /// # Errors
-    /// [`Error::Format`] where it is truncated or something else, [`Error::Read`] where its folder is missing.
+    /// [`Error::Format`] if it is truncated or has another format, [`Error::Read`] if its folder is missing.
     pub fn open_file(folder: &Path, name: &str) -> Result<Option<(Self, HashMap<String, String>)>> {
         let source = Source::Folder(folder.to_owned());
         let mut opened = Tensors { files: Vec::new(), tensors: BTreeMap::new() };
@@ -63,10 +63,11 @@ impl Tensors {
         self.tensors.keys().map(String::as_str)
     }
 
-    /// One tensor, `None` where there is none of that name.
+    /// A tensor, or `None` if no tensor has this name.
     ///
     /// # Errors
-    /// [`Error::TensorType`] where the tensor holds integers, say: such tensors are listed but not read.
+    /// [`Error::TensorType`] if the tensor is not of a [`DType`](crate::tensor::DType), for example if it holds
+    /// integers.
     pub fn get(&self, name: &str) -> Result<Option<TensorView<'_>>> {
         let Some((file, stored)) = self.tensors.get(name) else { return Ok(None) };
         let dtype = match &stored.format {
@@ -82,14 +83,14 @@ impl Tensors {
         Ok(Some(TensorView { dtype, shape: stored.shape.clone(), data }))
     }
 
-    /// Says that a tensor was read and will not be read again soon: its pages need not stay in memory.
+    /// Lets the system drop the pages of a tensor that is not needed again soon.
     pub(crate) fn release(&self, name: &str) {
         if let Some((file, StoredTensor { data: TensorData::Range(range), .. })) = self.tensors.get(name) {
             self.files[*file].release(range.clone());
         }
     }
 
-    /// Adds the tensors of one file; `false` where there is no such file.
+    /// Adds the tensors of one file. Returns `false` if it does not exist.
     fn add_file(&mut self, source: &Source, name: &str) -> Result<bool> {
         let Some(content) = source.weights(name)? else { return Ok(false) };
         let read =
@@ -106,12 +107,12 @@ impl Tensors {
         let index = ShardIndex::parse(index).map_err(|message| source.format_error(index_name, message))?;
         for shard in index.shards() {
             if !self.add_file(source, shard)? {
-                return Err(source.format_error(index_name, format!("names the shard `{shard}`, which is not there")));
+                return Err(source.format_error(index_name, format!("names the shard `{shard}`, which does not exist")));
             }
         }
         for (name, shard) in &index.weight_map {
             if !self.tensors.contains_key(name) {
-                let message = format!("lacks the tensor `{name}`, which `{index_name}` says is in it");
+                let message = format!("lacks the tensor `{name}`, which `{index_name}` assigns to it");
                 return Err(source.format_error(shard, message));
             }
         }

@@ -1,9 +1,9 @@
-//! `pytorch_model.bin`: a pickled state dict and the storages that its tensors are views of.
+//! `pytorch_model.bin`: a pickled state dict, and storages, of which its tensors are views.
 //!
-//! torch has two formats. Since 1.6 it is a zip archive, uncompressed and aligned, with the pickle in
-//! `ROOT/data.pkl` and each storage in `ROOT/data/KEY`. Before, it was a row of pickles (a magic number, the
-//! version 1001, facts about the machine, the state dict, the list of storage keys) and then, for each key, a
-//! count (i64) and the numbers. Both are read in place. Source: `torch/serialization.py`.
+//! torch has two formats. Since version 1.6, the file is a zip archive, uncompressed and aligned, with the pickle in
+//! `ROOT/data.pkl` and each storage in `ROOT/data/KEY`. Before, it was a sequence of pickles (a magic number, the
+//! version 1001, properties of the machine, the state dict, the list of storage keys), followed for each key by a count
+//! (i64) and the numbers. Both are read in place. Source: `torch/serialization.py`.
 
 use std::collections::HashMap;
 use std::io::Cursor;
@@ -14,7 +14,7 @@ use zip::{CompressionMethod, ZipArchive};
 use super::pickle::{self, Element, Object, PICKLE_BYTES_MAX, Pickle, Storage, Tensor};
 use super::stored::{NumberFormat, StoredTensor, TensorData};
 
-/// The magic number of the older format, 0x1950a86a20f9469cfc6c, as a pickle stores it.
+/// The magic number of the older format, 0x1950a86a20f9469cfc6c, in the byte order of a pickle.
 const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 /// The version of the older format.
 const VERSION: i64 = 1001;
@@ -38,7 +38,7 @@ fn zip_tensors(content: &[u8]) -> Result<Vec<(String, StoredTensor)>, String> {
     if let Some(order) = entry(&mut archive, content, &format!("{root}byteorder"))?
         && content[order.clone()] != *b"little"
     {
-        return Err("written on a big-endian machine, which is not read".to_owned());
+        return Err("written on a big-endian machine, which is not supported".to_owned());
     }
     let range = entry(&mut archive, content, &pickle_name)?.ok_or("damaged: its `data.pkl` cannot be found")?;
     if range.len() > PICKLE_BYTES_MAX {
@@ -56,10 +56,10 @@ fn zip_tensors(content: &[u8]) -> Result<Vec<(String, StoredTensor)>, String> {
     state_dict(content, &pickle, &storages)
 }
 
-/// Where the bytes of an entry are; `None` where there is none of that name.
+/// The bytes of an entry, or `None` if no entry has this name.
 fn entry(archive: &mut ZipArchive<Cursor<&[u8]>>, content: &[u8], name: &str) -> Result<Option<Range<usize>>, String> {
     let Some(index) = archive.index_for_name(name) else { return Ok(None) };
-    // Finding the entry reads its local header, which says where the data begin.
+    // This reads the local header of the entry, from which the start of the data follows.
     let file = archive.by_index_raw(index).map_err(|e| format!("damaged: `{name}` cannot be read ({e})"))?;
     if file.compression() != CompressionMethod::Stored || file.encrypted() {
         return Err(format!("`{name}` is compressed or encrypted, which torch does not do"));
@@ -88,7 +88,7 @@ fn legacy_tensors(content: &[u8]) -> Result<Vec<(String, StoredTensor)>, String>
     }
     let machine = next()?;
     if let Some(Object::Bool(false)) = machine.item(machine.root(), "little_endian") {
-        return Err("written on a big-endian machine, which is not read".to_owned());
+        return Err("written on a big-endian machine, which is not supported".to_owned());
     }
     let pickle = next()?;
     let keys = next()?;
@@ -96,7 +96,7 @@ fn legacy_tensors(content: &[u8]) -> Result<Vec<(String, StoredTensor)>, String>
     state_dict(content, &pickle, &storages)
 }
 
-/// Finds the storages, which follow each other in the order of their keys.
+/// Finds the storages, which are stored in the order of their keys.
 fn legacy_storages<'a>(
     content: &[u8],
     mut position: usize,
@@ -131,7 +131,7 @@ fn legacy_storages<'a>(
     Ok(storages)
 }
 
-/// The tensors of a state dict: the root, or what stands under `state_dict` (as in a checkpoint of Lightning).
+/// The tensors of a state dict, which is the root, or its item `state_dict`, as in checkpoints of Lightning.
 fn state_dict(
     content: &[u8],
     pickle: &Pickle<'_>,
@@ -157,7 +157,7 @@ fn state_dict(
     Ok(tensors)
 }
 
-/// Finds the numbers of a tensor and checks that all of them are there.
+/// Finds the numbers of a tensor and checks that the file has all of them.
 fn stored(
     tensor: &Tensor,
     storages: &HashMap<&str, Range<usize>>,
@@ -168,7 +168,7 @@ fn stored(
     let range = storages.get(storage.key).ok_or_else(|| format!("its storage {:?} is not in the file", storage.key))?;
     let range = view(storage, range)?;
     let numbers = shape.iter().try_fold(1usize, |product, size| product.checked_mul(*size));
-    // With a size of 0 somewhere there is nothing to reach; elsewhere this is one past the furthest number.
+    // One past the furthest number; not used if a size is 0.
     let reach = shape.iter().zip(strides).try_fold(*offset, |reach, (size, stride)| {
         size.saturating_sub(1).checked_mul(*stride).and_then(|steps| reach.checked_add(steps))
     });
@@ -186,13 +186,13 @@ fn stored(
             TensorData::Range(start..start + numbers * element.bytes)
         }
         Some(_) => TensorData::Copy(copies.gather(tensor, range.start, numbers)?),
-        None => TensorData::Range(0..0), // Listed and never read, so not put in order.
+        None => TensorData::Range(0..0), // The tensor is listed but never read, so it is not copied.
     };
     let format = element.float.map_or_else(|| NumberFormat::Other(element.name.to_owned()), NumberFormat::Float);
     Ok(StoredTensor { format, shape: shape.clone(), data })
 }
 
-/// The part of a storage's bytes that a view of it sees.
+/// The bytes of a view of a storage.
 fn view(storage: &Storage, range: &Range<usize>) -> Result<Range<usize>, String> {
     let bytes = |count: usize| count.checked_mul(storage.element.bytes).filter(|bytes| *bytes <= range.len());
     let (offset, count) = storage.view;
@@ -205,7 +205,7 @@ fn view(storage: &Storage, range: &Range<usize>) -> Result<Range<usize>, String>
     })
 }
 
-/// Whether the numbers stand in order without gaps. The stride of a dimension of size 1 is never used.
+/// Whether the numbers are in order and without gaps. The stride of a dimension of size 1 is ignored.
 fn is_contiguous(shape: &[usize], strides: &[usize]) -> bool {
     let mut expected = 1;
     shape.iter().zip(strides).rev().all(|(&size, &stride)| {
@@ -215,14 +215,14 @@ fn is_contiguous(shape: &[usize], strides: &[usize]) -> bool {
     })
 }
 
-/// Puts tensors in order, and counts: an expanded tensor (stride 0) may claim to be far larger than its file.
+/// Copies tensors in order, up to a number of bytes: an expanded tensor (stride 0) may be far larger than its file.
 struct Copies<'a> {
     content: &'a [u8],
     bytes_left: usize,
 }
 
 impl Copies<'_> {
-    /// Copies a tensor whose numbers are known to lie in the file. `start` is the first byte of its storage.
+    /// Copies a tensor, all numbers of which must be in the file. `start` is the first byte of its storage.
     fn gather(&mut self, tensor: &Tensor, start: usize, numbers: usize) -> Result<Vec<u8>, String> {
         let Tensor { storage, offset, shape, strides } = tensor;
         let width = storage.element.bytes;

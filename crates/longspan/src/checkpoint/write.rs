@@ -1,4 +1,4 @@
-//! Checkpoints as they are written: `model.safetensors` in f32, `config.json`, and the tokenizer of another checkpoint.
+//! Writing checkpoints: `model.safetensors` in f32, `config.json`, and the tokenizer of another checkpoint.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -13,14 +13,14 @@ use super::source::{CONFIG, Source, TOKENIZER, WEIGHTS};
 use crate::config::Config;
 use crate::{Error, Result};
 
-/// The header of a safetensors file is filled up with blanks, so that the numbers begin at a multiple of this.
+/// The header of a safetensors file is padded with blanks, so that the numbers begin at a multiple of this.
 const ALIGNMENT: usize = 8;
 
-/// A tensor to be written: Hugging Face's name, row-major sizes, and the numbers.
+/// A tensor to write: Hugging Face's name, the row-major shape, and the numbers.
 pub type NamedTensor<'a> = (&'a str, &'a [usize], &'a [f32]);
 
-/// Writes a checkpoint in Hugging Face's layout into a folder, which is made where it is missing: `config.json`, the
-/// files of the tokenizer of `tokenizer`, and last the weights in f32. Each file is replaced at once and whole.
+/// Writes a checkpoint in Hugging Face's layout into a folder, which is created if it is missing: the tokenizer of the
+/// checkpoint `tokenizer`, `config.json`, and last the weights in f32. Each file is replaced atomically.
 ///
 /// # Errors
 /// [`Error::Read`] and [`Error::Write`].
@@ -33,7 +33,7 @@ pub fn write_checkpoint(folder: &Path, config: &Config, tensors: &[NamedTensor<'
     write_checkpoint_with(folder, config, tensors, &files)
 }
 
-/// The same with other files beside the weights: names and contents.
+/// Writes a checkpoint like [`write_checkpoint`], but with `files`, (name, content), instead of a tokenizer.
 ///
 /// # Errors
 /// [`Error::Write`].
@@ -51,11 +51,11 @@ pub fn write_checkpoint_with(
     write_safetensors(&folder.join(WEIGHTS[0].file), tensors, &[])
 }
 
-/// Lets `fill` write into a folder that is new or empty, and keeps what it wrote only where it succeeds: files are
-/// written into a folder inside, and moved out of it at the end.
+/// Lets `fill` write into a folder that is new or empty, and keeps the files only if it succeeds: they are written into
+/// a subfolder, and moved out of it at the end.
 ///
 /// # Errors
-/// [`Error::Write`], where the folder cannot be made or has files in it too, and what `fill` says.
+/// [`Error::Write`], also if the folder cannot be created or is not empty, and the error of `fill`.
 pub fn fill_folder<T>(folder: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let was_there = folder.exists();
     make_folder(folder)?;
@@ -71,7 +71,7 @@ pub fn fill_folder<T>(folder: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> R
         }
         Ok(made)
     });
-    // What cannot be removed does no harm, and the error that is told says more.
+    // A draft that cannot be removed does no harm, and the error of `fill` is the more helpful one.
     let _ = fs::remove_dir_all(&draft);
     if filled.is_err() && !was_there {
         let _ = fs::remove_dir(folder);
@@ -79,23 +79,22 @@ pub fn fill_folder<T>(folder: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> R
     filled
 }
 
-/// Where files lie until all of them are right.
+/// The subfolder for files until all of them are complete.
 const DRAFT: &str = ".unfinished";
 
 fn make_folder(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(Error::write(folder))
 }
 
-/// Writes tensors in f32 as a safetensors file: under a temporary name first, then synced and renamed, so that whatever
-/// happens the old file or the new one is there, and whole. The same tensors give the same bytes.
+/// Writes tensors in f32 as a safetensors file, atomically like [`write_whole`]. The same tensors give the same bytes.
 ///
-/// `metadata` stands in the header, after `format`: `pt`, without which transformers reads no file.
+/// `metadata` is added to the header, after the entry `format`: `pt`, which transformers requires.
 ///
 /// # Errors
 /// [`Error::Write`].
 ///
 /// # Panics
-/// If two tensors have one name, or one has another number of numbers than its shape says.
+/// If two tensors have the same name, or if a tensor does not have as many numbers as its shape.
 pub fn write_safetensors(path: &Path, tensors: &[NamedTensor<'_>], metadata: &[(&str, &str)]) -> Result<()> {
     let header = header(tensors, metadata);
     let failed = Error::write(path);
@@ -119,7 +118,7 @@ enum HeaderEntry<'a> {
     Tensor(TensorInfo),
 }
 
-/// The JSON before the numbers. The writer of the safetensors crate syncs nothing, and its header comes in any order.
+/// The JSON header. The safetensors crate could write the file, but without syncing it, and with a header in any order.
 fn header(tensors: &[NamedTensor<'_>], metadata: &[(&str, &str)]) -> Vec<u8> {
     let mut entries = BTreeMap::new();
     let metadata = [("format", "pt")].iter().chain(metadata).copied().collect();
@@ -133,7 +132,7 @@ fn header(tensors: &[NamedTensor<'_>], metadata: &[(&str, &str)]) -> Vec<u8> {
         let info = TensorInfo { dtype: Dtype::F32, shape: shape.to_vec(), data_offsets: (start, end) };
         assert!(entries.insert(name, HeaderEntry::Tensor(info)).is_none(), "two tensors `{name}`");
     }
-    let mut header = serde_json::to_vec(&entries).expect("text and whole numbers");
+    let mut header = serde_json::to_vec(&entries).expect("strings and integers");
     header.resize(header.len().next_multiple_of(ALIGNMENT), b' ');
     header
 }
@@ -151,7 +150,7 @@ mod tests {
     ];
 
     #[test]
-    fn what_is_written_is_read() {
+    fn written_tensors_are_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model.safetensors");
         fs::write(&path, "older").unwrap();
@@ -177,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_checkpoint_takes_the_tokenizer_along_and_nothing_else() {
+    fn a_checkpoint_is_written_with_the_tokenizer_only() {
         const OTHER: Source =
             Source::Memory(&[("vocab.txt", b"[PAD]"), ("README.md", b"card"), ("config.json", b"{}")]);
         let folder = tempfile::tempdir().unwrap();
@@ -192,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_filled_as_a_whole_or_not_at_all() {
+    fn a_folder_is_filled_completely_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("a/out");
         let write = |folder: &Path| write_whole(&folder.join("x"), b"1");
@@ -208,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_leaves_what_was_there() {
+    fn a_failed_write_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("none/model.safetensors");
         assert!(matches!(write_safetensors(&path, &TENSORS, &[]), Err(Error::Write { .. })));
