@@ -5,7 +5,7 @@
 mod common;
 
 use longspan::checkpoint::{Source, Tensors};
-use longspan::model::{Batch, Dropout, Masked, Model, Parameters, Precision, Task, Trainee, TrainingPass};
+use longspan::model::{Batch, Dropout, Masked, Model, Parameters, Precision, Task, TrainableModel, TrainingPass};
 
 use common::{Golden, check, narrow};
 
@@ -18,8 +18,8 @@ fn open(name: &'static str) -> (Golden, Parameters) {
     (golden, parameters)
 }
 
-fn trainee((golden, parameters): &(Golden, Parameters), precision: Precision) -> Trainee {
-    Trainee::new(golden.config.clone(), Task::MaskedLm, precision, parameters.clone()).unwrap()
+fn trainable((golden, parameters): &(Golden, Parameters), precision: Precision) -> TrainableModel {
+    TrainableModel::new(golden.config.clone(), Task::MaskedLm, precision, parameters.clone()).unwrap()
 }
 
 fn case(golden: &Golden, name: &str) -> (Batch, Masked) {
@@ -35,9 +35,13 @@ fn case(golden: &Golden, name: &str) -> (Batch, Masked) {
 }
 
 /// The mean loss of the hidden tokens, and the gradients of all parameters.
-fn gradients(trainee: &Trainee, (batch, masked): &(Batch, Masked), pass: &mut TrainingPass) -> (f32, Parameters) {
-    let mut gradients = Parameters::zeros(trainee.config(), Task::MaskedLm);
-    let losses = trainee.masked_lm(batch, masked, Dropout::NONE, pass, &mut gradients);
+fn gradients(
+    trainable: &TrainableModel,
+    (batch, masked): &(Batch, Masked),
+    pass: &mut TrainingPass,
+) -> (f32, Parameters) {
+    let mut gradients = Parameters::zeros(trainable.config(), Task::MaskedLm);
+    let losses = trainable.masked_lm(batch, masked, Dropout::NONE, pass, &mut gradients);
     let count = losses.len() as f32;
     gradients.values_mut().iter_mut().for_each(|d| *d /= count);
     (losses.iter().sum::<f32>() / count, gradients)
@@ -49,10 +53,10 @@ fn the_loss_and_every_gradient_agree_with_torch() {
     for name in FOLDERS {
         let opened = open(name);
         let golden = &opened.0;
-        for trainee in [trainee(&opened, Precision::F32), trainee(&opened, Precision::F32).with_recomputation()] {
+        for trainable in [trainable(&opened, Precision::F32), trainable(&opened, Precision::F32).with_recomputation()] {
             let mut pass = TrainingPass::default();
             for name in golden.cases() {
-                let (loss, found) = gradients(&trainee, &case(golden, name), &mut pass);
+                let (loss, found) = gradients(&trainable, &case(golden, name), &mut pass);
                 check(name, &[loss], &narrow(&golden.numbers[&format!("loss.{name}")]), 2e-5);
                 let (more, off) = golden.check_gradients(name, &found, false);
                 (count, worst) = (count + more, worst.max(off));
@@ -67,11 +71,11 @@ fn the_loss_and_every_gradient_agree_with_torch() {
 fn bf16_gradients_are_as_near_as_those_of_torch() {
     for name in FOLDERS {
         let opened = open(name);
-        let [exact, rounded] = [Precision::F32, Precision::Bf16].map(|precision| trainee(&opened, precision));
+        let [exact, rounded] = [Precision::F32, Precision::Bf16].map(|precision| trainable(&opened, precision));
         let mut pass = TrainingPass::default();
         for name in opened.0.cases() {
             let case = case(&opened.0, name);
-            let [exact, rounded] = [&exact, &rounded].map(|trainee| gradients(trainee, &case, &mut pass).1);
+            let [exact, rounded] = [&exact, &rounded].map(|trainable| gradients(trainable, &case, &mut pass).1);
             let (count, worst) = opened.0.check_rounded(name, &exact, &rounded);
             println!("{count} gradients; the worst: {}", worst.1);
             assert!(count > 35, "{count} gradients only");
@@ -105,7 +109,7 @@ fn losses_are_those_of_the_logits() {
 fn gradients_do_not_depend_on_the_number_of_threads() {
     let opened = open("odd");
     for precision in [Precision::F32, Precision::Bf16] {
-        let trainee = trainee(&opened, precision);
+        let trainable = trainable(&opened, precision);
         let (mut batch, ids) = (Batch::new(), |n: u64| {
             (0..70).map(|i| 2 + (longspan::random::number(n, &[i]) % 59) as u32).collect::<Vec<_>>()
         });
@@ -117,7 +121,7 @@ fn gradients_do_not_depend_on_the_number_of_threads() {
         let case = (batch, Masked { targets: places.iter().map(|&t| (t % 61) as u32).collect(), places });
         let on = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| gradients(&trainee, &case, &mut TrainingPass::default()))
+            pool.install(|| gradients(&trainable, &case, &mut TrainingPass::default()))
         };
         let (loss, all) = on(1);
         assert!(on(2) == (loss, all.clone()) && on(3) == (loss, all), "{precision}");
@@ -128,8 +132,8 @@ fn gradients_do_not_depend_on_the_number_of_threads() {
 fn a_frozen_encoder_leaves_the_head_its_gradients() {
     let opened = open("bert");
     let case = case(&opened.0, "ragged");
-    let (.., all) = gradients(&trainee(&opened, Precision::F32), &case, &mut TrainingPass::default());
-    let frozen = trainee(&opened, Precision::F32).with_frozen_layers(opened.0.config.num_hidden_layers);
+    let (.., all) = gradients(&trainable(&opened, Precision::F32), &case, &mut TrainingPass::default());
+    let frozen = trainable(&opened, Precision::F32).with_frozen_layers(opened.0.config.num_hidden_layers);
     let (.., found) = gradients(&frozen, &case, &mut TrainingPass::default());
     for parameter in all.list() {
         let name = &parameter.name;

@@ -6,7 +6,7 @@ mod common;
 
 use longspan::checkpoint::{Source, Tensors};
 use longspan::config::Config;
-use longspan::model::{Batch, Dropout, Logits, Parameters, Precision, Task, Trainee, TrainingPass, parameters};
+use longspan::model::{Batch, Dropout, Logits, Parameters, Precision, Task, TrainableModel, TrainingPass, parameters};
 use longspan::random;
 use longspan::train::loss::{Golds, Teacher, question_answering};
 use longspan::train::{Optimizer, OptimizerSettings, Stride, Trained};
@@ -42,7 +42,7 @@ fn open(name: &'static str) -> Golden {
     Golden::open("training", name)
 }
 
-fn trainee(golden: &Golden, precision: Precision) -> Trainee {
+fn trainable(golden: &Golden, precision: Precision) -> TrainableModel {
     let parameters = match golden.name {
         WIDE => formula(&golden.config),
         _ => {
@@ -50,7 +50,7 @@ fn trainee(golden: &Golden, precision: Precision) -> Trainee {
             Parameters::load(&golden.config, Task::QuestionAnswering, &tensors, 1).unwrap()
         }
     };
-    Trainee::new(golden.config.clone(), Task::QuestionAnswering, precision, parameters).unwrap()
+    TrainableModel::new(golden.config.clone(), Task::QuestionAnswering, precision, parameters).unwrap()
 }
 
 fn case(golden: &Golden, name: &str) -> Case {
@@ -100,14 +100,14 @@ fn formula(config: &Config) -> Parameters {
 }
 
 /// The mean loss of a batch, its gradient by the logits, and the gradients of all parameters.
-fn gradients(trainee: &Trainee, case: &Case, pass: &mut TrainingPass) -> (f64, Logits, Vec<f32>, Parameters) {
-    let logits = trainee.forward(&case.batch, Dropout::NONE, pass);
+fn gradients(trainable: &TrainableModel, case: &Case, pass: &mut TrainingPass) -> (f64, Logits, Vec<f32>, Parameters) {
+    let logits = trainable.forward(&case.batch, Dropout::NONE, pass);
     let teacher = case.teacher.as_ref().map(|logits| Teacher { logits, weight: TEACHER_WEIGHT });
     let (loss, mut dlogits) = question_answering(&case.batch, &logits, &case.golds, teacher);
     let sequences = case.batch.sequences() as f64;
     dlogits.iter_mut().for_each(|d| *d = (f64::from(*d) / sequences) as f32);
-    let mut gradients = Parameters::zeros(trainee.config(), Task::QuestionAnswering);
-    trainee.backward(&case.batch, pass, &dlogits, &mut gradients);
+    let mut gradients = Parameters::zeros(trainable.config(), Task::QuestionAnswering);
+    trainable.backward(&case.batch, pass, &dlogits, &mut gradients);
     (loss / sequences, logits, dlogits, gradients)
 }
 
@@ -117,11 +117,11 @@ fn every_gradient_agrees_with_torch() {
     for name in FOLDERS {
         let golden = open(name);
         // What is kept, or computed again; and the memory of a pass serves batches of other sizes.
-        for trainee in [trainee(&golden, Precision::F32), trainee(&golden, Precision::F32).with_recomputation()] {
+        for trainable in [trainable(&golden, Precision::F32), trainable(&golden, Precision::F32).with_recomputation()] {
             let mut pass = TrainingPass::default();
             for name in golden.cases() {
                 let (what, case) = (format!("{} {name}", golden.name), case(&golden, name));
-                let (loss, logits, dlogits, gradients) = gradients(&trainee, &case, &mut pass);
+                let (loss, logits, dlogits, gradients) = gradients(&trainable, &case, &mut pass);
                 check(&what, &logits.values, &case.logits, TOLERANCE);
                 check(&what, &dlogits, &case.dlogits, TOLERANCE);
                 check(&what, &[loss as f32], &narrow(&golden.numbers[&format!("loss.{name}")]), TOLERANCE);
@@ -139,7 +139,7 @@ fn bf16_gradients_are_as_near_as_those_of_torch() {
     let (mut count, mut worst) = (0, (0.0, String::new()));
     for name in FOLDERS {
         let golden = open(name);
-        let (exact, rounded) = (trainee(&golden, Precision::F32), trainee(&golden, Precision::Bf16));
+        let (exact, rounded) = (trainable(&golden, Precision::F32), trainable(&golden, Precision::Bf16));
         let mut pass = TrainingPass::default();
         for name in golden.cases().into_iter().filter(|case| golden.has_gradients(case)) {
             let case = case(&golden, name);
@@ -158,8 +158,8 @@ fn bf16_gradients_are_as_near_as_those_of_torch() {
 fn ten_steps_are_those_of_torch() {
     let golden = open(STEPS.0);
     let cases = STEPS.1.map(|name| case(&golden, name));
-    let mut trainee = trainee(&golden, Precision::F32);
-    let initial = trainee.parameters().clone();
+    let mut trainable = trainable(&golden, Precision::F32);
+    let initial = trainable.parameters().clone();
     let settings = OptimizerSettings { weight_decay: 0.01, ..OptimizerSettings::default() };
     let mut optimizer = Optimizer::new(&settings, golden.config.num_hidden_layers, Trained::All, &initial);
     let mut pass = TrainingPass::default();
@@ -167,15 +167,15 @@ fn ten_steps_are_those_of_torch() {
     let rates = steps("learning_rates");
     let (mut losses, mut norms) = (Vec::new(), Vec::new());
     for (i, rate) in rates.iter().enumerate() {
-        let (loss, _, _, mut gradients) = gradients(&trainee, &cases[i % cases.len()], &mut pass);
+        let (loss, _, _, mut gradients) = gradients(&trainable, &cases[i % cases.len()], &mut pass);
         let norm = optimizer.norm(gradients.values());
         losses.push(loss as f32);
         norms.push(norm as f32);
         let scale = (2.5 / (norm + 1e-6)).min(1.0);
         let stride = Stride { step: i + 1, learning_rate: *rate, scale };
-        trainee.update(|weights| optimizer.step(stride, weights.values_mut(), gradients.values_mut()));
+        trainable.update(|weights| optimizer.step(stride, weights.values_mut(), gradients.values_mut()));
     }
-    let (last, ..) = gradients(&trainee, &cases[0], &mut pass);
+    let (last, ..) = gradients(&trainable, &cases[0], &mut pass);
     let off = check("losses", &losses, &narrow(steps("losses")), TOLERANCE);
     println!("losses {losses:?}, off by {off:e} at most");
     check("gradient norms", &norms, &narrow(steps("gradient_norms")), 1e-4);
@@ -186,7 +186,7 @@ fn ten_steps_are_those_of_torch() {
         // torch does not agree with itself either.
         let noise = golden.numbers[&format!("final_noise.{name}")][0];
         let allowed = if noise > 1e-5 { 5e-3 } else { 1e-5 };
-        check(name, trainee.parameters().get(name), &narrow(&golden.numbers[&format!("final.{name}")]), allowed);
+        check(name, trainable.parameters().get(name), &narrow(&golden.numbers[&format!("final.{name}")]), allowed);
     }
 }
 
@@ -197,15 +197,15 @@ fn the_way_back_drops_what_was_dropped() {
     let golden = open(STEPS.0);
     let (case, mut pass) = (case(&golden, STEPS.1[0]), TrainingPass::default());
     let dropout = Dropout { share: 0.3, seed: 5, first_sequence: 2 };
-    let loss = |trainee: &Trainee, pass: &mut TrainingPass| {
-        let logits = trainee.forward(&case.batch, dropout, pass);
+    let loss = |trainable: &TrainableModel, pass: &mut TrainingPass| {
+        let logits = trainable.forward(&case.batch, dropout, pass);
         question_answering(&case.batch, &logits, &case.golds, None)
     };
     let mut found = Vec::new();
-    for trainee in [trainee(&golden, Precision::F32), trainee(&golden, Precision::F32).with_recomputation()] {
-        let (_, dlogits) = loss(&trainee, &mut pass);
+    for trainable in [trainable(&golden, Precision::F32), trainable(&golden, Precision::F32).with_recomputation()] {
+        let (_, dlogits) = loss(&trainable, &mut pass);
         let mut gradients = Parameters::zeros(&golden.config, Task::QuestionAnswering);
-        trainee.backward(&case.batch, &mut pass, &dlogits, &mut gradients);
+        trainable.backward(&case.batch, &mut pass, &dlogits, &mut gradients);
         found.push(gradients);
     }
     assert!(found[0] == found[1]);
@@ -215,12 +215,12 @@ fn the_way_back_drops_what_was_dropped() {
         let gradient = found[0].get(&name).to_vec();
         let square = squares(&gradient, &gradient).1;
         let at = |step: f64| {
-            let mut trainee = trainee(&golden, Precision::F32);
-            trainee.update(|weights| {
+            let mut trainable = trainable(&golden, Precision::F32);
+            trainable.update(|weights| {
                 let size = (step / square.sqrt()) as f32;
                 weights.get_mut(&name).iter_mut().zip(&gradient).for_each(|(w, g)| *w += size * g);
             });
-            loss(&trainee, &mut TrainingPass::default()).0
+            loss(&trainable, &mut TrainingPass::default()).0
         };
         let slope = (at(1e-2) - at(-1e-2)) / 2e-2;
         assert!((slope / square.sqrt() - 1.0).abs() < 0.01, "{name}: {slope} for {}", square.sqrt());
@@ -231,12 +231,12 @@ fn the_way_back_drops_what_was_dropped() {
 fn frozen_layers_have_no_gradients_and_leave_the_others_theirs() {
     let golden = open(STEPS.0);
     let (case, layers) = (case(&golden, STEPS.1[0]), golden.config.num_hidden_layers);
-    let (.., all) = gradients(&trainee(&golden, Precision::F32), &case, &mut TrainingPass::default());
+    let (.., all) = gradients(&trainable(&golden, Precision::F32), &case, &mut TrainingPass::default());
     for frozen in 1..=layers {
         for recompute in [false, true] {
-            let trainee = trainee(&golden, Precision::F32).with_frozen_layers(frozen);
-            let trainee = if recompute { trainee.with_recomputation() } else { trainee };
-            let (.., found) = gradients(&trainee, &case, &mut TrainingPass::default());
+            let trainable = trainable(&golden, Precision::F32).with_frozen_layers(frozen);
+            let trainable = if recompute { trainable.with_recomputation() } else { trainable };
+            let (.., found) = gradients(&trainable, &case, &mut TrainingPass::default());
             for parameter in all.list() {
                 let name = &parameter.name;
                 let layer = name.split("layer.").nth(1).map(|rest| rest[..1].parse::<usize>().unwrap());

@@ -28,7 +28,7 @@ use super::global::global_attention;
 use super::global_training::{self, KeptGlobals};
 use super::split::{self, Pool, Split};
 use super::times::{Phase, Times};
-use super::trainee::Dropout;
+use super::trainable::Dropout;
 use super::weights::{LayerTraining, Linear, Network, Norm};
 use super::{Batch, embeddings};
 use crate::random;

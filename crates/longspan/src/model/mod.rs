@@ -10,7 +10,7 @@
 //! attention    over windows and global tokens
 //! global       of the global tokens over all; `global_training` has the form and the way back of training
 //! heads        what is made of the last hidden states; `masked_lm` has the loss of masked tokens and its way back
-//! trainee      a model whose parameters change: forward, backward, and packed anew
+//! trainable      a model whose parameters change: forward, backward, and packed anew
 //! gradients    sums over tokens: the gradients of weights
 //! split        the one place that divides work among threads
 //! times        where the time of a pass goes
@@ -35,7 +35,7 @@ mod parameters;
 pub mod reference;
 mod split;
 mod times;
-mod trainee;
+mod trainable;
 mod weights;
 
 use std::fmt;
@@ -47,7 +47,7 @@ pub use longspan_kernels::{Isa, Precision};
 pub use masked_lm::Masked;
 pub use parameters::{POSITIONS, Parameter, Parameters, parameters};
 pub use times::Phase;
-pub use trainee::{Dropout, Trainee, TrainingPass};
+pub use trainable::{Dropout, TrainableModel, TrainingPass};
 
 use crate::Result;
 use crate::checkpoint::Tensors;

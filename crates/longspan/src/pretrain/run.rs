@@ -8,7 +8,7 @@ use super::sequences::{Part, Sequences};
 use super::{LanguageSettings, Masking, Measuring, TokenFile};
 use crate::checkpoint::{Source, Tensors};
 use crate::config::Config;
-use crate::model::{Batch, Masked, Model, Parameters, Task, Trainee, TrainingPass};
+use crate::model::{Batch, Masked, Model, Parameters, Task, TrainableModel, TrainingPass};
 use crate::tokenizer::Tokenizer;
 use crate::train::state;
 use crate::train::steps::{self, Course, Inputs, Learner, Passed};
@@ -67,10 +67,10 @@ pub fn run(job: &Job<'_>, watch: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> R
     if settings.trained == Trained::Positions && !has_head(base)? {
         return Err(Error::option("train_only", "positions: the model has no head for masked language modelling"));
     }
-    let trainee = steps::trainee(settings, &config, TASK, parameters)?;
+    let trainable = steps::trainable(settings, &config, TASK, parameters)?;
     let layers = config.num_hidden_layers;
     let own = reader::Settings::load(base)?;
-    let mut learner = Guessing { job, config, own, tokenizer: &tokenizer, trainee, pass: TrainingPass::default() };
+    let mut learner = Guessing { job, config, own, tokenizer: &tokenizer, trainable, pass: TrainingPass::default() };
     let course = Course { settings, layers, dev: job.valid.is_some(), out: job.out, resume: job.resume, identity };
     steps::train(course, &Data { sequences, settings }, &mut learner, watch)
 }
@@ -144,7 +144,7 @@ struct Guessing<'a> {
     /// The base's own settings.
     own: reader::Settings,
     tokenizer: &'a Tokenizer,
-    trainee: Trainee,
+    trainable: TrainableModel,
     pass: TrainingPass,
 }
 
@@ -152,11 +152,11 @@ impl Learner for Guessing<'_> {
     type Input = (Batch, Masked);
 
     fn parameters(&self) -> &Parameters {
-        self.trainee.parameters()
+        self.trainable.parameters()
     }
 
     fn update(&mut self, change: impl FnOnce(&mut Parameters) + Send) {
-        self.trainee.update(change);
+        self.trainable.update(change);
     }
 
     fn pass(
@@ -168,7 +168,7 @@ impl Learner for Guessing<'_> {
         let settings = self.job.settings;
         let dropout = steps::dropout(settings, place);
         let frozen_layers = settings.trained.frozen_layers();
-        let losses = self.trainee.masked_lm(batch, masked, dropout, &mut self.pass, gradients);
+        let losses = self.trainable.masked_lm(batch, masked, dropout, &mut self.pass, gradients);
         Ok(Passed {
             loss: losses.iter().map(|&loss| f64::from(loss)).sum(),
             terms: losses.len(),

@@ -12,7 +12,7 @@ use super::{DataSettings, Event, Figures, Settings, Trained, folder};
 use crate::checkpoint::{Source, Tensors};
 use crate::config::Config;
 use crate::evaluate::{Asked, Judged, ask, ranking};
-use crate::model::{Batch, Model, Parameters, Task, Trainee, TrainingPass};
+use crate::model::{Batch, Model, Parameters, Task, TrainableModel, TrainingPass};
 use crate::reader::{self, ReadOptions, Reader};
 use crate::squad::metrics::Scores;
 use crate::squad::{Dataset, Paragraph};
@@ -76,9 +76,9 @@ pub fn run(job: &Job<'_>, watch: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> R
         return Err(Error::option("train_only", "positions: the model has no head for question answering"));
     }
     let parameters = Parameters::load(&config, TASK, &tensors, settings.seed)?;
-    let trainee = steps::trainee(settings, &config, TASK, parameters)?;
+    let trainable = steps::trainable(settings, &config, TASK, parameters)?;
     let layers = config.num_hidden_layers;
-    let mut learner = Reading { job, config, own, trainee, pass: TrainingPass::default(), teacher };
+    let mut learner = Reading { job, config, own, trainable, pass: TrainingPass::default(), teacher };
     let course = Course { settings, layers, dev: job.dev.is_some(), out: job.out, resume: job.resume, identity };
     steps::train(course, &Data { examples, settings }, &mut learner, watch)
 }
@@ -196,7 +196,7 @@ struct Reading<'a> {
     config: Config,
     /// The base's own settings.
     own: reader::Settings,
-    trainee: Trainee,
+    trainable: TrainableModel,
     pass: TrainingPass,
     /// And how much its answers count.
     teacher: Option<(Model, f64)>,
@@ -206,11 +206,11 @@ impl Learner for Reading<'_> {
     type Input = (Batch, Vec<Golds>);
 
     fn parameters(&self) -> &Parameters {
-        self.trainee.parameters()
+        self.trainable.parameters()
     }
 
     fn update(&mut self, change: impl FnOnce(&mut Parameters) + Send) {
-        self.trainee.update(change);
+        self.trainable.update(change);
     }
 
     fn pass(
@@ -221,12 +221,12 @@ impl Learner for Reading<'_> {
     ) -> Result<Passed> {
         let settings = self.job.settings;
         let dropout = steps::dropout(settings, place);
-        let logits = self.trainee.forward(batch, dropout, &mut self.pass);
+        let logits = self.trainable.forward(batch, dropout, &mut self.pass);
         let taught = self.teacher.as_ref().map(|(teacher, weight)| Ok::<_, Error>((teacher.logits(batch)?, *weight)));
         let taught = taught.transpose()?;
         let taught = taught.as_ref().map(|(logits, weight)| Teacher { logits, weight: *weight });
         let (loss, dlogits) = question_answering(batch, &logits, golds, taught);
-        self.trainee.backward(batch, &mut self.pass, &dlogits, gradients);
+        self.trainable.backward(batch, &mut self.pass, &dlogits, gradients);
         let flop = flop(&self.config, batch, settings.trained.frozen_layers());
         Ok(Passed { loss, terms: batch.sequences(), sequences: batch.sequences(), tokens: batch.tokens(), flop })
     }

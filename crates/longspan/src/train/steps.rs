@@ -13,7 +13,7 @@ use super::schedule::learning_rate;
 use super::state::{self, Best, Identity, Progress};
 use super::{DevReport, Event, Figures, Settings, StepReport};
 use crate::config::Config;
-use crate::model::{Dropout, Parameters, Task, Trainee};
+use crate::model::{Dropout, Parameters, Task, TrainableModel};
 use crate::prefetch::prefetch;
 use crate::{Error, Result, random};
 
@@ -82,11 +82,16 @@ pub(crate) struct Passed {
 /// What learns, as the settings say it.
 ///
 /// # Errors
-/// Those of [`Trainee::new`].
-pub(crate) fn trainee(settings: &Settings, config: &Config, task: Task, parameters: Parameters) -> Result<Trainee> {
-    let trainee = Trainee::new(config.clone(), task, settings.precision, parameters)?;
-    let trainee = trainee.with_frozen_layers(settings.trained.frozen_layers());
-    Ok(if settings.recompute { trainee.with_recomputation() } else { trainee })
+/// Those of [`TrainableModel::new`].
+pub(crate) fn trainable(
+    settings: &Settings,
+    config: &Config,
+    task: Task,
+    parameters: Parameters,
+) -> Result<TrainableModel> {
+    let trainable = TrainableModel::new(config.clone(), task, settings.precision, parameters)?;
+    let trainable = trainable.with_frozen_layers(settings.trained.frozen_layers());
+    Ok(if settings.recompute { trainable.with_recomputation() } else { trainable })
 }
 
 /// What a pass drops.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use longspan::config::Config;
-use longspan::model::{Batch, Dropout, Masked, Parameters, Precision, Task, Trainee, TrainingPass};
+use longspan::model::{Batch, Dropout, Masked, Parameters, Precision, Task, TrainableModel, TrainingPass};
 use longspan::pretrain::head_flop;
 use longspan::train::loss::{Golds, question_answering};
 use longspan::train::{Optimizer, OptimizerSettings, Settings, Stride, Trained};
@@ -82,7 +82,7 @@ pub fn steps(
     let mut gradients = Parameters::zeros(config, learnt.task());
     let settings = OptimizerSettings::default();
     let mut optimizer = Optimizer::new(&settings, config.num_hidden_layers, Trained::All, &parameters);
-    let mut trainee = Trainee::new(config.clone(), learnt.task(), precision, parameters)?;
+    let mut trainable = TrainableModel::new(config.clone(), learnt.task(), precision, parameters)?;
     let parts = learnt.parts();
     let (mut pass, mut times, mut sums) = (TrainingPass::default(), Vec::new(), vec![0.0; parts.len()]);
     for step in 0..=count {
@@ -91,20 +91,20 @@ pub fn steps(
         let dropout = Dropout { share: Settings::default().dropout as f32, seed: step as u64, first_sequence: 0 };
         match learnt {
             Learnt::Questions(golds) => {
-                let logits = trainee.forward(batch, dropout, &mut pass);
+                let logits = trainable.forward(batch, dropout, &mut pass);
                 at.push(Instant::now());
                 let (_, dlogits) = question_answering(batch, &logits, golds, None);
                 at.push(Instant::now());
-                trainee.backward(batch, &mut pass, &dlogits, &mut gradients);
+                trainable.backward(batch, &mut pass, &dlogits, &mut gradients);
             }
             Learnt::MaskedLm(masked) => {
-                trainee.masked_lm(batch, masked, dropout, &mut pass, &mut gradients);
+                trainable.masked_lm(batch, masked, dropout, &mut pass, &mut gradients);
             }
         }
         at.push(Instant::now());
         let stride = Stride { step: step + 1, learning_rate: 1e-5, scale: 1.0 / batch.sequences() as f64 };
         optimizer.norm(gradients.values());
-        trainee.update(|weights| optimizer.step(stride, weights.values_mut(), gradients.values_mut()));
+        trainable.update(|weights| optimizer.step(stride, weights.values_mut(), gradients.values_mut()));
         at.push(Instant::now());
         if step > 0 {
             times.push((at[parts.len()] - at[0]).as_secs_f64());

@@ -31,7 +31,7 @@ impl Dropout {
 ///
 /// Products are computed in f32 or bf16; parameters, sums, norms, softmax and gradients are f32. Gradients of weights do
 /// not depend on the number of threads.
-pub struct Trainee {
+pub struct TrainableModel {
     network: Network,
     packed: Packed,
     parameters: Parameters,
@@ -54,7 +54,7 @@ pub struct TrainingPass {
     dropout: Option<Dropout>,
 }
 
-impl Trainee {
+impl TrainableModel {
     /// Packs parameters.
     ///
     /// # Errors
@@ -126,7 +126,7 @@ impl Trainee {
     /// their sum are added.
     ///
     /// # Panics
-    /// As [`Trainee::forward`]; if a masked token is none of the batch or of the vocabulary, or the gradients are those of
+    /// As [`TrainableModel::forward`]; if a masked token is none of the batch or of the vocabulary, or the gradients are those of
     /// another model.
     pub fn masked_lm(
         &self,
@@ -152,7 +152,7 @@ impl Trainee {
 
     /// Adds the gradients of all parameters that are trained.
     ///
-    /// - `pass`: of [`Trainee::forward`] over the same batch; once
+    /// - `pass`: of [`TrainableModel::forward`] over the same batch; once
     /// - `dlogits`: (T, 2)
     ///
     /// # Panics
