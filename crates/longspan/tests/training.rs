@@ -116,7 +116,7 @@ fn every_gradient_agrees_with_torch() {
     let (mut count, mut worst) = (0, 0.0f32);
     for name in FOLDERS {
         let golden = open(name);
-        // What is kept, or computed again; and the memory of a pass serves batches of other sizes.
+        // Activations are saved or computed again, and the memory of a pass serves batches of other sizes.
         for trainable in [trainable(&golden, Precision::F32), trainable(&golden, Precision::F32).with_recomputation()] {
             let mut pass = TrainingPass::default();
             for name in golden.cases() {
@@ -173,7 +173,11 @@ fn ten_steps_are_those_of_torch() {
         norms.push(norm as f32);
         let scale = (2.5 / (norm + 1e-6)).min(1.0);
         let stride = Stride { step: i + 1, learning_rate: *rate, scale };
-        trainable.update(|weights| optimizer.step(stride, weights.values_mut(), gradients.values_mut()));
+        let step = |weights: &mut Parameters| {
+            optimizer.step(stride, weights.values_mut(), gradients.values_mut());
+            Ok(())
+        };
+        trainable.update(step).unwrap();
     }
     let (last, ..) = gradients(&trainable, &cases[0], &mut pass);
     let off = check("losses", &losses, &narrow(steps("losses")), TOLERANCE);
@@ -190,10 +194,10 @@ fn ten_steps_are_those_of_torch() {
     }
 }
 
-/// Dropout is a function of the seed and the place: the way back drops what was dropped on the way forth, whether that
-/// was kept or is computed again, and its gradient is that of the loss with it.
+/// Dropout is a function of the seed and the place: the backward pass drops what the forward pass dropped, whether its
+/// activations were saved or are computed again, and the gradient is that of the loss with dropout.
 #[test]
-fn the_way_back_drops_what_was_dropped() {
+fn the_backward_pass_drops_what_the_forward_pass_dropped() {
     let golden = open(STEPS.0);
     let (case, mut pass) = (case(&golden, STEPS.1[0]), TrainingPass::default());
     let dropout = Dropout { share: 0.3, seed: 5, first_sequence: 2 };
@@ -216,10 +220,12 @@ fn the_way_back_drops_what_was_dropped() {
         let square = squares(&gradient, &gradient).1;
         let at = |step: f64| {
             let mut trainable = trainable(&golden, Precision::F32);
-            trainable.update(|weights| {
+            let change = |weights: &mut Parameters| {
                 let size = (step / square.sqrt()) as f32;
                 weights.get_mut(&name).iter_mut().zip(&gradient).for_each(|(w, g)| *w += size * g);
-            });
+                Ok(())
+            };
+            trainable.update(change).unwrap();
             loss(&trainable, &mut TrainingPass::default()).0
         };
         let slope = (at(1e-2) - at(-1e-2)) / 2e-2;

@@ -7,13 +7,13 @@ use std::ops::Range;
 pub struct Sequence<'a> {
     /// Token ids, specials included: (T).
     pub ids: &'a [u32],
-    /// Token types: (T), or empty where all are 0. Types that the model has no row for count as its last one.
+    /// Token types: (T), or empty if all are 0. A type beyond the table of the model counts as its last one.
     pub token_type_ids: &'a [u32],
     /// Positions with global attention, ascending, each once.
     pub globals: &'a [usize],
 }
 
-/// Sequences end to end with their borders, and for each the tokens with global attention.
+/// Sequences end to end, their boundaries, and the tokens of each that have global attention.
 ///
 /// There is no attention mask: a padding token is left out instead.
 #[derive(Debug, Clone, Default)]
@@ -47,8 +47,8 @@ impl Batch {
         self.push_shifted(sequence, 0, 0);
     }
 
-    /// Adds a sequence whose tokens from index `from` on have positions that lie `shift` further on: so training reaches
-    /// positions without inputs that are so long.
+    /// Adds a sequence, and adds `shift` to the positions of its tokens from index `from` on: so training reaches high
+    /// positions without inputs of that length.
     ///
     /// # Panics
     /// As [`Batch::push`].
@@ -82,7 +82,7 @@ impl Batch {
         self.ends.len()
     }
 
-    /// Where sequence `s` stands among the tokens of the batch.
+    /// The tokens of sequence `s` among those of the batch.
     pub fn range(&self, s: usize) -> Range<usize> {
         let start = if s == 0 { 0 } else { self.ends[s - 1] };
         start..self.ends[s]
@@ -93,14 +93,15 @@ impl Batch {
         &self.globals[s]
     }
 
-    /// How many projections of each token training makes: query, key and value, and where any token is global, global key
+    /// The number of projections of each token in training: query, key and value, and if any token is global, global key
     /// and value.
     pub(crate) fn projections(&self) -> usize {
         if self.globals.iter().all(Vec::is_empty) { 3 } else { 5 }
     }
 
-    /// Rows of the position table for the tokens of sequence `s`: they count on from the padding id, and a padding token
-    /// that stands inside has the row of that id and is not counted.
+    /// Rows of the position table for the tokens of sequence `s`: they count up from the padding id; a padding token in
+    /// between has the row of that id and is not counted. `create_position_ids_from_input_ids` in transformers'
+    /// modeling_longformer.py.
     pub(crate) fn positions(&self, s: usize, pad_token_id: usize) -> impl Iterator<Item = usize> {
         let (from, shift) = self.shifts[s];
         let mut count = 0;

@@ -4,29 +4,28 @@ use std::time::Duration;
 
 use longspan_kernels::{Isa, Precision};
 
-use super::batch::Batch;
-use super::embeddings::Embeddings;
-use super::encoder::{self, Pass};
-use super::heads::{self, Logits, Task};
-use super::masked_lm::{self, Masked};
-use super::split::{self, Split};
-use super::times::{Phase, Times};
-use super::weights::{Computing, Loader, Network};
+use super::loader::Loader;
+use super::parallel::in_pool;
+use super::pass::Pass;
+use super::tables::EmbeddingTables;
+use super::weights::{Computing, GlobalWeights, Network};
+use super::{Batch, Logits, Masked, Phase, Task, encoder, heads, masked_lm};
 use crate::config::Config;
 use crate::{Error, Result};
 
-/// A model whose weights are packed for one instruction set. [`Model::cpu`](super::Model::cpu) gives it.
+/// A model whose weights are packed for one instruction set: see [`Model::cpu`](super::Model::cpu).
 pub struct CpuModel {
     pub(super) network: Network,
-    embeddings: Embeddings<'static>,
+    tables: EmbeddingTables<'static>,
 }
 
 impl CpuModel {
-    pub(super) fn pack(loader: &Loader<'_>, config: Config, task: Task, computing: Computing) -> Self {
-        split::enter(|| Self {
-            embeddings: Embeddings::pack(loader, computing.linear.precision),
-            network: Network::pack(loader, config, task, computing),
-        })
+    pub(super) fn pack(loader: &Loader<'_>, config: Config, task: Task, precision: Precision) -> Result<Self> {
+        let computing = Computing::new(current_isa()?, precision, &config);
+        Ok(in_pool(|| Self {
+            tables: EmbeddingTables::pack(loader, precision),
+            network: Network::pack(loader, config, task, computing, GlobalWeights::inference),
+        }))
     }
 
     /// The instruction set that the model runs on.
@@ -39,26 +38,21 @@ impl CpuModel {
     /// # Panics
     /// As [`Model::hidden_states`](super::Model::hidden_states).
     pub fn timed_logits(&self, batch: &Batch) -> (Logits, [(Phase, Duration); Phase::ALL.len()]) {
-        split::enter(|| {
-            let times = Times::default();
-            let hidden = self.encode(batch, &times);
-            let threads = rayon::current_num_threads();
-            let logits = times.count(Phase::Head, threads, || heads::forward(&self.network, batch, &hidden));
-            (logits, times.all())
+        in_pool(|| {
+            let pass = Pass::new(&self.network, &self.tables, batch, None);
+            let (hidden, threads) = (encoder::forward(&pass), rayon::current_num_threads());
+            let logits = pass.times.count(Phase::Head, threads, || heads::forward(&self.network, batch, &hidden));
+            (logits, pass.times.all())
         })
     }
 
     pub(super) fn hidden_states(&self, batch: &Batch) -> Vec<f32> {
-        split::enter(|| self.encode(batch, &Times::default()))
+        in_pool(|| encoder::forward(&Pass::new(&self.network, &self.tables, batch, None)))
     }
 
     pub(super) fn masked_lm_losses(&self, batch: &Batch, masked: &Masked) -> Vec<f32> {
-        split::enter(|| masked_lm::losses(&self.network, &self.encode(batch, &Times::default()), masked, None))
-    }
-
-    fn encode(&self, batch: &Batch, times: &Times) -> Vec<f32> {
-        let split = Split::new(batch.tokens(), self.network.computing.linear.tile_rows());
-        encoder::forward(&Pass::new(&self.network, &self.embeddings, batch, split, times))
+        let hidden = self.hidden_states(batch);
+        in_pool(|| masked_lm::losses(&self.network, &hidden, masked, None))
     }
 }
 

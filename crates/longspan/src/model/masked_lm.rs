@@ -1,4 +1,5 @@
-//! Masked language modelling: the loss at the tokens that a mask hides, and the way back through its head.
+//! Masked language modelling: the loss of the masked tokens and its backward pass through the head,
+//! `LongformerForMaskedLM` and `LongformerLMHead` in transformers' modeling_longformer.py.
 //!
 //! ```text
 //! h = x·Wdᵀ + bd          n = LN(gelu(h))          logits = n·Eᵀ + b          E: the word embeddings
@@ -9,8 +10,8 @@
 //! dx = dh·Wd
 //! ```
 //!
-//! V is large: logits are made of masked tokens alone, of a block of rows at a time, and only their rounded gradients stay
-//! for as long as it takes to multiply them by n. R are the tokens that a mask hides.
+//! V is large: logits are made of masked tokens alone, of a block of rows at a time, and only their rounded gradients are
+//! kept until they were multiplied by n. R is the number of masked tokens.
 
 use std::ops::Range;
 
@@ -19,19 +20,20 @@ use longspan_kernels::{
     layer_norm_backward, product,
 };
 
-use super::encoder::linear;
-use super::gradients::{Factors, WeightGradient, add_sums, weight_gradients};
+use super::Parameters;
+use super::gradients::{PackedFactors, WeightGradient, add, weight_gradients};
+use super::parallel::{par_map, par_run, ranges, take};
 use super::parameters::WORDS;
-use super::weights::{Head, Linear, MaskedLmTraining, Network, Norm};
-use super::{Parameters, split};
+use super::training_weights::LmHeadTrainingWeights;
+use super::weights::{HeadWeights, LmHeadWeights, Network};
 
-/// Rows whose logits are made at once: E is read once for each.
+/// Rows of a block. E is read once for each block.
 const ROWS: usize = 128;
 
 /// Rows whose gradients are kept at once: a multiple of `ROWS`, and of the tokens that gradients of weights pack together.
 const CHUNK: usize = 768;
 
-/// The tokens of a batch that a mask hides, and what they are in truth.
+/// The masked tokens of a batch, and their original ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Masked {
     /// Their places among the tokens of the batch, ascending: (R).
@@ -40,197 +42,185 @@ pub struct Masked {
     pub targets: Vec<u32>,
 }
 
-/// What the way back reads and writes.
-pub(crate) struct Back<'a> {
-    pub weights: &'a MaskedLmTraining,
-    /// Of the hidden states, zero where no token is masked: (T, C).
+/// What the backward pass reads and writes.
+pub(crate) struct MaskedLmBackward<'a> {
+    pub weights: &'a LmHeadTrainingWeights,
+    /// Gradients of the hidden states, zero where no token is masked: (T, C).
     pub dx: &'a mut [f32],
     pub gradients: &'a mut Parameters,
     /// Whether E is trained.
     pub with_words: bool,
 }
 
-/// The layers of the head.
-#[derive(Clone, Copy)]
-struct Layers<'a> {
-    dense: &'a Linear,
-    norm: &'a Norm,
-    decoder: &'a Linear,
-}
-
-/// What the gradients of weights are made of, in groups: rows of a chunk.
-struct Kept<'a> {
-    x: &'a mut [i32],       // (rows, C / group)
-    normed: &'a mut [i32],  // (rows, C / group)
-    dmiddle: &'a mut [i32], // (rows, C / group)
-    dlogits: &'a mut [i32], // (rows, V / group), V rounded up to whole groups
-}
-
-/// The loss of each masked token, in nats: (R). With `back`, also the gradients of their sum.
+/// The loss of each masked token, in nats: (R). With `backward`, also the gradients of their sum.
 ///
 /// - `hidden`: (T, C)
-pub(crate) fn losses(model: &Network, hidden: &[f32], masked: &Masked, mut back: Option<Back<'_>>) -> Vec<f32> {
-    let Head::MaskedLm { dense, norm, decoder } = &model.weights.head else {
+pub(crate) fn losses(
+    model: &Network,
+    hidden: &[f32],
+    masked: &Masked,
+    mut backward: Option<MaskedLmBackward<'_>>,
+) -> Vec<f32> {
+    let HeadWeights::MaskedLm(head) = &model.head else {
         panic!("a model for {:?} has no masked language modelling", model.task);
     };
     let Masked { places, targets } = masked;
-    assert_eq!(places.len(), targets.len(), "masked tokens and what they are");
+    assert_eq!(places.len(), targets.len(), "masked tokens and their ids");
     let tokens = hidden.len() / model.config.hidden_size;
     assert!(places.windows(2).all(|pair| pair[0] < pair[1]), "masked tokens must ascend");
     assert!(places.last().is_none_or(|&last| last < tokens), "masked tokens of {tokens}");
-    let layers = Layers { dense, norm, decoder };
     let mut losses = Vec::with_capacity(places.len());
     for (places, targets) in places.chunks(CHUNK).zip(targets.chunks(CHUNK)) {
-        let rows = Rows { model, layers, hidden, places, targets };
-        match &mut back {
+        let chunk = MaskedChunk { model, head, hidden, places, targets };
+        match &mut backward {
             None => {
-                let blocks = split::ranges(places.len(), places.len().div_ceil(ROWS), 1);
-                let found = split::map(&blocks, |block| rows.forward(block, |_, _| {}).losses);
-                losses.extend(found.into_iter().flatten());
+                let blocks = ranges(places.len(), places.len().div_ceil(ROWS), 1);
+                losses.extend(par_map(&blocks, |block| chunk.forward(block).losses).into_iter().flatten());
             }
-            Some(back) => losses.extend(rows.forward_and_back(back)),
+            Some(backward) => losses.extend(chunk.forward_backward(backward)),
         }
     }
     losses
 }
 
 /// The masked tokens of a chunk.
-#[derive(Clone, Copy)]
-struct Rows<'a> {
+struct MaskedChunk<'a> {
     model: &'a Network,
-    layers: Layers<'a>,
+    head: &'a LmHeadWeights,
     hidden: &'a [f32], // (T, C)
     places: &'a [usize],
     targets: &'a [u32],
 }
 
-/// A block of rows on its way.
-struct Block {
+/// Activations of a block of rows.
+struct MaskedBlock {
     x: Vec<f32>,         // (rows, C)
     middle: Vec<f32>,    // h: (rows, C)
     activated: Vec<f32>, // gelu(h): (rows, C)
     normed: Vec<f32>,    // n: (rows, C)
+    dlogits: Vec<f32>,   // (rows, V rounded up to whole groups)
     losses: Vec<f32>,    // (rows)
     tiles: Tiles,
 }
 
-impl Rows<'_> {
-    /// - `take`: is given the gradients of the logits, (rows, V rounded up to whole groups), and the block without losses
-    fn forward(&self, block: &Range<usize>, take: impl FnOnce(&[f32], &mut Block)) -> Block {
+/// A block of rows in the backward pass: factors of the gradients of weights, as groups, and other gradients.
+struct MaskedRows<'a> {
+    rows: Range<usize>,
+    x: &'a mut [i32],       // (rows, C / group)
+    normed: &'a mut [i32],  // (rows, C / group)
+    dmiddle: &'a mut [i32], // (rows, C / group)
+    dlogits: &'a mut [i32], // (rows, V / group), V rounded up to whole groups
+    dx: Vec<f32>,           // (rows, C)
+    /// In the order of [`SUMMED`].
+    sums: [Vec<f32>; SUMMED.len()],
+}
+
+/// Parameters of the head whose gradients are sums over rows.
+const SUMMED: [&str; 4] = ["bias", "layer_norm.weight", "layer_norm.bias", "dense.bias"];
+
+impl MaskedChunk<'_> {
+    fn forward(&self, rows: &Range<usize>) -> MaskedBlock {
         let (config, isa, linears) = (&self.model.config, self.model.isa(), self.model.computing.linear);
-        let Layers { dense, norm, decoder } = self.layers;
-        let (c, v, rows) = (config.hidden_size, config.vocab_size, block.len());
-        let x: Vec<f32> =
-            self.places[block.clone()].iter().flat_map(|&t| &self.hidden[t * c..][..c]).copied().collect();
+        let LmHeadWeights { dense, norm, decoder } = self.head;
+        let (c, v, width) = (config.hidden_size, config.vocab_size, width(self.model));
+        let x: Vec<f32> = self.places[rows.clone()].iter().flat_map(|&t| &self.hidden[t * c..][..c]).copied().collect();
         let mut tiles = Tiles::new(linears);
         tiles.encode(Matrix::new(&x, c));
-        let mut middle = vec![0.0; rows * c];
-        linear(dense, tiles.all(), 0..c, &mut MatrixMut::new(&mut middle, c));
+        let mut middle = vec![0.0; rows.len() * c];
+        dense.apply(tiles.all(), 0..c, &mut MatrixMut::new(&mut middle, c));
         let mut activated = middle.clone();
         gelu(isa, &mut activated);
         let mut normed = activated.clone();
         layer_norm(isa, &mut normed, &norm.weight, &norm.bias, config.layer_norm_eps);
         tiles.encode(Matrix::new(&normed, c));
-        let width = width(self.model);
-        let mut logits = vec![f32::NEG_INFINITY; rows * width]; // what fills a group counts as if it was not there
-        linear(decoder, tiles.all(), 0..v, &mut MatrixMut::with_stride(&mut logits, width, v, rows));
-        let targets = self.targets[block.clone()].iter();
+        let mut logits = vec![f32::NEG_INFINITY; rows.len() * width]; // what fills a group has probability 0
+        decoder.apply(tiles.all(), 0..v, &mut MatrixMut::with_stride(&mut logits, width, v, rows.len()));
+        let targets = self.targets[rows.clone()].iter();
         let losses = logits.chunks_exact_mut(width).zip(targets).map(|(row, &id)| {
             assert!((id as usize) < v, "token id {id}, the model has {v}");
-            cross_entropy(isa, row, id as usize)
+            cross_entropy(isa, row, id as usize) // which leaves the gradients
         });
         let losses = losses.collect();
-        let mut block = Block { x, middle, activated, normed, losses, tiles };
-        take(&logits, &mut block);
-        block
+        MaskedBlock { x, middle, activated, normed, dlogits: logits, losses, tiles }
     }
 
-    fn forward_and_back(&self, back: &mut Back<'_>) -> Vec<f32> {
+    fn forward_backward(&self, backward: &mut MaskedLmBackward<'_>) -> Vec<f32> {
         let (config, linears) = (&self.model.config, self.model.computing.linear);
-        let (c, v, rows) = (config.hidden_size, config.vocab_size, self.places.len());
+        let (c, v, count) = (config.hidden_size, config.vocab_size, self.places.len());
         let (groups, wide) = (c / linears.group(), width(self.model) / linears.group());
-        let [mut x, mut normed, mut dmiddle] = [(); 3].map(|()| vec![0; rows * groups]);
-        let mut dlogits = vec![0; rows * wide];
-        // Blocks of one size whatever the threads are: sums over them do not depend on those.
-        let blocks: Vec<_> = (0..rows).step_by(ROWS).map(|start| start..rows.min(start + ROWS)).collect();
-        let narrow = [&mut x, &mut normed, &mut dmiddle].map(|x| split::cut(&blocks, x, |block| block.len() * groups));
-        let wide_parts = split::cut(&blocks, &mut dlogits, |block| block.len() * wide);
-        let [of_x, of_normed, of_dmiddle] = narrow;
-        let kept = of_x.into_iter().zip(of_normed).zip(of_dmiddle).zip(wide_parts);
-        let kept = kept.map(|(((x, normed), dmiddle), dlogits)| Kept { x, normed, dmiddle, dlogits });
-        let weights = back.weights;
-        let found = split::run(blocks.iter().zip(kept).collect(), |(block, mut kept)| {
-            let (mut sums, mut dx) = (vec![0.0; v + 3 * c], vec![0.0; block.len() * c]);
-            let losses = self.forward(block, |dlogits, block| {
-                self.backward(dlogits, block, weights, &mut kept, (&mut dx, &mut sums));
-            });
-            (losses.losses, dx, sums)
+        let [mut x, mut normed, mut dmiddle] = [(); 3].map(|()| vec![0; count * groups]);
+        let mut dlogits = vec![0; count * wide];
+        let [mut x_rest, mut normed_rest, mut dmiddle_rest, mut dlogits_rest] =
+            [&mut x, &mut normed, &mut dmiddle, &mut dlogits].map(Vec::as_mut_slice);
+        // Blocks of one size for any number of threads: sums over them do not depend on it.
+        let work = (0..count).step_by(ROWS).map(|start| {
+            let rows = start..count.min(start + ROWS);
+            let n = rows.len();
+            MaskedRows {
+                rows,
+                x: take(&mut x_rest, n * groups),
+                normed: take(&mut normed_rest, n * groups),
+                dmiddle: take(&mut dmiddle_rest, n * groups),
+                dlogits: take(&mut dlogits_rest, n * wide),
+                dx: vec![0.0; n * c],
+                sums: [v, c, c, c].map(|count| vec![0.0; count]),
+            }
+        });
+        let found = par_run(work.collect(), |mut out| {
+            let mut block = self.forward(&out.rows);
+            self.backward(&mut block, backward.weights, &mut out);
+            (block.losses, out)
         });
 
-        let mut losses = Vec::with_capacity(rows);
-        let mut all_sums = Vec::with_capacity(blocks.len());
-        for ((block_losses, dx, sums), block) in found.into_iter().zip(&blocks) {
-            for (&t, dx) in self.places[block.clone()].iter().zip(dx.chunks_exact(c)) {
-                back.dx[t * c..(t + 1) * c].copy_from_slice(dx);
+        let mut losses = Vec::with_capacity(count);
+        for (block_losses, out) in found {
+            for (&t, dx) in self.places[out.rows].iter().zip(out.dx.chunks_exact(c)) {
+                backward.dx[t * c..(t + 1) * c].copy_from_slice(dx);
+            }
+            for (name, sum) in SUMMED.iter().zip(&out.sums) {
+                add(backward.gradients.get_mut(&format!("lm_head.{name}")), sum);
             }
             losses.extend(block_losses);
-            all_sums.push(sums);
         }
-        let mut at = 0;
-        for (name, count) in [("bias", v), ("layer_norm.weight", c), ("layer_norm.bias", c), ("dense.bias", c)] {
-            add_sums(&all_sums, at..at + count, back.gradients.get_mut(&format!("lm_head.{name}")));
-            at += count;
-        }
-        let mut factors = Factors::default();
-        let mut add = |x: &[i32], dout: &[i32], width: usize, name: &str| {
+        let mut factors = PackedFactors::default();
+        let mut add_weight = |x: &[i32], dout: &[i32], width: usize, name: &str| {
             let (x, dout) = (Matrix::new(x, groups), Matrix::new(dout, width));
-            let dweight = back.gradients.get_mut(name);
+            let dweight = backward.gradients.get_mut(name);
             weight_gradients(linears, x, vec![WeightGradient { dout, dweight }], &mut factors);
         };
-        add(&x, &dmiddle, groups, "lm_head.dense.weight");
-        if back.with_words {
-            add(&normed, &dlogits, wide, WORDS);
+        add_weight(&x, &dmiddle, groups, "lm_head.dense.weight");
+        if backward.with_words {
+            add_weight(&normed, &dlogits, wide, WORDS);
         }
         losses
     }
 
-    /// - `dlogits`: (rows, V rounded up to whole groups)
-    /// - `dx`: (rows, C)
-    /// - `sums`: of the decoder's bias, the layer norm's weight and bias, the dense layer's bias: (V + C + C + C)
-    fn backward(
-        &self,
-        dlogits: &[f32],
-        block: &mut Block,
-        weights: &MaskedLmTraining,
-        kept: &mut Kept<'_>,
-        (dx, sums): (&mut [f32], &mut [f32]),
-    ) {
+    fn backward(&self, block: &mut MaskedBlock, weights: &LmHeadTrainingWeights, out: &mut MaskedRows<'_>) {
         let (config, isa, linears) = (&self.model.config, self.model.isa(), self.model.computing.linear);
         let (c, v, width, group) = (config.hidden_size, config.vocab_size, width(self.model), linears.group());
-        let Block { x, middle, activated, normed, tiles, .. } = block;
+        let MaskedBlock { x, middle, activated, normed, dlogits, tiles, .. } = block;
         let pack = |numbers: &[f32], columns: usize, out: &mut [i32]| {
             encode(linears, Matrix::new(numbers, columns), &mut MatrixMut::new(out, columns / group));
         };
-        pack(x, c, kept.x);
-        pack(normed, c, kept.normed);
-        pack(dlogits, width, kept.dlogits);
-        let (of_bias, of_norm) = sums.split_at_mut(v);
-        let (of_norm, of_dense) = of_norm.split_at_mut(2 * c);
+        pack(x, c, out.x);
+        pack(normed, c, out.normed);
+        pack(dlogits, width, out.dlogits);
+        let [dbias, dnorm_weight, dnorm_bias, ddense_bias] = &mut out.sums;
         if width == v {
-            add_rows(isa, dlogits, of_bias);
+            add_rows(isa, dlogits, dbias);
         } else {
-            dlogits.chunks_exact(width).for_each(|row| add_rows(isa, &row[..v], of_bias));
+            dlogits.chunks_exact(width).for_each(|row| add_rows(isa, &row[..v], dbias));
         }
         let mut dmiddle = vec![0.0; x.len()];
-        tiles.copy(Matrix::new(kept.dlogits, width / group));
-        product(tiles.all(), weights.decoder_back.all(), Start::Zero, &mut MatrixMut::new(&mut dmiddle, c));
-        let norm = &self.layers.norm.weight;
-        layer_norm_backward(isa, activated, norm, config.layer_norm_eps, &mut dmiddle, of_norm.split_at_mut(c));
+        tiles.copy(Matrix::new(out.dlogits, width / group));
+        product(tiles.all(), weights.decoder.all(), Start::Zero, &mut MatrixMut::new(&mut dmiddle, c));
+        let norm = &self.head.norm.weight;
+        layer_norm_backward(isa, activated, norm, config.layer_norm_eps, &mut dmiddle, (dnorm_weight, dnorm_bias));
         gelu_backward(isa, middle, &mut dmiddle);
-        add_rows(isa, &dmiddle, of_dense);
-        pack(&dmiddle, c, kept.dmiddle);
-        tiles.copy(Matrix::new(kept.dmiddle, c / group));
-        product(tiles.all(), weights.dense_back.all(), Start::Zero, &mut MatrixMut::new(dx, c));
+        add_rows(isa, &dmiddle, ddense_bias);
+        pack(&dmiddle, c, out.dmiddle);
+        tiles.copy(Matrix::new(out.dmiddle, c / group));
+        product(tiles.all(), weights.dense.all(), Start::Zero, &mut MatrixMut::new(&mut out.dx, c));
     }
 }
 

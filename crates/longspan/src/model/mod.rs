@@ -1,58 +1,76 @@
 //! The model: ragged batch → encoder → head → logits.
 //!
 //! ```text
-//! batch        the sequences, end to end, and which of their tokens are global
-//! parameters   the one list of names and shapes, from the config
-//! cpu          the model on the CPU
-//! weights      what a pass reads: packed for one precision and instruction set
-//! embeddings   token ids → the first hidden states
-//! encoder      layers
-//! attention    over windows and global tokens
-//! global       of the global tokens over all; `global_training` has the form and the way back of training
-//! heads        what is made of the last hidden states; `masked_lm` has the loss of masked tokens and its way back
-//! trainable      a model whose parameters change: forward, backward, and packed anew
-//! gradients    sums over tokens: the gradients of weights
-//! split        the one place that divides work among threads
-//! times        where the time of a pass goes
-//! reference    the same model in plain f64 loops, with hidden states and attention
+//! batch             sequences, end to end, and which of their tokens are global
+//! task              the head, and which tokens are global by default
+//! parameters        the one list of names and shapes, from the config
+//! loader            their values: of a checkpoint, of a model in training, or random
+//! weights           packed for one precision and instruction set; `training_weights` for the backward pass
+//! tables            the embedding tables
+//! pass              what the steps of one pass share
+//! activations       what a layer saves for the backward pass, and its gradients
+//! embeddings        token ids → the first hidden states
+//! layer             one layer, in five steps; `layer_backward` is its backward pass
+//! local_attention   over windows and global tokens
+//! global_attention  of the global tokens over all; `global_training` has the form of training
+//! encoder           all layers
+//! heads             last hidden states → logits; `masked_lm` has the loss of masked tokens and its backward pass
+//! cpu               the model on the CPU
+//! trainable         a model whose parameters change
+//! gradients         the gradients of weights: sums over tokens
+//! parallel          the one place that divides work among threads
+//! phase_times       the time of each phase of a pass
+//! reference         the same model in plain f64 loops, with hidden states and attention
 //! ```
 //!
+//! A file imports only from files that it is built on: there is no circle.
+//!
 //! Legend: T tokens of the batch, C hidden, H heads, D head size, F intermediate, W one-sided window, G global tokens of
-//! a sequence, L layers, S sequences, V vocabulary, R tokens hidden by a mask, P projections of a token
-//! (`Pass::projections`).
+//! a sequence, L layers, S sequences, V vocabulary, R masked tokens, P projections of a token (`Pass::projections`).
 
-mod attention;
+mod activations;
 mod batch;
 mod cpu;
+mod dropout;
 mod embeddings;
 mod encoder;
-mod global;
+mod global_attention;
 mod global_training;
 mod gradients;
 mod heads;
+mod layer;
+mod layer_backward;
+mod loader;
+mod local_attention;
 mod masked_lm;
+mod parallel;
 mod parameters;
+mod pass;
+mod phase_times;
 pub mod reference;
-mod split;
-mod times;
+mod tables;
+mod task;
 mod trainable;
+mod training_weights;
 mod weights;
 
 use std::fmt;
 
 pub use batch::{Batch, Sequence};
 pub use cpu::{CpuModel, best_precision};
-pub use heads::{Logits, Task};
+pub use dropout::Dropout;
+pub use heads::Logits;
 pub use longspan_kernels::{Isa, Precision};
 pub use masked_lm::Masked;
 pub use parameters::{POSITIONS, Parameter, Parameters, parameters};
-pub use times::Phase;
-pub use trainable::{Dropout, TrainableModel, TrainingPass};
+pub use phase_times::Phase;
+pub use task::Task;
+pub use trainable::{TrainableModel, TrainingPass};
 
 use crate::Result;
 use crate::checkpoint::Tensors;
 use crate::config::Config;
-use weights::{Computing, Loader};
+use loader::Loader;
 
 /// A Longformer with one head, ready to run from any thread.
 ///
@@ -99,7 +117,8 @@ impl Model {
     /// When a tensor is missing or has another shape than `config` asks for, or when `LONGSPAN_ISA` names an
     /// instruction set that this machine lacks.
     pub fn load(config: Config, task: Task, precision: Precision, tensors: &Tensors) -> Result<Self> {
-        Self::pack(&Loader::new(&config, task, tensors)?, config, task, precision)
+        let loader = Loader::new(&config, task, tensors)?;
+        Ok(Self { cpu: CpuModel::pack(&loader, config, task, precision)? })
     }
 
     /// Packs parameters, as they are in training.
@@ -107,7 +126,7 @@ impl Model {
     /// # Errors
     /// When `LONGSPAN_ISA` names an instruction set that this machine lacks.
     pub fn from_parameters(config: Config, task: Task, precision: Precision, parameters: &Parameters) -> Result<Self> {
-        Self::pack(&Loader::of(parameters), config, task, precision)
+        Ok(Self { cpu: CpuModel::pack(&Loader::of(parameters), config, task, precision)? })
     }
 
     /// A model with random weights, for measurements. It is the same for the same sizes.
@@ -115,12 +134,8 @@ impl Model {
     /// # Errors
     /// When `LONGSPAN_ISA` names an instruction set that this machine lacks.
     pub fn random(config: Config, task: Task, precision: Precision) -> Result<Self> {
-        Self::pack(&Loader::random(&config, task), config, task, precision)
-    }
-
-    fn pack(loader: &Loader<'_>, config: Config, task: Task, precision: Precision) -> Result<Self> {
-        let computing = Computing::new(cpu::current_isa()?, precision, &config);
-        Ok(Self { cpu: CpuModel::pack(loader, config, task, computing) })
+        let loader = Loader::random(&config, task);
+        Ok(Self { cpu: CpuModel::pack(&loader, config, task, precision)? })
     }
 
     /// Sizes of the model.

@@ -1,12 +1,10 @@
-//! The one list of a model's parameters: Hugging Face's names and shapes, from the config; and their values in training.
+//! The one list of a model's parameters: Hugging Face's names and shapes, from the config. And a flat buffer of values.
 
 use std::ops::Range;
 
 use super::Task;
-use super::weights::Loader;
-use crate::checkpoint::{NamedTensor, Tensors};
+use crate::checkpoint::NamedTensor;
 use crate::config::Config;
-use crate::{Result, random};
 
 /// A parameter of the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,23 +13,23 @@ pub struct Parameter {
     pub name: String,
     /// Row-major sizes.
     pub shape: Vec<usize>,
-    /// Where it begins in a flat buffer of all parameters.
+    /// Where the parameter begins in a flat buffer of all parameters.
     pub offset: usize,
 }
 
 impl Parameter {
-    /// How many numbers it has.
+    /// The number of its elements.
     pub fn count(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Its place in a flat buffer of all parameters.
+    /// The place of the parameter in a flat buffer of all parameters.
     pub fn range(&self) -> Range<usize> {
         self.offset..self.offset + self.count()
     }
 }
 
-/// The values of all parameters of a model in f32, end to end: weights, and whatever training keeps for each of them.
+/// A number for each number of all parameters of a model, in f32, end to end: weights, gradients or moments.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameters {
     list: Vec<Parameter>,
@@ -46,44 +44,12 @@ impl Parameters {
         Self { list, values: vec![0.0; count] }
     }
 
-    /// Random weights, for measurements: those of [`Model::random`](super::Model::random).
-    pub fn random(config: &Config, task: Task) -> Self {
-        let (mut all, loader) = (Self::zeros(config, task), Loader::random(config, task));
-        for parameter in &all.list {
-            loader.copy(&parameter.name, &mut all.values[parameter.range()]);
-        }
-        all
-    }
-
-    /// The weights of a checkpoint. A head that it lacks altogether begins anew by the seed: normal numbers of deviation
-    /// 0.02, and biases of zero.
-    ///
-    /// # Errors
-    /// When a tensor is missing or has another shape than `config` asks for.
-    pub fn load(config: &Config, task: Task, tensors: &Tensors, seed: u64) -> Result<Self> {
-        let mut all = Self::zeros(config, task);
-        let encoder = parameters(config, Task::Encoder).len();
-        let head_is_there =
-            all.list[encoder..].iter().any(|parameter| tensors.get(&parameter.name).is_ok_and(|t| t.is_some()));
-        let from = if head_is_there { task } else { Task::Encoder };
-        let loader = Loader::new(config, from, tensors)?;
-        for (i, parameter) in all.list.iter().enumerate() {
-            let values = &mut all.values[parameter.range()];
-            if i < encoder || head_is_there {
-                loader.copy(&parameter.name, values);
-            } else {
-                begin(parameter, values, random::number(seed, &[i as u64]));
-            }
-        }
-        Ok(all)
-    }
-
-    /// Names, shapes and places.
+    /// Names, shapes and offsets.
     pub fn list(&self) -> &[Parameter] {
         &self.list
     }
 
-    /// What [`write_checkpoint`](crate::checkpoint::write_checkpoint) wants.
+    /// The arguments of [`write_checkpoint`](crate::checkpoint::write_checkpoint).
     pub fn tensors(&self) -> Vec<NamedTensor<'_>> {
         self.list.iter().map(|p| (p.name.as_str(), p.shape.as_slice(), &self.values[p.range()])).collect()
     }
@@ -93,32 +59,32 @@ impl Parameters {
         &self.values
     }
 
-    /// All values, to change.
+    /// All values, mutable.
     pub fn values_mut(&mut self) -> &mut [f32] {
         &mut self.values
     }
 
-    /// The values of one.
+    /// The values of one parameter.
     ///
     /// # Panics
-    /// If there is none of this name.
+    /// If no parameter has this name.
     pub fn get(&self, name: &str) -> &[f32] {
         &self.values[self.find(name).range()]
     }
 
-    /// The values of one, to change.
+    /// The values of one parameter, mutable.
     ///
     /// # Panics
-    /// If there is none of this name.
+    /// If no parameter has this name.
     pub fn get_mut(&mut self, name: &str) -> &mut [f32] {
         let range = self.find(name).range();
         &mut self.values[range]
     }
 
-    /// The values of several, to change.
+    /// The values of several parameters, mutable.
     ///
     /// # Panics
-    /// If there is none of one of these names, or they do not stand in the order of the list.
+    /// If no parameter has one of these names, or the names are not in the order of the list.
     pub(crate) fn get_many_mut(&mut self, names: &[String]) -> Vec<&mut [f32]> {
         let ranges: Vec<_> = names.iter().map(|name| self.find(name).range()).collect();
         let (mut rest, mut at) = (&mut self.values[..], 0);
@@ -137,36 +103,21 @@ impl Parameters {
     }
 }
 
-/// Values of a new head.
-fn begin(parameter: &Parameter, values: &mut [f32], seed: u64) {
-    if parameter.name.ends_with("norm.weight") {
-        values.fill(1.0);
-    } else if parameter.shape.len() > 1 {
-        for (i, value) in values.iter_mut().enumerate() {
-            let place = [i as u64];
-            // Box and Muller: 1 - fraction is above zero.
-            let radius = (-2.0 * (1.0 - random::fraction(seed, &place)).ln()).sqrt();
-            let angle = std::f64::consts::TAU * random::fraction(seed.wrapping_add(1), &place);
-            *value = (0.02 * radius * angle.cos()) as f32;
-        }
-    }
-}
-
-/// The table of the words, which is the decoder of masked language modelling too.
+/// The table of word embeddings, which is the decoder of masked language modelling too.
 pub(crate) const WORDS: &str = "longformer.embeddings.word_embeddings.weight";
 
 /// The table of positions.
 pub const POSITIONS: &str = "longformer.embeddings.position_embeddings.weight";
 
-/// What the names of the encoder begin with in a checkpoint that has a head.
+/// The prefix of the encoder's names in a checkpoint that has a head.
 pub(crate) const PREFIX: &str = "longformer.";
 
 /// All parameters of a model with the head of `task`, in the order of the layers.
 ///
-/// A tied weight stands once: the decoder of masked language modelling is
+/// A tied weight is listed once: the decoder of masked language modelling is
 /// `longformer.embeddings.word_embeddings.weight`, its bias `lm_head.bias`.
 pub fn parameters(config: &Config, task: Task) -> Vec<Parameter> {
-    let mut list = List(Vec::new());
+    let mut list = ParameterList(Vec::new());
     let (c, f) = (config.hidden_size, config.intermediate_size);
     let embeddings = format!("{PREFIX}embeddings");
     list.add(WORDS.into(), &[config.vocab_size, c]);
@@ -205,14 +156,14 @@ pub fn parameters(config: &Config, task: Task) -> Vec<Parameter> {
     list.0
 }
 
-/// What the names of a layer's parameters begin with.
+/// The prefix of the names of a layer's parameters.
 pub(crate) fn layer_name(layer: usize) -> String {
     format!("{PREFIX}encoder.layer.{layer}")
 }
 
-struct List(Vec<Parameter>);
+struct ParameterList(Vec<Parameter>);
 
-impl List {
+impl ParameterList {
     fn add(&mut self, name: String, shape: &[usize]) {
         let offset = self.0.last().map_or(0, |last| last.range().end);
         self.0.push(Parameter { name, shape: shape.to_vec(), offset });

@@ -1,30 +1,30 @@
 //! The same model in plain f64 loops: the oracle of the tests, and the way to see hidden states and attention.
 //!
-//! It follows the definitions word for word and is as slow as that: time and memory grow with the square of the
-//! length, a 4,096-token input of the base size takes minutes and gigabytes.
+//! It follows the definitions literally and is slow: time and memory grow with the square of the length, and an input of
+//! 4,096 tokens of the base size takes minutes and gigabytes.
 
 use longspan_kernels::reference as kernels;
 
+use super::loader::Loader;
 use super::parameters::layer_name;
-use super::weights::Loader;
 use super::{Batch, Sequence, Task};
 use crate::Result;
 use crate::checkpoint::Tensors;
 use crate::config::Config;
 
-/// Everything that happens to one sequence.
+/// Hidden states, attention and logits of one sequence.
 #[derive(Debug, Clone)]
 pub struct Trace {
     /// The embeddings, then the output of each layer: (L + 1), (T, C).
     pub hidden_states: Vec<Vec<f64>>,
-    /// For each layer what each head's query i gives to key j: (L), (H, T, T). Rows sum to 1. The rows of global tokens
+    /// For each layer the weight that query i of each head gives to key j: (L), (H, T, T). Rows sum to 1. The rows of global tokens
     /// are those of their global queries.
     pub attentions: Vec<Vec<f64>>,
     /// The output of the head; the shape of [`Logits`](super::Logits) for a batch of one.
     pub logits: Vec<f64>,
 }
 
-/// A model to be looked into: its weights in f64, unpacked.
+/// A model whose inside can be seen, with unpacked weights in f64.
 pub struct ReferenceModel<'a> {
     config: Config,
     task: Task,

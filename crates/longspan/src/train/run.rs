@@ -209,8 +209,8 @@ impl Learner for Reading<'_> {
         self.trainable.parameters()
     }
 
-    fn update(&mut self, change: impl FnOnce(&mut Parameters) + Send) {
-        self.trainable.update(change);
+    fn update<R>(&mut self, change: impl FnOnce(&mut Parameters) -> Result<R>) -> Result<R> {
+        self.trainable.update(change)
     }
 
     fn pass(

@@ -52,8 +52,8 @@ pub(crate) trait Learner {
     /// Its weights.
     fn parameters(&self) -> &Parameters;
 
-    /// Changes them.
-    fn update(&mut self, change: impl FnOnce(&mut Parameters) + Send);
+    /// Changes them, unless `change` fails.
+    fn update<R>(&mut self, change: impl FnOnce(&mut Parameters) -> Result<R>) -> Result<R>;
 
     /// Adds the gradient of the sum of the losses of the terms.
     ///
@@ -155,12 +155,10 @@ pub(crate) fn train<I: Inputs, L: Learner<Input = I::Input>>(
     }
     let Settings { optimizer, trained, .. } = course.settings;
     let mut optimizer = Optimizer::new(optimizer, course.layers, *trained, learner.parameters());
-    let mut progress = None;
-    if course.resume {
-        let mut read = Ok(None);
-        learner.update(|weights| read = state::load(course.out, &course.identity, weights, &mut optimizer));
-        progress = read?;
-    }
+    let progress = match course.resume {
+        true => learner.update(|weights| state::load(course.out, &course.identity, weights, &mut optimizer))?,
+        false => None,
+    };
     let progress = progress.unwrap_or_default();
     let mut gradients = learner.parameters().clone();
     gradients.values_mut().fill(0.0);
@@ -267,7 +265,10 @@ impl<L: Learner> Going<'_, '_, '_, L> {
         let learning_rate = learning_rate(settings, step, self.steps);
         let stride = Stride { step, learning_rate, scale: share * clip };
         let (optimizer, gradients) = (&mut self.optimizer, self.gradients.values_mut());
-        self.learner.update(|weights| optimizer.step(stride, weights.values_mut(), gradients));
+        self.learner.update(|weights| {
+            optimizer.step(stride, weights.values_mut(), gradients);
+            Ok(())
+        })?;
         self.progress.step = step;
         let Passed { tokens, sequences, flop, .. } = sum;
         let (steps, seconds) = (self.steps, started.elapsed().as_secs_f64());

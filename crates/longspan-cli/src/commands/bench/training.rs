@@ -104,7 +104,10 @@ pub fn steps(
         at.push(Instant::now());
         let stride = Stride { step: step + 1, learning_rate: 1e-5, scale: 1.0 / batch.sequences() as f64 };
         optimizer.norm(gradients.values());
-        trainable.update(|weights| optimizer.step(stride, weights.values_mut(), gradients.values_mut()));
+        trainable.update(|weights| {
+            optimizer.step(stride, weights.values_mut(), gradients.values_mut());
+            Ok(())
+        })?;
         at.push(Instant::now());
         if step > 0 {
             times.push((at[parts.len()] - at[0]).as_secs_f64());

@@ -60,8 +60,8 @@ impl Learner for Double {
         &self.weights
     }
 
-    fn update(&mut self, change: impl FnOnce(&mut Parameters) + Send) {
-        change(&mut self.weights);
+    fn update<R>(&mut self, change: impl FnOnce(&mut Parameters) -> Result<R>) -> Result<R> {
+        change(&mut self.weights)
     }
 
     fn pass(&mut self, place: (usize, usize), input: &[u64; 2], gradients: &mut Parameters) -> Result<Passed> {

@@ -1,12 +1,12 @@
-//! Where the time of a pass goes.
+//! The time that each phase of a pass takes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// A part of a pass.
+/// A part of a pass on the CPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Tables and their layer norm.
+    /// The embedding tables and their layer norm.
     Embeddings,
     /// Queries, keys and values.
     Projections,
@@ -18,7 +18,7 @@ pub enum Phase {
     AttentionOutput,
     /// The feed-forward, with its layer norm.
     FeedForward,
-    /// What is made of the last hidden states.
+    /// The head of the task.
     Head,
 }
 
@@ -34,7 +34,7 @@ impl Phase {
         Phase::Head,
     ];
 
-    /// Its name, in words.
+    /// The name, in words.
     pub fn name(self) -> &'static str {
         match self {
             Phase::Embeddings => "embeddings",
@@ -50,9 +50,9 @@ impl Phase {
 
 /// Time spent in each phase, added over the threads.
 #[derive(Debug, Default)]
-pub(crate) struct Times([AtomicU64; Phase::ALL.len()]); // nanoseconds
+pub(crate) struct PhaseTimes([AtomicU64; Phase::ALL.len()]); // nanoseconds
 
-impl Times {
+impl PhaseTimes {
     /// Runs `f` and counts its time once for each of the `threads` that it works on. A thread that waits for the others
     /// may work on something else meanwhile, which counts too: sums are a little more than the time of the threads.
     pub fn count<R>(&self, phase: Phase, threads: usize, f: impl FnOnce() -> R) -> R {
@@ -63,7 +63,7 @@ impl Times {
         result
     }
 
-    /// What was counted.
+    /// The times so far.
     pub fn all(&self) -> [(Phase, Duration); Phase::ALL.len()] {
         Phase::ALL.map(|phase| (phase, Duration::from_nanos(self.0[phase as usize].load(Ordering::Relaxed))))
     }

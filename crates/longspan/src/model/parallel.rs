@@ -1,37 +1,36 @@
-//! The one place that divides work among threads.
+//! The division of work among threads: the only file of the model that knows them.
 //!
-//! Rows are cut into blocks, which may cross the borders of sequences; where there are fewer blocks than threads, a
-//! block's weights are cut into columns. What an output becomes does not depend on the cut (see `longspan_kernels`), so
-//! both may follow the number of threads.
+//! Rows are cut into blocks, which may cross the borders of sequences. Where there are fewer blocks than threads, the
+//! weights of a block are cut into columns. No output depends on the cut (see `longspan_kernels`), so both may follow the
+//! number of threads.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-/// Rows of a block, at most and but for what fills a tile: so few that the middle of a feed-forward stays in the second
-/// cache.
+/// The most rows of a block, up to what fills a tile: few enough that the middle of a feed-forward stays in the L2 cache.
 const ROWS_MAX: usize = 192;
 
-/// Fewer rows would spend more time on reading weights than on using them.
+/// With fewer rows, reading the weights would take longer than using them.
 const ROWS_MIN: usize = 96;
 
-/// The cut of a batch.
+/// How a batch is cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Split {
+pub(crate) struct Partition {
     /// Rows of a block: (blocks).
     pub blocks: Vec<Range<usize>>,
     /// Into how many parts the columns of weights are cut.
     pub columns: usize,
 }
 
-impl Split {
-    /// That of `tokens` rows, for the threads of the pool that this runs in. Tiles have `tile` rows.
+impl Partition {
+    /// Cuts `tokens` rows for the threads of the current pool. Tiles have `tile` rows.
     pub fn new(tokens: usize, tile: usize) -> Self {
         Self::among(tokens, tile, rayon::current_num_threads())
     }
 
-    /// One whose sums over blocks do not depend on the number of threads.
+    /// Cuts `tokens` rows into blocks that do not depend on the number of threads, so that sums over blocks do not either.
     pub fn fixed(tokens: usize) -> Self {
         Self { blocks: ranges(tokens, tokens.div_ceil(ROWS_MAX), ROWS_MAX), columns: 1 }
     }
@@ -52,67 +51,59 @@ pub(crate) fn ranges(n: usize, parts: usize, step: usize) -> Vec<Range<usize>> {
     (0..n).step_by(size).map(|start| start..n.min(start + size)).collect()
 }
 
-/// Into how many parts the queries of each of `heads` heads are cut, of which none has more than `size`: enough for all
-/// threads.
-pub(crate) fn parts(queries: usize, size: usize, heads: usize) -> usize {
+/// Into how many parts the queries of each of `heads` heads are cut: none has more than `size`, and there are enough for
+/// all threads.
+pub(crate) fn query_parts(queries: usize, size: usize, heads: usize) -> usize {
     queries.div_ceil(size).max((2 * rayon::current_num_threads()).div_ceil(heads))
 }
 
-/// Working memory that threads take and give back, so that none is allocated twice.
-#[derive(Debug, Default)]
-pub(crate) struct Pool<T>(Mutex<Vec<T>>);
+/// Workspaces that threads borrow and return, so that none is allocated twice.
+#[derive(Debug)]
+pub(crate) struct WorkspacePool<T>(Mutex<Vec<T>>);
 
-impl<T> Pool<T> {
-    /// Without any yet.
+impl<T> WorkspacePool<T> {
+    /// An empty pool.
     pub fn new() -> Self {
         Self(Mutex::new(Vec::new()))
     }
 
-    /// Runs `f` with a piece that nobody else uses, made by `new` where none is free.
+    /// Runs `f` with a workspace that nobody else uses, made by `new` where none is free.
     pub fn with<R>(&self, new: impl FnOnce() -> T, f: impl FnOnce(&mut T) -> R) -> R {
         let free = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut piece = free.unwrap_or_else(new);
-        let result = f(&mut piece);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(piece);
+        let mut workspace = free.unwrap_or_else(new);
+        let result = f(&mut workspace);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
         result
     }
 }
 
-/// Runs `f` for each of `parts`, which follow each other in `x`, on all threads. A part has `size(part)` numbers.
-pub(crate) fn for_each<P: Sync, T: Send>(
-    parts: &[P],
-    x: &mut [T],
-    size: impl Fn(&P) -> usize,
-    f: impl Fn(&P, &mut [T]) + Sync,
-) {
-    run(parts.iter().zip(cut(parts, x, size)).collect(), |(part, own)| f(part, own));
+/// Takes the first `count` numbers off a buffer.
+pub(crate) fn take<'x, T>(rest: &mut &'x mut [T], count: usize) -> &'x mut [T] {
+    let len = rest.len();
+    rest.split_off_mut(..count).unwrap_or_else(|| panic!("{count} numbers of {len}"))
 }
 
-/// Cuts `x` into the numbers of each of `parts`, which follow each other and have `size(part)`; into nothing for each
-/// where `x` is empty.
-pub(crate) fn cut<'x, P, T>(parts: &[P], x: &'x mut [T], size: impl Fn(&P) -> usize) -> Vec<&'x mut [T]> {
-    let is_empty = x.is_empty();
-    let mut rest = x;
-    let own = parts.iter().map(|part| {
-        let (own, after) = std::mem::take(&mut rest).split_at_mut(if is_empty { 0 } else { size(part) });
-        rest = after;
-        own
-    });
-    own.collect()
+/// Cuts `x`, rows of `columns` numbers, into the rows of each of `blocks`, which follow each other.
+pub(crate) fn split_rows<'b, 'x, T>(
+    blocks: &'b [Range<usize>],
+    mut x: &'x mut [T],
+    columns: usize,
+) -> Vec<(&'b Range<usize>, &'x mut [T])> {
+    blocks.iter().map(|block| (block, take(&mut x, block.len() * columns))).collect()
 }
 
 /// Runs `f` for each piece of work on all threads and collects the results in order.
-pub(crate) fn run<W: Send, R: Send>(work: Vec<W>, f: impl Fn(W) -> R + Sync) -> Vec<R> {
+pub(crate) fn par_run<W: Send, R: Send>(work: Vec<W>, f: impl Fn(W) -> R + Sync) -> Vec<R> {
     work.into_par_iter().with_max_len(1).map(&f).collect()
 }
 
 /// Runs `f` for each of `parts` on all threads and collects the results in order.
-pub(crate) fn map<P: Sync, R: Send>(parts: &[P], f: impl Fn(&P) -> R + Sync) -> Vec<R> {
+pub(crate) fn par_map<P: Sync, R: Send>(parts: &[P], f: impl Fn(&P) -> R + Sync) -> Vec<R> {
     parts.par_iter().with_max_len(1).map(&f).collect()
 }
 
 /// Enters the thread pool once for a whole pass.
-pub(crate) fn enter<R: Send>(pass: impl FnOnce() -> R + Send) -> R {
+pub(crate) fn in_pool<R: Send>(pass: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| pass())
 }
 
@@ -124,17 +115,17 @@ mod tests {
     fn blocks_cover_every_row_once() {
         for tokens in [0, 1, 95, 96, 97, 191, 192, 193, 500, 4096, 10_880] {
             for (threads, tile) in [(1, 12), (2, 12), (3, 6), (16, 32)] {
-                let split = Split::among(tokens, tile, threads);
+                let partition = Partition::among(tokens, tile, threads);
                 let mut next = 0;
-                for block in &split.blocks {
+                for block in &partition.blocks {
                     assert_eq!(block.start, next, "{tokens} rows, {threads} threads");
                     assert!(!block.is_empty() && block.len() < ROWS_MAX + tile, "{block:?}");
                     next = block.end;
                 }
                 assert_eq!(next, tokens);
                 assert!(
-                    tokens == 0 || split.columns == 1 || split.blocks.len() * split.columns >= threads,
-                    "{split:?}"
+                    tokens == 0 || partition.columns == 1 || partition.blocks.len() * partition.columns >= threads,
+                    "{partition:?}"
                 );
             }
         }

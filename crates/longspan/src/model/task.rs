@@ -1,0 +1,59 @@
+//! The tasks of models.
+
+use std::ops::Range;
+
+/// The task of a model decides which head it has, and which tokens are global by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// No head: only hidden states.
+    Encoder,
+    /// The start and the end of an answer: two logits for each token.
+    QuestionAnswering,
+    /// The original token behind a mask: V logits for each token.
+    MaskedLm,
+    /// The class of a sequence: `num_labels` logits for each sequence.
+    SequenceClassification,
+    /// The class of a token: `num_labels` logits for each token.
+    TokenClassification,
+    /// How well a choice fits: one logit for each sequence, a sequence being a context with one choice.
+    MultipleChoice,
+}
+
+impl Task {
+    /// The task of a class of transformers such as `LongformerForQuestionAnswering`.
+    pub fn from_architecture(name: &str) -> Option<Task> {
+        match name.strip_prefix("Longformer")? {
+            "Model" => Some(Task::Encoder),
+            "ForQuestionAnswering" => Some(Task::QuestionAnswering),
+            "ForMaskedLM" => Some(Task::MaskedLm),
+            "ForSequenceClassification" => Some(Task::SequenceClassification),
+            "ForTokenClassification" => Some(Task::TokenClassification),
+            "ForMultipleChoice" => Some(Task::MultipleChoice),
+            _ => None,
+        }
+    }
+
+    /// The class of transformers for this task.
+    pub fn architecture(self) -> &'static str {
+        match self {
+            Task::Encoder => "LongformerModel",
+            Task::QuestionAnswering => "LongformerForQuestionAnswering",
+            Task::MaskedLm => "LongformerForMaskedLM",
+            Task::SequenceClassification => "LongformerForSequenceClassification",
+            Task::TokenClassification => "LongformerForTokenClassification",
+            Task::MultipleChoice => "LongformerForMultipleChoice",
+        }
+    }
+
+    /// The positions that are global by default in an input of `tokens`, `first_segment` of which come before the first
+    /// separator (`<s>` and the question). The second segment begins after two separators. As
+    /// `_compute_global_attention_mask` in transformers' modeling_longformer.py.
+    pub fn default_globals(self, first_segment: usize, tokens: usize) -> Range<usize> {
+        match self {
+            Task::QuestionAnswering => 0..first_segment,
+            Task::SequenceClassification => 0..1,
+            Task::MultipleChoice => (first_segment + 2).min(tokens)..tokens,
+            Task::Encoder | Task::MaskedLm | Task::TokenClassification => 0..0,
+        }
+    }
+}

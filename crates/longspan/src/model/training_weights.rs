@@ -1,0 +1,82 @@
+//! The weights of the backward pass: matrices that take the gradients of outputs to those of inputs.
+
+use longspan_kernels::{Arithmetic, Panels};
+
+use super::Task;
+use super::loader::Loader;
+use super::parallel::par_map;
+use super::parameters::{WORDS, layer_name};
+use crate::config::Config;
+
+/// All that the backward pass reads. A weight is (N, K): its rows are those of the operand that takes N gradients to K.
+#[derive(Default)]
+pub(crate) struct TrainingWeights {
+    pub layers: Vec<LayerTrainingWeights>,
+    /// For masked language modelling.
+    pub lm_head: Option<LmHeadTrainingWeights>,
+}
+
+impl TrainingWeights {
+    pub fn pack(loader: &Loader<'_>, config: &Config, task: Task, arithmetic: Arithmetic) -> Self {
+        let indices: Vec<usize> = (0..config.num_hidden_layers).collect();
+        Self {
+            lm_head: (task == Task::MaskedLm).then(|| LmHeadTrainingWeights::pack(loader, config, arithmetic)),
+            layers: par_map(&indices, |&index| LayerTrainingWeights::pack(loader, index, config, arithmetic)),
+        }
+    }
+}
+
+/// The head of masked language modelling.
+pub(crate) struct LmHeadTrainingWeights {
+    pub dense: Panels, // (C, C)
+    /// The word embeddings, with rows of zeros up to whole groups: (V, C).
+    pub decoder: Panels,
+}
+
+impl LmHeadTrainingWeights {
+    fn pack(loader: &Loader<'_>, config: &Config, arithmetic: Arithmetic) -> Self {
+        let (c, v) = (config.hidden_size, config.vocab_size);
+        let words = loader.matrix(WORDS);
+        let width = v.next_multiple_of(arithmetic.group());
+        let word = |i: usize, row: &mut [f32]| if i < v { words.row(i, row) } else { row.fill(0.0) };
+        Self {
+            dense: untransposed(loader, arithmetic, "lm_head.dense.weight"),
+            decoder: Panels::from_rows(arithmetic, width, c, word),
+        }
+    }
+}
+
+/// One layer. Queries are not scaled here.
+pub(crate) struct LayerTrainingWeights {
+    pub index: usize,
+    pub global_query: Panels, // (C, C)
+    /// Query, key, value, global key, global value.
+    pub projections: Panels, // (5C, C)
+    pub attention_output: Panels, // (C, C)
+    pub intermediate: Panels, // (F, C)
+    pub output: Panels,       // (C, F)
+}
+
+impl LayerTrainingWeights {
+    fn pack(loader: &Loader<'_>, index: usize, config: &Config, arithmetic: Arithmetic) -> Self {
+        let c = config.hidden_size;
+        let name = |part: &str| format!("{}.{part}.weight", layer_name(index));
+        let projections = ["query", "key", "value", "key_global", "value_global"];
+        let rows = projections.map(|projection| loader.matrix(&name(&format!("attention.self.{projection}"))));
+        let backward = |part: &str| untransposed(loader, arithmetic, &name(part));
+        Self {
+            index,
+            global_query: backward("attention.self.query_global"),
+            projections: Panels::from_rows(arithmetic, 5 * c, c, |i, row| rows[i / c].row(i % c, row)),
+            attention_output: backward("attention.output.dense"),
+            intermediate: backward("intermediate.dense"),
+            output: backward("output.dense"),
+        }
+    }
+}
+
+/// A weight (N, K) as it is.
+fn untransposed(loader: &Loader<'_>, arithmetic: Arithmetic, weight: &str) -> Panels {
+    let weight = loader.matrix(weight);
+    Panels::from_rows(arithmetic, weight.rows, weight.columns, |i, row| weight.row(i, row))
+}
