@@ -14,8 +14,9 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::{CONFIG, LONGSPAN, Repository, VOCABULARY_WANTED, has_vocabulary, is_commit};
-use crate::checkpoint::{ShardIndex, WEIGHTS, WEIGHTS_WANTED};
+use super::listing::weights;
+use super::repository::{Repository, is_commit};
+use crate::checkpoint::{ShardIndex, LONGSPAN};
 use crate::{Error, FormatKind, Result};
 
 /// The longest index of shards that is read.
@@ -70,19 +71,13 @@ impl<'a> CachedModel<'a> {
     pub(super) fn missing(&self, commit: &str) -> Option<String> {
         let snapshot = self.snapshot(commit);
         let has = |file: &str| snapshot.join(file).is_file();
-        if !has(CONFIG) {
-            return Some(format!("`{CONFIG}`"));
-        }
-        if !has_vocabulary(has) {
-            return Some(VOCABULARY_WANTED.to_owned());
-        }
-        match WEIGHTS.iter().find(|weights| has(weights.file)) {
-            None => Some(WEIGHTS_WANTED.to_owned()),
-            Some(weights) if weights.sharded => match self.index(commit, weights.file) {
+        match weights(has) {
+            Err(lacking) => Some(lacking.to_owned()),
+            Ok(weights) if weights.sharded => match self.index(commit, weights.file) {
                 Ok(index) => index.shards().into_iter().find(|shard| !has(shard)).map(|shard| format!("`{shard}`")),
                 Err(_) => Some(format!("a readable `{}`", weights.file)),
             },
-            Some(_) => None,
+            Ok(_) => None,
         }
     }
 

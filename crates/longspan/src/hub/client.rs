@@ -8,12 +8,12 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use serde::Deserialize;
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body};
 
 use super::cache::{CachedModel, create_folder_of};
-use super::{DownloadProgress, Hub, Repository, RevisionFiles, is_commit};
+use super::listing::RevisionFiles;
+use super::repository::{Repository, is_commit};
 use crate::error::HubFault;
 use crate::{Error, Result};
 
@@ -27,9 +27,21 @@ const BREAKS_MAX: usize = 3;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Progress of the download of one file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DownloadProgress<'a> {
+    /// Name of the file.
+    pub file: &'a str,
+    /// Bytes on disk, including those of an earlier, interrupted download.
+    pub bytes_done: u64,
+    /// Length of the file, if the hub sends it.
+    pub bytes_total: Option<u64>,
+}
+
 pub(super) struct HubClient<'a> {
-    hub: &'a Hub,
-    repository: &'a Repository,
+    endpoint: &'a str,
+    token: Option<&'a str>,
+    pub repository: &'a Repository,
     agent: Agent,
 }
 
@@ -50,7 +62,7 @@ enum AttemptError {
 }
 
 impl<'a> HubClient<'a> {
-    pub(super) fn new(hub: &'a Hub, repository: &'a Repository) -> Self {
+    pub(super) fn new(endpoint: &'a str, token: Option<&'a str>, repository: &'a Repository) -> Self {
         let config = Agent::config_builder()
             .user_agent(concat!("longspan/", env!("CARGO_PKG_VERSION")))
             .http_status_as_error(false)
@@ -58,33 +70,19 @@ impl<'a> HubClient<'a> {
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_recv_response(Some(SILENCE_TIMEOUT))
             .timeout_per_read(Some(SILENCE_TIMEOUT));
-        HubClient { hub, repository, agent: config.build().into() }
+        HubClient { endpoint, token, repository, agent: config.build().into() }
     }
 
     /// Requests the commit that the revision points to, and the list of its files.
     pub(super) fn list(&self) -> Result<RevisionFiles> {
-        #[derive(Deserialize)]
-        struct RevisionInfo {
-            sha: String,
-            siblings: Vec<Sibling>,
-        }
-        #[derive(Deserialize)]
-        struct Sibling {
-            rfilename: String,
-        }
         let Repository { id, revision } = self.repository;
-        let url = format!("{}/api/models/{id}/revision/{}", self.hub.endpoint, escape(revision));
+        let url = format!("{}/api/models/{id}/revision/{}", self.endpoint, escape(revision));
         let mut response = self.get(&url, None).map_err(|e| self.unreachable(e))?;
         self.check(&response, None)?;
         let body = response.body_mut().with_config().limit(LISTING_BYTES_MAX).read_to_vec();
-        let answer = serde_json::from_slice::<RevisionInfo>(&body.map_err(|e| self.unreachable(e))?);
-        match answer {
-            Ok(RevisionInfo { sha, siblings }) if is_commit(&sha) => {
-                let files = siblings.into_iter().map(|sibling| sibling.rfilename).collect();
-                Ok(RevisionFiles { commit: sha, files })
-            }
-            _ => Err(self.unreachable("the answer is not that of a hub")),
-        }
+        let files: Option<RevisionFiles> = serde_json::from_slice(&body.map_err(|e| self.unreachable(e))?).ok();
+        let files = files.filter(|files| is_commit(&files.commit));
+        files.ok_or_else(|| self.unreachable("the answer is not that of a hub"))
     }
 
     /// Downloads one file into a snapshot, unless it is there.
@@ -98,22 +96,22 @@ impl<'a> HubClient<'a> {
         if cached.snapshot(commit).join(file).is_file() {
             return Ok(());
         }
-        let head = self.head(commit, file)?;
-        let blob = cached.blob(&head.etag);
-        let _lock = cached.lock(&head.etag)?;
+        let remote = self.head(commit, file)?;
+        let blob = cached.blob(&remote.etag);
+        let _lock = cached.lock(&remote.etag)?;
         let on_disk = blob.metadata().ok().map(|blob| blob.len());
-        if on_disk.is_none() || head.bytes.is_some_and(|bytes| on_disk != Some(bytes)) {
+        if on_disk.is_none() || remote.bytes.is_some_and(|bytes| on_disk != Some(bytes)) {
             // ETags may contain dots, so the extension is appended.
-            let partial = cached.blob(&format!("{}.incomplete", head.etag));
+            let partial = cached.blob(&format!("{}.incomplete", remote.etag));
             create_folder_of(&partial)?;
-            self.download(file, &head, &partial, progress)?;
+            self.download(file, &remote, &partial, progress)?;
             std::fs::rename(&partial, &blob).map_err(Error::write(&blob))?;
         }
-        cached.link(&head.etag, commit, file)
+        cached.link(&remote.etag, commit, file)
     }
 
     fn head(&self, commit: &str, file: &str) -> Result<RemoteFile> {
-        let mut url = format!("{}/{}/resolve/{commit}/{file}", self.hub.endpoint, self.repository.id);
+        let mut url = format!("{}/{}/resolve/{commit}/{file}", self.endpoint, self.repository.id);
         for _ in 0..HOPS_MAX {
             let request = self.agent.head(&url).header("Accept-Encoding", "identity").config().max_redirects(0).build();
             let response = self.authorize(request).call().map_err(|e| self.unreachable(e))?;
@@ -143,7 +141,7 @@ impl<'a> HubClient<'a> {
 
     /// The target of a redirect that stays on the hub, as for a renamed model. Only such a target may receive the token.
     fn within_hub(&self, location: &str) -> Option<String> {
-        let origin = origin(&self.hub.endpoint);
+        let origin = origin(self.endpoint);
         let path = location.strip_prefix(origin).unwrap_or(location);
         path.starts_with('/').then(|| format!("{origin}{path}"))
     }
@@ -151,17 +149,17 @@ impl<'a> HubClient<'a> {
     fn download(
         &self,
         file: &str,
-        head: &RemoteFile,
+        remote: &RemoteFile,
         partial: &Path,
         progress: &mut dyn FnMut(DownloadProgress<'_>),
     ) -> Result<()> {
         let output = OpenOptions::new().create(true).write(true).truncate(false).open(partial);
         let mut output = output.map_err(Error::write(partial))?;
-        let mut report = |bytes_done| progress(DownloadProgress { file, bytes_done, bytes_total: head.bytes });
+        let mut report = |bytes_done| progress(DownloadProgress { file, bytes_done, bytes_total: remote.bytes });
         let mut breaks = 0;
         let mut reached = 0;
         loop {
-            let message = match self.download_rest(file, head, partial, &mut output, &mut report) {
+            let message = match self.download_rest(file, remote, partial, &mut output, &mut report) {
                 Ok(()) => return Ok(()),
                 Err(AttemptError::Final(error)) => return Err(error),
                 Err(AttemptError::Broken(message)) => message,
@@ -170,7 +168,7 @@ impl<'a> HubClient<'a> {
             breaks = if done > reached { 0 } else { breaks + 1 };
             reached = done;
             if breaks == BREAKS_MAX {
-                let total = head.bytes.map_or_else(|| "an unknown number".to_owned(), |bytes| bytes.to_string());
+                let total = remote.bytes.map_or_else(|| "an unknown number".to_owned(), |bytes| bytes.to_string());
                 let stopped = format!("the download of `{file}` broke off after {done} of {total} bytes");
                 return Err(self.unreachable(format!("{stopped} and will be resumed from there ({message})")));
             }
@@ -181,7 +179,7 @@ impl<'a> HubClient<'a> {
     fn download_rest(
         &self,
         file: &str,
-        head: &RemoteFile,
+        remote: &RemoteFile,
         partial: &Path,
         output: &mut File,
         report: &mut dyn FnMut(u64),
@@ -189,14 +187,14 @@ impl<'a> HubClient<'a> {
         let disk = |source| AttemptError::Final(Error::write(partial)(source));
         let network = |e: &dyn std::fmt::Display| AttemptError::Broken(e.to_string());
         let mut done = output.seek(SeekFrom::End(0)).map_err(disk)?;
-        if head.bytes.is_some_and(|bytes| done > bytes) {
+        if remote.bytes.is_some_and(|bytes| done > bytes) {
             done = restart(output).map_err(disk)?;
         }
         report(done);
-        if head.bytes == Some(done) {
+        if remote.bytes == Some(done) {
             return Ok(());
         }
-        let response = self.get(&head.url, (done > 0).then_some(done)).map_err(|e| network(&e))?;
+        let response = self.get(&remote.url, (done > 0).then_some(done)).map_err(|e| network(&e))?;
         match response.status().as_u16() {
             206 if text(response.headers(), "content-range")
                 .is_some_and(|r| r.starts_with(&format!("bytes {done}-"))) => {}
@@ -212,7 +210,7 @@ impl<'a> HubClient<'a> {
                 ));
             }
         }
-        let limit = head.bytes.map_or(u64::MAX, |bytes| bytes - done);
+        let limit = remote.bytes.map_or(u64::MAX, |bytes| bytes - done);
         let mut body = response.into_body().into_reader().take(limit);
         let mut buffer = vec![0; 1 << 16];
         loop {
@@ -224,7 +222,7 @@ impl<'a> HubClient<'a> {
             done += count as u64;
             report(done);
         }
-        match head.bytes {
+        match remote.bytes {
             Some(bytes) if done < bytes => Err(AttemptError::Broken("the connection ended early".to_owned())),
             _ => Ok(()),
         }
@@ -249,7 +247,7 @@ impl<'a> HubClient<'a> {
     }
 
     fn authorize<T>(&self, request: ureq::RequestBuilder<T>) -> ureq::RequestBuilder<T> {
-        match &self.hub.token {
+        match self.token {
             Some(token) => request.header("Authorization", format!("Bearer {token}")),
             None => request,
         }
@@ -264,11 +262,11 @@ impl<'a> HubClient<'a> {
         }
         let code = text(response.headers(), "x-error-code").unwrap_or_default();
         let words = text(response.headers(), "x-error-message").unwrap_or_default();
-        let token = match &self.hub.token {
+        let token = match self.token {
             None => "no token was sent: set HF_TOKEN to one that may read it",
             Some(_) => "the token in HF_TOKEN may not read it",
         };
-        let page = format!("{}/{}", self.hub.endpoint, self.repository.id);
+        let page = format!("{}/{}", self.endpoint, self.repository.id);
         let (fault, message) = match (status, code) {
             (_, "GatedRepo") => {
                 (HubFault::Access, format!("the model is gated: accept its terms at {page} and set HF_TOKEN ({token})"))
@@ -283,7 +281,7 @@ impl<'a> HubClient<'a> {
             }
             (404, _) => match file {
                 Some(file) => (HubFault::NotFound, format!("the model has no file `{file}`")),
-                None => (HubFault::NotFound, format!("no such model at {}", self.hub.endpoint)),
+                None => (HubFault::NotFound, format!("no such model at {}", self.endpoint)),
             },
             _ => return Err(self.strange(response)),
         };
@@ -295,7 +293,7 @@ impl<'a> HubClient<'a> {
     }
 
     fn unreachable(&self, what: impl std::fmt::Display) -> Error {
-        self.repository.error(HubFault::Unreachable, format!("cannot be had from {}: {what}", self.hub.endpoint))
+        self.repository.error(HubFault::Unreachable, format!("cannot be had from {}: {what}", self.endpoint))
     }
 }
 
