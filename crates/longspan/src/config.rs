@@ -14,15 +14,15 @@ const FILE: &str = "config.json";
 pub struct Config {
     /// Rows of the word embeddings.
     pub vocab_size: usize,
-    /// C: numbers in the vector of a token.
+    /// C: width of the vector of a token.
     pub hidden_size: usize,
     /// L: layers.
     pub num_hidden_layers: usize,
     /// H: heads; each has `hidden_size / num_attention_heads` numbers.
     pub num_attention_heads: usize,
-    /// F: numbers in the middle of a feed-forward.
+    /// F: width of the hidden layer of the feed-forward.
     pub intermediate_size: usize,
-    /// Rows of the position table; the first `pad_token_id + 1` stand for no token.
+    /// Rows of the position table. The first `pad_token_id + 1` belong to no token.
     pub max_position_embeddings: usize,
     /// Rows of the token-type table.
     pub type_vocab_size: usize,
@@ -30,27 +30,28 @@ pub struct Config {
     pub pad_token_id: usize,
     /// Id of the first token of an input: `<s>` or `[CLS]`.
     pub bos_token_id: usize,
-    /// Id of the last one: `</s>` or `[SEP]`.
+    /// Id of the last token of an input: `</s>` or `[SEP]`.
     pub eos_token_id: usize,
     /// Id of the separator, by which transformers finds the end of the question.
     pub sep_token_id: usize,
-    /// For each layer the two-sided width of the window: even, positive. A token sees half of it on either side.
+    /// The two-sided width of the window of each layer: even, positive. A token attends to half of it on either side.
     pub attention_window: Vec<usize>,
     /// Added to the variance in a layer norm.
     pub layer_norm_eps: f32,
     /// Classes of a classification head.
     pub num_labels: usize,
-    /// Their names, by class, where the checkpoint has some.
+    /// Names of the classes, if the checkpoint has them.
     pub labels: Vec<String>,
     /// The class of transformers that wrote the checkpoint, such as `LongformerForQuestionAnswering`.
     pub architecture: Option<String>,
 }
 
 impl Config {
-    /// Reads and checks the content of a `config.json`. ConfigKeys that it does not know are ignored.
+    /// Reads and checks the content of a `config.json`. Unknown keys are ignored.
     ///
     /// # Errors
-    /// [`Error::Format`] when the JSON is malformed, the model is no Longformer, or a size makes no sense.
+    /// [`Error::ModelType`] when the model is not a Longformer, [`Error::Format`] when the JSON is malformed or a size makes no
+    /// sense.
     pub fn from_json(json: &[u8]) -> Result<Self> {
         let value: Value = serde_json::from_slice(json).map_err(|e| wrong(format!("no JSON: {e}")))?;
         let Value::Object(keys) = value else {
@@ -67,7 +68,7 @@ impl Config {
             Some(other) => {
                 return Err(Error::ModelType { found: other.into(), expected: "this reads `longformer` checkpoints" });
             }
-            None if keys.0.contains_key("attention_window") => {} // files of before model_type was written
+            None if keys.0.contains_key("attention_window") => {} // files from before `model_type` was written
             None => return Err(wrong("no `model_type`, this reads `longformer` checkpoints".into())),
         }
         for (key, wanted) in [("hidden_act", "gelu"), ("position_embedding_type", "absolute")] {
@@ -171,7 +172,7 @@ impl Config {
         Ok(())
     }
 
-    /// D: numbers in a head.
+    /// D: width of a head.
     pub fn head_size(&self) -> usize {
         self.hidden_size / self.num_attention_heads
     }
@@ -182,17 +183,17 @@ impl Config {
     }
 }
 
-/// No size of a model comes near this; products of two stay far below overflow.
+/// No model comes near this size, and products of two sizes stay far below overflow.
 const SIZE_MAX: usize = 1 << 24;
 
-/// Nor has any so many layers.
+/// No model has this many layers.
 const LAYERS_MAX: usize = 1 << 12;
 
 fn wrong(message: String) -> Error {
     Error::format(FILE, FormatKind::Config, message)
 }
 
-/// What is written, in this order.
+/// The keys that are written, in this order.
 #[derive(Serialize)]
 struct ConfigJson<'a> {
     model_type: &'static str,
@@ -224,12 +225,12 @@ struct ConfigJson<'a> {
     label2id: BTreeMap<&'a str, usize>,
 }
 
-/// The number that people meant: 0.00001, and not the nearest f32 to all its digits.
+/// The shortest decimal of an f32: 0.00001 instead of all digits of the nearest f32.
 fn as_written(number: f32) -> f64 {
     number.to_string().parse().expect("numbers are printed as they are read")
 }
 
-/// The keys of the file, read with their types checked.
+/// The keys of the file, with typed access.
 struct ConfigKeys(Map<String, Value>);
 
 impl ConfigKeys {
@@ -256,7 +257,7 @@ impl ConfigKeys {
         }
     }
 
-    /// One number for all layers, or a list with one for each.
+    /// One number for all layers, or a list with one per layer.
     fn windows(&self, layers: usize) -> Result<Vec<usize>> {
         let key = "attention_window";
         match self.0.get(key) {
@@ -268,7 +269,7 @@ impl ConfigKeys {
         }
     }
 
-    /// `id2label`, in the order of the ids; empty where the file has none, or gaps in it.
+    /// `id2label` in the order of the ids; empty if the file has none or ids are missing.
     fn labels(&self) -> Vec<String> {
         let Some(Value::Object(names)) = self.0.get("id2label") else {
             return Vec::new();

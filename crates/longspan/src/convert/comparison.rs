@@ -1,4 +1,4 @@
-//! The long model against its source, on inputs that every window sees whole.
+//! Compares the long model with its source, on inputs that every window covers whole.
 
 use super::oracle::Oracle;
 use super::source::ShortModel;
@@ -8,25 +8,25 @@ use crate::model::{Batch, Model, Precision, Sequence, Task};
 use crate::random;
 use crate::{Error, Result};
 
-/// How far a long model is from its source.
+/// The largest differences between the outputs of a long model and those of its source.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Comparison {
-    /// The longest input that was tried, in tokens.
+    /// The longest input that was compared, in tokens.
     pub tokens: usize,
-    /// The largest difference of a number of the last hidden states.
+    /// The largest difference of an element of the last hidden states.
     pub difference: f64,
-    /// The largest difference of a logit, where there is a head.
+    /// The largest difference of a logit, if there is a head.
     pub logit_difference: Option<f64>,
 }
 
-/// The largest difference, as a share of the largest number of the source (of 1 at least), that rounding to f32 explains:
-/// some 24 layers of sums of some thousand terms of 2^-24.
+/// The largest difference that rounding to f32 explains, relative to the largest output of the source (at least 1): about
+/// 24 layers, each with sums of about a thousand terms with an error of 2^-24.
 const DIFFERENCE_MAX: f64 = 1e-4;
-/// Inputs up to this go through the head too: that of a language model has as many columns as there are words.
+/// Longer inputs skip the head: a language model has one logit for each word of the vocabulary.
 const HEAD_TOKENS_MAX: usize = 33;
 const SEED: u64 = 1;
 
-/// Runs both on the same inputs.
+/// Runs both models on the same inputs.
 pub(super) fn compare(short: &ShortModel, tensors: &Tensors, config: &Config, long: &Source) -> Result<Comparison> {
     let inputs = inputs(short, config);
     let sequences: Vec<Sequence<'_>> = inputs.iter().map(TestInput::sequence).collect();
@@ -60,7 +60,7 @@ impl TestInput {
     }
 }
 
-/// Inputs of several lengths up to the longest that every window sees whole: half of the narrowest and one token.
+/// Inputs of several lengths, up to the longest that every window covers whole: half of the narrowest and one token.
 fn inputs(short: &ShortModel, config: &Config) -> Vec<TestInput> {
     let narrowest = config.attention_window.iter().min().copied().unwrap_or(0);
     let longest = (narrowest / 2 + 1).min(short.max_tokens()).min(config.max_tokens());
@@ -69,7 +69,7 @@ fn inputs(short: &ShortModel, config: &Config) -> Vec<TestInput> {
     lengths.into_iter().map(|tokens| input(tokens, config)).collect()
 }
 
-/// A question with global attention, and a document: random tokens, none of them padding.
+/// A question with global attention and a document, of random tokens other than padding.
 fn input(tokens: usize, config: &Config) -> TestInput {
     let below = |bound: usize, place: &[u64]| (random::fraction(SEED, place) * bound as f64) as usize;
     let question = below(tokens.div_ceil(3) + 1, &[tokens as u64]);
@@ -88,7 +88,7 @@ fn input(tokens: usize, config: &Config) -> TestInput {
 #[derive(Default)]
 struct MaxDifference {
     largest: f64,
-    /// The largest number that was expected.
+    /// The largest expected magnitude.
     size: f64,
 }
 
@@ -97,7 +97,7 @@ impl MaxDifference {
         assert_eq!(found.len(), expected.len(), "outputs of two models of one size");
         for (&found, &expected) in found.iter().zip(expected) {
             let difference = (f64::from(found) - expected).abs();
-            // No number is as far away as can be.
+            // NaN counts as an infinite difference.
             self.largest = self.largest.max(if difference.is_nan() { f64::INFINITY } else { difference });
             self.size = self.size.max(expected.abs());
         }

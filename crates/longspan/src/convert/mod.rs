@@ -1,15 +1,15 @@
-//! Conversion: a short checkpoint → a long one.
+//! Conversion of a short checkpoint into a long one.
 //!
-//! The rule is that of the authors of Longformer (arXiv 2004.05150, section 5): the rows of the position table are copied
-//! again and again until there are enough, and global attention begins as a copy of local attention. So the long model is
-//! the short one on every input that its windows see whole: of up to half a window and one token, whatever is global.
-//! That is measured before anything is kept.
+//! The method is that of the authors of Longformer (arXiv 2004.05150, section 5): the rows of the position table are
+//! repeated until there are enough, and global attention starts as a copy of local attention. Where every window covers
+//! the whole input, that is on up to half a window and one token, the long model therefore equals the short one, whichever
+//! tokens are global. This is measured before anything is kept.
 //!
 //! ```text
-//! source       what there is: sizes, names, which head
+//! source       the short model: sizes, names, head
 //! weights      the weights of the long model
 //! oracle       the short model in plain f64 loops
-//! comparison        one against the other
+//! comparison   the largest difference between the two
 //! ```
 
 mod comparison;
@@ -28,36 +28,35 @@ use crate::tokenizer::{PairFiles, Tokenizer};
 use crate::{Error, FormatKind, Result};
 use source::{ModelKind, ShortModel};
 
-/// What the long model shall be.
+/// Options of a conversion.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ConvertOptions {
-    /// The longest input, in tokens: 4,096, or what a Longformer has, unless this says so.
+    /// The longest input, in tokens. By default 4,096; a Longformer keeps its own.
     pub max_tokens: Option<usize>,
-    /// The two-sided width of the windows, one for all layers or one for each: 512 unless this says so. A Longformer
-    /// keeps its own.
+    /// The two-sided width of the windows, one for all layers or one per layer. By default 512; a Longformer keeps its own.
     pub attention_window: Option<Vec<usize>>,
-    /// The source is a Longformer whose `config.json` has the widths of one side, as the first code of its authors had.
+    /// The source is a Longformer whose `config.json` has one-sided widths, as in the authors' original code.
     pub one_sided_windows: bool,
 }
 
-/// What was made.
+/// The result of a conversion.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Conversion {
-    /// What the source was: `bert`, `roberta`, `xlm-roberta`, `camembert` or `longformer`.
+    /// Type of the source: `bert`, `roberta`, `xlm-roberta`, `camembert` or `longformer`.
     pub model_type: String,
     /// The longest input of the source, in tokens.
     pub source_max_tokens: usize,
-    /// The sizes of what was made.
+    /// Sizes of the long model.
     pub config: Config,
     /// Its head.
     pub task: Task,
-    /// How many numbers it has.
+    /// Number of its weights.
     pub parameters: usize,
-    /// Parts of the source that it has no place for.
+    /// Modules of the source that it has no place for.
     pub left_out: Vec<String>,
-    /// Whether the tokenizer joined question and document in another form before.
+    /// Whether the tokenizer of the source joined question and document in another form.
     pub pairs_changed: bool,
-    /// How far it is from its source.
+    /// How far it differs from its source.
     pub comparison: Comparison,
 }
 
@@ -66,14 +65,14 @@ const ATTENTION_WINDOW: usize = 512;
 /// The position table of a large model then has 4 GiB.
 const MAX_TOKENS_MAX: usize = 1 << 20;
 
-/// Makes a long checkpoint of a short one, in a folder that is new or empty: `model.safetensors` in f32 under the names of
-/// Hugging Face's Longformer, `config.json`, `tokenizer.json` and `tokenizer_config.json`. A Longformer gets clean names,
-/// two-sided windows and as many positions as are asked for.
+/// Makes a long checkpoint from a short one, in a new or empty folder: `model.safetensors` in f32 under the names of
+/// Hugging Face's Longformer, `config.json`, `tokenizer.json` and `tokenizer_config.json`. A Longformer gets current names,
+/// two-sided windows and the requested number of positions.
 ///
 /// # Errors
-/// [`Error::Format`] when the source is of no known kind or contradicts itself, [`Error::MissingTensor`] and
-/// [`Error::TensorShape`], [`Error::Option`], [`Error::Write`], and [`Error::Conversion`] when the long model does not
-/// compute what the short one does. Nothing is kept then.
+/// [`Error::ModelType`] for an unsupported source, [`Error::Format`], [`Error::MissingTensor`] or [`Error::TensorShape`] for a
+/// source that contradicts itself, [`Error::Option`], [`Error::Write`], and [`Error::Conversion`] when the outputs of the two
+/// models differ. Nothing is kept then.
 pub fn convert(source: &Source, folder: &Path, options: &ConvertOptions) -> Result<Conversion> {
     let short = ShortModel::read(source, options.one_sided_windows)?;
     let tensors = Tensors::open(source)?;
@@ -95,7 +94,7 @@ pub fn convert(source: &Source, folder: &Path, options: &ConvertOptions) -> Resu
             [("tokenizer.json", &files.tokenizer_json), ("tokenizer_config.json", &files.tokenizer_config_json)];
         write_checkpoint_with(folder, &config, &parameters.tensors(), &beside)?;
         let count = parameters.list().iter().map(Parameter::count).sum();
-        drop(parameters); // what is on the disk is what is proven
+        drop(parameters); // the comparison reads what is on disk
         let comparison = comparison::compare(&short, &tensors, &config, &Source::Folder(folder.into()))?;
         Ok((comparison, count, left_out))
     })?;
@@ -160,7 +159,7 @@ fn check_windows(windows: &[usize], layers: usize) -> Result<Vec<usize>> {
     }
 }
 
-/// A token without a row would be found out only when a text has it.
+/// A token without an embedding would otherwise be noticed only when a text contains it.
 fn check_vocabulary(tokenizer: &Tokenizer, config: &Config) -> Result<()> {
     if tokenizer.vocab_size > config.vocab_size {
         let message = format!("vocab_size {}: the tokenizer has {} tokens", config.vocab_size, tokenizer.vocab_size);

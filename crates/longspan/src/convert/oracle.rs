@@ -1,8 +1,8 @@
-//! The short model in plain f64 loops, written from its own definition: full attention, its own positions, its own names.
+//! The short model in plain f64 loops, written from its own definition: full attention, its own positions and names.
 //!
-//! BERT: Devlin et al., arXiv 1810.04805; RoBERTa, which counts positions from the padding on: Liu et al., arXiv
-//! 1907.11692. A Longformer is such a model too on inputs that its windows see whole, but for queries with global
-//! attention, which have projections of their own.
+//! BERT: Devlin et al., arXiv 1810.04805. RoBERTa, whose positions start after that of the padding: Liu et al., arXiv
+//! 1907.11692. A Longformer is such a model too on inputs that its windows cover whole, except that queries with global
+//! attention have their own projections.
 
 use rayon::prelude::*;
 
@@ -13,7 +13,7 @@ use crate::checkpoint::Tensors;
 use crate::model::{Sequence, Task};
 use crate::{Error, Result};
 
-/// Rows that read a weight together, so that it stays in the cache.
+/// Rows that are multiplied by a weight together, while it is in the cache.
 const ROWS: usize = 16;
 
 /// A short model.
@@ -35,8 +35,8 @@ impl Oracle<'_> {
         Ok(states)
     }
 
-    /// What the head makes of the last hidden states of one sequence, (T, C), as
-    /// [`Logits`](crate::model::Logits) has it.
+    /// The logits of the head from the last hidden states of one sequence, (T, C), laid out as in
+    /// [`Logits`](crate::model::Logits).
     pub fn logits(&self, x: &[f64]) -> Result<Vec<f64>> {
         let is_bert = self.short.kind == ModelKind::Bert;
         let pooler = format!("{}pooler.dense", self.short.prefix);
@@ -71,7 +71,7 @@ impl Oracle<'_> {
         let positions = self.encoder("embeddings.position_embeddings.weight")?;
         let types = self.encoder("embeddings.token_type_embeddings.weight")?;
         let norm = self.norm(&format!("{}embeddings.LayerNorm", self.short.prefix))?;
-        // None of the tokens is padding, so RoBERTa's positions count on from it.
+        // No token is padding, so RoBERTa's positions are consecutive.
         let first = if self.short.kind == ModelKind::Bert { 0 } else { self.short.config.pad_token_id + 1 };
         let embed = |sequence: &Sequence<'_>| {
             let mut x = Vec::with_capacity(sequence.ids.len() * c); // (T, C)
@@ -138,7 +138,7 @@ struct OracleNorm {
 struct OracleLayer {
     /// Query, key and value.
     projections: [OracleLinear; 3],
-    /// Those of queries with global attention, where they have their own.
+    /// Projections for queries with global attention, if they have their own.
     global: Option<[OracleLinear; 3]>,
     attention_output: OracleLinear,
     attention_norm: OracleNorm,
@@ -166,7 +166,7 @@ impl OracleLayer {
     }
 }
 
-/// Every token sees every token.
+/// Full attention: every token attends to every token.
 ///
 /// - `x`: (T, C); returns (T, C)
 fn attention(x: &[f64], projections: &[OracleLinear; 3], heads: usize) -> Vec<f64> {
@@ -209,7 +209,7 @@ impl OracleNorm {
     }
 }
 
-/// Eight sums side by side: one alone would wait for each addition.
+/// Eight independent sums: a single one would wait for each addition.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
     let mut sums = [0.0; 8];

@@ -1,4 +1,4 @@
-//! The source of a conversion: what kind of model it is, its sizes, what it calls its parameters, and its head.
+//! The source of a conversion: the kind of model, its sizes, the names of its parameters, and its head.
 
 use serde_json::{Map, Value, json};
 
@@ -8,14 +8,14 @@ use crate::model::Task;
 use crate::tensor::TensorView;
 use crate::{Error, FormatKind, Result};
 
-/// What there are positions of, and where they begin.
+/// Kinds of models that differ in their positions and names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ModelKind {
-    /// Positions begin with the first row.
+    /// Positions start at the first row.
     Bert,
-    /// Positions begin after that of the padding.
+    /// Positions start after that of the padding.
     Roberta,
-    /// The same, and it is long already.
+    /// As RoBERTa, but already long.
     Longformer,
 }
 
@@ -23,15 +23,15 @@ pub(super) enum ModelKind {
 pub(super) struct ShortModel {
     pub kind: ModelKind,
     pub model_type: String,
-    /// Its sizes, as those of a Longformer; windows mean nothing yet unless it is one.
+    /// Its sizes as those of a Longformer. The windows are placeholders unless it is one.
     pub config: Config,
-    /// What the names of its encoder begin with; known once its weights were seen, as is its head.
+    /// Prefix of the names of its encoder. [`ShortModel::with_weights`] sets it and the task.
     pub prefix: &'static str,
     pub task: Task,
 }
 
-/// A kind, what `config.json` calls it, what the classes of transformers begin with, and the padding and vocabulary that
-/// count where the file has none.
+/// A `model_type` of `config.json`, the prefix of its classes in transformers, its kind, and transformers' defaults for
+/// keys that the file lacks.
 struct KnownType {
     model_type: &'static str,
     class: &'static str,
@@ -58,19 +58,19 @@ const fn known(
     KnownType { model_type, class, kind, pad_token_id, vocab_size }
 }
 
-/// What the names of an encoder begin with, in files of any kind.
+/// Prefixes of the names of an encoder, in files of any kind.
 const PREFIXES: [&str; 4] = ["longformer.", "roberta.", "bert.", ""];
 
 impl ShortModel {
-    /// Reads `config.json`. With `one_sided_windows` the windows of a Longformer are doubled.
+    /// Reads `config.json`. `one_sided_windows` doubles the windows of a Longformer.
     pub fn read(source: &Source, one_sided_windows: bool) -> Result<Self> {
         let missing = || Error::MissingFile { checkpoint: source.to_string(), wanted: "`config.json`" };
-        let json = source.read("config.json")?.ok_or_else(missing)?;
+        let json = source.read(CONFIG)?.ok_or_else(missing)?;
         let mut keys: Map<String, Value> =
             serde_json::from_slice(&json).map_err(|e| wrong(format!("expected a JSON object: {e}")))?;
         let known = kind_of(&keys)?;
-        for (key, only) in [("is_decoder", json!(false)), ("add_cross_attention", json!(false))] {
-            if let Some(other) = keys.get(key).filter(|value| !value.is_null() && **value != only) {
+        for key in ["is_decoder", "add_cross_attention"] {
+            if let Some(other) = keys.get(key).filter(|value| !value.is_null() && **value != false) {
                 return Err(wrong(format!("{key} {other}: a decoder cannot be converted")));
             }
         }
@@ -99,7 +99,7 @@ impl ShortModel {
         Ok(Self { kind: known.kind, model_type, config, prefix: "", task: Task::Encoder })
     }
 
-    /// Finds out what the weights are called, and which head they have.
+    /// Finds the prefix of the weights and their head.
     pub fn with_weights(mut self, tensors: &Tensors) -> Result<Self> {
         let words = "embeddings.word_embeddings.weight";
         let has = |prefix: &&&str| tensors.names().any(|name| name == format!("{prefix}{words}"));
@@ -114,7 +114,7 @@ impl ShortModel {
         self.config.max_position_embeddings - self.first_position()
     }
 
-    /// The row of the first token.
+    /// The position of the first token.
     pub fn first_position(&self) -> usize {
         match self.kind {
             ModelKind::Bert => 0,
@@ -122,7 +122,7 @@ impl ShortModel {
         }
     }
 
-    /// The head that the weights have a place for.
+    /// The head that the weights contain.
     fn find_task(&self, tensors: &Tensors) -> Result<Task> {
         let has = |name: &str| Ok::<_, Error>(get(tensors, name)?.is_some());
         let architecture = self.config.architecture.as_deref().unwrap_or_default();
@@ -145,14 +145,14 @@ impl ShortModel {
         })
     }
 
-    /// Whether a decoder is the table of word embeddings. A Longformer has no other.
+    /// Whether a decoder is tied to the word embeddings. A Longformer has no other kind.
     fn is_tied(&self, tensors: &Tensors, decoder: &str) -> Result<bool> {
         let words = get(tensors, &format!("{}embeddings.word_embeddings.weight", self.prefix))?;
         Ok(get(tensors, decoder)?.is_none_or(|decoder| Some(decoder) == words))
     }
 }
 
-/// A tensor by its name, or by the one that files converted from TensorFlow give it.
+/// A tensor by its name, or by its name in files converted from TensorFlow.
 pub(super) fn get<'a>(tensors: &'a Tensors, name: &str) -> Result<Option<TensorView<'a>>> {
     let old = name.replace("orm.weight", "orm.gamma").replace("orm.bias", "orm.beta");
     Ok(match tensors.get(name)? {
@@ -165,7 +165,7 @@ fn kind_of(keys: &Map<String, Value>) -> Result<&'static KnownType> {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
     let model_type = text(keys.get("model_type"));
     let class = text(keys.get("architectures").and_then(|names| names.get(0))).unwrap_or_default();
-    // The first Longformers say that they are RoBERTa, or nothing.
+    // The first Longformers have the `model_type` of RoBERTa, or none.
     if keys.contains_key("attention_window") {
         return Ok(&KNOWN_TYPES[0]);
     }
@@ -182,7 +182,7 @@ fn kind_of(keys: &Map<String, Value>) -> Result<&'static KnownType> {
     })
 }
 
-/// Makes widths of one side widths of both.
+/// Turns one-sided widths into two-sided ones.
 fn double(keys: &mut Map<String, Value>) -> Result<()> {
     let window = keys.entry("attention_window").or_insert(json!(256));
     let twice = |value: &Value| {

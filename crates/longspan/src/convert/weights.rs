@@ -1,4 +1,4 @@
-//! The weights of the long model, by the list of its parameters: each from the one of the source that it comes from.
+//! The weights of the long model: each of its parameters is filled from the corresponding one of the source.
 
 use std::collections::BTreeSet;
 
@@ -8,10 +8,10 @@ use crate::config::Config;
 use crate::model::{POSITIONS, Parameters, Task};
 use crate::{Error, FormatKind, Result};
 
-/// What a Longformer's encoder is called.
+/// Prefix of the encoder's parameters in a Longformer.
 const LONG: &str = "longformer.";
 
-/// All parameters of the long model, and what of the source has no place in it.
+/// All parameters of the long model, and the modules of the source that have no place in it.
 pub(super) fn lengthen(short: &ShortModel, tensors: &Tensors, config: &Config) -> Result<(Parameters, Vec<String>)> {
     let layers = config.num_hidden_layers;
     let more = format!("{}encoder.layer.{layers}.attention.self.query.weight", short.prefix);
@@ -47,10 +47,10 @@ pub(super) fn lengthen(short: &ShortModel, tensors: &Tensors, config: &Config) -
     Ok((long, left_out))
 }
 
-/// Copies the rows of positions again and again.
+/// Repeats the rows of the position table.
 ///
-/// - `old`: (source's positions, C), `new`: (positions, C), zero. Rows up to that of the padding stand for no token: they
-///   are kept where the source has them.
+/// - `old`: (source's positions, C), `new`: (positions, C), zero. Rows up to that of the padding belong to no
+///   token and are kept if the source has them.
 fn repeat(short: &ShortModel, old: &[f32], new: &mut [f32], config: &Config) {
     let c = config.hidden_size;
     let (before, first, tokens) = (config.pad_token_id + 1, short.first_position(), short.max_tokens());
@@ -62,7 +62,7 @@ fn repeat(short: &ShortModel, old: &[f32], new: &mut [f32], config: &Config) {
     }
 }
 
-/// What the source calls a parameter of the long model.
+/// The name in the source of a parameter of the long model.
 fn source_name(short: &ShortModel, name: &str) -> String {
     if let Some(rest) = name.strip_prefix(LONG) {
         let rest = match short.kind {
@@ -86,7 +86,7 @@ fn source_name(short: &ShortModel, name: &str) -> String {
     pair.map_or(name.to_owned(), |(long, own)| name.replacen(long, own, 1))
 }
 
-/// The modules that were not used, each once; buffers and second names of tied weights are none.
+/// The modules that were not used, each once, without buffers and second names of tied weights.
 fn left_out(short: &ShortModel, tensors: &Tensors, used: &BTreeSet<String>) -> Vec<String> {
     let tied = ["lm_head.decoder.weight", "lm_head.decoder.bias"];
     let tied_of_bert = ["cls.predictions.decoder.weight", "cls.predictions.decoder.bias"];
