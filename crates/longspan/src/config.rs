@@ -66,10 +66,10 @@ impl Config {
         match keys.text("model_type")? {
             Some("longformer") => {}
             Some(other) => {
-                return Err(Error::ModelType { found: other.into(), expected: "this reads `longformer` checkpoints" });
+                return Err(Error::ModelType { found: other.into(), expected: "expected `longformer`" });
             }
             None if keys.0.contains_key("attention_window") => {} // files from before `model_type` was written
-            None => return Err(wrong("no `model_type`, this reads `longformer` checkpoints".into())),
+            None => return Err(wrong("no `model_type`: expected `longformer`".into())),
         }
         for (key, wanted) in [("hidden_act", "gelu"), ("position_embedding_type", "absolute")] {
             if let Some(other) = keys.text(key)?.filter(|found| *found != wanted) {

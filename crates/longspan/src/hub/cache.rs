@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use super::listing::weights;
 use super::repository::{Repository, is_commit};
-use crate::checkpoint::{ShardIndex, LONGSPAN};
+use crate::checkpoint::{LONGSPAN, ShardIndex};
 use crate::{Error, FormatKind, Result};
 
 /// The longest index of shards that is read.
