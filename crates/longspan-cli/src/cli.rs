@@ -1,33 +1,38 @@
 //! The command line: every command, option and help text. Completions and manual pages are made from it too.
 
+mod values;
+
+mod common;
+
+mod ask;
+mod bench;
 mod convert;
-mod help;
+mod eval;
 mod train;
 
-use std::ffi::OsString;
-use std::path::PathBuf;
-
-use anyhow::Context;
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Args, ColorChoice, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, ColorChoice, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
-use longspan::{GlobalAttention, ReadOptions, SpanList};
-use serde::Serialize;
 
+pub use ask::AskArgs;
+pub use bench::{BenchArgs, Preset, TrainingTask};
+pub use common::{MachineArgs, ModelArgs, PrecisionArg};
 pub use convert::ConvertArgs;
-use help::{ASK_MORE, BENCH_MORE, CALIBRATE_MORE, CONVERT_MORE, EVAL_MORE, EXAMPLES, PRETRAIN_MORE, TRAIN_MORE};
+pub use eval::{CalibrateArgs, EvalArgs};
 pub use train::{PretrainArgs, RunArgs, TrainArgs};
+pub use values::{count, count_or_zero, number};
 
 const STYLES: Styles =
     Styles::styled().header(AnsiColor::Green.on_default().bold()).usage(AnsiColor::Green.on_default().bold());
 
 /// Exact answers from long documents, or an honest 'no answer'
 ///
-/// A question and a document go in; the exact span of the text that answers comes out with its place, or the word that
-/// the document has no answer. The model that the program carries needs no download; any Longformer for question
-/// answering can take its place.
+/// Longspan takes a question and a document, and prints the exact span of the text that answers, with its place, or
+/// reports that the document has no answer. The embedded model needs no download; any Longformer for question answering
+/// can replace it.
 #[derive(Debug, Parser)]
-#[command(name = "longspan", version, styles = STYLES, max_term_width = 100, after_long_help = EXAMPLES)]
+#[command(name = "longspan", version, styles = STYLES, max_term_width = 100)]
+#[command(after_long_help = include_str!("cli/help/program.txt"))]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -41,27 +46,27 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Ask documents a question
-    #[command(after_long_help = ASK_MORE, override_usage = ASK_USAGE)]
+    #[command(after_long_help = include_str!("cli/help/ask.txt"), override_usage = ask::USAGE)]
     Ask(Box<AskArgs>),
     /// Measure how good a model is on data in SQuAD's form
-    #[command(after_long_help = EVAL_MORE)]
+    #[command(after_long_help = include_str!("cli/help/eval.txt"))]
     Eval(Box<EvalArgs>),
-    /// Make the scores of a model probabilities of being right, and choose its threshold
-    #[command(after_long_help = CALIBRATE_MORE)]
+    /// Turn the scores of a model into probabilities of being right, and choose its threshold
+    #[command(after_long_help = include_str!("cli/help/calibrate.txt"))]
     Calibrate(Box<CalibrateArgs>),
     /// Make a long model of a short one
-    #[command(after_long_help = CONVERT_MORE)]
+    #[command(after_long_help = include_str!("cli/help/convert.txt"))]
     Convert(ConvertArgs),
     /// Train a model on data in SQuAD's form
-    #[command(after_long_help = TRAIN_MORE)]
+    #[command(after_long_help = include_str!("cli/help/train.txt"))]
     Train(Box<TrainArgs>),
-    /// Go on with the pretraining of a model on long documents
-    #[command(after_long_help = PRETRAIN_MORE)]
+    /// Continue the pretraining of a model on long documents
+    #[command(after_long_help = include_str!("cli/help/pretrain.txt"))]
     Pretrain(Box<PretrainArgs>),
     /// Show a model and this machine
     Info(InfoArgs),
     /// Measure how fast this machine runs a model
-    #[command(after_long_help = BENCH_MORE)]
+    #[command(after_long_help = include_str!("cli/help/bench.txt"))]
     Bench(BenchArgs),
     /// Fetch a model from the Hugging Face hub into the cache and print its folder
     Fetch(FetchArgs),
@@ -72,12 +77,13 @@ pub enum Command {
     },
     /// Write a manual page to standard output
     Man {
-        /// The command that it is about; without one, the program
+        /// The command that the page describes; by default, the program
         #[arg(value_name = "COMMAND")]
         command: Option<String>,
     },
 }
 
+<<<<<<< HEAD
 const ASK_USAGE: &str = "longspan ask [OPTIONS] QUESTION [FILE]...
        longspan ask [OPTIONS] --questions QUESTIONS [FILE]...
        longspan ask [OPTIONS] --interactive FILE...";
@@ -363,6 +369,8 @@ pub struct CalibrateArgs {
     pub machine: MachineArgs,
 }
 
+=======
+>>>>>>> 63bbf05 (The help is plain English in text files; each command's arguments are a file, and headings are set once)
 /// Arguments of `longspan info`.
 #[derive(Debug, Args)]
 pub struct InfoArgs {
@@ -374,211 +382,18 @@ pub struct InfoArgs {
     pub json: bool,
 }
 
-/// Arguments of `longspan bench`.
-#[derive(Debug, Args)]
-pub struct BenchArgs {
-    /// The model to measure.
-    #[command(flatten)]
-    pub model: ModelArgs,
-    /// A model of this size with random weights instead
-    #[arg(long, value_name = "SIZE")]
-    pub preset: Option<Preset>,
-    /// Tokens of an input, in a comma list [default: 128,512,4096, as far as the model has positions]
-    #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = count, allow_negative_numbers = true)]
-    pub lengths: Vec<usize>,
-    /// Inputs in a batch
-    #[arg(long, value_name = "N", default_value = "1", value_parser = count, allow_negative_numbers = true)]
-    pub sequences: usize,
-    /// Tokens with global attention, the first of each input
-    #[arg(long, value_name = "N", default_value = "12", value_parser = count_or_zero, allow_negative_numbers = true)]
-    pub globals: usize,
-    /// Passes that are timed
-    #[arg(long, value_name = "N", default_value = "5", value_parser = count, allow_negative_numbers = true)]
-    pub passes: usize,
-    /// Measure products of matrices alone too, in sizes of a base model
-    #[arg(long)]
-    pub products: bool,
-    /// Measure steps of training instead of passes, forward, backward and AdamW, with dropout: of question answering, or
-    /// with =masked-lm of masked language modelling
-    #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "questions",
-          hide_possible_values = true)]
-    pub training: Option<Training>,
-    /// Print one JSON object
-    #[arg(long)]
-    pub json: bool,
-    /// Threads to compute on, in a comma list [default: all cores]
-    #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..=THREADS_MAX),
-          help_heading = MACHINE)]
-    pub threads: Vec<u16>,
-    /// Numbers to compute with, in a comma list
-    #[arg(long, value_name = "WHICH,WHICH", value_delimiter = ',', default_value = "auto", env = "LONGSPAN_PRECISION",
-          hide_env_values = true, help_heading = MACHINE)]
-    pub precision: Vec<Precision>,
-}
-
-/// What a model may be trained for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Training {
-    /// Question answering.
-    Questions,
-    /// Masked language modelling, no token global.
-    MaskedLm,
-}
-
-/// A size of model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Preset {
-    /// 6 layers, 384 wide, window 256
-    Mini,
-    /// 12 layers, 768 wide, window 512
-    Base,
-    /// 24 layers, 1,024 wide, window 512
-    Large,
-}
-
 /// Arguments of `longspan fetch`.
 #[derive(Debug, Args)]
 pub struct FetchArgs {
     /// The model, with @REVISION for a branch, tag or commit
     #[arg(value_name = "ORG/NAME[@REVISION]")]
     pub repository: String,
-    /// Use no network: only say where in the cache the model is
+    /// Use no network: only print where in the cache the model is
     #[arg(long)]
     pub offline: bool,
-}
-
-/// Numbers to compute with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Precision {
-    /// bf16 where the machine has instructions for it, else f32
-    Auto,
-    /// Single precision
-    F32,
-    /// 8 bits of precision: twice as fast where the machine has instructions for it, and half the memory
-    Bf16,
-    /// Bytes in the linear layers: a third of the memory, at some cost in answers
-    Int8,
-}
-
-impl Precision {
-    /// What it stands for on this machine.
-    ///
-    /// # Errors
-    /// When `LONGSPAN_ISA` names an instruction set that this machine lacks.
-    pub fn on_this_machine(self) -> longspan::Result<longspan::Precision> {
-        Ok(match self {
-            Precision::Auto => longspan::best_precision()?,
-            Precision::F32 => longspan::Precision::F32,
-            Precision::Bf16 => longspan::Precision::Bf16,
-            Precision::Int8 => longspan::Precision::Int8,
-        })
-    }
 }
 
 /// The whole command line, for completions and manual pages.
 pub fn command() -> clap::Command {
     Cli::command()
-}
-
-/// A whole number from 1 on.
-pub fn count(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "expected a whole number from 1 on".into())
-}
-
-/// A whole number from 0 on.
-pub fn count_or_zero(text: &str) -> Result<usize, String> {
-    text.parse().map_err(|_| "expected a whole number from 0 on".into())
-}
-
-/// A number that is one.
-pub fn number(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| "expected a number, such as 0.1".into())
-}
-
-fn threshold(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(number) if !number.is_nan() => Ok(number),
-        _ => Err("expected a number, such as 0, -2.5 or inf".into()),
-    }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|share| *share > 0.0 && *share <= 1.0).ok_or_else(|| "expected a share such as 0.9".into())
-}
-
-fn global_attention(text: &str) -> Result<GlobalAttention, String> {
-    match text {
-        "question" => return Ok(GlobalAttention::Question),
-        "first" => return Ok(GlobalAttention::First),
-        "none" => return Ok(GlobalAttention::None),
-        _ => {}
-    }
-    let positions: Result<Vec<usize>, _> = text.split(',').map(|position| position.trim().parse()).collect();
-    positions
-        .map(GlobalAttention::List)
-        .map_err(|_| "expected `question`, `first`, `none`, or positions such as `0,1,5`".into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ask(arguments: &[&str]) -> AskArgs {
-        let line = ["longspan", "ask"].iter().chain(arguments);
-        match Cli::try_parse_from(line).map(|cli| cli.command) {
-            Ok(Command::Ask(args)) => *args,
-            other => panic!("{arguments:?}: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn the_definitions_are_sound() {
-        command().debug_assert();
-    }
-
-    #[test]
-    fn the_first_argument_is_the_question_unless_questions_come_from_elsewhere() {
-        let check = |arguments: &[&str], question: Option<&str>, files: &[&str]| {
-            let args = ask(arguments);
-            assert_eq!(args.question().map(|q| q.to_str().unwrap()), question, "{arguments:?}");
-            assert_eq!(args.files(), files.iter().map(PathBuf::from).collect::<Vec<_>>(), "{arguments:?}");
-        };
-        check(&["who?"], Some("who?"), &[]);
-        check(&["who?", "a", "-"], Some("who?"), &["a", "-"]);
-        check(&["--questions", "q", "a", "b"], None, &["a", "b"]);
-        check(&["--questions", "q"], None, &[]);
-        check(&["a", "b", "-i"], None, &["a", "b"]);
-    }
-
-    #[test]
-    fn options_become_those_of_the_library() {
-        let options = ask(&["q", "--top-k", "3", "--threshold", "-2.5", "--doc-stride", "0"]).read_options();
-        assert_eq!(options.spans, SpanList::Top(3));
-        assert_eq!((options.null_score_diff_threshold, options.doc_stride), (Some(-2.5), Some(0)));
-        assert_eq!(ask(&["q"]).read_options(), ReadOptions::default());
-        assert_eq!(ask(&["q", "--all"]).read_options().spans, SpanList::All);
-    }
-
-    #[test]
-    fn values_out_of_range_are_refused() {
-        for (arguments, said) in [
-            (&["--top-k", "0"][..], "expected a whole number from 1 on"),
-            (&["--threshold", "NaN"], "expected a number"),
-            (&["--threads", "0"], "--threads"),
-            (&["--max-tokens", "-1"], "expected a whole number from 1 on"),
-            (&["--doc-stride", "-3"], "expected a whole number from 0 on"),
-            (&["--global-attention", "1,x"], "expected `question`"),
-            (&["--global-attention", ""], "expected `question`"),
-            (&["--precision", "f16"], "bf16"),
-            (&["--top-k", "2", "--all"], "--all"),
-            (&["--questions", "q", "--interactive"], "--interactive"),
-        ] {
-            let error = Cli::try_parse_from(["longspan", "ask", "question"].iter().chain(arguments)).unwrap_err();
-            assert!(error.to_string().contains(said), "{arguments:?}: {error}");
-            assert_eq!(error.exit_code(), 2);
-        }
-        assert_eq!(global_attention("5, 0"), Ok(GlobalAttention::List(vec![5, 0])));
-        assert_eq!(threshold("-inf"), Ok(f64::NEG_INFINITY));
-    }
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use longspan::convert::ConvertOptions;
 
-use super::{ModelArgs, count};
+use super::common::ModelArgs;
+use super::values::count;
 
 /// Arguments of `longspan convert`.
 #[derive(Debug, Args)]
@@ -19,11 +20,11 @@ pub struct ConvertArgs {
     /// Longest input, in tokens [default: 4096; a Longformer keeps what it has]
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     max_tokens: Option<usize>,
-    /// Tokens that a token sees, half of them on either side; one even number, or one for each layer in a comma list
+    /// Tokens that a token attends to, half of them on either side; one even number, or a comma list with one for each layer
     /// [default: 512; a Longformer keeps its own]
     #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = count, allow_negative_numbers = true)]
     attention_window: Vec<usize>,
-    /// SRC is a Longformer whose config.json has windows of one side: double them
+    /// SRC is a Longformer whose config.json has one-sided windows: double them
     #[arg(long)]
     one_sided_windows: bool,
     /// Use no network: a model of the hub must be in the cache
@@ -32,12 +33,12 @@ pub struct ConvertArgs {
 }
 
 impl ConvertArgs {
-    /// Which model is made long.
+    /// The source model.
     pub fn source(&self) -> ModelArgs {
         ModelArgs { model: Some(self.source.clone()), offline: self.offline }
     }
 
-    /// What the library needs to know of the options.
+    /// The conversion's options.
     pub fn options(&self) -> ConvertOptions {
         let windows = &self.attention_window;
         ConvertOptions {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::ThreadsArgs;
+use super::common::ThreadsArgs;
 use crate::run::pretrain_recipe::PretrainRecipe;
 use crate::run::train_recipe::TrainRecipe;
 

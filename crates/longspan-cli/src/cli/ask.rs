@@ -1,0 +1,140 @@
+//! Arguments of `longspan ask`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use longspan::{ReadOptions, SpanList};
+
+use super::common::{MachineArgs, ModelArgs, ReadingArgs, ThresholdArgs};
+use super::values::count;
+
+/// Three ways to give questions.
+pub const USAGE: &str = "longspan ask [OPTIONS] QUESTION [FILE]...
+       longspan ask [OPTIONS] --questions QUESTIONS [FILE]...
+       longspan ask [OPTIONS] --interactive FILE...";
+
+/// Arguments of `longspan ask`.
+#[derive(Debug, Args)]
+pub struct AskArgs {
+    /// The question; with --questions or --interactive, another FILE
+    #[arg(value_name = "QUESTION", required_unless_present_any = ["questions", "interactive"])]
+    question: Option<OsString>,
+    /// The documents: UTF-8 text, plain or gzip; standard input when there is none, or for `-`
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    files: Vec<PathBuf>,
+    /// The model to ask.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Ask the questions of this file, one per line; every other argument is then a document
+    #[arg(long, value_name = "QUESTIONS", conflicts_with = "interactive", value_hint = ValueHint::FilePath)]
+    pub questions: Option<PathBuf>,
+    /// Read the documents once, then ask at a prompt
+    #[arg(short, long)]
+    pub interactive: bool,
+    /// Print one JSON object per line, for each document and question
+    #[arg(long)]
+    pub json: bool,
+    /// List up to N spans for each document; they do not overlap
+    #[arg(short = 'k', long, value_name = "N", conflicts_with = "all", value_parser = count, allow_negative_numbers = true)]
+    top_k: Option<usize>,
+    /// List every span above the threshold, as a search tool would
+    #[arg(short, long)]
+    all: bool,
+    /// How documents are read.
+    #[command(flatten)]
+    reading: ReadingArgs,
+    /// When there is no answer.
+    #[command(flatten)]
+    threshold: ThresholdArgs,
+    /// On what the command computes.
+    #[command(flatten)]
+    pub machine: MachineArgs,
+}
+
+impl AskArgs {
+    /// The question of the command line, where it has one.
+    pub fn question(&self) -> Option<&OsString> {
+        self.question.as_ref().filter(|_| self.questions.is_none() && !self.interactive)
+    }
+
+    /// The documents, in the order of the command line; empty for standard input.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let first = self.question.iter().filter(|_| self.question().is_none()).map(PathBuf::from);
+        first.chain(self.files.iter().cloned()).collect()
+    }
+
+    /// The reader's options.
+    pub fn read_options(&self) -> ReadOptions {
+        let spans = if self.all { SpanList::All } else { SpanList::Top(self.top_k.unwrap_or(1)) };
+        self.reading.options(self.threshold.threshold, spans)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use longspan::GlobalAttention;
+
+    use super::super::values::{global_attention, threshold};
+    use super::super::{Cli, Command, command};
+    use super::*;
+
+    fn ask(arguments: &[&str]) -> AskArgs {
+        let line = ["longspan", "ask"].iter().chain(arguments);
+        match Cli::try_parse_from(line).map(|cli| cli.command) {
+            Ok(Command::Ask(args)) => *args,
+            other => panic!("{arguments:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definitions_are_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn the_first_argument_is_the_question_unless_questions_come_from_elsewhere() {
+        let check = |arguments: &[&str], question: Option<&str>, files: &[&str]| {
+            let args = ask(arguments);
+            assert_eq!(args.question().map(|q| q.to_str().unwrap()), question, "{arguments:?}");
+            assert_eq!(args.files(), files.iter().map(PathBuf::from).collect::<Vec<_>>(), "{arguments:?}");
+        };
+        check(&["who?"], Some("who?"), &[]);
+        check(&["who?", "a", "-"], Some("who?"), &["a", "-"]);
+        check(&["--questions", "q", "a", "b"], None, &["a", "b"]);
+        check(&["--questions", "q"], None, &[]);
+        check(&["a", "b", "-i"], None, &["a", "b"]);
+    }
+
+    #[test]
+    fn options_become_those_of_the_library() {
+        let options = ask(&["q", "--top-k", "3", "--threshold", "-2.5", "--doc-stride", "0"]).read_options();
+        assert_eq!(options.spans, SpanList::Top(3));
+        assert_eq!((options.null_score_diff_threshold, options.doc_stride), (Some(-2.5), Some(0)));
+        assert_eq!(ask(&["q"]).read_options(), ReadOptions::default());
+        assert_eq!(ask(&["q", "--all"]).read_options().spans, SpanList::All);
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        for (arguments, said) in [
+            (&["--top-k", "0"][..], "expected a whole number from 1 on"),
+            (&["--threshold", "NaN"], "expected a number"),
+            (&["--threads", "0"], "--threads"),
+            (&["--max-tokens", "-1"], "expected a whole number from 1 on"),
+            (&["--doc-stride", "-3"], "expected a whole number from 0 on"),
+            (&["--global-attention", "1,x"], "expected `question`"),
+            (&["--global-attention", ""], "expected `question`"),
+            (&["--precision", "f16"], "bf16"),
+            (&["--top-k", "2", "--all"], "--all"),
+            (&["--questions", "q", "--interactive"], "--interactive"),
+        ] {
+            let error = Cli::try_parse_from(["longspan", "ask", "question"].iter().chain(arguments)).unwrap_err();
+            assert!(error.to_string().contains(said), "{arguments:?}: {error}");
+            assert_eq!(error.exit_code(), 2);
+        }
+        assert_eq!(global_attention("5, 0"), Ok(GlobalAttention::List(vec![5, 0])));
+        assert_eq!(threshold("-inf"), Ok(f64::NEG_INFINITY));
+    }
+}

@@ -1,0 +1,134 @@
+//! Arguments that several commands have.
+
+use anyhow::Context;
+use clap::{Args, ValueEnum, ValueHint};
+use longspan::{GlobalAttention, ReadOptions, SpanList};
+
+use super::values::{count, count_or_zero, global_attention, threshold};
+
+pub const DATA: &str = "Data";
+pub const MACHINE: &str = "Machine";
+const READING: &str = "How documents are read";
+pub const THREADS_MAX: i64 = 4096;
+
+/// Which model.
+#[derive(Debug, Args)]
+pub struct ModelArgs {
+    /// The model: a folder, or ORG/NAME[@REVISION] on the Hugging Face hub [default: the embedded model]
+    #[arg(short, long, env = "LONGSPAN_MODEL", hide_env_values = true, value_hint = ValueHint::DirPath)]
+    pub model: Option<String>,
+    /// Use no network: a model of the hub must be in the cache
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// How documents are read.
+#[derive(Debug, Args)]
+#[command(next_help_heading = READING)]
+pub struct ReadingArgs {
+    /// Longest answer, in tokens [default: the model's setting, or 30]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    max_answer_length: Option<usize>,
+    /// Longest input of the model, in tokens: question and window [default and maximum: the model's positions]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    max_tokens: Option<usize>,
+    /// Tokens that neighbouring windows of a longer document share [default: the model's largest attention window, at most a
+    /// quarter of the room that an input has for the document]
+    #[arg(long, value_name = "N", value_parser = count_or_zero, allow_negative_numbers = true)]
+    doc_stride: Option<usize>,
+    /// Read N tokens around the best span of a longer document once more, alone; an answer must convince there too. 0
+    /// switches this off. Thresholds depend on it [default: the model's setting, or 0]
+    #[arg(long, value_name = "N", value_parser = count_or_zero, allow_negative_numbers = true)]
+    verify_tokens: Option<usize>,
+    /// Tokens with global attention: `question`, `first`, `none`, or positions in the input such as `0,1,5`
+    /// (0 is `<s>`, the question follows)
+    #[arg(long, value_name = "WHICH", default_value = "question", value_parser = global_attention)]
+    global_attention: GlobalAttention,
+}
+
+impl ReadingArgs {
+    /// The reader's options, for answers that list `spans`; without a threshold, the model's.
+    pub fn options(&self, null_score_diff_threshold: Option<f64>, spans: SpanList) -> ReadOptions {
+        ReadOptions {
+            max_tokens: self.max_tokens,
+            doc_stride: self.doc_stride,
+            max_answer_length: self.max_answer_length,
+            null_score_diff_threshold,
+            verify_tokens: self.verify_tokens,
+            spans,
+            global_attention: self.global_attention.clone(),
+        }
+    }
+}
+
+/// When there is no answer.
+#[derive(Debug, Args)]
+#[command(next_help_heading = READING)]
+pub struct ThresholdArgs {
+    /// Report no answer when null_odds is above X; a higher X answers more often [default: the model's setting, or 0]
+    #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = threshold)]
+    pub threshold: Option<f64>,
+}
+
+/// On what the command computes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = MACHINE)]
+pub struct MachineArgs {
+    /// How many threads.
+    #[command(flatten)]
+    pub threads: ThreadsArgs,
+    /// Number format to compute in
+    #[arg(long, value_name = "WHICH", default_value = "auto", env = "LONGSPAN_PRECISION", hide_env_values = true)]
+    pub precision: PrecisionArg,
+}
+
+/// How many threads compute.
+#[derive(Debug, Args)]
+#[command(next_help_heading = MACHINE)]
+pub struct ThreadsArgs {
+    /// Threads to compute on [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=THREADS_MAX))]
+    threads: Option<u16>,
+}
+
+impl ThreadsArgs {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// When they cannot be started.
+    pub fn start(&self) -> anyhow::Result<()> {
+        if let Some(threads) = self.threads {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into());
+            pool.build_global().with_context(|| format!("{threads} threads"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Number format to compute in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PrecisionArg {
+    /// bf16 where the machine has instructions for it, else f32
+    Auto,
+    /// Single precision
+    F32,
+    /// 8 bits of precision: twice as fast where the machine has instructions for it, and half the memory
+    Bf16,
+    /// Bytes in the linear layers: a third of the memory, at some cost in answers
+    Int8,
+}
+
+impl PrecisionArg {
+    /// The precision on this machine.
+    ///
+    /// # Errors
+    /// When `LONGSPAN_ISA` names an instruction set that this machine lacks.
+    pub fn on_this_machine(self) -> longspan::Result<longspan::Precision> {
+        Ok(match self {
+            Self::Auto => longspan::best_precision()?,
+            Self::F32 => longspan::Precision::F32,
+            Self::Bf16 => longspan::Precision::Bf16,
+            Self::Int8 => longspan::Precision::Int8,
+        })
+    }
+}

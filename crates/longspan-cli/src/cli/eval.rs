@@ -1,0 +1,106 @@
+//! Arguments of `longspan eval` and `longspan calibrate`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+use super::common::{DATA, MachineArgs, ModelArgs, ReadingArgs, ThresholdArgs};
+use super::values::{count, share};
+
+const WITHOUT_MODEL: &str = "Without a model";
+
+/// Arguments of `longspan eval`.
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// The data: SQuAD v1.1 or v2.0, plain or gzip
+    #[arg(value_name = "DATA", required = true, value_hint = ValueHint::FilePath)]
+    pub data: Vec<PathBuf>,
+    /// The model to measure.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Print the official figures only, as the official script prints them
+    #[arg(long)]
+    pub json: bool,
+    /// Write predictions, the report and its plots into this folder
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
+    /// Continue the interrupted run in --out
+    #[arg(long, requires = "out", conflicts_with = "predictions")]
+    pub resume: bool,
+    /// Spans that nbest_predictions.json lists for each question
+    #[arg(long, value_name = "N", default_value = "20", value_parser = count, allow_negative_numbers = true)]
+    pub n_best_size: usize,
+    /// Which questions are asked.
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+    /// Put every paragraph among its neighbours, up to N tokens
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, help_heading = DATA,
+          conflicts_with = "predictions")]
+    pub context_tokens: Option<usize>,
+    /// Write the questions as they are asked to this file, so that another system can be asked the same
+    #[arg(long, value_name = "FILE", help_heading = DATA, value_hint = ValueHint::FilePath, conflicts_with = "predictions")]
+    pub save_data: Option<PathBuf>,
+    /// Predictions to evaluate instead of a model: JSON, texts by question id. Options of the model have no effect
+    #[arg(long, value_name = "FILE", help_heading = WITHOUT_MODEL, value_hint = ValueHint::FilePath)]
+    pub predictions: Option<PathBuf>,
+    /// Their null odds, or other scores of 'no answer': JSON, numbers by question id
+    #[arg(long, value_name = "FILE", help_heading = WITHOUT_MODEL, value_hint = ValueHint::FilePath,
+          requires = "predictions")]
+    pub null_odds: Option<PathBuf>,
+    /// How documents are read.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+    /// When there is no answer.
+    #[command(flatten)]
+    pub threshold: ThresholdArgs,
+    /// On what the command computes.
+    #[command(flatten)]
+    pub machine: MachineArgs,
+}
+
+/// Arguments of `longspan calibrate`.
+#[derive(Debug, Args)]
+pub struct CalibrateArgs {
+    /// The data: SQuAD v2.0, plain or gzip
+    #[arg(value_name = "DATA", required = true, value_hint = ValueHint::FilePath)]
+    pub data: Vec<PathBuf>,
+    /// The model to calibrate.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Copy the model into this folder and calibrate the copy; needed for models of the hub and the embedded one
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
+    /// Choose the threshold at which this share of the answers is right, instead of the one with the best F1
+    #[arg(long, value_name = "P", value_parser = share)]
+    pub target_precision: Option<f64>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Which questions are asked.
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+    /// Ask again with paragraphs among their neighbours, up to these numbers of tokens; 0 for none
+    #[arg(long, value_name = "N,N", value_delimiter = ',', default_value = "3500,8000", help_heading = DATA)]
+    pub context_tokens: Vec<usize>,
+    /// How documents are read.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+    /// On what the command computes.
+    #[command(flatten)]
+    pub machine: MachineArgs,
+}
+
+/// Which questions of the data are asked.
+#[derive(Debug, Args)]
+#[command(next_help_heading = DATA)]
+pub struct SamplingArgs {
+    /// Ask only N questions, drawn at random; `calibrate` asks N at each length
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    pub limit: Option<usize>,
+    /// Draw other questions and other neighbours
+    #[arg(long, value_name = "N", default_value = "1", allow_negative_numbers = true)]
+    pub seed: u64,
+    /// Leave out and count the faulty parts of the data
+    #[arg(long)]
+    pub skip_bad: bool,
+}

@@ -1,0 +1,41 @@
+//! Parsers of option values.
+
+use longspan::GlobalAttention;
+
+/// A whole number from 1 on.
+pub fn count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "expected a whole number from 1 on".into())
+}
+
+/// A whole number from 0 on.
+pub fn count_or_zero(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "expected a whole number from 0 on".into())
+}
+
+/// A finite number.
+pub fn number(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| "expected a number, such as 0.1".into())
+}
+
+/// A number or an infinity.
+pub fn threshold(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|x: &f64| !x.is_nan()).ok_or_else(|| "expected a number, such as 0, -2.5 or inf".into())
+}
+
+/// A number above 0 and up to 1.
+pub fn share(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|share| *share > 0.0 && *share <= 1.0).ok_or_else(|| "expected a share such as 0.9".into())
+}
+
+/// The tokens with global attention.
+pub fn global_attention(text: &str) -> Result<GlobalAttention, String> {
+    match text {
+        "question" => Ok(GlobalAttention::Question),
+        "first" => Ok(GlobalAttention::First),
+        "none" => Ok(GlobalAttention::None),
+        positions => match positions.split(',').map(|position| position.trim().parse()).collect() {
+            Ok(positions) => Ok(GlobalAttention::List(positions)),
+            Err(_) => Err("expected `question`, `first`, `none`, or positions such as `0,1,5`".into()),
+        },
+    }
+}
