@@ -1,4 +1,4 @@
-//! What the machine reaches at most in products of matrices, and products alone in the sizes of a model.
+//! The peak rate of matrix products on this machine, and the rate of products in the sizes of a model.
 
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
@@ -7,17 +7,17 @@ use longspan_kernels::{Arithmetic, MatrixMut, Panels, Start, Tiles, product};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
-/// How often the peak is measured, and for how long each time; the best counts.
+/// How often the peak is measured, and how long each time; the best counts.
 const REPETITIONS: usize = 5;
 const REPETITION: Duration = Duration::from_millis(40);
 
-/// Products between two looks at the clock.
+/// Products between two readings of the clock.
 const PRODUCTS: usize = 8;
 
 /// Rows of A for the peak: a multiple of every tile.
 const PEAK_ROWS: usize = 96;
 
-/// Rows of A that a thread takes at once, as in the model.
+/// Rows of A that a thread computes at once, as in the model.
 const BLOCK_ROWS: usize = 192;
 
 /// Sizes of a product (M, K) · (K, N).
@@ -38,8 +38,8 @@ impl Size {
     }
 }
 
-/// The highest rate of all threads together, in GFLOP/s: each multiplies operands of its own that stay in the caches of
-/// its core (the panel of B in the first), all at the same time.
+/// The highest rate of all threads together, in GFLOP/s. Each multiplies its own operands, which stay in the caches of its
+/// core (the panel of B in the first), all at the same time.
 pub fn peak(arithmetic: Arithmetic, pool: &ThreadPool) -> f64 {
     let barrier = Barrier::new(pool.current_num_threads());
     let rates = pool.broadcast(|_| {
@@ -63,8 +63,7 @@ pub fn peak(arithmetic: Arithmetic, pool: &ThreadPool) -> f64 {
     (0..REPETITIONS).map(together).fold(0.0, f64::max)
 }
 
-/// The best rate of a product in GFLOP/s, computed as the model does: blocks of rows over the threads, operands packed
-/// before.
+/// The best rate of a product in GFLOP/s, computed as in the model: blocks of rows over the threads, with packed operands.
 pub fn rate(arithmetic: Arithmetic, size: Size, pool: &ThreadPool) -> f64 {
     pool.install(|| {
         let rows: Vec<usize> = (0..size.m).step_by(BLOCK_ROWS).map(|first| BLOCK_ROWS.min(size.m - first)).collect();

@@ -1,37 +1,40 @@
-//! `longspan bench`: how fast this machine runs a model, and how much of the machine that is.
+//! `longspan bench`: how fast this machine runs a model, and how much of the machine that uses.
 //!
 //! ```text
-//! subject      the model: a checkpoint, or a known size with random weights
-//! work         the multiplications and additions of a pass
+//! bench_model  the model: a checkpoint, or a known size with random weights
+//! flops        the multiplications and additions of a pass
+//! timing       times of passes and of their parts
 //! training     steps of training
-//! report       what was measured, for people and as JSON
+//! report       the measurements, for people and as JSON
 //! ```
 
-mod report;
-mod subject;
-mod training;
-mod work;
+mod bench_model;
+mod flops;
+mod timing;
 
-use std::collections::BTreeMap;
+mod report;
+mod training;
+
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 use longspan::config::Config;
-use longspan::model::{Batch, Model, Phase, Precision, Sequence};
+use longspan::model::{Batch, Model, Precision, Sequence};
 use longspan_kernels::{Arithmetic, Isa};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::cli::{BenchArgs, Training};
+use crate::cli::{BenchArgs, TrainingTask};
 use crate::machine::products::Random;
-use crate::machine::{instruction_set, products};
+use crate::machine::{cores, instruction_set, products};
 use crate::memory::PeakMemory;
 use crate::terminal;
 use crate::terminal::hints::fault;
-use crate::terminal::progress::Note;
-use report::{Machine, Peak, Product, Report, Run, Seconds};
-use subject::Subject;
-use training::Learnt;
-use work::Input;
+use crate::terminal::progress::Bar;
+use bench_model::BenchModel;
+use flops::BatchSize;
+use report::{BenchMachine, BenchReport, BenchRun, PeakRate, ProductRate};
+use timing::PassTimes;
+use training::{TrainingSteps, TrainingTargets};
 
 /// Lengths without `--lengths`.
 const LENGTHS: [usize; 3] = [128, 512, 4096];
@@ -47,47 +50,40 @@ const PRODUCTS: [products::Size; 3] = [
 ];
 
 /// What is to be measured.
-struct Plan {
+struct BenchPlan {
     isa: Isa,
     precisions: Vec<Precision>,
     threads: Vec<usize>,
-    inputs: Vec<Input>,
+    batches: Vec<BatchSize>,
     passes: usize,
     products: bool,
-    training: Option<Training>,
+    training: Option<TrainingTask>,
 }
 
 /// Runs the command.
 pub fn run(args: &BenchArgs) -> Result<()> {
     let isa = instruction_set()?; // before anything is fetched for it
-    let subject = Subject::find(args)?;
-    let plan = Plan::new(args, isa, &subject.config)?;
-    let report = measure(&plan, &subject)?;
+    let model = BenchModel::find(args)?;
+    let plan = BenchPlan::new(args, isa, &model.config)?;
+    let report = measure(&plan, &model)?;
     let shown = if args.json { serde_json::to_string(&report)? + "\n" } else { report.table()? };
     terminal::print(shown.as_bytes()).context("standard output")
 }
 
-impl Plan {
+impl BenchPlan {
     fn new(args: &BenchArgs, isa: Isa, config: &Config) -> Result<Self> {
         let precisions: longspan::Result<Vec<_>> = args.precision.iter().map(|which| which.on_this_machine()).collect();
         if args.training.is_some() && precisions.as_ref().is_ok_and(|all| all.contains(&Precision::Int8)) {
             return Err(fault("--precision int8: training computes in f32 or bf16", "leave out --training, or int8"));
         }
-        let mut threads = args.threads.iter().map(|&count| usize::from(count)).collect();
-        if args.threads.is_empty() {
-            threads = vec![cores()];
-        }
-        let globals = if args.training == Some(Training::MaskedLm) { 0 } else { args.globals };
-        let inputs = lengths(args, config.max_tokens())?.into_iter().map(|tokens| Input {
-            sequences: args.sequences,
-            tokens,
-            globals: globals.min(tokens),
-        });
+        let threads: Vec<usize> = args.threads.iter().map(|&count| usize::from(count)).collect();
+        let globals = if args.training == Some(TrainingTask::MaskedLm) { 0 } else { args.globals };
+        let batch = |tokens: usize| BatchSize { sequences: args.sequences, tokens, globals: globals.min(tokens) };
         Ok(Self {
             isa,
             precisions: each_once(precisions?),
-            threads: each_once(threads),
-            inputs: inputs.collect(),
+            threads: if threads.is_empty() { vec![cores()] } else { each_once(threads) },
+            batches: lengths(args, config.max_tokens())?.into_iter().map(batch).collect(),
             passes: args.passes,
             products: args.products,
             training: args.training,
@@ -120,27 +116,22 @@ fn lengths(args: &BenchArgs, tokens_max: usize) -> Result<Vec<usize>> {
 }
 
 /// The values in their order, without those that came before.
-fn each_once<T: PartialEq>(values: Vec<T>) -> Vec<T> {
-    let mut kept: Vec<T> = Vec::with_capacity(values.len());
-    for value in values {
-        if !kept.contains(&value) {
-            kept.push(value);
+fn each_once<T: PartialEq>(mut values: Vec<T>) -> Vec<T> {
+    for at in (1..values.len()).rev() {
+        if values[..at].contains(&values[at]) {
+            values.remove(at);
         }
     }
-    kept
+    values
 }
 
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// Measures all that is planned, in the order in which it is shown.
-fn measure(plan: &Plan, subject: &Subject) -> Result<Report> {
-    let note = Note::new();
-    let mut report = Report {
-        machine: Machine { cores: cores(), instruction_set: plan.isa.to_string() },
-        model: subject.name.clone(),
-        size: subject.size(),
+/// Measures everything in the plan, in the order in which it is shown.
+fn measure(plan: &BenchPlan, model: &BenchModel) -> Result<BenchReport> {
+    let note = Bar::note();
+    let mut report = BenchReport {
+        machine: BenchMachine { cores: cores(), instruction_set: plan.isa.to_string() },
+        model: model.name.clone(),
+        size: model.size(),
         training: plan.training,
         peaks: Vec::new(),
         products: Vec::new(),
@@ -150,31 +141,28 @@ fn measure(plan: &Plan, subject: &Subject) -> Result<Report> {
     for &precision in &plan.precisions {
         for &threads in &plan.threads {
             let pool = ThreadPoolBuilder::new().num_threads(threads).build();
-            let setting = Setting {
+            let setting = BenchSetting {
                 plan,
                 arithmetic: Arithmetic { isa: plan.isa, precision },
                 pool: pool.with_context(|| format!("{threads} threads"))?,
                 note: &note,
             };
             let peak = setting.measure_products(&mut report);
-            setting.measure_model(subject, peak, &mut memory, &mut report.runs)?;
+            setting.measure_model(model, peak, &mut memory, &mut report.runs)?;
         }
     }
     Ok(report)
 }
 
-/// The times of passes or steps, in seconds, and the share of each of their parts.
-type Times = (Vec<f64>, BTreeMap<String, f64>);
-
 /// One precision on one number of threads.
-struct Setting<'a> {
-    plan: &'a Plan,
+struct BenchSetting<'a> {
+    plan: &'a BenchPlan,
     arithmetic: Arithmetic,
     pool: ThreadPool,
-    note: &'a Note,
+    note: &'a Bar,
 }
 
-impl Setting<'_> {
+impl BenchSetting<'_> {
     fn threads(&self) -> usize {
         self.pool.current_num_threads()
     }
@@ -185,101 +173,112 @@ impl Setting<'_> {
         self.note.say(&format!("measuring {precision} on {threads}: {what}"));
     }
 
-    /// The peak, in GFLOP/s, and the products where they are asked for.
-    fn measure_products(&self, report: &mut Report) -> f64 {
+    /// Measures the peak, in GFLOP/s, and the products where they are asked for.
+    fn measure_products(&self, report: &mut BenchReport) -> f64 {
         let (precision, threads) = (self.arithmetic.precision.to_string(), self.threads());
         self.say("peak");
         let peak = products::peak(self.arithmetic, &self.pool);
-        report.peaks.push(Peak { precision: precision.clone(), threads, gflops: peak });
+        report.peaks.push(PeakRate { precision: precision.clone(), threads, gflops: peak });
         for size in PRODUCTS.iter().filter(|_| self.plan.products) {
             let products::Size { m, n, k } = *size;
             self.say(&format!("product {m} × {n} × {k}"));
             let gflops = products::rate(self.arithmetic, *size, &self.pool);
             let precision = precision.clone();
-            report.products.push(Product { m, n, k, precision, threads, gflops, share_of_peak: gflops / peak });
+            report.products.push(ProductRate { m, n, k, precision, threads, gflops, share_of_peak: gflops / peak });
         }
         peak
     }
 
-    /// All inputs, through one model.
-    fn measure_model(&self, subject: &Subject, peak: f64, memory: &mut PeakMemory, runs: &mut Vec<Run>) -> Result<()> {
+    /// Measures all batches with one model.
+    fn measure_model(
+        &self,
+        model: &BenchModel,
+        peak: f64,
+        memory: &mut PeakMemory,
+        runs: &mut Vec<BenchRun>,
+    ) -> Result<()> {
         self.say("loading the model");
         memory.reset();
         let started = Instant::now();
-        let load = || self.pool.install(|| subject.load(self.arithmetic.precision));
-        let model = if self.plan.training.is_some() { None } else { Some(load()?) };
+        let load = || self.pool.install(|| model.load(self.arithmetic.precision));
+        let loaded = if self.plan.training.is_some() { None } else { Some(load()?) };
         let load_seconds = started.elapsed().as_secs_f64();
-        let loaded = memory.read();
-        for (number, input) in self.plan.inputs.iter().enumerate() {
+        let load_bytes = memory.read();
+        for (number, size) in self.plan.batches.iter().enumerate() {
             if number > 0 {
                 memory.reset();
             }
-            let ((times, phases), flop) = match &model {
-                Some(model) => (self.pool.install(|| self.passes(model, input)), work::flop(&subject.config, input)),
-                None => self.steps(subject, input)?,
+            let (times, flop) = match &loaded {
+                Some(loaded) => (self.pool.install(|| self.passes(loaded, size)), flops::flop(&model.config, size)),
+                None => self.steps(model, size)?,
             };
-            let (seconds, gflop) = (Seconds::of(times), flop / 1e9);
-            runs.push(Run {
-                tokens: input.tokens,
-                sequences: input.sequences,
+            let (seconds, gflop) = (times.summary(), flop / 1e9);
+            runs.push(BenchRun {
+                tokens: size.tokens,
+                sequences: size.sequences,
                 precision: self.arithmetic.precision.to_string(),
                 threads: self.threads(),
-                globals: input.globals,
+                globals: size.globals,
                 passes: self.plan.passes,
                 load_seconds,
-                tokens_per_second: (input.sequences * input.tokens) as f64 / seconds.median,
+                tokens_per_second: (size.sequences * size.tokens) as f64 / seconds.median,
                 gflop,
                 gflops: gflop / seconds.median,
                 share_of_peak: gflop / seconds.median / peak,
                 seconds,
-                phases,
+                phases: times.shares(self.plan.training),
                 // Other lengths do not count, the loading does.
-                peak_memory_bytes: memory.read().map(|bytes| bytes.max(loaded.unwrap_or(0))),
+                peak_memory_bytes: memory.read().map(|bytes| bytes.max(load_bytes.unwrap_or(0))),
             });
         }
         Ok(())
     }
 
-    /// Steps of training: their times with the share of each part in them, and the operations of one.
-    fn steps(&self, subject: &Subject, input: &Input) -> Result<(Times, f64)> {
-        let Input { sequences, tokens, .. } = input;
-        let say = |step| self.say(&format!("{sequences} × {tokens} tokens, step {step} of {}", self.plan.passes));
-        let batch = batch(&subject.config, input);
-        let learnt = Learnt::new(self.plan.training.unwrap_or(Training::Questions), &batch);
-        let model = (&subject.config, subject.parameters(learnt.task())?);
-        let precision = self.arithmetic.precision;
-        let times =
-            self.pool.install(|| training::steps(model, precision, (&batch, &learnt), self.plan.passes, say))?;
-        Ok((times, longspan::train::flop(&subject.config, &batch, 0) + learnt.flop(&subject.config)))
+    /// Steps of training: their times, and the operations of one.
+    fn steps(&self, model: &BenchModel, size: &BatchSize) -> Result<(PassTimes, f64)> {
+        let config = &model.config;
+        let batch = batch(config, size);
+        let targets = TrainingTargets::new(self.plan.training.unwrap_or(TrainingTask::Questions), &batch);
+        let parameters = model.parameters(targets.task())?;
+        let steps = TrainingSteps {
+            config,
+            precision: self.arithmetic.precision,
+            batch: &batch,
+            targets: &targets,
+            count: self.plan.passes,
+        };
+        let times = self.pool.install(|| steps.run(parameters, |step| self.say_pass(size, "step", step)))?;
+        Ok((times, longspan::train::flop(config, &batch, 0) + targets.flop(config)))
     }
 
-    /// The time of every pass but the first, and the share of each phase in them.
-    fn passes(&self, model: &Model, input: &Input) -> Times {
-        let batch = batch(model.config(), input);
-        let mut times = Vec::new();
-        let mut phases = [0.0; Phase::ALL.len()];
+    /// The times of every pass but the first.
+    fn passes(&self, model: &Model, size: &BatchSize) -> PassTimes {
+        let batch = batch(model.config(), size);
+        let mut times = PassTimes::default();
         for pass in 0..=self.plan.passes {
-            let Input { sequences, tokens, .. } = input;
-            self.say(&format!("{sequences} × {tokens} tokens, pass {pass} of {}", self.plan.passes));
+            self.say_pass(size, "pass", pass);
             let started = Instant::now();
             let (_, by_phase) = model.cpu().timed_logits(&batch);
             if pass > 0 {
-                times.push(started.elapsed().as_secs_f64());
-                phases.iter_mut().zip(by_phase).for_each(|(sum, (_, time))| *sum += time.as_secs_f64());
+                let by_phase = by_phase.into_iter().map(|(_, time)| time.as_secs_f64());
+                times.add(started.elapsed().as_secs_f64(), by_phase);
             }
         }
-        let all: f64 = phases.iter().sum();
-        let share = |(phase, time): (&Phase, f64)| (report::key(*phase), time / all);
-        (times, Phase::ALL.iter().zip(phases).map(share).collect())
+        times
+    }
+
+    fn say_pass(&self, size: &BatchSize, kind: &str, number: usize) {
+        let BatchSize { sequences, tokens, .. } = size;
+        self.say(&format!("{sequences} × {tokens} tokens, {kind} {number} of {}", self.plan.passes));
     }
 }
 
 /// Inputs of random words.
-fn batch(config: &Config, input: &Input) -> Batch {
-    let ids = random_ids(input.tokens * input.sequences, config.vocab_size);
-    let globals: Vec<usize> = (0..input.globals).collect();
+fn batch(config: &Config, size: &BatchSize) -> Batch {
+    let ids = random_ids(size.tokens * size.sequences, config.vocab_size);
+    let globals: Vec<usize> = (0..size.globals).collect();
     let mut batch = Batch::new();
-    for ids in ids.chunks_exact(input.tokens) {
+    for ids in ids.chunks_exact(size.tokens) {
         batch.push(Sequence { ids, token_type_ids: &[], globals: &globals });
     }
     batch

@@ -1,45 +1,45 @@
-//! What was measured: as JSON, whose keys are the fields here, and as tables for people.
+//! The measurements, as JSON with the fields as keys, and as tables for people.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use anyhow::Result;
-use longspan::model::Phase;
 use serde::Serialize;
 
-use super::training::parts;
-use crate::cli::Training;
+use super::timing::{Seconds, parts};
+use crate::cli::TrainingTask;
+use crate::terminal::numbers::{megabytes, milliseconds, percent, rate};
 use crate::terminal::one_line;
-use crate::terminal::table::{aligned, megabytes, milliseconds, percent, rate, row};
+use crate::terminal::table::{aligned, row};
 
-/// Said where several models ran.
+/// Printed where several models ran.
 const MEMORY: &str = "MB counts what earlier runs left behind; for exact memory start the program for each.";
 
-/// All of it.
+/// All measurements.
 #[derive(Debug, Serialize)]
-pub struct Report {
-    pub machine: Machine,
+pub struct BenchReport {
+    pub machine: BenchMachine,
     pub model: String,
-    /// Of the model, in words.
+    /// The size of the model, in words.
     #[serde(skip)]
     pub size: String,
-    /// What is trained where runs are steps of training.
-    pub training: Option<Training>,
-    pub peaks: Vec<Peak>,
-    pub products: Vec<Product>,
-    pub runs: Vec<Run>,
+    /// The task, where runs are steps of training.
+    pub training: Option<TrainingTask>,
+    pub peaks: Vec<PeakRate>,
+    pub products: Vec<ProductRate>,
+    pub runs: Vec<BenchRun>,
 }
 
-/// What it was measured on.
+/// The machine that was measured.
 #[derive(Debug, Serialize)]
-pub struct Machine {
+pub struct BenchMachine {
     pub cores: usize,
     pub instruction_set: String,
 }
 
 /// The highest rate of products.
 #[derive(Debug, Serialize)]
-pub struct Peak {
+pub struct PeakRate {
     pub precision: String,
     pub threads: usize,
     pub gflops: f64,
@@ -47,7 +47,7 @@ pub struct Peak {
 
 /// A product of matrices (M, K) · (K, N).
 #[derive(Debug, Serialize)]
-pub struct Product {
+pub struct ProductRate {
     pub m: usize,
     pub n: usize,
     pub k: usize,
@@ -59,7 +59,7 @@ pub struct Product {
 
 /// Passes of one batch through one model.
 #[derive(Debug, Serialize)]
-pub struct Run {
+pub struct BenchRun {
     pub tokens: usize,
     pub sequences: usize,
     pub precision: String,
@@ -71,62 +71,27 @@ pub struct Run {
     pub tokens_per_second: f64,
     /// Work of one pass.
     pub gflop: f64,
-    /// The same by second.
+    /// Work per second.
     pub gflops: f64,
     pub share_of_peak: f64,
-    /// Shares of the time of all threads, by the names of [`key`].
+    /// Shares of the time of all threads, by the names of [`parts`].
     pub phases: BTreeMap<String, f64>,
     pub peak_memory_bytes: Option<u64>,
 }
 
-/// Time of a pass.
-#[derive(Debug, Serialize)]
-pub struct Seconds {
-    pub median: f64,
-    pub min: f64,
-    pub max: f64,
-}
-
-impl Seconds {
-    /// Of the times of one pass or more.
-    pub fn of(mut times: Vec<f64>) -> Self {
-        times.sort_by(f64::total_cmp);
-        let (half, last) = (times.len() / 2, times.len() - 1);
-        Self { median: (times[half] + times[last - half]) / 2.0, min: times[0], max: times[last] }
-    }
-}
-
-/// The name of a phase in JSON.
-pub fn key(phase: Phase) -> String {
-    phase.name().replace([' ', '-'], "_")
-}
-
-/// The name of a phase at the head of a column.
-fn heading(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Embeddings => "embed",
-        Phase::Projections => "q, k, v",
-        Phase::LocalAttention => "local",
-        Phase::GlobalAttention => "global",
-        Phase::AttentionOutput => "output",
-        Phase::FeedForward => "feed",
-        Phase::Head => "head",
-    }
-}
-
-impl Report {
+impl BenchReport {
     /// For people.
     pub fn table(&self) -> Result<String> {
         let mut shown = String::new();
-        let Machine { cores, instruction_set } = &self.machine;
+        let BenchMachine { cores, instruction_set } = &self.machine;
         let cores = if *cores == 1 { "1 core".into() } else { format!("{cores} cores") };
         writeln!(shown, "machine  {instruction_set}, {cores}")?;
         writeln!(shown, "model    {}", one_line(&self.model))?;
         writeln!(shown, "         {}", self.size)?;
         let (passes, phases) = match self.training {
             None => ("passes of the model", "where their time goes, in percent; attention is q, k, v to output"),
-            Some(Training::Questions) => ("steps of training", "where their time goes, in percent"),
-            Some(Training::MaskedLm) => ("steps of masked language modelling", "where their time goes, in percent"),
+            Some(TrainingTask::Questions) => ("steps of training", "where their time goes, in percent"),
+            Some(TrainingTask::MaskedLm) => ("steps of masked language modelling", "where their time goes, in percent"),
         };
         for (title, rows) in [
             ("peak of products, and loading of the model", self.peak_rows()),
@@ -147,7 +112,7 @@ impl Report {
 
     fn peak_rows(&self) -> Vec<Vec<String>> {
         let mut rows = vec![row(["precision", "threads", "GFLOP/s", "load ms"])];
-        for Peak { precision, threads, gflops } in &self.peaks {
+        for PeakRate { precision, threads, gflops } in &self.peaks {
             let runs = self.runs.iter().find(|run| run.precision == *precision && run.threads == *threads);
             let load = runs.map_or("–".into(), |run| milliseconds(run.load_seconds));
             rows.push(row([precision, &threads.to_string(), &rate(*gflops), &load]));
@@ -157,7 +122,7 @@ impl Report {
 
     fn product_rows(&self) -> Vec<Vec<String>> {
         let mut rows = vec![row(["precision", "threads", "size", "GFLOP/s", "of peak"])];
-        for Product { m, n, k, precision, threads, gflops, share_of_peak } in &self.products {
+        for ProductRate { m, n, k, precision, threads, gflops, share_of_peak } in &self.products {
             let size = format!("{m} × {n} × {k}");
             rows.push(row([precision, &threads.to_string(), &size, &rate(*gflops), &percent(*share_of_peak)]));
         }
@@ -185,11 +150,8 @@ impl Report {
     }
 
     fn phase_rows(&self) -> Vec<Vec<String>> {
+        let columns = parts(self.training);
         let mut rows = vec![row(["precision", "threads", "input"])];
-        let columns: Vec<(String, &str)> = match self.training {
-            None => Phase::ALL.iter().map(|&phase| (key(phase), heading(phase))).collect(),
-            Some(what) => parts(what).iter().map(|&part| (part.to_string(), part)).collect(),
-        };
         rows[0].extend(columns.iter().map(|(_, heading)| heading.to_string()));
         for run in &self.runs {
             let mut cells = row([&run.precision, &run.threads.to_string(), &run.input()]);
@@ -201,27 +163,9 @@ impl Report {
     }
 }
 
-impl Run {
+impl BenchRun {
     /// The sizes of its batch.
     fn input(&self) -> String {
         format!("{} × {}", self.sequences, self.tokens)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_is_in_the_middle() {
-        for (times, median, min, max) in [
-            (vec![3.0], 3.0, 3.0, 3.0),
-            (vec![3.0, 1.0], 2.0, 1.0, 3.0),
-            (vec![9.0, 1.0, 2.0], 2.0, 1.0, 9.0),
-            (vec![4.0, 9.0, 1.0, 2.0], 3.0, 1.0, 9.0),
-        ] {
-            let seconds = Seconds::of(times);
-            assert_eq!((seconds.median, seconds.min, seconds.max), (median, min, max));
-        }
     }
 }

@@ -7,13 +7,12 @@ use longspan::model::{Model, Parameters, Precision, Task};
 use serde_json::json;
 
 use crate::cli::{BenchArgs, Preset};
-use crate::model::{self, Checkpoint};
+use crate::model::{self, Checkpoint, windows};
 use crate::terminal::hints::fault;
-use crate::terminal::windows;
 
 /// A model that can be loaded in any precision.
-pub struct Subject {
-    /// What it is called in every output.
+pub struct BenchModel {
+    /// Its name in every output.
     pub name: String,
     /// Its sizes.
     pub config: Config,
@@ -21,11 +20,11 @@ pub struct Subject {
     source: Option<Source>,
 }
 
-impl Subject {
-    /// The one that the command line names.
+impl BenchModel {
+    /// The model that the command line names.
     pub fn find(args: &BenchArgs) -> Result<Self> {
         if let Some(preset) = args.preset {
-            // The variable gives way to the option; clap would take it for `--model`.
+            // --preset overrides the variable LONGSPAN_MODEL, which clap cannot tell from `--model`.
             let given = args.model.model.as_deref().filter(|name| !name.is_empty());
             if given.is_some() && given != std::env::var("LONGSPAN_MODEL").ok().as_deref() {
                 let hint = "--preset measures random weights, --model those of a checkpoint: give one of them";
@@ -49,7 +48,7 @@ impl Subject {
         model::named(&self.name, loaded)
     }
 
-    /// Its weights as training has them.
+    /// Its weights in f32, as training needs them.
     pub fn parameters(&self, task: Task) -> Result<Parameters> {
         let loaded = match &self.source {
             Some(source) => Tensors::open(source).and_then(|tensors| Parameters::load(&self.config, task, &tensors, 1)),

@@ -1,4 +1,4 @@
-//! The multiplications and additions of a pass: those of linear layers and attention, as the model does them.
+//! The multiplications and additions of a pass: those of linear layers and attention, as the model computes them.
 //!
 //! A product (M, K) · (K, N) counts 2·M·K·N. A query and a key that it sees count 2·D for the score and 2·D for the
 //! weighted value. Norms, softmax and GELU are not counted.
@@ -7,7 +7,7 @@ use longspan::config::Config;
 
 /// A batch of inputs of one length.
 #[derive(Debug, Clone, Copy)]
-pub struct Input {
+pub struct BatchSize {
     /// S: number of inputs.
     pub sequences: usize,
     /// Tokens of each.
@@ -17,8 +17,8 @@ pub struct Input {
 }
 
 /// Floating-point operations of one pass of a model for question answering.
-pub fn flop(config: &Config, input: &Input) -> f64 {
-    let Input { sequences, tokens, globals } = *input;
+pub fn flop(config: &Config, input: &BatchSize) -> f64 {
+    let BatchSize { sequences, tokens, globals } = *input;
     let (c, f, t) = (config.hidden_size as f64, config.intermediate_size as f64, tokens as f64);
     let linear = 2.0 * t * c * (4.0 * c + 2.0 * f);
     let local = |window: &usize| 4.0 * c * pairs(tokens, globals, window / 2) as f64;
@@ -38,7 +38,7 @@ fn pairs(tokens: usize, globals: usize, one_sided_window: usize) -> usize {
 }
 
 /// Global attention of one layer in one input: absorbed while there are no more global tokens than a head is wide.
-fn global(config: &Config, &Input { tokens, globals, .. }: &Input) -> f64 {
+fn global(config: &Config, &BatchSize { tokens, globals, .. }: &BatchSize) -> f64 {
     let (c, h, t, g) = (config.hidden_size as f64, config.num_attention_heads as f64, tokens as f64, globals as f64);
     let queries = 2.0 * g * c * c;
     if globals == 0 {
@@ -64,7 +64,7 @@ mod tests {
     }
 
     /// The same, one multiply-add after the other.
-    fn counted(config: &Config, input: &Input) -> u64 {
+    fn counted(config: &Config, input: &BatchSize) -> u64 {
         let (c, f, heads) = (config.hidden_size, config.intermediate_size, config.num_attention_heads);
         let (d, t, g) = (config.head_size(), input.tokens, input.globals);
         let product = |m: usize, n: usize, k: usize| (m * n * k) as u64;
@@ -100,7 +100,7 @@ mod tests {
         let config = config();
         for tokens in [1, 2, 3, 7, 40, 64] {
             for globals in [0, 1, 4, 5, 12] {
-                let input = Input { sequences: 3, tokens, globals: globals.min(tokens) };
+                let input = BatchSize { sequences: 3, tokens, globals: globals.min(tokens) };
                 let counted = counted(&config, &input);
                 assert_eq!(flop(&config, &input), counted as f64, "{input:?}");
             }
