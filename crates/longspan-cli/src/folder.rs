@@ -7,18 +7,18 @@ use anyhow::Result;
 
 use crate::terminal::hints::{fault, io_message};
 
-/// Makes the folder; one that is there must be empty, so that nothing is written over.
+/// Makes the folder. An existing one must be empty, so that nothing is overwritten.
 pub fn make_new(folder: &Path) -> Result<()> {
     make(folder)?;
     let mut entries = fs::read_dir(folder).map_err(|error| cannot_write(folder, &error))?;
     if entries.next().is_some() {
-        let hint = "name a new folder; --resume goes on with a run that was broken off";
+        let hint = "name a new folder; --resume continues an interrupted run";
         return Err(fault(format!("`{}`: the folder is not empty", folder.display()), hint));
     }
     Ok(())
 }
 
-/// Makes the folder, unless it is there.
+/// Makes the folder, unless it exists.
 pub fn make(folder: &Path) -> Result<()> {
     if folder.is_file() {
         return Err(fault(format!("`{}`: a file, not a folder", folder.display()), "name a folder"));
@@ -26,10 +26,10 @@ pub fn make(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))
 }
 
-/// Locks a file of a folder for as long as it is open, so that two runs do not write into one folder.
+/// Locks a file for as long as it is open, so that two runs do not write into one folder.
 pub fn lock(file: &File, path: &Path) -> Result<()> {
     if let Err(TryLockError::WouldBlock) = file.try_lock() {
-        let message = format!("`{}`: another run is at work on it", path.display());
+        let message = format!("`{}`: another run is using it", path.display());
         return Err(fault(message, "wait until it has ended, or name another folder"));
     }
     Ok(())
@@ -42,7 +42,7 @@ pub fn check_writable(folder: &Path) -> Result<()> {
     tried.map_err(|error| cannot_write(folder, &error))
 }
 
-/// That a file cannot be written.
+/// The error that a file cannot be written.
 pub fn cannot_write(path: &Path, error: &std::io::Error) -> anyhow::Error {
     let message = format!("`{}`: {}", path.display(), io_message(error));
     fault(message, "check that you may write there and that there is room")

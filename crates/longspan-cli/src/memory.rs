@@ -1,4 +1,4 @@
-//! The most memory of the program that was resident: known on Linux, `None` elsewhere.
+//! The highest resident memory of the program: known on Linux, `None` elsewhere.
 
 use std::fs;
 
@@ -10,13 +10,13 @@ pub struct PeakMemory {
 }
 
 impl PeakMemory {
-    /// Begins anew, where the kernel lets the program do so (proc(5), `clear_refs`).
+    /// Starts a new measurement, where the kernel allows it (proc(5), `clear_refs`).
     pub fn reset(&mut self) {
         self.refused = fs::write("/proc/self/clear_refs", "5").is_err();
         self.resets += 1;
     }
 
-    /// Bytes. `None` where the size is not known, or would be that of another measurement.
+    /// Bytes. `None` where the size is unknown, or a refused reset means that it includes an earlier measurement.
     pub fn read(&self) -> Option<u64> {
         if self.refused && self.resets > 1 {
             return None;
@@ -25,7 +25,7 @@ impl PeakMemory {
     }
 }
 
-/// Bytes that `/proc/self/status` states as the high-water mark of resident memory.
+/// The high-water mark of resident memory in `/proc/self/status`, in bytes.
 fn highest(status: &str) -> Option<u64> {
     let stated = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     stated.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)

@@ -1,4 +1,4 @@
-//! Which checkpoint is asked: the embedded one, a folder, or one of the Hugging Face hub.
+//! Finds the checkpoint: the embedded one, a folder, or one on the Hugging Face hub.
 
 use std::path::{Path, PathBuf};
 
@@ -12,15 +12,15 @@ use crate::cli::{MachineArgs, ModelArgs};
 use crate::embedded;
 use crate::machine::instruction_set;
 use crate::terminal::hints::fault;
-use crate::terminal::progress::Downloads;
+use crate::terminal::progress::DownloadBar;
 
-/// A checkpoint and what it is called in every output.
+/// A checkpoint and its name in every output.
 pub struct Checkpoint {
-    /// As it was given, or the name of the embedded one.
+    /// The name as given, or that of the embedded model.
     pub name: String,
     /// Its files.
     pub source: Source,
-    /// Whether it is a folder that was named: not the embedded one, and none in the cache of the hub.
+    /// Whether it is a folder that the user named, not the embedded model or one in the cache of the hub.
     pub is_local: bool,
 }
 
@@ -46,26 +46,26 @@ pub fn find(args: &ModelArgs) -> Result<Checkpoint> {
 }
 
 /// A checkpoint and its reader.
-pub struct Opened {
+pub struct OpenedModel {
     /// The checkpoint.
     pub checkpoint: Checkpoint,
-    /// It, ready to be asked.
+    /// Its reader.
     pub reader: Reader,
 }
 
 /// Finds and opens the checkpoint.
-pub fn open(args: &ModelArgs, machine: &MachineArgs) -> Result<Opened> {
+pub fn open(args: &ModelArgs, machine: &MachineArgs) -> Result<OpenedModel> {
     instruction_set()?; // before anything is fetched for it
     let checkpoint = find(args)?;
     let precision = machine.precision.on_this_machine()?;
     let reader = named(&checkpoint.name, Reader::from_source(&checkpoint.source, precision))?;
-    Ok(Opened { checkpoint, reader })
+    Ok(OpenedModel { checkpoint, reader })
 }
 
 /// The folder of a model of the hub, fetched where the cache lacks it.
 pub fn from_hub(name: &str, offline: bool) -> Result<PathBuf> {
-    let mut downloads = Downloads::default();
-    Ok(hub::fetch(&Repository::parse(name)?, offline, &mut |progress| downloads.update(progress))?)
+    let mut bar = DownloadBar::default();
+    Ok(hub::fetch(&Repository::parse(name)?, offline, &mut |progress| bar.update(progress))?)
 }
 
 /// Adds the name of the checkpoint to an error, unless the error has a path in its folder or is about something else.
@@ -78,7 +78,7 @@ pub fn named<T>(name: &str, result: longspan::Result<T>) -> Result<T> {
     })
 }
 
-/// `ORG/NAME`, and not a path that was mistyped.
+/// Whether a name is `ORG/NAME`, and not a mistyped path.
 fn could_be_on_hub(name: &str) -> bool {
     let id = name.split('@').next().unwrap_or(name);
     let mut parts = id.split('/');
@@ -86,7 +86,7 @@ fn could_be_on_hub(name: &str) -> bool {
     plain(parts.next()) && plain(parts.next()) && parts.next().is_none()
 }
 
-/// The first word of its model card's heading, so that another model brings its name along.
+/// The first word of the heading of its model card, so that every embedded model has its own name.
 fn embedded_name() -> String {
     let card = model_card(&embedded::SOURCE).unwrap_or_default();
     let heading = card.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or_default();
@@ -111,9 +111,23 @@ pub fn task_name(task: Task) -> &'static str {
     }
 }
 
+/// The attention window of all layers, or that of each.
+pub fn windows(windows: &[usize]) -> String {
+    match windows {
+        [first, rest @ ..] if rest.iter().all(|window| window == first) => format!("{first} in every layer"),
+        _ => windows.iter().map(usize::to_string).collect::<Vec<_>>().join(", "),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn equal_windows_are_named_once() {
+        assert_eq!(windows(&[256, 256]), "256 in every layer");
+        assert_eq!(windows(&[32, 64]), "32, 64");
+    }
 
     #[test]
     fn a_mistyped_path_is_not_looked_for_on_the_hub() {

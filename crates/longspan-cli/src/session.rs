@@ -9,10 +9,10 @@ use longspan::{Document, Error, ErrorKind, Question, ReadOptions, Reader};
 use crate::cli::AskArgs;
 use crate::data::documents::short;
 use crate::finding::{Finding, rank};
-use crate::model::{self, Opened};
+use crate::model::{self, OpenedModel};
 use crate::status::Status;
 use crate::terminal::hints;
-use crate::terminal::progress::Bar;
+use crate::terminal::progress::ReadingBar;
 use crate::terminal::{Format, Output, one_line};
 
 /// A question of a message is shortened to so many characters.
@@ -41,7 +41,7 @@ impl Loaded<'_> {
 impl Session {
     /// Opens the model.
     pub fn open(args: &AskArgs) -> Result<Self> {
-        let Opened { checkpoint, reader } = model::open(&args.model, &args.machine)?;
+        let OpenedModel { checkpoint, reader } = model::open(&args.model, &args.machine)?;
         Ok(Self { reader, options: args.read_options(), model: checkpoint.name })
     }
 
@@ -80,7 +80,7 @@ impl Session {
             .flat_map(|document| questions.iter().map(move |(q, question)| (*q, question, document)))
             .collect();
         let asked: Vec<_> = pairs.iter().map(|&(_, question, loaded)| (question, &loaded.document)).collect();
-        let mut bar = Bar::new(&label(&pairs));
+        let mut bar = ReadingBar::new(&label(&pairs));
         let answers = self.reader.answer_batch(&asked, &self.options, &mut |progress| {
             bar.update(progress);
             ControlFlow::Continue(())

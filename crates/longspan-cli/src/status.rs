@@ -1,6 +1,6 @@
-//! How the program ends.
+//! The exit status of the program.
 
-/// How the program ends; the worst one wins.
+/// The exit status; the worst one wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
     /// Every question was answered.

@@ -49,15 +49,15 @@ pub struct ReadingArgs {
 impl ReadingArgs {
     /// The reader's options, for answers that list `spans`; without a threshold, the model's.
     pub fn options(&self, null_score_diff_threshold: Option<f64>, spans: SpanList) -> ReadOptions {
-        ReadOptions {
-            max_tokens: self.max_tokens,
-            doc_stride: self.doc_stride,
-            max_answer_length: self.max_answer_length,
-            null_score_diff_threshold,
-            verify_tokens: self.verify_tokens,
-            spans,
-            global_attention: self.global_attention.clone(),
-        }
+        let mut options = ReadOptions::default();
+        options.max_tokens = self.max_tokens;
+        options.doc_stride = self.doc_stride;
+        options.max_answer_length = self.max_answer_length;
+        options.null_score_diff_threshold = null_score_diff_threshold;
+        options.verify_tokens = self.verify_tokens;
+        options.spans = spans;
+        options.global_attention = self.global_attention.clone();
+        options
     }
 }
 

@@ -1,4 +1,4 @@
-//! `longspan convert`: a short model, made long.
+//! `longspan convert`: makes a long model of a short one.
 
 use std::fmt::Write;
 use std::fs;
@@ -9,9 +9,9 @@ use longspan::convert::{Comparison, Conversion, convert};
 use longspan::model::Task;
 
 use crate::cli::ConvertArgs;
-use crate::model::{self, Checkpoint, task_name};
+use crate::model::{self, Checkpoint, task_name, windows};
 use crate::terminal::hints::fault;
-use crate::terminal::{self, thousands, windows};
+use crate::terminal::{self, thousands};
 
 /// Runs the command.
 pub fn run(args: &ConvertArgs) -> Result<()> {
@@ -21,7 +21,7 @@ pub fn run(args: &ConvertArgs) -> Result<()> {
     terminal::print(summary(&name, &args.out, &made).as_bytes()).context("standard output")
 }
 
-/// Checks that nothing would be written over.
+/// Checks that nothing would be overwritten.
 fn check_new(out: &Path) -> Result<()> {
     if out.is_file() {
         return Err(fault(format!("`{}`: a file, not a folder", out.display()), "name a new folder"));
@@ -69,7 +69,7 @@ fn summary(name: &str, out: &Path, made: &Conversion) -> String {
     shown
 }
 
-/// The first of them, and how many more there are.
+/// The first parts, and how many more there are.
 fn listed(parts: &[String]) -> String {
     let mut shown = parts.iter().take(LISTED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
     if parts.len() > LISTED_MAX {

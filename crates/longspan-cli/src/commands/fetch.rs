@@ -1,4 +1,4 @@
-//! `longspan fetch`: a model of the Hugging Face hub, brought into the cache.
+//! `longspan fetch`: brings a model of the Hugging Face hub into the cache.
 
 use anyhow::{Context, Result};
 

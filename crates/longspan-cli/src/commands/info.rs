@@ -1,4 +1,4 @@
-//! `longspan info`: what a model is, and what this machine can do.
+//! `longspan info`: a model, and what this machine can do.
 
 use std::fmt::Write;
 
@@ -8,48 +8,28 @@ use longspan::model::{Task, parameters};
 use longspan::reader::Settings;
 use longspan::tensor::DType;
 use longspan_kernels::Isa;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
-use crate::cli::{InfoArgs, Precision};
-use crate::machine::instruction_set;
-use crate::model::{self, Checkpoint, task_name};
-use crate::terminal::table::short;
-use crate::terminal::{self, thousands, windows};
+use crate::cli::{InfoArgs, PrecisionArg};
+use crate::machine::{cores, instruction_set};
+use crate::model::{self, Checkpoint, task_name, windows};
+use crate::terminal::numbers::short;
+use crate::terminal::{self, thousands};
 
 #[derive(Serialize)]
 struct Info {
-    model: ModelInfo,
-    machine: MachineInfo,
+    model: Properties,
+    machine: Properties,
 }
 
-#[derive(Serialize)]
-struct ModelInfo {
-    name: String,
-    task: Option<&'static str>,
-    num_hidden_layers: usize,
-    hidden_size: usize,
-    num_attention_heads: usize,
-    intermediate_size: usize,
-    attention_window: Vec<usize>,
-    max_tokens: usize,
-    vocab_size: usize,
-    parameters: usize,
-    stored_as: String,
-    null_score_diff_threshold: f64,
-    max_answer_length: usize,
-    verify_tokens: usize,
-    /// The data that its scores were calibrated on; null where they are not.
-    calibrated_on: Option<String>,
-    licence: Option<String>,
-}
+/// Key and value in JSON; label and text in the table, where a property without a label is not shown.
+struct Properties(Vec<(&'static str, Value, &'static str, String)>);
 
-#[derive(Serialize)]
-struct MachineInfo {
-    cores: usize,
-    instruction_sets: Vec<String>,
-    instruction_set: String,
-    precision: String,
-    threads: usize,
+impl Serialize for Properties {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value, ..)| (key, value)))
+    }
 }
 
 /// Runs the command.
@@ -60,36 +40,50 @@ pub fn run(args: &InfoArgs) -> Result<()> {
     terminal::print(shown.as_bytes()).context("standard output")
 }
 
-fn model_info(name: &str, source: &Source) -> longspan::Result<ModelInfo> {
-    let config = source.config()?;
-    let settings = Settings::load(source)?;
+fn model_info(name: &str, source: &Source) -> longspan::Result<Properties> {
+    let (config, settings) = (source.config()?, Settings::load(source)?);
     let task = config.architecture.as_deref().and_then(Task::from_architecture);
-    let parameters = parameters(&config, task.unwrap_or(Task::Encoder));
-    Ok(ModelInfo {
-        task: task.map(task_name),
-        num_hidden_layers: config.num_hidden_layers,
-        hidden_size: config.hidden_size,
-        num_attention_heads: config.num_attention_heads,
-        intermediate_size: config.intermediate_size,
-        max_tokens: config.max_tokens(),
-        vocab_size: config.vocab_size,
-        parameters: parameters.iter().map(|parameter| parameter.shape.iter().product::<usize>()).sum(),
-        stored_as: stored_as(&Tensors::open(source)?),
-        null_score_diff_threshold: settings.null_score_diff_threshold,
-        max_answer_length: settings.max_answer_length,
-        verify_tokens: settings.verify_tokens,
-        calibrated_on: settings.calibration.map(|calibration| calibration.fitted_on),
-        licence: model::model_card(source).and_then(|card| licence(&card)),
-        attention_window: config.attention_window,
-        name: name.into(),
-    })
+    let list = parameters(&config, task.unwrap_or(Task::Encoder));
+    let parameters = list.iter().map(|parameter| parameter.shape.iter().product::<usize>()).sum();
+    let (heads, head_size) = (config.num_attention_heads, config.hidden_size / config.num_attention_heads.max(1));
+    let count = |number: usize| (json!(number), number.to_string());
+    let tokens = |number: usize| (json!(number), format!("{} tokens", thousands(number)));
+    let stored_as = stored_as(&Tensors::open(source)?);
+    let threshold = settings.null_score_diff_threshold;
+    let verification = match settings.verify_tokens {
+        0 => "none".into(),
+        tokens => format!("by {} tokens around the best span", thousands(tokens)),
+    };
+    let calibrated_on = settings.calibration.map(|calibration| calibration.fitted_on);
+    let scores = calibrated_on.as_ref().map_or("not calibrated".into(), |data| format!("calibrated on {data}"));
+    let licence = model::model_card(source).and_then(|card| licence(&card));
+    let stated = |text: Option<&str>| (json!(text), text.unwrap_or("not stated").to_owned());
+    let properties = [
+        ("name", "name", (json!(name), name.to_owned())),
+        ("task", "task", stated(task.map(task_name))),
+        ("num_hidden_layers", "layers", count(config.num_hidden_layers)),
+        ("hidden_size", "hidden size", count(config.hidden_size)),
+        ("num_attention_heads", "heads", (json!(heads), format!("{heads}, each {head_size} wide"))),
+        ("intermediate_size", "intermediate size", count(config.intermediate_size)),
+        ("attention_window", "attention window", (json!(config.attention_window), windows(&config.attention_window))),
+        ("max_tokens", "longest input", tokens(config.max_tokens())),
+        ("vocab_size", "vocabulary", tokens(config.vocab_size)),
+        ("parameters", "parameters", (json!(parameters), thousands(parameters))),
+        ("stored_as", "stored as", (json!(stored_as), stored_as)),
+        ("null_score_diff_threshold", "threshold", (json!(threshold), short(threshold))),
+        ("max_answer_length", "longest answer", tokens(settings.max_answer_length)),
+        ("verify_tokens", "verification", (json!(settings.verify_tokens), verification)),
+        ("calibrated_on", "scores", (json!(calibrated_on), scores)),
+        ("licence", "licence", stated(licence.as_deref())),
+    ];
+    Ok(Properties(properties.map(|(key, label, (value, text))| (key, value, label, text)).into()))
 }
 
 /// The number formats of the tensors, each once.
 fn stored_as(tensors: &Tensors) -> String {
     let mut found: Vec<&str> = Vec::new();
     for name in tensors.names() {
-        // A tensor of whole numbers, such as `position_ids`, is no weight.
+        // A tensor of integers, such as `position_ids`, is not a weight.
         let Ok(Some(tensor)) = tensors.get(name) else { continue };
         let format = match tensor.dtype {
             DType::F32 => "f32",
@@ -115,70 +109,29 @@ fn licence(card: &str) -> Option<String> {
     (!stated.is_empty()).then(|| stated.to_string())
 }
 
-fn machine_info() -> Result<MachineInfo> {
-    Ok(MachineInfo {
-        cores: std::thread::available_parallelism().map_or(1, usize::from),
-        instruction_sets: Isa::available().iter().map(Isa::to_string).collect(),
-        instruction_set: instruction_set()?.to_string(),
-        precision: Precision::Auto.on_this_machine()?.to_string(),
-        threads: rayon::current_num_threads(),
-    })
+fn machine_info() -> Result<Properties> {
+    let sets: Vec<String> = Isa::available().iter().map(Isa::to_string).collect();
+    let (isa, precision) = (instruction_set()?.to_string(), PrecisionArg::Auto.on_this_machine()?.to_string());
+    let count = rayon::current_num_threads();
+    let threads = if count == 1 { "1 thread".into() } else { format!("{count} threads") };
+    Ok(Properties(vec![
+        ("cores", json!(cores()), "cores", cores().to_string()),
+        ("instruction_sets", json!(sets), "instruction sets", sets.join(", ")),
+        ("instruction_set", json!(isa), "used", format!("{isa}, {precision}, {threads}")),
+        ("precision", json!(precision), "", String::new()),
+        ("threads", json!(count), "", String::new()),
+    ]))
 }
 
 fn table(info: &Info) -> Result<String> {
-    let Info { model, machine } = info;
-    let head_size = model.hidden_size / model.num_attention_heads.max(1);
-    let threads = if machine.threads == 1 { "1 thread".into() } else { format!("{} threads", machine.threads) };
-    let parts = [
-        (
-            "model",
-            vec![
-                ("name", model.name.clone()),
-                ("task", model.task.unwrap_or("not stated").into()),
-                ("layers", model.num_hidden_layers.to_string()),
-                ("hidden size", model.hidden_size.to_string()),
-                ("heads", format!("{}, each {head_size} wide", model.num_attention_heads)),
-                ("intermediate size", model.intermediate_size.to_string()),
-                ("attention window", windows(&model.attention_window)),
-                ("longest input", format!("{} tokens", thousands(model.max_tokens))),
-                ("vocabulary", format!("{} tokens", thousands(model.vocab_size))),
-                ("parameters", thousands(model.parameters)),
-                ("stored as", model.stored_as.clone()),
-                ("threshold", short(model.null_score_diff_threshold)),
-                ("longest answer", format!("{} tokens", model.max_answer_length)),
-                ("verification", verification(model.verify_tokens)),
-                ("scores", calibrated(model.calibrated_on.as_deref())),
-                ("licence", model.licence.clone().unwrap_or("not stated".into())),
-            ],
-        ),
-        (
-            "machine",
-            vec![
-                ("cores", machine.cores.to_string()),
-                ("instruction sets", machine.instruction_sets.join(", ")),
-                ("used", format!("{}, {}, {threads}", machine.instruction_set, machine.precision)),
-            ],
-        ),
-    ];
     let mut shown = String::new();
-    for (title, rows) in &parts {
-        let apart = if shown.is_empty() { "" } else { "\n" };
-        writeln!(shown, "{apart}{title}")?;
-        for (label, value) in rows {
-            writeln!(shown, "  {label:<18} {}", terminal::one_line(value))?;
+    for (title, Properties(properties)) in [("model", &info.model), ("\nmachine", &info.machine)] {
+        writeln!(shown, "{title}")?;
+        for (.., label, text) in properties.iter().filter(|(.., label, _)| !label.is_empty()) {
+            writeln!(shown, "  {label:<18} {}", terminal::one_line(text))?;
         }
     }
     Ok(shown)
-}
-
-/// How many tokens verify.
-fn verification(tokens: usize) -> String {
-    if tokens == 0 { "none".into() } else { format!("by {} tokens around the best span", thousands(tokens)) }
-}
-
-/// Whether scores are probabilities.
-fn calibrated(on: Option<&str>) -> String {
-    on.map_or("not calibrated".into(), |data| format!("calibrated on {data}"))
 }
 
 #[cfg(test)]

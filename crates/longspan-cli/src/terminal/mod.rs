@@ -3,6 +3,7 @@
 pub mod hints;
 mod human;
 mod json;
+pub mod numbers;
 pub mod progress;
 pub mod table;
 mod text;
@@ -14,7 +15,8 @@ use clap::ColorChoice;
 
 use crate::finding::Finding;
 
-pub use text::{one_line, printable, thousands, windows};
+pub use numbers::thousands;
+pub use text::{one_line, printable};
 
 /// Applies `--color` to all streams of the program.
 pub fn choose_colours(color: ColorChoice) {

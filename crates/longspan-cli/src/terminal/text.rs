@@ -1,9 +1,9 @@
 //! Text from elsewhere, made safe to show on a terminal.
 
-/// What stands for a character that a terminal would act upon.
+/// Replaces a character that a terminal would act upon.
 const REPLACEMENT: char = '\u{fffd}';
 
-/// Not to be seen, so not shown.
+/// Invisible, so it is left out.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The text with every control character replaced: escape sequences would steer the terminal, and the overrides of
@@ -32,27 +32,6 @@ fn steers(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The window of all layers, or that of each.
-pub fn windows(windows: &[usize]) -> String {
-    match windows {
-        [first, rest @ ..] if rest.iter().all(|window| window == first) => format!("{first} in every layer"),
-        _ => windows.iter().map(usize::to_string).collect::<Vec<_>>().join(", "),
-    }
-}
-
-/// The digits in groups of three.
-pub fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,14 +44,5 @@ mod tests {
         }
         assert_eq!(one_line(" a\r\n\t b\u{a0}\u{2028}c\x1b]0;x\x07 "), " a b c\u{fffd}]0;x\u{fffd} ");
         assert_eq!(printable("a\tb\n  c"), "a\u{fffd}b\u{fffd}  c");
-    }
-
-    #[test]
-    fn numbers_and_windows_are_readable() {
-        for (number, shown) in [(0, "0"), (999, "999"), (1000, "1,000"), (26_600_002, "26,600,002")] {
-            assert_eq!(thousands(number), shown);
-        }
-        assert_eq!(windows(&[256, 256]), "256 in every layer");
-        assert_eq!(windows(&[32, 64]), "32, 64");
     }
 }

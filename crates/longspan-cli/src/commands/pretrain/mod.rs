@@ -14,7 +14,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use longspan::checkpoint::Source;
-use longspan::pretrain::{self, Job, Measuring, TokenFile, has_head, measure, source_tokens};
+use longspan::pretrain::{self, Job, Measuring, TokenFile, Tokenized, has_head, measure, source_tokens};
 use longspan::tokenizer::Tokenizer;
 use longspan::train::{Outcome, Settings, Trained};
 
@@ -27,9 +27,9 @@ use crate::run::metrics::Metrics;
 use crate::run::pretrain_recipe::PretrainRecipe;
 use crate::run::watch::Watch;
 use crate::run::{find, made};
-use crate::terminal;
 use crate::terminal::hints::fault;
-use crate::terminal::progress::{Note, TextBar};
+use crate::terminal::progress::Bar;
+use crate::terminal::{self, thousands};
 use bits::Stage;
 use text::Texts;
 
@@ -64,7 +64,7 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
         return Err(fault(message, "leave out one of the two"));
     }
     if !args.run.resume {
-        let note = Note::new();
+        let note = Bar::note();
         note.say(&format!("checking texts: {:.1} MB in {} files", texts.bytes as f64 / 1e6, texts.files()));
         texts.check(recipe.text_field())?;
         valid.as_ref().map_or(Ok(()), |valid| valid.check(recipe.text_field()))?;
@@ -118,8 +118,11 @@ fn tokenized(texts: &Texts, recipe: &PretrainRecipe, base: &Checkpoint, path: &P
     if !path.exists() {
         say(&format!("texts are tokenized: {:.1} MB in {} files", texts.bytes as f64 / 1e6, texts.files()));
     }
-    let bar = TextBar::new(texts.bytes);
-    let mut told = |done| bar.update(texts.read.get(), done);
+    let bar = Bar::share(texts.bytes);
+    let mut told = |done: Tokenized| {
+        bar.set_position(texts.read.get());
+        bar.say(&format!("{} documents, {} tokens", thousands(done.documents), thousands(done.tokens)));
+    };
     TokenFile::build(path, &identity, &tokenizer, texts.documents(field), &mut told)
 }
 
@@ -171,7 +174,7 @@ fn say(line: &str) {
 
 fn stage(name: &str, model: &Source, valid: &TokenFile, measuring: &Measuring<'_>, tokens: usize) -> Result<Stage> {
     say(&format!("bits of masked tokens are measured: {name}"));
-    let note = Note::new();
+    let note = Bar::note();
     let mut told = |done: usize, all: usize| note.say(&format!("measuring {name}: {done} of {all} inputs"));
     Ok(Stage::new(name, tokens, &measure(model, valid, measuring, &mut told)?))
 }
