@@ -17,7 +17,7 @@ const GROUP_BYTES: usize = 1 << 18;
 
 /// Runs the command.
 pub fn run(args: &AskArgs) -> Result<Status> {
-    args.machine.start_threads()?;
+    args.machine.threads.start()?;
     if args.interactive {
         return interactive::run(args);
     }

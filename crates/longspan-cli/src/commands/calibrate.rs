@@ -1,7 +1,8 @@
-//! `longspan calibrate`: the threshold of a model, and its scores made probabilities of being right.
+//! `longspan calibrate`: fits the threshold of a model, and turns its scores into probabilities of being right.
 
 use std::fmt::Write;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -10,51 +11,49 @@ use longspan::evaluate::calibration::{Aim, Fitted, Observed, Worth, held_out};
 use longspan::evaluate::coverage::ANSWERS_MIN;
 use longspan::reader::{Calibration, Logistic, Settings};
 use longspan::squad::Dataset;
-use longspan::{GlobalAttention, ReadOptions, Reader};
+use longspan::{GlobalAttention, ReadOptions, Reader, SpanList};
 use serde::Serialize;
 
 use crate::cli::CalibrateArgs;
 use crate::data::asking::{Asking, ask_all, warn_of_fitted};
 use crate::data::documents::short;
-use crate::data::squad as data;
-use crate::data::squad::Data;
+use crate::data::squad::{self, SquadData};
 use crate::folder;
-use crate::model::{self, Checkpoint, Opened};
-use crate::terminal;
+use crate::model::{self, Checkpoint, OpenedModel};
 use crate::terminal::hints::{self, fault};
 use crate::terminal::table::{aligned, row};
-use crate::terminal::thousands;
+use crate::terminal::{self, one_line, thousands};
 
 /// Without `--limit`, so many questions are asked about long documents.
 const LONG_QUESTIONS: usize = 1000;
 
-/// What was fitted, and what it is worth.
+/// What was fitted, and how good it is.
 #[derive(Serialize)]
-struct Report {
+struct CalibrationReport {
     model: String,
     written: PathBuf,
     null_score_diff_threshold: f64,
     calibration: Calibration,
-    /// Questions and other parts of the data that were left out, once for each length that they were to be asked at.
+    /// Questions and other parts of the data that were left out, counted once for each length.
     skipped: usize,
-    /// Of all questions, then of each length.
-    parts: Vec<Part>,
+    /// All questions, then those of each length.
+    parts: Vec<CalibratedPart>,
 }
 
 /// Questions asked at one length, or all of them.
 #[derive(Serialize)]
-struct Part {
+struct CalibratedPart {
     name: String,
     questions: usize,
-    /// At the threshold that the model had, with the scores that it had; read as the options say, and so is `after`.
-    before: Row,
-    /// At the threshold and with the scores that were fitted on other articles; null where that cannot be said.
-    after: Option<Row>,
+    /// With the model's old threshold and scores. Documents are read as the options say, here and in `after`.
+    before: PartQuality,
+    /// With a threshold and scores that were fitted on other articles; null where that is not possible.
+    after: Option<PartQuality>,
 }
 
-/// What a threshold and scores are worth: [`Worth`] says what each figure is.
+/// How good a threshold and scores are; [`Worth`] explains the figures.
 #[derive(Serialize)]
-struct Row {
+struct PartQuality {
     f1: f64,
     answered: f64,
     precision: Option<f64>,
@@ -64,22 +63,19 @@ struct Row {
 
 /// Runs the command.
 pub fn run(args: &CalibrateArgs) -> Result<()> {
-    let mut data = data::read(&args.data, args.chosen.skip_bad)?;
-    args.machine.start_threads()?;
-    let Opened { checkpoint, reader } = model::open(&args.model, &args.machine)?;
+    let mut data = squad::read(&args.data, args.sampling.skip_bad)?;
+    args.machine.threads.start()?;
+    let OpenedModel { checkpoint, reader } = model::open(&args.model, &args.machine)?;
     check_folder(&checkpoint, args.out.as_deref())?; // before hours of work
     let settings = reader.settings().clone();
     warn_of_fitted(&data, &settings);
-    // Scores are fitted as they are without calibration.
+    // The fit starts from scores without calibration.
     let reader = reader.with_settings(Settings { calibration: None, ..settings.clone() });
-    let options = args.read_options();
-    let mut lengths = vec![None];
-    lengths.extend(args.context_tokens.iter().copied().filter(|&tokens| tokens > 0).map(Some));
-    lengths.dedup();
-    let observed = observe(args, &mut data, &reader, &options, &lengths)?;
+    let options = args.reading.options(None, SpanList::Top(1));
+    let groups = observe(args, &mut data, &reader, &options)?;
 
     let aim = args.target_precision.map_or(Aim::BestF1, Aim::Precision);
-    let Some(fitted) = Fitted::to(observed.iter().map(|(_, o)| o), aim) else {
+    let Some(fitted) = Fitted::to(groups.iter().flat_map(|(_, observed)| observed), aim) else {
         let wanted = args.target_precision.unwrap_or_default();
         let message =
             format!("--target-precision {wanted}: no threshold reaches it with {ANSWERS_MIN} answers or more");
@@ -88,10 +84,10 @@ pub fn run(args: &CalibrateArgs) -> Result<()> {
     let calibration = Calibration {
         score: fitted.score,
         no_answer_score: fitted.no_answer_score,
-        fitted_on: fitted_on(&data.files, &lengths, &observed, &how(&reader, &options)),
+        fitted_on: fitted_on(&data.files, &groups, &how(&reader, &options)),
     };
-    let parts = parts(&observed, &lengths, before(&settings), aim);
-    warn_of_worth(&parts[0], args.target_precision);
+    let parts = parts(&groups, before(&settings), aim);
+    warn_of_quality(&parts[0], args.target_precision);
     let threshold = fitted.threshold;
     let written = write(
         &checkpoint.source,
@@ -105,8 +101,14 @@ pub fn run(args: &CalibrateArgs) -> Result<()> {
         },
     )?;
     let skipped = data.skipped.count;
-    let report =
-        Report { model: checkpoint.name, written, null_score_diff_threshold: threshold, calibration, skipped, parts };
+    let report = CalibrationReport {
+        model: checkpoint.name,
+        written,
+        null_score_diff_threshold: threshold,
+        calibration,
+        skipped,
+        parts,
+    };
     let shown = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { table(&report) };
     terminal::print(shown.as_bytes()).context("standard output")
 }
@@ -124,41 +126,44 @@ fn check_folder(checkpoint: &Checkpoint, out: Option<&Path>) -> Result<()> {
     let there = Source::Folder(folder.to_owned());
     let empty = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
     if !empty && there.checksum().ok() != Some(checkpoint.source.checksum()?) {
-        let message = format!("`{}`: there is something else than this model in this folder", folder.display());
+        let message = format!("`{}`: the folder holds something other than this model", folder.display());
         return Err(fault(message, "name a new folder"));
     }
     Ok(())
 }
 
-/// Asks the data at every length.
-///
-/// Gives each question with the number of the length.
+/// The questions that were asked with contexts of so many tokens; `None`: as they are.
+type LengthGroup = (Option<usize>, Vec<Observed>);
+
+/// Asks the data as they are, and at every length.
 fn observe(
     args: &CalibrateArgs,
-    data: &mut Data,
+    data: &mut SquadData,
     reader: &Reader,
     options: &ReadOptions,
-    lengths: &[Option<usize>],
-) -> Result<Vec<(usize, Observed)>> {
-    let mut observed = Vec::new();
-    for (length, tokens) in lengths.iter().enumerate() {
+) -> Result<Vec<LengthGroup>> {
+    let mut lengths = vec![None];
+    lengths.extend(args.context_tokens.iter().copied().filter(|&tokens| tokens > 0).map(Some));
+    lengths.dedup();
+    let mut groups = Vec::new();
+    for length in lengths {
         let mut dataset = data.dataset.clone();
-        let limit = args.chosen.limit.or(tokens.map(|_| LONG_QUESTIONS));
+        let limit = args.sampling.limit.or(length.map(|_| LONG_QUESTIONS));
         if let Some(limit) = limit {
-            dataset.sample(limit, args.chosen.seed);
+            dataset.sample(limit, args.sampling.seed);
         }
         check_kinds(&dataset)?; // before hours of work
-        if let Some(tokens) = *tokens {
-            dataset = data::lengthen(&dataset, tokens, args.chosen.seed, reader.tokenizer())?;
+        if let Some(tokens) = length {
+            dataset = squad::lengthen(&dataset, tokens, args.sampling.seed, reader.tokenizer())?;
         }
-        let asking = Asking { reader, options, dataset: &dataset, skip_bad: args.chosen.skip_bad };
+        let asking = Asking { reader, options, dataset: &dataset, skip_bad: args.sampling.skip_bad };
         let asked = ask_all(&asking, None, &mut data.skipped)?;
-        observed.extend(asked.judged.iter().map(|judged| (length, Observed::from(judged))));
+        groups.push((length, asked.judged.iter().map(Observed::from).collect()));
     }
-    Ok(observed)
+    Ok(groups)
 }
 
-/// Checks that there are questions to fit answers on, and others to fit abstentions on.
+/// Checks that there are questions with an answer and without one: each kind is fitted.
 fn check_kinds(dataset: &Dataset) -> Result<()> {
     for (kind, has_answer) in [("with", true), ("without", false)] {
         if dataset.questions().all(|(_, question)| question.answers.is_empty() == has_answer) {
@@ -168,55 +173,52 @@ fn check_kinds(dataset: &Dataset) -> Result<()> {
     Ok(())
 }
 
-/// What everything is worth, for all questions and for each length.
-fn parts(observed: &[(usize, Observed)], lengths: &[Option<usize>], before: Fitted, aim: Aim) -> Vec<Part> {
-    let questions: Vec<Observed> = observed.iter().map(|(_, observed)| observed.clone()).collect();
+/// How good the old and the new scores are, for all questions and for each length.
+fn parts(groups: &[LengthGroup], before: Fitted, aim: Aim) -> Vec<CalibratedPart> {
+    let questions: Vec<Observed> = groups.iter().flat_map(|(_, observed)| observed).cloned().collect();
     let after = held_out(&questions, aim);
-    let part = |name: String, length: Option<usize>| {
-        let within: Vec<usize> =
-            (0..observed.len()).filter(|&q| length.is_none_or(|length| observed[q].0 == length)).collect();
-        let worth =
-            |fitted: &dyn Fn(usize) -> Fitted| Row::from(Worth::of(within.iter().map(|&q| (&questions[q], fitted(q)))));
-        Part {
+    let part = |name: String, within: Range<usize>| {
+        let quality = |fitted: &dyn Fn(usize) -> Fitted| {
+            PartQuality::from(Worth::of(within.clone().map(|q| (&questions[q], fitted(q)))))
+        };
+        CalibratedPart {
             name,
             questions: within.len(),
-            before: worth(&|_| before),
-            after: after.as_ref().map(|after| worth(&|q| after[q])),
+            before: quality(&|_| before),
+            after: after.as_ref().map(|after| quality(&|q| after[q])),
         }
     };
-    let mut parts = vec![part("all".into(), None)];
-    if lengths.len() > 1 {
-        parts.extend(lengths.iter().enumerate().map(|(length, tokens)| part(name(*tokens), Some(length))));
+    let mut parts = vec![part("all".into(), 0..questions.len())];
+    let mut start = 0;
+    for (length, observed) in groups.iter().filter(|_| groups.len() > 1) {
+        let name = length.map_or_else(|| "as they are".into(), |tokens| format!("{} tokens", thousands(tokens)));
+        parts.push(part(name, start..start + observed.len()));
+        start += observed.len();
     }
     parts
 }
 
-impl From<Worth> for Row {
+impl From<Worth> for PartQuality {
     fn from(worth: Worth) -> Self {
         let Worth { f1, answered, precision, answers_error, abstentions_error, .. } = worth;
         Self { f1, answered, precision, answers_error, abstentions_error }
     }
 }
 
-fn name(length: Option<usize>) -> String {
-    length.map_or_else(|| "as they are".into(), |tokens| format!("{} tokens", thousands(tokens)))
-}
-
-/// Warns where what was fitted does not hold on other articles.
-fn warn_of_worth(all: &Part, target_precision: Option<f64>) {
+/// Warns where the fit does not hold on other articles.
+fn warn_of_quality(all: &CalibratedPart, target_precision: Option<f64>) {
     let Some(after) = &all.after else { return };
-    let worse =
+    let is_worse =
         |after: Option<f64>, before: Option<f64>| after.zip(before).is_some_and(|(after, before)| after > before);
-    if worse(after.answers_error, all.before.answers_error)
-        || worse(after.abstentions_error, all.before.abstentions_error)
+    if is_worse(after.answers_error, all.before.answers_error)
+        || is_worse(after.abstentions_error, all.before.abstentions_error)
     {
-        hints::warn("on articles that were not fitted on, scores are no better than they were: give more data");
+        hints::warn("on articles that were not used for fitting, scores are no better than they were: give more data");
     }
     if let Some((target, found)) = target_precision.zip(after.precision).filter(|(target, found)| found < target) {
-        let found = 100.0 * found;
+        let [target, found] = [100.0 * target, 100.0 * found];
         hints::warn(&format!(
-            "on articles that were not fitted on, the precision is {found:.1}%, not {}%",
-            100.0 * target
+            "on articles that were not used for fitting, the precision is {found:.1}%, not {target}%"
         ));
     }
 }
@@ -231,7 +233,7 @@ fn before(settings: &Settings) -> Fitted {
     })
 }
 
-/// How the questions were asked, where it matters for scores and is not said by the model.
+/// How the questions were asked, as far as scores depend on it and the model does not determine it.
 fn how(reader: &Reader, options: &ReadOptions) -> String {
     let mut how = format!("in {}", reader.model().precision());
     for (name, value) in [("max_tokens", options.max_tokens), ("doc_stride", options.doc_stride)] {
@@ -246,11 +248,11 @@ fn how(reader: &Reader, options: &ReadOptions) -> String {
 }
 
 /// The data in words.
-fn fitted_on(files: &[String], lengths: &[Option<usize>], observed: &[(usize, Observed)], how: &str) -> String {
+fn fitted_on(files: &[String], groups: &[LengthGroup], how: &str) -> String {
     let names: Vec<String> = files.iter().map(|file| short(file)).collect();
-    let counts = lengths.iter().enumerate().map(|(length, tokens)| {
-        let count = thousands(observed.iter().filter(|(own, _)| *own == length).count());
-        match tokens {
+    let counts = groups.iter().map(|(length, observed)| {
+        let count = thousands(observed.len());
+        match length {
             None => format!("{count} questions as they are"),
             Some(tokens) => format!("{count} among neighbours up to {} tokens", thousands(*tokens)),
         }
@@ -273,9 +275,9 @@ fn write(source: &Source, out: Option<&Path>, settings: &Settings) -> Result<Pat
     Ok(path)
 }
 
-fn table(report: &Report) -> String {
+fn table(report: &CalibrationReport) -> String {
     let Calibration { score, no_answer_score, fitted_on } = &report.calibration;
-    let mut shown = format!("{}\nfitted on {}\n\n", terminal::one_line(&report.model), terminal::one_line(fitted_on));
+    let mut shown = format!("{}\nfitted on {}\n\n", one_line(&report.model), one_line(fitted_on));
     let mut rows = vec![row(["", "questions", "f1", "answered", "precision", "answers", "abstentions"])];
     for part in &report.parts {
         for (when, worth) in [("before", Some(&part.before)), ("after", part.after.as_ref())] {
@@ -299,9 +301,10 @@ fn table(report: &Report) -> String {
         "\nthe last two columns are calibration errors: the mean distance of scores from how often they are right\n",
     );
     if report.parts[0].after.is_some() {
-        shown.push_str("'after' is judged by what was fitted on other articles\n");
+        shown.push_str("'after' uses a threshold and scores that were fitted on other articles\n");
     } else {
-        shown.push_str("there are too few articles, or too few answers in them, to fit on some and judge by others\n");
+        shown
+            .push_str("there are too few articles, or too few answers in them, to fit on some and measure on others\n");
     }
     let _ = writeln!(shown, "\nthreshold        {:.4}", report.null_score_diff_threshold);
     for (name, logistic) in [("score", score), ("no_answer_score", no_answer_score)] {

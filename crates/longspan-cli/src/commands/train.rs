@@ -10,7 +10,7 @@ use longspan::ReadOptions;
 use longspan::train::{self, Best, Job, Outcome, Teaching};
 
 use crate::cli::{RunArgs, TrainArgs};
-use crate::data::squad::{self as data, Data};
+use crate::data::squad::{self as data, SquadData};
 use crate::machine::instruction_set;
 use crate::model::named;
 use crate::run::{find, folder, made};
@@ -71,9 +71,9 @@ pub fn run(args: &TrainArgs) -> Result<()> {
 }
 
 /// Warns where what judges was learned from.
-fn warn_of_shared(train: &Data, dev: &Data) {
+fn warn_of_shared(train: &SquadData, dev: &SquadData) {
     let ids =
-        |data: &'_ Data| data.dataset.questions().map(|(_, question)| question.id.clone()).collect::<HashSet<_>>();
+        |data: &'_ SquadData| data.dataset.questions().map(|(_, question)| question.id.clone()).collect::<HashSet<_>>();
     let shared = ids(train).intersection(&ids(dev)).count();
     if shared > 0 {
         let shared = thousands(shared);

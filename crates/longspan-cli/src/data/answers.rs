@@ -1,9 +1,9 @@
-//! `answers.jsonl`: what was answered, one line a question behind a line that says what was asked of what. A run that was
-//! broken off goes on from it.
+//! `answers.jsonl`: a line that identifies the run, then one line for each answered question. An interrupted run continues
+//! from it.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -13,20 +13,19 @@ use longspan::{Answer, Span};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::folder;
-use crate::folder::cannot_write;
-use crate::terminal::hints::{fault, io_message};
+use crate::folder::{self, cannot_write};
+use crate::terminal::hints::fault;
 
 const FILE: &str = "answers.jsonl";
 
 const CHANGED: &str = "it was not written by `longspan eval`, or was changed since: name another folder";
 
 /// Everything that an answer depends on, by name.
-pub type Head = Map<String, Value>;
+pub type RunIdentity = Map<String, Value>;
 
-/// One question.
+/// The outcome of one question.
 #[derive(Serialize, Deserialize)]
-struct Line {
+struct AnswerLine {
     id: String,
     answered: bool,
     null_odds: f64,
@@ -34,11 +33,11 @@ struct Line {
     tokens: usize,
     windows: usize,
     answer_position: Option<usize>,
-    spans: Vec<JsonSpan>,
+    spans: Vec<SpanLine>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct JsonSpan {
+struct SpanLine {
     start_byte: usize,
     end_byte: usize,
     score: f64,
@@ -46,42 +45,35 @@ struct JsonSpan {
     end_logit: f32,
 }
 
-/// The file, and what it held when the run began.
-pub struct Answers {
+/// The file, and the outcomes that it held at the start.
+pub struct AnswerFile {
     path: PathBuf,
     file: File,
     known: HashMap<String, Outcome>,
 }
 
-impl Answers {
-    /// Begins the file in a folder, or goes on with the one that is there.
+impl AnswerFile {
+    /// Starts the file in a folder, or continues the one that is there.
     ///
     /// # Errors
-    /// When it belongs to another run, another run is at work on it, or it cannot be written.
-    pub fn open(folder: &Path, head: &Head) -> Result<Self> {
+    /// When it belongs to another run, another run is using it, or it cannot be written.
+    pub fn open(folder: &Path, identity: &RunIdentity) -> Result<Self> {
         let path = folder.join(FILE);
-        let failed = |error: &std::io::Error| cannot_write(&path, error);
-        let mut known = HashMap::new();
-        let mut kept = 0;
-        match fs::read(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => {
-                let message = format!("`{}`: {}", path.display(), io_message(&error));
-                return Err(fault(message, "check that you may read it"));
-            }
-            Ok(content) => kept = read(&path, &content, head, &mut known)?,
-        }
-        let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(|e| failed(&e))?;
+        let failed = |error: std::io::Error| cannot_write(&path, &error);
+        let mut file = OpenOptions::new().create(true).read(true).append(true).open(&path).map_err(failed)?;
         folder::lock(&file, &path)?;
-        // A line that was cut off by the end of the run is written again.
-        file.set_len(kept as u64).map_err(|e| failed(&e))?;
-        if kept == 0 {
-            writeln!(file, "{}", Value::Object(head.clone())).map_err(|e| failed(&e))?;
+        let (mut content, mut known) = (Vec::new(), HashMap::new());
+        file.read_to_end(&mut content).map_err(failed)?;
+        let whole = read(&path, &content, identity, &mut known)?;
+        // A line that was cut off when the run ended is written again.
+        file.set_len(whole as u64).map_err(failed)?;
+        if whole == 0 {
+            writeln!(file, "{}", Value::Object(identity.clone())).map_err(failed)?;
         }
         Ok(Self { path, file, known })
     }
 
-    /// What is known of a question already.
+    /// The outcome of a question, if an earlier run left it.
     ///
     /// # Errors
     /// When it cannot be about this document.
@@ -106,16 +98,16 @@ impl Answers {
     }
 }
 
-/// Reads the lines; gives the bytes up to the last whole one.
-fn read(path: &Path, content: &[u8], head: &Head, known: &mut HashMap<String, Outcome>) -> Result<usize> {
+/// Reads the lines; returns the number of bytes up to the end of the last whole one.
+fn read(path: &Path, content: &[u8], identity: &RunIdentity, known: &mut HashMap<String, Outcome>) -> Result<usize> {
     let broken = |number: usize| fault(format!("`{}`: line {number} cannot be read", path.display()), CHANGED);
     let whole = content.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
     for (number, line) in (1..).zip(content[..whole].split_inclusive(|&byte| byte == b'\n')) {
         if number == 1 {
-            let found: Head = serde_json::from_slice(line).map_err(|_| broken(number))?;
-            check(path, &found, head)?;
+            let found: RunIdentity = serde_json::from_slice(line).map_err(|_| broken(number))?;
+            check(path, &found, identity)?;
         } else {
-            let line: Line = serde_json::from_slice(line).map_err(|_| broken(number))?;
+            let line: AnswerLine = serde_json::from_slice(line).map_err(|_| broken(number))?;
             known.insert(line.id.clone(), outcome(line));
         }
     }
@@ -123,10 +115,12 @@ fn read(path: &Path, content: &[u8], head: &Head, known: &mut HashMap<String, Ou
 }
 
 /// Checks that a file was written by the same run.
-fn check(path: &Path, found: &Head, wanted: &Head) -> Result<()> {
+fn check(path: &Path, found: &RunIdentity, wanted: &RunIdentity) -> Result<()> {
     let keys = wanted.keys().chain(found.keys());
     let Some(key) = keys.into_iter().find(|key| found.get(*key) != wanted.get(*key)) else { return Ok(()) };
-    let of = |head: &Head| head.get(key).filter(|value| !value.is_null()).map_or("none".into(), Value::to_string);
+    let of = |identity: &RunIdentity| {
+        identity.get(key).filter(|value| !value.is_null()).map_or("none".into(), Value::to_string)
+    };
     let what = match key.as_str() {
         "data_checksum" => "other questions".into(),
         "model_checksum" => "another model".into(),
@@ -137,16 +131,16 @@ fn check(path: &Path, found: &Head, wanted: &Head) -> Result<()> {
     Err(fault(message, "go on with the same model, data and options, or name another folder"))
 }
 
-fn line(id: &str, outcome: &Outcome) -> Line {
+fn line(id: &str, outcome: &Outcome) -> AnswerLine {
     let Outcome { answer, answer_position } = outcome;
-    let span = |span: &Span| JsonSpan {
+    let span = |span: &Span| SpanLine {
         start_byte: span.bytes.start,
         end_byte: span.bytes.end,
         score: span.score,
         start_logit: span.start_logit,
         end_logit: span.end_logit,
     };
-    Line {
+    AnswerLine {
         id: id.to_owned(),
         answered: answer.answered,
         null_odds: answer.null_odds,
@@ -158,8 +152,8 @@ fn line(id: &str, outcome: &Outcome) -> Line {
     }
 }
 
-fn outcome(line: Line) -> Outcome {
-    let span = |json: JsonSpan| {
+fn outcome(line: AnswerLine) -> Outcome {
+    let span = |json: SpanLine| {
         let mut span = Span::default();
         span.bytes = ByteSpan { start: json.start_byte, end: json.end_byte };
         span.score = json.score;
@@ -177,10 +171,12 @@ fn outcome(line: Line) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use longspan::squad::{Paragraph, Question};
 
-    fn head(model: &str) -> Head {
+    fn head(model: &str) -> RunIdentity {
         Map::from_iter([("model".to_owned(), model.into()), ("threshold".to_owned(), Value::Null)])
     }
 
@@ -197,7 +193,7 @@ mod tests {
     }
 
     /// What is known of a question about a text of eight letters.
-    fn known(answers: &Answers, id: &str) -> Result<Option<Outcome>> {
+    fn known(answers: &AnswerFile, id: &str) -> Result<Option<Outcome>> {
         let question = Question { id: id.into(), ..Question::default() };
         let paragraph = Paragraph { context: "abcdefgh".into(), questions: Vec::new() };
         answers.known(&Asked { article: 0, paragraph: &paragraph, question: &question })
@@ -206,17 +202,17 @@ mod tests {
     #[test]
     fn an_answer_that_cannot_be_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let mut answers = Answers::open(folder.path(), &head("m")).unwrap();
+        let mut answers = AnswerFile::open(folder.path(), &head("m")).unwrap();
         answers.add("a", &sample(6)).unwrap();
         drop(answers);
-        let answers = Answers::open(folder.path(), &head("m")).unwrap();
+        let answers = AnswerFile::open(folder.path(), &head("m")).unwrap();
         assert!(known(&answers, "a").unwrap_err().to_string().ends_with("no answer to question `a`"));
     }
 
     #[test]
     fn a_run_cut_off_anywhere_goes_on() {
         let folder = tempfile::tempdir().unwrap();
-        let mut answers = Answers::open(folder.path(), &head("m")).unwrap();
+        let mut answers = AnswerFile::open(folder.path(), &head("m")).unwrap();
         answers.add("a", &sample(0)).unwrap();
         answers.add("\"b\"\n", &sample(4)).unwrap();
         drop(answers);
@@ -224,7 +220,7 @@ mod tests {
         let whole = fs::read(&path).unwrap();
         for length in 0..=whole.len() {
             fs::write(&path, &whole[..length]).unwrap();
-            let mut answers = Answers::open(folder.path(), &head("m")).unwrap();
+            let mut answers = AnswerFile::open(folder.path(), &head("m")).unwrap();
             for (id, start) in [("a", 0), ("\"b\"\n", 4)] {
                 match known(&answers, id).unwrap() {
                     Some(known) => assert_eq!(known, sample(start), "{length} bytes"),
@@ -239,13 +235,13 @@ mod tests {
     #[test]
     fn another_run_is_not_gone_on_with() {
         let folder = tempfile::tempdir().unwrap();
-        drop(Answers::open(folder.path(), &head("m")).unwrap());
-        let refused = |model: &str| match Answers::open(folder.path(), &head(model)) {
+        drop(AnswerFile::open(folder.path(), &head("m")).unwrap());
+        let refused = |model: &str| match AnswerFile::open(folder.path(), &head(model)) {
             Ok(_) => panic!("{model} goes on"),
             Err(error) => error.to_string(),
         };
-        let first = Answers::open(folder.path(), &head("m")).unwrap();
-        assert!(refused("m").ends_with("another run is at work on it"));
+        let first = AnswerFile::open(folder.path(), &head("m")).unwrap();
+        assert!(refused("m").ends_with("another run is using it"));
         drop(first);
         assert!(refused("n").ends_with("that run had model \"m\", this one has \"n\""));
         let path = folder.path().join(FILE);

@@ -1,4 +1,4 @@
-//! A model, asked all questions of a dataset.
+//! Asks a model all questions of a dataset.
 
 use std::time::Instant;
 
@@ -8,13 +8,14 @@ use longspan::reader::Settings;
 use longspan::squad::Dataset;
 use longspan::{ErrorKind, ReadOptions, Reader};
 
-use super::answers::Answers;
+use super::answers::AnswerFile;
 use super::documents;
-use super::squad::{self, Data, Skipped};
+use super::squad::{self, Skipped, SquadData};
 use crate::terminal::hints::{self, DATA_HINT, fault};
-use crate::terminal::progress::QuestionBar;
+use crate::terminal::progress::Bar;
+use crate::terminal::thousands;
 
-/// What is asked of what.
+/// Questions, and how they are asked.
 pub struct Asking<'a> {
     /// The model.
     pub reader: &'a Reader,
@@ -26,7 +27,7 @@ pub struct Asking<'a> {
     pub skip_bad: bool,
 }
 
-/// What was asked, and how fast.
+/// The scored answers, and how fast they were made.
 pub struct AskedAll<'a> {
     /// Every question that could be asked, in the order of the data.
     pub judged: Vec<Judged<'a>>,
@@ -39,10 +40,10 @@ pub struct AskedAll<'a> {
 /// Asks every question that is not known from an earlier run.
 ///
 /// # Errors
-/// When a question cannot be asked, unless these are to be left out, which `skipped` counts.
+/// When a question cannot be asked, unless such questions are to be left out; `skipped` counts them.
 pub fn ask_all<'a>(
     asking: &Asking<'a>,
-    mut answers: Option<&mut Answers>,
+    mut answers: Option<&mut AnswerFile>,
     skipped: &mut Skipped,
 ) -> Result<AskedAll<'a>> {
     let Asking { reader, options, dataset, skip_bad } = asking;
@@ -51,14 +52,16 @@ pub fn ask_all<'a>(
     let mut outcomes: Vec<Option<Outcome>> = questions.iter().map(known).collect::<Result<_>>()?;
     let unknown: Vec<usize> = (0..questions.len()).filter(|&q| outcomes[q].is_none()).collect();
     let rest: Vec<Asked<'a>> = unknown.iter().map(|&q| questions[q]).collect();
-    let bytes = rest.iter().map(|asked| asked.paragraph.context.len()).sum();
+    let bytes: usize = rest.iter().map(|asked| asked.paragraph.context.len()).sum();
 
-    let bar = QuestionBar::new(Done { questions: rest.len(), bytes, ..Done::default() });
+    // The time left is estimated by bytes: how many tokens these are is not known beforehand.
+    let bar = Bar::share(bytes as u64);
+    bar.say(&format!("{} questions", rest.len()));
     let started = Instant::now();
     let mut last = Done::default();
     let mut order = unknown.into_iter();
     ask(reader, &rest, options, &mut |asked, outcome, done| -> Result<()> {
-        let q = order.next().expect("every question is told of once");
+        let q = order.next().expect("every question has one outcome");
         match outcome {
             Ok(outcome) => {
                 if let Some(answers) = answers.as_deref_mut() {
@@ -77,29 +80,36 @@ pub fn ask_all<'a>(
             }
         }
         last = done;
-        bar.update(done);
+        bar.set_position(done.bytes as u64);
+        bar.say(&pace(done, rest.len(), started.elapsed().as_secs_f64()));
         Ok(())
     })?;
     drop(bar);
     let seconds = started.elapsed().as_secs_f64();
-    let judged = questions.into_iter().zip(outcomes);
-    let judged = judged.filter_map(|(asked, outcome)| Some(Judged::new(asked, outcome?)));
-    let judged: Vec<_> = judged.collect();
+    let outcomes = questions.into_iter().zip(outcomes);
+    let judged: Vec<_> = outcomes.filter_map(|(asked, outcome)| Some(Judged::new(asked, outcome?))).collect();
     if judged.is_empty() {
         return Err(fault("no question could be asked", DATA_HINT));
     }
     Ok(AskedAll { judged, done: last, seconds })
 }
 
-/// Warns where the model may have been fitted on the data that judge it.
-pub fn warn_of_fitted(data: &Data, settings: &Settings) {
+/// How many questions were asked, and how fast.
+fn pace(done: Done, questions: usize, seconds: f64) -> String {
+    let (asked, all) = (thousands(done.questions), thousands(questions));
+    let tokens = thousands((done.tokens as f64 / seconds) as usize);
+    format!("{asked} of {all} questions, {:.1}/s, {tokens} tokens/s", done.questions as f64 / seconds)
+}
+
+/// Warns where the model may have been calibrated on the data that judge it.
+pub fn warn_of_fitted(data: &SquadData, settings: &Settings) {
     let Some(calibration) = &settings.calibration else { return };
     let fitted: Vec<&str> = calibration.fitted_on.split(": ").next().unwrap_or_default().split(", ").collect();
     let names = data.files.iter().map(|file| documents::short(file));
     for name in names.filter(|name| fitted.contains(&name.as_str())) {
         hints::warn(&format!(
             "threshold and scores of the model were fitted on a file of the name `{name}`: if it is this one, their figures \
-             are too good; `longspan calibrate` gives those of articles that were not fitted on"
+             are too good; `longspan calibrate` gives figures for articles that were not used for fitting"
         ));
     }
 }

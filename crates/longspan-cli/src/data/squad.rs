@@ -13,23 +13,23 @@ use super::documents;
 use crate::folder::cannot_write;
 use crate::terminal::hints::{self, DATA_HINT, fault};
 
-/// So many bad parts are told of one by one.
-const TOLD_MAX: usize = 5;
+/// So many bad parts are reported one by one.
+const REPORTED_MAX: usize = 5;
 
-/// So much of a paragraph says which one it is.
+/// A paragraph is named by its first characters, so many of them.
 const PARAGRAPH_CHARACTERS: usize = 30;
 
-/// What was read.
-pub struct Data {
+/// Questions, and the files that they are from.
+pub struct SquadData {
     /// Names of the files, as they were given.
     pub files: Vec<String>,
     /// Their questions.
     pub dataset: Dataset,
-    /// Parts that were bad and left out: articles, paragraphs, questions.
+    /// Faulty articles, paragraphs and questions, which were left out.
     pub skipped: Skipped,
 }
 
-/// What was left out. The first few are told of one by one, the others together when this is dropped.
+/// Parts that were left out. The first few are reported one by one, the others together when this is dropped.
 #[derive(Default)]
 pub struct Skipped {
     /// How many there are.
@@ -37,10 +37,10 @@ pub struct Skipped {
 }
 
 impl Skipped {
-    /// Counts something bad, and perhaps tells of it.
+    /// Counts a faulty part, and reports the first few.
     pub fn add(&mut self, error: &impl std::fmt::Display) {
         self.count += 1;
-        if self.count <= TOLD_MAX {
+        if self.count <= REPORTED_MAX {
             hints::warn(&format!("left out: {error}"));
         }
     }
@@ -48,8 +48,8 @@ impl Skipped {
 
 impl Drop for Skipped {
     fn drop(&mut self) {
-        if self.count > TOLD_MAX {
-            hints::warn(&format!("{} more were left out", self.count - TOLD_MAX));
+        if self.count > REPORTED_MAX {
+            hints::warn(&format!("{} more were left out", self.count - REPORTED_MAX));
         }
     }
 }
@@ -57,14 +57,13 @@ impl Drop for Skipped {
 /// Reads SQuAD files as one dataset.
 ///
 /// # Errors
-/// At the first thing that is not as it should be, or only where a file is no JSON with `skip_bad`; when there is no
-/// question at all.
-pub fn read(paths: &[PathBuf], skip_bad: bool) -> Result<Data> {
-    let mut data = Data { files: Vec::new(), dataset: Dataset::default(), skipped: Skipped::default() };
+/// At the first faulty part, or with `skip_bad` only where a file is not JSON; when there is no question at all.
+pub fn read(paths: &[PathBuf], skip_bad: bool) -> Result<SquadData> {
+    let mut data = SquadData { files: Vec::new(), dataset: Dataset::default(), skipped: Skipped::default() };
     for path in paths {
         let name = documents::name(path);
         let text = documents::unpacked(path)?;
-        let Data { dataset, skipped, .. } = &mut data;
+        let SquadData { dataset, skipped, .. } = &mut data;
         let mut bad = |error: Error| match skip_bad {
             false => Err(error),
             true => {
@@ -89,7 +88,7 @@ pub fn lengthen(dataset: &Dataset, tokens: usize, seed: u64, tokenizer: &Tokeniz
     Ok(dataset.among_neighbours(tokens, seed, |text| Ok(tokenizer.encode(text)?.ids.len()))?)
 }
 
-/// Writes the questions as they are asked; over none of the files that they came from.
+/// Writes the questions as they are asked, but never over a file that they came from.
 pub fn save(dataset: &Dataset, path: &Path, from: &[PathBuf]) -> Result<()> {
     let same =
         |other: &PathBuf| path.canonicalize().is_ok_and(|path| other.canonicalize().is_ok_and(|other| path == other));
@@ -100,8 +99,8 @@ pub fn save(dataset: &Dataset, path: &Path, from: &[PathBuf]) -> Result<()> {
     write().map_err(|error| cannot_write(path, &error))
 }
 
-/// Says of a question where it stands, for messages: the paragraph by how it begins, since numbers are not those of the
-/// files once something was left out.
+/// Where a question stands, for messages. The paragraph is named by its beginning, since numbers are no longer those of the
+/// files once a part was left out.
 pub fn place(dataset: &Dataset, asked: &Asked<'_>) -> String {
     let title = &dataset.articles[asked.article].title;
     let article = if title.is_empty() { String::new() } else { format!("article `{title}`, ") };

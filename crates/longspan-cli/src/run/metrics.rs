@@ -233,7 +233,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let refused = || Metrics::open(folder.path()).err().unwrap().to_string();
         let first = Metrics::open(folder.path()).unwrap();
-        assert!(refused().ends_with("another run is at work on it"));
+        assert!(refused().ends_with("another run is using it"));
         drop(first);
         for content in ["{}\n", "{\"kind\":\"step\",\"step\":1}\n", "{\"kind\":\"dev\",\"step\":-1,\"f1\":1}\n", "\n"] {
             fs::write(folder.path().join(FILE), content).unwrap();

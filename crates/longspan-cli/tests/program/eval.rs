@@ -259,7 +259,7 @@ fn a_calibrated_copy_says_how_sure_it_is() {
     fs::write(folder.path("other/config.json"), "{}").unwrap();
     check_failed(
         &folder.run(&["calibrate", "dev.json", "--out", "other"]),
-        "`other`: there is something else than this model in this folder",
+        "`other`: the folder holds something other than this model",
     );
     let reading = ["--context-tokens", "100", "--verify-tokens", "40"];
     let arguments = [&["calibrate", "dev.json", "--out", "copy", "--json"][..], &reading].concat();

@@ -198,7 +198,6 @@ impl Reader {
         let begun = pairs.iter().map(|(question, document)| self.begin(question, document, options));
         let mut readings: Vec<Result<DocumentReading>> = begun.collect();
         let mut failed = None;
-        let mut failed = None;
         loop {
             let open = readings.iter_mut().flatten().filter(|reading| !reading.is_done());
             let mut open: Vec<&mut DocumentReading> = open.collect();

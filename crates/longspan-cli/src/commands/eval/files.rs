@@ -5,10 +5,10 @@
 //! predictions_best.json   always the best span
 //! null_odds.json          above the threshold there is no answer
 //! nbest_predictions.json  the best spans of each question
-//! report.json             everything that was measured
+//! report.json             every measurement
 //! report.html             the same to look at, with plots and mistakes
 //! plots/                  the plots, as SVG and PNG
-//! answers.jsonl           what --resume goes on from
+//! answers.jsonl           from which --resume continues
 //! ```
 
 use std::fs::{self, File};
@@ -20,13 +20,13 @@ use longspan::Span;
 use longspan::evaluate::Judged;
 use serde::{Serialize, Serializer};
 
-use super::plots;
-use super::report::Report;
-use super::{Evaluation, page};
+use super::evaluation::Evaluation;
+use super::report::EvalReport;
+use super::{page, plots};
 use crate::folder::{self, cannot_write};
 use crate::place::places;
 
-/// Writes what a model answered, in the formats of the official script and those of its kin.
+/// Writes the answers of a model, in the formats of the official script and those of its kin.
 pub fn write_answers(folder: &Path, judged: &[Judged<'_>]) -> Result<()> {
     write_json(&folder.join("predictions.json"), &by_id(judged, |judged| judged.said()))?;
     write_json(&folder.join("predictions_best.json"), &by_id(judged, |judged| judged.best_text()))?;
@@ -35,7 +35,7 @@ pub fn write_answers(folder: &Path, judged: &[Judged<'_>]) -> Result<()> {
 }
 
 /// Writes the report, its plots and its page.
-pub fn write_report(folder: &Path, report: &Report, evaluation: &Evaluation<'_>) -> Result<()> {
+pub fn write_report(folder: &Path, report: &EvalReport, evaluation: &Evaluation<'_>) -> Result<()> {
     write_json(&folder.join("report.json"), report)?;
     let pictures = folder.join("plots");
     folder::make(&pictures)?;

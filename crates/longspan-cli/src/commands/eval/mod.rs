@@ -1,87 +1,119 @@
-//! `longspan eval`: how good a model is on data in SQuAD's form, or how good predictions are that were made elsewhere.
+//! `longspan eval`: how good a model is on data in SQuAD's form, or how good the predictions of another system are.
 //!
 //! ```text
-//! run          a model, asked all of them
-//! predictions  predictions of another system, without a model
-//! report       what is measured
+//! evaluation   figures and results of all questions
+//! model_run    … of a model that was asked
+//! predictions  … of another system, without a model
+//! report       every measurement
 //! tables       … on the terminal
 //! plots        … as pictures
 //! page         … as a page that stands alone
 //! files        all of it in a folder
 //! ```
 
+mod evaluation;
 mod files;
+mod model_run;
 mod page;
 mod plots;
 mod predictions;
 mod report;
-mod run;
 mod tables;
 
-use std::path::Path;
-
 use anyhow::{Context, Result};
-use longspan::evaluate::Asked;
-use longspan::squad::metrics::Score;
-use longspan::squad::official::{Figures, to_json};
-use longspan::squad::ranking::Ranking;
-use longspan::tokenizer::ByteSpan;
+use longspan::SpanList;
+use longspan::squad::official::to_json;
 
 use crate::cli::EvalArgs;
-use crate::data::squad as data;
+use crate::data::answers::AnswerFile;
+use crate::data::asking::{Asking, ask_all, warn_of_fitted};
+use crate::data::squad::{self, SquadData};
+use crate::folder;
+use crate::model;
 use crate::terminal;
-use report::Report;
-
-/// Everything that was found.
-pub struct Evaluation<'a> {
-    /// The official figures.
-    pub figures: Figures,
-    /// Every question.
-    pub items: Vec<Item<'a>>,
-    /// The questions by their null odds, where they have any.
-    pub ranking: Option<Ranking>,
-}
-
-/// One question, what was said to it, and how right that was.
-pub struct Item<'a> {
-    /// The question.
-    pub asked: Asked<'a>,
-    /// Title of its article.
-    pub title: &'a str,
-    /// The answer; empty on abstention.
-    pub said: &'a str,
-    /// Where it stands, if that is known.
-    pub place: Option<ByteSpan>,
-    /// How right it is.
-    pub decision: Score,
-    /// The score that a model gave it.
-    pub confidence: Option<f64>,
-    /// By what the most confident come first: the score, or how far the null odds are from the threshold.
-    pub certainty: Option<f64>,
-    /// Tokens of the document, if they were counted.
-    pub tokens: Option<usize>,
-    /// Tokens before the first gold answer.
-    pub position: Option<usize>,
-}
-
-impl Item<'_> {
-    /// Whether the data give an answer.
-    pub fn has_answer(&self) -> bool {
-        !self.asked.question.answers.is_empty()
-    }
-}
+use evaluation::Evaluation;
+use predictions::PredictionFiles;
+use report::{DataSummary, EvalReport, RunSummary};
 
 /// Runs the command.
 pub fn run(args: &EvalArgs) -> Result<()> {
-    let data = data::read(&args.data, args.chosen.skip_bad)?;
+    let mut data = squad::read(&args.data, args.sampling.skip_bad)?;
+    if let Some(limit) = args.sampling.limit {
+        data.dataset.sample(limit, args.sampling.seed);
+    }
     match &args.predictions {
-        Some(path) => predictions::evaluate(args, path, data),
-        None => run::evaluate(args, data),
+        Some(path) => {
+            if let Some(folder) = &args.out {
+                folder::make_new(folder)?;
+            }
+            let files = PredictionFiles::read(path, args.null_odds.as_deref())?;
+            evaluate_predictions(args, &data, &files)
+        }
+        None => evaluate_model(args, data),
     }
 }
 
-/// Shows what was found, once the files are written.
-fn show(args: &EvalArgs, report: &Report, folder: Option<&Path>) -> Result<()> {
-    let shown = if args.json { to_json(&report.official) + "\n" } else { tables::show(report, folder) };
+/// Asks the model and measures its answers.
+fn evaluate_model(args: &EvalArgs, mut data: SquadData) -> Result<()> {
+    args.machine.threads.start()?;
+    let opened = model::open(&args.model, &args.machine)?;
+    let reader = &opened.reader;
+    if let Some(tokens) = args.context_tokens {
+        data.dataset = squad::lengthen(&data.dataset, tokens, args.sampling.seed, reader.tokenizer())?;
+    }
+    if let Some(path) = &args.save_data {
+        squad::save(&data.dataset, path, &args.data)?;
+    }
+    let options = args.reading.options(args.threshold.threshold, SpanList::Top(args.n_best_size));
+    let mut answers = None;
+    if let Some(folder) = &args.out {
+        if args.resume {
+            folder::make(folder)?
+        } else {
+            folder::make_new(folder)?
+        }
+        answers = Some(AnswerFile::open(folder, &model_run::identity(&opened, &data.dataset, &options)?)?);
+    }
+    let asking = Asking { reader, options: &options, dataset: &data.dataset, skip_bad: args.sampling.skip_bad };
+    let asked = ask_all(&asking, answers.as_mut(), &mut data.skipped)?;
+    let evaluation = model_run::evaluation(&data.dataset, &asked.judged);
+    warn_of_fitted(&data, reader.settings());
+    if let Some(folder) = &args.out {
+        files::write_answers(folder, &asked.judged)?;
+    }
+    report(args, &data, &evaluation, Some(model_run::summary(&opened, &options, &asked)), 0)
+}
+
+/// Measures predictions as the official script does.
+fn evaluate_predictions(args: &EvalArgs, data: &SquadData, files: &PredictionFiles) -> Result<()> {
+    let scores = files.scores(&data.dataset)?;
+    let mut evaluation = predictions::evaluation(&data.dataset, files, &scores, args.threshold.threshold)?;
+    files.warn_of_missing(&scores);
+    if args.out.is_some() {
+        predictions::measure_lengths(&model::find(&args.model)?, &mut evaluation.results)?;
+    }
+    report(args, data, &evaluation, None, scores.missing.len())
+}
+
+/// Writes the files and prints the report.
+fn report(
+    args: &EvalArgs,
+    data: &SquadData,
+    evaluation: &Evaluation<'_>,
+    run: Option<RunSummary>,
+    missing: usize,
+) -> Result<()> {
+    let data = DataSummary {
+        context_tokens: args.context_tokens,
+        limit: args.sampling.limit,
+        seed: args.sampling.seed,
+        missing,
+        ..DataSummary::new(data, &evaluation.results)
+    };
+    let report = EvalReport::new(evaluation, data, run);
+    if let Some(folder) = &args.out {
+        files::write_report(folder, &report, evaluation)?;
+    }
+    let shown = if args.json { to_json(&report.official) + "\n" } else { tables::show(&report, args.out.as_deref()) };
     terminal::print(shown.as_bytes()).context("standard output")
 }

@@ -6,12 +6,11 @@ use anyhow::{Context, Result};
 use askama::Template;
 use longspan::tokenizer::ByteSpan;
 
+use super::evaluation::{Evaluation, QuestionResult};
 use super::plots::Picture;
-use super::report::{Report, Row};
-use super::tables::{range, tells_kinds};
-use super::{Evaluation, Item};
+use super::report::EvalReport;
+use super::tables::{data_line, run_lines, tables};
 use crate::data::documents::short;
-use crate::terminal::table;
 use crate::terminal::thousands;
 
 /// Mistakes that are shown.
@@ -22,116 +21,86 @@ const AROUND_BYTES: usize = 160;
 #[derive(Template)]
 #[template(path = "report.html")]
 struct Page<'a> {
-    report: &'a Report,
+    /// The data files without their folders.
+    title: String,
+    data: String,
+    run: Vec<String>,
+    /// Figures and their names.
+    cards: Vec<(String, String)>,
+    tables: Vec<(String, Vec<Vec<String>>)>,
     plots: &'a [Picture],
+    /// How many mistakes there are, and which of them are shown.
+    which: String,
     mistakes: Vec<Mistake<'a>>,
-    /// Which of the wrong ones they are.
-    order: &'static str,
-    wrong: usize,
 }
 
-/// A table by length or position.
-struct Table<'a> {
-    title: &'static str,
-    rows: &'a [Row],
-    /// Whether it tells questions with an answer from those without.
-    kinds: bool,
-}
-
-/// Something that was said and is not right to the letter.
+/// An answer that does not match exactly.
 struct Mistake<'a> {
     question: &'a str,
     id: &'a str,
     title: String,
-    said: &'a str,
+    predicted: &'a str,
     /// The gold answers, each once.
     golds: Vec<&'a str>,
     confidence: Option<f64>,
     f1: f64,
-    /// The document where the answers stand.
-    parts: Vec<Part<'a>>,
+    /// The document around the answers.
+    pieces: Vec<MarkedText<'a>>,
 }
 
-/// A piece of a document, and what it is: `said`, `gold`, `both`, `gap` between pieces, or nothing of these.
+/// A piece of a document, and its class: `predicted`, `gold`, `both`, `gap` between pieces, or none.
 #[derive(Debug, PartialEq)]
-struct Part<'a> {
+struct MarkedText<'a> {
     text: &'a str,
     class: &'static str,
 }
 
 /// Renders the page.
-pub fn render(report: &Report, plots: &[Picture], evaluation: &Evaluation<'_>) -> Result<String> {
-    let mut wrong: Vec<&Item<'_>> = evaluation.items.iter().filter(|item| item.decision.exact == 0.0).collect();
-    let certainty = |item: &Item<'_>| item.certainty.unwrap_or(0.0);
+pub fn render(report: &EvalReport, plots: &[Picture], evaluation: &Evaluation<'_>) -> Result<String> {
+    let results = &evaluation.results;
+    let mut wrong: Vec<&QuestionResult<'_>> = results.iter().filter(|result| result.score.exact == 0.0).collect();
+    let certainty = |result: &QuestionResult<'_>| result.certainty.unwrap_or(0.0);
     wrong.sort_by(|a, b| certainty(b).total_cmp(&certainty(a)));
-    let mistakes = wrong.iter().take(MISTAKES_MAX).map(|item| mistake(item)).collect();
-    let order = match evaluation.items.iter().all(|item| item.certainty.is_some()) {
-        true => "The most confident",
-        false => "The first",
+    let order =
+        if results.iter().all(|result| result.certainty.is_some()) { "The most confident" } else { "The first" };
+    let [count, all] = [wrong.len(), results.len()].map(thousands);
+    let mistakes: Vec<_> = wrong.iter().take(MISTAKES_MAX).map(|result| mistake(result)).collect();
+    let page = Page {
+        title: report.data.files.iter().map(|file| short(file)).collect::<Vec<_>>().join(", "),
+        data: data_line(&report.data),
+        run: report
+            .run
+            .as_ref()
+            .map_or_else(|| vec!["predictions of another system".into()], |run| run_lines(run).into()),
+        cards: cards(report),
+        tables: tables(report),
+        plots,
+        which: format!("{count} of {all} do not match exactly. {order} {}", mistakes.len()),
+        mistakes,
     };
-    Page { report, plots, mistakes, order, wrong: wrong.len() }.render().context("report.html")
+    page.render().context("report.html")
 }
 
-impl Page<'_> {
-    /// A figure with two digits.
-    fn figure(&self, key: &str) -> String {
-        let value = self.report.figure(key).and_then(serde_json::Number::as_f64);
-        value.map_or_else(|| "–".into(), |value| format!("{value:.2}"))
+/// The most important figures, as far as the report has them.
+fn cards(report: &EvalReport) -> Vec<(String, String)> {
+    let figure = |key: &str| Some(format!("{:.2}", report.figure(key)?.as_f64()?));
+    let mut cards: Vec<(String, String)> =
+        [("f1", "F1"), ("exact", "exact match"), ("HasAns_f1", "F1 with an answer"), ("NoAns_f1", "without an answer")]
+            .into_iter()
+            .filter_map(|(key, name)| Some((figure(key)?, name.into())))
+            .collect();
+    if let Some((best, threshold)) = figure("best_f1").zip(figure("best_f1_thresh")) {
+        cards.push((best, format!("F1 at {threshold}")));
     }
-
-    fn has(&self, key: &str) -> bool {
-        self.report.figure(key).is_some()
+    let calibration = report.calibration.as_ref();
+    if let Some(error) = calibration.and_then(|calibration| calibration.all.expected_calibration_error) {
+        cards.push((format!("{error:.3}"), "calibration error".into()));
     }
-
-    fn total(&self, key: &str) -> String {
-        let value = self.report.figure(key).and_then(serde_json::Number::as_u64);
-        value.map_or_else(String::new, |value| thousands(value as usize))
-    }
-
-    /// The tables by length and position.
-    fn tables(&self) -> Vec<Table<'_>> {
-        let Report { by_length, by_position, .. } = self.report;
-        let tables = [("Length of the document", by_length), ("Tokens before the answer", by_position)];
-        let filled = tables.into_iter().filter(|(_, rows)| !rows.is_empty());
-        filled.map(|(title, rows)| Table { title, rows, kinds: tells_kinds(rows) }).collect()
-    }
-
-    /// The data files without their folders.
-    fn names(&self) -> String {
-        self.report.data.files.iter().map(|file| short(file)).collect::<Vec<_>>().join(", ")
-    }
-
-    fn grouped(&self, number: &usize) -> String {
-        thousands(*number)
-    }
-
-    fn rounded(&self, number: &f64) -> String {
-        thousands(number.round() as usize)
-    }
-
-    fn megabytes(&self, bytes: &u64) -> String {
-        table::megabytes(*bytes)
-    }
-
-    fn short(&self, number: &f64) -> String {
-        table::short(*number)
-    }
-
-    fn percent(&self, share: &f64) -> String {
-        format!("{:.1}%", 100.0 * share)
-    }
-
-    fn fixed(&self, number: &f64, digits: usize) -> String {
-        format!("{number:.digits$}")
-    }
-
-    fn range(&self, row: &Row) -> String {
-        range(row)
-    }
+    cards
 }
 
-fn mistake<'a>(item: &Item<'a>) -> Mistake<'a> {
-    let (question, context) = (item.asked.question, item.asked.paragraph.context.as_str());
+fn mistake<'a>(result: &QuestionResult<'a>) -> Mistake<'a> {
+    let (question, context) = (result.asked.question, result.asked.paragraph.context.as_str());
     let mut golds: Vec<&str> = Vec::new();
     for gold in &question.answers {
         if !golds.contains(&gold.text.as_str()) {
@@ -142,46 +111,46 @@ fn mistake<'a>(item: &Item<'a>) -> Mistake<'a> {
     Mistake {
         question: &question.question,
         id: &question.id,
-        title: item.title.replace('_', " "),
-        said: item.said,
+        title: result.title.replace('_', " "),
+        predicted: result.predicted,
         golds,
-        confidence: item.confidence,
-        f1: 100.0 * item.decision.f1,
-        parts: marked(context, item.place, &spans),
+        confidence: result.confidence,
+        f1: 100.0 * result.score.f1,
+        pieces: marked(context, result.span, &spans),
     }
 }
 
-/// The document around the answer and the first gold answer, with everything marked that stands there; its beginning where
-/// there is neither.
-fn marked<'a>(context: &'a str, said: Option<ByteSpan>, golds: &[ByteSpan]) -> Vec<Part<'a>> {
-    let shown = shown(context, said.iter().chain(golds.first()));
-    let mut parts: Vec<Part<'a>> = Vec::new();
-    let gap = || Part { text: " … ", class: "gap" };
+/// The document around the answer and the first gold answer, with all answers in it marked; its beginning where there is
+/// neither.
+fn marked<'a>(context: &'a str, predicted: Option<ByteSpan>, golds: &[ByteSpan]) -> Vec<MarkedText<'a>> {
+    let shown = shown(context, predicted.iter().chain(golds.first()));
+    let mut parts: Vec<MarkedText<'a>> = Vec::new();
+    let gap = || MarkedText { text: " … ", class: "gap" };
     let mut end = 0;
     for piece in shown {
         if piece.start > end {
             parts.push(gap());
         }
         end = piece.end;
-        let mut cuts: Vec<usize> = said.iter().chain(golds).flat_map(|span| [span.start, span.end]).collect();
+        let mut cuts: Vec<usize> = predicted.iter().chain(golds).flat_map(|span| [span.start, span.end]).collect();
         cuts.retain(|at| piece.contains(at));
         cuts.extend([piece.start, piece.end]);
         cuts.sort_unstable();
         cuts.dedup();
         let class = |cut: &[usize]| {
             let within = |span: &ByteSpan| span.start <= cut[0] && cut[1] <= span.end;
-            match (said.as_ref().is_some_and(within), golds.iter().any(within)) {
+            match (predicted.as_ref().is_some_and(within), golds.iter().any(within)) {
                 (true, true) => "both",
-                (true, false) => "said",
+                (true, false) => "predicted",
                 (false, true) => "gold",
                 (false, false) => "",
             }
         };
-        // What has one class is one part, however many gold answers end within it.
+        // Neighbours of one class become one piece, however many gold answers end within it.
         let cuts: Vec<&[usize]> = cuts.windows(2).collect();
         for run in cuts.chunk_by(|a, b| class(a) == class(b)) {
             let text = &context[run[0][0]..run[run.len() - 1][1]];
-            parts.push(Part { text, class: class(run[0]) });
+            parts.push(MarkedText { text, class: class(run[0]) });
         }
     }
     if end < context.len() {
@@ -229,9 +198,9 @@ mod tests {
     #[test]
     fn answers_are_marked_in_their_document() {
         let text = "Ada Brown built it in May 1911 in the town of Lincoln.";
-        let check = |said: Option<&str>, golds: &[&str], expected: &[(&str, &str)]| {
+        let check = |predicted: Option<&str>, golds: &[&str], expected: &[(&str, &str)]| {
             let golds: Vec<_> = golds.iter().map(|gold| span(text, gold)).collect();
-            let parts = marked(text, said.map(|said| span(text, said)), &golds);
+            let parts = marked(text, predicted.map(|predicted| span(text, predicted)), &golds);
             let found: Vec<_> = parts.iter().map(|part| (part.text, part.class)).collect();
             assert_eq!(found, expected);
             assert_eq!(parts.iter().map(|part| part.text).collect::<String>(), text);
@@ -242,7 +211,7 @@ mod tests {
             &[
                 ("Ada", "gold"),
                 (" Brown built it in ", ""),
-                ("May ", "said"),
+                ("May ", "predicted"),
                 ("1911", "both"),
                 (" in", "gold"),
                 (" the town of Lincoln.", ""),
@@ -257,7 +226,7 @@ mod tests {
         let text = format!("{filler}FIRST {filler}{filler}SECOND {filler}");
         let parts = marked(&text, Some(span(&text, "SECOND")), &[span(&text, "FIRST")]);
         let classes: Vec<_> = parts.iter().map(|part| part.class).collect();
-        assert_eq!(classes, ["gap", "", "gold", "", "gap", "", "said", "", "gap"]);
+        assert_eq!(classes, ["gap", "", "gold", "", "gap", "", "predicted", "", "gap"]);
         assert!(parts.iter().all(|part| part.text.len() <= AROUND_BYTES + 1), "{parts:?}");
         assert!(parts[1].text.starts_with("wörd"));
     }

@@ -6,12 +6,12 @@ use kuva::backend::svg::SvgBackend;
 use kuva::prelude::{BarPlot, Histogram, Layout, LegendPosition, LinePlot, Plot};
 use kuva::render::render::render_multiple;
 
-use super::report::{Abstention, Calibration, Report, Row, round_step};
+use super::report::{Abstention, CalibrationCheck, EvalReport, PrecisionRecallCurve, SliceRow, round_step};
 use crate::terminal::thousands;
 
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 360.0;
-/// About so many ticks has the axis of a histogram.
+/// The axis of a histogram has about so many ticks.
 const TICKS: f64 = 6.0;
 const BLUE: &str = "#2563eb";
 const ORANGE: &str = "#d97706";
@@ -33,7 +33,7 @@ struct Drawing {
 }
 
 /// Draws everything that the report has figures for.
-pub fn draw(report: &Report) -> Result<Vec<Picture>> {
+pub fn draw(report: &EvalReport) -> Result<Vec<Picture>> {
     let mut drawings = Vec::new();
     if let Some(abstention) = &report.abstention {
         drawings.extend(precision_recall(abstention));
@@ -52,11 +52,11 @@ pub fn draw(report: &Report) -> Result<Vec<Picture>> {
 }
 
 impl Drawing {
-    fn new(name: &'static str, title: &str, plots: Vec<Plot>, labels: (&str, &str)) -> Self {
+    fn new(name: &'static str, title: &str, plots: Vec<Plot>, [x_label, y_label]: [&str; 2]) -> Self {
         let layout = Layout::auto_from_plots(&plots)
             .with_title(title)
-            .with_x_label(labels.0)
-            .with_y_label(labels.1)
+            .with_x_label(x_label)
+            .with_y_label(y_label)
             .with_width(WIDTH)
             .with_height(HEIGHT)
             .with_legend_position(LegendPosition::InsideBottomRight);
@@ -87,7 +87,7 @@ fn line(points: impl IntoIterator<Item = (f64, f64)>, color: &str) -> LinePlot {
 }
 
 fn precision_recall(abstention: &Abstention) -> Vec<Drawing> {
-    let drawing = |curve: &super::report::Curve| {
+    let drawing = |curve: &PrecisionRecallCurve| {
         let (name, what) = match curve.name {
             "exact" => ("pr_exact", "exact match"),
             "f1" => ("pr_f1", "F1"),
@@ -96,7 +96,7 @@ fn precision_recall(abstention: &Abstention) -> Vec<Drawing> {
         let plots =
             vec![line(curve.points.iter().copied(), BLUE).with_step().with_fill().with_fill_opacity(0.12).into()];
         let title = format!("Precision over recall: {what} (average {:.1})", curve.average_precision);
-        Drawing::new(name, &title, plots, ("recall", "precision")).layout(unit_square)
+        Drawing::new(name, &title, plots, ["recall", "precision"]).layout(unit_square)
     };
     abstention.precision_recall.iter().map(drawing).collect()
 }
@@ -111,7 +111,7 @@ fn histograms(abstention: &Abstention) -> Vec<Drawing> {
         let bars = Histogram::new().with_precomputed(histogram.edges.clone(), shares.clone()).with_color(BLUE);
         let (first, last) = (histogram.edges[0], histogram.edges[histogram.edges.len() - 1]);
         let step = round_step(last / TICKS - first / TICKS);
-        Drawing::new(name, title, vec![bars.into()], ("null odds", "share of these questions"))
+        Drawing::new(name, title, vec![bars.into()], ["null odds", "share of these questions"])
             .layout(|layout| layout.with_x_tick_step(step))
     };
     kinds.into_iter().filter(|(.., shares)| shares.iter().any(|share| *share > 0.0)).map(drawing).collect()
@@ -121,7 +121,7 @@ fn by_threshold(abstention: &Abstention) -> Drawing {
     let points = &abstention.by_threshold;
     let exact = line(points.iter().map(|&(threshold, exact, _)| (threshold, exact)), ORANGE).with_legend("exact match");
     let f1 = line(points.iter().map(|&(threshold, _, f1)| (threshold, f1)), BLUE).with_legend("F1");
-    let labels = ("threshold on the null odds", "percent of all questions");
+    let labels = ["threshold on the null odds", "percent of all questions"];
     Drawing::new("by_threshold", "Figures at every threshold", vec![f1.into(), exact.into()], labels)
         .layout(|layout| layout.with_y_axis_min(0.0).with_y_axis_max(100.0))
 }
@@ -131,11 +131,11 @@ fn risk_coverage(abstention: &Abstention) -> Drawing {
     let risk = line(points.iter().map(|point| (point.coverage, 1.0 - point.precision)), BLUE);
     let area = abstention.risk_coverage_area.map_or_else(String::new, |area| format!(" (mean risk {area:.3})"));
     let title = format!("Risk over coverage{area}");
-    let labels = ("share of the questions that are answered", "share of the answers that are wrong");
+    let labels = ["share of the questions that are answered", "share of the answers that are wrong"];
     Drawing::new("risk_coverage", &title, vec![risk.into()], labels).layout(unit_square)
 }
 
-fn reliability(calibration: &Calibration) -> Drawing {
+fn reliability(calibration: &CalibrationCheck) -> Drawing {
     let ideal = line([(0.0, 0.0), (1.0, 1.0)], GREY).with_dashed().with_legend("ideal");
     let mut plots = vec![ideal.into()];
     for (diagram, color, name) in
@@ -148,19 +148,19 @@ fn reliability(calibration: &Calibration) -> Drawing {
     }
     let error = calibration.all.expected_calibration_error.unwrap_or(0.0);
     let title = format!("Are scores probabilities? (mean error {error:.3})");
-    Drawing::new("reliability", &title, plots, ("score", "share that is right")).layout(unit_square)
+    Drawing::new("reliability", &title, plots, ["score", "share that is right"]).layout(unit_square)
 }
 
-fn by_tokens(name: &'static str, title: &str, label: &str, rows: &[Row]) -> Option<Drawing> {
+fn by_tokens(name: &'static str, title: &str, label: &str, rows: &[SliceRow]) -> Option<Drawing> {
     if rows.is_empty() {
         return None;
     }
     let mut bars = BarPlot::new();
     for row in rows {
-        bars = bars.with_group(thousands(row.tokens_from), [(row.f1, BLUE), (row.exact, ORANGE)]);
+        bars = bars.with_group(thousands(row.tokens_from), [(row.all.f1, BLUE), (row.all.exact, ORANGE)]);
     }
     let bars = bars.with_legend(vec!["F1", "exact match"]);
-    let drawing = Drawing::new(name, title, vec![bars.into()], (label, "percent"));
+    let drawing = Drawing::new(name, title, vec![bars.into()], [label, "percent"]);
     Some(drawing.layout(|layout| {
         let beside = LegendPosition::OutsideRightTop; // inside it would hide bars
         layout.with_y_axis_min(0.0).with_y_axis_max(100.0).with_legend_position(beside)

@@ -1,21 +1,20 @@
-//! Everything that was measured: as JSON, whose keys are the fields here; terminal, plots and page show the same.
+//! Every measurement. The fields are the keys of report.json; terminal, plots and page show the same.
 //!
 //! Exact match, F1, their errors and average precision are in percent, as in the official figures; all other shares
-//! (coverage, precision, recall, confidence, what is right) are from 0 to 1.
+//! (coverage, precision, recall, confidence, accuracy) are from 0 to 1.
 
 use std::collections::BTreeSet;
 
 use longspan::evaluate::coverage::{Coverage, at_coverage, coverage, for_precision, risk_area};
-use longspan::evaluate::reliability::{Reliability, reliability};
+use longspan::evaluate::reliability::{Bin, Reliability, reliability};
 use longspan::evaluate::slices::{Slice, slices};
 use longspan::squad::official::Figures;
 use longspan::squad::ranking::{METRICS, ORACLE, Ranking};
 use serde::{Serialize, Serializer};
 use serde_json::Number;
 
-use super::{Evaluation, Item};
-use crate::cli::EvalArgs;
-use crate::data::squad::Data;
+use super::evaluation::{Evaluation, QuestionResult};
+use crate::data::squad::SquadData;
 
 /// Coverages whose precision is shown.
 const COVERAGES: [f64; 10] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
@@ -23,28 +22,28 @@ const COVERAGES: [f64; 10] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
 const PRECISIONS: [f64; 7] = [0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6];
 /// A curve keeps about so many points, from its first to its last.
 const POINTS_MAX: usize = 400;
-/// As many bins has the official histogram; ours have a round width, so there may be one more or fewer.
+/// The official histogram has so many bins; these have a round width, so there may be one more or fewer.
 const HISTOGRAM_BINS: usize = 20;
 
-/// All of it.
+/// The content of report.json.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub struct EvalReport {
     /// Under the official keys, in their order.
     #[serde(serialize_with = "as_map")]
     pub official: Figures,
     pub data: DataSummary,
     /// How a model was asked; null where predictions were read.
     pub run: Option<RunSummary>,
-    pub by_length: Vec<Row>,
-    pub by_position: Vec<Row>,
+    pub by_length: Vec<SliceRow>,
+    pub by_position: Vec<SliceRow>,
     /// Null without null odds.
     pub abstention: Option<Abstention>,
     /// Whether scores are probabilities; null where predictions were read.
-    pub calibration: Option<Calibration>,
+    pub calibration: Option<CalibrationCheck>,
 }
 
 /// What was asked.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct DataSummary {
     pub files: Vec<String>,
     pub questions: usize,
@@ -62,7 +61,7 @@ pub struct DataSummary {
 }
 
 /// How a model was asked.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct RunSummary {
     pub model: String,
     pub precision: String,
@@ -83,26 +82,24 @@ pub struct RunSummary {
 
 /// Questions of a range of lengths or positions.
 #[derive(Debug, Serialize)]
-pub struct Row {
+pub struct SliceRow {
     pub tokens_from: usize,
     /// Null where the range has no end.
     pub tokens_to: Option<usize>,
+    #[serde(flatten)]
+    pub all: SliceFigures,
+    /// Those that have an answer and those that have none; null where there are none, or all questions are of one kind.
+    pub has_answer: Option<SliceFigures>,
+    pub no_answer: Option<SliceFigures>,
+}
+
+/// Figures of some questions.
+#[derive(Debug, Serialize)]
+pub struct SliceFigures {
     pub questions: usize,
     pub exact: f64,
     pub f1: f64,
     /// Half of the 95% interval.
-    pub f1_error: f64,
-    /// The same for those that have an answer and those that have none; null where there are none, or all are of one kind.
-    pub has_answer: Option<Part>,
-    pub no_answer: Option<Part>,
-}
-
-/// The questions of one kind in a [`Row`].
-#[derive(Debug, Serialize)]
-pub struct Part {
-    pub questions: usize,
-    pub exact: f64,
-    pub f1: f64,
     pub f1_error: f64,
 }
 
@@ -111,19 +108,19 @@ pub struct Part {
 pub struct Abstention {
     /// Mean risk over all coverages; null without any answer.
     pub risk_coverage_area: Option<f64>,
-    pub at_coverage: Vec<Point>,
-    pub for_precision: Vec<Point>,
-    pub risk_coverage: Vec<Point>,
+    pub at_coverage: Vec<ThresholdPoint>,
+    pub for_precision: Vec<ThresholdPoint>,
+    pub risk_coverage: Vec<ThresholdPoint>,
     /// (recall, precision), by name.
-    pub precision_recall: Vec<Curve>,
-    pub null_odds: Histogram,
+    pub precision_recall: Vec<PrecisionRecallCurve>,
+    pub null_odds: NullOddsHistogram,
     /// (threshold, exact, F1 over all questions), in percent.
     pub by_threshold: Vec<(f64, f64, f64)>,
 }
 
 /// What one threshold gives.
 #[derive(Debug, Serialize)]
-pub struct Point {
+pub struct ThresholdPoint {
     /// The coverage or precision that was wanted.
     pub wanted: Option<f64>,
     pub threshold: f64,
@@ -135,7 +132,7 @@ pub struct Point {
 
 /// A curve of precision over recall.
 #[derive(Debug, Serialize)]
-pub struct Curve {
+pub struct PrecisionRecallCurve {
     pub name: &'static str,
     pub average_precision: f64,
     pub points: Vec<(f64, f64)>,
@@ -143,7 +140,7 @@ pub struct Curve {
 
 /// How the null odds are spread.
 #[derive(Debug, Serialize)]
-pub struct Histogram {
+pub struct NullOddsHistogram {
     /// One more than bins.
     pub edges: Vec<f64>,
     /// Shares of the questions that have an answer.
@@ -154,62 +151,58 @@ pub struct Histogram {
 
 /// Reliability diagrams.
 #[derive(Debug, Serialize)]
-pub struct Calibration {
-    pub all: Diagram,
+pub struct CalibrationCheck {
+    pub all: ReliabilityDiagram,
     /// Of answers, by their score.
-    pub answers: Diagram,
+    pub answers: ReliabilityDiagram,
     /// Of abstentions, by their no-answer score.
-    pub abstentions: Diagram,
+    pub abstentions: ReliabilityDiagram,
 }
 
 /// A reliability diagram.
 #[derive(Debug, Serialize)]
-pub struct Diagram {
-    /// Null where nothing was said.
+pub struct ReliabilityDiagram {
+    /// Null without any of them.
     pub expected_calibration_error: Option<f64>,
-    pub bins: Vec<Bin>,
+    pub bins: Vec<ReliabilityBin>,
 }
 
 #[derive(Debug, Serialize)]
-pub struct Bin {
+pub struct ReliabilityBin {
     pub count: usize,
     pub confidence: f64,
     pub right: f64,
 }
 
 impl DataSummary {
-    /// What was asked.
-    pub fn new(args: &EvalArgs, data: &Data, items: &[Item<'_>]) -> Self {
-        let articles: BTreeSet<_> = items.iter().map(|item| item.asked.article).collect();
-        let documents: BTreeSet<_> = items.iter().map(|item| std::ptr::from_ref(item.asked.paragraph)).collect();
-        let tokens: Vec<usize> = items.iter().filter_map(|item| item.tokens).collect();
-        let mean = |tokens: &[usize]| tokens.iter().sum::<usize>() as f64 / tokens.len() as f64;
+    /// Counts what was asked; how it was drawn is for the caller to fill in.
+    pub fn new(data: &SquadData, results: &[QuestionResult<'_>]) -> Self {
+        let articles: BTreeSet<_> = results.iter().map(|result| result.asked.article).collect();
+        let documents: BTreeSet<_> = results.iter().map(|result| std::ptr::from_ref(result.asked.paragraph)).collect();
+        let tokens: Vec<usize> = results.iter().filter_map(|result| result.tokens).collect();
         Self {
             files: data.files.clone(),
-            questions: items.len(),
+            questions: results.len(),
             articles: articles.len(),
             documents: documents.len(),
-            mean_tokens: (!tokens.is_empty()).then(|| mean(&tokens)),
-            context_tokens: args.context_tokens,
-            limit: args.chosen.limit,
-            seed: args.chosen.seed,
+            mean_tokens: (!tokens.is_empty()).then(|| tokens.iter().sum::<usize>() as f64 / tokens.len() as f64),
             skipped: data.skipped.count,
-            missing: 0,
+            ..Self::default()
         }
     }
 }
 
-impl Report {
-    /// Measures what was found.
+impl EvalReport {
+    /// Measures an evaluation.
     pub fn new(evaluation: &Evaluation<'_>, data: DataSummary, run: Option<RunSummary>) -> Self {
-        let items = &evaluation.items;
+        let results = &evaluation.results;
         Self {
             official: evaluation.figures.clone(),
             data,
-            by_length: rows(items, |item| item.tokens),
-            by_position: rows(items, |item| item.position),
+            by_length: slice_rows(results, |result| result.tokens),
+            by_position: slice_rows(results, |result| result.position),
             abstention: evaluation.ranking.as_ref().map(Abstention::new),
-            calibration: run.as_ref().map(|_| Calibration::new(items)),
+            calibration: run.as_ref().map(|_| CalibrationCheck::new(results)),
             run,
         }
     }
@@ -224,27 +217,25 @@ fn as_map<S: Serializer>(figures: &Figures, serializer: S) -> Result<S::Ok, S::E
     serializer.collect_map(figures.iter().map(|(key, value)| (key, value)))
 }
 
-/// Figures by what `tokens` says of an item.
-fn rows(items: &[Item<'_>], tokens: impl Fn(&Item<'_>) -> Option<usize>) -> Vec<Row> {
+/// Figures by ranges of `tokens`.
+fn slice_rows(results: &[QuestionResult<'_>], tokens: impl Fn(&QuestionResult<'_>) -> Option<usize>) -> Vec<SliceRow> {
     let of = |wanted: Option<bool>| {
-        let items = items.iter().filter(|item| wanted.is_none_or(|wanted| item.has_answer() == wanted));
-        slices(items.filter_map(|item| Some((tokens(item)?, item.decision))))
+        let own = results.iter().filter(|result| wanted.is_none_or(|wanted| result.has_answer() == wanted));
+        slices(own.filter_map(|result| Some((tokens(result)?, result.score))))
     };
     let (has_answer, no_answer) = (of(Some(true)), of(Some(false)));
     let one_kind = has_answer.is_empty() || no_answer.is_empty();
-    let part = |slices: &[Slice], of: &Slice| {
-        let slice = slices.iter().find(|slice| slice.tokens == of.tokens).filter(|_| !one_kind)?;
-        Some(Part { questions: slice.questions, exact: slice.exact, f1: slice.f1, f1_error: slice.f1_error })
+    let figures =
+        |&Slice { questions, exact, f1, f1_error, .. }: &Slice| SliceFigures { questions, exact, f1, f1_error };
+    let kind = |slices: &[Slice], of: &Slice| {
+        slices.iter().find(|slice| slice.tokens == of.tokens).filter(|_| !one_kind).map(figures)
     };
-    let row = |slice: Slice| Row {
+    let row = |slice: Slice| SliceRow {
         tokens_from: slice.tokens.start,
         tokens_to: (slice.tokens.end < usize::MAX).then_some(slice.tokens.end),
-        questions: slice.questions,
-        exact: slice.exact,
-        f1: slice.f1,
-        f1_error: slice.f1_error,
-        has_answer: part(&has_answer, &slice),
-        no_answer: part(&no_answer, &slice),
+        all: figures(&slice),
+        has_answer: kind(&has_answer, &slice),
+        no_answer: kind(&no_answer, &slice),
     };
     of(None).into_iter().map(row).collect()
 }
@@ -252,41 +243,46 @@ fn rows(items: &[Item<'_>], tokens: impl Fn(&Item<'_>) -> Option<usize>) -> Vec<
 impl Abstention {
     fn new(ranking: &Ranking) -> Self {
         let curve = coverage(ranking);
-        let wanted = |wanted: f64, found: Option<Coverage>| found.map(|found| Point::new(&found, Some(wanted)));
+        let wanted =
+            |wanted: f64, found: Option<Coverage>| found.map(|found| ThresholdPoint::new(&found, Some(wanted)));
         let curves = METRICS.into_iter().chain([ORACLE]).filter_map(|(name, value)| {
             let curve = ranking.precision_recall(value)?;
-            Some(Curve { name, average_precision: curve.average_precision, points: thinned(&curve.points) })
+            Some(PrecisionRecallCurve {
+                name,
+                average_precision: curve.average_precision,
+                points: thinned(&curve.points),
+            })
         });
-        let mut covered: Vec<Point> =
+        let mut covered: Vec<ThresholdPoint> =
             COVERAGES.iter().filter_map(|&share| wanted(share, at_coverage(&curve, share))).collect();
         covered.dedup_by(|next, last| next.threshold == last.threshold);
         Self {
             risk_coverage_area: risk_area(&curve),
             at_coverage: covered,
             for_precision: PRECISIONS.iter().filter_map(|&least| wanted(least, for_precision(&curve, least))).collect(),
-            risk_coverage: thinned(&curve).iter().map(|point| Point::new(point, None)).collect(),
+            risk_coverage: thinned(&curve).iter().map(|point| ThresholdPoint::new(point, None)).collect(),
             precision_recall: curves.collect(),
-            null_odds: Histogram::new(ranking),
+            null_odds: NullOddsHistogram::new(ranking),
             by_threshold: by_threshold(ranking),
         }
     }
 }
 
-impl Point {
+impl ThresholdPoint {
     fn new(found: &Coverage, wanted: Option<f64>) -> Self {
         let Coverage { threshold, answers, coverage, precision, f1 } = *found;
         Self { wanted, threshold, answers, coverage, precision, f1: 100.0 * f1 }
     }
 }
 
-/// Exact match and F1 of all questions at every threshold that one of the odds is.
+/// Exact match and F1 of all questions, with each of the odds as the threshold.
 fn by_threshold(ranking: &Ranking) -> Vec<(f64, f64, f64)> {
     let [exact, f1] = METRICS.map(|(_, value)| ranking.by_threshold(value));
     let points: Vec<_> = exact.iter().zip(&f1).map(|(exact, f1)| (exact.threshold, exact.value, f1.value)).collect();
     thinned(&points)
 }
 
-impl Histogram {
+impl NullOddsHistogram {
     fn new(ranking: &Ranking) -> Self {
         let odds = || ranking.questions().iter().map(|question| question.null_odds);
         let (first, last) = (odds().next().unwrap_or(0.0), odds().next_back().unwrap_or(0.0));
@@ -316,24 +312,29 @@ pub fn round_step(step: f64) -> f64 {
     [1.0, 2.0, 5.0].into_iter().map(|digit| digit * power).find(|rounded| *rounded >= step).unwrap_or(10.0 * power)
 }
 
-impl Calibration {
-    fn new(items: &[Item<'_>]) -> Self {
-        let of = |wanted: fn(&Item<'_>) -> bool| {
-            let said = items.iter().filter(|item| wanted(item));
-            Diagram::new(reliability(said.filter_map(|item| Some((item.confidence?, item.decision.exact))).collect()))
+impl CalibrationCheck {
+    fn new(results: &[QuestionResult<'_>]) -> Self {
+        let of = |wanted: fn(&QuestionResult<'_>) -> bool| {
+            let own = results.iter().filter(|result| wanted(result));
+            ReliabilityDiagram::new(reliability(
+                own.filter_map(|result| Some((result.confidence?, result.score.exact))).collect(),
+            ))
         };
         Self {
             all: of(|_| true),
-            answers: of(|item| !item.said.is_empty()),
-            abstentions: of(|item| item.said.is_empty()),
+            answers: of(|result| !result.predicted.is_empty()),
+            abstentions: of(|result| result.predicted.is_empty()),
         }
     }
 }
 
-impl Diagram {
+impl ReliabilityDiagram {
     fn new(found: Reliability) -> Self {
-        let bins = found.bins.iter().map(|bin| Bin { count: bin.count, confidence: bin.confidence, right: bin.right });
-        Self { expected_calibration_error: found.expected_calibration_error, bins: bins.collect() }
+        let bin = |bin: &Bin| ReliabilityBin { count: bin.count, confidence: bin.confidence, right: bin.right };
+        Self {
+            expected_calibration_error: found.expected_calibration_error,
+            bins: found.bins.iter().map(bin).collect(),
+        }
     }
 }
 
@@ -369,14 +370,14 @@ mod tests {
     #[test]
     fn a_histogram_counts_every_question_once() {
         let questions = [(-2.1, true), (0.0, true), (2.0, false), (2.0, true)];
-        let histogram = Histogram::new(&ranking(&questions));
+        let histogram = NullOddsHistogram::new(&ranking(&questions));
         let edges = &histogram.edges;
         assert!(edges[0] <= -2.1 && edges[1] > -2.1 && edges[edges.len() - 1] > 2.0, "{edges:?}");
         assert!((histogram.has_answer.iter().sum::<f64>() - 1.0).abs() < 1e-12);
         assert_eq!((histogram.has_answer[0], histogram.no_answer.last()), (1.0 / 3.0, Some(&1.0)));
-        assert_eq!(Histogram::new(&ranking(&[(1.0, true)])).has_answer, [1.0]);
-        assert_eq!(Histogram::new(&ranking(&[])).edges, [0.0, 1.0]);
-        let extreme = Histogram::new(&ranking(&[(f64::MIN, true), (f64::MAX, true), (5e-324, false)]));
+        assert_eq!(NullOddsHistogram::new(&ranking(&[(1.0, true)])).has_answer, [1.0]);
+        assert_eq!(NullOddsHistogram::new(&ranking(&[])).edges, [0.0, 1.0]);
+        let extreme = NullOddsHistogram::new(&ranking(&[(f64::MIN, true), (f64::MAX, true), (5e-324, false)]));
         assert!(extreme.edges.len() < 30 && extreme.no_answer.contains(&1.0));
         for (step, rounded) in [(0.0, 1.0), (1.0, 1.0), (1.1, 2.0), (0.051, 0.1), (3e-9, 5e-9), (f64::INFINITY, 1.0)] {
             assert!((round_step(step) / rounded - 1.0).abs() < 1e-9, "{step}");

@@ -1,34 +1,24 @@
-//! The report on the terminal.
+//! The report as tables and sentences: the terminal and the page show the same ones.
 
 use std::fmt::Write;
 use std::path::Path;
 
-use super::report::{Abstention, Calibration, DataSummary, Point, Report, Row, RunSummary};
-use crate::terminal::one_line;
-use crate::terminal::table::{aligned, megabytes, percent, row, short};
-use crate::terminal::thousands;
+use serde_json::Number;
 
-/// The report for people; `folder` holds its files, where they were asked for.
-pub fn show(report: &Report, folder: Option<&Path>) -> String {
-    let mut shown = headline(&report.data);
-    let mut table = |title: &str, rows: Vec<Vec<String>>| {
-        if rows.len() > 1 {
-            let _ = write!(shown, "\n{title}\n\n{}", aligned(&rows));
-        }
-    };
-    table("official figures", official(report));
-    table("by length of the document, in tokens", by_tokens(&report.by_length));
-    table("by tokens before the answer", by_tokens(&report.by_position));
-    if let Some(abstention) = &report.abstention {
-        let risk = abstention.risk_coverage_area.map(|area| format!("; mean risk {area:.3}")).unwrap_or_default();
-        table(&format!("answering only the surest, by null odds{risk}"), coverages(abstention));
-        table("for a precision, where 30 answers or more reach it", precisions(abstention));
-    }
-    if let Some(calibration) = &report.calibration {
-        table("calibration: mean distance of scores from how often they are right", errors(calibration));
+use super::report::{Abstention, CalibrationCheck, DataSummary, EvalReport, RunSummary, SliceRow, ThresholdPoint};
+use crate::terminal::numbers::{megabytes, percent, short};
+use crate::terminal::table::{aligned, row};
+use crate::terminal::{one_line, thousands};
+
+/// The report for the terminal; `folder` holds its files, where they were asked for.
+pub fn show(report: &EvalReport, folder: Option<&Path>) -> String {
+    let names: Vec<String> = report.data.files.iter().map(|name| one_line(name)).collect();
+    let mut shown = format!("{}\n{}\n", names.join(", "), data_line(&report.data));
+    for (title, rows) in tables(report) {
+        let _ = write!(shown, "\n{title}\n\n{}", aligned(&rows));
     }
     if let Some(run) = &report.run {
-        shown.push_str(&footer(run));
+        let _ = writeln!(shown, "\n{}", run_lines(run).join("\n"));
     }
     if let Some(folder) = folder {
         let _ = writeln!(shown, "\n{}: report.html, and all of it as files", folder.join("report.html").display());
@@ -36,18 +26,33 @@ pub fn show(report: &Report, folder: Option<&Path>) -> String {
     shown
 }
 
-fn headline(data: &DataSummary) -> String {
-    let DataSummary { files, questions, articles, documents, .. } = data;
-    let names: Vec<String> = files.iter().map(|name| one_line(name)).collect();
-    let mut line = format!(
-        "{}\n{} questions about {} documents of {} articles",
-        names.join(", "),
-        thousands(*questions),
-        thousands(*documents),
-        thousands(*articles)
-    );
+/// Every table with its title; the first row holds the headings.
+pub fn tables(report: &EvalReport) -> Vec<(String, Vec<Vec<String>>)> {
+    let mut tables = vec![
+        ("official figures".into(), official(report)),
+        ("by length of the document, in tokens".into(), by_tokens(&report.by_length)),
+        ("by tokens before the answer".into(), by_tokens(&report.by_position)),
+    ];
+    if let Some(abstention) = &report.abstention {
+        let risk = abstention.risk_coverage_area.map(|area| format!("; mean risk {area:.3}")).unwrap_or_default();
+        tables.push((format!("answering only the surest, by null odds{risk}"), coverages(abstention)));
+        tables.push(("for a precision, where 30 answers or more reach it".into(), precisions(abstention)));
+    }
+    if let Some(calibration) = &report.calibration {
+        let title = "calibration: mean distance of scores from how often they are right";
+        tables.push((title.into(), errors(calibration)));
+    }
+    tables.retain(|(_, rows)| rows.len() > 1);
+    tables
+}
+
+/// What was asked.
+pub fn data_line(data: &DataSummary) -> String {
+    let DataSummary { questions, articles, documents, .. } = data;
+    let [questions, documents, articles] = [questions, documents, articles].map(|count| thousands(*count));
+    let mut line = format!("{questions} questions about {documents} documents of {articles} articles");
     if data.limit.is_some() {
-        let _ = write!(line, ", drawn at random");
+        line.push_str(", drawn at random");
     }
     if let Some(tokens) = data.context_tokens {
         let _ = write!(line, ", paragraphs among their neighbours up to {} tokens", thousands(tokens));
@@ -60,63 +65,50 @@ fn headline(data: &DataSummary) -> String {
             let _ = write!(line, ", {} {what}", thousands(count));
         }
     }
-    line + "\n"
+    line
 }
 
 /// The official figures, side by side.
-fn official(report: &Report) -> Vec<Vec<String>> {
-    let figure = |key: String| report.figure(&key).map(ToString::to_string).unwrap_or_default();
-    let number = |key: String| report.figure(&key).and_then(serde_json::Number::as_f64);
-    let value = |key: String| number(key).map_or_else(String::new, |value| format!("{value:.2}"));
+fn official(report: &EvalReport) -> Vec<Vec<String>> {
+    let figure = |key: &str| report.figure(key).and_then(Number::as_f64);
+    let value = |key: &str| figure(key).map_or_else(String::new, |value| format!("{value:.2}"));
+    let count = |key: &str| figure(key).map_or_else(String::new, |value| thousands(value as usize));
     let mut rows = vec![row(["", "exact", "f1", "questions"])];
-    for (name, prefix) in [("all", ""), ("with an answer", "HasAns_"), ("without an answer", "NoAns_")] {
-        if number(format!("{prefix}total")).is_some() {
-            let total = figure(format!("{prefix}total")).parse().map_or_else(|_| String::new(), thousands);
-            rows.push(row([name, &value(format!("{prefix}exact")), &value(format!("{prefix}f1")), &total]));
+    for (name, exact, f1, total) in [
+        ("all", "exact", "f1", "total"),
+        ("with an answer", "HasAns_exact", "HasAns_f1", "HasAns_total"),
+        ("without an answer", "NoAns_exact", "NoAns_f1", "NoAns_total"),
+        ("at the best thresholds", "best_exact", "best_f1", ""),
+        ("these thresholds", "best_exact_thresh", "best_f1_thresh", ""),
+        ("average precision", "pr_exact_ap", "pr_f1_ap", ""),
+        ("… if every answer were right", "pr_oracle_ap", "pr_oracle_ap", ""),
+    ] {
+        if figure(f1).is_some() {
+            rows.push(row([name, &value(exact), &value(f1), &count(total)]));
         }
-    }
-    if number("best_f1".into()).is_some() {
-        rows.push(row(["at the best thresholds", &value("best_exact".into()), &value("best_f1".into()), ""]));
-        rows.push(row(["these thresholds", &value("best_exact_thresh".into()), &value("best_f1_thresh".into()), ""]));
-    }
-    if number("pr_f1_ap".into()).is_some() {
-        rows.push(row(["average precision", &value("pr_exact_ap".into()), &value("pr_f1_ap".into()), ""]));
-        let oracle = value("pr_oracle_ap".into());
-        rows.push(row(["… if every answer were right", &oracle, &oracle, ""]));
     }
     rows
 }
 
-/// The name of a range of tokens.
-pub fn range(row: &Row) -> String {
-    match row.tokens_to {
-        Some(to) => format!("{} to {}", thousands(row.tokens_from), thousands(to - 1)),
-        None => format!("from {}", thousands(row.tokens_from)),
+fn by_tokens(slices: &[SliceRow]) -> Vec<Vec<String>> {
+    let has_kinds = slices.iter().any(|slice| slice.has_answer.is_some() || slice.no_answer.is_some());
+    let number = |value: f64| format!("{value:.1}");
+    let mut rows = vec![row(["tokens", "questions", "exact", "f1", "±", "f1 with", "f1 without"])];
+    for SliceRow { tokens_from, tokens_to, all, has_answer, no_answer } in slices {
+        let from = thousands(*tokens_from);
+        let range = match tokens_to {
+            Some(to) => format!("{from} to {}", thousands(to - 1)),
+            None => format!("from {from}"),
+        };
+        let [with, without] =
+            [has_answer, no_answer].map(|kind| kind.as_ref().map_or("–".into(), |kind| number(kind.f1)));
+        let [exact, f1, error] = [all.exact, all.f1, all.f1_error].map(number);
+        rows.push(vec![range, thousands(all.questions), exact, f1, error, with, without]);
     }
-}
-
-/// Whether rows tell questions with an answer from those without.
-pub fn tells_kinds(rows: &[Row]) -> bool {
-    rows.iter().any(|row| row.has_answer.is_some() || row.no_answer.is_some())
-}
-
-fn by_tokens(rows: &[Row]) -> Vec<Vec<String>> {
-    let kinds = tells_kinds(rows);
-    let mut shown = vec![row(["tokens", "questions", "exact", "f1", "±"])];
-    if kinds {
-        shown[0].extend(row(["f1 with", "f1 without"]));
+    if !has_kinds {
+        rows.iter_mut().for_each(|row| row.truncate(5));
     }
-    for line in rows {
-        let Row { questions, exact, f1, f1_error, .. } = line;
-        let number = |value: f64| format!("{value:.1}");
-        let mut cells = row([&range(line), &thousands(*questions), &number(*exact), &number(*f1), &number(*f1_error)]);
-        if kinds {
-            let parts = [&line.has_answer, &line.no_answer];
-            cells.extend(parts.map(|part| part.as_ref().map_or_else(|| "–".into(), |part| number(part.f1))));
-        }
-        shown.push(cells);
-    }
-    shown
+    rows
 }
 
 fn coverages(abstention: &Abstention) -> Vec<Vec<String>> {
@@ -128,26 +120,20 @@ fn coverages(abstention: &Abstention) -> Vec<Vec<String>> {
 fn precisions(abstention: &Abstention) -> Vec<Vec<String>> {
     let mut rows = vec![row(["wanted", "answered", "precision", "f1", "threshold"])];
     for found in &abstention.for_precision {
-        let mut cells = row([&percent(found.wanted.unwrap_or_default())]);
-        cells.extend(point(found));
-        rows.push(cells);
+        let wanted = percent(found.wanted.unwrap_or_default());
+        rows.push([vec![wanted], point(found)].concat());
     }
     rows
 }
 
-fn point(point: &Point) -> Vec<String> {
-    let share = |share: f64| format!("{:.1}%", 100.0 * share);
-    row([
-        &share(point.coverage),
-        &share(point.precision),
-        &format!("{:.1}", point.f1),
-        &format!("{:.2}", point.threshold),
-    ])
+fn point(point: &ThresholdPoint) -> Vec<String> {
+    let [coverage, precision] = [point.coverage, point.precision].map(|share| format!("{:.1}%", 100.0 * share));
+    vec![coverage, precision, format!("{:.1}", point.f1), format!("{:.2}", point.threshold)]
 }
 
-fn errors(calibration: &Calibration) -> Vec<Vec<String>> {
+fn errors(calibration: &CalibrationCheck) -> Vec<Vec<String>> {
     let mut rows = vec![row(["", "error", "questions"])];
-    let Calibration { all, answers, abstentions } = calibration;
+    let CalibrationCheck { all, answers, abstentions } = calibration;
     for (name, diagram) in [("all", all), ("answers", answers), ("abstentions", abstentions)] {
         let count: usize = diagram.bins.iter().map(|bin| bin.count).sum();
         let error = diagram.expected_calibration_error.map_or("–".into(), |error| format!("{error:.3}"));
@@ -156,30 +142,27 @@ fn errors(calibration: &Calibration) -> Vec<Vec<String>> {
     rows
 }
 
-fn footer(run: &RunSummary) -> String {
-    let RunSummary { model, precision, instruction_set, threads, null_score_diff_threshold, verify_tokens, .. } = run;
-    let threshold = short(*null_score_diff_threshold);
+/// How the model was asked, whether its scores are calibrated, and how fast it was.
+pub fn run_lines(run: &RunSummary) -> [String; 3] {
+    let RunSummary { precision, instruction_set, threads, verify_tokens, .. } = run;
+    let model = one_line(&run.model);
+    let threshold = short(run.null_score_diff_threshold);
     let verified = if *verify_tokens == 0 { String::new() } else { format!(", verified by {verify_tokens} tokens") };
     let threads = if *threads == 1 { "1 thread".into() } else { format!("{threads} threads") };
-    let mut shown = format!(
-        "\n{}, threshold {threshold}{verified}, {precision} on {instruction_set}, {threads}\n",
-        one_line(model)
-    );
-    match &run.calibrated_on {
-        Some(data) => {
-            let _ = writeln!(shown, "scores calibrated on {}", one_line(data));
-        }
-        None => shown.push_str("scores not calibrated: `longspan calibrate` does that\n"),
-    }
-    let memory = run.peak_memory_bytes.map(|bytes| format!(", {} MB at most", megabytes(bytes)));
-    let _ = writeln!(
-        shown,
-        "{} questions asked in {:.1} s: {:.1} questions/s, {} tokens/s{}",
-        thousands(run.asked),
-        run.seconds,
-        run.questions_per_second,
-        thousands(run.tokens_per_second.round() as usize),
-        memory.unwrap_or_default()
-    );
-    shown
+    let calibrated = match &run.calibrated_on {
+        Some(data) => format!("scores calibrated on {}", one_line(data)),
+        None => "scores not calibrated: `longspan calibrate` does that".into(),
+    };
+    let memory = run.peak_memory_bytes.map(|bytes| format!(", {} MB at most", megabytes(bytes))).unwrap_or_default();
+    [
+        format!("{model}, threshold {threshold}{verified}, {precision} on {instruction_set}, {threads}"),
+        calibrated,
+        format!(
+            "{} questions asked in {:.1} s: {:.1} questions/s, {} tokens/s{memory}",
+            thousands(run.asked),
+            run.seconds,
+            run.questions_per_second,
+            thousands(run.tokens_per_second.round() as usize),
+        ),
+    ]
 }

@@ -1,0 +1,98 @@
+//! A model that was asked all questions of the data.
+
+use std::collections::HashMap;
+use std::io;
+
+use anyhow::Result;
+use flate2::CrcWriter;
+use longspan::ReadOptions;
+use longspan::evaluate::{Judged, ranking};
+use longspan::squad::Dataset;
+use longspan::squad::metrics::Scores;
+use serde_json::{Value, json};
+
+use super::evaluation::{Evaluation, QuestionResult};
+use super::report::RunSummary;
+use crate::data::answers::RunIdentity;
+use crate::data::asking::AskedAll;
+use crate::memory::PeakMemory;
+use crate::model::OpenedModel;
+
+/// Everything that an answer depends on.
+pub fn identity(opened: &OpenedModel, dataset: &Dataset, options: &ReadOptions) -> Result<RunIdentity> {
+    let OpenedModel { checkpoint, reader } = opened;
+    let mut data = CrcWriter::new(io::sink());
+    dataset.write(&mut data)?;
+    let ReadOptions {
+        max_tokens,
+        doc_stride,
+        max_answer_length,
+        null_score_diff_threshold,
+        verify_tokens,
+        spans,
+        global_attention,
+        ..
+    } = options;
+    let settings: Value = serde_json::from_str(&reader.settings().to_json())?;
+    let identity = [
+        ("longspan", json!(env!("CARGO_PKG_VERSION"))),
+        ("model_checksum", json!(checkpoint.source.checksum()?)),
+        ("settings", settings),
+        ("data_checksum", json!(data.crc().sum())),
+        ("precision", json!(reader.model().precision().to_string())),
+        ("instruction_set", json!(reader.model().device().to_string())),
+        ("max_tokens", json!(max_tokens)),
+        ("doc_stride", json!(doc_stride)),
+        ("max_answer_length", json!(max_answer_length)),
+        // As text, for infinity is no number of JSON.
+        ("threshold", json!(null_score_diff_threshold.map(|threshold| threshold.to_string()))),
+        ("verify_tokens", json!(verify_tokens)),
+        ("spans", json!(format!("{spans:?}"))),
+        ("global_attention", json!(format!("{global_attention:?}"))),
+    ];
+    Ok(identity.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+}
+
+/// The official figures, first those of the decisions, then those of the best spans and their odds; and every result.
+pub fn evaluation<'a>(dataset: &'a Dataset, judged: &[Judged<'a>]) -> Evaluation<'a> {
+    let predicted: HashMap<&str, &str> =
+        judged.iter().map(|judged| (judged.asked.question.id.as_str(), judged.said())).collect();
+    let ranking = ranking(judged);
+    let mut figures = Scores::of(dataset, |id| predicted.get(id).copied()).figures();
+    figures.extend(ranking.figures());
+    let result = |judged: &Judged<'a>| {
+        let answer = &judged.outcome.answer;
+        QuestionResult {
+            asked: judged.asked,
+            title: &dataset.articles[judged.asked.article].title,
+            predicted: judged.said(),
+            span: answer.best().map(|span| span.bytes),
+            score: judged.decision,
+            confidence: Some(answer.score()),
+            certainty: Some(answer.score()),
+            tokens: Some(answer.tokens),
+            position: judged.outcome.answer_position,
+        }
+    };
+    Evaluation { figures, results: judged.iter().map(result).collect(), ranking: Some(ranking) }
+}
+
+/// How the model was asked, and how fast it was.
+pub fn summary(opened: &OpenedModel, options: &ReadOptions, asked: &AskedAll<'_>) -> RunSummary {
+    let (model, settings) = (opened.reader.model(), opened.reader.settings());
+    let AskedAll { done, seconds, .. } = asked;
+    RunSummary {
+        model: opened.checkpoint.name.clone(),
+        precision: model.precision().to_string(),
+        instruction_set: model.device().to_string(),
+        threads: rayon::current_num_threads(),
+        null_score_diff_threshold: options.null_score_diff_threshold.unwrap_or(settings.null_score_diff_threshold),
+        verify_tokens: options.verify_tokens.unwrap_or(settings.verify_tokens),
+        calibrated_on: settings.calibration.as_ref().map(|calibration| calibration.fitted_on.clone()),
+        asked: done.questions,
+        seconds: *seconds,
+        questions_per_second: done.questions as f64 / seconds,
+        tokens_per_second: done.tokens as f64 / seconds,
+        peak_memory_bytes: PeakMemory::default().read(),
+    }
+}
