@@ -54,19 +54,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut first = 0; // token of the document with which the window begins
     loop {
         let last = (first + room).min(document.ids.len());
-        let window = &document.ids[first..last];
 
-        // 4. Logits: for each token, how likely an answer starts and ends there. The question has global attention: its
-        //    tokens see the whole input, and the whole input sees them. All other tokens see their neighbours.
-        let mut ids = vec![tokenizer.cls_token_id];
-        ids.extend(&question);
-        ids.extend([tokenizer.sep_token_id; 2]);
-        ids.extend(window);
-        ids.push(tokenizer.sep_token_id);
-        let types: Vec<u32> = (0..ids.len()).map(|token| u32::from(token >= before)).collect();
-        let globals: Vec<usize> = (0..=question.len()).collect();
-        let batch = Batch::of(Sequence { ids: &ids, token_type_ids: &types, globals: &globals });
-        let logits = model.logits(&batch)?.values; // (T, 2)
+        // 4. Logits: for each token of the input, how likely an answer starts and ends there.
+        let logits = window_logits(&model, &tokenizer, &question, &document.ids[first..last])?; // (T, 2)
         let start = |token: usize| f64::from(logits[2 * token]);
         let end = |token: usize| f64::from(logits[2 * token + 1]);
 
@@ -108,4 +98,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{answer} (score {:.3}, bytes {begin} to {end})", exp(best.logit) / sum);
     }
     Ok(())
+}
+
+/// The start and end logits of each token of an input, (T, 2). The question has global attention: its tokens see the whole
+/// input, and the whole input sees them. All other tokens see their neighbours.
+fn window_logits(model: &Model, tokenizer: &Tokenizer, question: &[u32], window: &[u32]) -> longspan::Result<Vec<f32>> {
+    let mut ids = vec![tokenizer.cls_token_id];
+    ids.extend(question);
+    ids.extend([tokenizer.sep_token_id; 2]);
+    let before = ids.len(); // tokens before the document
+    ids.extend(window);
+    ids.push(tokenizer.sep_token_id);
+    let types: Vec<u32> = (0..ids.len()).map(|token| u32::from(token >= before)).collect();
+    let globals: Vec<usize> = (0..=question.len()).collect();
+    Ok(model.logits(&Batch::of(Sequence { ids: &ids, token_type_ids: &types, globals: &globals }))?.values)
 }
