@@ -4,17 +4,14 @@
 //! commands     one file or folder for each command; none imports another
 //! ── what commands share ──
 //! cli          every command and option
-//! session      the model that is asked, and the asking
+//! session      the model that is asked, and what is shown of it
 //! run          what every run of training has
 //! data         documents, datasets, and what a model answered
-//! finding      what one document says to one question, with its places; ranking
-//! place        bytes → characters and lines
-//! excerpt      the sentence around an answer
 //! model        which checkpoint        embedded      the one in the program
 //! folder       folders that are written into
 //! machine      instruction set, and what the machine reaches at most
 //! memory       the most memory that was resident
-//! terminal     findings → terminal or JSON, tables, bars, hints
+//! terminal     answers → terminal or JSON, tables, bars, hints
 //! status       how the program ends
 //! ```
 
@@ -24,13 +21,10 @@ mod commands;
 
 mod data;
 mod embedded;
-mod excerpt;
-mod finding;
 mod folder;
 mod machine;
 mod memory;
 mod model;
-mod place;
 mod run;
 mod session;
 mod status;

@@ -1,136 +1,117 @@
-//! The model that is asked, and the asking: many documents with many questions, where an error in one leaves the others.
+//! The model that is asked, and what is shown while and after it is asked.
 
 use std::ops::ControlFlow;
-use std::time::Instant;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use longspan::{Document, Error, ErrorKind, Question, ReadOptions, Reader};
+use longspan::{ErrorKind, Question};
+use longspan_ask::{AskEvent, Asker, DocumentAnswer, NamedDocument, rank};
 
 use crate::cli::AskArgs;
 use crate::data::documents::short;
-use crate::finding::{Finding, rank};
 use crate::model::{self, OpenedModel};
 use crate::status::Status;
-use crate::terminal::hints;
 use crate::terminal::progress::ReadingBar;
-use crate::terminal::{Format, Output, one_line};
+use crate::terminal::{Output, OutputFormat, hints, one_line};
 
-/// A question of a message is shortened to so many characters.
+/// An error message shows at most so many characters of a question.
 const MESSAGE_QUESTION_MAX: usize = 60;
 
-/// A model, ready to be asked as the command line says.
-pub struct Session {
-    reader: Reader,
-    options: ReadOptions,
-    model: String,
+/// Opens the model that the command line names, and standard output in the format that it asks for.
+pub fn open(args: &AskArgs) -> Result<(Asker, Output)> {
+    let OpenedModel { checkpoint, reader } = model::open(&args.model, &args.machine)?;
+    let precision = reader.model().precision().to_string();
+    let output = Output::new(OutputFormat { json: args.json, model: checkpoint.name, precision });
+    Ok((Asker::new(Arc::new(reader), args.read_options()), output))
 }
 
-/// A document, read and tokenized.
-pub struct Loaded<'a> {
-    name: &'a str,
-    document: Document,
+/// Questions that are asked together, and their answers so far.
+pub struct Round {
+    /// Those that can be asked.
+    pub questions: Arc<[Question]>,
+    /// For each of `questions`.
+    answers: Vec<Vec<DocumentAnswer>>,
+    /// Whether there are several questions, so that each is named.
+    several: bool,
+    failed: bool,
+    bar: Option<ReadingBar>,
 }
 
-impl Loaded<'_> {
-    /// Number of its tokens.
-    pub fn tokens(&self) -> usize {
-        self.document.tokens()
-    }
-}
-
-impl Session {
-    /// Opens the model.
-    pub fn open(args: &AskArgs) -> Result<Self> {
-        let OpenedModel { checkpoint, reader } = model::open(&args.model, &args.machine)?;
-        Ok(Self { reader, options: args.read_options(), model: checkpoint.name })
-    }
-
-    /// Standard output as the command line wants it.
-    pub fn output(&self, args: &AskArgs) -> Output {
-        let precision = self.reader.model().precision().to_string();
-        Output::new(match args.json {
-            true => Format::Json { model: self.model.clone(), precision },
-            false => Format::Human { precision },
-        })
-    }
-
-    /// Tokenizes a document.
-    pub fn load<'a>(&self, name: &'a str, text: &'a str) -> Result<Loaded<'a>> {
-        let document = self.reader.document(text).with_context(|| format!("`{name}`"))?;
-        Ok(Loaded { name, document })
-    }
-
-    /// Asks every document every question.
+impl Round {
+    /// Tokenizes the questions. One that cannot be asked is reported and left out.
     ///
     /// # Errors
-    /// When an option does not fit the model, which nothing else can mend; what is wrong with one question or document
-    /// is told and remembered in `round`.
-    pub fn ask(&self, documents: &[Loaded<'_>], round: &mut Round) -> Result<()> {
-        let started = Instant::now();
-        let Some(first) = documents.first() else { return Ok(()) };
+    /// When an option does not fit the model.
+    pub fn new(asker: &Asker, texts: &[String]) -> Result<Self> {
+        let several = texts.len() > 1;
+        let mut round = Self { questions: [].into(), answers: Vec::new(), several, failed: false, bar: None };
         let mut questions = Vec::new();
-        for q in (0..round.questions.len()).filter(|&q| !round.questions[q].refused).collect::<Vec<_>>() {
-            match self.reader.question(&round.questions[q].text) {
-                Ok(question) => questions.push((q, question)),
-                Err(error) => refuse(error, (q, first), round)?,
+        for text in texts {
+            match asker.question(text) {
+                Ok(question) => questions.push(question),
+                Err(error) if error.kind() == ErrorKind::Option => return Err(error.into()),
+                Err(error) if several => {
+                    round.fail(anyhow::Error::from(error).context(format!("question `{}`", shortened(text))));
+                }
+                Err(error) => round.fail(error.into()),
             }
         }
-        let pairs: Vec<(usize, &Question, &Loaded<'_>)> = documents
-            .iter()
-            .flat_map(|document| questions.iter().map(move |(q, question)| (*q, question, document)))
-            .collect();
-        let asked: Vec<_> = pairs.iter().map(|&(_, question, loaded)| (question, &loaded.document)).collect();
-        let mut bar = ReadingBar::new(&label(&pairs));
-        let answers = self.reader.answer_batch(&asked, &self.options, &mut |progress| {
-            bar.update(progress);
-            ControlFlow::Continue(())
-        });
-        drop(bar);
-        let seconds = started.elapsed().as_secs_f64();
-        let tokens: usize = pairs.iter().map(|(_, _, loaded)| loaded.tokens()).sum();
-        for (&(q, _, loaded), answer) in pairs.iter().zip(answers) {
-            let Loaded { name, document } = loaded;
-            match answer {
-                Err(error) => refuse(error, (q, loaded), round)?,
-                Ok(answer) => {
-                    let share = seconds * document.tokens() as f64 / tokens.max(1) as f64;
-                    let question = &mut round.questions[q];
-                    question.findings.push(Finding::new(name, document.text(), &question.text, &answer, share));
+        round.answers.resize_with(questions.len(), Vec::new);
+        round.questions = questions.into();
+        Ok(round)
+    }
+
+    /// Shows progress, reports errors, and keeps answers.
+    pub fn take(&mut self, event: AskEvent<'_>) -> ControlFlow<()> {
+        match event {
+            AskEvent::Begin(documents) => self.bar = Some(ReadingBar::new(&label(documents))),
+            AskEvent::Progress(progress) => {
+                if let Some(bar) = &mut self.bar {
+                    bar.update(progress);
                 }
             }
+            AskEvent::Answer { question, answer } => {
+                self.bar = None;
+                self.answers[question].push(answer);
+            }
+            AskEvent::Error(error) => self.fail(error.into()),
+            _ => {}
         }
-        Ok(())
+        ControlFlow::Continue(())
+    }
+
+    fn fail(&mut self, error: anyhow::Error) {
+        self.bar = None;
+        hints::report(&error);
+        self.failed = true;
+    }
+
+    /// Shows all answers, ranked, and returns how the program ends.
+    pub fn show(mut self, output: &mut Output) -> Result<Status> {
+        for (question, answers) in self.questions.iter().zip(&mut self.answers) {
+            rank(answers);
+            if !answers.is_empty() {
+                output.show(self.several.then_some(question.text()), answers).context("standard output")?;
+            }
+        }
+        let answered = self.answers.iter().all(|answers| answers.iter().any(|answer| answer.answered));
+        Ok(match (self.failed, answered) {
+            (true, _) => Status::Failed,
+            (false, true) => Status::Answered,
+            (false, false) => Status::Unanswered,
+        })
     }
 }
 
-/// What the bar says it reads.
-fn label(pairs: &[(usize, &Question, &Loaded<'_>)]) -> String {
-    match pairs {
-        [(_, _, first), .., (_, _, last)] if first.name != last.name => {
-            format!("{} to {}", short(first.name), short(last.name))
+/// The text of the bar: which documents are read.
+fn label(documents: &[NamedDocument]) -> String {
+    match documents {
+        [first, .., last] if first.name() != last.name() => {
+            format!("{} to {}", short(first.name()), short(last.name()))
         }
-        [(_, _, one), ..] => short(one.name),
+        [one, ..] => short(one.name()),
         [] => String::new(),
     }
-}
-
-/// Tells what is wrong with a pair, and of a question once; passed on where it is wrong with all of them.
-fn refuse(error: Error, (q, loaded): (usize, &Loaded<'_>), round: &mut Round) -> Result<()> {
-    let several = round.questions.len() > 1;
-    let question = &mut round.questions[q];
-    let error = match error.kind() {
-        ErrorKind::Option => return Err(error.into()),
-        ErrorKind::Question => {
-            if std::mem::replace(&mut question.refused, true) {
-                return Ok(());
-            }
-            let error = anyhow::Error::from(error);
-            if several { error.context(format!("question `{}`", shortened(&question.text))) } else { error }
-        }
-        _ => anyhow::Error::from(error).context(format!("`{}`", loaded.name)),
-    };
-    round.fail(&error);
-    Ok(())
 }
 
 fn shortened(question: &str) -> String {
@@ -138,50 +119,5 @@ fn shortened(question: &str) -> String {
     match line.char_indices().nth(MESSAGE_QUESTION_MAX) {
         Some((at, _)) => format!("{}…", &line[..at]),
         None => line,
-    }
-}
-
-/// Questions, and what was found so far.
-pub struct Round {
-    questions: Vec<AskedQuestion>,
-    failed: bool,
-}
-
-struct AskedQuestion {
-    text: String,
-    /// It cannot be asked, and that was said.
-    refused: bool,
-    findings: Vec<Finding>,
-}
-
-impl Round {
-    /// Questions to be asked.
-    pub fn new(questions: Vec<String>) -> Self {
-        let question = |text| AskedQuestion { text, refused: false, findings: Vec::new() };
-        Self { questions: questions.into_iter().map(question).collect(), failed: false }
-    }
-
-    /// Tells the user of an error and goes on.
-    pub fn fail(&mut self, error: &anyhow::Error) {
-        hints::report(error);
-        self.failed = true;
-    }
-
-    /// Shows everything, ranked, and says how it went.
-    pub fn show(mut self, output: &mut Output) -> Result<Status> {
-        let several = self.questions.len() > 1;
-        for question in &mut self.questions {
-            rank(&mut question.findings);
-            if !question.findings.is_empty() {
-                let heading = several.then_some(question.text.as_str());
-                output.show(heading, &question.findings).context("standard output")?;
-            }
-        }
-        let answered = self.questions.iter().all(|question| question.findings.iter().any(|finding| finding.answered));
-        Ok(match (self.failed, answered) {
-            (true, _) => Status::Failed,
-            (false, true) => Status::Answered,
-            (false, false) => Status::Unanswered,
-        })
     }
 }

@@ -4,16 +4,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use longspan::Error;
+use longspan_ask::DocumentLimits;
 
 use super::interactive;
 use crate::cli::AskArgs;
 use crate::data::documents;
-use crate::session::{Round, Session};
+use crate::session::{self, Round};
 use crate::status::Status;
 use crate::terminal::hints::fault;
-
-/// Documents are asked in groups of about so much text: enough to fill batches, little enough to keep no more than that.
-const GROUP_BYTES: usize = 1 << 18;
 
 /// Runs the command.
 pub fn run(args: &AskArgs) -> Result<Status> {
@@ -25,39 +23,12 @@ pub fn run(args: &AskArgs) -> Result<Status> {
     if files.is_empty() {
         files.push(PathBuf::from("-"));
     }
-    let mut round = Round::new(questions(args, &files)?);
-    let session = Session::open(args)?;
-    let asked = ask_files(&session, &files, &mut round);
-    // What was found is shown, whatever happened afterwards.
-    let shown = round.show(&mut session.output(args));
-    asked?;
-    shown
-}
-
-/// Reads and asks the documents, group by group.
-fn ask_files(session: &Session, files: &[PathBuf], round: &mut Round) -> Result<()> {
-    let mut group: Vec<(String, String)> = Vec::new(); // (name, text)
-    for (number, path) in files.iter().enumerate() {
-        match documents::read(path) {
-            Ok(text) => group.push((documents::name(path), text)),
-            Err(error) => round.fail(&error),
-        }
-        let bytes: usize = group.iter().map(|(_, text)| text.len()).sum();
-        if bytes < GROUP_BYTES && number + 1 < files.len() {
-            continue;
-        }
-        let mut loaded = Vec::with_capacity(group.len());
-        for (name, text) in &group {
-            match session.load(name, text) {
-                Ok(document) => loaded.push(document),
-                Err(error) => round.fail(&error),
-            }
-        }
-        session.ask(&loaded, round)?;
-        drop(loaded);
-        group.clear();
-    }
-    Ok(())
+    let texts = questions(args, &files)?;
+    let (asker, mut output) = session::open(args)?;
+    let mut round = Round::new(&asker, &texts)?;
+    let (questions, sources) = (round.questions.clone(), files.iter().map(|path| documents::source(path)));
+    let _ = asker.ask_sources(&questions, sources, DocumentLimits::default(), &mut |event| round.take(event));
+    round.show(&mut output)
 }
 
 /// The question of the command line, or those of a file.
@@ -84,7 +55,7 @@ fn questions_of(path: &Path, files: &[PathBuf]) -> Result<Vec<String>> {
         let hint = "name a file for one of them";
         return Err(fault("standard input cannot hold both the questions and a document", hint));
     }
-    let text = documents::read(path).context("questions")?;
-    let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
+    let text = documents::source(path).read(DocumentLimits::default()).context("questions")?;
+    let lines = text.text().trim_start_matches('\u{feff}').lines().map(str::trim);
     Ok(lines.filter(|line| !line.is_empty()).map(str::to_string).collect())
 }

@@ -3,13 +3,15 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use anyhow::{Context, Result};
+use longspan_ask::{Asker, DocumentLimits, NamedDocument};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 
 use crate::cli::AskArgs;
 use crate::data::documents;
-use crate::session::{Loaded, Round, Session};
+use crate::session::{self, Round};
 use crate::status::Status;
+use crate::terminal::Output;
 use crate::terminal::hints::{fault, report};
 
 const PROMPT: &str = "? ";
@@ -21,35 +23,26 @@ pub fn run(args: &AskArgs) -> Result<Status> {
         let hint = "name the documents: `longspan ask --interactive FILE...`";
         return Err(fault("--interactive reads questions from standard input, so documents must be files", hint));
     }
-    let session = Session::open(args)?;
-    let mut status = Status::Answered;
-    let mut texts = Vec::new(); // (name, text)
+    let (asker, mut output) = session::open(args)?;
+    let (mut status, mut loaded) = (Status::Answered, Vec::new());
     for path in &files {
-        match documents::read(path) {
-            Ok(text) => texts.push((documents::name(path), text)),
-            Err(error) => status = failed(&error),
-        }
-    }
-    let mut loaded = Vec::new();
-    for (name, text) in &texts {
-        match session.load(name, text) {
+        match asker.read(&documents::source(path), DocumentLimits::default()) {
             Ok(document) => loaded.push(document),
-            Err(error) => status = failed(&error),
+            Err(error) => status = failed(&error.into()),
         }
     }
     if loaded.is_empty() {
         return Ok(status);
     }
-    Ok(status.max(converse(&session, args, &loaded)?))
+    Ok(status.max(converse(&asker, &mut output, &loaded)?))
 }
 
 /// Asks the documents line by line.
-fn converse(session: &Session, args: &AskArgs, documents: &[Loaded<'_>]) -> Result<Status> {
-    let mut output = session.output(args);
+fn converse(asker: &Asker, output: &mut Output, documents: &[NamedDocument]) -> Result<Status> {
     let mut lines = Lines::open()?;
     if matches!(lines, Lines::Prompt(_)) {
         output.set_apart();
-        let tokens: usize = documents.iter().map(Loaded::tokens).sum();
+        let tokens: usize = documents.iter().map(NamedDocument::tokens).sum();
         let counted = if documents.len() == 1 { "1 document".into() } else { format!("{} documents", documents.len()) };
         let _ = writeln!(io::stderr(), "{counted}, {tokens} tokens: ask a question, Ctrl-D ends");
     }
@@ -59,9 +52,10 @@ fn converse(session: &Session, args: &AskArgs, documents: &[Loaded<'_>]) -> Resu
             if question.trim().is_empty() {
                 return Ok(Status::Answered);
             }
-            let mut round = Round::new(vec![question.trim().to_string()]);
-            session.ask(documents, &mut round)?;
-            round.show(&mut output)
+            let mut round = Round::new(asker, &[question.trim().to_string()])?;
+            let questions = round.questions.clone();
+            let _ = asker.ask_documents(&questions, documents, &mut |event| round.take(event));
+            round.show(output)
         });
         // At a prompt no error ends the conversation.
         status = status.max(asked.unwrap_or_else(|error| failed(&error)));

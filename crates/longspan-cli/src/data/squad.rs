@@ -62,7 +62,7 @@ pub fn read(paths: &[PathBuf], skip_bad: bool) -> Result<SquadData> {
     let mut data = SquadData { files: Vec::new(), dataset: Dataset::default(), skipped: Skipped::default() };
     for path in paths {
         let name = documents::name(path);
-        let text = documents::unpacked(path)?;
+        let text = documents::text(path)?;
         let SquadData { dataset, skipped, .. } = &mut data;
         let mut bad = |error: Error| match skip_bad {
             false => Err(error),

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use anstyle::AnsiColor;
 use longspan::error::HubFault;
 use longspan::{Error, ErrorKind, FormatKind};
+use longspan_ask::{AskError, SourceError, SourceErrorKind, UnreadFormat};
 
 use crate::terminal::printable;
 
@@ -72,7 +73,7 @@ fn message(error: &anyhow::Error) -> String {
             _ => cause.to_string(),
         };
         parts.push(printable(&message));
-        if cause.is::<Error>() || cause.is::<Fault>() {
+        if cause.is::<Error>() || cause.is::<SourceError>() || cause.is::<AskError>() || cause.is::<Fault>() {
             break;
         }
     }
@@ -80,10 +81,39 @@ fn message(error: &anyhow::Error) -> String {
 }
 
 fn hint(error: &anyhow::Error) -> Option<&'static str> {
-    error.chain().find_map(|cause| match cause.downcast_ref::<Fault>() {
-        Some(fault) => Some(fault.hint),
-        None => cause.downcast_ref().map(library_hint),
+    error.chain().find_map(|cause| {
+        let of_program = cause.downcast_ref().map(|fault: &Fault| fault.hint);
+        let of_source = || cause.downcast_ref().map(|error: &SourceError| source_hint(&error.kind));
+        let of_document = || match cause.downcast_ref()? {
+            AskError::Source(error) => Some(source_hint(&error.kind)),
+            _ => None, // its source is the next cause
+        };
+        of_program.or_else(of_source).or_else(of_document).or_else(|| cause.downcast_ref().map(library_hint))
     })
+}
+
+fn source_hint(kind: &SourceErrorKind) -> &'static str {
+    match kind {
+        SourceErrorKind::Io(_) => class_hint(ErrorKind::Io),
+        SourceErrorKind::Folder => "give the files in it",
+        SourceErrorKind::TooLong { .. } => "split the document into parts, and give them all",
+        SourceErrorKind::GzipCut => {
+            "the file is cut off, or has other bytes behind its data: copy or download it again"
+        }
+        SourceErrorKind::GzipDamaged(_) => "copy or download it again",
+        SourceErrorKind::Format { kind: UnreadFormat::Utf16, .. } => {
+            "documents are UTF-8: convert it with `iconv -f UTF-16 -t UTF-8`"
+        }
+        SourceErrorKind::Format { kind: UnreadFormat::Packed, .. } => {
+            "unpack it first: only gzip is unpacked here, and only once"
+        }
+        SourceErrorKind::Encoding { .. } => {
+            "documents are UTF-8: convert it, for example with `iconv -f ISO-8859-1 -t UTF-8`"
+        }
+        SourceErrorKind::Empty | SourceErrorKind::Blank => class_hint(ErrorKind::Document),
+        // Documents of other formats, and binary files.
+        _ => "only plain text is read for now: save or export the document as UTF-8 text",
+    }
 }
 
 /// The hint to an error of the library: its own where there is a better one than that of its class.

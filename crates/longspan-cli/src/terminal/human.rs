@@ -1,4 +1,4 @@
-//! Findings for people: the answer, its score and place, and its sentence with the answer marked.
+//! Answers for people: the answer, its score and place, and its sentence with the answer marked.
 //!
 //! ```text
 //! 1848
@@ -9,18 +9,17 @@
 //!
 //! With colours the answer is set off by them, without by `»…«`.
 
-use std::io::{self, Write};
-
 use anstyle::{AnsiColor, Style};
 
-use super::{one_line, printable};
-use crate::excerpt::Excerpt;
-use crate::finding::{Finding, Found};
+use longspan_ask::{Candidate, DocumentAnswer, Snippet};
 
-/// What is shown around further answers, in characters on either side.
+use super::{one_line, printable};
+
+/// How much of the sentence is shown on either side of further answers, in characters.
 const COMPACT_MAX: usize = 40;
 
 /// The styles of the parts.
+#[derive(Default)]
 pub struct Palette {
     heading: Style,
     answer: Style,
@@ -45,100 +44,64 @@ impl Palette {
         }
     }
 
-    /// For a file, a pipe, or whoever wants no colours.
+    /// For output without colours.
     pub fn plain() -> Self {
-        let none = Style::new();
-        Self {
-            heading: none,
-            answer: none,
-            no_answer: none,
-            place: none,
-            marked: none,
-            marks: ("»", "«"),
-            dimmed: none,
-        }
+        Self { marks: ("»", "«"), ..Self::default() }
     }
 }
 
-/// Shows the findings of one question; `first` unless something was shown before.
-pub fn show(
-    out: &mut dyn Write,
-    palette: &Palette,
-    precision: &str,
-    first: bool,
-    heading: Option<&str>,
-    findings: &[Finding],
-) -> io::Result<()> {
-    let mut apart = !first;
-    if let Some(question) = heading {
-        let Palette { heading: style, .. } = palette;
-        if apart {
-            writeln!(out)?;
+/// The answers to one question, apart by blank lines; above them the question, if it is given.
+pub fn shown(palette: &Palette, precision: &str, question: Option<&str>, answers: &[DocumentAnswer]) -> String {
+    let style = palette.heading;
+    let heading = question.map(|question| format!("{style}# {}{style:#}\n", one_line(question)));
+    let answers = answers.iter().map(|answer| block(palette, precision, answer));
+    heading.into_iter().chain(answers).collect::<Vec<_>>().join("\n")
+}
+
+fn block(palette: &Palette, precision: &str, answer: &DocumentAnswer) -> String {
+    let mut block = match answer.best() {
+        Some(best) => {
+            let Palette { answer: style, place: path, .. } = palette;
+            let (text, score, place) = (one_line(&best.text), score(best.score), place(*path, answer, best));
+            let sentence = sentence(palette, &best.snippet);
+            format!("{style}{text}{style:#}\n  score {score} ({precision})  {place}\n  {sentence}\n")
         }
-        writeln!(out, "{style}# {}{style:#}", one_line(question))?;
-        apart = true;
+        None => abstention(palette, precision, answer),
+    };
+    for further in answer.candidates.iter().skip(1) {
+        let (score, place) = (score(further.score), place(palette.place, answer, further));
+        let sentence = sentence(palette, &further.snippet.shortened(COMPACT_MAX));
+        block.push_str(&format!("    {score}  {place}  {sentence}\n"));
     }
-    for finding in findings {
-        if apart {
-            writeln!(out)?;
-        }
-        apart = true;
-        match finding.answer() {
-            Some(answer) => show_answer(out, palette, precision, finding, answer)?,
-            None => show_no_answer(out, palette, precision, finding)?,
-        }
-        for further in finding.spans.iter().skip(1) {
-            show_further(out, palette, finding, further)?;
-        }
-    }
-    Ok(())
+    block
 }
 
-fn show_answer(
-    out: &mut dyn Write,
-    palette: &Palette,
-    precision: &str,
-    finding: &Finding,
-    answer: &Found,
-) -> io::Result<()> {
-    let style = palette.answer;
-    writeln!(out, "{style}{}{style:#}", one_line(&answer.text))?;
-    writeln!(out, "  score {} ({precision})  {}", score(answer.score), place(palette.place, finding, answer))?;
-    writeln!(out, "  {}", sentence(palette, &answer.excerpt))
+fn abstention(palette: &Palette, precision: &str, answer: &DocumentAnswer) -> String {
+    let Palette { no_answer: style, place: path, dimmed, .. } = palette;
+    let (odds, name) = (score(answer.no_answer_score), document(answer));
+    let decision = format!("{style}no answer{style:#}\n  no-answer score {odds} ({precision})  {path}{name}{path:#}\n");
+    let Some(guess) = answer.candidates.first() else { return decision };
+    let (text, score, place) = (one_line(&guess.text), score(guess.score), place(Style::new(), answer, guess));
+    format!("{decision}  {dimmed}best guess: {text}  score {score}  {place}{dimmed:#}\n")
 }
 
-fn show_no_answer(out: &mut dyn Write, palette: &Palette, precision: &str, finding: &Finding) -> io::Result<()> {
-    let Palette { no_answer, place: path, dimmed, .. } = palette;
-    writeln!(out, "{no_answer}no answer{no_answer:#}")?;
-    let odds = score(finding.no_answer_score);
-    writeln!(out, "  no-answer score {odds} ({precision})  {path}{}{path:#}", document(finding))?;
-    let Some(guess) = finding.spans.first() else { return Ok(()) };
-    let (text, score, place) = (one_line(&guess.text), score(guess.score), place(Style::new(), finding, guess));
-    writeln!(out, "  {dimmed}best guess: {text}  score {score}  {place}{dimmed:#}")
-}
-
-fn show_further(out: &mut dyn Write, palette: &Palette, finding: &Finding, further: &Found) -> io::Result<()> {
-    let place = place(palette.place, finding, further);
-    let sentence = sentence(palette, &further.excerpt.shortened(COMPACT_MAX));
-    writeln!(out, "    {}  {place}  {sentence}", score(further.score))
-}
-
-fn sentence(palette: &Palette, excerpt: &Excerpt) -> String {
+fn sentence(palette: &Palette, snippet: &Snippet) -> String {
     let Palette { marked, marks: (open, close), .. } = palette;
-    format!("{}{marked}{open}{}{close}{marked:#}{}", excerpt.before, excerpt.answer, excerpt.after)
+    format!("{}{marked}{open}{}{close}{marked:#}{}", snippet.before, snippet.answer, snippet.after)
 }
 
 /// `file:line`, as terminals and editors open it, and the characters.
-fn place(path: Style, finding: &Finding, found: &Found) -> String {
-    let place = found.place;
-    format!("{path}{}:{}{path:#}  characters {}–{}", document(finding), place.line, place.start, place.end)
+fn place(path: Style, answer: &DocumentAnswer, candidate: &Candidate) -> String {
+    let (name, place) = (document(answer), &candidate.place);
+    let (line, start, end) = (place.line, place.characters.start, place.characters.end);
+    format!("{path}{name}:{line}{path:#}  characters {start}–{end}")
 }
 
-fn document(finding: &Finding) -> String {
-    if finding.document == "-" { "<stdin>".into() } else { printable(&finding.document) }
+fn document(answer: &DocumentAnswer) -> String {
+    if answer.document == "-" { "<stdin>".into() } else { printable(&answer.document) }
 }
 
-/// Three decimals; what they cannot tell from 0 or 1 is said as such.
+/// Three decimals; `<` and `>` where they would round to 0 or 1.
 fn score(score: f64) -> String {
     if score > 0.0 && score < 0.001 {
         "<0.001".into()
@@ -152,20 +115,33 @@ fn score(score: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::tests::finding;
+    use longspan::tokenizer::ByteSpan;
+    use longspan::{Answer, Span};
+    use longspan_ask::Content;
 
     const TEXT: &str = "One. The old\x1b[31m\n  pump ran in\r\nMay 1911. It\nstopped in 1923 for good.\n";
 
-    fn shown(palette: &Palette, heading: Option<&str>, findings: &[Finding]) -> String {
-        let mut out = Vec::new();
-        show(&mut out, palette, "f32", true, heading, findings).unwrap();
-        String::from_utf8(out).unwrap()
+    /// An answer whose candidates are the given parts of the text, with scores that fall from `score`.
+    fn document_answer(document: &str, text: &str, answered: bool, parts: &[&str], score: f64) -> DocumentAnswer {
+        let span = |(rank, part): (usize, &&str)| {
+            let start = text.find(part).unwrap();
+            let bytes = ByteSpan { start, end: start + part.len() };
+            let mut span = Span::default();
+            (span.bytes, span.score) = (bytes, score / (1 + rank) as f64);
+            (span.start_logit, span.end_logit) = (2.5, 3.0);
+            span
+        };
+        let mut answer = Answer::default();
+        answer.answered = answered;
+        answer.spans = parts.iter().enumerate().map(span).collect();
+        answer.no_answer_score = 1.0 - score;
+        DocumentAnswer::new(document, &Content::plain(text), "Which?", &answer, 0.25)
     }
 
     #[test]
     fn plain_output_marks_the_answer() {
-        let answered = finding("a\x1b.txt", TEXT, true, &["May 1911", "1923"], 0.9);
-        let abstained = finding("-", TEXT, false, &["in\r\nMay"], 0.0001);
+        let answered = document_answer("a\x1b.txt", TEXT, true, &["May 1911", "1923"], 0.9);
+        let abstained = document_answer("-", TEXT, false, &["in\r\nMay"], 0.0001);
         let expected = "\
 May 1911
   score 0.900 (f32)  a\u{fffd}.txt:3  characters 33–41
@@ -176,23 +152,24 @@ no answer
   no-answer score >0.999 (f32)  <stdin>
   best guess: in May  score <0.001  <stdin>:2  characters 29–36
 ";
-        assert_eq!(shown(&Palette::plain(), None, &[answered, abstained]), expected);
+        assert_eq!(shown(&Palette::plain(), "f32", None, &[answered, abstained]), expected);
     }
 
     #[test]
     fn several_questions_are_headings() {
-        let abstained = finding("b", "x", false, &[], 0.25);
+        let abstained = document_answer("b", "x", false, &[], 0.25);
         let expected = "# Who\nwas  it?\n\nno answer\n  no-answer score 0.750 (f32)  b\n".replace("\nwas  ", " was ");
-        assert_eq!(shown(&Palette::plain(), Some("Who\nwas  it?"), &[abstained]), expected);
+        assert_eq!(shown(&Palette::plain(), "f32", Some("Who\nwas  it?"), &[abstained]), expected);
     }
 
     #[test]
     fn colours_take_the_place_of_marks_and_are_closed() {
-        let both = [finding("a", TEXT, true, &["1923"], 0.9), finding("b", TEXT, false, &["1923"], 0.1)];
-        let coloured = shown(&Palette::coloured(), Some("When?"), &both);
+        let both =
+            [document_answer("a", TEXT, true, &["1923"], 0.9), document_answer("b", TEXT, false, &["1923"], 0.1)];
+        let coloured = shown(&Palette::coloured(), "f32", Some("When?"), &both);
         assert!(!coloured.contains('»') && coloured.contains("\x1b["));
         let plain = anstream::adapter::strip_str(&coloured).to_string();
-        assert_eq!(plain, shown(&Palette::plain(), Some("When?"), &both).replace(['»', '«'], ""));
+        assert_eq!(plain, shown(&Palette::plain(), "f32", Some("When?"), &both).replace(['»', '«'], ""));
         for line in coloured.lines().filter(|line| line.contains('\x1b')) {
             let last = line.rfind('\x1b').unwrap();
             assert!(line[last..].starts_with("\x1b[0m"), "{line:?}");

@@ -1,22 +1,19 @@
-//! Findings → standard output.
+//! Answers → standard output; messages → standard error.
 
 pub mod hints;
 mod human;
-mod json;
 pub mod numbers;
 pub mod progress;
 pub mod table;
-mod text;
 
 use std::io::{self, BufWriter, Write};
 
 use anstream::AutoStream;
 use clap::ColorChoice;
+use longspan_ask::{AnswerObject, DocumentAnswer};
 
-use crate::finding::Finding;
-
+pub use longspan_ask::text::{one_line, printable};
 pub use numbers::thousands;
-pub use text::{one_line, printable};
 
 /// Applies `--color` to all streams of the program.
 pub fn choose_colours(color: ColorChoice) {
@@ -28,26 +25,20 @@ pub fn choose_colours(color: ColorChoice) {
     .write_global();
 }
 
-/// How findings are shown.
-pub enum Format {
-    /// For people; every score says in which precision it was computed.
-    Human {
-        /// Name of the number format.
-        precision: String,
-    },
-    /// One JSON object per line; every line names the model and its precision.
-    Json {
-        /// Name of the model.
-        model: String,
-        /// Name of the number format.
-        precision: String,
-    },
+/// How answers are shown.
+pub struct OutputFormat {
+    /// One JSON object per line instead of text for people.
+    pub json: bool,
+    /// Name of the model.
+    pub model: String,
+    /// Name of the numbers that it computes with.
+    pub precision: String,
 }
 
 /// Standard output, until its reader has gone.
 pub struct Output {
     out: Box<dyn Write>,
-    format: Format,
+    format: OutputFormat,
     palette: human::Palette,
     started: bool,
     closed: bool,
@@ -55,11 +46,11 @@ pub struct Output {
 
 impl Output {
     /// Standard output in a format.
-    pub fn new(format: Format) -> Self {
+    pub fn new(format: OutputFormat) -> Self {
         let choice = AutoStream::choice(&io::stdout());
         let coloured = choice != anstream::ColorChoice::Never;
         // JSON goes out as it is; colours pass through a stream that knows the consoles of Windows.
-        let out: Box<dyn Write> = if coloured && matches!(format, Format::Human { .. }) {
+        let out: Box<dyn Write> = if coloured && !format.json {
             Box::new(BufWriter::new(AutoStream::new(io::stdout(), choice)))
         } else {
             Box::new(BufWriter::new(io::stdout()))
@@ -68,25 +59,28 @@ impl Output {
         Self { out, format, palette, started: false, closed: false }
     }
 
-    /// Sets what comes apart from what stands on the terminal already.
+    /// Puts a blank line before the first answer, since the terminal already shows something.
     pub fn set_apart(&mut self) {
         self.started = true;
     }
 
-    /// Shows what the documents say to one question, which is a heading where there are several.
+    /// Shows the answers to one question, which is a heading where there are several questions.
     ///
     /// # Errors
-    /// When it cannot be written; that nobody reads any more (`| head`) is no error.
-    pub fn show(&mut self, heading: Option<&str>, findings: &[Finding]) -> io::Result<()> {
+    /// When they cannot be written. A reader that has gone (`| head`) is no error.
+    pub fn show(&mut self, heading: Option<&str>, answers: &[DocumentAnswer]) -> io::Result<()> {
         if self.closed {
             return Ok(());
         }
-        let shown = match &self.format {
-            Format::Json { model, precision } => json::show(&mut self.out, model, precision, findings),
-            Format::Human { precision } => {
-                let first = !std::mem::replace(&mut self.started, true);
-                human::show(&mut self.out, &self.palette, precision, first, heading, findings)
-            }
+        let OutputFormat { json, model, precision } = &self.format;
+        let shown = if *json {
+            answers.iter().try_for_each(|answer| {
+                serde_json::to_writer(&mut self.out, &AnswerObject::new(answer, model, precision))?;
+                self.out.write_all(b"\n")
+            })
+        } else {
+            let apart = if std::mem::replace(&mut self.started, true) { "\n" } else { "" };
+            write!(self.out, "{apart}{}", human::shown(&self.palette, precision, heading, answers))
         };
         self.closed = !still_read(shown.and_then(|()| self.out.flush()))?;
         Ok(())

@@ -224,6 +224,14 @@ impl Reader {
         readings.into_iter().map(|reading| finish(reading?)).collect()
     }
 
+    /// Checks that a question can be asked with these options, whatever the document.
+    ///
+    /// # Errors
+    /// Those of [`Reader::begin`].
+    pub fn check(&self, question: &Question, options: &ReadOptions) -> Result<()> {
+        Plan::new(options, &self.settings, self.model.config(), question.tokens()).map(drop)
+    }
+
     /// Begins to ask a document a question. Nothing goes through the model yet.
     ///
     /// ```

@@ -11,7 +11,7 @@ use source::Crate;
 
 /// The root of each crate, and its modules in floors, the lowest first. A module imports only from lower floors, from
 /// within itself, or as `ALLOWED` says. `commands/*` stands for each module in `commands`.
-const FLOORS: [(&str, &[&[&str]]); 3] = [
+const FLOORS: [(&str, &[&[&str]]); 4] = [
     (
         "longspan-kernels/src/lib.rs",
         &[
@@ -36,10 +36,13 @@ const FLOORS: [(&str, &[&[&str]]); 3] = [
         ],
     ),
     (
+        "longspan-ask/src/lib.rs",
+        &[&["text", "content"], &["source", "snippet"], &["answer", "error"], &["wire", "asker"]],
+    ),
+    (
         "longspan-cli/src/main.rs",
         &[
-            &["status", "memory", "embedded", "place", "excerpt"],
-            &["finding"],
+            &["status", "memory", "embedded"],
             &["terminal"],
             &["folder", "machine"],
             &["cli"],
@@ -51,13 +54,12 @@ const FLOORS: [(&str, &[&[&str]]); 3] = [
 ];
 
 /// (module, a module not below it that it may import).
-const ALLOWED: [(&str, &str); 6] = [
+const ALLOWED: [(&str, &str); 5] = [
     ("hub", "checkpoint"),
     ("train", "evaluate"),
     ("pretrain", "train"),
     ("cli", "run"),
     ("commands/ask", "commands/interactive"),
-    ("excerpt", "terminal"),
 ];
 
 const LINES_MAX: usize = 600;
@@ -126,8 +128,9 @@ fn place(module: &str, floors: &[&[&str]]) -> Option<(String, usize)> {
 
 #[test]
 fn modules_import_from_lower_floors_only() {
+    let mut imports = 0;
     for (path, floors, krate) in crates() {
-        let (mut wrong, mut imports) = (Vec::new(), 0);
+        let mut wrong = Vec::new();
         for (number, file) in krate.files.iter().enumerate().skip(1) {
             let used = krate.imports(number);
             if file.module == "commands" && used.is_empty() {
@@ -146,8 +149,8 @@ fn modules_import_from_lower_floors_only() {
             }
         }
         assert!(wrong.is_empty(), "{path}: not from a lower floor:\n{}", wrong.join("\n"));
-        assert!(imports > 10, "{path}: {imports} imports found");
     }
+    assert!(imports > 100, "{imports} imports found");
 }
 
 #[test]

@@ -18,13 +18,13 @@ use std::path::Path;
 use anyhow::Result;
 use longspan::Span;
 use longspan::evaluate::Judged;
+use longspan_ask::Content;
 use serde::{Serialize, Serializer};
 
 use super::evaluation::Evaluation;
 use super::report::EvalReport;
 use super::{page, plots};
 use crate::folder::{self, cannot_write};
-use crate::place::places;
 
 /// Writes the answers of a model, in the formats of the official script and those of its kin.
 pub fn write_answers(folder: &Path, judged: &[Judged<'_>]) -> Result<()> {
@@ -60,17 +60,19 @@ struct Nbest<'a> {
 
 fn nbest<'a>(judged: &Judged<'a>) -> Vec<Nbest<'a>> {
     let context = judged.asked.paragraph.context.as_str();
-    let spans = &judged.outcome.answer.spans;
-    let bytes: Vec<_> = spans.iter().map(|span| span.bytes).collect();
-    let listed = |(span, place): (&Span, crate::place::Place)| Nbest {
-        text: span.text(context),
-        probability: span.score,
-        start_logit: span.start_logit,
-        end_logit: span.end_logit,
-        start: place.start,
-        end: place.end,
+    let content = Content::plain(context);
+    let listed = |span: &Span| {
+        let characters = content.place(span.bytes.into()).characters;
+        Nbest {
+            text: span.text(context),
+            probability: span.score,
+            start_logit: span.start_logit,
+            end_logit: span.end_logit,
+            start: characters.start,
+            end: characters.end,
+        }
     };
-    spans.iter().zip(places(context, &bytes)).map(listed).collect()
+    judged.outcome.answer.spans.iter().map(listed).collect()
 }
 
 /// A JSON object with a value for each question, in the order of the data.

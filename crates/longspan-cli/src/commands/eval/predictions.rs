@@ -56,7 +56,7 @@ impl PredictionFiles {
 /// A file's name and content.
 fn parse<T>(path: &Path, parse: impl Fn(&str, &[u8]) -> longspan::Result<T>) -> Result<(String, T)> {
     let name = documents::name(path);
-    let content = parse(&name, documents::unpacked(path)?.as_bytes())?;
+    let content = parse(&name, documents::text(path)?.as_bytes())?;
     Ok((name, content))
 }
 

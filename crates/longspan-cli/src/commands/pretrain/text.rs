@@ -9,9 +9,10 @@ use std::rc::Rc;
 use anyhow::Result;
 use flate2::Crc;
 use flate2::read::MultiGzDecoder;
+use longspan_ask::DocumentLimits;
 use serde_json::Value;
 
-use crate::data::documents::{self, TEXT_BYTES_MAX};
+use crate::data::documents;
 use crate::terminal::hints::{fault, io_message};
 use crate::terminal::thousands;
 
@@ -85,7 +86,7 @@ impl Texts {
                     Err(error) => Box::new(std::iter::once(Err(unreadable(path, &error)))),
                 },
                 false => {
-                    let document = documents::unpacked(path);
+                    let document = documents::text(path);
                     self.read.set(self.read.get() + fs::metadata(path).map_or(0, |metadata| metadata.len()));
                     Box::new(std::iter::once(document))
                 }
@@ -108,10 +109,11 @@ impl Texts {
         let packed = file.fill_buf()?.starts_with(b"\x1f\x8b");
         let mut text: Box<dyn BufRead> =
             if packed { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(file) };
+        let bytes_max = DocumentLimits::default().text_bytes_max;
         Ok(std::iter::from_fn(move || {
             let mut line = Vec::new();
             // One byte more than is allowed tells a line that is too long.
-            match text.by_ref().take(TEXT_BYTES_MAX + 1).read_until(b'\n', &mut line) {
+            match text.by_ref().take(bytes_max + 1).read_until(b'\n', &mut line) {
                 Ok(0) => None,
                 read => Some(read.map(|_| line)),
             }
@@ -149,7 +151,9 @@ fn text(path: &Path, number: usize, line: io::Result<Vec<u8>>, field: &str) -> R
     };
     let line = match line {
         Err(error) => return wrong(&io_message(&error)),
-        Ok(line) if line.len() as u64 > TEXT_BYTES_MAX => return wrong("longer than any text that is read"),
+        Ok(line) if line.len() as u64 > DocumentLimits::default().text_bytes_max => {
+            return wrong("longer than any text that is read");
+        }
         Ok(line) if line.trim_ascii().is_empty() => return Ok(None),
         Ok(line) => line,
     };

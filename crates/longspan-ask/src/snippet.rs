@@ -1,63 +1,74 @@
-//! The sentence around an answer, made one line that a terminal can show.
+//! The sentence around an answer, as one printable line.
 //!
-//! Blank lines bound it; a line break within a paragraph (hard-wrapped text) and indentation become one space before
-//! sentences are looked for, since the rules of Unicode (UAX #29) end a sentence at every line break.
+//! Blank lines bound a sentence. A line break within a paragraph (hard-wrapped text) and indentation become one space
+//! before sentences are looked for, since the rules of Unicode (UAX #29) end a sentence at every line break.
 
-use longspan::tokenizer::ByteSpan;
+use std::ops::Range;
+
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::terminal::one_line;
+use crate::text::one_line;
 
 /// How far a sentence is looked for on either side.
 const REACH_BYTES: usize = 1000;
-/// What is shown of it on either side, in user-perceived characters.
+/// How much of it is kept on either side, in user-perceived characters.
 const SIDE_MAX: usize = 160;
-/// A longer answer is shown by its beginning and its end.
+/// Of a longer answer the beginning and the end are kept.
 const ANSWER_MAX: usize = 400;
 
 const CUT: &str = "…";
 
-/// An answer within its sentence, each part one line.
+/// An answer within its sentence, each part one line without control characters; `…` stands where text was left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Excerpt {
-    /// What stands before the answer.
+pub struct Snippet {
+    /// The sentence before the answer.
     pub before: String,
     /// The answer.
     pub answer: String,
-    /// What stands after it.
+    /// The sentence after it.
     pub after: String,
 }
 
-impl Excerpt {
+impl Snippet {
+    /// The sentence around `text[bytes]`, or the sentences, where the answer lies in several.
+    ///
+    /// ```
+    /// use longspan_ask::Snippet;
+    ///
+    /// let snippet = Snippet::new("It stopped. Dr. Brown,\n  of Lincoln, mended it. It ran.", 28..35);
+    /// assert_eq!([snippet.before, snippet.answer, snippet.after], ["Dr. Brown, of ", "Lincoln", ", mended it."]);
+    /// ```
+    ///
+    /// # Panics
+    /// If the bytes are no range of whole characters of the text.
+    pub fn new(text: &str, bytes: Range<usize>) -> Self {
+        let (start, cut_before) = paragraph_start(text, bytes.start);
+        let (end, cut_after) = paragraph_end(text, bytes.end);
+        let before = one_line(&text[start..bytes.start]);
+        let before = before.trim_start();
+        let answer = one_line(&text[bytes.clone()]);
+        let after = one_line(&text[bytes.end..end]);
+        let after = after.trim_end();
+
+        let paragraph = [before, &answer, after].concat();
+        let (answer_start, answer_end) = (before.len(), before.len() + answer.len());
+        let (start, end) = sentences(&paragraph, answer_start, answer_end);
+        let mut before = last(paragraph[start..answer_start].trim_start(), SIDE_MAX);
+        if cut_before && start == 0 && !before.starts_with(CUT) {
+            before.insert_str(0, CUT);
+        }
+        let mut after = first(paragraph[answer_end..end].trim_end(), SIDE_MAX);
+        if cut_after && end == paragraph.len() && !after.ends_with(CUT) {
+            after.push_str(CUT);
+        }
+        Self { before, answer: middle_cut(&answer), after }
+    }
+
     /// The same with less around the answer: at most `side_max` characters on either side.
-    pub fn shortened(&self, side_max: usize) -> Excerpt {
+    pub fn shortened(&self, side_max: usize) -> Self {
         let answer = self.answer.clone();
-        Excerpt { before: last(&self.before, side_max), answer, after: first(&self.after, side_max) }
+        Self { before: last(&self.before, side_max), answer, after: first(&self.after, side_max) }
     }
-}
-
-/// The sentence around `text[span]`; an answer over several sentences has them all.
-pub fn excerpt(text: &str, span: ByteSpan) -> Excerpt {
-    let (start, cut_before) = paragraph_start(text, span.start);
-    let (end, cut_after) = paragraph_end(text, span.end);
-    let before = one_line(&text[start..span.start]);
-    let before = before.trim_start();
-    let answer = one_line(&text[span.start..span.end]);
-    let after = one_line(&text[span.end..end]);
-    let after = after.trim_end();
-
-    let paragraph = [before, &answer, after].concat();
-    let (answer_start, answer_end) = (before.len(), before.len() + answer.len());
-    let (start, end) = sentences(&paragraph, answer_start, answer_end);
-    let mut before = last(paragraph[start..answer_start].trim_start(), SIDE_MAX);
-    if cut_before && start == 0 && !before.starts_with(CUT) {
-        before.insert_str(0, CUT);
-    }
-    let mut after = first(paragraph[answer_end..end].trim_end(), SIDE_MAX);
-    if cut_after && end == paragraph.len() && !after.ends_with(CUT) {
-        after.push_str(CUT);
-    }
-    Excerpt { before, answer: middle_cut(&answer), after }
 }
 
 /// Where the paragraph of `at` begins, and whether it was cut there.
@@ -105,9 +116,9 @@ fn sentences(paragraph: &str, start: usize, end: usize) -> (usize, usize) {
     (from, to)
 }
 
-/// Whether a full stop at the end is more likely that of `Dr.`, `J.` or `U.S.` than the end of a sentence.
+/// Whether the full stop at the end belongs to an abbreviation such as `Dr.`, `J.` or `U.S.` rather than to a sentence.
 ///
-/// UAX #29 knows no abbreviations; of two mistakes, a sentence too many is better than one cut in its middle.
+/// UAX #29 knows no abbreviations. Of two mistakes, a sentence too many is better than a sentence cut in its middle.
 fn ends_with_abbreviation(sentence: &str) -> bool {
     let Some(word) = sentence.trim_end().strip_suffix('.').and_then(|rest| rest.split([' ', '(']).next_back()) else {
         return false;
@@ -121,20 +132,20 @@ const ABBREVIATIONS: [&str; 24] = [
     "Sec", "Art", "Inc", "Ltd", "Corp", "vs", "cf",
 ];
 
-/// The last characters, after a `…` where there are more.
+/// The last characters, behind a `…` if there are more.
 fn last(text: &str, max: usize) -> String {
     match text.grapheme_indices(true).rev().nth(max) {
         None => text.to_string(),
         Some((at, left_out)) => {
             let rest = &text[at + left_out.len()..];
-            // A word that would be cut is left out, unless the text is written without spaces.
+            // A word that would be cut is left out, unless the text has no spaces.
             let word = rest.find(' ').filter(|&space| space < 20).map_or(0, |space| space + 1);
             format!("{CUT}{}", &rest[word..])
         }
     }
 }
 
-/// The first characters, with a `…` after them where there are more.
+/// The first characters, with a `…` behind them if there are more.
 fn first(text: &str, max: usize) -> String {
     match text.grapheme_indices(true).nth(max) {
         None => text.to_string(),
@@ -157,11 +168,11 @@ fn middle_cut(answer: &str) -> String {
 mod tests {
     use super::*;
 
-    /// The excerpt around the first `answer` in `text`, marked.
+    /// The snippet around the first `answer` in `text`, marked.
     fn marked(text: &str, answer: &str) -> String {
         let start = text.find(answer).unwrap();
-        let excerpt = excerpt(text, ByteSpan { start, end: start + answer.len() });
-        format!("{}[{}]{}", excerpt.before, excerpt.answer, excerpt.after)
+        let snippet = Snippet::new(text, start..start + answer.len());
+        format!("{}[{}]{}", snippet.before, snippet.answer, snippet.after)
     }
 
     #[test]
@@ -200,12 +211,12 @@ mod tests {
     }
 
     #[test]
-    fn every_span_of_a_nasty_text_has_an_excerpt_with_its_answer() {
+    fn every_span_of_a_nasty_text_has_a_snippet_with_its_answer() {
         let text = "\u{feff}a\r\n\r\nbé. e\u{301}\r c\n\n👩‍👩‍👧\u{a0}\u{200b}漢字。\u{2028}x\n \u{7}Mr. y\n";
         let bounds: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
         for &start in &bounds {
             for &end in bounds.iter().filter(|&&end| end >= start) {
-                let found = excerpt(text, ByteSpan { start, end });
+                let found = Snippet::new(text, start..end);
                 assert_eq!(found.answer, one_line(&text[start..end]));
                 let whole = [found.before, found.answer, found.after].concat();
                 assert!(!whole.chars().any(char::is_control), "{whole:?}");

@@ -1,18 +1,19 @@
-//! Text from elsewhere, made safe to show on a terminal.
+//! Text from elsewhere, made safe to show on a terminal or in a log.
 
-/// Replaces a character that a terminal would act upon.
+/// Stands in for a character that would control a terminal.
 const REPLACEMENT: char = '\u{fffd}';
 
-/// Invisible, so it is left out.
+/// Invisible, so it is left out of a line.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// The text with every control character replaced: escape sequences would steer the terminal, and the overrides of
+/// The text with every control character replaced: escape sequences would control the terminal, and overrides of
 /// bidirectional text would reorder what follows.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if steers(c) { REPLACEMENT } else { c }).collect()
+    text.chars().map(|c| if is_control(c) { REPLACEMENT } else { c }).collect()
 }
 
-/// The same as one line: white space, line breaks included, becomes one space, byte-order marks are left out.
+/// The text as one printable line: each run of white space, line breaks included, becomes one space, and byte-order
+/// marks are left out.
 pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
@@ -20,7 +21,7 @@ pub fn one_line(text: &str) -> String {
             continue;
         }
         if !c.is_whitespace() {
-            line.push(if steers(c) { REPLACEMENT } else { c });
+            line.push(if is_control(c) { REPLACEMENT } else { c });
         } else if !line.ends_with(' ') {
             line.push(' ');
         }
@@ -28,7 +29,7 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
-fn steers(c: char) -> bool {
+fn is_control(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
@@ -37,10 +38,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_steers_a_terminal_is_left() {
+    fn no_control_character_is_left() {
         for code in (0..=0x10ffff).filter_map(char::from_u32) {
             let shown = [printable(&code.to_string()), one_line(&code.to_string())].concat();
-            assert!(!shown.chars().any(steers), "{code:?}");
+            assert!(!shown.chars().any(is_control), "{code:?}");
         }
         assert_eq!(one_line(" a\r\n\t b\u{a0}\u{2028}c\x1b]0;x\x07 "), " a b c\u{fffd}]0;x\u{fffd} ");
         assert_eq!(printable("a\tb\n  c"), "a\u{fffd}b\u{fffd}  c");

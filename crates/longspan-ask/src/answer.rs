@@ -1,0 +1,141 @@
+//! The answer of one document to one question, with everything that is shown of it: the text is not needed again.
+
+use std::cmp::Ordering;
+
+use longspan::Answer;
+
+use crate::{Content, Place, Snippet};
+
+/// The answer of one document to one question.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct DocumentAnswer {
+    /// Name of the document.
+    pub document: String,
+    /// The question.
+    pub question: String,
+    /// Whether there is an answer. It is then the first of `candidates`.
+    pub answered: bool,
+    /// Score of the decision: of the best candidate, or `no_answer_score`.
+    pub score: f64,
+    /// Score of 'no answer', see [`Answer::no_answer_score`].
+    pub no_answer_score: f64,
+    /// Above the threshold there is no answer, see [`Answer::null_odds`].
+    pub null_odds: f64,
+    /// The best spans, best first. They are listed on abstention too.
+    pub candidates: Vec<Candidate>,
+    /// Tokens of the document.
+    pub tokens: usize,
+    /// Windows that cover the document.
+    pub windows: usize,
+    /// The time that the model took for it.
+    pub seconds: f64,
+}
+
+/// A span of a document that may answer a question.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Candidate {
+    /// Its text, unchanged.
+    pub text: String,
+    /// Where it stands.
+    pub place: Place,
+    /// Its score, see [`longspan::Span::score`].
+    pub score: f64,
+    /// Logit of its first token as a start.
+    pub start_logit: f32,
+    /// Logit of its last token as an end.
+    pub end_logit: f32,
+    /// Its sentence.
+    pub snippet: Snippet,
+}
+
+impl DocumentAnswer {
+    /// Adds places and sentences to an answer.
+    ///
+    /// - `document`: its name
+    /// - `content`: the text that was asked
+    /// - `seconds`: the time that the model took
+    ///
+    /// # Panics
+    /// If a span of the answer does not lie in the text: it is the answer of another document.
+    pub fn new(document: &str, content: &Content, question: &str, answer: &Answer, seconds: f64) -> Self {
+        let text = content.text();
+        let candidate = |span: &longspan::Span| {
+            let bytes = std::ops::Range::from(span.bytes);
+            Candidate {
+                text: span.text(text).to_string(),
+                place: content.place(bytes.clone()),
+                score: span.score,
+                start_logit: span.start_logit,
+                end_logit: span.end_logit,
+                snippet: Snippet::new(text, bytes),
+            }
+        };
+        Self {
+            document: document.to_string(),
+            question: question.to_string(),
+            answered: answer.best().is_some(),
+            score: answer.score(),
+            no_answer_score: answer.no_answer_score,
+            null_odds: answer.null_odds,
+            candidates: answer.spans.iter().map(candidate).collect(),
+            tokens: answer.tokens,
+            windows: answer.windows,
+            seconds,
+        }
+    }
+
+    /// The answer; `None` on abstention.
+    pub fn best(&self) -> Option<&Candidate> {
+        self.candidates.first().filter(|_| self.answered)
+    }
+}
+
+/// Ranks the answers to one question: answers first, by falling score, then abstentions, by rising `no_answer_score`.
+/// Equal ones keep their order.
+pub fn rank(answers: &mut [DocumentAnswer]) {
+    answers.sort_by(|a, b| match (a.answered, b.answered) {
+        (true, false) => Ordering::Less,
+        (false, true) => Ordering::Greater,
+        (true, true) => b.score.total_cmp(&a.score),
+        (false, false) => a.no_answer_score.total_cmp(&b.no_answer_score),
+    });
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use longspan::Span;
+    use longspan::tokenizer::ByteSpan;
+
+    /// An answer whose candidates are the given parts of the text, with scores that fall from `score`.
+    pub fn document_answer(document: &str, text: &str, answered: bool, parts: &[&str], score: f64) -> DocumentAnswer {
+        let span = |(rank, part): (usize, &&str)| {
+            let start = text.find(part).unwrap();
+            let bytes = ByteSpan { start, end: start + part.len() };
+            let mut span = Span::default();
+            (span.bytes, span.score) = (bytes, score / (1 + rank) as f64);
+            (span.start_logit, span.end_logit) = (2.5, 3.0);
+            span
+        };
+        let mut answer = Answer::default();
+        answer.answered = answered;
+        answer.spans = parts.iter().enumerate().map(span).collect();
+        answer.no_answer_score = 1.0 - score;
+        answer.null_odds = if answered { -1.5 } else { 1.5 };
+        (answer.tokens, answer.windows) = (7, 1);
+        DocumentAnswer::new(document, &Content::plain(text), "Which?", &answer, 0.25)
+    }
+
+    #[test]
+    fn answers_come_before_abstentions_and_ties_keep_their_order() {
+        let mut answers: Vec<DocumentAnswer> =
+            [("a", false, 0.1), ("b", true, 0.4), ("c", false, 0.3), ("d", true, 0.9), ("e", true, 0.4)]
+                .map(|(name, answered, score)| document_answer(name, "x", answered, &["x"], score))
+                .into();
+        rank(&mut answers);
+        let names: Vec<&str> = answers.iter().map(|answer| answer.document.as_str()).collect();
+        assert_eq!(names, ["d", "b", "e", "c", "a"]);
+    }
+}

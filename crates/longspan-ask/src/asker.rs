@@ -1,0 +1,255 @@
+//! Questions asked of documents: many pairs share the batches of the model, and an error of one leaves the others.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use longspan::{Document, DocumentReading, Question, ReadOptions, ReadProgress, Reader};
+
+use crate::{AskError, Content, DocumentAnswer, DocumentLimits, DocumentSource};
+
+/// Sources are read and asked in groups of about so much text: enough to fill batches, and little to keep in memory.
+const GROUP_BYTES: usize = 1 << 18;
+
+/// A model with the options that it is asked with. A clone shares the model.
+#[derive(Clone)]
+pub struct Asker {
+    reader: Arc<Reader>,
+    options: ReadOptions,
+}
+
+/// A document with its name and its tokens, to be asked any number of questions. A clone shares all three.
+#[derive(Debug, Clone)]
+pub struct NamedDocument {
+    name: Arc<str>,
+    content: Content,
+    document: Document,
+}
+
+impl NamedDocument {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its text and map.
+    pub fn content(&self) -> &Content {
+        &self.content
+    }
+
+    /// Number of its tokens.
+    pub fn tokens(&self) -> usize {
+        self.document.tokens()
+    }
+}
+
+/// A question and a document on their way to an answer. To give it up, drop it.
+#[derive(Debug)]
+pub struct PairReading {
+    question: Question,
+    document: NamedDocument,
+    reading: DocumentReading,
+    seconds: f64,
+}
+
+impl PairReading {
+    /// How much the model has read.
+    pub fn progress(&self) -> ReadProgress {
+        self.reading.progress()
+    }
+
+    /// Whether no further pass is needed.
+    pub fn is_done(&self) -> bool {
+        self.reading.is_done()
+    }
+
+    /// The answer, with its places.
+    ///
+    /// # Errors
+    /// Those of [`DocumentReading::finish`].
+    pub fn finish(self) -> Result<DocumentAnswer, AskError> {
+        let Self { question, document: NamedDocument { name, content, .. }, reading, seconds } = self;
+        let answer = reading.finish().map_err(|error| AskError::document(&name, error))?;
+        Ok(DocumentAnswer::new(&name, &content, question.text(), &answer, seconds))
+    }
+}
+
+/// What happens while documents are asked.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AskEvent<'a> {
+    /// These documents are asked next.
+    Begin(&'a [NamedDocument]),
+    /// How much of them the model has read, summed over all questions.
+    Progress(ReadProgress),
+    /// An answer.
+    Answer {
+        /// Index of its question.
+        question: usize,
+        /// The answer.
+        answer: DocumentAnswer,
+    },
+    /// A document could not be read or asked.
+    Error(AskError),
+}
+
+/// Takes events as they come and may stop the work. No event follows the one that stops it.
+pub type OnEvent<'a> = &'a mut dyn FnMut(AskEvent<'_>) -> ControlFlow<()>;
+
+impl Asker {
+    /// Asks a model with options.
+    pub fn new(reader: Arc<Reader>, options: ReadOptions) -> Self {
+        Self { reader, options }
+    }
+
+    /// Tokenizes a question, once for any number of documents, and checks it and the options.
+    ///
+    /// # Errors
+    /// When the question is empty or leaves no room for a document, and when an option is out of its range.
+    pub fn question(&self, text: &str) -> longspan::Result<Question> {
+        let question = self.reader.question(text)?;
+        self.reader.check(&question, &self.options)?;
+        Ok(question)
+    }
+
+    /// Tokenizes a document, once for any number of questions.
+    ///
+    /// # Errors
+    /// When it has no token but white space, or is too long.
+    pub fn document(&self, name: &str, content: Content) -> Result<NamedDocument, AskError> {
+        let document = self.reader.document(content.text().clone());
+        let document = document.map_err(|error| AskError::document(name, error))?;
+        Ok(NamedDocument { name: name.into(), content, document })
+    }
+
+    /// Begins to ask a document a question. A server calls [`Asker::pass`] with the readings of all requests and drops
+    /// those that nobody waits for.
+    ///
+    /// # Errors
+    /// Those of [`Reader::begin`]; none, if the question was made by this asker.
+    pub fn begin(&self, question: &Question, document: &NamedDocument) -> Result<PairReading, AskError> {
+        let reading = self.reader.begin(question, &document.document, &self.options);
+        let reading = reading.map_err(|error| AskError::document(&document.name, error))?;
+        Ok(PairReading { question: question.clone(), document: document.clone(), reading, seconds: 0.0 })
+    }
+
+    /// Takes readings further by one batch of windows, as [`Reader::pass`] does. Their options may differ; a server passes
+    /// the oldest first.
+    ///
+    /// # Errors
+    /// Those of the model. No reading is further then.
+    pub fn pass<'r>(&self, readings: impl IntoIterator<Item = &'r mut PairReading>) -> longspan::Result<()> {
+        let started = Instant::now();
+        let mut readings: Vec<_> = readings.into_iter().map(|pair| (pair.progress().tokens_done, pair)).collect();
+        let mut inner: Vec<_> = readings.iter_mut().map(|(_, pair)| &mut pair.reading).collect();
+        self.reader.pass(&mut inner, self.reader.model().batch_tokens())?;
+        // Each token of the batch takes an equal part of the time.
+        let read = |(before, pair): &(usize, &mut PairReading)| pair.progress().tokens_done - before;
+        let tokens: usize = readings.iter().map(read).sum();
+        let seconds = started.elapsed().as_secs_f64() / tokens.max(1) as f64;
+        for entry in &mut readings {
+            let share = seconds * read(entry) as f64;
+            entry.1.seconds += share;
+        }
+        Ok(())
+    }
+
+    /// Asks many pairs of a question and a document. Answers come in the order of the pairs.
+    ///
+    /// # Errors
+    /// Each pair has its own result. Pairs that were not read when `progress` stopped the work are
+    /// [`longspan::Error::Cancelled`].
+    pub fn ask(
+        &self,
+        pairs: &[(&Question, &NamedDocument)],
+        progress: &mut dyn FnMut(ReadProgress) -> ControlFlow<()>,
+    ) -> Vec<Result<DocumentAnswer, AskError>> {
+        let mut readings: Vec<_> = pairs.iter().map(|(question, document)| self.begin(question, document)).collect();
+        let mut failed = None;
+        while readings.iter().flatten().any(|reading| !reading.is_done()) {
+            if let Err(error) = self.pass(readings.iter_mut().flatten()) {
+                failed = Some(error);
+                break;
+            }
+            let mut sum = ReadProgress::default();
+            for reading in readings.iter().flatten().map(PairReading::progress) {
+                sum.tokens_done += reading.tokens_done;
+                sum.tokens += reading.tokens;
+            }
+            if progress(sum).is_break() {
+                break;
+            }
+        }
+        let finish = |reading: Result<PairReading, AskError>| match (reading?, &failed) {
+            (reading, Some(error)) if !reading.is_done() => {
+                Err(AskError::document(reading.document.name(), error.clone()))
+            }
+            (reading, _) => reading.finish(),
+        };
+        readings.into_iter().map(finish).collect()
+    }
+
+    /// Asks every document every question: [`AskEvent::Begin`], [`AskEvent::Progress`] after every pass, then an answer or an
+    /// error for each pair.
+    pub fn ask_documents(
+        &self,
+        questions: &[Question],
+        documents: &[NamedDocument],
+        on_event: OnEvent<'_>,
+    ) -> ControlFlow<()> {
+        on_event(AskEvent::Begin(documents))?;
+        let of_document = |document| questions.iter().map(move |question| (question, document));
+        let pairs: Vec<_> = documents.iter().flat_map(of_document).collect();
+        let mut flow = ControlFlow::Continue(());
+        let answers = self.ask(&pairs, &mut |progress| {
+            flow = on_event(AskEvent::Progress(progress));
+            flow
+        });
+        flow?;
+        for (pair, answer) in answers.into_iter().enumerate() {
+            on_event(match answer {
+                Ok(answer) => AskEvent::Answer { question: pair % questions.len(), answer },
+                Err(error) => AskEvent::Error(error),
+            })?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Reads sources and asks each of them every question, group by group, each as [`Asker::ask_documents`] does. The memory
+    /// is that of a group, or of the longest document, so there may be any number of sources.
+    pub fn ask_sources(
+        &self,
+        questions: &[Question],
+        sources: impl IntoIterator<Item = DocumentSource>,
+        limits: DocumentLimits,
+        on_event: OnEvent<'_>,
+    ) -> ControlFlow<()> {
+        let mut sources = sources.into_iter().fuse();
+        loop {
+            let (mut group, mut bytes) = (Vec::new(), 0);
+            while bytes < GROUP_BYTES
+                && let Some(source) = sources.next()
+            {
+                match self.read(&source, limits) {
+                    Err(error) => on_event(AskEvent::Error(error))?,
+                    Ok(document) => {
+                        bytes += document.content.text().len();
+                        group.push(document);
+                    }
+                }
+            }
+            if group.is_empty() {
+                return ControlFlow::Continue(());
+            }
+            self.ask_documents(questions, &group, on_event)?;
+        }
+    }
+
+    /// Reads and tokenizes a source.
+    ///
+    /// # Errors
+    /// Those of [`DocumentSource::read`] and [`Asker::document`].
+    pub fn read(&self, source: &DocumentSource, limits: DocumentLimits) -> Result<NamedDocument, AskError> {
+        self.document(&source.name(), source.read(limits)?)
+    }
+}

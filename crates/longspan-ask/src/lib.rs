@@ -1,0 +1,76 @@
+//! Documents asked questions: what every front door of Longspan shares, and no front door itself. There is no terminal
+//! here, no command line and no async runtime.
+//!
+//! ```text
+//! asker        many documents and questions → answers, in one go or step by step
+//! wire         an answer as a JSON object, and its schema
+//! answer       the answer of one document to one question; ranking
+//! snippet      the sentence around an answer
+//! error        what is wrong with a document that cannot be asked
+//! source       a file, standard input or bytes → content
+//! content      the text of a document, and its map to characters, UTF-16 units and lines
+//! text         text without control characters
+//! ```
+//!
+//! `source` and `content` know no model.
+//!
+//! A program that asks files reads them, asks, and shows what it gets:
+//!
+//! ```
+//! # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/embedded");
+//! use std::ops::ControlFlow;
+//! use std::sync::Arc;
+//!
+//! use longspan::{ReadOptions, Reader};
+//! use longspan_ask::{AnswerObject, AskEvent, Asker, DocumentLimits, DocumentSource, rank};
+//!
+//! let asker = Asker::new(Arc::new(Reader::open(folder)?), ReadOptions::default());
+//! let questions = [asker.question("Who installed the pump?")?];
+//! let text = |name: &str, text: &str| DocumentSource::Bytes { name: name.into(), bytes: text.into() };
+//! let sources = [
+//!     text("bread.txt", "Bread is made from flour."),
+//!     text("pump.txt", "The pump was installed in May 1911 by Ada Brown."),
+//!     DocumentSource::File("missing.txt".into()),
+//! ];
+//! let mut answers = Vec::new();
+//! let _ = asker.ask_sources(&questions, sources, DocumentLimits::default(), &mut |event| {
+//!     match event {
+//!         AskEvent::Answer { answer, .. } => answers.push(answer),
+//!         AskEvent::Progress(progress) => eprintln!("{} of {} tokens", progress.tokens_done, progress.tokens),
+//!         AskEvent::Error(error) => eprintln!("{error}"), // `missing.txt`: no such file
+//!         _ => {}
+//!     }
+//!     ControlFlow::Continue(()) // or Break, to stop
+//! });
+//! rank(&mut answers);
+//! let object = AnswerObject::new(&answers[0], "my model", "f32");
+//! assert_eq!((object.document, object.answer, object.line), ("pump.txt", Some("Ada Brown"), Some(1)));
+//! assert_eq!(answers[1].best().map(|best| &best.text), None);
+//! # Ok::<(), longspan::Error>(())
+//! ```
+//!
+//! A server has a thread that calls [`Asker::pass`] with the readings of all requests, a window of each in turn.
+
+#![forbid(unsafe_code)]
+
+pub mod text;
+
+mod content;
+mod source;
+
+mod snippet;
+
+mod answer;
+mod wire;
+
+mod error;
+
+mod asker;
+
+pub use answer::{Candidate, DocumentAnswer, rank};
+pub use asker::{AskEvent, Asker, NamedDocument, OnEvent, PairReading};
+pub use content::{Content, Place};
+pub use error::{AskError, error_code};
+pub use snippet::Snippet;
+pub use source::{DocumentLimits, DocumentSource, SourceError, SourceErrorKind, UnreadFormat};
+pub use wire::{AnswerObject, CandidateObject};

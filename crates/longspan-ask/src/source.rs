@@ -1,0 +1,318 @@
+//! Where documents come from: files, standard input, bytes. What is not UTF-8 text, plain or packed with gzip, is an
+//! error that says what it is.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use flate2::read::MultiGzDecoder;
+
+use crate::Content;
+
+const GZIP: &[u8] = b"\x1f\x8b";
+
+/// Where a document comes from.
+///
+/// ```
+/// use longspan_ask::{DocumentLimits, DocumentSource};
+///
+/// let source = DocumentSource::Bytes { name: "pump.txt".into(), bytes: b"It ran in 1911.".to_vec() };
+/// assert_eq!(&**source.read(DocumentLimits::default())?.text(), "It ran in 1911.");
+///
+/// let missing = DocumentSource::File("missing.txt".into()).read(DocumentLimits::default()).unwrap_err();
+/// assert_eq!((missing.to_string().as_str(), missing.code()), ("`missing.txt`: no such file", "unreadable"));
+/// # Ok::<(), longspan_ask::SourceError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DocumentSource {
+    /// A file; its path is the name of the document.
+    File(PathBuf),
+    /// Standard input; the name of the document is `-`.
+    Stdin,
+    /// Bytes that are in memory, such as an upload.
+    Bytes {
+        /// The name of the document.
+        name: String,
+        /// As they would stand in a file.
+        bytes: Vec<u8>,
+    },
+}
+
+/// What is refused. A source is never read further than its limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DocumentLimits {
+    /// The longest text, unpacked: a small gzip file can hold a very long one. Default: 1 GiB.
+    pub text_bytes_max: u64,
+}
+
+impl Default for DocumentLimits {
+    fn default() -> Self {
+        Self { text_bytes_max: 1 << 30 }
+    }
+}
+
+/// A source that is no document that can be read.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("`{name}`: {kind}")]
+pub struct SourceError {
+    /// Name of the document.
+    pub name: String,
+    /// What is wrong with it.
+    pub kind: SourceErrorKind,
+}
+
+/// What can be wrong with a source.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceErrorKind {
+    /// The operating system refused to read it.
+    #[error("{}", match .0.kind() {
+        io::ErrorKind::NotFound => "no such file".to_string(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_string(),
+        _ => .0.to_string(),
+    })]
+    Io(Arc<io::Error>),
+    /// It is a folder.
+    #[error("a folder, not a file")]
+    Folder,
+    /// It is longer than the limit.
+    #[error("longer than {text_bytes_max} bytes, the most that is read")]
+    TooLong {
+        /// The limit.
+        text_bytes_max: u64,
+    },
+    /// The gzip data end too early.
+    #[error("its gzip data end too early")]
+    GzipCut,
+    /// The gzip data are damaged.
+    #[error("its gzip data are damaged: {0}")]
+    GzipDamaged(Arc<io::Error>),
+    /// It is a file of a format that is not read.
+    #[error("{name}, not plain text")]
+    Format {
+        /// Which, with an article.
+        name: &'static str,
+        /// Its kind.
+        kind: UnreadFormat,
+    },
+    /// It has a NUL, which no text has.
+    #[error("a binary file: NUL at byte {offset}{}", of(*.unpacked))]
+    Binary {
+        /// Where.
+        offset: usize,
+        /// Whether the offset counts in the unpacked text.
+        unpacked: bool,
+    },
+    /// It is text of another encoding, or no text.
+    #[error("invalid UTF-8 at byte {offset}{}", of(*.unpacked))]
+    Encoding {
+        /// Where.
+        offset: usize,
+        /// Whether the offset counts in the unpacked text.
+        unpacked: bool,
+    },
+    /// It has no text.
+    #[error("empty")]
+    Empty,
+    /// It has white space alone.
+    #[error("empty but for white space")]
+    Blank,
+}
+
+fn of(unpacked: bool) -> &'static str {
+    if unpacked { " of the unpacked text" } else { "" }
+}
+
+impl SourceError {
+    /// A stable code for programs: `unreadable`, `unknown_format`, `too_large` or `empty_document`.
+    pub fn code(&self) -> &'static str {
+        use SourceErrorKind::*;
+        match self.kind {
+            Io(_) | Folder | GzipCut | GzipDamaged(_) => "unreadable",
+            Format { .. } | Binary { .. } | Encoding { .. } => "unknown_format",
+            TooLong { .. } => "too_large",
+            Empty | Blank => "empty_document",
+        }
+    }
+}
+
+/// Kinds of formats that are not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnreadFormat {
+    /// A document or an archive of documents.
+    Document,
+    /// Text in UTF-16.
+    Utf16,
+    /// Packed data; gzip within gzip too.
+    Packed,
+}
+
+/// Formats that are mistaken for text now and then: their first bytes, and what they are.
+const FORMATS: [(UnreadFormat, &[u8], &str); 11] = [
+    (UnreadFormat::Document, b"%PDF-", "a PDF document"),
+    (UnreadFormat::Document, b"PK\x03\x04", "a zip archive or an office document (such as DOCX, ODT or EPUB)"),
+    (UnreadFormat::Document, b"\xd0\xcf\x11\xe0", "an old office document (such as DOC)"),
+    (UnreadFormat::Document, b"{\\rtf", "an RTF document"),
+    (UnreadFormat::Utf16, b"\xff\xfe", "UTF-16 text"),
+    (UnreadFormat::Utf16, b"\xfe\xff", "UTF-16 text"),
+    (UnreadFormat::Packed, b"\xfd7zXZ\0", "packed with xz"),
+    (UnreadFormat::Packed, b"BZh91AY&SY", "packed with bzip2"),
+    (UnreadFormat::Packed, b"\x28\xb5\x2f\xfd", "packed with zstd"),
+    (UnreadFormat::Packed, b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (UnreadFormat::Packed, GZIP, "packed with gzip twice"),
+];
+
+impl DocumentSource {
+    /// The name of the document: the path of a file as it was given, `-` for standard input.
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.to_string_lossy().into_owned(),
+            Self::Stdin => "-".into(),
+            Self::Bytes { name, .. } => name.clone(),
+        }
+    }
+
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// When it cannot be read, is not UTF-8 text, or has nothing but white space.
+    pub fn read(&self, limits: DocumentLimits) -> Result<Content, SourceError> {
+        let text = self.read_text(limits)?;
+        if text.chars().all(|c| c.is_whitespace() || c == '\u{feff}') {
+            let kind = if text.is_empty() { SourceErrorKind::Empty } else { SourceErrorKind::Blank };
+            return Err(SourceError { name: self.name(), kind });
+        }
+        Ok(Content::plain(text))
+    }
+
+    /// Reads the text alone, which may be empty. It is that of the source, unpacked and otherwise unchanged: a byte-order
+    /// mark stays, and CRLF stays.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not UTF-8 text.
+    pub fn read_text(&self, limits: DocumentLimits) -> Result<String, SourceError> {
+        let read = match self {
+            Self::File(path) => open(path).and_then(|file| decode(file, limits)),
+            Self::Stdin => decode(io::stdin().lock(), limits),
+            Self::Bytes { bytes, .. } => decode(bytes.as_slice(), limits),
+        };
+        read.map_err(|kind| SourceError { name: self.name(), kind })
+    }
+}
+
+fn open(path: &PathBuf) -> Result<File, SourceErrorKind> {
+    let failed = |error| SourceErrorKind::Io(Arc::new(error));
+    if fs::metadata(path).map_err(failed)?.is_dir() {
+        return Err(SourceErrorKind::Folder);
+    }
+    File::open(path).map_err(failed)
+}
+
+/// Unpacks and decodes. Gzip is known by its first bytes and not by the name of a file.
+fn decode(mut input: impl Read, limits: DocumentLimits) -> Result<String, SourceErrorKind> {
+    let mut start = Vec::new();
+    input.by_ref().take(GZIP.len() as u64).read_to_end(&mut start).map_err(unreadable)?;
+    let unpacked = start == GZIP;
+    let whole = start.as_slice().chain(input);
+    let bytes = if unpacked { bounded(MultiGzDecoder::new(whole), limits) } else { bounded(whole, limits) }?;
+    if let Some(&(kind, _, name)) = FORMATS.iter().find(|(_, start, _)| bytes.starts_with(start)) {
+        return Err(SourceErrorKind::Format { name, kind });
+    }
+    if let Some(offset) = bytes.iter().position(|&byte| byte == 0) {
+        return Err(SourceErrorKind::Binary { offset, unpacked });
+    }
+    let encoding = |offset| SourceErrorKind::Encoding { offset, unpacked };
+    String::from_utf8(bytes).map_err(|error| encoding(error.utf8_error().valid_up_to()))
+}
+
+fn bounded(input: impl Read, DocumentLimits { text_bytes_max }: DocumentLimits) -> Result<Vec<u8>, SourceErrorKind> {
+    let mut bytes = Vec::new();
+    // One byte more than is allowed tells a text that is too long from one that just fits.
+    input.take(text_bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > text_bytes_max {
+        return Err(SourceErrorKind::TooLong { text_bytes_max });
+    }
+    Ok(bytes)
+}
+
+fn unreadable(error: io::Error) -> SourceErrorKind {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => SourceErrorKind::GzipCut,
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => SourceErrorKind::GzipDamaged(Arc::new(error)),
+        _ => SourceErrorKind::Io(Arc::new(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use std::io::Write;
+
+    fn gz(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn read_text(bytes: &[u8]) -> Result<String, SourceError> {
+        let source = DocumentSource::Bytes { name: "f".into(), bytes: bytes.to_vec() };
+        source.read_text(DocumentLimits { text_bytes_max: 1000 })
+    }
+
+    #[test]
+    fn a_text_is_left_as_it_is() {
+        for text in ["", "a", "\u{feff}a\r\nb\r", "e\u{301} 👩‍👩‍👧 \u{a0}\u{200b} </s>", "\x1b[31m\x0c"] {
+            assert_eq!(read_text(text.as_bytes()).unwrap(), text);
+            assert_eq!(read_text(&gz(text.as_bytes())).unwrap(), text);
+        }
+        let two = [gz(b"one "), gz(b"two")].concat();
+        assert_eq!(read_text(&two).unwrap(), "one two");
+    }
+
+    #[test]
+    fn an_error_says_what_the_bytes_are() {
+        let check = |bytes: &[u8], message: &str, code: &str| {
+            let error = read_text(bytes).unwrap_err();
+            assert_eq!((error.to_string(), error.code()), (format!("`f`: {message}"), code));
+        };
+        check(b"%PDF-1.7 \x00", "a PDF document, not plain text", "unknown_format");
+        let office = "a zip archive or an office document (such as DOCX, ODT or EPUB), not plain text";
+        check(b"PK\x03\x04...", office, "unknown_format");
+        check(b"\xff\xfea\0", "UTF-16 text, not plain text", "unknown_format");
+        check(b"abc\0def", "a binary file: NUL at byte 3", "unknown_format");
+        check("ab\u{e9}".as_bytes().split_last().unwrap().1, "invalid UTF-8 at byte 2", "unknown_format");
+        check(&gz(b"ok \xe9t\xe9"), "invalid UTF-8 at byte 3 of the unpacked text", "unknown_format");
+        check(&gz(&gz(b"text")), "packed with gzip twice, not plain text", "unknown_format");
+        check(&[b'a'; 1001], "longer than 1000 bytes, the most that is read", "too_large");
+        check(&gz(&[b'a'; 100_000]), "longer than 1000 bytes, the most that is read", "too_large");
+        assert_eq!(read_text(&[b'a'; 1000]).unwrap().len(), 1000);
+    }
+
+    #[test]
+    fn a_gzip_file_cut_anywhere_is_an_error() {
+        let whole = gz(b"some text that is packed");
+        for length in 2..whole.len() {
+            let error = read_text(&whole[..length]).unwrap_err();
+            assert!(matches!(error.kind, SourceErrorKind::GzipCut), "cut to {length}");
+            assert_eq!(error.to_string(), "`f`: its gzip data end too early");
+        }
+        let mut damaged = whole.clone();
+        let middle = damaged.len() - 6; // its checksum
+        damaged[middle] ^= 1;
+        assert!(matches!(read_text(&damaged).unwrap_err().kind, SourceErrorKind::GzipDamaged(_)));
+    }
+
+    #[test]
+    fn a_document_has_text() {
+        for (text, code) in [("", "empty_document"), (" \r\n\u{feff}\u{a0}\u{2028}", "empty_document")] {
+            let source = DocumentSource::Bytes { name: "f".into(), bytes: text.into() };
+            assert_eq!(source.read(DocumentLimits::default()).unwrap_err().code(), code);
+        }
+    }
+}

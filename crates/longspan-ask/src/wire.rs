@@ -1,0 +1,186 @@
+//! An answer as a JSON object, the same in every output, and its JSON Schema.
+
+use schemars::{JsonSchema, Schema, generate::SchemaSettings};
+use serde::Serialize;
+
+use crate::{Candidate, DocumentAnswer};
+
+/// The answer of one document to one question.
+// The comments of the fields are the descriptions in the schema. Keys come in this order.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(title = "Answer")]
+#[non_exhaustive]
+pub struct AnswerObject<'a> {
+    /// Name of the document; `-` is standard input.
+    pub document: &'a str,
+    /// The question.
+    pub question: &'a str,
+    /// The answer, as it stands in the document; null if the document has none.
+    pub answer: Option<&'a str>,
+    /// Score of the answer, or `no_answer_score` if there is none. A probability of being right, if the model is
+    /// calibrated.
+    pub score: f64,
+    /// Score of 'no answer'.
+    pub no_answer_score: f64,
+    /// Log odds of 'no answer' against the best span. Above the threshold there is no answer.
+    pub null_odds: f64,
+    /// First character of the answer: Unicode scalar values before it.
+    pub start: Option<usize>,
+    /// One past its last character.
+    pub end: Option<usize>,
+    /// First byte of the answer in the UTF-8 text.
+    pub start_byte: Option<usize>,
+    /// One past its last byte.
+    pub end_byte: Option<usize>,
+    /// Line on which the answer begins, from 1.
+    pub line: Option<usize>,
+    /// The best spans, best first, whether or not there is an answer.
+    pub answers: Vec<CandidateObject<'a>>,
+    /// Tokens of the document.
+    pub tokens: usize,
+    /// Windows that cover the document.
+    pub windows: usize,
+    /// Name of the model.
+    pub model: &'a str,
+    /// Numbers that it computed with: `f32`, `bf16` or `int8`.
+    pub precision: &'a str,
+    /// Seconds that it took.
+    pub seconds: f64,
+}
+
+/// A span that may answer the question.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(title = "Candidate")]
+#[non_exhaustive]
+pub struct CandidateObject<'a> {
+    /// The span, as it stands in the document.
+    pub text: &'a str,
+    /// Its score.
+    pub score: f64,
+    /// First character: Unicode scalar values before it.
+    pub start: usize,
+    /// One past its last character.
+    pub end: usize,
+    /// Logit of its first token as a start.
+    pub start_logit: f32,
+    /// Logit of its last token as an end.
+    pub end_logit: f32,
+}
+
+impl<'a> AnswerObject<'a> {
+    /// The object of an answer by a model in a precision.
+    pub fn new(answer: &'a DocumentAnswer, model: &'a str, precision: &'a str) -> Self {
+        let best = answer.best();
+        let place = best.map(|candidate| &candidate.place);
+        Self {
+            document: &answer.document,
+            question: &answer.question,
+            answer: best.map(|candidate| candidate.text.as_str()),
+            score: answer.score,
+            no_answer_score: answer.no_answer_score,
+            null_odds: answer.null_odds,
+            start: place.map(|place| place.characters.start),
+            end: place.map(|place| place.characters.end),
+            start_byte: place.map(|place| place.bytes.start),
+            end_byte: place.map(|place| place.bytes.end),
+            line: place.map(|place| place.line),
+            answers: answer.candidates.iter().map(CandidateObject::new).collect(),
+            tokens: answer.tokens,
+            windows: answer.windows,
+            model,
+            precision,
+            seconds: answer.seconds,
+        }
+    }
+
+    /// The JSON Schema of the object, draft 2020-12. New keys may join it; those that are in it stay.
+    pub fn schema() -> Schema {
+        SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<AnswerObject<'static>>()
+    }
+}
+
+impl<'a> CandidateObject<'a> {
+    fn new(candidate: &'a Candidate) -> Self {
+        Self {
+            text: &candidate.text,
+            score: candidate.score,
+            start: candidate.place.characters.start,
+            end: candidate.place.characters.end,
+            start_logit: candidate.start_logit,
+            end_logit: candidate.end_logit,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::tests::document_answer;
+    use serde_json::Value;
+
+    fn json(answered: bool) -> String {
+        let answer = document_answer("é.txt", "\u{feff}é\r\nzwei \u{1b}[1m\n", answered, &["zwei", "é"], 0.75);
+        serde_json::to_string(&AnswerObject::new(&answer, "m (embedded)", "f32")).unwrap()
+    }
+
+    #[test]
+    fn keys_stand_in_their_order() {
+        assert_eq!(
+            json(true),
+            concat!(
+                r#"{"document":"é.txt","question":"Which?","answer":"zwei","score":0.75,"no_answer_score":0.25,"#,
+                r#""null_odds":-1.5,"start":4,"end":8,"start_byte":7,"end_byte":11,"line":2,"#,
+                r#""answers":[{"text":"zwei","score":0.75,"start":4,"end":8,"start_logit":2.5,"end_logit":3.0},"#,
+                r#"{"text":"é","score":0.375,"start":1,"end":2,"start_logit":2.5,"end_logit":3.0}],"#,
+                r#""tokens":7,"windows":1,"model":"m (embedded)","precision":"f32","seconds":0.25}"#,
+            )
+        );
+    }
+
+    #[test]
+    fn an_abstention_has_no_place_but_lists_its_candidates() {
+        let json = json(false);
+        let nulls = r#""answer":null,"score":0.25,"no_answer_score":0.25,"null_odds":1.5,"start":null,"end":null,"#;
+        assert!(json.contains(nulls), "{json}");
+        assert!(json.contains(r#""start_byte":null,"end_byte":null,"line":null,"answers":[{"text":"zwei""#), "{json}");
+    }
+
+    /// Whether a value is of the type that a schema states; of its keywords those that ours has.
+    fn check(value: &Value, schema: &Value, root: &Value) {
+        let schema = match schema["$ref"].as_str() {
+            Some(path) => root.pointer(path.trim_start_matches('#')).unwrap(),
+            None => schema,
+        };
+        let kind = match value {
+            Value::Null => "null",
+            Value::Bool(_) => "boolean",
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+            Value::Number(number) if number.is_u64() => "integer",
+            Value::Number(_) => "number",
+        };
+        let kinds = schema["type"].as_array().cloned().unwrap_or_else(|| vec![schema["type"].clone()]);
+        assert!(kinds.contains(&kind.into()), "{value}: {schema}");
+        value.as_array().into_iter().flatten().for_each(|item| check(item, &schema["items"], root));
+        let Some(object) = value.as_object() else { return };
+        let properties = schema["properties"].as_object().unwrap();
+        assert!(properties.keys().eq(object.keys()), "{value}: {schema}");
+        assert_eq!(schema["required"].as_array().unwrap().len(), object.len());
+        for (key, value) in object {
+            assert!(!properties[key]["description"].as_str().unwrap_or_default().is_empty(), "{key}");
+            check(value, &properties[key], root);
+        }
+    }
+
+    #[test]
+    fn objects_are_as_the_schema_says() {
+        let schema = AnswerObject::schema().to_value();
+        for answered in [true, false] {
+            check(&serde_json::from_str(&json(answered)).unwrap(), &schema, &schema);
+        }
+        let required = schema["required"].as_array().unwrap();
+        assert_eq!((&required[0], &required[16], required.len()), (&"document".into(), &"seconds".into(), 17));
+        assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    }
+}

@@ -1,0 +1,172 @@
+//! Questions asked of documents, with the embedded model.
+
+use std::ops::ControlFlow;
+use std::sync::{Arc, OnceLock};
+
+use longspan::checkpoint::Source;
+use longspan::{ErrorKind, Precision, ReadOptions, Reader};
+use longspan_ask::{
+    AskEvent, Asker, Content, DocumentAnswer, DocumentLimits, DocumentSource, NamedDocument, error_code,
+};
+
+const PUMP: &str = "The pump was installed in May 1911 by Ada Brown 🚰.\nIt stopped in 1923.\n";
+const BREAD: &str = "Bread is made from flour, water and salt. It is baked in an oven.\n";
+const WHO: &str = "Who installed the pump?";
+const WHEN: &str = "When was the pump installed?";
+
+fn reader() -> Arc<Reader> {
+    static READER: OnceLock<Arc<Reader>> = OnceLock::new();
+    READER
+        .get_or_init(|| {
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/embedded");
+            Arc::new(Reader::from_source(&Source::Folder(folder.into()), Precision::F32).unwrap())
+        })
+        .clone()
+}
+
+fn asker() -> Asker {
+    Asker::new(reader(), ReadOptions::default())
+}
+
+/// An asker whose documents have many windows.
+fn asker_of_small_windows() -> Asker {
+    let mut options = ReadOptions::default();
+    (options.max_tokens, options.doc_stride) = (Some(24), Some(4));
+    Asker::new(reader(), options)
+}
+
+fn document(asker: &Asker, name: &str, text: &str) -> NamedDocument {
+    asker.document(name, Content::plain(text)).unwrap()
+}
+
+fn bytes(name: &str, bytes: &[u8]) -> DocumentSource {
+    DocumentSource::Bytes { name: name.into(), bytes: bytes.to_vec() }
+}
+
+fn go_on<T>(_: T) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+/// What must be the same, however a pair was asked.
+fn bits(answer: &DocumentAnswer) -> Vec<u64> {
+    let spans = answer.candidates.iter().flat_map(|found| [found.place.bytes.start as u64, found.score.to_bits()]);
+    spans.chain([answer.null_odds.to_bits(), answer.no_answer_score.to_bits()]).collect()
+}
+
+#[test]
+fn each_pair_gets_the_answer_that_it_gets_alone() {
+    let asker = asker();
+    let [pump, bread] = [document(&asker, "pump", PUMP), document(&asker, "bread", BREAD)];
+    let [who, when] = [WHO, WHEN].map(|question| asker.question(question).unwrap());
+    let pairs = [(&who, &pump), (&who, &bread), (&when, &pump)];
+    let together: Vec<DocumentAnswer> = asker.ask(&pairs, &mut go_on).into_iter().map(Result::unwrap).collect();
+    for (pair, together) in pairs.iter().zip(&together) {
+        let alone = asker.ask(&[*pair], &mut go_on).remove(0).unwrap();
+        assert_eq!(bits(together), bits(&alone));
+        assert!(together.seconds > 0.0);
+    }
+    let said = |answer: &DocumentAnswer| answer.best().map(|best| (best.text.clone(), best.place.line));
+    let expected = [Some(("Ada Brown".to_string(), 1)), None, Some(("May 1911".to_string(), 1))];
+    assert_eq!(together.iter().map(said).collect::<Vec<_>>(), expected);
+    assert_eq!((together[1].document.as_str(), together[2].question.as_str()), ("bread", WHEN));
+    assert_eq!(together[0].best().unwrap().snippet.after, " 🚰.");
+}
+
+#[test]
+fn an_error_of_one_document_leaves_the_others() {
+    let (asker, mut log) = (asker(), Vec::new());
+    let questions = [WHO, WHEN].map(|question| asker.question(question).unwrap());
+    let sources = [
+        DocumentSource::File("missing.txt".into()),
+        bytes("pump", PUMP.as_bytes()),
+        bytes("latin1", b"caf\xe9"),
+        bytes("mark", "\u{feff} \u{200b}".as_bytes()),
+    ];
+    let flow = asker.ask_sources(&questions, sources, DocumentLimits::default(), &mut |event| {
+        log.push(match event {
+            AskEvent::Begin(documents) => format!("begin {}", documents.len()),
+            AskEvent::Progress(progress) => format!("read {}", progress.tokens_done == progress.tokens),
+            AskEvent::Answer { question, answer } => format!("{question} {}", answer.best().unwrap().text),
+            AskEvent::Error(error) => error.code().to_string(),
+            _ => unreachable!(),
+        });
+        ControlFlow::Continue(())
+    });
+    let (errors, rest) = log.split_at(3);
+    assert_eq!(errors, ["unreadable", "unknown_format", "empty_document"]);
+    assert_eq!(rest, ["begin 1", "read true", "0 Ada Brown", "1 May 1911"]);
+    assert!(flow.is_continue());
+}
+
+#[test]
+fn questions_and_options_are_checked_before_any_document() {
+    for (options, question, code) in [
+        (ReadOptions::default(), " ", "empty_question"),
+        (ReadOptions::default(), &*"why ".repeat(5000), "question_too_long"),
+        (ReadOptions::default().top(0), WHO, "option"),
+    ] {
+        let error = Asker::new(reader(), options).question(question).unwrap_err();
+        assert_eq!(error_code(&error), code);
+        assert_eq!(error.kind() == ErrorKind::Option, code == "option");
+    }
+}
+
+#[test]
+fn sources_are_read_group_by_group() {
+    let (asker, text) = (asker(), "Bread is made from flour. ".repeat(2000));
+    let (read, mut groups) = (std::cell::Cell::new(0), Vec::new());
+    let sources = (0..13).map(|_| {
+        read.set(read.get() + 1);
+        bytes("bread", text.as_bytes())
+    });
+    let flow = asker.ask_sources(&[], sources, DocumentLimits::default(), &mut |event| {
+        let AskEvent::Begin(documents) = event else { return ControlFlow::Continue(()) };
+        groups.push((documents.len(), read.get()));
+        if groups.len() == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    // Six documents are the first to have 256 KiB; the sources of the third group are not touched.
+    assert_eq!((groups, flow), (vec![(6, 6), (6, 12)], ControlFlow::Break(())));
+}
+
+#[test]
+fn the_work_can_be_stopped() {
+    let asker = asker_of_small_windows();
+    let text = PUMP.repeat(300);
+    let (short, long) = (document(&asker, "short", "Ada Brown built it."), document(&asker, "long", &text));
+    let who = asker.question(WHO).unwrap();
+    let answers = asker.ask(&[(&who, &short), (&who, &long)], &mut |_| ControlFlow::Break(()));
+    assert!(answers[0].is_ok());
+    let error = answers[1].as_ref().unwrap_err();
+    assert_eq!((error.code(), error.to_string().as_str()), ("cancelled", "`long`: cancelled"));
+
+    let mut events = 0;
+    let flow = asker.ask_documents(&[who], &[long], &mut |event| {
+        events += 1;
+        if matches!(event, AskEvent::Progress(_)) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    assert_eq!((events, flow), (2, ControlFlow::Break(())));
+}
+
+#[test]
+fn readings_of_several_askers_share_a_pass_and_may_be_dropped() {
+    let (plain, small) = (asker(), asker_of_small_windows());
+    let text = PUMP.repeat(30);
+    let mut open = Vec::new();
+    for asker in [&plain, &small] {
+        let (who, pump) = (asker.question(WHO).unwrap(), document(asker, "pump", &text));
+        let alone = asker.ask(&[(&who, &pump)], &mut go_on).remove(0).unwrap();
+        open.push((bits(&alone), asker.begin(&who, &pump).unwrap()));
+    }
+    let when = small.question(WHEN).unwrap();
+    let gone = small.begin(&when, &document(&small, "pump", &text)).unwrap();
+    open.insert(0, (Vec::new(), gone));
+    plain.pass(open.iter_mut().map(|(_, reading)| reading)).unwrap();
+    assert!(open.iter().all(|(_, reading)| reading.progress().tokens_done > 0));
+    open.remove(0);
+    while open.iter().any(|(_, reading)| !reading.is_done()) {
+        plain.pass(open.iter_mut().map(|(_, reading)| reading)).unwrap();
+    }
+    for (alone, reading) in open {
+        assert_eq!(bits(&reading.finish().unwrap()), alone);
+    }
+}
