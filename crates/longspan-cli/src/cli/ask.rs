@@ -18,7 +18,7 @@ pub const USAGE: &str = "longspan ask [OPTIONS] QUESTION [FILE]...
 #[derive(Debug, Args)]
 pub struct AskArgs {
     /// The question; with --questions or --interactive, another FILE
-    #[arg(value_name = "QUESTION", required_unless_present_any = ["questions", "interactive"])]
+    #[arg(value_name = "QUESTION", required_unless_present_any = ["questions", "interactive", "json_schema"])]
     question: Option<OsString>,
     /// The documents: UTF-8 text, plain or gzip; standard input when there is none, or for `-`
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -35,6 +35,9 @@ pub struct AskArgs {
     /// Print one JSON object per line, for each document and question
     #[arg(long)]
     pub json: bool,
+    /// Print the JSON Schema of the objects of --json, and ask nothing
+    #[arg(long)]
+    pub json_schema: bool,
     /// List up to N spans for each document; they do not overlap
     #[arg(short = 'k', long, value_name = "N", conflicts_with = "all", value_parser = count, allow_negative_numbers = true)]
     top_k: Option<usize>,

@@ -4,17 +4,22 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use longspan::Error;
-use longspan_ask::DocumentLimits;
+use longspan_ask::{AnswerObject, DocumentLimits};
 
 use super::interactive;
 use crate::cli::AskArgs;
 use crate::data::documents;
 use crate::session::{self, Round};
 use crate::status::Status;
-use crate::terminal::hints::fault;
+use crate::terminal::{self, hints::fault};
 
 /// Runs the command.
 pub fn run(args: &AskArgs) -> Result<Status> {
+    if args.json_schema {
+        let schema = serde_json::to_string_pretty(&AnswerObject::schema())?;
+        terminal::print(format!("{schema}\n").as_bytes()).context("standard output")?;
+        return Ok(Status::Answered);
+    }
     args.machine.threads.start()?;
     if args.interactive {
         return interactive::run(args);

@@ -1,4 +1,4 @@
-//! `longspan ask --interactive`: the documents are read once, then every line is a question.
+//! `longspan ask --interactive`: reads the documents once, then takes each line as a question.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
@@ -57,7 +57,7 @@ fn converse(asker: &Asker, output: &mut Output, documents: &[NamedDocument]) -> 
             let _ = asker.ask_documents(&questions, documents, &mut |event| round.take(event));
             round.show(output)
         });
-        // At a prompt no error ends the conversation.
+        // An error in one line leaves the others.
         status = status.max(asked.unwrap_or_else(|error| failed(&error)));
     }
     Ok(status)
@@ -82,7 +82,7 @@ impl Lines {
         Ok(Self::Prompt(Box::new(DefaultEditor::new().context("the prompt")?)))
     }
 
-    /// The next line, `None` at the end; the inner error is of that line alone.
+    /// The next line, or `None` at the end. The inner error concerns that line alone.
     fn next(&mut self) -> Result<Option<Result<String>>> {
         match self {
             Self::Plain(stdin) => {
@@ -96,11 +96,11 @@ impl Lines {
             Self::Prompt(editor) => loop {
                 match editor.readline(PROMPT) {
                     Ok(line) => {
-                        // A line that is not remembered is no reason to stop.
+                        // History is a convenience: an error in it stops nothing.
                         let _ = editor.add_history_entry(&line);
                         return Ok(Some(Ok(line)));
                     }
-                    Err(ReadlineError::Interrupted) => {} // as in a shell, the line is dropped
+                    Err(ReadlineError::Interrupted) => {} // the line is dropped, as in a shell
                     Err(ReadlineError::Eof) => return Ok(None),
                     Err(error) => return Err(error).context("the prompt"),
                 }

@@ -87,7 +87,7 @@ impl Output {
     }
 }
 
-/// Whether anybody reads what was written; other failures stay failures.
+/// Whether the stream still has a reader. Other errors stay errors.
 fn still_read(written: io::Result<()>) -> io::Result<bool> {
     match written {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),

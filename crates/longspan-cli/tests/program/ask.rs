@@ -41,7 +41,7 @@ Hull & Sons
 }
 
 #[test]
-fn no_answer_is_said_with_the_best_guess() {
+fn an_abstention_shows_the_best_guess() {
     let ran = folder().run(&["ask", NOT_THERE, "bread.txt"]);
     assert_eq!((ran.status, ran.stderr.as_str()), (1, ""));
     let shown = masked(&ran.stdout);
@@ -126,6 +126,14 @@ const KEYS: [&str; 17] = [
     "precision",
     "seconds",
 ];
+
+#[test]
+fn the_objects_of_json_have_a_schema() {
+    let ran = folder().run(&["ask", "--json-schema"]);
+    let schema: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((ran.status, ran.stderr.as_str(), &schema["required"]), (0, "", &KEYS.to_vec().into()));
+    assert_eq!(schema["properties"]["answers"]["type"], "array");
+}
 
 /// The keys of the outermost object, in their order.
 fn keys(line: &str) -> Vec<String> {
