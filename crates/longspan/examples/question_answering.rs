@@ -22,7 +22,7 @@ const MAX_ANSWER_LENGTH: usize = 30;
 const DOC_STRIDE: usize = 128;
 
 /// A span of tokens of the document that may be the answer.
-struct Candidate {
+struct SpanCandidate {
     first: usize,
     last: usize,
     /// S: start logit of the first token plus end logit of the last.
@@ -73,7 +73,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             for final_token in token..last.min(token + MAX_ANSWER_LENGTH) {
                 let logit = start(before + token - first) + end(before + final_token - first);
-                candidates.push(Candidate { first: token, last: final_token, logit });
+                candidates.push(SpanCandidate { first: token, last: final_token, logit });
             }
         }
         if last == document.ids.len() {
