@@ -59,3 +59,8 @@ pub use model::{Precision, best_precision};
 pub use reader::{
     Answer, Document, DocumentReading, GlobalAttention, Question, ReadOptions, ReadProgress, Reader, Span, SpanList,
 };
+
+/// The Rust block of README.md is a doc test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
