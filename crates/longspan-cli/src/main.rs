@@ -2,17 +2,16 @@
 //!
 //! ```text
 //! commands     one file or folder for each command; none imports another
-//! ── what commands share ──
+//! ── shared by commands ──
+//! run          a run of training: recipe, folder, display, metrics
+//! data         documents, datasets, and the answers of a model
+//! model        finds the checkpoint        embedded      the one in the program
 //! cli          every command and option
-//! session      the model that is asked, and what is shown of it
-//! run          what every run of training has
-//! data         documents, datasets, and what a model answered
-//! model        which checkpoint        embedded      the one in the program
-//! folder       folders that are written into
-//! machine      instruction set, and what the machine reaches at most
-//! memory       the most memory that was resident
-//! terminal     answers → terminal or JSON, tables, bars, hints
-//! status       how the program ends
+//! folder       folders that the program writes into
+//! machine      instruction set, and the machine's peak
+//! memory       the peak of resident memory
+//! terminal     answers as text or JSON, tables, bars, errors and hints
+//! status       the exit status
 //! ```
 
 mod cli;
@@ -26,7 +25,6 @@ mod machine;
 mod memory;
 mod model;
 mod run;
-mod session;
 mod status;
 mod terminal;
 

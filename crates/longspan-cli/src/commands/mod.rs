@@ -7,7 +7,6 @@ pub mod convert;
 pub mod eval;
 pub mod fetch;
 pub mod info;
-pub mod interactive;
 pub mod pages;
 pub mod pretrain;
 pub mod train;

@@ -37,7 +37,8 @@ struct Import {
 
 /// Where a path leads.
 enum Target {
-    Module,
+    /// A module, or an item of another crate.
+    Elsewhere,
     /// Something that this file declares.
     Item(usize),
 }
@@ -96,16 +97,18 @@ impl Crate {
 
     /// Follows names from a module, through what modules pass on.
     fn walk(&self, file: usize, path: &[String]) -> Target {
-        let Some((name, rest)) = path.split_first() else { return Target::Module };
+        let Some((name, rest)) = path.split_first() else { return Target::Elsewhere };
         let File { parent, children, imports, .. } = &self.files[file];
         if name == "super" {
             self.walk(*parent, rest)
         } else if let Some(child) = children.get(name) {
             self.walk(*child, rest)
         } else {
-            let passed_on = imports.iter().find(|import| import.alias == *name);
-            let target = passed_on.and_then(|import| self.resolve(file, &[&import.path, rest].concat()));
-            target.unwrap_or(Target::Item(file))
+            let Some(passed_on) = imports.iter().find(|import| import.alias == *name) else {
+                return Target::Item(file);
+            };
+            let target = self.resolve(file, &[&passed_on.path, rest].concat());
+            target.unwrap_or(Target::Elsewhere)
         }
     }
 }

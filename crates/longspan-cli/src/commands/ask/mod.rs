@@ -1,17 +1,19 @@
 //! `longspan ask`: questions and documents from the command line, answers to standard output.
 
+mod interactive;
+mod session;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use longspan::Error;
 use longspan_ask::{AnswerObject, DocumentLimits};
 
-use super::interactive;
 use crate::cli::AskArgs;
 use crate::data::documents;
-use crate::session::{self, Round};
 use crate::status::Status;
 use crate::terminal::{self, hints::fault};
+use session::Round;
 
 /// Runs the command.
 pub fn run(args: &AskArgs) -> Result<Status> {

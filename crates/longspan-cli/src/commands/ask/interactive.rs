@@ -7,9 +7,9 @@ use longspan_ask::{Asker, DocumentLimits, NamedDocument};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 
+use super::session::{self, Round};
 use crate::cli::AskArgs;
 use crate::data::documents;
-use crate::session::{self, Round};
 use crate::status::Status;
 use crate::terminal::Output;
 use crate::terminal::hints::{fault, report};
