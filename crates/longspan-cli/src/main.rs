@@ -5,7 +5,7 @@
 //! ── shared by commands ──
 //! run          a run of training: recipe, folder, display, metrics
 //! data         documents, datasets, and the answers of a model
-//! model        finds the checkpoint        embedded      the one in the program
+//! model        finds the checkpoint
 //! cli          every command and option
 //! folder       folders that the program writes into
 //! machine      instruction set, and the machine's peak
@@ -19,7 +19,6 @@ mod cli;
 mod commands;
 
 mod data;
-mod embedded;
 mod folder;
 mod machine;
 mod memory;

@@ -9,7 +9,6 @@ use longspan::model::Task;
 use longspan::{Error, ErrorKind, Reader};
 
 use crate::cli::{MachineArgs, ModelArgs};
-use crate::embedded;
 use crate::machine::instruction_set;
 use crate::terminal::hints::fault;
 use crate::terminal::progress::DownloadBar;
@@ -27,7 +26,7 @@ pub struct Checkpoint {
 /// Finds the checkpoint; one of the hub is fetched if it is not in the cache.
 pub fn find(args: &ModelArgs) -> Result<Checkpoint> {
     let Some(given) = args.model.as_deref().filter(|name| !name.is_empty()) else {
-        return Ok(Checkpoint { name: embedded_name(), source: embedded::SOURCE, is_local: false });
+        return Ok(Checkpoint { name: embedded_name(), source: Source::embedded(), is_local: false });
     };
     let name = given.to_string();
     let path = Path::new(given);
@@ -88,7 +87,7 @@ fn could_be_on_hub(name: &str) -> bool {
 
 /// The first word of the heading of its model card, so that every embedded model has its own name.
 fn embedded_name() -> String {
-    let card = model_card(&embedded::SOURCE).unwrap_or_default();
+    let card = model_card(&Source::embedded()).unwrap_or_default();
     let heading = card.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or_default();
     heading.split_whitespace().next().map_or("embedded".into(), |name| format!("{name} (embedded)"))
 }

@@ -14,6 +14,8 @@
 //! | copies of tensors that are not contiguous | the length of the file |
 
 mod bytes;
+#[cfg(feature = "embedded")]
+mod embedded;
 mod files;
 mod pickle;
 mod safetensors;

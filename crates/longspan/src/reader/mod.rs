@@ -47,11 +47,11 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Opens a checkpoint: a folder, or `ORG/NAME[@REVISION]` on the Hugging Face hub. It computes in what
-    /// [`best_precision`] says.
+    /// Opens a checkpoint: a folder, or `ORG/NAME[@REVISION]` on the Hugging Face hub. It computes in the
+    /// [`best_precision`] of this machine.
     ///
     /// # Errors
-    /// When it cannot be found or fetched, or is no question-answering Longformer.
+    /// When the checkpoint cannot be found or fetched, or is no Longformer for question answering.
     pub fn open(model: &str) -> Result<Self> {
         if Path::new(model).exists() {
             return Self::from_source(&Source::Folder(model.into()), best_precision()?);
@@ -60,10 +60,26 @@ impl Reader {
         Self::from_source(&Source::Folder(folder), best_precision()?)
     }
 
+    /// Opens the model inside the library, to compute in the [`best_precision`] of this machine. It needs the feature
+    /// `embedded`.
+    ///
+    /// ```
+    /// let answer = longspan::Reader::embedded()?.answer("Where does it stand?", "The pump stands in Leeds.")?;
+    /// assert!(answer.answered);
+    /// # Ok::<(), longspan::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When `LONGSPAN_ISA` names an instruction set that this machine lacks.
+    #[cfg(feature = "embedded")]
+    pub fn embedded() -> Result<Self> {
+        Self::from_source(&Source::embedded(), best_precision()?)
+    }
+
     /// Opens a checkpoint whose files lie in a folder or in memory, to compute in `precision`.
     ///
     /// # Errors
-    /// When a file is missing, malformed, or does not fit the others.
+    /// When a file is missing or malformed, or does not fit the others.
     pub fn from_source(source: &Source, precision: Precision) -> Result<Self> {
         let config = source.config()?;
         let settings = Settings::load(source)?;
