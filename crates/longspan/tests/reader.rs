@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use longspan::checkpoint::Source;
 use longspan::model::Precision;
-use longspan::reader::{Calibration, Logistic, Settings};
+use longspan::reader::{Calibration, Logistic, ReaderSettings};
 use longspan::{
     Answer, Document, DocumentReading, Error, GlobalAttention, Question, ReadOptions, ReadProgress, Reader, SpanList,
 };
@@ -18,7 +18,7 @@ use serde::Deserialize;
 /// The embedded model with scores as they are and nothing verified: golden scores are not calibrated.
 static READER: LazyLock<Reader> = LazyLock::new(|| {
     let reader = Reader::from_source(&Source::Folder(embedded()), Precision::F32).unwrap();
-    let settings = Settings { calibration: None, verify_tokens: 0, ..reader.settings().clone() };
+    let settings = ReaderSettings { calibration: None, verify_tokens: 0, ..reader.settings().clone() };
     reader.with_settings(settings)
 });
 
@@ -406,7 +406,7 @@ fn calibration_changes_scores_and_nothing_else() {
     let no_answer_score = Logistic { logit: 2.0, ln_tokens: 0.125, constant: 0.0 };
     let calibration = Calibration { score, no_answer_score, fitted_on: "a test".into() };
     let reader = Reader::from_source(&Source::Folder(embedded()), Precision::F32).unwrap();
-    let settings = Settings { calibration: Some(calibration), ..READER.settings().clone() };
+    let settings = ReaderSettings { calibration: Some(calibration), ..READER.settings().clone() };
     let reader = reader.with_settings(settings);
     let options = ReadOptions::default().top(4);
     let text = "Ada Brown built it in May 1911. It stopped in 1923, and Ben Black built another.";

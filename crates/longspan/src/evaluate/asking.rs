@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{Asked, Outcome};
+use super::{AskOutcome, Asked};
 use crate::Result;
 use crate::prefetch::prefetch;
 use crate::reader::{Answer, Document, Question, ReadOptions, Reader};
@@ -17,7 +17,7 @@ const DOCUMENTS_READY_MAX: usize = 32;
 
 /// How much has been asked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Done {
+pub struct AskProgress {
     /// Questions that were asked.
     pub questions: usize,
     /// Tokens that went through the model.
@@ -36,12 +36,12 @@ pub fn ask<'a, E>(
     reader: &Reader,
     questions: &[Asked<'a>],
     options: &ReadOptions,
-    take: &mut dyn FnMut(Asked<'a>, Result<Outcome>, Done) -> std::result::Result<(), E>,
+    take: &mut dyn FnMut(Asked<'a>, Result<AskOutcome>, AskProgress) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
     let paragraphs = questions.chunk_by(|a, b| std::ptr::eq(a.paragraph, b.paragraph));
     let documents = paragraphs.map(|asked| (asked, reader.document(asked[0].paragraph.context.as_str())));
     prefetch(documents, DOCUMENTS_READY_MAX, |documents| {
-        let (mut group, mut tokens, mut done) = (Vec::new(), 0, Done::default());
+        let (mut group, mut tokens, mut done) = (Vec::new(), 0, AskProgress::default());
         for (asked, document) in documents {
             for asked in asked {
                 let pair =
@@ -65,8 +65,8 @@ fn ask_group<'a, E>(
     reader: &Reader,
     group: Group<'a>,
     options: &ReadOptions,
-    done: &mut Done,
-    take: &mut dyn FnMut(Asked<'a>, Result<Outcome>, Done) -> std::result::Result<(), E>,
+    done: &mut AskProgress,
+    take: &mut dyn FnMut(Asked<'a>, Result<AskOutcome>, AskProgress) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
     let pairs = group.iter().filter_map(|(_, pair)| pair.as_ref().ok());
     let pairs: Vec<_> = pairs.map(|(question, document)| (question, document)).collect();
@@ -89,7 +89,7 @@ fn ask_group<'a, E>(
     Ok(())
 }
 
-fn outcome(asked: Asked<'_>, document: &Document, answer: Answer) -> Outcome {
+fn outcome(asked: Asked<'_>, document: &Document, answer: Answer) -> AskOutcome {
     let gold = asked.question.answers.first();
-    Outcome { answer, answer_position: gold.map(|gold| document.tokens_before(gold.bytes.start)) }
+    AskOutcome { answer, answer_position: gold.map(|gold| document.tokens_before(gold.bytes.start)) }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Judged;
+use super::Scored;
 use super::coverage::{coverage, for_precision};
 use super::fit::{Sample, fit};
 use super::reliability::reliability;
@@ -21,8 +21,8 @@ pub enum Aim {
 
 /// What a model without calibration said to a question, as far as it matters here.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Observed {
-    /// The article of the question: what is fitted on an article is not judged by it.
+pub struct Observation {
+    /// The article of the question: what is fitted on an article is not scored by it.
     pub article: usize,
     /// Tokens of the document.
     pub tokens: usize,
@@ -38,16 +38,16 @@ pub struct Observed {
     pub no_answer_score: f64,
 }
 
-impl From<&Judged<'_>> for Observed {
-    fn from(judged: &Judged<'_>) -> Self {
-        let answer = &judged.outcome.answer;
+impl From<&Scored<'_>> for Observation {
+    fn from(scored: &Scored<'_>) -> Self {
+        let answer = &scored.outcome.answer;
         Self {
-            article: judged.asked.article,
+            article: scored.asked.article,
             tokens: answer.tokens,
-            has_answer: judged.has_answer(),
-            best: judged.best,
+            has_answer: scored.has_answer(),
+            best: scored.best,
             null_odds: answer.null_odds,
-            score: judged.best_span().score,
+            score: scored.best_span().score,
             no_answer_score: answer.no_answer_score,
         }
     }
@@ -55,7 +55,7 @@ impl From<&Judged<'_>> for Observed {
 
 /// A threshold, and how the scores of what is said at it become probabilities.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Fitted {
+pub struct Fit {
     /// No answer where the null odds are larger.
     pub threshold: f64,
     /// Of answers.
@@ -64,14 +64,14 @@ pub struct Fitted {
     pub no_answer_score: Logistic,
 }
 
-impl From<&Observed> for Ranked {
-    fn from(observed: &Observed) -> Self {
-        let Observed { has_answer, best, null_odds, .. } = *observed;
+impl From<&Observation> for Ranked {
+    fn from(observed: &Observation) -> Self {
+        let Observation { has_answer, best, null_odds, .. } = *observed;
         Self { has_answer, predicted: true, score: best, null_odds }
     }
 }
 
-impl Fitted {
+impl Fit {
     /// A threshold, and scores as they are.
     pub fn unchanged(threshold: f64) -> Self {
         let as_it_is = Logistic { logit: 1.0, ln_tokens: 0.0, constant: 0.0 };
@@ -80,19 +80,19 @@ impl Fitted {
 
     /// Fits the threshold, then the scores of what is said at it: of the answers whether they are right to the letter, of
     /// the abstentions whether there is no answer. `None` where no threshold reaches the precision.
-    pub fn to<'a>(observed: impl IntoIterator<Item = &'a Observed>, aim: Aim) -> Option<Self> {
-        let observed: Vec<&Observed> = observed.into_iter().collect();
+    pub fn to<'a>(observed: impl IntoIterator<Item = &'a Observation>, aim: Aim) -> Option<Self> {
+        let observed: Vec<&Observation> = observed.into_iter().collect();
         let threshold = threshold(&observed, aim)?;
         let (answers, abstentions): (Vec<_>, Vec<_>) = observed.into_iter().partition(|o| o.null_odds <= threshold);
-        let answer = |o: &Observed| Sample { score: o.score, tokens: o.tokens, right: o.best.exact == 1.0 };
-        let abstention = |o: &Observed| Sample { score: o.no_answer_score, tokens: o.tokens, right: !o.has_answer };
+        let answer = |o: &Observation| Sample { score: o.score, tokens: o.tokens, right: o.best.exact == 1.0 };
+        let abstention = |o: &Observation| Sample { score: o.no_answer_score, tokens: o.tokens, right: !o.has_answer };
         let answers: Vec<_> = answers.into_iter().map(answer).collect();
         let abstentions: Vec<_> = abstentions.into_iter().map(abstention).collect();
         Some(Self { threshold, score: fit(&answers), no_answer_score: fit(&abstentions) })
     }
 }
 
-fn threshold(observed: &[&Observed], aim: Aim) -> Option<f64> {
+fn threshold(observed: &[&Observation], aim: Aim) -> Option<f64> {
     match aim {
         Aim::BestF1 => Some(best_f1(observed)),
         Aim::Precision(precision) => {
@@ -111,7 +111,7 @@ const CANDIDATES: usize = 500;
 /// They are spread by a logistic distribution as wide as the normal one of Silverman, 1.06 σ n^(-1/5): "Density estimation
 /// for statistics and data analysis", section 3.4.2. The narrower one that he prefers, for the shape of a density, does
 /// less against chance.
-fn best_f1(observed: &[&Observed]) -> f64 {
+fn best_f1(observed: &[&Observation]) -> f64 {
     let mut odds: Vec<f64> = observed.iter().map(|observed| observed.null_odds).collect();
     odds.sort_by(f64::total_cmp);
     let count = odds.len().max(1) as f64;
@@ -121,7 +121,7 @@ fn best_f1(observed: &[&Observed]) -> f64 {
     let scale = scale.max(f64::MIN_POSITIVE); // 0 where all odds are the same
     // What is gained over never to answer.
     let gain = |threshold: f64| -> f64 {
-        let of = |observed: &&Observed| {
+        let of = |observed: &&Observation| {
             let answered = 1.0 / (1.0 + ((observed.null_odds - threshold) / scale).exp());
             answered * if observed.has_answer { observed.best.f1 } else { -1.0 }
         };
@@ -146,7 +146,7 @@ const FOLDS: usize = 10;
 
 /// For each question what was fitted on the articles of other folds; articles go to the folds in turn. `None` where there
 /// is one article only, or where the others of some fold do not reach the precision.
-pub fn held_out(observed: &[Observed], aim: Aim) -> Option<Vec<Fitted>> {
+pub fn held_out(observed: &[Observation], aim: Aim) -> Option<Vec<Fit>> {
     let articles: BTreeSet<usize> = observed.iter().map(|observed| observed.article).collect();
     let folds = FOLDS.min(articles.len());
     if folds < 2 {
@@ -155,13 +155,13 @@ pub fn held_out(observed: &[Observed], aim: Aim) -> Option<Vec<Fitted>> {
     let fold_of: BTreeMap<usize, usize> = articles.into_iter().zip((0..folds).cycle()).collect();
     let others =
         |fold: usize| observed.iter().filter(|observed| fold_of[&observed.article] != fold).collect::<Vec<_>>();
-    let fits = (0..folds).map(|fold| Fitted::to(others(fold), aim)).collect::<Option<Vec<_>>>()?;
+    let fits = (0..folds).map(|fold| Fit::to(others(fold), aim)).collect::<Option<Vec<_>>>()?;
     Some(observed.iter().map(|observed| fits[fold_of[&observed.article]]).collect())
 }
 
 /// What thresholds and scores are worth.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Worth {
+pub struct CalibrationQuality {
     /// Questions.
     pub questions: usize,
     /// F1 of all questions, in percent.
@@ -176,12 +176,12 @@ pub struct Worth {
     pub abstentions_error: Option<f64>,
 }
 
-impl Worth {
+impl CalibrationQuality {
     /// What it is worth for these questions, each with what was fitted for it.
-    pub fn of<'a>(questions: impl IntoIterator<Item = (&'a Observed, Fitted)>) -> Self {
+    pub fn of<'a>(questions: impl IntoIterator<Item = (&'a Observation, Fit)>) -> Self {
         let (mut answers, mut abstentions, mut f1) = (Vec::new(), Vec::new(), 0.0);
         for (observed, fitted) in questions {
-            let Observed { tokens, best, .. } = *observed;
+            let Observation { tokens, best, .. } = *observed;
             if observed.null_odds <= fitted.threshold {
                 f1 += best.f1;
                 answers.push((fitted.score.probability(observed.score, tokens), best.exact));
@@ -212,14 +212,14 @@ mod tests {
     const WRONG: Score = Score { exact: 0.0, f1: 0.0 };
 
     /// Questions of 17 articles, whose scores are too sure: the odds are right, scaled by three.
-    fn observed(count: u64) -> Vec<Observed> {
+    fn observed(count: u64) -> Vec<Observation> {
         let question = |i: u64| {
             let draw = |part| random::fraction(7, &[i, part]);
             let true_odds = 6.0 * draw(0) - 3.0;
             let has_answer = draw(1) < 1.0 / (1.0 + f64::exp(true_odds));
             let exact = if has_answer && draw(2) < 0.9 { 1.0 } else { 0.0 };
             let no_answer_score = 1.0 / (1.0 + f64::exp(-3.0 * true_odds));
-            Observed {
+            Observation {
                 article: (i % 17) as usize,
                 tokens: 1,
                 has_answer,
@@ -235,13 +235,13 @@ mod tests {
     #[test]
     fn scores_become_probabilities_on_articles_that_were_not_fitted_on() {
         let observed = observed(20_000);
-        let before = Worth::of(observed.iter().map(|observed| (observed, Fitted::unchanged(0.0))));
+        let before = CalibrationQuality::of(observed.iter().map(|observed| (observed, Fit::unchanged(0.0))));
         let fits = held_out(&observed, Aim::BestF1).unwrap();
-        let after = Worth::of(observed.iter().zip(fits));
+        let after = CalibrationQuality::of(observed.iter().zip(fits));
         assert!(before.answers_error > Some(0.1) && before.abstentions_error > Some(0.1), "{before:?}");
         assert!(after.answers_error < Some(0.02) && after.abstentions_error < Some(0.02), "{after:?}");
         assert!((after.f1 - before.f1).abs() < 1.0, "{before:?} {after:?}");
-        let fitted = Fitted::to(&observed, Aim::BestF1).unwrap();
+        let fitted = Fit::to(&observed, Aim::BestF1).unwrap();
         assert!((fitted.no_answer_score.logit - 1.0 / 3.0).abs() < 0.05, "{fitted:?}");
     }
 
@@ -251,7 +251,7 @@ mod tests {
         // ln 0.9, which are here scaled by three. Of questions as few as these the highest point of F1 is often further off.
         for first in 0..10 {
             let observed = &observed(22_000)[first * 2_000..][..4_000];
-            let fitted = Fitted::to(observed, Aim::BestF1).unwrap();
+            let fitted = Fit::to(observed, Aim::BestF1).unwrap();
             assert!((fitted.threshold - 3.0 * 0.9_f64.ln()).abs() < 0.5, "{}", fitted.threshold);
         }
     }
@@ -259,23 +259,23 @@ mod tests {
     #[test]
     fn a_threshold_stands_between_odds_that_lie_far_apart() {
         for (answered, unanswered) in [(1, 1), (10, 5), (5, 10)] {
-            let right = Observed { null_odds: -5.0, has_answer: true, ..observed(1).remove(0) };
-            let right = Observed { best: Score { exact: 1.0, f1: 1.0 }, ..right };
-            let wrong = Observed { null_odds: 5.0, has_answer: false, best: WRONG, ..right.clone() };
+            let right = Observation { null_odds: -5.0, has_answer: true, ..observed(1).remove(0) };
+            let right = Observation { best: Score { exact: 1.0, f1: 1.0 }, ..right };
+            let wrong = Observation { null_odds: 5.0, has_answer: false, best: WRONG, ..right.clone() };
             let observed = [vec![right; answered], vec![wrong; unanswered]].concat();
-            assert_eq!(Fitted::to(&observed, Aim::BestF1).unwrap().threshold, 0.0);
+            assert_eq!(Fit::to(&observed, Aim::BestF1).unwrap().threshold, 0.0);
         }
     }
 
     #[test]
     fn a_precision_is_reached_or_refused() {
         let observed = observed(20_000);
-        let fitted = Fitted::to(&observed, Aim::Precision(0.75)).unwrap();
-        let worth = Worth::of(observed.iter().map(|observed| (observed, fitted)));
+        let fitted = Fit::to(&observed, Aim::Precision(0.75)).unwrap();
+        let worth = CalibrationQuality::of(observed.iter().map(|observed| (observed, fitted)));
         assert!(worth.precision >= Some(0.75) && worth.precision < Some(0.76), "{worth:?}");
         let held = held_out(&observed, Aim::Precision(0.75)).unwrap();
-        assert!((Worth::of(observed.iter().zip(held)).precision.unwrap() - 0.75).abs() < 0.02);
-        assert_eq!(Fitted::to(&observed, Aim::Precision(0.99)), None);
+        assert!((CalibrationQuality::of(observed.iter().zip(held)).precision.unwrap() - 0.75).abs() < 0.02);
+        assert_eq!(Fit::to(&observed, Aim::Precision(0.99)), None);
     }
 
     #[test]
@@ -300,9 +300,9 @@ mod tests {
     #[test]
     fn where_no_answer_is_worth_giving_none_is_given() {
         let wrong: Vec<_> =
-            observed(100).into_iter().map(|o| Observed { has_answer: false, best: WRONG, ..o }).collect();
-        let fitted = Fitted::to(&wrong, Aim::BestF1).unwrap();
-        let worth = Worth::of(wrong.iter().map(|observed| (observed, fitted)));
+            observed(100).into_iter().map(|o| Observation { has_answer: false, best: WRONG, ..o }).collect();
+        let fitted = Fit::to(&wrong, Aim::BestF1).unwrap();
+        let worth = CalibrationQuality::of(wrong.iter().map(|observed| (observed, fitted)));
         assert_eq!((worth.f1, worth.answered, worth.precision, worth.answers_error), (100.0, 0.0, None, None));
     }
 }

@@ -16,12 +16,12 @@ mod fit;
 pub mod reliability;
 pub mod slices;
 
-pub use asking::{Done, ask};
+pub use asking::{AskProgress, ask};
 
 use crate::reader::{Answer, Span};
 use crate::squad::metrics::{Score, score_of};
 use crate::squad::ranking::{Ranked, Ranking};
-use crate::squad::{Dataset, Paragraph, Question};
+use crate::squad::{Dataset, Paragraph, SquadQuestion};
 
 /// A question of a dataset, to be asked about its paragraph.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +31,7 @@ pub struct Asked<'a> {
     /// Its document.
     pub paragraph: &'a Paragraph,
     /// The question.
-    pub question: &'a Question,
+    pub question: &'a SquadQuestion,
 }
 
 impl<'a> Asked<'a> {
@@ -48,7 +48,7 @@ impl<'a> Asked<'a> {
 
 /// What a model said to a question.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Outcome {
+pub struct AskOutcome {
     /// Its answer, one span at least.
     pub answer: Answer,
     /// Tokens of the document before the first gold answer; `None` where the data give none.
@@ -57,23 +57,23 @@ pub struct Outcome {
 
 /// A question, what a model said to it, and how right that was.
 #[derive(Debug, Clone)]
-pub struct Judged<'a> {
+pub struct Scored<'a> {
     /// The question.
     pub asked: Asked<'a>,
     /// What the model said.
-    pub outcome: Outcome,
+    pub outcome: AskOutcome,
     /// Of what the model said: the best span, or 'no answer'.
     pub decision: Score,
     /// Of the best span, whatever the model decided.
     pub best: Score,
 }
 
-impl<'a> Judged<'a> {
+impl<'a> Scored<'a> {
     /// Scores what a model said.
     ///
     /// # Panics
     /// If the answer lists no span, or one that is not of this document.
-    pub fn new(asked: Asked<'a>, outcome: Outcome) -> Self {
+    pub fn new(asked: Asked<'a>, outcome: AskOutcome) -> Self {
         let best = score_of(asked.question, outcome.answer.spans[0].text(&asked.paragraph.context));
         let decision = if outcome.answer.answered { best } else { score_of(asked.question, "") };
         Self { asked, outcome, decision, best }
@@ -95,18 +95,18 @@ impl<'a> Judged<'a> {
     }
 
     /// The text of the answer, empty on abstention.
-    pub fn said(&self) -> &'a str {
+    pub fn predicted_text(&self) -> &'a str {
         if self.outcome.answer.answered { self.best_text() } else { "" }
     }
 }
 
 /// The questions by their null odds, with their best spans.
-pub fn ranking(judged: &[Judged<'_>]) -> Ranking {
-    let ranked = judged.iter().map(|judged| Ranked {
-        has_answer: judged.has_answer(),
+pub fn ranking(scored: &[Scored<'_>]) -> Ranking {
+    let ranked = scored.iter().map(|scored| Ranked {
+        has_answer: scored.has_answer(),
         predicted: true,
-        score: judged.best,
-        null_odds: judged.outcome.answer.null_odds,
+        score: scored.best,
+        null_odds: scored.outcome.answer.null_odds,
     });
     Ranking::new(ranked.collect())
 }

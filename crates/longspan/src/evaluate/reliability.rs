@@ -2,7 +2,7 @@
 
 /// Statements of about one confidence.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bin {
+pub struct ReliabilityBin {
     /// How many there are.
     pub count: usize,
     /// Their mean confidence.
@@ -15,7 +15,7 @@ pub struct Bin {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reliability {
     /// The least confident first.
-    pub bins: Vec<Bin>,
+    pub bins: Vec<ReliabilityBin>,
     /// The mean distance of confidence from right, over all statements; `None` without any.
     pub expected_calibration_error: Option<f64>,
 }
@@ -33,10 +33,14 @@ pub fn reliability(mut statements: Vec<(f64, f64)>) -> Reliability {
     let bin = |b: usize| {
         let part = &statements[b * statements.len() / bins..(b + 1) * statements.len() / bins];
         let mean = |value: fn(&(f64, f64)) -> f64| part.iter().map(value).sum::<f64>() / part.len() as f64;
-        Bin { count: part.len(), confidence: mean(|statement| statement.0), right: mean(|statement| statement.1) }
+        ReliabilityBin {
+            count: part.len(),
+            confidence: mean(|statement| statement.0),
+            right: mean(|statement| statement.1),
+        }
     };
-    let bins: Vec<Bin> = (0..bins).map(bin).collect();
-    let distance = |bin: &Bin| bin.count as f64 * (bin.confidence - bin.right).abs();
+    let bins: Vec<ReliabilityBin> = (0..bins).map(bin).collect();
+    let distance = |bin: &ReliabilityBin| bin.count as f64 * (bin.confidence - bin.right).abs();
     let sum: f64 = bins.iter().map(distance).sum();
     Reliability { bins, expected_calibration_error: (!statements.is_empty()).then(|| sum / statements.len() as f64) }
 }
@@ -53,7 +57,7 @@ mod tests {
         assert!(found.bins.iter().all(|bin| (2..=3).contains(&bin.count)));
         assert_eq!(found.bins.iter().map(|bin| bin.count).sum::<usize>(), 31);
         let two = reliability(vec![(0.9, 1.0), (0.2, 1.0)]);
-        assert_eq!(two.bins[0], Bin { count: 1, confidence: 0.2, right: 1.0 });
+        assert_eq!(two.bins[0], ReliabilityBin { count: 1, confidence: 0.2, right: 1.0 });
         assert!((two.expected_calibration_error.unwrap() - 0.45).abs() < 1e-12);
         assert_eq!(reliability(Vec::new()).expected_calibration_error, None);
     }

@@ -9,11 +9,12 @@ use super::{LanguageSettings, Masking, Measuring, TokenFile};
 use crate::checkpoint::{Source, Tensors};
 use crate::config::Config;
 use crate::model::{Batch, Masked, Model, Parameters, Task, TrainableModel, TrainingPass};
+use crate::reader::ReaderSettings;
 use crate::tokenizer::Tokenizer;
 use crate::train::state;
 use crate::train::steps::{self, Course, Inputs, Learner, Passed};
 use crate::train::{Event, Figures, Outcome, Settings, Trained, flop, folder};
-use crate::{Error, Result, reader};
+use crate::{Error, Result};
 
 const TASK: Task = Task::MaskedLm;
 
@@ -69,7 +70,7 @@ pub fn run(job: &Job<'_>, watch: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> R
     }
     let trainable = steps::trainable(settings, &config, TASK, parameters)?;
     let layers = config.num_hidden_layers;
-    let own = reader::Settings::load(base)?;
+    let own = ReaderSettings::load(base)?;
     let mut learner = Guessing { job, config, own, tokenizer: &tokenizer, trainable, pass: TrainingPass::default() };
     let course = Course { settings, layers, dev: job.valid.is_some(), out: job.out, resume: job.resume, identity };
     steps::train(course, &Data { sequences, settings }, &mut learner, watch)
@@ -142,7 +143,7 @@ struct Guessing<'a> {
     job: &'a Job<'a>,
     config: Config,
     /// The base's own settings.
-    own: reader::Settings,
+    own: ReaderSettings,
     tokenizer: &'a Tokenizer,
     trainable: TrainableModel,
     pass: TrainingPass,

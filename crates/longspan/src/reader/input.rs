@@ -4,7 +4,7 @@ use crate::tokenizer::Tokenizer;
 
 /// `<s> question </s></s> document </s>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Input {
+pub(crate) struct ReaderInput {
     /// Token ids: (T).
     pub ids: Vec<u32>,
     /// Those of BERT's pairs, 0 through the last separator before the document and 1 after it; models with one type do
@@ -14,7 +14,7 @@ pub(crate) struct Input {
     pub before: usize,
 }
 
-impl Input {
+impl ReaderInput {
     /// - `separators`: how many stand between question and document
     /// - `question`, `document`: token ids
     pub fn new(tokenizer: &Tokenizer, separators: usize, question: &[u32], document: &[u32]) -> Self {

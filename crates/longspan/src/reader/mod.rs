@@ -26,11 +26,11 @@ use std::sync::Arc;
 
 pub use answer::{Answer, Span};
 pub use document::{Document, Question};
-pub(crate) use input::Input;
+pub(crate) use input::ReaderInput;
 pub(crate) use options::Plan;
 pub use options::{GlobalAttention, ReadOptions, SpanList};
 pub use reading::{DocumentReading, ReadProgress};
-pub use settings::{Calibration, Logistic, Settings};
+pub use settings::{Calibration, Logistic, ReaderSettings};
 pub(crate) use windows::windows;
 
 use crate::checkpoint::{Source, Tensors};
@@ -43,7 +43,7 @@ use crate::{Error, FormatKind, Result};
 pub struct Reader {
     tokenizer: Tokenizer,
     model: Model,
-    settings: Settings,
+    settings: ReaderSettings,
 }
 
 impl Reader {
@@ -82,7 +82,7 @@ impl Reader {
     /// When a file is missing or malformed, or does not fit the others.
     pub fn from_source(source: &Source, precision: Precision) -> Result<Self> {
         let config = source.config()?;
-        let settings = Settings::load(source)?;
+        let settings = ReaderSettings::load(source)?;
         let tokenizer = Tokenizer::load(|name| source.read(name))?;
         if tokenizer.vocab_size > config.vocab_size {
             let message = format!("{} tokens, the model has {}", tokenizer.vocab_size, config.vocab_size);
@@ -93,7 +93,7 @@ impl Reader {
     }
 
     /// A reader of a model that is there already, with the tokenizer and the settings that belong to it.
-    pub fn from_parts(tokenizer: Tokenizer, model: Model, settings: Settings) -> Self {
+    pub fn from_parts(tokenizer: Tokenizer, model: Model, settings: ReaderSettings) -> Self {
         Self { tokenizer, model, settings }
     }
 
@@ -103,12 +103,12 @@ impl Reader {
     }
 
     /// The checkpoint's own settings.
-    pub fn settings(&self) -> &Settings {
+    pub fn settings(&self) -> &ReaderSettings {
         &self.settings
     }
 
     /// The same reader with other settings than the checkpoint's own.
-    pub fn with_settings(self, settings: Settings) -> Self {
+    pub fn with_settings(self, settings: ReaderSettings) -> Self {
         Self { settings, ..self }
     }
 

@@ -1,6 +1,6 @@
 //! How documents are read: what the caller asks for, made into a plan for one question.
 
-use super::settings::{Logistic, Settings};
+use super::settings::{Logistic, ReaderSettings};
 use crate::config::Config;
 use crate::{Error, Result};
 
@@ -18,7 +18,7 @@ pub enum GlobalAttention {
     List(Vec<usize>),
 }
 
-/// How documents are read. `None` stands for the value in [`Settings`] or for that of the model.
+/// How documents are read. `None` stands for the value in [`ReaderSettings`] or for that of the model.
 ///
 /// ```
 /// let mut options = longspan::ReadOptions::default().top(3);
@@ -90,7 +90,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// - `question`: tokens of the question
-    pub fn new(options: &ReadOptions, settings: &Settings, config: &Config, question: usize) -> Result<Self> {
+    pub fn new(options: &ReadOptions, settings: &ReaderSettings, config: &Config, question: usize) -> Result<Self> {
         let max_tokens = options.max_tokens.unwrap_or(config.max_tokens());
         if max_tokens > config.max_tokens() {
             let most = config.max_tokens();

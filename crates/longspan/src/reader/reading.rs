@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::answer::{Answer, Span};
 use super::document::{Document, Question};
-use super::input::Input;
+use super::input::ReaderInput;
 use super::options::{Plan, SpanList};
 use super::settings::Logistic;
 use super::spans::{SpanLogits, TokenSpan};
@@ -140,7 +140,8 @@ impl DocumentReading {
         }
         let document = &self.document.ids_and_spans().ids[window.tokens.clone()];
         let question = self.question.ids();
-        let Input { ids, token_type_ids, .. } = Input::new(tokenizer, self.plan.separators, question, document);
+        let ReaderInput { ids, token_type_ids, .. } =
+            ReaderInput::new(tokenizer, self.plan.separators, question, document);
         let globals = self.plan.global_attention.positions(1 + question.len(), ids.len());
         batch.push(Sequence { ids: &ids, token_type_ids: &token_type_ids, globals: &globals });
         self.queued += 1;

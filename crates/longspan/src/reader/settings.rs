@@ -8,7 +8,7 @@ use crate::{Error, FormatKind, Result};
 /// What a checkpoint says about how it is to be asked. Every key may be left out, and so may the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Settings {
+pub struct ReaderSettings {
     /// No answer when `null_odds` is larger than this. Default 0.
     pub null_score_diff_threshold: f64,
     /// Tokens of the longest answer. Default 30.
@@ -75,7 +75,7 @@ impl Logistic {
     }
 }
 
-impl Default for Settings {
+impl Default for ReaderSettings {
     fn default() -> Self {
         Self {
             null_score_diff_threshold: 0.0,
@@ -87,14 +87,14 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
+impl ReaderSettings {
     /// Name of the file.
     pub const FILE: &str = LONGSPAN;
 
     /// The settings of a checkpoint.
     ///
     /// # Errors
-    /// As [`Settings::from_json`], and when the file cannot be read.
+    /// As [`ReaderSettings::from_json`], and when the file cannot be read.
     pub fn load(source: &Source) -> Result<Self> {
         source.read(Self::FILE)?.map_or(Ok(Self::default()), |json| Self::from_json(&json))
     }
@@ -129,9 +129,9 @@ mod tests {
 
     #[test]
     fn settings_are_read_and_checked() {
-        let settings = Settings::from_json(br#"{"null_score_diff_threshold": -2.5, "separators": 1}"#).unwrap();
+        let settings = ReaderSettings::from_json(br#"{"null_score_diff_threshold": -2.5, "separators": 1}"#).unwrap();
         assert_eq!((settings.null_score_diff_threshold, settings.separators), (-2.5, 1));
-        assert_eq!(Settings::from_json(b"{}").unwrap(), Settings::default());
+        assert_eq!(ReaderSettings::from_json(b"{}").unwrap(), ReaderSettings::default());
         for (json, message) in [
             (r#"{"separators": 3}"#, "separators 3: expected 1 or 2"),
             (r#"{"max_answer_length": 0}"#, "max_answer_length 0"),
@@ -139,7 +139,7 @@ mod tests {
             (r#"{"calibration": {"score": {"logit": 1}}}"#, "missing field `ln_tokens`"),
             ("", "EOF"),
         ] {
-            let error = Settings::from_json(json.as_bytes()).unwrap_err().to_string();
+            let error = ReaderSettings::from_json(json.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(message), "{json}: {error}");
         }
     }
@@ -149,10 +149,10 @@ mod tests {
         let score = Logistic { logit: 0.9, ln_tokens: -0.1234567890123, constant: 1e-7 };
         let calibration = Calibration { score, no_answer_score: score, fitted_on: "a \"file\"".into() };
         let settings =
-            Settings { null_score_diff_threshold: -1.5, calibration: Some(calibration), ..Default::default() };
-        assert_eq!(Settings::from_json(settings.to_json().as_bytes()).unwrap(), settings);
-        let plain = Settings::default();
-        assert_eq!(Settings::from_json(plain.to_json().as_bytes()).unwrap(), plain);
+            ReaderSettings { null_score_diff_threshold: -1.5, calibration: Some(calibration), ..Default::default() };
+        assert_eq!(ReaderSettings::from_json(settings.to_json().as_bytes()).unwrap(), settings);
+        let plain = ReaderSettings::default();
+        assert_eq!(ReaderSettings::from_json(plain.to_json().as_bytes()).unwrap(), plain);
     }
 
     #[test]

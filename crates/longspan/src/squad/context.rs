@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Article, Dataset, Gold, Paragraph, Question};
+use super::{Article, Dataset, Gold, Paragraph, SquadQuestion};
 use crate::tokenizer::ByteSpan;
 use crate::{Result, random};
 
@@ -73,8 +73,10 @@ fn joined(paragraphs: &[Paragraph], p: usize, run: Range<usize>) -> Paragraph {
         text: text.clone(),
         bytes: ByteSpan { start: bytes.start + shift, end: bytes.end + shift },
     };
-    let question =
-        |question: &Question| Question { answers: question.answers.iter().map(gold).collect(), ..question.clone() };
+    let question = |question: &SquadQuestion| SquadQuestion {
+        answers: question.answers.iter().map(gold).collect(),
+        ..question.clone()
+    };
     Paragraph { context, questions: paragraphs[p].questions.iter().map(question).collect() }
 }
 
@@ -94,7 +96,7 @@ mod tests {
             let context = (0..*length).map(|w| format!("w{p}é{w}")).collect::<Vec<_>>().join(" ");
             let text = context.split(' ').next().unwrap_or_default().to_owned();
             let answers = vec![Gold { bytes: ByteSpan { start: 0, end: text.len() }, text }];
-            let question = Question { id: p.to_string(), answers, ..Default::default() };
+            let question = SquadQuestion { id: p.to_string(), answers, ..Default::default() };
             Paragraph { context, questions: if p % 2 == 0 { vec![question] } else { Vec::new() } }
         };
         Dataset {

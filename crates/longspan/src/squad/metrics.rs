@@ -9,8 +9,10 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Number;
 
-use super::official::Figures;
-use super::{Dataset, Question};
+use super::{Dataset, SquadQuestion};
+
+/// Figures under their official keys, in the official order.
+pub type OfficialFigures = Vec<(String, Number)>;
 
 /// Exact match and F1 of one prediction, each from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,7 +77,7 @@ impl<'a> Scores<'a> {
 
     /// The figures under the official keys, in the official order: percentages and counts over all questions, then
     /// over those with an answer and those without, where there are any. Without a single score they are zeros.
-    pub fn figures(&self) -> Figures {
+    pub fn figures(&self) -> OfficialFigures {
         let mut figures = Vec::new();
         let mut add = |prefix: &str, scores: Vec<Score>| {
             // One after the other and in the order of the file, as Python's `sum` did until 3.12.
@@ -119,7 +121,7 @@ pub fn score<'a>(golds: impl IntoIterator<Item = &'a str>, prediction: &str) -> 
 }
 
 /// The score of a prediction for a question.
-pub fn score_of(question: &Question, prediction: &str) -> Score {
+pub fn score_of(question: &SquadQuestion, prediction: &str) -> Score {
     score(question.answers.iter().map(|gold| gold.text.as_str()), prediction)
 }
 
@@ -200,7 +202,7 @@ mod tests {
     }
 
     fn dataset(questions: &[(&str, &[&str])]) -> Dataset {
-        let question = |(id, golds): &(&str, &[&str])| squad::Question {
+        let question = |(id, golds): &(&str, &[&str])| squad::SquadQuestion {
             id: id.to_string(),
             answers: golds.iter().map(|gold| squad::Gold { text: gold.to_string(), ..Default::default() }).collect(),
             ..Default::default()

@@ -46,12 +46,12 @@ pub struct Paragraph {
     /// The text.
     pub context: String,
     /// The questions, in order.
-    pub questions: Vec<Question>,
+    pub questions: Vec<SquadQuestion>,
 }
 
 /// A question with its answers.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Question {
+pub struct SquadQuestion {
     /// Unlike every other id of the dataset.
     pub id: String,
     /// The question itself.
@@ -107,14 +107,14 @@ impl Dataset {
     }
 
     /// All questions with their paragraphs, in the order of the files.
-    pub fn questions(&self) -> impl Iterator<Item = (&Paragraph, &Question)> {
+    pub fn questions(&self) -> impl Iterator<Item = (&Paragraph, &SquadQuestion)> {
         let paragraphs = self.articles.iter().flat_map(|article| &article.paragraphs);
         paragraphs.flat_map(|paragraph| paragraph.questions.iter().map(move |question| (paragraph, question)))
     }
 
     /// Keeps `count` questions, drawn at random but the same for the same seed and ids; paragraphs and articles stay.
     pub fn sample(&mut self, count: usize, seed: u64) {
-        let draw = |question: &Question| {
+        let draw = |question: &SquadQuestion| {
             let bytes: Vec<u64> = question.id.bytes().map(u64::from).collect();
             random::number(seed, &bytes)
         };
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_sample_is_a_part_and_the_same_every_time() {
-        let question = |id: usize| Question { id: format!("q{id}"), ..Default::default() };
+        let question = |id: usize| SquadQuestion { id: format!("q{id}"), ..Default::default() };
         let paragraph =
             |first: usize| Paragraph { context: String::new(), questions: (first..first + 10).map(question).collect() };
         let paragraphs = (0..50).map(|number| paragraph(10 * number)).collect();

@@ -6,12 +6,9 @@ use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
 use serde_json::Number;
 
-use super::metrics::Scores;
+use super::metrics::{OfficialFigures, Scores};
 use super::ranking::{Ranked, Ranking};
 use crate::{Error, FormatKind, Result};
-
-/// Figures under their official keys, in the official order.
-pub type Figures = Vec<(String, Number)>;
 
 /// Predictions, texts by question id in the order of their file; the empty text says that there is no answer.
 pub type Predictions = IndexMap<String, String>;
@@ -68,7 +65,7 @@ pub fn rank(scores: &Scores<'_>, predictions: &Predictions, null_odds: &NullOdds
 }
 
 /// The figures as the script prints them: Python's `json.dumps(figures, indent=2)`.
-pub fn to_json(figures: &Figures) -> String {
+pub fn to_json(figures: &OfficialFigures) -> String {
     let mut json = String::from("{");
     for (i, (key, value)) in figures.iter().enumerate() {
         let comma = if i == 0 { "" } else { "," };

@@ -6,8 +6,7 @@
 
 use serde_json::Number;
 
-use super::metrics::Score;
-use super::official::Figures;
+use super::metrics::{OfficialFigures, Score};
 
 /// A question as the curves see it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -128,7 +127,7 @@ impl Ranking {
     }
 
     /// The figures under the official keys, in the official order.
-    pub fn figures(&self) -> Figures {
+    pub fn figures(&self) -> OfficialFigures {
         let mut figures = Vec::new();
         let mut add = |key: String, value: f64| figures.push((key, Number::from_f64(value).expect("a finite figure")));
         for (name, value) in METRICS {

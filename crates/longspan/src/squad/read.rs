@@ -7,14 +7,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Article, Dataset, Gold, Paragraph, Question};
+use super::{Article, Dataset, Gold, Paragraph, SquadQuestion};
 use crate::tokenizer::ByteSpan;
 use crate::{Error, FormatKind, Result};
 
 /// The articles stay text until each has its turn, so that no more than one is in memory as JSON.
 #[derive(Deserialize)]
 #[serde(expecting = "an object with `data`")]
-struct File<'a> {
+struct RawDataset<'a> {
     #[serde(borrow)]
     data: Option<Vec<&'a RawValue>>,
 }
@@ -37,8 +37,8 @@ pub(super) fn add(
     if json.trim_ascii_start().starts_with(b"[") {
         return Err(error("a list, expected an object with `data`".to_owned()));
     }
-    let content: File<'_> = serde_json::from_slice(json).map_err(|e| error(e.to_string()))?;
-    let mut reading = Reading {
+    let content: RawDataset<'_> = serde_json::from_slice(json).map_err(|e| error(e.to_string()))?;
+    let mut reading = DatasetReader {
         ids: dataset.questions().map(|(_, question)| question.id.clone()).collect(),
         bad: &mut |message| bad(error(message)),
     };
@@ -49,12 +49,12 @@ pub(super) fn add(
 }
 
 /// A file under way. What is wrong goes to `bad`, and is left out where that allows it.
-struct Reading<'a> {
+struct DatasetReader<'a> {
     ids: HashSet<String>,
     bad: &'a mut dyn FnMut(String) -> Result<()>,
 }
 
-impl Reading<'_> {
+impl DatasetReader<'_> {
     /// What was checked, or nothing where it is bad and that is allowed.
     fn sound<T>(&mut self, checked: Checked<T>) -> Result<Option<T>> {
         match checked {
@@ -92,7 +92,7 @@ impl Reading<'_> {
         Ok(Some(Paragraph { context, questions }))
     }
 
-    fn question(&mut self, place: &str, number: usize, mut json: Value, context: &str) -> Checked<Question> {
+    fn question(&mut self, place: &str, number: usize, mut json: Value, context: &str) -> Checked<SquadQuestion> {
         let at = format!("{place}, question {number}");
         let id = match required(&mut json, &at, "id")? {
             Value::Number(id) => id.to_string(),
@@ -111,7 +111,7 @@ impl Reading<'_> {
             Some(other) => return Err(unexpected(&other, &place, "is_impossible", "true or false")),
         };
         self.ids.insert(id.clone());
-        Ok(Question { id, question, answers, is_impossible })
+        Ok(SquadQuestion { id, question, answers, is_impossible })
     }
 }
 
@@ -220,7 +220,8 @@ mod tests {
         let titles: Vec<_> = dataset.articles.iter().map(|article| article.title.as_str()).collect();
         assert_eq!(titles, ["Caf\u{e9}s", ""]);
         let questions: Vec<_> = dataset.questions().collect();
-        let of = |key: fn(&Question) -> bool| questions.iter().map(|(_, question)| key(question)).collect::<Vec<_>>();
+        let of =
+            |key: fn(&SquadQuestion) -> bool| questions.iter().map(|(_, question)| key(question)).collect::<Vec<_>>();
         assert_eq!(of(|question| question.is_impossible), [false, true, false]);
         assert_eq!(of(|question| question.answers.is_empty()), [false, true, true]);
         let (paragraph, question) = questions[0];

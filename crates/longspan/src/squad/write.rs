@@ -4,10 +4,10 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{Article, Dataset, Paragraph, Question};
+use super::{Article, Dataset, Paragraph, SquadQuestion};
 
 #[derive(Serialize)]
-struct File<'a> {
+struct JsonDataset<'a> {
     version: &'static str,
     data: Vec<JsonArticle<'a>>,
 }
@@ -40,7 +40,7 @@ struct JsonAnswer<'a> {
 
 /// Writes the file, on one line.
 pub(super) fn write(dataset: &Dataset, mut out: impl Write) -> io::Result<()> {
-    let file = File { version: "v2.0", data: dataset.articles.iter().map(article).collect() };
+    let file = JsonDataset { version: "v2.0", data: dataset.articles.iter().map(article).collect() };
     serde_json::to_writer(&mut out, &file)?;
     out.write_all(b"\n")?;
     out.flush()
@@ -55,12 +55,12 @@ fn paragraph(paragraph: &Paragraph) -> JsonParagraph<'_> {
     JsonParagraph { context, qas: questions.iter().map(|asked| question(asked, context)).collect() }
 }
 
-fn question<'a>(question: &'a Question, context: &str) -> JsonQuestion<'a> {
+fn question<'a>(question: &'a SquadQuestion, context: &str) -> JsonQuestion<'a> {
     let answers = question.answers.iter().map(|gold| {
         let answer_start = context[..gold.bytes.start].chars().count();
         JsonAnswer { text: &gold.text, answer_start }
     });
-    let Question { id, question, is_impossible, .. } = question;
+    let SquadQuestion { id, question, is_impossible, .. } = question;
     JsonQuestion { id, question, answers: answers.collect(), is_impossible: *is_impossible }
 }
 

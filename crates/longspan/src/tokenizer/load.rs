@@ -32,7 +32,7 @@ const ADDED_TOKENS: &str = "added_tokens.json";
 
 /// What is read of `tokenizer_config.json`.
 #[derive(Debug, Default, Deserialize)]
-struct Config {
+struct TokenizerConfig {
     do_lower_case: Option<bool>,
     strip_accents: Option<bool>,
     tokenize_chinese_chars: Option<bool>,
@@ -100,7 +100,7 @@ pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 fn load_and_try(read: Read<'_>) -> Result<Tokenizer> {
-    let Opened { file, mut inner, cls, sep, pad, mask, unk } = Opened::read(read)?;
+    let TokenizerFiles { file, mut inner, cls, sep, pad, mask, unk } = TokenizerFiles::read(read)?;
     let (cls_token_id, sep_token_id) = (cls.1, sep.1);
     let [pad_token_id, mask_token_id, unk_token_id] = [&pad, &mask, &unk].map(|role| role.as_ref().map(|role| role.1));
     let roles: Vec<_> = [Some(cls), Some(sep), pad, mask, unk].into_iter().flatten().collect();
@@ -123,7 +123,7 @@ fn load_and_try(read: Read<'_>) -> Result<Tokenizer> {
 }
 
 /// A tokenizer as its files have it, and its special tokens with their ids.
-pub(super) struct Opened {
+pub(super) struct TokenizerFiles {
     pub file: &'static str,
     pub inner: Inner,
     pub cls: (String, u32),
@@ -133,9 +133,9 @@ pub(super) struct Opened {
     pub unk: Option<(String, u32)>,
 }
 
-impl Opened {
+impl TokenizerFiles {
     pub fn read(read: Read<'_>) -> Result<Self> {
-        let config: Config = read_json(read, CONFIG)?.unwrap_or_default();
+        let config: TokenizerConfig = read_json(read, CONFIG)?.unwrap_or_default();
         let special: SpecialTokens = read_json(read, SPECIAL_TOKENS)?.unwrap_or_default();
 
         let (file, inner) = if let Some(json) = read(TOKENIZER_JSON)? {
@@ -165,7 +165,7 @@ impl Opened {
 }
 
 /// The tokenizer of RoBERTa and its kin.
-fn byte_level_bpe(vocab: &[u8], merges: &[u8], config: &Config) -> Result<Inner> {
+fn byte_level_bpe(vocab: &[u8], merges: &[u8], config: &TokenizerConfig) -> Result<Inner> {
     let vocab: HashMap<String, u32> = serde_json::from_slice(vocab).map_err(|error| format_error(VOCAB_JSON, error))?;
     let vocab: Vocab = vocab.into_iter().collect();
     let mut pairs = Vec::new();
@@ -185,7 +185,7 @@ fn byte_level_bpe(vocab: &[u8], merges: &[u8], config: &Config) -> Result<Inner>
 }
 
 /// The tokenizer of BERT and its kin.
-fn wordpiece(vocab: &[u8], unk_token: &str, config: &Config) -> Result<Inner> {
+fn wordpiece(vocab: &[u8], unk_token: &str, config: &TokenizerConfig) -> Result<Inner> {
     let vocab: Vocab = (0..).zip(utf8(VOCAB_TXT, vocab)?.lines()).map(|(id, token)| (token.to_owned(), id)).collect();
     if !vocab.contains_key(unk_token) {
         return Err(format_error(VOCAB_TXT, format!("no token `{unk_token}` in the vocabulary")));
@@ -201,7 +201,7 @@ fn wordpiece(vocab: &[u8], unk_token: &str, config: &Config) -> Result<Inner> {
 }
 
 /// Where `tokenizer_config.json` says something, it is said over `tokenizer.json`, as transformers has it.
-fn with_config(mut inner: Inner, config: &Config) -> Result<Inner> {
+fn with_config(mut inner: Inner, config: &TokenizerConfig) -> Result<Inner> {
     if let Some(add_prefix_space) = config.add_prefix_space {
         let mut split = inner.get_pre_tokenizer().cloned();
         match &mut split {
@@ -228,7 +228,7 @@ fn with_config(mut inner: Inner, config: &Config) -> Result<Inner> {
 }
 
 /// Tokens that others have added beside the vocabulary files, each with the id that it must get.
-fn with_added_tokens(mut inner: Inner, read: Read<'_>, config: &Config) -> Result<Inner> {
+fn with_added_tokens(mut inner: Inner, read: Read<'_>, config: &TokenizerConfig) -> Result<Inner> {
     let named: HashMap<String, u32> = read_json(read, ADDED_TOKENS)?.unwrap_or_default();
     let mut added: BTreeMap<u32, AddedToken> =
         named.into_iter().map(|(content, id)| (id, AddedToken::from(content, false))).collect();

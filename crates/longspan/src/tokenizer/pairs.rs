@@ -8,7 +8,7 @@ use tokenizers::processors::roberta::RobertaProcessing;
 use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer as Inner};
 
-use super::load::{Opened, format_error, guarded};
+use super::load::{TokenizerFiles, format_error, guarded};
 use crate::Result;
 
 /// A tokenizer as it is stored beside a Longformer.
@@ -37,7 +37,7 @@ impl PairFiles {
         max_tokens: usize,
     ) -> Result<Self> {
         guarded(|| {
-            let mut opened = Opened::read(&read)?;
+            let mut opened = TokenizerFiles::read(&read)?;
             let file = opened.file;
             let failed = |error: tokenizers::Error| format_error(file, error);
             let pairs_changed = form_pairs(&mut opened, token_types).map_err(failed)?;
@@ -58,8 +58,8 @@ impl PairFiles {
 }
 
 /// Gives pairs their form; `true` where transformers formed them in another way.
-fn form_pairs(opened: &mut Opened, token_types: bool) -> tokenizers::Result<bool> {
-    let Opened { inner, cls, sep, pad, mask, unk, .. } = opened;
+fn form_pairs(opened: &mut TokenizerFiles, token_types: bool) -> tokenizers::Result<bool> {
+    let TokenizerFiles { inner, cls, sep, pad, mask, unk, .. } = opened;
     inner.with_truncation(None)?;
     inner.with_padding(None);
     let known = inner.get_added_tokens_decoder();
@@ -107,7 +107,12 @@ fn has_the_form(inner: &Inner, (cls, sep): (u32, u32), token_types: bool) -> boo
 }
 
 /// What transformers reads beside `tokenizer.json`. The class is the one that takes that file as it is.
-fn tokenizer_config(opened: &Opened, source: &Map<String, Value>, token_types: bool, max_tokens: usize) -> Value {
+fn tokenizer_config(
+    opened: &TokenizerFiles,
+    source: &Map<String, Value>,
+    token_types: bool,
+    max_tokens: usize,
+) -> Value {
     let mut config = Map::new();
     let mut set = |key: &str, value: Value| config.insert(key.into(), value);
     set("tokenizer_class", json!("PreTrainedTokenizerFast"));

@@ -7,8 +7,9 @@ use super::state;
 use crate::checkpoint::{CONFIG, LONGSPAN, Source, Tensors, write_checkpoint, write_whole};
 use crate::config::Config;
 use crate::model::{Parameters, Task};
+use crate::reader::ReaderSettings;
 use crate::tokenizer::Tokenizer;
-use crate::{Error, FormatKind, Result, reader};
+use crate::{Error, FormatKind, Result};
 
 const WEIGHTS: &str = "model.safetensors";
 
@@ -46,7 +47,7 @@ fn holds(out: &Path, config: &Config, task: Task, weights: &Parameters) -> Resul
 /// there stays, for it may have been calibrated since.
 pub(crate) fn keep(
     base: &Source,
-    own: &reader::Settings,
+    own: &ReaderSettings,
     config: &Config,
     task: Task,
     weights: &Parameters,
@@ -56,9 +57,9 @@ pub(crate) fn keep(
         return Ok(());
     }
     // What was fitted to the base says nothing of its successor.
-    let defaults = reader::Settings::default();
-    let reader::Settings { max_answer_length, separators, .. } = *own;
-    let settings = reader::Settings { max_answer_length, separators, ..defaults.clone() };
+    let defaults = ReaderSettings::default();
+    let ReaderSettings { max_answer_length, separators, .. } = *own;
+    let settings = ReaderSettings { max_answer_length, separators, ..defaults.clone() };
     if settings != defaults || out.join(LONGSPAN).exists() {
         write_whole(&out.join(LONGSPAN), settings.to_json().as_bytes())?;
     }

@@ -11,9 +11,9 @@ use super::steps::{self, Course, Inputs, Learner, Outcome, Passed};
 use super::{DataSettings, Event, Figures, Settings, Trained, folder};
 use crate::checkpoint::{Source, Tensors};
 use crate::config::Config;
-use crate::evaluate::{Asked, Judged, ask, ranking};
+use crate::evaluate::{Asked, Scored, ask, ranking};
 use crate::model::{Batch, Model, Parameters, Task, TrainableModel, TrainingPass};
-use crate::reader::{self, ReadOptions, Reader};
+use crate::reader::{ReadOptions, Reader, ReaderSettings};
 use crate::squad::metrics::Scores;
 use crate::squad::{Dataset, Paragraph};
 use crate::tokenizer::Tokenizer;
@@ -63,7 +63,7 @@ pub fn run(job: &Job<'_>, watch: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> R
     folder::check(job.out, job.resume)?;
     let config = base.config()?;
     settings.check(&config)?;
-    let own = reader::Settings::load(base)?;
+    let own = ReaderSettings::load(base)?;
     let tokenizer = folder::tokenizer(base, &config)?;
     if let Some(dev) = job.dev {
         check_questions(dev, &tokenizer, job.dev_options.max_tokens.unwrap_or(config.max_tokens()), own.separators)?;
@@ -125,7 +125,7 @@ fn teacher(teaching: Teaching<'_>, job: &Job<'_>, tokenizer: &Tokenizer, config:
 }
 
 /// Checksums of data and checkpoints, and how inputs are made of them.
-fn sources(job: &Job<'_>, own: &reader::Settings) -> Result<Identity> {
+fn sources(job: &Job<'_>, own: &ReaderSettings) -> Result<Identity> {
     let data = |dataset: &Dataset| {
         let mut sum = Sum(crc32fast::Hasher::new());
         dataset.write(&mut sum).expect("a sum takes everything");
@@ -135,7 +135,8 @@ fn sources(job: &Job<'_>, own: &reader::Settings) -> Result<Identity> {
     let teacher_weight = job.teacher.map(|teaching| teaching.weight);
     let mut identity = vec![
         ("base", format!("{:08x}", job.base.checksum()?)),
-        ("settings of the base", format!("{own:?}")),
+        // By the name that it has in the states of older versions.
+        ("settings of the base", format!("{own:?}").replacen("ReaderSettings", "Settings", 1)),
         ("training data", data(job.train)),
         ("dev data", job.dev.map_or("none".into(), data)),
         ("dev options", format!("{:?}", job.dev_options)),
@@ -195,7 +196,7 @@ struct Reading<'a> {
     job: &'a Job<'a>,
     config: Config,
     /// The base's own settings.
-    own: reader::Settings,
+    own: ReaderSettings,
     trainable: TrainableModel,
     pass: TrainingPass,
     /// And how much its answers count.
@@ -269,15 +270,15 @@ pub fn flop(config: &Config, batch: &Batch, frozen_layers: usize) -> f64 {
 
 /// Asks all questions.
 fn evaluate(reader: &Reader, dev: &Dataset, options: &ReadOptions) -> Result<(f64, Figures)> {
-    let mut judged = Vec::new();
+    let mut scored = Vec::new();
     ask(reader, &Asked::all(dev), options, &mut |asked, outcome, _| -> Result<()> {
-        judged.push(Judged::new(asked, outcome?));
+        scored.push(Scored::new(asked, outcome?));
         Ok(())
     })?;
     let said: std::collections::HashMap<&str, &str> =
-        judged.iter().map(|judged| (judged.asked.question.id.as_str(), judged.said())).collect();
+        scored.iter().map(|scored| (scored.asked.question.id.as_str(), scored.predicted_text())).collect();
     let mut figures = Scores::of(dev, |id| said.get(id).copied()).figures();
-    figures.extend(ranking(&judged).figures());
+    figures.extend(ranking(&scored).figures());
     let figure = |key: &str| figures.iter().find(|(name, _)| name == key).and_then(|(_, value)| value.as_f64());
     let figures = Figures::of(&[
         ("exact", figure("exact")),
@@ -293,13 +294,13 @@ fn evaluate(reader: &Reader, dev: &Dataset, options: &ReadOptions) -> Result<(f6
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::squad::{Article, Gold, Question};
+    use crate::squad::{Article, Gold, SquadQuestion};
     use crate::tokenizer::ByteSpan;
 
     const EMBEDDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/embedded");
 
     fn dataset(questions: &[(&str, &str)], context: &str) -> Dataset {
-        let question = |&(question, answer): &(&str, &str)| Question {
+        let question = |&(question, answer): &(&str, &str)| SquadQuestion {
             id: question.into(),
             question: question.into(),
             answers: context
@@ -352,7 +353,7 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let out = temporary.path().join("out");
         folder::check(&out, false).unwrap();
-        let own = reader::Settings { max_answer_length: 20, ..reader::Settings::load(&base).unwrap() };
+        let own = ReaderSettings { max_answer_length: 20, ..ReaderSettings::load(&base).unwrap() };
         folder::keep(&base, &own, &config, TASK, &weights, &out).unwrap();
         assert!(folder::check(&out, true).unwrap_err().to_string().contains("a checkpoint is here already"));
         std::fs::create_dir(out.join(state::FOLDER)).unwrap();
@@ -363,8 +364,8 @@ mod tests {
         assert_eq!(kept.config().unwrap(), config);
         let again = Parameters::load(&config, TASK, &Tensors::open(&kept).unwrap(), 1).unwrap();
         assert!(again == weights);
-        let settings = reader::Settings::load(&kept).unwrap();
-        assert_eq!(settings, reader::Settings { max_answer_length: 20, ..Default::default() });
+        let settings = ReaderSettings::load(&kept).unwrap();
+        assert_eq!(settings, ReaderSettings { max_answer_length: 20, ..Default::default() });
 
         let reader = Reader::from_source(&kept, crate::Precision::F32).unwrap();
         let context = "The Shuttleworth locomotive was built in Lincoln. It first ran in 1848.";

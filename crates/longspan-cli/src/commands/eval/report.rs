@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use longspan::evaluate::coverage::{Coverage, at_coverage, coverage, for_precision, risk_area};
 use longspan::evaluate::reliability::{Bin, Reliability, reliability};
 use longspan::evaluate::slices::{Slice, slices};
-use longspan::squad::official::Figures;
+use longspan::squad::metrics::OfficialFigures;
 use longspan::squad::ranking::{METRICS, ORACLE, Ranking};
 use serde::{Serialize, Serializer};
 use serde_json::Number;
@@ -30,7 +30,7 @@ const HISTOGRAM_BINS: usize = 20;
 pub struct EvalReport {
     /// Under the official keys, in their order.
     #[serde(serialize_with = "as_map")]
-    pub official: Figures,
+    pub official: OfficialFigures,
     pub data: DataSummary,
     /// How a model was asked; null where predictions were read.
     pub run: Option<RunSummary>,
@@ -213,7 +213,7 @@ impl EvalReport {
     }
 }
 
-fn as_map<S: Serializer>(figures: &Figures, serializer: S) -> Result<S::Ok, S::Error> {
+fn as_map<S: Serializer>(figures: &OfficialFigures, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(figures.iter().map(|(key, value)| (key, value)))
 }
 

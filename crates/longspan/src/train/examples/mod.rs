@@ -23,7 +23,7 @@ use super::DataSettings;
 use super::loss::Golds;
 use crate::config::Config;
 use crate::model::{Batch, Sequence};
-use crate::reader::{GlobalAttention, Input, Plan, ReadOptions, Settings, windows};
+use crate::reader::{GlobalAttention, Plan, ReadOptions, ReaderInput, ReaderSettings, windows};
 use crate::squad::{self, BREAK, Dataset, joined_text};
 use crate::tokenizer::{ByteSpan, Tokenizer, Tokens};
 use crate::{Error, Result, random};
@@ -80,7 +80,7 @@ struct Document {
 
 #[derive(Debug)]
 struct Question<'a> {
-    data: &'a squad::Question,
+    data: &'a squad::SquadQuestion,
     /// Its document among all documents.
     document: usize,
     ids: Vec<u32>,
@@ -114,7 +114,7 @@ impl<'a> Examples<'a> {
         let plan = |tokens: usize| {
             let DataSettings { max_tokens, doc_stride, .. } = *settings;
             let options = ReadOptions { max_tokens: Some(max_tokens), doc_stride, ..ReadOptions::default() };
-            Plan::new(&options, &Settings { separators, ..Settings::default() }, config, tokens)
+            Plan::new(&options, &ReaderSettings { separators, ..ReaderSettings::default() }, config, tokens)
         };
         plan(1)?; // what no question could do anything about is not said of the first one
         let prepare = |&(article, paragraph): &(usize, usize)| {
@@ -174,8 +174,8 @@ impl<'a> Examples<'a> {
             }
             Form::Among { first, end } => self.among_neighbours(question, first as usize..end as usize)?,
         };
-        let Input { ids, token_type_ids, before } =
-            Input::new(self.tokenizer, self.separators, &question.ids, &document);
+        let ReaderInput { ids, token_type_ids, before } =
+            ReaderInput::new(self.tokenizer, self.separators, &question.ids, &document);
         Ok(Example {
             globals: GlobalAttention::default().positions(1 + question.ids.len(), ids.len()),
             shift: (before, (place.shift as usize).min(self.positions - ids.len())),
@@ -269,12 +269,13 @@ fn prepared<'a>(
     let Some(first) = paragraph.questions.first() else {
         return Ok(Prepared { ids: Vec::new(), length, questions: Vec::new() });
     };
-    let of = |data: &squad::Question, source: Error| Error::Question { id: data.id.clone(), source: Box::new(source) };
+    let of =
+        |data: &squad::SquadQuestion, source: Error| Error::Question { id: data.id.clone(), source: Box::new(source) };
     let tokens = tokenizer.encode(&paragraph.context).map_err(|error| of(first, error))?;
     if tokens.is_blank() {
         return Err(of(first, Error::EmptyDocument));
     }
-    let question = |data: &'a squad::Question| {
+    let question = |data: &'a squad::SquadQuestion| {
         let own = tokenizer.encode(&data.question)?;
         if own.is_blank() {
             return Err(Error::EmptyQuestion);
@@ -289,7 +290,7 @@ fn prepared<'a>(
 
 /// The gold answers as first and last tokens of a text in which the paragraph of the question starts `at` this byte;
 /// ascending, each once.
-fn answers_in(question: &squad::Question, text: &str, at: usize, tokens: &Tokens) -> Golds {
+fn answers_in(question: &squad::SquadQuestion, text: &str, at: usize, tokens: &Tokens) -> Golds {
     let place = |gold: &squad::Gold| ByteSpan { start: at + gold.bytes.start, end: at + gold.bytes.end };
     let mut answers: Vec<_> =
         question.answers.iter().filter_map(|gold| tokens_of(text, place(gold), &tokens.spans)).collect();

@@ -51,7 +51,7 @@ fn dataset(articles: &[Vec<usize>]) -> Dataset {
         let middle = gold(words.len() / 2, 2);
         let answers = vec![middle.clone(), gold(0, 1), middle];
         let question =
-            |id: String, answers| squad::Question { id, question: "q?".into(), answers, is_impossible: false };
+            |id: String, answers| squad::SquadQuestion { id, question: "q?".into(), answers, is_impossible: false };
         let questions = vec![question(format!("{a}/{p}/yes"), answers), question(format!("{a}/{p}/no"), Vec::new())];
         squad::Paragraph { context, questions }
     };
