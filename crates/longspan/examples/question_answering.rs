@@ -89,8 +89,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let sum = exp(null_logit) + candidates.iter().map(|candidate| exp(candidate.logit)).sum::<f64>();
 
     // 7. The decision. The threshold of an uncalibrated model is 0: it abstains if 'no answer' beats the best span.
-    let (begin, _) = document.spans[best.first];
-    let (_, end) = document.spans[best.last];
+    let begin = document.spans[best.first].start;
+    let end = document.spans[best.last].end;
     let answer = &text[begin as usize..end as usize];
     if null_logit - best.logit > 0.0 {
         println!("no answer (score {:.3}, best guess {answer:?})", exp(null_logit) / sum);

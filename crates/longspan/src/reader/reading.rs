@@ -13,7 +13,7 @@ use super::settings::Logistic;
 use super::spans::{SpanLogits, TokenSpan};
 use super::windows::{Window, windows};
 use crate::model::{Batch, Sequence};
-use crate::tokenizer::{ByteSpan, Tokenizer};
+use crate::tokenizer::{ByteSpan, ByteSpan32, Tokenizer};
 use crate::{Error, Result};
 
 /// How much of a reading, or of several, is done: in tokens of the inputs of the model, which overlap and hold the
@@ -219,7 +219,7 @@ impl DocumentReading {
 }
 
 impl Sums {
-    fn of(logits: &SpanLogits, spans: &[(u32, u32)]) -> Self {
+    fn of(logits: &SpanLogits, spans: &[ByteSpan32]) -> Self {
         let best = logits.first(spans).sum();
         Self { null_score: logits.null_score(), best, log_sum: logits.log_sum(spans, best) }
     }
@@ -244,8 +244,8 @@ fn around(span: &TokenSpan, count: usize, tokens: usize) -> Range<usize> {
 }
 
 /// The bytes of a span of tokens, without white space at its ends.
-fn trimmed(text: &str, span: &TokenSpan, tokens: &[(u32, u32)]) -> ByteSpan {
-    let (start, end) = (tokens[span.start].0 as usize, tokens[span.end].1 as usize);
+fn trimmed(text: &str, span: &TokenSpan, tokens: &[ByteSpan32]) -> ByteSpan {
+    let (start, end) = (tokens[span.start].start as usize, tokens[span.end].end as usize);
     let found = text[start..end].trim_start();
     let start = end - found.len();
     ByteSpan { start, end: start + found.trim_end().len() }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::ops::Range;
 
 use super::windows::Window;
+use crate::tokenizer::ByteSpan32;
 
 /// The logits that matter of all windows of a document: 8 bytes a token, and a little for each window.
 #[derive(Debug)]
@@ -76,19 +77,19 @@ impl SpanLogits {
     ///
     /// # Panics
     /// If no span is admissible.
-    pub fn first(&self, tokens: &[(u32, u32)]) -> TokenSpan {
+    pub fn first(&self, tokens: &[ByteSpan32]) -> TokenSpan {
         let first = self.all(tokens).reduce(|best, span| if span.sum() > best.sum() { span } else { best });
         first.expect("a text that is not blank")
     }
 
     /// ln Σ e^S over all admissible spans, S being at most `best`.
-    pub fn log_sum(&self, tokens: &[(u32, u32)], best: f64) -> f64 {
+    pub fn log_sum(&self, tokens: &[ByteSpan32], best: f64) -> f64 {
         best + self.all(tokens).map(|span| (span.sum() - best).exp()).sum::<f64>().ln()
     }
 
     /// The best admissible span, then the best that has no token and no character in common with those before it, and so
     /// on: at most `count`, and none whose S is below `least`. Equal ones come in the order of the document, the shorter first.
-    pub fn best(&self, tokens: &[(u32, u32)], count: usize, least: f64) -> Vec<TokenSpan> {
+    pub fn best(&self, tokens: &[ByteSpan32], count: usize, least: f64) -> Vec<TokenSpan> {
         let mut candidates = Vec::with_capacity(self.start_logits.len());
         let starts = 0..self.start_logits.len();
         candidates.extend(starts.filter_map(|start| self.best_from(start, usize::MAX, tokens)));
@@ -117,7 +118,7 @@ impl SpanLogits {
     }
 
     /// All admissible spans, in the order of the document.
-    fn all<'a>(&'a self, tokens: &'a [(u32, u32)]) -> impl Iterator<Item = TokenSpan> + 'a {
+    fn all<'a>(&'a self, tokens: &'a [ByteSpan32]) -> impl Iterator<Item = TokenSpan> + 'a {
         let of_window = move |window: &'a WindowLogits| {
             window.starts.clone().flat_map(move |start| self.from(window, start, tokens))
         };
@@ -140,18 +141,18 @@ impl SpanLogits {
         &'a self,
         window: &'a WindowLogits,
         start: usize,
-        tokens: &[(u32, u32)],
+        tokens: &[ByteSpan32],
     ) -> impl Iterator<Item = TokenSpan> + 'a {
         let start_logit = self.start_logits[start];
         let last = window.ends.end.min(start.saturating_add(self.max_answer_length));
         // White space at the front is trimmed, but there must be something behind it.
-        let first = (start..last).find(|&t| tokens[t].0 < tokens[t].1).unwrap_or(last);
+        let first = (start..last).find(|&t| !tokens[t].is_empty()).unwrap_or(last);
         let ends = &self.end_logits[window.ends_at..];
         (first..last).map(move |end| TokenSpan { start, end, start_logit, end_logit: ends[end - window.ends.start] })
     }
 
     /// The best admissible span that begins with the token `start` and ends before the token `limit`.
-    fn best_from(&self, start: usize, limit: usize, tokens: &[(u32, u32)]) -> Option<Candidate> {
+    fn best_from(&self, start: usize, limit: usize, tokens: &[ByteSpan32]) -> Option<Candidate> {
         let spans = self.from(self.window(start), start, tokens).take_while(|span| span.end < limit);
         let best = spans.reduce(|best, span| if span.sum() > best.sum() { span } else { best })?;
         Some(Candidate { sum: best.sum(), start: best.start as u32, end: best.end as u32 })
@@ -159,12 +160,12 @@ impl SpanLogits {
 }
 
 /// The first and last token of a span, or of what shares a character with its ends: tokens of bytes may be parts of one.
-fn whole_characters(span: &TokenSpan, tokens: &[(u32, u32)]) -> (usize, usize) {
+fn whole_characters(span: &TokenSpan, tokens: &[ByteSpan32]) -> (usize, usize) {
     let (mut first, mut last) = (span.start, span.end);
-    while first > 0 && tokens[first - 1].1 > tokens[first].0 {
+    while first > 0 && tokens[first - 1].end > tokens[first].start {
         first -= 1;
     }
-    while last + 1 < tokens.len() && tokens[last + 1].0 < tokens[last].1 {
+    while last + 1 < tokens.len() && tokens[last + 1].start < tokens[last].end {
         last += 1;
     }
     (first, last)
@@ -206,7 +207,7 @@ mod tests {
         windows: Vec<Window>,
         nulls: Vec<[f32; 2]>,
         logits: Vec<Vec<[f32; 2]>>,
-        tokens: Vec<(u32, u32)>,
+        tokens: Vec<ByteSpan32>,
         max_answer_length: usize,
     }
 
@@ -225,9 +226,10 @@ mod tests {
             let nulls = windows.iter().map(|_| pair()).collect();
             let logits = windows.iter().map(|w| w.tokens.clone().map(|_| pair()).collect()).collect();
             // Tokens of a character or of white space; some share the character of the token before them.
-            let mut tokens: Vec<(u32, u32)> = (0..count as u32).map(|i| (i, i + u32::from(pair()[0] > -3.0))).collect();
+            let mut tokens: Vec<ByteSpan32> =
+                (0..count as u32).map(|start| ByteSpan32 { start, end: start + u32::from(pair()[0] > -3.0) }).collect();
             for i in 1..count {
-                if pair()[1] > 2.0 && tokens[i - 1].0 < tokens[i - 1].1 {
+                if pair()[1] > 2.0 && !tokens[i - 1].is_empty() {
                     tokens[i] = tokens[i - 1];
                 }
             }
@@ -253,7 +255,7 @@ mod tests {
                         let admissible = window.starts.contains(&start)
                             && start <= end
                             && end < start + self.max_answer_length
-                            && self.tokens[start..=end].iter().any(|(from, to)| from < to);
+                            && self.tokens[start..=end].iter().any(|token| !token.is_empty());
                         if admissible {
                             let start_logit = logits[start - window.tokens.start][0];
                             let end_logit = logits[end - window.tokens.start][1];
@@ -282,7 +284,7 @@ mod tests {
 
             let mut greedy: Vec<TokenSpan> = Vec::new();
             for span in all.iter().filter(|span| span.sum() >= f64::from(least)) {
-                let bytes = |span: &TokenSpan| case.tokens[span.start].0..case.tokens[span.end].1;
+                let bytes = |span: &TokenSpan| case.tokens[span.start].start..case.tokens[span.end].end;
                 let apart = |other: &TokenSpan| {
                     let (own, theirs) = (bytes(span), bytes(other));
                     let in_bytes = own.end <= theirs.start || theirs.end <= own.start;

@@ -31,25 +31,41 @@ impl From<ByteSpan> for Range<usize> {
     }
 }
 
+/// A [`ByteSpan`] in 8 bytes: those of tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct ByteSpan32 {
+    /// First byte.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+}
+
+impl ByteSpan32 {
+    /// Whether it has no byte.
+    pub fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+}
+
 /// The tokens of a text, without special tokens: 12 bytes each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tokens {
     /// Vocabulary ids.
     pub ids: Vec<u32>,
-    /// For each token its (start, end) in bytes of the text, white space at both ends left out; empty where the token
-    /// is nothing but white space. Both ends lie between characters, and no start lies before the one before it.
-    pub spans: Vec<(u32, u32)>,
+    /// For each token its bytes of the text, without white space at both ends; empty where the token is nothing but white
+    /// space. Both ends lie between characters, and no start lies before the start of the token before.
+    pub spans: Vec<ByteSpan32>,
 }
 
 impl Tokens {
     /// How many of them end at or before a byte of the text.
     pub fn before(&self, byte: usize) -> usize {
-        self.spans.partition_point(|&(_, end)| end as usize <= byte)
+        self.spans.partition_point(|span| span.end as usize <= byte)
     }
 
     /// Whether there is nothing but white space.
     pub fn is_blank(&self) -> bool {
-        self.spans.iter().all(|(start, end)| start == end)
+        self.spans.iter().all(|span| span.is_empty())
     }
 }
 
@@ -157,7 +173,7 @@ impl Tokenizer {
             // A token may be part of a character only, or come from characters that a normaliser has put in another
             // order. Spans keep the order of the tokens all the same.
             latest_start = start.max(latest_start);
-            ((at + latest_start) as u32, (at + end.max(latest_start)) as u32)
+            ByteSpan32 { start: (at + latest_start) as u32, end: (at + end.max(latest_start)) as u32 }
         };
         Ok(Tokens { ids: encoding.get_ids().to_vec(), spans: encoding.get_offsets().iter().map(span).collect() })
     }

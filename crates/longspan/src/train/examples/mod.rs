@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::model::{Batch, Sequence};
 use crate::reader::{GlobalAttention, Plan, ReadOptions, ReaderInput, ReaderSettings, windows};
 use crate::squad::{self, BREAK, Dataset, joined_text};
-use crate::tokenizer::{ByteSpan, Tokenizer, Tokens};
+use crate::tokenizer::{ByteSpan, ByteSpan32, Tokenizer, Tokens};
 use crate::{Error, Result, random};
 
 /// One input with what it teaches.
@@ -300,16 +300,16 @@ fn answers_in(question: &squad::SquadQuestion, text: &str, at: usize, tokens: &T
 }
 
 /// The first and the last token that have a character of `text[bytes]`, white space left out.
-fn tokens_of(text: &str, bytes: ByteSpan, spans: &[(u32, u32)]) -> Option<(usize, usize)> {
+fn tokens_of(text: &str, bytes: ByteSpan, spans: &[ByteSpan32]) -> Option<(usize, usize)> {
     let end = bytes.start + text[bytes.start..bytes.end].trim_end().len();
     let start = end - text[bytes.start..end].trim_start().len();
     if start == end {
         return None;
     }
-    let first = spans.partition_point(|&(_, token_end)| token_end as usize <= start);
-    let behind = spans.partition_point(|&(token_start, _)| (token_start as usize) < end);
+    let first = spans.partition_point(|token| token.end as usize <= start);
+    let behind = spans.partition_point(|token| (token.start as usize) < end);
     // Tokens of white space alone have empty spans and are no ends of an answer.
-    let has_text = |&t: &usize| spans[t].0 < spans[t].1;
+    let has_text = |&t: &usize| !spans[t].is_empty();
     let mut own = (first..behind).filter(has_text);
     let first = own.next()?;
     Some((first, own.next_back().unwrap_or(first)))
