@@ -1,4 +1,5 @@
-//! The threshold of a model and its scores made probabilities, and what they are worth on articles that were not fitted on.
+//! Fits the threshold of a model and turns its scores into probabilities; measures both on articles that were not fitted
+//! on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,25 +11,25 @@ use crate::reader::Logistic;
 use crate::squad::metrics::Score;
 use crate::squad::ranking::{Ranked, Ranking};
 
-/// What a threshold is chosen for.
+/// The goal of a threshold.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Aim {
     /// The best F1 over all questions, on a smoothed curve.
     BestF1,
-    /// As many answers as may be, of which this share is right to the letter.
+    /// As many answers as possible, of which at least this share are exact matches.
     Precision(f64),
 }
 
-/// What a model without calibration said to a question, as far as it matters here.
+/// The answer of a model without calibration to a question, as far as it matters here.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observation {
-    /// The article of the question: what is fitted on an article is not scored by it.
+    /// The article of the question: a fit is never measured on an article that it was fitted on.
     pub article: usize,
     /// Tokens of the document.
     pub tokens: usize,
-    /// Whether the data give an answer.
+    /// Whether there is a gold answer.
     pub has_answer: bool,
-    /// How right the best span is.
+    /// Exact match and F1 of the best span.
     pub best: Score,
     /// Null odds of the question.
     pub null_odds: f64,
@@ -53,14 +54,14 @@ impl From<&Scored<'_>> for Observation {
     }
 }
 
-/// A threshold, and how the scores of what is said at it become probabilities.
+/// A threshold, and the functions that turn scores into probabilities at that threshold.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fit {
-    /// No answer where the null odds are larger.
+    /// There is no answer where the null odds are larger.
     pub threshold: f64,
-    /// Of answers.
+    /// For the scores of answers.
     pub score: Logistic,
-    /// Of abstentions.
+    /// For the scores of abstentions.
     pub no_answer_score: Logistic,
 }
 
@@ -72,14 +73,14 @@ impl From<&Observation> for Ranked {
 }
 
 impl Fit {
-    /// A threshold, and scores as they are.
+    /// A threshold that leaves scores as they are.
     pub fn unchanged(threshold: f64) -> Self {
         let as_it_is = Logistic { logit: 1.0, ln_tokens: 0.0, constant: 0.0 };
         Self { threshold, score: as_it_is, no_answer_score: as_it_is }
     }
 
-    /// Fits the threshold, then the scores of what is said at it: of the answers whether they are right to the letter, of
-    /// the abstentions whether there is no answer. `None` where no threshold reaches the precision.
+    /// Fits the threshold, then the scores at that threshold: those of answers to whether they are exact matches, those of
+    /// abstentions to whether there is no gold answer. `None` where no threshold reaches the precision.
     pub fn to<'a>(observed: impl IntoIterator<Item = &'a Observation>, aim: Aim) -> Option<Self> {
         let observed: Vec<&Observation> = observed.into_iter().collect();
         let threshold = threshold(&observed, aim)?;
@@ -102,15 +103,15 @@ fn threshold(observed: &[&Observation], aim: Aim) -> Option<f64> {
     }
 }
 
-/// Of so many odds, at most, a threshold is compared.
+/// How many of the odds are tried as thresholds, at most.
 const CANDIDATES: usize = 500;
 
-/// The threshold of the best F1, where the odds of each question are spread around what they are. As it is counted, F1
-/// goes up and down by chance, near its best by more than it falls to the sides, and its highest point lies anywhere there.
+/// The threshold of the best F1, after the odds of each question are smoothed. Near its best, the counted F1 varies more by
+/// chance than by threshold, so that its highest point may lie anywhere there.
 ///
-/// They are spread by a logistic distribution as wide as the normal one of Silverman, 1.06 σ n^(-1/5): "Density estimation
-/// for statistics and data analysis", section 3.4.2. The narrower one that he prefers, for the shape of a density, does
-/// less against chance.
+/// The kernel is a logistic distribution as wide as Silverman's normal one, 1.06 σ n^(-1/5): "Density estimation for
+/// statistics and data analysis", section 3.4.2. The narrower kernel that he prefers, for the shape of a density, smooths
+/// less.
 fn best_f1(observed: &[&Observation]) -> f64 {
     let mut odds: Vec<f64> = observed.iter().map(|observed| observed.null_odds).collect();
     odds.sort_by(f64::total_cmp);
@@ -119,7 +120,7 @@ fn best_f1(observed: &[&Observation]) -> f64 {
     let deviation = (odds.iter().map(|odds| (odds - mean).powi(2)).sum::<f64>() / count).sqrt();
     let scale = 1.06 * deviation * count.powf(-0.2) * 3.0_f64.sqrt() / std::f64::consts::PI;
     let scale = scale.max(f64::MIN_POSITIVE); // 0 where all odds are the same
-    // What is gained over never to answer.
+    // The F1 that a threshold gains over never answering, times the number of questions.
     let gain = |threshold: f64| -> f64 {
         let of = |observed: &&Observation| {
             let answered = 1.0 / (1.0 + ((observed.null_odds - threshold) / scale).exp());
@@ -127,10 +128,10 @@ fn best_f1(observed: &[&Observation]) -> f64 {
         };
         observed.iter().map(of).sum()
     };
-    // Never to answer is a threshold below all odds.
+    // A threshold below all odds answers nothing.
     let mut best = (odds.first().map_or(0.0, |first| first - 1.0), 0.0);
     let candidates = odds.iter().rev().step_by(odds.len().div_ceil(CANDIDATES).max(1)).copied();
-    // Between odds that lie further apart than they are spread it stands in the middle.
+    // Between odds that lie further apart than the width of the kernel, the threshold is in the middle.
     let gaps = odds.windows(2).filter(|pair| pair[1] - pair[0] > scale).map(|pair| f64::midpoint(pair[0], pair[1]));
     for threshold in candidates.chain(gaps) {
         let gain = gain(threshold);
@@ -141,11 +142,11 @@ fn best_f1(observed: &[&Observation]) -> f64 {
     best.0
 }
 
-/// Folds where there are as many articles.
+/// Folds of the cross-validation; fewer where there are fewer articles.
 const FOLDS: usize = 10;
 
-/// For each question what was fitted on the articles of other folds; articles go to the folds in turn. `None` where there
-/// is one article only, or where the others of some fold do not reach the precision.
+/// Cross-validation: for each question the fit to the articles of the other folds; articles go to the folds in turn. `None`
+/// where there is only one article, or where some fit does not reach the precision.
 pub fn held_out(observed: &[Observation], aim: Aim) -> Option<Vec<Fit>> {
     let articles: BTreeSet<usize> = observed.iter().map(|observed| observed.article).collect();
     let folds = FOLDS.min(articles.len());
@@ -159,25 +160,25 @@ pub fn held_out(observed: &[Observation], aim: Aim) -> Option<Vec<Fit>> {
     Some(observed.iter().map(|observed| fits[fold_of[&observed.article]]).collect())
 }
 
-/// What thresholds and scores are worth.
+/// How good thresholds and scores are.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CalibrationQuality {
-    /// Questions.
+    /// Number of questions.
     pub questions: usize,
     /// F1 of all questions, in percent.
     pub f1: f64,
     /// Share of the questions that are answered.
     pub answered: f64,
-    /// Share of the answers that are right to the letter; `None` without any.
+    /// Share of exact matches among the answers; `None` without answers.
     pub precision: Option<f64>,
-    /// Expected calibration error of the answers' scores; `None` without any.
+    /// Expected calibration error of the scores of answers; `None` without answers.
     pub answers_error: Option<f64>,
-    /// Expected calibration error of the abstentions' scores; `None` without any.
+    /// Expected calibration error of the scores of abstentions; `None` without abstentions.
     pub abstentions_error: Option<f64>,
 }
 
 impl CalibrationQuality {
-    /// What it is worth for these questions, each with what was fitted for it.
+    /// Measures questions, each with the fit to be used for it.
     pub fn of<'a>(questions: impl IntoIterator<Item = (&'a Observation, Fit)>) -> Self {
         let (mut answers, mut abstentions, mut f1) = (Vec::new(), Vec::new(), 0.0);
         for (observed, fitted) in questions {
@@ -211,7 +212,7 @@ mod tests {
 
     const WRONG: Score = Score { exact: 0.0, f1: 0.0 };
 
-    /// Questions of 17 articles, whose scores are too sure: the odds are right, scaled by three.
+    /// Questions of 17 articles with overconfident scores: the odds are the true ones times three.
     fn observed(count: u64) -> Vec<Observation> {
         let question = |i: u64| {
             let draw = |part| random::fraction(7, &[i, part]);
@@ -247,8 +248,9 @@ mod tests {
 
     #[test]
     fn the_threshold_is_where_answers_begin_to_cost_more_than_they_gain() {
-        // An answer gains 0.9 where there is one and costs 1 where there is none: as much as it gains where the true odds are
-        // ln 0.9, which are here scaled by three. Of questions as few as these the highest point of F1 is often further off.
+        // An answer gains 0.9 where there is a gold answer and costs 1 where there is none. Gain and cost are equal where the
+        // true odds are ln 0.9, which are scaled by three here. With so few questions the highest counted F1 is often further
+        // off.
         for first in 0..10 {
             let observed = &observed(22_000)[first * 2_000..][..4_000];
             let fitted = Fit::to(observed, Aim::BestF1).unwrap();
@@ -257,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_threshold_stands_between_odds_that_lie_far_apart() {
+    fn a_threshold_lies_between_odds_that_lie_far_apart() {
         for (answered, unanswered) in [(1, 1), (10, 5), (5, 10)] {
             let right = Observation { null_odds: -5.0, has_answer: true, ..observed(1).remove(0) };
             let right = Observation { best: Score { exact: 1.0, f1: 1.0 }, ..right };
@@ -271,18 +273,18 @@ mod tests {
     fn a_precision_is_reached_or_refused() {
         let observed = observed(20_000);
         let fitted = Fit::to(&observed, Aim::Precision(0.75)).unwrap();
-        let worth = CalibrationQuality::of(observed.iter().map(|observed| (observed, fitted)));
-        assert!(worth.precision >= Some(0.75) && worth.precision < Some(0.76), "{worth:?}");
+        let quality = CalibrationQuality::of(observed.iter().map(|observed| (observed, fitted)));
+        assert!(quality.precision >= Some(0.75) && quality.precision < Some(0.76), "{quality:?}");
         let held = held_out(&observed, Aim::Precision(0.75)).unwrap();
         assert!((CalibrationQuality::of(observed.iter().zip(held)).precision.unwrap() - 0.75).abs() < 0.02);
         assert_eq!(Fit::to(&observed, Aim::Precision(0.99)), None);
     }
 
     #[test]
-    fn a_question_is_judged_by_fits_on_other_articles() {
+    fn a_question_is_measured_by_fits_to_other_articles() {
         let mut observed = observed(2000);
         let before = held_out(&observed, Aim::BestF1).unwrap();
-        // Whatever happens within a fold changes nothing there, and something elsewhere.
+        // A change within a fold changes the fits of all other folds, and not its own.
         for observed in observed.iter_mut().filter(|observed| observed.article % FOLDS == 3) {
             observed.has_answer = !observed.has_answer;
         }
@@ -298,11 +300,11 @@ mod tests {
     }
 
     #[test]
-    fn where_no_answer_is_worth_giving_none_is_given() {
+    fn a_model_that_is_always_wrong_never_answers() {
         let wrong: Vec<_> =
             observed(100).into_iter().map(|o| Observation { has_answer: false, best: WRONG, ..o }).collect();
         let fitted = Fit::to(&wrong, Aim::BestF1).unwrap();
-        let worth = CalibrationQuality::of(wrong.iter().map(|observed| (observed, fitted)));
-        assert_eq!((worth.f1, worth.answered, worth.precision, worth.answers_error), (100.0, 0.0, None, None));
+        let quality = CalibrationQuality::of(wrong.iter().map(|observed| (observed, fitted)));
+        assert_eq!((quality.f1, quality.answered, quality.precision, quality.answers_error), (100.0, 0.0, None, None));
     }
 }

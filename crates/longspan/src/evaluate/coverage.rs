@@ -1,27 +1,28 @@
-//! How right the answers are when only the surest are given: risk over coverage.
+//! Risk over coverage: how often answers are wrong when only those with the best odds are given.
 //!
-//! A threshold answers the questions whose null odds are not above it. Its coverage is their share of all questions, those
-//! without an answer included; its precision is the share of the answers that are right; its risk is what is left.
+//! A threshold answers the questions whose null odds are not above it. Its coverage is their share of all questions,
+//! including those without a gold answer; its precision is the share of exact matches among the answers; its risk is
+//! 1 − precision.
 //! El-Yaniv, Wiener, "On the foundations of noise-free selective classification" (2010).
 
 use crate::squad::ranking::Ranking;
 
-/// What a threshold gives.
+/// One point of the curve.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Coverage {
-    /// The threshold: no answer where the odds are larger.
+    /// The threshold: there is no answer where the null odds are larger.
     pub threshold: f64,
     /// Questions that are answered.
     pub answers: usize,
     /// Their share of all questions.
     pub coverage: f64,
-    /// Share of the answers that are right to the letter.
+    /// Share of the answers that are exact matches.
     pub precision: f64,
     /// Mean F1 of the answers, from 0 to 1.
     pub f1: f64,
 }
 
-/// Every threshold that gives other answers than the one before, from few answers to all.
+/// A point for every threshold that answers more questions than the one before, from few answers to all.
 pub fn coverage(ranking: &Ranking) -> Vec<Coverage> {
     let questions = ranking.questions();
     let (mut answers, mut exact, mut f1) = (0, 0.0, 0.0);
@@ -42,7 +43,8 @@ pub fn coverage(ranking: &Ranking) -> Vec<Coverage> {
     curve
 }
 
-/// The mean risk over all coverages that the curve reaches: the area under risk over coverage. `None` without any answer.
+/// The mean risk over all coverages that the curve reaches, which is the area under risk over coverage. `None` where no
+/// question is answered.
 pub fn risk_area(curve: &[Coverage]) -> Option<f64> {
     let mut before = 0.0;
     let step = |point: &Coverage| {
@@ -54,15 +56,15 @@ pub fn risk_area(curve: &[Coverage]) -> Option<f64> {
     curve.last().map(|last| area / last.coverage)
 }
 
-/// The point of the least coverage that is at least `share`.
+/// The first point whose coverage is at least `share`.
 pub fn at_coverage(curve: &[Coverage], share: f64) -> Option<Coverage> {
     curve.get(curve.partition_point(|point| point.coverage < share)).copied()
 }
 
-/// Fewer answers say nothing of how often they are right.
+/// The precision of fewer answers is not reliable.
 pub const ANSWERS_MIN: usize = 30;
 
-/// The point of the largest coverage whose precision is at least `precision`, on 30 answers at least.
+/// The point of largest coverage among those with at least this precision and at least [`ANSWERS_MIN`] answers.
 pub fn for_precision(curve: &[Coverage], precision: f64) -> Option<Coverage> {
     let enough = |point: &&Coverage| point.answers >= ANSWERS_MIN && point.precision >= precision;
     curve.iter().rev().find(enough).copied()

@@ -1,11 +1,11 @@
-//! Scores made probabilities of being right: logistic regression on three numbers.
+//! Turns scores into probabilities of being right: logistic regression with three coefficients.
 
 use crate::reader::Logistic;
 
-/// A score, and whether what it is about was right.
+/// The score of an answer or an abstention, and whether it was right.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
-    /// As a checkpoint without calibration gives it.
+    /// The score, without calibration.
     pub score: f64,
     /// Tokens of the document.
     pub tokens: usize,
@@ -13,22 +13,22 @@ pub struct Sample {
     pub right: bool,
 }
 
-/// How strongly the coefficients are held to those that leave scores as they are, in samples: what the data say nothing
-/// about stays.
-const HOLD: f64 = 1.0;
+/// Weight of the L2 penalty that pulls the coefficients towards [`UNCHANGED`], in samples. It decides where the data do
+/// not.
+const PENALTY: f64 = 1.0;
 
-/// Newton's method ends when no coefficient moves by more.
+/// Newton's method ends when no coefficient moves by more than this.
 const STEP_MIN: f64 = 1e-10;
-/// Far more steps than a convex function of three numbers takes.
+/// Far more steps than a convex function of three variables takes.
 const STEPS_MAX: usize = 100;
 const HALVINGS_MAX: usize = 60;
 
-/// Coefficients that leave scores as they are.
+/// The coefficients that leave scores as they are.
 const UNCHANGED: [f64; 3] = [1.0, 0.0, 0.0];
 
-/// The fit of largest likelihood.
+/// The maximum-likelihood fit.
 ///
-/// Newton's method on the logistic loss, which is convex, each step halved until it helps: Hastie, Tibshirani, Friedman,
+/// Newton's method on the logistic loss, which is convex; each step is halved until the loss falls. Hastie, Tibshirani, Friedman,
 /// "The elements of statistical learning", section 4.4.1.
 pub fn fit(samples: &[Sample]) -> Logistic {
     let mut w = UNCHANGED;
@@ -47,7 +47,7 @@ pub fn fit(samples: &[Sample]) -> Logistic {
     logistic(w)
 }
 
-/// Minus the logarithm of the likelihood, and what holds the coefficients.
+/// The negative log-likelihood and the penalty.
 fn loss(w: [f64; 3], samples: &[Sample]) -> f64 {
     let of = |sample: &Sample| {
         let [logit, ln_tokens] = Logistic::features(sample.score, sample.tokens);
@@ -55,14 +55,15 @@ fn loss(w: [f64; 3], samples: &[Sample]) -> f64 {
         let z = if sample.right { -z } else { z };
         z.max(0.0) + (-z.abs()).exp().ln_1p() // ln(1 + e^z)
     };
-    let held: f64 = w.iter().zip(UNCHANGED).map(|(w, unchanged)| (w - unchanged).powi(2)).sum();
-    samples.iter().map(of).sum::<f64>() + HOLD / 2.0 * held
+    let penalty: f64 = w.iter().zip(UNCHANGED).map(|(w, unchanged)| (w - unchanged).powi(2)).sum();
+    samples.iter().map(of).sum::<f64>() + PENALTY / 2.0 * penalty
 }
 
 /// The Hessian's inverse times the gradient of the loss.
 fn newton_step(w: [f64; 3], samples: &[Sample]) -> [f64; 3] {
-    let mut gradient: [f64; 3] = std::array::from_fn(|i| HOLD * (w[i] - UNCHANGED[i]));
-    let mut hessian: [[f64; 3]; 3] = std::array::from_fn(|i| std::array::from_fn(|j| if i == j { HOLD } else { 0.0 }));
+    let mut gradient: [f64; 3] = std::array::from_fn(|i| PENALTY * (w[i] - UNCHANGED[i]));
+    let mut hessian: [[f64; 3]; 3] =
+        std::array::from_fn(|i| std::array::from_fn(|j| if i == j { PENALTY } else { 0.0 }));
     for sample in samples {
         let [logit, ln_tokens] = Logistic::features(sample.score, sample.tokens);
         let x = [logit, ln_tokens, 1.0];
@@ -82,7 +83,7 @@ fn logistic([logit, ln_tokens, constant]: [f64; 3]) -> Logistic {
     Logistic { logit, ln_tokens, constant }
 }
 
-/// x of a·x = b, where a is symmetric and positive definite: Gauss's elimination needs no pivots.
+/// Solves a·x = b by Gaussian elimination, which needs no pivoting where a is symmetric and positive definite.
 fn solve(mut a: [[f64; 3]; 3], mut b: [f64; 3]) -> [f64; 3] {
     for i in 0..3 {
         for j in i + 1..3 {
@@ -105,7 +106,7 @@ mod tests {
     use super::*;
     use crate::random;
 
-    /// Samples that are right as often as `truth` says.
+    /// Samples that are right with the probability that `truth` gives.
     fn samples(truth: &Logistic, count: u64) -> Vec<Sample> {
         let sample = |i: u64| {
             let (score, tokens) = (random::fraction(1, &[i, 0]), 1 + (random::number(1, &[i, 1]) % 9) as usize);
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn the_truth_is_found() {
+    fn the_true_coefficients_are_found() {
         let truth = Logistic { logit: 0.6, ln_tokens: -0.5, constant: 0.8 };
         let found = fit(&samples(&truth, 40_000));
         for (found, truth) in
@@ -139,11 +140,11 @@ mod tests {
                 assert!(slope.abs() < 1e-3, "{slope} along {i} at {w:?}");
             }
         }
-        assert!(fit(&wrong).logit < 0.0, "scores that say the opposite are turned round");
+        assert!(fit(&wrong).logit < 0.0, "a score that is high where answers are wrong gets a negative coefficient");
     }
 
     #[test]
-    fn what_the_data_do_not_say_stays() {
+    fn coefficients_stay_where_the_data_do_not_decide() {
         let unchanged = Logistic { logit: 1.0, ln_tokens: 0.0, constant: 0.0 };
         assert_eq!(fit(&[]), unchanged);
         let all_right: Vec<_> =

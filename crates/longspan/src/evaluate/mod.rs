@@ -1,12 +1,12 @@
-//! How good a model is: beyond the official figures of [`squad`](crate::squad).
+//! How good a model is, beyond the official metrics of [`squad`](crate::squad).
 //!
 //! ```text
-//! asking       all questions of a dataset, through the model
-//! slices       figures by length of the document, by position of the answer
-//! coverage     how right the answers are when only the surest are given
+//! asking       asks all questions of a dataset
+//! slices       metrics by length of the document, by position of the answer
+//! coverage     precision when only the answers with the best odds are given
 //! reliability  whether scores are probabilities
-//! calibration  a threshold and scores made probabilities, and what they are worth on other articles
-//! fit          the logistic regression of that
+//! calibration  fits a threshold and the scores, and measures both on other articles
+//! fit          the logistic regression for it
 //! ```
 
 mod asking;
@@ -23,12 +23,12 @@ use crate::squad::metrics::{Score, score_of};
 use crate::squad::ranking::{Ranked, Ranking};
 use crate::squad::{Dataset, Paragraph, SquadQuestion};
 
-/// A question of a dataset, to be asked about its paragraph.
+/// A question of a dataset with the paragraph that it is about.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
-    /// Which article of the dataset it belongs to, from 0.
+    /// Index of its article in the dataset.
     pub article: usize,
-    /// Its document.
+    /// The document.
     pub paragraph: &'a Paragraph,
     /// The question.
     pub question: &'a SquadQuestion,
@@ -46,40 +46,40 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// What a model said to a question.
+/// The answer of a model to a question of a dataset.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AskOutcome {
-    /// Its answer, one span at least.
+    /// The answer; it lists at least one span.
     pub answer: Answer,
-    /// Tokens of the document before the first gold answer; `None` where the data give none.
+    /// Tokens of the document before the first gold answer; `None` where there is no gold answer.
     pub answer_position: Option<usize>,
 }
 
-/// A question, what a model said to it, and how right that was.
+/// A question, the answer of a model, and its scores.
 #[derive(Debug, Clone)]
 pub struct Scored<'a> {
     /// The question.
     pub asked: Asked<'a>,
-    /// What the model said.
+    /// The model's answer.
     pub outcome: AskOutcome,
-    /// Of what the model said: the best span, or 'no answer'.
+    /// The score of the model's decision: the best span, or 'no answer'.
     pub decision: Score,
-    /// Of the best span, whatever the model decided.
+    /// The score of the best span, whatever the model decided.
     pub best: Score,
 }
 
 impl<'a> Scored<'a> {
-    /// Scores what a model said.
+    /// Scores an answer against the gold answers.
     ///
     /// # Panics
-    /// If the answer lists no span, or one that is not of this document.
+    /// If the answer lists no span, or one that does not lie in this document.
     pub fn new(asked: Asked<'a>, outcome: AskOutcome) -> Self {
         let best = score_of(asked.question, outcome.answer.spans[0].text(&asked.paragraph.context));
         let decision = if outcome.answer.answered { best } else { score_of(asked.question, "") };
         Self { asked, outcome, decision, best }
     }
 
-    /// Whether the data give an answer.
+    /// Whether there is a gold answer.
     pub fn has_answer(&self) -> bool {
         !self.asked.question.answers.is_empty()
     }
@@ -94,13 +94,13 @@ impl<'a> Scored<'a> {
         self.best_span().text(&self.asked.paragraph.context)
     }
 
-    /// The text of the answer, empty on abstention.
+    /// The text of the answer; empty on abstention.
     pub fn predicted_text(&self) -> &'a str {
         if self.outcome.answer.answered { self.best_text() } else { "" }
     }
 }
 
-/// The questions by their null odds, with their best spans.
+/// Ranks the questions by their null odds, with the scores of their best spans.
 pub fn ranking(scored: &[Scored<'_>]) -> Ranking {
     let ranked = scored.iter().map(|scored| Ranked {
         has_answer: scored.has_answer(),

@@ -1,29 +1,29 @@
-//! Whether scores are probabilities: how often what has a score of 0.8 is right.
+//! Whether scores are probabilities: how often answers with a score of 0.8 are right.
 
-/// Statements of about one confidence.
+/// Statements of similar confidence. A statement is an answer or an abstention.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ReliabilityBin {
-    /// How many there are.
+    /// Number of statements.
     pub count: usize,
     /// Their mean confidence.
     pub confidence: f64,
-    /// The share of them that is right.
+    /// Share of the statements that are right.
     pub right: f64,
 }
 
 /// A reliability diagram.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reliability {
-    /// The least confident first.
+    /// The bins, from the least confident to the most.
     pub bins: Vec<ReliabilityBin>,
-    /// The mean distance of confidence from right, over all statements; `None` without any.
+    /// The mean of |confidence − right| over all statements; `None` where there are none.
     pub expected_calibration_error: Option<f64>,
 }
 
-/// Bins of a diagram.
+/// Number of bins of a diagram.
 pub const BINS: usize = 15;
 
-/// Divides statements, given as confidence and how right each is, into [`BINS`] bins of equal mass.
+/// Sorts statements into [`BINS`] bins of equal size. Each is a pair: its confidence, and 1 if it is right, else 0.
 ///
 /// Naeini, Cooper, Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning" (AAAI 2015); with bins of
 /// equal mass as in Nixon et al., "Measuring calibration in deep learning" (2019).

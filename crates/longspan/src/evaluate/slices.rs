@@ -1,32 +1,32 @@
-//! Figures by length of the document and by position of the answer.
+//! Metrics by length of the document and by position of the answer.
 
 use std::ops::Range;
 
 use crate::squad::metrics::Score;
 
-/// Where slices begin, in tokens: finer where models read at once, then doubling. The same for all data, so that tables
-/// can be compared.
+/// Where slices begin, in tokens: close together up to the length that models read at once, then doubling. They are the
+/// same for all data, so that tables can be compared.
 const STARTS: [usize; 19] = [
     0, 128, 256, 512, 1024, 1536, 2048, 2560, 3072, 3584, 4096, 8192, 16_384, 32_768, 65_536, 131_072, 262_144,
     524_288, 1_048_576,
 ];
 
-/// Questions whose document has a length, or whose answer a position, within a range.
+/// The questions whose document has a length within a range, or whose answer has a position within it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Slice {
-    /// The range, in tokens; the last one has no end.
+    /// The range, in tokens; the last range ends at `usize::MAX`.
     pub tokens: Range<usize>,
-    /// Questions in it.
+    /// Number of questions.
     pub questions: usize,
     /// Exact match, in percent.
     pub exact: f64,
     /// F1, in percent.
     pub f1: f64,
-    /// Half of the 95% interval of the F1, in points.
+    /// Half the width of the 95% confidence interval of the F1, in percent.
     pub f1_error: f64,
 }
 
-/// Slices of scores, given with a length or position in tokens. Those without a question are left out.
+/// Sorts scores, each with a length or position in tokens, into slices. Slices without a question are left out.
 pub fn slices(scores: impl IntoIterator<Item = (usize, Score)>) -> Vec<Slice> {
     let mut parts = vec![Vec::new(); STARTS.len()];
     for (tokens, score) in scores {
@@ -48,9 +48,9 @@ fn slice(tokens: Range<usize>, scores: &[Score]) -> Slice {
     }
 }
 
-/// Half of the 95% interval of a mean of numbers from 0 to 1.
+/// Half the width of the 95% confidence interval of a mean of numbers from 0 to 1.
 ///
-/// As if two more were 0 and two were 1: three questions that all went wrong do not prove that all will. Agresti, Coull,
+/// Two zeros and two ones are added: three questions that all went wrong do not prove that all will. Agresti, Coull,
 /// "Approximate is better than 'exact' for interval estimation of binomial proportions" (1998).
 fn error(values: impl Iterator<Item = f64>) -> f64 {
     let values: Vec<f64> = values.chain([0.0, 0.0, 1.0, 1.0]).collect();

@@ -1,4 +1,4 @@
-//! Paragraphs among their neighbours: the questions of short data, asked about long documents.
+//! Paragraphs in context: questions about paragraphs become questions about long documents.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use super::{Article, Dataset, Gold, Paragraph, SquadQuestion};
 use crate::tokenizer::ByteSpan;
 use crate::{Result, random};
 
-/// Between two paragraphs.
+/// The text between two paragraphs.
 pub(crate) const BREAK: &str = "\n\n";
 
 /// See [`Dataset::among_neighbours`].
@@ -32,8 +32,8 @@ pub(super) fn among_neighbours(
     Ok(Dataset { articles })
 }
 
-/// A run of paragraphs around `p` of at most `tokens`, or `p` alone where it is longer itself. Of what is added, about
-/// `share_before` stands before `p`, as far as the article has it.
+/// A run of paragraphs around `p` that has at most `tokens`, or `p` alone where it has more. About `share_before` of the
+/// added tokens come before `p`, as far as the article has them.
 pub(crate) fn neighbours(lengths: &[usize], p: usize, tokens: usize, share_before: f64) -> Range<usize> {
     let mut run = p..p + 1;
     let mut length = lengths[p];
@@ -42,7 +42,7 @@ pub(crate) fn neighbours(lengths: &[usize], p: usize, tokens: usize, share_befor
     loop {
         let fits = |neighbour: Option<usize>| neighbour.filter(|&n| n < lengths.len() && length + lengths[n] <= tokens);
         let (previous, next) = (fits(run.start.checked_sub(1)), fits(Some(run.end)));
-        // The last one before p may reach over the wanted share by half of its length: neither side is favoured.
+        // The last paragraph before p may exceed the wanted share by half of its length, so that neither side is favoured.
         let wanted = |&n: &usize| before as f64 + lengths[n] as f64 / 2.0 <= before_wanted;
         match (previous.filter(wanted).or(previous.filter(|_| next.is_none())), next) {
             (Some(previous), _) => {
@@ -59,7 +59,7 @@ pub(crate) fn neighbours(lengths: &[usize], p: usize, tokens: usize, share_befor
     }
 }
 
-/// The text of the paragraphs of `run`, and at which of its bytes paragraph `p` starts.
+/// The joined text of the paragraphs of `run`, and the byte at which paragraph `p` starts in it.
 pub(crate) fn joined_text(paragraphs: &[Paragraph], p: usize, run: Range<usize>) -> (String, usize) {
     let texts: Vec<&str> = paragraphs[run.clone()].iter().map(|paragraph| paragraph.context.as_str()).collect();
     let start = texts[..p - run.start].iter().map(|text| text.len() + BREAK.len()).sum();
@@ -90,7 +90,7 @@ mod tests {
         Ok(text.split_whitespace().count())
     }
 
-    /// An article whose paragraphs have these numbers of words; every other one has a question about its first word.
+    /// An article whose paragraphs have these numbers of words; every second one has a question about its first word.
     fn article(lengths: &[usize]) -> Dataset {
         let paragraph = |(p, length): (usize, &usize)| {
             let context = (0..*length).map(|w| format!("w{p}é{w}")).collect::<Vec<_>>().join(" ");

@@ -1,7 +1,7 @@
-//! The official metrics of SQuAD v2.0: exact match and F1 of answers, as evaluate-v2.0.py counts them.
+//! The official metrics of SQuAD v2.0: exact match and F1 of answers, as evaluate-v2.0.py computes them.
 //!
-//! Its idea of text is Python's: `split` also splits at U+001C to U+001F, `\b` stands between letters or digits and
-//! all else (a combining mark is no part of a word), and a final sigma lower-cases to ς.
+//! Text is handled as in Python: `split` also splits at U+001C to U+001F, `\b` matches between letters or digits and
+//! everything else (a combining mark is not part of a word), and a final sigma becomes ς in lower case.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -30,7 +30,7 @@ pub struct QuestionScore<'a> {
     pub id: &'a str,
     /// Whether the file gives it an answer.
     pub has_answer: bool,
-    /// How good the prediction is.
+    /// Exact match and F1 of the prediction.
     pub score: Score,
 }
 
@@ -39,12 +39,12 @@ pub struct QuestionScore<'a> {
 pub struct Scores<'a> {
     /// The questions that have a prediction.
     pub questions: Vec<QuestionScore<'a>>,
-    /// Ids of the questions that have none. They are left out of every figure.
+    /// Ids of the questions without a prediction. No figure counts them.
     pub missing: Vec<&'a str>,
 }
 
 impl<'a> Scores<'a> {
-    /// Scores what is predicted for each question id; the empty text says that there is no answer.
+    /// Scores the prediction for each question id; an empty text means that there is no answer.
     pub fn of<'p>(dataset: &'a Dataset, prediction: impl Fn(&str) -> Option<&'p str>) -> Self {
         let mut scores = Self::default();
         for (_, question) in dataset.questions() {
@@ -60,8 +60,7 @@ impl<'a> Scores<'a> {
         scores
     }
 
-    /// The same where a question counts as one without an answer once its odds are above `threshold`, whatever was
-    /// predicted.
+    /// The scores where the prediction is 'no answer' for each question whose odds are above `threshold`.
     ///
     /// - `null_odds`: of each question, in the order of [`Scores::questions`]
     pub fn decided(mut self, null_odds: &[f64], threshold: f64) -> Self {
@@ -80,7 +79,7 @@ impl<'a> Scores<'a> {
     pub fn figures(&self) -> OfficialFigures {
         let mut figures = Vec::new();
         let mut add = |prefix: &str, scores: Vec<Score>| {
-            // One after the other and in the order of the file, as Python's `sum` did until 3.12.
+            // Added one by one in the order of the file, as Python's `sum` did until 3.12.
             let mean = |value: fn(&Score) -> f64| {
                 let sum = scores.iter().map(value).fold(0.0, |sum, value| sum + value);
                 Number::from_f64(100.0 * sum / scores.len().max(1) as f64).expect("a mean of numbers from 0 to 1")
@@ -101,7 +100,7 @@ impl<'a> Scores<'a> {
     }
 }
 
-/// The score of a prediction against gold answers; it counts against the one that it fits best.
+/// The score of a prediction against gold answers: the largest over them.
 ///
 /// Gold answers that normalise to nothing do not count; without any, the gold answer is the empty one.
 ///
@@ -127,7 +126,7 @@ pub fn score_of(question: &SquadQuestion, prediction: &str) -> Score {
 
 /// Lower case, no ASCII punctuation, none of the words a, an and the, one space between words.
 pub fn normalize_answer(answer: &str) -> String {
-    // What Python's `\w` takes for a part of a word; the underscore is already gone with the punctuation.
+    // Python's `\w`; the underscore was removed with the punctuation.
     static WORD: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[\p{L}\p{N}]+").expect("a valid pattern"));
     let plain: String = answer.to_lowercase().chars().filter(|character| !character.is_ascii_punctuation()).collect();
     let without_articles = WORD.replace_all(&plain, |word: &regex::Captures<'_>| match &word[0] {
@@ -237,7 +236,7 @@ mod tests {
             &[],
             "exact 100.0, f1 100.0, total 1, HasAns_exact 100.0, HasAns_f1 100.0, HasAns_total 1",
         );
-        // A gold answer of an article alone is no answer to be found, but the question is still one that has answers.
+        // A gold answer that is only an article normalises to nothing, but the question still counts as one with an answer.
         check(
             &[("a", &["the"])],
             &[("a", "")],

@@ -1,16 +1,15 @@
-//! SQuAD: the data and the official figures.
+//! SQuAD: the data and the official metrics.
 //!
 //! ```text
 //! read         JSON → dataset, checked
 //! write        dataset → JSON
-//! context      paragraphs among their neighbours: the same questions about longer documents
-//! metrics      exact match and F1 of predictions, as evaluate-v2.0.py counts them
-//! ranking      its best thresholds and precision-recall curves, from predictions with their null odds
-//! official     the files of predictions that it reads, the figures as it prints them
+//! context      paragraphs in context: the same questions about longer documents
+//! metrics      exact match and F1 of predictions, as evaluate-v2.0.py computes them
+//! ranking      its best thresholds and precision-recall curves, from predictions with null odds
+//! official     the files of predictions that it reads, and its output
 //! ```
 //!
-//! The files of SQuAD v1.1 and v2.0, and of everything that has taken over their form. Offsets are characters there
-//! and bytes here.
+//! This reads SQuAD v1.1 and v2.0, and all other files of that form. Their offsets are characters; here they are bytes.
 
 mod context;
 pub mod metrics;
@@ -52,17 +51,17 @@ pub struct Paragraph {
 /// A question with its answers.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SquadQuestion {
-    /// Unlike every other id of the dataset.
+    /// Its id, which is unique in the dataset.
     pub id: String,
-    /// The question itself.
+    /// The text of the question.
     pub question: String,
-    /// What people marked as the answer; empty where the text does not answer.
+    /// The gold answers; empty where the text does not answer the question.
     pub answers: Vec<Gold>,
-    /// What the file says of it; false in version 1.1, which does not say. The official evaluation goes by `answers`.
+    /// The value in the file; false in version 1.1, which has none. The official evaluation uses `answers` instead.
     pub is_impossible: bool,
 }
 
-/// An answer that somebody marked.
+/// An answer that an annotator marked.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Gold {
     /// Its text: `context[bytes.start..bytes.end]`.
@@ -79,8 +78,8 @@ impl Dataset {
     ///
     /// # Errors
     /// [`Error::Format`](crate::Error::Format) with line and column where this is not JSON; with article, paragraph
-    /// (both counted from 1) and question where a key is missing or has another type, an answer does not stand where it
-    /// is said to, or an id comes twice.
+    /// (both counted from 1) and question where a key is missing or has another type, an answer is not at its
+    /// `answer_start`, or an id is not unique.
     ///
     /// ```
     /// let json = br#"{"data": [{"title": "Caf\u00e9s", "paragraphs": [{"context": "Caf\u00e9 Central", "qas": [
@@ -97,11 +96,11 @@ impl Dataset {
         Ok(dataset)
     }
 
-    /// Adds the content of another file. What is wrong with an article, a paragraph or a question goes to `bad`, and is
-    /// left out where that returns `Ok`.
+    /// Adds the content of another file. An error of an article, a paragraph or a question goes to `bad`; where that
+    /// returns `Ok`, the part is left out.
     ///
     /// # Errors
-    /// As [`Dataset::parse`]: what is no JSON, and what `bad` gives back.
+    /// As [`Dataset::parse`] where the file is not JSON, and the errors that `bad` returns.
     pub fn add(&mut self, file: &str, json: &[u8], bad: &mut dyn FnMut(crate::Error) -> Result<()>) -> Result<()> {
         read::add(self, file, json, bad)
     }
@@ -112,7 +111,8 @@ impl Dataset {
         paragraphs.flat_map(|paragraph| paragraph.questions.iter().map(move |question| (paragraph, question)))
     }
 
-    /// Keeps `count` questions, drawn at random but the same for the same seed and ids; paragraphs and articles stay.
+    /// Keeps `count` questions, drawn at random; the draw depends on the seed and the ids alone. Paragraphs and articles
+    /// stay.
     pub fn sample(&mut self, count: usize, seed: u64) {
         let draw = |question: &SquadQuestion| {
             let bytes: Vec<u64> = question.id.bytes().map(u64::from).collect();
@@ -128,17 +128,17 @@ impl Dataset {
         }
     }
 
-    /// The same questions about longer documents: every paragraph that has questions is put among its neighbours in its
-    /// article, whole ones and in their order, until another would make the document longer than `tokens`.
+    /// The same questions about longer documents: every paragraph that has questions is joined with its neighbours in the
+    /// article, whole and in order, until another one would make the document longer than `tokens`.
     ///
-    /// How much stands before the paragraph is drawn at random, the same for the same seed, so that answers lie anywhere
-    /// in the documents. Paragraphs are set apart by an empty line. A question that its own paragraph does not answer may
-    /// be answered by a neighbour: then the gold answers are wrong.
+    /// How much comes before the paragraph is drawn at random from the seed, so that answers lie anywhere in the documents.
+    /// An empty line separates paragraphs. A question that its own paragraph does not answer may be answered by a
+    /// neighbour: then the gold answers are wrong.
     ///
-    /// - `count`: tokens of a text
+    /// - `count`: gives the number of tokens of a text
     ///
     /// # Errors
-    /// What `count` says.
+    /// Those of `count`.
     pub fn among_neighbours(&self, tokens: usize, seed: u64, count: impl FnMut(&str) -> Result<usize>) -> Result<Self> {
         context::among_neighbours(self, tokens, seed, count)
     }
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sample_is_a_part_and_the_same_every_time() {
+    fn a_sample_is_a_subset_and_reproducible() {
         let question = |id: usize| SquadQuestion { id: format!("q{id}"), ..Default::default() };
         let paragraph =
             |first: usize| Paragraph { context: String::new(), questions: (first..first + 10).map(question).collect() };

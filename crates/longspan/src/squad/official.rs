@@ -1,4 +1,4 @@
-//! evaluate-v2.0.py around its metrics: the files that it reads, and the figures as it prints them.
+//! The files that evaluate-v2.0.py reads, and the output that it prints.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use super::metrics::{OfficialFigures, Scores};
 use super::ranking::{Ranked, Ranking};
 use crate::{Error, FormatKind, Result};
 
-/// Predictions, texts by question id in the order of their file; the empty text says that there is no answer.
+/// Predicted texts by question id, in the order of their file; an empty text means that there is no answer.
 pub type Predictions = IndexMap<String, String>;
 
 /// Null odds, or other scores of 'no answer', by question id in the order of their file.
@@ -19,7 +19,7 @@ pub type NullOdds = IndexMap<String, f64>;
 /// Reads a file of predictions; `file` is its name in messages.
 ///
 /// # Errors
-/// [`Error::Format`] where it is no JSON object of texts.
+/// [`Error::Format`] where it is not a JSON object of texts.
 pub fn parse_predictions(file: &str, json: &[u8]) -> Result<Predictions> {
     parse(file, json, "predictions are an object of texts by question id")
 }
@@ -27,7 +27,7 @@ pub fn parse_predictions(file: &str, json: &[u8]) -> Result<Predictions> {
 /// Reads a file of null odds; `file` is its name in messages.
 ///
 /// # Errors
-/// [`Error::Format`] where it is no JSON object of numbers.
+/// [`Error::Format`] where it is not a JSON object of numbers.
 pub fn parse_null_odds(file: &str, json: &[u8]) -> Result<NullOdds> {
     parse(file, json, "null odds are an object of numbers by question id")
 }
@@ -43,7 +43,7 @@ fn parse<T: DeserializeOwned>(file: &str, json: &[u8], expected: &str) -> Result
 /// The odds of each scored question, in the order of the scores.
 ///
 /// # Errors
-/// [`Error::Format`], about the file of odds `file`, where a question has none.
+/// [`Error::Format`] with the name `file` where a question has no odds.
 pub fn odds_of(file: &str, scores: &Scores<'_>, null_odds: &NullOdds) -> Result<Vec<f64>> {
     let missing = |id: &str| {
         let message = format!("no null odds of question `{id}`, which has a prediction");
@@ -53,7 +53,7 @@ pub fn odds_of(file: &str, scores: &Scores<'_>, null_odds: &NullOdds) -> Result<
     scores.questions.iter().map(|question| odds(question.id)).collect()
 }
 
-/// Ranks scored predictions by their null odds; equal odds stay in the order of the file of odds.
+/// Ranks scored predictions by their null odds; those of equal odds stay in the order of the file of odds.
 pub fn rank(scores: &Scores<'_>, predictions: &Predictions, null_odds: &NullOdds) -> Ranking {
     let scored: IndexMap<&str, _> = scores.questions.iter().map(|question| (question.id, question)).collect();
     let ranked = null_odds.iter().filter_map(|(id, &null_odds)| {
@@ -74,8 +74,9 @@ pub fn to_json(figures: &OfficialFigures) -> String {
     json + "\n}"
 }
 
-/// Python's `repr`: the fewest digits that give the number back, of these the nearest, of two as near the even one (where
-/// Rust's shortest form takes the larger); exponents below −4 and from 16 on, with a sign and two digits at least.
+/// Python's `repr`: the fewest digits that parse back to the number; among those the nearest, and on a tie the even one
+/// (Rust's shortest form takes the larger). An exponent below −4 or above 15 is written, with a sign and at least two
+/// digits.
 fn as_python_writes(number: &Number) -> String {
     let Some(value) = number.as_f64().filter(|_| number.is_f64()) else { return number.to_string() };
     let shortest = format!("{value:e}");

@@ -1,23 +1,23 @@
-//! What evaluate-v2.0.py makes of predictions and their null odds: the best thresholds, and the curves of precision and
-//! recall.
+//! What evaluate-v2.0.py computes from predictions and their null odds: the best thresholds, and the curves of precision
+//! and recall.
 //!
-//! Questions come in the order of their odds, those that are most surely answered first. Where odds are equal, the order
-//! of the file stays: the best threshold goes by single questions, the curves by groups of equal odds.
+//! Questions are sorted by their odds, the least first. Questions of equal odds stay in the order of the file. Of these the
+//! best threshold takes one after the other, as the script does; the curves take them together.
 
 use serde_json::Number;
 
 use super::metrics::{OfficialFigures, Score};
 
-/// A question as the curves see it.
+/// A question of a ranking.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ranked {
-    /// Whether the data give it an answer.
+    /// Whether it has a gold answer.
     pub has_answer: bool,
     /// Whether the prediction has any text.
     pub predicted: bool,
-    /// How good the prediction is, whatever the odds say.
+    /// Exact match and F1 of the prediction, whatever the odds.
     pub score: Score,
-    /// The larger, the less likely is an answer. They may be probabilities too.
+    /// The larger, the less likely is an answer. Probabilities of 'no answer' will do too.
     pub null_odds: f64,
 }
 
@@ -27,12 +27,12 @@ pub struct Ranking {
     questions: Vec<Ranked>,
 }
 
-/// A threshold, and what a figure is there.
+/// The value of a metric at a threshold.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AtThreshold {
-    /// The figure, in percent.
+    /// The value, in percent.
     pub value: f64,
-    /// No answer where the odds are larger than this.
+    /// There is no answer where the odds are larger than this.
     pub threshold: f64,
 }
 
@@ -46,7 +46,7 @@ pub struct PrecisionRecall {
 }
 
 impl Ranking {
-    /// Ranks questions; equal odds leave them in their order.
+    /// Ranks questions; those of equal odds stay in order.
     pub fn new(mut questions: Vec<Ranked>) -> Self {
         // Not by `total_cmp`: -0 and 0 are equal.
         questions.sort_by(|a, b| a.null_odds.partial_cmp(&b.null_odds).unwrap_or(std::cmp::Ordering::Equal));
@@ -63,7 +63,7 @@ impl Ranking {
         self.questions.iter().filter(|question| question.has_answer).count()
     }
 
-    /// The threshold that is best by `value` of the scores; 0 where none is better than never to answer.
+    /// The threshold with the best mean `value` of the scores; 0 where none is better than never answering.
     pub fn best_threshold(&self, value: impl Fn(&Score) -> f64) -> AtThreshold {
         let mut best = (0.0, (self.questions.len() - self.has_answer()) as f64);
         for (threshold, sum) in self.sums(value) {
@@ -74,7 +74,7 @@ impl Ranking {
         AtThreshold { value: self.percent(best.1), threshold: best.0 }
     }
 
-    /// The figure of all questions at each threshold that one of the odds is, ascending. Unlike the best threshold this
+    /// The mean value over all questions with each of the odds as the threshold, ascending. Unlike the best threshold this
     /// takes equal odds together, as a threshold does.
     pub fn by_threshold(&self, value: impl Fn(&Score) -> f64) -> Vec<AtThreshold> {
         let mut points: Vec<AtThreshold> = Vec::new();
@@ -102,7 +102,7 @@ impl Ranking {
         100.0 * sum / self.questions.len().max(1) as f64
     }
 
-    /// Precision over recall, where `value` says how right a prediction is whose question has an answer. `None` where no
+    /// Precision over recall, where `value` is that of a prediction whose question has a gold answer. `None` where no
     /// question has one.
     pub fn precision_recall(&self, value: impl Fn(&Score) -> f64) -> Option<PrecisionRecall> {
         let has_answer = self.has_answer();
@@ -115,7 +115,7 @@ impl Ranking {
             if question.has_answer {
                 right += value(&question.score);
             }
-            // A threshold can only stand behind the last of equal odds.
+            // A threshold can only lie behind the last of equal odds.
             if self.questions.get(i + 1).is_some_and(|next| next.null_odds == question.null_odds) {
                 continue;
             }
@@ -146,10 +146,11 @@ impl Ranking {
 
 type Metric = (&'static str, fn(&Score) -> f64);
 
-/// The two figures of a prediction.
+/// The two metrics of a prediction.
 pub const METRICS: [Metric; 2] = [("exact", |score| score.exact), ("f1", |score| score.f1)];
 
-/// As if every prediction were right that could be: how well the odds tell questions with an answer from those without.
+/// The metric of an oracle, which is right wherever there is a gold answer: how well the odds separate questions with an
+/// answer from those without.
 pub const ORACLE: Metric = ("oracle", |_| 1.0);
 
 #[cfg(test)]
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_threshold_may_stand_within_equal_odds_but_no_point_of_a_curve() {
+    fn the_best_threshold_may_lie_within_equal_odds_but_no_point_of_a_curve() {
         let ranking = ranking(&[(1.0, true, 1.0), (-1.0, true, 0.5), (1.0, false, 0.0), (2.0, true, 1.0)]);
         let best = |value: f64, threshold: f64| AtThreshold { value, threshold };
         assert_eq!(ranking.best_threshold(|score| score.f1), best(62.5, 1.0));

@@ -1,4 +1,4 @@
-//! JSON → [`Dataset`], with everything checked: who goes by the data goes by what it says.
+//! JSON → [`Dataset`]; everything is checked, so that no one trains or measures on data that contradict themselves.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -19,7 +19,7 @@ struct RawDataset<'a> {
     data: Option<Vec<&'a RawValue>>,
 }
 
-/// What is right, or a message that says where it is not.
+/// A checked value, or a message with the place of the error.
 type Checked<T> = std::result::Result<T, String>;
 
 /// Adds the content of a file.
@@ -48,14 +48,14 @@ pub(super) fn add(
     Ok(())
 }
 
-/// A file under way. What is wrong goes to `bad`, and is left out where that allows it.
+/// Reads one file. An error goes to `bad`; where that returns `Ok`, the part is left out.
 struct DatasetReader<'a> {
     ids: HashSet<String>,
     bad: &'a mut dyn FnMut(String) -> Result<()>,
 }
 
 impl DatasetReader<'_> {
-    /// What was checked, or nothing where it is bad and that is allowed.
+    /// The checked value, or `None` where there is an error and `bad` allows it.
     fn sound<T>(&mut self, checked: Checked<T>) -> Result<Option<T>> {
         match checked {
             Ok(sound) => Ok(Some(sound)),
@@ -121,18 +121,18 @@ fn gold(mut json: Value, place: &str, context: &str) -> Checked<Gold> {
     let Some(answer_start) = answer_start.as_i64() else {
         return Err(unexpected(&answer_start, place, "answer_start", "a whole number"));
     };
-    let said = format!("{place}: answer `{text}` is said to start at character {answer_start}");
+    let message = format!("{place}: answer `{text}` is said to start at character {answer_start}");
     let Some(start) = usize::try_from(answer_start).ok().and_then(|at| byte_of_character(context, at)) else {
-        return Err(format!("{said}, the context has {}", context.chars().count()));
+        return Err(format!("{message}, the context has {}", context.chars().count()));
     };
     if !context[start..].starts_with(&text) {
         let found: String = context[start..].chars().take(text.chars().count()).collect();
-        return Err(format!("{said}, where the context has `{found}`"));
+        return Err(format!("{message}, where the context has `{found}`"));
     }
     Ok(Gold { bytes: ByteSpan { start, end: start + text.len() }, text })
 }
 
-/// The value of a key; null and a missing one are the same.
+/// The value of a key; null counts as missing.
 fn optional(object: &mut Value, key: &str) -> Option<Value> {
     object.get_mut(key).map(Value::take).filter(|value| !value.is_null())
 }
@@ -173,7 +173,7 @@ fn kind(value: &Value) -> Cow<'static, str> {
     }
 }
 
-/// Where a character starts; the one after the last starts at the end.
+/// The byte at which a character starts; the end of the text counts as the start of another one.
 fn byte_of_character(text: &str, at: usize) -> Option<usize> {
     let mut rest = text.chars();
     match at.checked_sub(1) {
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_is_there() {
+    fn a_dataset_is_read() {
         let dataset = Dataset::parse("dev.json", dataset().to_string().as_bytes()).unwrap();
         let titles: Vec<_> = dataset.articles.iter().map(|article| article.title.as_str()).collect();
         assert_eq!(titles, ["Caf\u{e9}s", ""]);
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_where() {
+    fn errors_have_a_place() {
         let paragraph = |json: &mut Value, key: &str, value: Value| json["data"][0]["paragraphs"][0][key] = value;
         let question = |json: &mut Value, key: &str, value: Value| {
             json["data"][0]["paragraphs"][0]["qas"][0][key] = value;
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_another_type_are_errors_that_say_where() {
+    fn values_of_another_type_are_errors_with_a_place() {
         let question = |json: &mut Value, key: &str, value: Value| {
             json["data"][0]["paragraphs"][0]["qas"][0][key] = value;
         };

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn a_written_dataset_reads_back_equal() {
         let json = "{\"data\": [{\"title\": \"T\", \"paragraphs\": [{\"context\": \"\u{1f600} Caf\u{e9}\\n\u{301}\", \"qas\": [
             {\"id\": \"a\", \"question\": \"\\\"Which\\\"?\", \"answers\": [{\"text\": \"Caf\u{e9}\", \"answer_start\": 2}]},
             {\"id\": \"b\", \"question\": \"?\", \"answers\": [], \"is_impossible\": true}]}]}]}";
