@@ -1,8 +1,7 @@
-//! Longspan answers questions about long documents: it returns the exact span of the text that answers,
-//! or says that the document has no answer.
+//! Longspan answers questions about long documents: it returns the exact span of the text that answers, or 'no answer'.
 //!
 //! Data flows one way: text → tokens with byte offsets → windows → [`model::Batch`] → start and end logits →
-//! spans under one normalisation over all windows → perhaps an excerpt around the best, read once more → [`Answer`].
+//! spans under one normalisation over all windows → perhaps a verification window around the best → [`Answer`].
 //!
 //! ```
 //! # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/embedded");
@@ -15,7 +14,7 @@
 //! # Ok::<(), longspan::Error>(())
 //! ```
 //!
-//! The modules stand in floors, and each imports only from the floors below it:
+//! The modules form floors, and each imports only from the floors below it:
 //!
 //! ```text
 //!  4  pretrain  →  train  →  evaluate          convert
@@ -25,12 +24,15 @@
 //!  0  error           config           tensor          random          prefetch
 //! ```
 //!
-//! On one floor, `hub` imports `checkpoint`, where it is said once which files make one up, `train` imports `evaluate`,
-//! which chooses the best weights, and `pretrain` imports `train`, which has the loop of every run.
+//! Within a floor, `hub` imports `checkpoint`, which lists the files of one, `train` imports `evaluate`, which chooses the
+//! best weights, and `pretrain` imports `train`, which has the loop of every run.
 //!
-//! Offsets are bytes of the UTF-8 text. Nothing here needs an async runtime, a terminal or a network, the hub alone
-//! excepted; work runs on the current `rayon` pool.
-//! The memory map of a checkpoint or a file of tokens is the only `unsafe` code here; every other module is denied it.
+//! Offsets are bytes of the UTF-8 text. Nothing here needs an async runtime or a terminal, and only the hub needs a network.
+//!
+//! All parallel work runs on the current `rayon` pool: that of the caller where the caller is one of its workers, as inside
+//! `ThreadPool::install`, else the global pool. Nothing else uses the global pool, and one worker is enough.
+//!
+//! The memory map of a checkpoint or a token file is the only `unsafe` code here; all other modules deny it.
 
 #![deny(unsafe_code)]
 

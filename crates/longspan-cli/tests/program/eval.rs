@@ -189,7 +189,7 @@ fn bad_data_are_told_with_their_place_or_left_out() {
     let question = |value: &mut Value, key: &str, to: Value| value["data"][0]["paragraphs"][1]["qas"][0][key] = to;
     let place = "`bad.json`: article 1 `Pumps_&_<engines>`, paragraph 2, question `who`";
     for (key, value, said) in [
-        ("answers", json!([{"text": "Ada", "answer_start": 37}]), "answer `Ada` is said to start at character 37"),
+        ("answers", json!([{"text": "Ada", "answer_start": 37}]), "answer `Ada` has answer_start 37"),
         ("question", Value::Null, "no `question`"),
     ] {
         replace(&folder, "bad.json", |data| question(data, key, value.clone()));

@@ -79,7 +79,7 @@ fn recipes_are_checked_too() {
 #[test]
 fn bad_data_are_told_before_the_first_step() {
     let folder = folder();
-    let place = "`bad.json`: article 1 `Bread`, paragraph 1, question `what`: answer `flour` is said to start at";
+    let place = "`bad.json`: article 1 `Bread`, paragraph 1, question `what`: answer `flour` has answer_start";
     check_failed(&refused(&folder, &["--train", "bad.json"]), place);
     check_failed(&refused(&folder, &["--train", "train.json", "--dev", "bad.json"]), place);
     check_failed(&refused(&folder, &["--train", "empty.json"]), "`empty.json`: no questions");

@@ -1,4 +1,4 @@
-//! What the model reads of a question and a part of a document.
+//! The input of the model for a question and a window of a document.
 
 use crate::tokenizer::Tokenizer;
 
@@ -7,8 +7,8 @@ use crate::tokenizer::Tokenizer;
 pub(crate) struct ReaderInput {
     /// Token ids: (T).
     pub ids: Vec<u32>,
-    /// Those of BERT's pairs, 0 through the last separator before the document and 1 after it; models with one type do
-    /// not look at them: (T).
+    /// As in BERT's pairs, 0 through the last separator before the document and 1 after it; models with one type ignore
+    /// them: (T).
     pub token_type_ids: Vec<u32>,
     /// Tokens before the document.
     pub before: usize,

@@ -1,4 +1,4 @@
-//! How documents are read: what the caller asks for, made into a plan for one question.
+//! How documents are read: the caller's options, and the plan for one question that is made of them.
 
 use super::settings::{Logistic, ReaderSettings};
 use crate::config::Config;
@@ -27,19 +27,20 @@ pub enum GlobalAttention {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ReadOptions {
-    /// Tokens of a whole input: specials, question and window. Default and maximum: the positions of the model.
+    /// Tokens of a whole input: special tokens, question and window. Default and maximum: the positions of the model.
     pub max_tokens: Option<usize>,
     /// Tokens that neighbouring windows share. Default: the largest attention window, at most a quarter of the room
     /// that an input has for the document.
     pub doc_stride: Option<usize>,
     /// Tokens of the longest answer.
     pub max_answer_length: Option<usize>,
-    /// No answer when `null_odds` is larger than this.
+    /// There is no answer when `null_odds` is larger than this.
     pub null_score_diff_threshold: Option<f64>,
-    /// Tokens around the best span that are read once more, alone, of a document that has more; 0: none. In a long
-    /// document many places speak for an answer and few against one, so an answer must convince twice: null odds and
-    /// the share of 'no answer' are those of the windows or of this excerpt, whichever has the higher odds. It has at
-    /// least the tokens of the longest answer, and at most those that an input has room for.
+    /// Tokens of the verification window: the text around the best span, which is read once more, alone, where the document
+    /// has more tokens; 0: none. In a long document many places may look like an answer and raise the odds of one, so an
+    /// answer must pass twice: null odds and the share of 'no answer' are those of the windows or of the verification
+    /// window, whichever has the higher odds. It has at least the tokens of the longest answer, and at most those that an
+    /// input has room for.
     pub verify_tokens: Option<usize>,
     /// How many spans an answer lists.
     pub spans: SpanList,
@@ -69,7 +70,7 @@ impl Default for SpanList {
     }
 }
 
-/// What is settled once question, options, settings and model are known.
+/// How one question is asked, once options, settings and model are known.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     /// Separators between question and document.
@@ -78,10 +79,10 @@ pub(crate) struct Plan {
     pub room: usize,
     pub doc_stride: usize,
     pub max_answer_length: usize,
-    /// Tokens of the excerpt that verifies, at least as many as any span has; 0: nothing is verified.
+    /// Tokens of the verification window, at least as many as any span has; 0: none is read.
     pub verify_tokens: usize,
     pub threshold: f64,
-    /// How the score of a span becomes a probability, and that of no answer.
+    /// How the scores of spans become probabilities; `no_answer_score` is for those of 'no answer'.
     pub score: Option<Logistic>,
     pub no_answer_score: Option<Logistic>,
     pub spans: SpanList,
@@ -106,7 +107,7 @@ impl Plan {
         let window = config.attention_window.iter().copied().max().unwrap_or(0);
         let doc_stride = options.doc_stride.unwrap_or(window.min(room / 4));
         if doc_stride >= room && doc_stride < room + question - 1 {
-            // A shorter question would leave the room that the windows need.
+            // A shorter question would leave enough room.
             let tokens_max = question + room - doc_stride - 1;
             return Err(Error::QuestionTooLong { tokens: question, tokens_max });
         }

@@ -5,21 +5,20 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoint::{LONGSPAN, Source};
 use crate::{Error, FormatKind, Result};
 
-/// What a checkpoint says about how it is to be asked. Every key may be left out, and so may the file.
+/// How a checkpoint is to be asked. Every key may be left out, and so may the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReaderSettings {
-    /// No answer when `null_odds` is larger than this. Default 0.
+    /// There is no answer when `null_odds` is larger than this. Default 0.
     pub null_score_diff_threshold: f64,
     /// Tokens of the longest answer. Default 30.
     pub max_answer_length: usize,
     /// Separators between question and document: 2, or 1 for allenai's TriviaQA checkpoints. Default 2.
     pub separators: usize,
-    /// Tokens around the best span that are read once more to verify it: see
-    /// [`ReadOptions`](crate::ReadOptions::verify_tokens). Threshold and calibration are fitted with it. Default 0: it
-    /// is not verified.
+    /// Tokens of the verification window: see [`ReadOptions`](crate::ReadOptions::verify_tokens). Threshold and calibration
+    /// are fitted with it. Default 0: none is read.
     pub verify_tokens: usize,
-    /// How scores become probabilities of being right; without it they are shares of the model's belief.
+    /// How scores become probabilities of being right; without it they are the model's own shares.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
 }
@@ -28,10 +27,10 @@ pub struct ReaderSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
-    /// That an answer is, to the letter, one that people gave. Fitted on answers that were given; the scores of spans that are
-    /// listed besides are on the same scale.
+    /// The probability that an answer is an exact match with one that people gave. Fitted on answers; the scores of the other
+    /// spans listed are on the same scale.
     pub score: Logistic,
-    /// That people found no answer. Fitted on abstentions.
+    /// The probability that people found no answer. Fitted on abstentions.
     pub no_answer_score: Logistic,
     /// The data that it was fitted on, in words.
     pub fitted_on: String,
@@ -39,9 +38,9 @@ pub struct Calibration {
 
 /// σ(a·logit(score) + b·ln(tokens) + c), where σ is the logistic function and logit its inverse.
 ///
-/// With a alone this is temperature scaling. The tokens of the document are in it because the same score means less where more
-/// could be the answer, and c because models are trained on another share of questions without an answer. Platt, "Probabilistic outputs for
-/// support vector machines" (1999).
+/// With a alone this is temperature scaling. It includes the tokens of the document because the same score means less where
+/// more spans could be the answer, and c because models are trained on another share of questions without an answer. Platt,
+/// "Probabilistic outputs for support vector machines" (1999).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Logistic {
@@ -53,7 +52,7 @@ pub struct Logistic {
     pub constant: f64,
 }
 
-/// Scores further out count as this far: f64 tells none that are nearer to 1.
+/// Logits are clamped to this magnitude: f64 has no number nearer to 1 than its score.
 const LOGIT_MAX: f64 = 36.0;
 
 impl Logistic {
@@ -102,8 +101,8 @@ impl ReaderSettings {
     /// Reads and checks the content of a `longspan.json`.
     ///
     /// # Errors
-    /// [`Error::Format`] when the JSON is malformed, a value makes no sense, or a key is not known: a setting is never
-    /// silently left out.
+    /// [`Error::Format`] when the JSON is malformed, a value is out of its range, or a key is unknown: no setting is silently
+    /// ignored.
     pub fn from_json(json: &[u8]) -> Result<Self> {
         let wrong = |message: String| Error::format(Self::FILE, FormatKind::Settings, message);
         let settings: Self = serde_json::from_slice(json).map_err(|e| wrong(e.to_string()))?;
@@ -145,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn written_settings_read_back_equal() {
         let score = Logistic { logit: 0.9, ln_tokens: -0.1234567890123, constant: 1e-7 };
         let calibration = Calibration { score, no_answer_score: score, fitted_on: "a \"file\"".into() };
         let settings =

@@ -1,7 +1,7 @@
 //! From logits to spans: one normalisation over all windows.
 //!
 //! S of a span is the sum of its start and end logits, n the least null score of a window. A span is admissible when its
-//! start counts in its window, its end lies in the same window, it has at most `max_answer_length` tokens, and it holds
+//! start belongs to a window, its end lies in the same window, it has at most `max_answer_length` tokens, and it contains
 //! more than white space. Devlin et al., "BERT" (arXiv 1810.04805), section 4.3; the sums are over all windows.
 
 use std::cmp::Reverse;
@@ -11,12 +11,12 @@ use std::ops::Range;
 use super::windows::Window;
 use crate::tokenizer::ByteSpan32;
 
-/// The logits that matter of all windows of a document: 8 bytes a token, and a little for each window.
+/// The logits of a document that may become part of an answer: 8 bytes a token, and a little for each window.
 #[derive(Debug)]
 pub(super) struct SpanLogits {
     max_answer_length: usize,
     windows: Vec<WindowLogits>,
-    start_logits: Vec<f32>, // (tokens): each from the window where it counts
+    start_logits: Vec<f32>, // (tokens): each from the window to which the start belongs
     end_logits: Vec<f32>,   // window after window: from its first start to the last end that a span can have
     null_score: f64,
 }
@@ -47,7 +47,7 @@ impl TokenSpan {
 }
 
 impl SpanLogits {
-    /// Nothing yet.
+    /// Without any window.
     pub fn new(max_answer_length: usize) -> Self {
         let (windows, start_logits, end_logits) = Default::default();
         Self { max_answer_length, windows, start_logits, end_logits, null_score: f64::INFINITY }
@@ -56,7 +56,7 @@ impl SpanLogits {
     /// Adds the next window.
     ///
     /// - `null`: start and end logit of the first token of the input
-    /// - `logits`: start and end logits of the window's tokens, and perhaps of what follows them
+    /// - `logits`: start and end logits of the window's tokens; more may follow
     pub fn push(&mut self, window: &Window, null: [f32; 2], logits: &[[f32; 2]]) {
         self.null_score = self.null_score.min(f64::from(null[0]) + f64::from(null[1]));
         let Window { tokens, starts } = window;
@@ -73,7 +73,7 @@ impl SpanLogits {
         self.null_score
     }
 
-    /// The first of [`SpanLogits::best`], without memory for others.
+    /// The first span of [`SpanLogits::best`], without memory for others.
     ///
     /// # Panics
     /// If no span is admissible.
@@ -88,7 +88,8 @@ impl SpanLogits {
     }
 
     /// The best admissible span, then the best that has no token and no character in common with those before it, and so
-    /// on: at most `count`, and none whose S is below `least`. Equal ones come in the order of the document, the shorter first.
+    /// on: at most `count`, and none whose S is below `least`. Spans of equal S come in the order of the document, the
+    /// shorter first.
     pub fn best(&self, tokens: &[ByteSpan32], count: usize, least: f64) -> Vec<TokenSpan> {
         let mut candidates = Vec::with_capacity(self.start_logits.len());
         let starts = 0..self.start_logits.len();
@@ -103,7 +104,7 @@ impl SpanLogits {
                 continue;
             }
             match taken.range(span.start..).next() {
-                // The start is free, but the span runs into one that was found: the best that stops before it.
+                // The start is free, but the span overlaps one that was found: try the best that ends before it.
                 Some((&limit, _)) if limit <= span.end => {
                     heap.extend(self.best_from(span.start, limit, tokens));
                 }
@@ -145,7 +146,7 @@ impl SpanLogits {
     ) -> impl Iterator<Item = TokenSpan> + 'a {
         let start_logit = self.start_logits[start];
         let last = window.ends.end.min(start.saturating_add(self.max_answer_length));
-        // White space at the front is trimmed, but there must be something behind it.
+        // White space at the front will be trimmed, but a span must have something else.
         let first = (start..last).find(|&t| !tokens[t].is_empty()).unwrap_or(last);
         let ends = &self.end_logits[window.ends_at..];
         (first..last).map(move |end| TokenSpan { start, end, start_logit, end_logit: ends[end - window.ends.start] })
@@ -159,7 +160,8 @@ impl SpanLogits {
     }
 }
 
-/// The first and last token of a span, or of what shares a character with its ends: tokens of bytes may be parts of one.
+/// The first and last token of a span, widened to tokens that share a character with its ends: byte-level tokens may be
+/// parts of one character.
 fn whole_characters(span: &TokenSpan, tokens: &[ByteSpan32]) -> (usize, usize) {
     let (mut first, mut last) = (span.start, span.end);
     while first > 0 && tokens[first - 1].end > tokens[first].start {

@@ -7,15 +7,15 @@ use std::ops::Range;
 pub(crate) struct Window {
     /// Tokens of the document in this window.
     pub tokens: Range<usize>,
-    /// Those of `tokens` at which an answer may start here: this window gives them the largest context.
+    /// The tokens at which an answer may start in this window: those to which it gives the largest context.
     pub starts: Range<usize>,
 }
 
 /// Windows of at most `room` tokens over a document of `tokens`, neighbours sharing `doc_stride`.
 ///
-/// As in the SQuAD script, the last window is shorter, and a start counts in the window where the smaller of its left
-/// and right contexts is largest, in the first such window on a tie. The windows begin and end in order, so each counts a
-/// run of starts, and the runs follow each other.
+/// As in the SQuAD script, the last window is shorter, and a start belongs to the window where the smaller of its left and
+/// right contexts is largest, to the first such window on a tie. The windows begin and end in order, so the starts of each
+/// are a run, and the runs follow each other.
 ///
 /// # Panics
 /// Unless `doc_stride < room` and the document has a token.
@@ -38,9 +38,9 @@ pub(crate) fn windows(tokens: usize, room: usize, doc_stride: usize) -> Vec<Wind
 
 /// The first token to which the later of two neighbouring windows gives the larger context.
 ///
-/// Where both hold token t, the earlier one gives min(t - a, b - 1 - t) of a..b. Up to the middle of the earlier window
-/// its left context is the smaller one and exceeds that in the later window; after it, its right context, b - 1 - t, falls
-/// while the later one's left context, t - c of c..d, grows.
+/// Of a token t that both contain, the earlier window a..b gives the context min(t - a, b - 1 - t). Up to the middle of that
+/// window the left context is the smaller one and exceeds that in the later window; after it, the right context b - 1 - t
+/// falls while the left context t - c in the later window c..d grows.
 fn handover(earlier: &Range<usize>, later: &Range<usize>) -> usize {
     let context = |window: &Range<usize>, t: usize| (t - window.start).min(window.end - 1 - t);
     let shared = later.start..earlier.end;

@@ -121,7 +121,7 @@ fn gold(mut json: Value, place: &str, context: &str) -> Checked<Gold> {
     let Some(answer_start) = answer_start.as_i64() else {
         return Err(unexpected(&answer_start, place, "answer_start", "a whole number"));
     };
-    let message = format!("{place}: answer `{text}` is said to start at character {answer_start}");
+    let message = format!("{place}: answer `{text}` has answer_start {answer_start}");
     let Some(start) = usize::try_from(answer_start).ok().and_then(|at| byte_of_character(context, at)) else {
         return Err(format!("{message}, the context has {}", context.chars().count()));
     };
@@ -258,13 +258,13 @@ mod tests {
         for (start, found) in [(3, "where the context has `af\u{e9} C`"), (21, "where the context has `a`")] {
             check_error(
                 |json| question(json, "answers", json!([{"text": "Caf\u{e9} ", "answer_start": start}])),
-                &format!("{first}, question `a`: answer `Caf\u{e9} ` is said to start at character {start}, {found}"),
+                &format!("{first}, question `a`: answer `Caf\u{e9} ` has answer_start {start}, {found}"),
             );
         }
         for start in [-1, 23, i64::MAX] {
             check_error(
                 |json| question(json, "answers", json!([{"text": "", "answer_start": start}])),
-                &format!("{first}, question `a`: answer `` is said to start at character {start}, the context has 22"),
+                &format!("{first}, question `a`: answer `` has answer_start {start}, the context has 22"),
             );
         }
     }
@@ -329,7 +329,7 @@ mod tests {
         let ids: Vec<&str> = read.questions().map(|(_, question)| question.id.as_str()).collect();
         assert_eq!(ids, ["b", "c", "a"]);
         let said = [
-            "question `a`: answer `Caf\u{e9} Central` is said to start at character 3",
+            "question `a`: answer `Caf\u{e9} Central` has answer_start 3",
             "paragraph 2: no `context`",
             "article 3: null, expected an object with `paragraphs`",
             "question `c`: another question has the same id",

@@ -30,7 +30,7 @@ const CONFIG: &str = "tokenizer_config.json";
 const SPECIAL_TOKENS: &str = "special_tokens_map.json";
 const ADDED_TOKENS: &str = "added_tokens.json";
 
-/// What is read of `tokenizer_config.json`.
+/// The keys of `tokenizer_config.json` that matter here.
 #[derive(Debug, Default, Deserialize)]
 struct TokenizerConfig {
     do_lower_case: Option<bool>,
@@ -93,7 +93,7 @@ pub(super) fn load(read: Read<'_>) -> Result<Tokenizer> {
     guarded(|| load_and_try(read))
 }
 
-/// The crate panics on some files that contradict themselves, and files come from anywhere: here that is an error.
+/// Turns a panic into an error: the crate `tokenizers` panics on some files that contradict themselves.
 pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
     let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
     ran.unwrap_or_else(|_| Err(format_error(TOKENIZER_JSON, "its parts contradict each other")))
@@ -122,7 +122,7 @@ fn load_and_try(read: Read<'_>) -> Result<Tokenizer> {
     Ok(tokenizer)
 }
 
-/// A tokenizer as its files have it, and its special tokens with their ids.
+/// A tokenizer as its files define it, and its special tokens with their ids.
 pub(super) struct TokenizerFiles {
     pub file: &'static str,
     pub inner: Inner,
@@ -164,7 +164,7 @@ impl TokenizerFiles {
     }
 }
 
-/// The tokenizer of RoBERTa and its kin.
+/// The tokenizer of RoBERTa and similar models.
 fn byte_level_bpe(vocab: &[u8], merges: &[u8], config: &TokenizerConfig) -> Result<Inner> {
     let vocab: HashMap<String, u32> = serde_json::from_slice(vocab).map_err(|error| format_error(VOCAB_JSON, error))?;
     let vocab: Vocab = vocab.into_iter().collect();
@@ -184,7 +184,7 @@ fn byte_level_bpe(vocab: &[u8], merges: &[u8], config: &TokenizerConfig) -> Resu
     Ok(inner)
 }
 
-/// The tokenizer of BERT and its kin.
+/// The tokenizer of BERT and similar models.
 fn wordpiece(vocab: &[u8], unk_token: &str, config: &TokenizerConfig) -> Result<Inner> {
     let vocab: Vocab = (0..).zip(utf8(VOCAB_TXT, vocab)?.lines()).map(|(id, token)| (token.to_owned(), id)).collect();
     if !vocab.contains_key(unk_token) {
@@ -200,7 +200,7 @@ fn wordpiece(vocab: &[u8], unk_token: &str, config: &TokenizerConfig) -> Result<
     Ok(inner)
 }
 
-/// Where `tokenizer_config.json` says something, it is said over `tokenizer.json`, as transformers has it.
+/// The values of `tokenizer_config.json` override those of `tokenizer.json`, as in transformers.
 fn with_config(mut inner: Inner, config: &TokenizerConfig) -> Result<Inner> {
     if let Some(add_prefix_space) = config.add_prefix_space {
         let mut split = inner.get_pre_tokenizer().cloned();
@@ -227,7 +227,7 @@ fn with_config(mut inner: Inner, config: &TokenizerConfig) -> Result<Inner> {
     Ok(inner)
 }
 
-/// Tokens that others have added beside the vocabulary files, each with the id that it must get.
+/// Adds the tokens that are listed beside the vocabulary files, each with the id that it must get.
 fn with_added_tokens(mut inner: Inner, read: Read<'_>, config: &TokenizerConfig) -> Result<Inner> {
     let named: HashMap<String, u32> = read_json(read, ADDED_TOKENS)?.unwrap_or_default();
     let mut added: BTreeMap<u32, AddedToken> =
@@ -252,7 +252,7 @@ fn with_added_tokens(mut inner: Inner, read: Read<'_>, config: &TokenizerConfig)
     Ok(inner)
 }
 
-/// Where special tokens are looked up: what the files name, the first first, else the usual names.
+/// Finds special tokens: by the names in the files, the first file first, else by the usual names.
 struct Roles<'a> {
     file: &'static str,
     named: [&'a SpecialTokens; 2],
@@ -276,13 +276,13 @@ impl Roles<'_> {
     }
 }
 
-/// Makes a tokenizer do nothing but turn text into tokens: no truncation, no padding, no template, no chance, and
-/// special tokens that are never found in a text.
+/// Restricts a tokenizer to turning text into tokens: no truncation, no padding, no template, no dropout, and special
+/// tokens that are never recognised in a text.
 fn only_text(inner: &mut Inner, roles: &[(String, u32)]) -> tokenizers::Result<()> {
     inner.with_truncation(None)?;
     inner.with_padding(None);
     inner.with_post_processor(None::<PostProcessorWrapper>);
-    // Some files list a special token as an ordinary one. Adding it again as special makes it one that can be left out.
+    // Some files list a special token as an ordinary one; adding it again makes it special.
     inner.add_special_tokens(roles.iter().map(|(name, _)| AddedToken::from(name.clone(), true)))?;
     inner.set_encode_special_tokens(true);
     if let ModelWrapper::BPE(bpe) = inner.get_model()
@@ -302,9 +302,9 @@ fn only_text(inner: &mut Inner, roles: &[(String, u32)]) -> tokenizers::Result<(
     Ok(())
 }
 
-/// XLM-RoBERTa's model lists special tokens among its pieces, and with the best scores, so it would find them in a text.
-/// Here they are spelled with a space before them, which no piece of a text has: Metaspace writes spaces in another way.
-/// As tokens that were added they keep their ids.
+/// The model of XLM-RoBERTa lists special tokens among its pieces, with the best scores, so it would recognise them in a
+/// text. This adds a space before them, which no piece of a text contains, since Metaspace writes spaces with another
+/// character. As added tokens they keep their ids.
 fn unigram_without(unigram: &Unigram, roles: &[(String, u32)]) -> tokenizers::Result<Unigram> {
     let unk_id = serde_json::to_value(unigram)?["unk_id"].as_u64().map(|id| id as usize);
     let is_special = |name: &str, id: usize| {
@@ -318,7 +318,7 @@ fn unigram_without(unigram: &Unigram, roles: &[(String, u32)]) -> tokenizers::Re
     Unigram::from(pieces, unk_id, unigram.byte_fallback())
 }
 
-/// A model of words may know its own special tokens as words. Then a text could say `[SEP]`, and no reader could tell.
+/// A word model may know its special tokens as words. A text that contains `[SEP]` would then become a special token.
 fn check_literals(tokenizer: &Tokenizer, roles: &[(String, u32)]) -> Result<()> {
     for (name, id) in roles.iter().filter(|(_, id)| Some(*id) != tokenizer.unk_token_id) {
         let Tokens { ids, .. } = tokenizer.encode(&format!("{name} a {name} b{name}{name}\n{name}"))?;

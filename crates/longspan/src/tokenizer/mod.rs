@@ -1,7 +1,7 @@
 //! Text → tokens with byte offsets.
 //!
-//! A text is only ever text here: whatever the files of a checkpoint say, no special token is added, none is found in
-//! a text, nothing is cut off and nothing is padded. The reader puts the special tokens around.
+//! A text is only ever text here: whatever is in the files of a checkpoint, no special token is added, none is recognised
+//! in a text, nothing is truncated and nothing is padded. The reader adds the special tokens.
 
 mod load;
 mod pairs;
@@ -58,12 +58,12 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// How many of them end at or before a byte of the text.
+    /// How many tokens end at or before a byte of the text.
     pub fn before(&self, byte: usize) -> usize {
         self.spans.partition_point(|span| span.end as usize <= byte)
     }
 
-    /// Whether there is nothing but white space.
+    /// Whether the text has nothing but white space.
     pub fn is_blank(&self) -> bool {
         self.spans.iter().all(|span| span.is_empty())
     }
@@ -84,7 +84,7 @@ pub struct Tokenizer {
     pub unk_token_id: Option<u32>,
     /// One more than the largest id: how many rows an embedding must have.
     pub vocab_size: usize,
-    /// The file that the tokenizer came from, for messages.
+    /// The file that the tokenizer was made of, for messages.
     file: &'static str,
     inner: tokenizers::Tokenizer,
     cut_rule: CutRule,
@@ -96,19 +96,19 @@ const PIECE_BYTES: usize = 64 << 10;
 impl Tokenizer {
     /// Loads `tokenizer.json`, or `vocab.json` + `merges.txt`, or `vocab.txt`; `read` gives the content of a file.
     ///
-    /// `tokenizer_config.json` and `special_tokens_map.json` are obeyed. Without the former no prefix space is added
-    /// and WordPiece lower-cases.
+    /// `tokenizer_config.json` and `special_tokens_map.json` are taken into account. Without the former no prefix space is
+    /// added and WordPiece lower-cases.
     ///
     /// # Errors
-    /// [`Error::MissingTokenizer`] when there is none of these files, [`Error::Format`] when one of them is not what
-    /// it should be or `[CLS]` or `[SEP]` is missing, and what `read` says.
+    /// [`Error::MissingTokenizer`] when there is none of these files, [`Error::Format`] when one of them is malformed or
+    /// `[CLS]` or `[SEP]` is missing, and those of `read`.
     pub fn load(read: impl Fn(&str) -> Result<Option<Cow<'static, [u8]>>>) -> Result<Self> {
         load::load(&read)
     }
 
     /// Tokens of `text`, of any length up to 4 GiB; a literal `</s>` or `[MASK]` stays plain text.
     ///
-    /// Long texts are tokenized in parallel, in pieces that give the same tokens as the whole.
+    /// Long texts are tokenized in parallel on the current `rayon` pool, in pieces that give the same tokens as the whole.
     ///
     /// # Errors
     /// [`Error::TextTooLong`] above 4 GiB.
@@ -116,22 +116,22 @@ impl Tokenizer {
         self.encode_in_pieces(text, PIECE_BYTES)
     }
 
-    /// Whether an id is the same token for both.
+    /// Whether every id is the same token for both.
     pub fn same_vocabulary(&self, other: &Self) -> bool {
         self.inner.get_vocab(true) == other.inner.get_vocab(true)
     }
 
-    /// For each id whether its token goes on with the word of the token before it: (vocabulary).
+    /// For each id, whether its token continues the word of the token before it: (vocabulary).
     ///
-    /// WordPiece marks such tokens with `##`; byte-level BPE and SentencePiece mark those that begin a word, with a blank.
+    /// WordPiece marks such tokens with `##`; byte-level BPE and SentencePiece mark those that begin a word, with a space.
     pub fn continues_word(&self) -> Vec<bool> {
         let vocabulary = self.inner.get_vocab(true);
         let is_word_piece = matches!(self.inner.get_model(), tokenizers::ModelWrapper::WordPiece(_));
-        // As byte-level BPE writes a blank, a tab, a line feed and a carriage return, and as SentencePiece a blank.
-        let blanks = ['\u{120}', '\u{109}', '\u{10a}', '\u{10d}', '\u{2581}'];
+        // How byte-level BPE writes a space, a tab, a line feed and a carriage return, and SentencePiece a space.
+        let spaces = ['\u{120}', '\u{109}', '\u{10a}', '\u{10d}', '\u{2581}'];
         let continues = |token: &str| match is_word_piece {
             true => token.len() > 2 && token.starts_with("##"),
-            false => !token.starts_with(blanks),
+            false => !token.starts_with(spaces),
         };
         let special = [Some(self.cls_token_id), Some(self.sep_token_id), self.pad_token_id, self.mask_token_id];
         let mut all = vec![false; self.vocab_size];
@@ -150,7 +150,7 @@ impl Tokenizer {
         if let [_] = pieces[..] {
             return self.encode_piece(text, 0);
         }
-        // Four bytes a token is what English has. A group at a time bounds the memory of what is not yet appended.
+        // English has about four bytes a token. Groups bound the memory of tokens that are not yet appended.
         let expected = text.len() / 4;
         let mut tokens = Tokens { ids: Vec::with_capacity(expected), spans: Vec::with_capacity(expected) };
         for group in pieces.chunks(8 * rayon::current_num_threads()) {
@@ -164,14 +164,14 @@ impl Tokenizer {
         Ok(tokens)
     }
 
-    /// Tokens of a part of a text that starts `at` bytes from the text's start.
+    /// Tokens of a piece that starts at byte `at` of the text.
     fn encode_piece(&self, piece: &str, at: usize) -> Result<Tokens> {
         let encoding = self.inner.encode(piece, false).map_err(|error| load::format_error(self.file, error))?;
         let mut latest_start = 0;
         let span = |&offsets: &(usize, usize)| {
             let (start, end) = trimmed(piece, offsets);
-            // A token may be part of a character only, or come from characters that a normaliser has put in another
-            // order. Spans keep the order of the tokens all the same.
+            // A token may be a part of a character, or come from characters that a normaliser has reordered. Spans keep
+            // the order of the tokens all the same.
             latest_start = start.max(latest_start);
             ByteSpan32 { start: (at + latest_start) as u32, end: (at + end.max(latest_start)) as u32 }
         };
@@ -179,7 +179,7 @@ impl Tokenizer {
     }
 }
 
-/// The span without white space at its ends, widened to whole characters; empty, at its end, where all is white space.
+/// The span without white space at its ends, widened to whole characters; of white space alone, the empty span at its end.
 fn trimmed(text: &str, (start, end): (usize, usize)) -> (usize, usize) {
     let end = text.ceil_char_boundary(end);
     let start = text.floor_char_boundary(start.min(end));

@@ -1,4 +1,4 @@
-//! The files of a tokenizer that gives transformers the pairs that Longformer asks for.
+//! Makes the files of a tokenizer with which transformers encodes pairs as Longformer needs them.
 
 use std::borrow::Cow;
 
@@ -11,23 +11,23 @@ use tokenizers::{AddedToken, PostProcessorWrapper, PreTokenizerWrapper, Tokenize
 use super::load::{TokenizerFiles, format_error, guarded};
 use crate::Result;
 
-/// A tokenizer as it is stored beside a Longformer.
+/// The files of a tokenizer beside a Longformer.
 #[derive(Debug, Clone)]
 pub struct PairFiles {
     /// `tokenizer.json`.
     pub tokenizer_json: Vec<u8>,
     /// `tokenizer_config.json`.
     pub tokenizer_config_json: Vec<u8>,
-    /// Whether pairs had another form before.
+    /// Whether the source encoded pairs in another form.
     pub pairs_changed: bool,
 }
 
 impl PairFiles {
     /// Makes them from the files of any tokenizer that [`Tokenizer::load`](super::Tokenizer::load) takes.
     ///
-    /// A pair is `<s> question </s></s> document </s>`, by the tokenizer's own names. With `token_types` the document and
-    /// the last separator have type 1, all before them type 0; without, all are 0. Nothing is cut off or padded unless the
-    /// caller asks for it, and then at `max_tokens`.
+    /// A pair is `<s> question </s></s> document </s>`, with the tokenizer's own names. With `token_types` the document and
+    /// the last separator have type 1 and everything before them type 0; without, all types are 0. Nothing is truncated or
+    /// padded unless the caller asks for it, and then at `max_tokens`.
     ///
     /// # Errors
     /// As [`Tokenizer::load`](super::Tokenizer::load).
@@ -57,7 +57,7 @@ impl PairFiles {
     }
 }
 
-/// Gives pairs their form; `true` where transformers formed them in another way.
+/// Sets the form of pairs; `true` where transformers encoded them in another form before.
 fn form_pairs(opened: &mut TokenizerFiles, token_types: bool) -> tokenizers::Result<bool> {
     let TokenizerFiles { inner, cls, sep, pad, mask, unk, .. } = opened;
     inner.with_truncation(None)?;
@@ -65,7 +65,7 @@ fn form_pairs(opened: &mut TokenizerFiles, token_types: bool) -> tokenizers::Res
     let known = inner.get_added_tokens_decoder();
     let roles = [Some(&*cls), Some(&*sep), pad.as_ref(), mask.as_ref(), unk.as_ref()].into_iter().flatten();
     let new = roles.filter(|(_, id)| !known.contains_key(id));
-    // A mask takes the space before it along, as RoBERTa was trained.
+    // A mask absorbs the space before it, as in RoBERTa's training.
     let new = new.map(|(name, _)| AddedToken::from(name.clone(), true).lstrip(name == "<mask>"));
     let new: Vec<_> = new.collect();
     inner.add_special_tokens(new)?;
@@ -73,7 +73,7 @@ fn form_pairs(opened: &mut TokenizerFiles, token_types: bool) -> tokenizers::Res
         return Ok(false);
     }
     let post_processor: PostProcessorWrapper = match (inner.get_model(), inner.get_pre_tokenizer()) {
-        // It takes the space that such tokens begin with from their offsets.
+        // It leaves the space with which such tokens begin out of their offsets.
         (ModelWrapper::BPE(_), Some(PreTokenizerWrapper::ByteLevel(level))) if !token_types => {
             let processing = RobertaProcessing::new(sep.clone(), cls.clone()).trim_offsets(true);
             processing.add_prefix_space(level.add_prefix_space).into()
@@ -89,13 +89,13 @@ fn form_pairs(opened: &mut TokenizerFiles, token_types: bool) -> tokenizers::Res
             template.special_tokens(vec![cls, sep]).build()?.into()
         }
     };
-    // Files of RoBERTa's vocabulary alone say nothing of pairs, and transformers forms them so.
+    // Vocabulary files of RoBERTa do not define pairs, and transformers encodes them in this form.
     let changed = token_types || inner.get_post_processor().is_some();
     inner.with_post_processor(Some(post_processor));
     Ok(changed)
 }
 
-/// Whether a pair of texts comes out in the form that is asked for.
+/// Whether a pair of texts is encoded in the wanted form.
 fn has_the_form(inner: &Inner, (cls, sep): (u32, u32), token_types: bool) -> bool {
     let ids = |text: &str| inner.encode(text, false).map(|encoding| encoding.get_ids().to_vec());
     let (Ok(first), Ok(second), Ok(pair)) = (ids("a b"), ids("c"), inner.encode(("a b", "c"), true)) else {
@@ -106,7 +106,7 @@ fn has_the_form(inner: &Inner, (cls, sep): (u32, u32), token_types: bool) -> boo
     pair.get_ids() == expected && pair.get_type_ids().iter().enumerate().all(|(i, &found)| found == type_of(i))
 }
 
-/// What transformers reads beside `tokenizer.json`. The class is the one that takes that file as it is.
+/// The `tokenizer_config.json` for transformers. The class is the one that uses `tokenizer.json` unchanged.
 fn tokenizer_config(
     opened: &TokenizerFiles,
     source: &Map<String, Value>,
@@ -118,7 +118,7 @@ fn tokenizer_config(
     set("tokenizer_class", json!("PreTrainedTokenizerFast"));
     set("model_max_length", json!(max_tokens));
     set("clean_up_tokenization_spaces", json!(false));
-    // Longspan obeys these even where tokenizer.json has its own word.
+    // For Longspan these override tokenizer.json.
     for key in ["do_lower_case", "strip_accents", "tokenize_chinese_chars", "add_prefix_space"] {
         if let Some(value) = source.get(key).filter(|value| !value.is_null()) {
             set(key, value.clone());

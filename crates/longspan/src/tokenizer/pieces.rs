@@ -1,22 +1,22 @@
 //! Where a text may be cut so that its pieces give the same tokens as the whole.
 //!
-//! A cut stands before a space or a newline that follows a character that is not white space. It is exact where
-//! three things hold:
+//! A cut is before a space or a newline that follows a character that is not white space. It is exact where three
+//! conditions hold:
 //!
 //! 1. The normaliser works on one character at a time, or on a base with its combining marks, and keeps white space.
-//!    A space is a base, so no mark moves or merges across the cut. What it removes may stand before a cut: see 2.
-//! 2. The pre-tokenizer always splits there and looks no further.
-//!    - GPT-2's pattern, ` ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+` and contractions: no alternative goes
-//!      from another character to white space, so a match ends at the cut; it looks ahead only from white space,
-//!      whose next other character is before the cut. It counts white space, so no normaliser may remove what
-//!      stands between two runs of it: there must be none.
-//!    - BERT's drops white space, so it splits at the cut, and how much there is does not matter.
-//!    - Metaspace splits before each space and at no other white space, and looks at nothing else.
-//! 3. Nothing is put before a later piece that is not put there in the whole. Where a space is put before a text that
-//!    does not start with one, only a cut before a space does no harm.
+//!    A space is a base, so no mark moves or merges across the cut. It may remove the character before a cut: see 2.
+//! 2. The pre-tokenizer always splits at the cut and depends on nothing beyond it.
+//!    - GPT-2's pattern, ` ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+` and contractions: no alternative
+//!      continues from another character into white space, so a match ends at the cut; it looks ahead only from white
+//!      space, whose next other character is before the cut. The length of a run of white space matters, so no
+//!      normaliser may remove the text between two runs: there must be no normaliser.
+//!    - BERT's drops white space, so it splits at the cut, and the length of white space does not matter.
+//!    - Metaspace splits before each space, at no other white space, and depends on nothing else.
+//! 3. Nothing is added before a later piece that is not added there in the whole. Where a space is added before a text
+//!    that does not start with one, only cuts before a space are exact.
 //!
-//! The model then sees the same words. Tokens that were added to the vocabulary are found before all that, so they
-//! must neither hold nor take in white space. For every other tokenizer the text stays whole.
+//! The model of the tokenizer then sees the same words. Tokens that were added to the vocabulary are recognised before all
+//! that, so they must neither contain nor absorb white space. The text of every other tokenizer stays whole.
 
 use std::ops::Range;
 
@@ -51,8 +51,8 @@ impl CutRule {
         }
     }
 
-    /// Cuts `text` into pieces of at least `piece_bytes`, and no longer than the next place to cut. There is at least
-    /// one piece; only of an empty text is it empty.
+    /// Cuts `text` into pieces of at least `piece_bytes`, each up to the next place to cut. There is at least one piece; it
+    /// is empty only if the text is.
     pub(super) fn pieces(self, text: &str, piece_bytes: usize) -> impl Iterator<Item = Range<usize>> {
         let mut next_start = Some(0);
         std::iter::from_fn(move || {
