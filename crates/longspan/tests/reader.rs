@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use longspan::checkpoint::Source;
-use longspan::model::Precision;
+use longspan::config::Config;
+use longspan::model::{Model, Precision, Task};
 use longspan::reader::{Calibration, Logistic, ReaderSettings};
+use longspan::tokenizer::Tokenizer;
 use longspan::{
     Answer, Document, DocumentReading, Error, GlobalAttention, Question, ReadOptions, ReadProgress, Reader, SpanList,
 };
@@ -18,7 +20,8 @@ use serde::Deserialize;
 /// The embedded model with scores as they are and nothing verified: golden scores are not calibrated.
 static READER: LazyLock<Reader> = LazyLock::new(|| {
     let reader = Reader::from_source(&Source::Folder(embedded()), Precision::F32).unwrap();
-    let settings = ReaderSettings { calibration: None, verify_tokens: 0, ..reader.settings().clone() };
+    let mut settings = reader.settings().clone();
+    (settings.calibration, settings.verify_tokens) = (None, 0);
     reader.with_settings(settings)
 });
 
@@ -406,7 +409,8 @@ fn calibration_changes_scores_and_nothing_else() {
     let no_answer_score = Logistic { logit: 2.0, ln_tokens: 0.125, constant: 0.0 };
     let calibration = Calibration { score, no_answer_score, fitted_on: "a test".into() };
     let reader = Reader::from_source(&Source::Folder(embedded()), Precision::F32).unwrap();
-    let settings = ReaderSettings { calibration: Some(calibration), ..READER.settings().clone() };
+    let mut settings = READER.settings().clone();
+    settings.calibration = Some(calibration);
     let reader = reader.with_settings(settings);
     let options = ReadOptions::default().top(4);
     let text = "Ada Brown built it in May 1911. It stopped in 1923, and Ben Black built another.";
@@ -421,4 +425,28 @@ fn calibration_changes_scores_and_nothing_else() {
     assert_eq!(found.no_answer_score, no_answer_score.probability(plain.no_answer_score, document.tokens()));
     found.no_answer_score = plain.no_answer_score;
     assert_eq!(found, plain);
+}
+
+#[test]
+fn a_reader_is_made_of_parts_that_fit() {
+    let parts = |vocab_size: usize, task| {
+        let json = format!(
+            r#"{{"model_type": "longformer", "vocab_size": {vocab_size}, "hidden_size": 8, "num_hidden_layers": 1,
+            "num_attention_heads": 2, "intermediate_size": 8, "max_position_embeddings": 66, "type_vocab_size": 2,
+            "attention_window": 8}}"#
+        );
+        let model = Model::random(Config::from_json(json.as_bytes()).unwrap(), task, Precision::F32).unwrap();
+        let source = Source::Folder(embedded());
+        let tokenizer = Tokenizer::load(|name| source.read(name)).unwrap();
+        Reader::from_parts(tokenizer, model, ReaderSettings::default())
+    };
+    let answer = parts(30522, Task::QuestionAnswering).unwrap().answer("Who?", "Ada built it.").unwrap();
+    assert_eq!(answer.spans.len(), 1);
+    for (vocab_size, task, message) in [
+        (30522, Task::Encoder, "task Encoder: expected QuestionAnswering"),
+        (30522, Task::MaskedLm, "task MaskedLm: expected QuestionAnswering"),
+        (30521, Task::QuestionAnswering, "`tokenizer`: 30522 tokens, the model has 30521"),
+    ] {
+        assert_eq!(parts(vocab_size, task).err().unwrap().to_string(), message);
+    }
 }

@@ -67,10 +67,12 @@ pub fn run(args: &CalibrateArgs) -> Result<()> {
     args.machine.threads.start()?;
     let OpenedModel { checkpoint, reader } = model::open(&args.model, &args.machine)?;
     check_folder(&checkpoint, args.out.as_deref())?; // before hours of work
-    let settings = reader.settings().clone();
+    let mut settings = reader.settings().clone();
     warn_of_fitted(&data, &settings);
     // The fit starts from scores without calibration.
-    let reader = reader.with_settings(Settings { calibration: None, ..settings.clone() });
+    let mut uncalibrated = settings.clone();
+    uncalibrated.calibration = None;
+    let reader = reader.with_settings(uncalibrated);
     let options = args.reading.options(None, SpanList::Top(1));
     let groups = observe(args, &mut data, &reader, &options)?;
 
@@ -89,17 +91,11 @@ pub fn run(args: &CalibrateArgs) -> Result<()> {
     let parts = parts(&groups, before(&settings), aim);
     warn_of_quality(&parts[0], args.target_precision);
     let threshold = fitted.threshold;
-    let written = write(
-        &checkpoint.source,
-        args.out.as_deref(),
-        &Settings {
-            null_score_diff_threshold: threshold,
-            max_answer_length: options.max_answer_length.unwrap_or(settings.max_answer_length),
-            verify_tokens: options.verify_tokens.unwrap_or(settings.verify_tokens),
-            calibration: Some(calibration.clone()),
-            ..settings
-        },
-    )?;
+    settings.null_score_diff_threshold = threshold;
+    settings.max_answer_length = options.max_answer_length.unwrap_or(settings.max_answer_length);
+    settings.verify_tokens = options.verify_tokens.unwrap_or(settings.verify_tokens);
+    settings.calibration = Some(calibration.clone());
+    let written = write(&checkpoint.source, args.out.as_deref(), &settings)?;
     let skipped = data.skipped.count;
     let report = CalibrationReport {
         model: checkpoint.name,

@@ -37,7 +37,7 @@ use crate::checkpoint::{Source, Tensors};
 use crate::hub::{self, Repository};
 use crate::model::{Batch, Model, Precision, Task, best_precision};
 use crate::tokenizer::Tokenizer;
-use crate::{Error, FormatKind, Result};
+use crate::{Error, Result};
 
 /// A model with its tokenizer and settings, ready to be asked from any thread.
 pub struct Reader {
@@ -84,17 +84,22 @@ impl Reader {
         let config = source.config()?;
         let settings = ReaderSettings::load(source)?;
         let tokenizer = Tokenizer::load(|name| source.read(name))?;
-        if tokenizer.vocab_size > config.vocab_size {
-            let message = format!("{} tokens, the model has {}", tokenizer.vocab_size, config.vocab_size);
-            return Err(Error::format("tokenizer", FormatKind::Tokenizer, message));
-        }
+        tokenizer.check_fits(&config)?;
         let model = Model::load(config, Task::QuestionAnswering, precision, &Tensors::open(source)?)?;
-        Ok(Self { tokenizer, model, settings })
+        Self::from_parts(tokenizer, model, settings)
     }
 
     /// A reader of a model that is there already, with the tokenizer and the settings that belong to it.
-    pub fn from_parts(tokenizer: Tokenizer, model: Model, settings: ReaderSettings) -> Self {
-        Self { tokenizer, model, settings }
+    ///
+    /// # Errors
+    /// [`Error::Option`] when the model has another task than question answering, and [`Error::Format`] when the tokenizer
+    /// has more tokens than the model.
+    pub fn from_parts(tokenizer: Tokenizer, model: Model, settings: ReaderSettings) -> Result<Self> {
+        if model.task() != Task::QuestionAnswering {
+            return Err(Error::option("task", format!("{:?}: expected QuestionAnswering", model.task())));
+        }
+        tokenizer.check_fits(model.config())?;
+        Ok(Self { tokenizer, model, settings })
     }
 
     /// The model.

@@ -8,6 +8,7 @@ use crate::{Error, FormatKind, Result};
 /// How a checkpoint is to be asked. Every key may be left out, and so may the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ReaderSettings {
     /// There is no answer when `null_odds` is larger than this. Default 0.
     pub null_score_diff_threshold: f64,

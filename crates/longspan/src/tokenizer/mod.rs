@@ -12,7 +12,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::{Error, Result};
+use crate::config::Config;
+use crate::{Error, FormatKind, Result};
 pub(crate) use pairs::PairFiles;
 use pieces::CutRule;
 
@@ -104,6 +105,15 @@ impl Tokenizer {
     /// `[CLS]` or `[SEP]` is missing, and those of `read`.
     pub fn load(read: impl Fn(&str) -> Result<Option<Cow<'static, [u8]>>>) -> Result<Self> {
         load::load(&read)
+    }
+
+    /// Checks that a model has an embedding for each token.
+    pub(crate) fn check_fits(&self, config: &Config) -> Result<()> {
+        if self.vocab_size > config.vocab_size {
+            let message = format!("{} tokens, the model has {}", self.vocab_size, config.vocab_size);
+            return Err(Error::format("tokenizer", FormatKind::Tokenizer, message));
+        }
+        Ok(())
     }
 
     /// Tokens of `text`, of any length up to 4 GiB; a literal `</s>` or `[MASK]` stays plain text.

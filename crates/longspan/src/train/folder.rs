@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::model::{Parameters, Task};
 use crate::reader::ReaderSettings;
 use crate::tokenizer::Tokenizer;
-use crate::{Error, FormatKind, Result};
+use crate::{Error, Result};
 
 const WEIGHTS: &str = "model.safetensors";
 
@@ -29,10 +29,7 @@ pub(crate) fn check(out: &Path, resume: bool) -> Result<()> {
 /// The tokenizer of a checkpoint, all of whose tokens the model knows.
 pub(crate) fn tokenizer(source: &Source, config: &Config) -> Result<Tokenizer> {
     let tokenizer = Tokenizer::load(|name| source.read(name))?;
-    if tokenizer.vocab_size > config.vocab_size {
-        let message = format!("{} tokens, the model has {}", tokenizer.vocab_size, config.vocab_size);
-        return Err(Error::format("tokenizer", FormatKind::Tokenizer, message));
-    }
+    tokenizer.check_fits(config)?;
     Ok(tokenizer)
 }
 

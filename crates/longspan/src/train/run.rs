@@ -235,7 +235,7 @@ impl Learner for Reading<'_> {
     fn evaluate(&self, weights: &Parameters) -> Result<(f64, Figures)> {
         let dev = self.job.dev.expect("evaluations are for runs with questions for them");
         let model = Model::from_parameters(self.config.clone(), TASK, self.job.settings.precision, weights)?;
-        let reader = Reader::from_parts(folder::tokenizer(self.job.base, &self.config)?, model, self.own.clone());
+        let reader = Reader::from_parts(folder::tokenizer(self.job.base, &self.config)?, model, self.own.clone())?;
         let options = ReadOptions {
             null_score_diff_threshold: Some(0.0),
             verify_tokens: Some(0),

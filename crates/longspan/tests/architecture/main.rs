@@ -42,7 +42,7 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
     (
         "longspan-cli/src/main.rs",
         &[
-            &["status", "memory", "embedded"],
+            &["status", "memory"],
             &["terminal"],
             &["folder", "machine"],
             &["cli"],
