@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use longspan::checkpoint::{Source, write_whole};
-use longspan::evaluate::calibration::{Aim, Fitted, Observed, Worth, held_out};
+use longspan::evaluate::calibration::{Aim, CalibrationQuality, Fit, Observation, held_out};
 use longspan::evaluate::coverage::ANSWERS_MIN;
-use longspan::reader::{Calibration, Logistic, Settings};
+use longspan::reader::{Calibration, Logistic, ReaderSettings};
 use longspan::squad::Dataset;
 use longspan::{GlobalAttention, ReadOptions, Reader, SpanList};
 use serde::Serialize;
@@ -51,7 +51,7 @@ struct CalibratedPart {
     after: Option<PartQuality>,
 }
 
-/// How good a threshold and scores are; [`Worth`] explains the figures.
+/// How good a threshold and scores are; [`CalibrationQuality`] explains the figures.
 #[derive(Serialize)]
 struct PartQuality {
     f1: f64,
@@ -77,7 +77,7 @@ pub fn run(args: &CalibrateArgs) -> Result<()> {
     let groups = observe(args, &mut data, &reader, &options)?;
 
     let aim = args.target_precision.map_or(Aim::BestF1, Aim::Precision);
-    let Some(fitted) = Fitted::to(groups.iter().flat_map(|(_, observed)| observed), aim) else {
+    let Some(fitted) = Fit::to(groups.iter().flat_map(|(_, observed)| observed), aim) else {
         let wanted = args.target_precision.unwrap_or_default();
         let message =
             format!("--target-precision {wanted}: no threshold reaches it with {ANSWERS_MIN} answers or more");
@@ -129,7 +129,7 @@ fn check_folder(checkpoint: &Checkpoint, out: Option<&Path>) -> Result<()> {
 }
 
 /// The questions that were asked with contexts of so many tokens; `None`: as they are.
-type LengthGroup = (Option<usize>, Vec<Observed>);
+type LengthGroup = (Option<usize>, Vec<Observation>);
 
 /// Asks the data as they are, and at every length.
 fn observe(
@@ -154,7 +154,7 @@ fn observe(
         }
         let asking = Asking { reader, options, dataset: &dataset, skip_bad: args.sampling.skip_bad };
         let asked = ask_all(&asking, None, &mut data.skipped)?;
-        groups.push((length, asked.judged.iter().map(Observed::from).collect()));
+        groups.push((length, asked.scored.iter().map(Observation::from).collect()));
     }
     Ok(groups)
 }
@@ -170,12 +170,12 @@ fn check_kinds(dataset: &Dataset) -> Result<()> {
 }
 
 /// How good the old and the new scores are, for all questions and for each length.
-fn parts(groups: &[LengthGroup], before: Fitted, aim: Aim) -> Vec<CalibratedPart> {
-    let questions: Vec<Observed> = groups.iter().flat_map(|(_, observed)| observed).cloned().collect();
+fn parts(groups: &[LengthGroup], before: Fit, aim: Aim) -> Vec<CalibratedPart> {
+    let questions: Vec<Observation> = groups.iter().flat_map(|(_, observed)| observed).cloned().collect();
     let after = held_out(&questions, aim);
     let part = |name: String, within: Range<usize>| {
-        let quality = |fitted: &dyn Fn(usize) -> Fitted| {
-            PartQuality::from(Worth::of(within.clone().map(|q| (&questions[q], fitted(q)))))
+        let quality = |fitted: &dyn Fn(usize) -> Fit| {
+            PartQuality::from(CalibrationQuality::of(within.clone().map(|q| (&questions[q], fitted(q)))))
         };
         CalibratedPart {
             name,
@@ -194,9 +194,9 @@ fn parts(groups: &[LengthGroup], before: Fitted, aim: Aim) -> Vec<CalibratedPart
     parts
 }
 
-impl From<Worth> for PartQuality {
-    fn from(worth: Worth) -> Self {
-        let Worth { f1, answered, precision, answers_error, abstentions_error, .. } = worth;
+impl From<CalibrationQuality> for PartQuality {
+    fn from(worth: CalibrationQuality) -> Self {
+        let CalibrationQuality { f1, answered, precision, answers_error, abstentions_error, .. } = worth;
         Self { f1, answered, precision, answers_error, abstentions_error }
     }
 }
@@ -220,9 +220,9 @@ fn warn_of_quality(all: &CalibratedPart, target_precision: Option<f64>) {
 }
 
 /// The threshold and scores that the model had.
-fn before(settings: &Settings) -> Fitted {
-    let unchanged = Fitted::unchanged(settings.null_score_diff_threshold);
-    settings.calibration.as_ref().map_or(unchanged, |calibration| Fitted {
+fn before(settings: &ReaderSettings) -> Fit {
+    let unchanged = Fit::unchanged(settings.null_score_diff_threshold);
+    settings.calibration.as_ref().map_or(unchanged, |calibration| Fit {
         score: calibration.score,
         no_answer_score: calibration.no_answer_score,
         ..unchanged
@@ -257,7 +257,7 @@ fn fitted_on(files: &[String], groups: &[LengthGroup], how: &str) -> String {
 }
 
 /// Writes the settings beside the model, or beside a copy of it.
-fn write(source: &Source, out: Option<&Path>, settings: &Settings) -> Result<PathBuf> {
+fn write(source: &Source, out: Option<&Path>, settings: &ReaderSettings) -> Result<PathBuf> {
     let folder = match (out, source) {
         (Some(folder), _) => {
             source.copy_to(folder)?;
@@ -266,7 +266,7 @@ fn write(source: &Source, out: Option<&Path>, settings: &Settings) -> Result<Pat
         (None, Source::Folder(folder)) => folder,
         (None, Source::Memory(_)) => unreachable!("a checkpoint in memory needs --out"),
     };
-    let path = folder.join(Settings::FILE);
+    let path = folder.join(ReaderSettings::FILE);
     write_whole(&path, settings.to_json().as_bytes())?;
     Ok(path)
 }

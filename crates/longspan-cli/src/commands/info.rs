@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anyhow::{Context, Result};
 use longspan::checkpoint::{Source, Tensors};
 use longspan::model::{Task, parameters};
-use longspan::reader::Settings;
+use longspan::reader::ReaderSettings;
 use longspan::tensor::DType;
 use longspan_kernels::Isa;
 use serde::{Serialize, Serializer};
@@ -41,7 +41,7 @@ pub fn run(args: &InfoArgs) -> Result<()> {
 }
 
 fn model_info(name: &str, source: &Source) -> longspan::Result<Properties> {
-    let (config, settings) = (source.config()?, Settings::load(source)?);
+    let (config, settings) = (source.config()?, ReaderSettings::load(source)?);
     let task = config.architecture.as_deref().and_then(Task::from_architecture);
     let list = parameters(&config, task.unwrap_or(Task::Encoder));
     let parameters = list.iter().map(|parameter| parameter.shape.iter().product::<usize>()).sum();

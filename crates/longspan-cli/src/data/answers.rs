@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use longspan::evaluate::{Asked, Outcome};
+use longspan::evaluate::{AskOutcome, Asked};
 use longspan::tokenizer::ByteSpan;
 use longspan::{Answer, Span};
 use serde::{Deserialize, Serialize};
@@ -49,7 +49,7 @@ struct SpanLine {
 pub struct AnswerFile {
     path: PathBuf,
     file: File,
-    known: HashMap<String, Outcome>,
+    known: HashMap<String, AskOutcome>,
 }
 
 impl AnswerFile {
@@ -77,7 +77,7 @@ impl AnswerFile {
     ///
     /// # Errors
     /// When it cannot be about this document.
-    pub fn known(&self, asked: &Asked<'_>) -> Result<Option<Outcome>> {
+    pub fn known(&self, asked: &Asked<'_>) -> Result<Option<AskOutcome>> {
         let Some(outcome) = self.known.get(&asked.question.id) else { return Ok(None) };
         let context = &asked.paragraph.context;
         let spans = &outcome.answer.spans;
@@ -92,14 +92,14 @@ impl AnswerFile {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn add(&mut self, id: &str, outcome: &Outcome) -> Result<()> {
+    pub fn add(&mut self, id: &str, outcome: &AskOutcome) -> Result<()> {
         let line = serde_json::to_string(&line(id, outcome))? + "\n";
         self.file.write_all(line.as_bytes()).map_err(|error| cannot_write(&self.path, &error))
     }
 }
 
 /// Reads the lines; returns the number of bytes up to the end of the last whole one.
-fn read(path: &Path, content: &[u8], identity: &RunIdentity, known: &mut HashMap<String, Outcome>) -> Result<usize> {
+fn read(path: &Path, content: &[u8], identity: &RunIdentity, known: &mut HashMap<String, AskOutcome>) -> Result<usize> {
     let broken = |number: usize| fault(format!("`{}`: line {number} cannot be read", path.display()), CHANGED);
     let whole = content.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
     for (number, line) in (1..).zip(content[..whole].split_inclusive(|&byte| byte == b'\n')) {
@@ -131,8 +131,8 @@ fn check(path: &Path, found: &RunIdentity, wanted: &RunIdentity) -> Result<()> {
     Err(fault(message, "go on with the same model, data and options, or name another folder"))
 }
 
-fn line(id: &str, outcome: &Outcome) -> AnswerLine {
-    let Outcome { answer, answer_position } = outcome;
+fn line(id: &str, outcome: &AskOutcome) -> AnswerLine {
+    let AskOutcome { answer, answer_position } = outcome;
     let span = |span: &Span| SpanLine {
         start_byte: span.bytes.start,
         end_byte: span.bytes.end,
@@ -152,7 +152,7 @@ fn line(id: &str, outcome: &Outcome) -> AnswerLine {
     }
 }
 
-fn outcome(line: AnswerLine) -> Outcome {
+fn outcome(line: AnswerLine) -> AskOutcome {
     let span = |json: SpanLine| {
         let mut span = Span::default();
         span.bytes = ByteSpan { start: json.start_byte, end: json.end_byte };
@@ -166,7 +166,7 @@ fn outcome(line: AnswerLine) -> Outcome {
     answer.no_answer_score = line.no_answer_score;
     answer.null_odds = line.null_odds;
     (answer.tokens, answer.windows) = (line.tokens, line.windows);
-    Outcome { answer, answer_position: line.answer_position }
+    AskOutcome { answer, answer_position: line.answer_position }
 }
 
 #[cfg(test)]
@@ -174,13 +174,13 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use longspan::squad::{Paragraph, Question};
+    use longspan::squad::{Paragraph, SquadQuestion};
 
     fn head(model: &str) -> RunIdentity {
         Map::from_iter([("model".to_owned(), model.into()), ("threshold".to_owned(), Value::Null)])
     }
 
-    fn sample(start: usize) -> Outcome {
+    fn sample(start: usize) -> AskOutcome {
         let mut span = Span::default();
         (span.bytes, span.score) = (ByteSpan { start, end: start + 3 }, 0.1 + 0.2);
         (span.start_logit, span.end_logit) = (1.000_000_1, -3.3e-7);
@@ -189,12 +189,12 @@ mod tests {
         answer.spans = vec![span.clone(), span];
         (answer.no_answer_score, answer.null_odds) = (1.0 / 3.0, -5e-324);
         (answer.tokens, answer.windows) = (7, 1);
-        Outcome { answer, answer_position: (start > 0).then_some(start) }
+        AskOutcome { answer, answer_position: (start > 0).then_some(start) }
     }
 
     /// What is known of a question about a text of eight letters.
-    fn known(answers: &AnswerFile, id: &str) -> Result<Option<Outcome>> {
-        let question = Question { id: id.into(), ..Question::default() };
+    fn known(answers: &AnswerFile, id: &str) -> Result<Option<AskOutcome>> {
+        let question = SquadQuestion { id: id.into(), ..SquadQuestion::default() };
         let paragraph = Paragraph { context: "abcdefgh".into(), questions: Vec::new() };
         answers.known(&Asked { article: 0, paragraph: &paragraph, question: &question })
     }

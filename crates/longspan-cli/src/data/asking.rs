@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use longspan::evaluate::{Asked, Done, Judged, Outcome, ask};
-use longspan::reader::Settings;
+use longspan::evaluate::{AskOutcome, AskProgress, Asked, Scored, ask};
+use longspan::reader::ReaderSettings;
 use longspan::squad::Dataset;
 use longspan::{ErrorKind, ReadOptions, Reader};
 
@@ -30,9 +30,9 @@ pub struct Asking<'a> {
 /// The scored answers, and how fast they were made.
 pub struct AskedAll<'a> {
     /// Every question that could be asked, in the order of the data.
-    pub judged: Vec<Judged<'a>>,
+    pub scored: Vec<Scored<'a>>,
     /// What was done in this run.
-    pub done: Done,
+    pub done: AskProgress,
     /// Seconds that it took.
     pub seconds: f64,
 }
@@ -49,7 +49,7 @@ pub fn ask_all<'a>(
     let Asking { reader, options, dataset, skip_bad } = asking;
     let questions = Asked::all(dataset);
     let known = |asked: &Asked<'a>| answers.as_ref().map_or(Ok(None), |answers| answers.known(asked));
-    let mut outcomes: Vec<Option<Outcome>> = questions.iter().map(known).collect::<Result<_>>()?;
+    let mut outcomes: Vec<Option<AskOutcome>> = questions.iter().map(known).collect::<Result<_>>()?;
     let unknown: Vec<usize> = (0..questions.len()).filter(|&q| outcomes[q].is_none()).collect();
     let rest: Vec<Asked<'a>> = unknown.iter().map(|&q| questions[q]).collect();
     let bytes: usize = rest.iter().map(|asked| asked.paragraph.context.len()).sum();
@@ -58,7 +58,7 @@ pub fn ask_all<'a>(
     let bar = Bar::share(bytes as u64);
     bar.say(&format!("{} questions", rest.len()));
     let started = Instant::now();
-    let mut last = Done::default();
+    let mut last = AskProgress::default();
     let mut order = unknown.into_iter();
     ask(reader, &rest, options, &mut |asked, outcome, done| -> Result<()> {
         let q = order.next().expect("every question has one outcome");
@@ -87,22 +87,22 @@ pub fn ask_all<'a>(
     drop(bar);
     let seconds = started.elapsed().as_secs_f64();
     let outcomes = questions.into_iter().zip(outcomes);
-    let judged: Vec<_> = outcomes.filter_map(|(asked, outcome)| Some(Judged::new(asked, outcome?))).collect();
-    if judged.is_empty() {
+    let scored: Vec<_> = outcomes.filter_map(|(asked, outcome)| Some(Scored::new(asked, outcome?))).collect();
+    if scored.is_empty() {
         return Err(fault("no question could be asked", DATA_HINT));
     }
-    Ok(AskedAll { judged, done: last, seconds })
+    Ok(AskedAll { scored, done: last, seconds })
 }
 
 /// How many questions were asked, and how fast.
-fn pace(done: Done, questions: usize, seconds: f64) -> String {
+fn pace(done: AskProgress, questions: usize, seconds: f64) -> String {
     let (asked, all) = (thousands(done.questions), thousands(questions));
     let tokens = thousands((done.tokens as f64 / seconds) as usize);
     format!("{asked} of {all} questions, {:.1}/s, {tokens} tokens/s", done.questions as f64 / seconds)
 }
 
 /// Warns where the model may have been calibrated on the data that judge it.
-pub fn warn_of_fitted(data: &SquadData, settings: &Settings) {
+pub fn warn_of_fitted(data: &SquadData, settings: &ReaderSettings) {
     let Some(calibration) = &settings.calibration else { return };
     let fitted: Vec<&str> = calibration.fitted_on.split(": ").next().unwrap_or_default().split(", ").collect();
     let names = data.files.iter().map(|file| documents::short(file));

@@ -1,15 +1,15 @@
 //! What an evaluation found, wherever the predictions came from.
 
 use longspan::evaluate::Asked;
+use longspan::squad::metrics::OfficialFigures;
 use longspan::squad::metrics::Score;
-use longspan::squad::official::Figures;
 use longspan::squad::ranking::Ranking;
 use longspan::tokenizer::ByteSpan;
 
-/// Figures and results of all questions.
+/// OfficialFigures and results of all questions.
 pub struct Evaluation<'a> {
     /// The official figures.
-    pub figures: Figures,
+    pub figures: OfficialFigures,
     /// Every question.
     pub results: Vec<QuestionResult<'a>>,
     /// The questions by their null odds, where they have any.

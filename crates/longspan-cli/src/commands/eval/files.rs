@@ -17,7 +17,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use longspan::Span;
-use longspan::evaluate::Judged;
+use longspan::evaluate::Scored;
 use longspan_ask::Content;
 use serde::{Serialize, Serializer};
 
@@ -27,11 +27,11 @@ use super::{page, plots};
 use crate::folder::{self, cannot_write};
 
 /// Writes the answers of a model, in the formats of the official script and those of its kin.
-pub fn write_answers(folder: &Path, judged: &[Judged<'_>]) -> Result<()> {
-    write_json(&folder.join("predictions.json"), &by_id(judged, |judged| judged.said()))?;
-    write_json(&folder.join("predictions_best.json"), &by_id(judged, |judged| judged.best_text()))?;
-    write_json(&folder.join("null_odds.json"), &by_id(judged, |judged| judged.outcome.answer.null_odds))?;
-    write_json(&folder.join("nbest_predictions.json"), &by_id(judged, nbest))
+pub fn write_answers(folder: &Path, scored: &[Scored<'_>]) -> Result<()> {
+    write_json(&folder.join("predictions.json"), &by_id(scored, |scored| scored.predicted_text()))?;
+    write_json(&folder.join("predictions_best.json"), &by_id(scored, |scored| scored.best_text()))?;
+    write_json(&folder.join("null_odds.json"), &by_id(scored, |scored| scored.outcome.answer.null_odds))?;
+    write_json(&folder.join("nbest_predictions.json"), &by_id(scored, nbest))
 }
 
 /// Writes the report, its plots and its page.
@@ -58,8 +58,8 @@ struct Nbest<'a> {
     end: usize,
 }
 
-fn nbest<'a>(judged: &Judged<'a>) -> Vec<Nbest<'a>> {
-    let context = judged.asked.paragraph.context.as_str();
+fn nbest<'a>(scored: &Scored<'a>) -> Vec<Nbest<'a>> {
+    let context = scored.asked.paragraph.context.as_str();
     let content = Content::plain(context);
     let listed = |span: &Span| {
         let characters = content.place(span.bytes.into()).characters;
@@ -72,7 +72,7 @@ fn nbest<'a>(judged: &Judged<'a>) -> Vec<Nbest<'a>> {
             end: characters.end,
         }
     };
-    judged.outcome.answer.spans.iter().map(listed).collect()
+    scored.outcome.answer.spans.iter().map(listed).collect()
 }
 
 /// A JSON object with a value for each question, in the order of the data.
@@ -84,8 +84,8 @@ impl<T: Serialize> Serialize for ById<'_, T> {
     }
 }
 
-fn by_id<'a, T>(judged: &'a [Judged<'a>], value: impl Fn(&'a Judged<'a>) -> T) -> ById<'a, T> {
-    ById(judged.iter().map(|judged| (judged.asked.question.id.as_str(), value(judged))).collect())
+fn by_id<'a, T>(scored: &'a [Scored<'a>], value: impl Fn(&'a Scored<'a>) -> T) -> ById<'a, T> {
+    ById(scored.iter().map(|scored| (scored.asked.question.id.as_str(), value(scored))).collect())
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {

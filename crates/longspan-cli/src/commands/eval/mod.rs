@@ -76,10 +76,10 @@ fn evaluate_model(args: &EvalArgs, mut data: SquadData) -> Result<()> {
     }
     let asking = Asking { reader, options: &options, dataset: &data.dataset, skip_bad: args.sampling.skip_bad };
     let asked = ask_all(&asking, answers.as_mut(), &mut data.skipped)?;
-    let evaluation = model_run::evaluation(&data.dataset, &asked.judged);
+    let evaluation = model_run::evaluation(&data.dataset, &asked.scored);
     warn_of_fitted(&data, reader.settings());
     if let Some(folder) = &args.out {
-        files::write_answers(folder, &asked.judged)?;
+        files::write_answers(folder, &asked.scored)?;
     }
     report(args, &data, &evaluation, Some(model_run::summary(&opened, &options, &asked)), 0)
 }

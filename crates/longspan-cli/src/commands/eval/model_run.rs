@@ -6,7 +6,7 @@ use std::io;
 use anyhow::Result;
 use flate2::CrcWriter;
 use longspan::ReadOptions;
-use longspan::evaluate::{Judged, ranking};
+use longspan::evaluate::{Scored, ranking};
 use longspan::squad::Dataset;
 use longspan::squad::metrics::Scores;
 use serde_json::{Value, json};
@@ -54,27 +54,27 @@ pub fn identity(opened: &OpenedModel, dataset: &Dataset, options: &ReadOptions) 
 }
 
 /// The official figures, first those of the decisions, then those of the best spans and their odds; and every result.
-pub fn evaluation<'a>(dataset: &'a Dataset, judged: &[Judged<'a>]) -> Evaluation<'a> {
+pub fn evaluation<'a>(dataset: &'a Dataset, scored: &[Scored<'a>]) -> Evaluation<'a> {
     let predicted: HashMap<&str, &str> =
-        judged.iter().map(|judged| (judged.asked.question.id.as_str(), judged.said())).collect();
-    let ranking = ranking(judged);
+        scored.iter().map(|scored| (scored.asked.question.id.as_str(), scored.predicted_text())).collect();
+    let ranking = ranking(scored);
     let mut figures = Scores::of(dataset, |id| predicted.get(id).copied()).figures();
     figures.extend(ranking.figures());
-    let result = |judged: &Judged<'a>| {
-        let answer = &judged.outcome.answer;
+    let result = |scored: &Scored<'a>| {
+        let answer = &scored.outcome.answer;
         QuestionResult {
-            asked: judged.asked,
-            title: &dataset.articles[judged.asked.article].title,
-            predicted: judged.said(),
+            asked: scored.asked,
+            title: &dataset.articles[scored.asked.article].title,
+            predicted: scored.predicted_text(),
             span: answer.best().map(|span| span.bytes),
-            score: judged.decision,
+            score: scored.decision,
             confidence: Some(answer.score()),
             certainty: Some(answer.score()),
             tokens: Some(answer.tokens),
-            position: judged.outcome.answer_position,
+            position: scored.outcome.answer_position,
         }
     };
-    Evaluation { figures, results: judged.iter().map(result).collect(), ranking: Some(ranking) }
+    Evaluation { figures, results: scored.iter().map(result).collect(), ranking: Some(ranking) }
 }
 
 /// How the model was asked, and how fast it was.

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use longspan::evaluate::coverage::{Coverage, at_coverage, coverage, for_precision, risk_area};
-use longspan::evaluate::reliability::{Bin, Reliability, reliability};
+use longspan::evaluate::reliability::{Reliability, ReliabilityBin, reliability};
 use longspan::evaluate::slices::{Slice, slices};
 use longspan::squad::metrics::OfficialFigures;
 use longspan::squad::ranking::{METRICS, ORACLE, Ranking};
@@ -164,11 +164,11 @@ pub struct CalibrationCheck {
 pub struct ReliabilityDiagram {
     /// Null without any of them.
     pub expected_calibration_error: Option<f64>,
-    pub bins: Vec<ReliabilityBin>,
+    pub bins: Vec<DiagramBin>,
 }
 
 #[derive(Debug, Serialize)]
-pub struct ReliabilityBin {
+pub struct DiagramBin {
     pub count: usize,
     pub confidence: f64,
     pub right: f64,
@@ -330,7 +330,7 @@ impl CalibrationCheck {
 
 impl ReliabilityDiagram {
     fn new(found: Reliability) -> Self {
-        let bin = |bin: &Bin| ReliabilityBin { count: bin.count, confidence: bin.confidence, right: bin.right };
+        let bin = |bin: &ReliabilityBin| DiagramBin { count: bin.count, confidence: bin.confidence, right: bin.right };
         Self {
             expected_calibration_error: found.expected_calibration_error,
             bins: found.bins.iter().map(bin).collect(),
