@@ -16,11 +16,10 @@ use clap_complete::Shell;
 
 pub use ask::AskArgs;
 pub use bench::{BenchArgs, Preset, TrainingTask};
-pub use common::{MachineArgs, ModelArgs, PrecisionArg};
+pub use common::{MachineArgs, ModelArgs, PrecisionArg, ThreadsArgs};
 pub use convert::ConvertArgs;
 pub use eval::{CalibrateArgs, EvalArgs};
-pub use train::{PretrainArgs, RunArgs, TrainArgs};
-pub use values::{count, count_or_zero, number};
+pub use train::{PretrainArgs, TrainArgs};
 
 const STYLES: Styles =
     Styles::styled().header(AnsiColor::Green.on_default().bold()).usage(AnsiColor::Green.on_default().bold());

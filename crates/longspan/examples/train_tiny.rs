@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use longspan::checkpoint::Source;
 use longspan::squad::Dataset;
-use longspan::train::{DataSettings, Event, Job, Settings, run};
+use longspan::train::{QaJob, QaSettings, RunEvent, TrainSettings, run};
 use longspan::{ReadOptions, Reader};
 
 const TEXT: &str = "The mill on the Ilme was built in 1848 by Ada Brown. Its wheel turned until the flood of 1911.";
@@ -37,20 +37,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     let train = Dataset::parse("mill.json", json.as_bytes())?;
 
     let base = Source::Folder("models/embedded".into());
-    let job = Job {
+    let job = QaJob {
         base: &base,
         train: &train,
         dev: None,
         dev_options: &ReadOptions::default(),
         teacher: None,
-        data: &DataSettings::default(),
-        settings: &Settings { steps: 5, ..Settings::default() },
+        qa: &QaSettings::default(),
+        settings: &TrainSettings { steps: 5, ..Default::default() },
         out: &out,
         resume: false,
     };
     // `Break` would stop the run after this step; `resume` continues it.
     run(&job, &mut |event| {
-        if let Event::Step(report) = event {
+        if let RunEvent::Step(report) = event {
             println!("step {} of {}: loss {:.3}", report.step, report.steps, report.loss);
         }
         ControlFlow::Continue(())

@@ -8,10 +8,10 @@ use std::path::Path;
 use longspan::checkpoint::{Source, Tensors, write_checkpoint};
 use longspan::config::Config;
 use longspan::model::{Parameters, Task};
-use longspan::pretrain::{self, LanguageSettings, Measuring, TokenFile, has_head, measure, source_tokens};
+use longspan::pretrain::{self, Measuring, MlmSettings, TokenFile, has_head, measure, source_tokens};
 use longspan::squad::Dataset;
 use longspan::tokenizer::Tokenizer;
-use longspan::train::{DataSettings, End, Event, Job, OptimizerSettings, Outcome, Settings, Teaching, Trained, run};
+use longspan::train::{QaJob, QaSettings, RunEnd, RunEvent, RunOutcome, TrainOnly, TrainSettings, run};
 use longspan::{Error, Precision, ReadOptions, Reader, random};
 
 const NAMES: [&str; 8] = ["ada", "bea", "cleo", "dora", "emma", "fay", "gwen", "hana"];
@@ -72,30 +72,31 @@ fn dataset(name: &str, documents: usize) -> Dataset {
     Dataset::parse(name, json.as_bytes()).unwrap()
 }
 
-fn settings() -> Settings {
-    Settings {
+fn settings() -> TrainSettings {
+    TrainSettings {
         precision: Precision::F32,
         epochs: 3.0,
         batch_tokens: 256,
         pass_tokens: 128,
         dev_every: 20,
         save_every: 7,
-        optimizer: OptimizerSettings { learning_rate: 3e-3, average_decay: 0.9, ..Default::default() },
+        learning_rate: 3e-3,
+        average_decay: 0.9,
         ..Default::default()
     }
 }
 
-fn data() -> DataSettings {
-    DataSettings { max_tokens: 64, random_positions: 0.3, context_tokens: 16..=64, ..Default::default() }
+fn qa() -> QaSettings {
+    QaSettings { max_tokens: 64, random_positions: 0.3, context_tokens: 16..=64, ..Default::default() }
 }
 
 /// Runs until this step, or to the end.
-fn go(job: &Job<'_>, stop: Option<usize>) -> (longspan::Result<Outcome>, Vec<Event>) {
+fn go(job: &QaJob<'_>, stop: Option<usize>) -> (longspan::Result<RunOutcome>, Vec<RunEvent>) {
     let mut events = Vec::new();
     let outcome = run(job, &mut |event| {
         events.push(event.clone());
         match event {
-            Event::Step(report) if Some(report.step) == stop => ControlFlow::Break(()),
+            RunEvent::Step(report) if Some(report.step) == stop => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         }
     });
@@ -113,24 +114,24 @@ fn a_run_learns_and_goes_on_where_it_stopped() {
     let (train, dev, settings) = (dataset("train", 48), dataset("dev", 6), settings());
     let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
     let dev_options = ReadOptions::default();
-    let job = Job {
+    let job = QaJob {
         base: &base,
         train: &train,
         dev: Some(&dev),
         dev_options: &dev_options,
         teacher: None,
-        data: &data(),
+        qa: &qa(),
         settings: &settings,
         out: &whole,
         resume: false,
     };
     let (outcome, events) = go(&job, None);
     let outcome = outcome.unwrap();
-    assert_eq!(outcome.end, End::Done);
+    assert_eq!(outcome.end, RunEnd::Done);
     let losses: Vec<f64> = events
         .iter()
         .filter_map(|event| match event {
-            Event::Step(report) => Some(report.loss),
+            RunEvent::Step(report) => Some(report.loss),
             _ => None,
         })
         .collect();
@@ -148,38 +149,37 @@ fn a_run_learns_and_goes_on_where_it_stopped() {
     // Stopped again and again, on other numbers of threads.
     let mut steps = 0;
     for (stop, threads) in [(Some(5), 1), (Some(20), 3), (Some(29), 2), (None, 1)] {
-        let job = Job { out: &parts, resume: steps > 0, ..job };
+        let job = QaJob { out: &parts, resume: steps > 0, ..job };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let (part, _) = pool.install(|| go(&job, stop));
         let part = part.unwrap();
         steps = stop.unwrap_or(outcome.steps);
-        assert_eq!((part.steps, part.end), (steps, if stop.is_some() { End::Stopped } else { End::Done }));
+        assert_eq!((part.steps, part.end), (steps, if stop.is_some() { RunEnd::Stopped } else { RunEnd::Done }));
         if stop.is_none() {
             assert_eq!(part, outcome);
         }
     }
     assert!(weights(&whole) == weights(&parts), "a run that was stopped ended with other weights");
-    refuses(&Job { out: &parts, ..job }, folder.path());
+    refuses(&QaJob { out: &parts, ..job }, folder.path());
 }
 
 /// What a run that was begun refuses.
 ///
 /// - `free`: a folder without a run
-fn refuses(job: &Job<'_>, free: &Path) {
+fn refuses(job: &QaJob<'_>, free: &Path) {
     let (settings, job) = (job.settings, *job);
-    let other = Settings { seed: 2, ..settings.clone() };
+    let other = TrainSettings { seed: 2, ..settings.clone() };
     let fewer = dataset("train", 47);
-    let other_data = DataSettings { random_positions: 0.4, ..data() };
-    let teaching = Teaching { source: &EMBEDDED, weight: 0.5 };
-    let too_much = Teaching { weight: 2.0, ..teaching };
+    let other_data = QaSettings { random_positions: 0.4, ..qa() };
+    let too_much = QaSettings { teacher_weight: 2.0, ..qa() };
     for (job, message) in [
-        (Job { resume: false, ..job }, "a run was begun here"),
-        (Job { settings: &other, resume: true, ..job }, "seed was 1 when the run began and is 2 now"),
-        (Job { train: &fewer, resume: true, ..job }, "training data was "),
-        (Job { dev: None, resume: true, ..job }, "dev data was "),
-        (Job { data: &other_data, resume: true, ..job }, "random_positions was 0.3 when the run began and is 0.4 now"),
-        (Job { out: free, teacher: Some(teaching), ..job }, "its vocabulary is not that of"),
-        (Job { out: free, teacher: Some(too_much), ..job }, "teacher_weight 2: expected 0 to 1"),
+        (QaJob { resume: false, ..job }, "a run was begun here"),
+        (QaJob { settings: &other, resume: true, ..job }, "seed was 1 when the run began and is 2 now"),
+        (QaJob { train: &fewer, resume: true, ..job }, "training data was "),
+        (QaJob { dev: None, resume: true, ..job }, "dev data was "),
+        (QaJob { qa: &other_data, resume: true, ..job }, "random_positions was 0.3 when the run began and is 0.4 now"),
+        (QaJob { out: free, teacher: Some(&EMBEDDED), ..job }, "its vocabulary is not that of"),
+        (QaJob { out: free, teacher: Some(&EMBEDDED), qa: &too_much, ..job }, "teacher_weight 2: expected a share"),
     ] {
         match go(&job, None).0 {
             Err(error @ (Error::Option { .. } | Error::Conflict { .. })) => {
@@ -202,15 +202,15 @@ fn a_student_learns_from_its_teacher() {
     let base = base(&folder.path().join("base"));
     let train = dataset("train", 6);
     let dev_options = ReadOptions::default();
-    let settings = Settings { epochs: 1.0, dropout: 0.0, ..settings() };
+    let settings = TrainSettings { epochs: 1.0, dropout: 0.0, ..settings() };
     let out = folder.path().join("out");
-    let job = Job {
+    let job = QaJob {
         base: &base,
         train: &train,
         dev: None,
         dev_options: &dev_options,
         teacher: None,
-        data: &data(),
+        qa: &qa(),
         settings: &settings,
         out: &out,
         resume: false,
@@ -218,11 +218,11 @@ fn a_student_learns_from_its_teacher() {
     assert_eq!(go(&job, None).0.unwrap().best, None);
     let teacher = Source::Folder(out.clone());
     let second = folder.path().join("second");
-    let teacher = Some(Teaching { source: &teacher, weight: 1.0 });
-    let (outcome, events) = go(&Job { teacher, out: &second, ..job }, None);
+    let taught = QaSettings { teacher_weight: 1.0, ..qa() };
+    let (outcome, events) = go(&QaJob { teacher: Some(&teacher), qa: &taught, out: &second, ..job }, None);
     outcome.unwrap();
     assert_ne!(weights(&out), weights(&second));
-    assert!(events.iter().any(|event| matches!(event, Event::Saved { .. })), "{events:?}");
+    assert!(events.iter().any(|event| matches!(event, RunEvent::Saved { .. })), "{events:?}");
 }
 
 /// Documents in which every sentence is one of few.
@@ -243,21 +243,21 @@ fn a_run_of_masked_language_modelling_learns_and_goes_on_where_it_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let base = base(&folder.path().join("base"));
     let (train, valid) = (tokens(&folder.path().join("t"), &base, 60), tokens(&folder.path().join("v"), &base, 9));
-    let language = LanguageSettings { max_tokens: 48, ..Default::default() };
-    let settings = Settings { epochs: 1.0, steps: 60, dev_every: 25, ..settings() };
+    let mlm = MlmSettings { max_tokens: 48, ..Default::default() };
+    let settings = TrainSettings { epochs: 1.0, steps: 60, dev_every: 25, ..settings() };
     let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
-    let job = pretrain::Job {
+    let job = pretrain::MlmJob {
         base: &base,
         train: &train,
         valid: Some(&valid),
-        language: &language,
+        mlm: &mlm,
         settings: &settings,
         out: &whole,
         resume: false,
     };
-    let go = |job: &pretrain::Job<'_>, stop: Option<usize>| {
+    let go = |job: &pretrain::MlmJob<'_>, stop: Option<usize>| {
         let outcome = pretrain::run(job, &mut |event| match event {
-            Event::Step(report) if Some(report.step) == stop => ControlFlow::Break(()),
+            RunEvent::Step(report) if Some(report.step) == stop => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         });
         outcome.map(|outcome| (outcome.steps, outcome.best))
@@ -269,8 +269,7 @@ fn a_run_of_masked_language_modelling_learns_and_goes_on_where_it_stopped() {
 
     // What is kept is as good as was said, and better than the frequencies of the words alone, 3.5 bits. Whole inputs and
     // pieces of them hide the same tokens.
-    let measuring =
-        Measuring { language: &language, precision: Precision::F32, seed: 1, pass_tokens: 100, pieces: None };
+    let measuring = Measuring { mlm: &mlm, precision: Precision::F32, seed: 1, pass_tokens: 100, pieces: None };
     let bits = measure(&made, &valid, &measuring, &mut |_, _| {}).unwrap();
     assert!((bits.bits - best.figures.get("bits").unwrap()).abs() < 1e-6, "{bits:?} {best:?}");
     assert!(bits.bits < 3.5 && bits.bits_per_character < bits.bits, "{bits:?}");
@@ -289,29 +288,31 @@ fn a_run_of_masked_language_modelling_learns_and_goes_on_where_it_stopped() {
 
     let mut resume = false;
     for (stop, threads) in [(Some(3), 1), (Some(31), 2), (None, 3)] {
-        let job = pretrain::Job { out: &parts, resume, ..job };
+        let job = pretrain::MlmJob { out: &parts, resume, ..job };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         assert_eq!(pool.install(|| go(&job, stop)).unwrap().0, stop.unwrap_or(steps));
         resume = true;
     }
     assert!(weights(&whole) == weights(&parts), "a run that was stopped ended with other weights");
-    let other = LanguageSettings { whole_words: true, ..language.clone() };
-    let error = go(&pretrain::Job { language: &other, out: &parts, resume: true, ..job }, None).unwrap_err();
+    let other = MlmSettings { whole_words: true, ..mlm.clone() };
+    let error = go(&pretrain::MlmJob { mlm: &other, out: &parts, resume: true, ..job }, None).unwrap_err();
     assert!(error.to_string().contains("whole_words was false when the run began and is true now"), "{error}");
 
-    trains_parts(&pretrain::Job { base: &made, ..job }, folder.path());
+    trains_parts(&pretrain::MlmJob { base: &made, ..job }, folder.path());
     assert_eq!(source_tokens(&made).unwrap(), None);
 }
 
 /// The head alone, and positions alone.
-fn trains_parts(job: &pretrain::Job<'_>, folder: &Path) {
+fn trains_parts(job: &pretrain::MlmJob<'_>, folder: &Path) {
     let config = job.base.config().unwrap();
     let load = |source: &Source| Parameters::load(&config, Task::MaskedLm, &Tensors::open(source).unwrap(), 1).unwrap();
     let before = load(job.base);
-    for (trained, changed) in [(Trained::Above(2), "lm_head."), (Trained::Positions, "position_embeddings")] {
+    for (frozen_layers, train_only, changed) in
+        [(2, None, "lm_head."), (0, Some(TrainOnly::Positions), "position_embeddings")]
+    {
         let out = folder.join(changed);
-        let settings = Settings { trained, steps: 4, ..job.settings.clone() };
-        let job = pretrain::Job { settings: &settings, out: &out, ..*job };
+        let settings = TrainSettings { frozen_layers, train_only, steps: 4, ..job.settings.clone() };
+        let job = pretrain::MlmJob { settings: &settings, out: &out, ..*job };
         pretrain::run(&job, &mut |_| ControlFlow::Continue(())).unwrap();
         let now = load(&Source::Folder(out));
         for parameter in before.list() {

@@ -8,8 +8,8 @@ use longspan::checkpoint::{Source, Tensors};
 use longspan::config::Config;
 use longspan::model::{Batch, Dropout, Logits, Parameters, Precision, Task, TrainableModel, TrainingPass, parameters};
 use longspan::random;
-use longspan::train::loss::{Golds, Teacher, question_answering};
-use longspan::train::{Optimizer, OptimizerSettings, Stride, Trained};
+use longspan::train::loss::{GoldSpan, Teacher, question_answering};
+use longspan::train::{Optimizer, StepScale, TrainSettings};
 
 use common::{Golden, check, narrow, squares};
 
@@ -29,7 +29,7 @@ const TEACHER_WEIGHT: f64 = 0.3;
 /// A batch with what it teaches and what is expected of it.
 struct Case {
     batch: Batch,
-    golds: Vec<Golds>,
+    golds: Vec<Vec<GoldSpan>>,
     /// (T, 2), where there is one.
     teacher: Option<Logits>,
     /// (T, 2)
@@ -67,7 +67,7 @@ fn case(golden: &Golden, name: &str) -> Case {
                 .collect()
         };
         let [start, end] = ["gold_start", "gold_end"].map(|field| golden.places(&format!("{sequence}.{field}")));
-        golds.push(start.into_iter().zip(end).collect());
+        golds.push(start.into_iter().zip(end).map(|(start, end)| GoldSpan { start, end }).collect());
         logits.extend(side_by_side("start_logits", "end_logits"));
         dlogits.extend(side_by_side("dstart_logits", "dend_logits"));
         teacher.extend(side_by_side("teacher_start_logits", "teacher_end_logits"));
@@ -160,8 +160,8 @@ fn ten_steps_are_those_of_torch() {
     let cases = STEPS.1.map(|name| case(&golden, name));
     let mut trainable = trainable(&golden, Precision::F32);
     let initial = trainable.parameters().clone();
-    let settings = OptimizerSettings { weight_decay: 0.01, ..OptimizerSettings::default() };
-    let mut optimizer = Optimizer::new(&settings, golden.config.num_hidden_layers, Trained::All, &initial);
+    let settings = TrainSettings { weight_decay: 0.01, ..Default::default() };
+    let mut optimizer = Optimizer::new(&settings, golden.config.num_hidden_layers, &initial);
     let mut pass = TrainingPass::default();
     let steps = |what: &str| &golden.numbers[&format!("steps.{what}")];
     let rates = steps("learning_rates");
@@ -172,12 +172,12 @@ fn ten_steps_are_those_of_torch() {
         losses.push(loss as f32);
         norms.push(norm as f32);
         let scale = (2.5 / (norm + 1e-6)).min(1.0);
-        let stride = Stride { step: i + 1, learning_rate: *rate, scale };
-        let step = |weights: &mut Parameters| {
-            optimizer.step(stride, weights.values_mut(), gradients.values_mut());
+        let step_scale = StepScale { step: i + 1, learning_rate: *rate, scale };
+        let updated = trainable.update(|weights| {
+            optimizer.step(step_scale, weights.values_mut(), gradients.values_mut());
             Ok(())
-        };
-        trainable.update(step).unwrap();
+        });
+        updated.unwrap();
     }
     let (last, ..) = gradients(&trainable, &cases[0], &mut pass);
     let off = check("losses", &losses, &narrow(steps("losses")), TOLERANCE);

@@ -12,11 +12,6 @@ pub fn count_or_zero(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| "expected a whole number from 0 on".into())
 }
 
-/// A finite number.
-pub fn number(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| "expected a number, such as 0.1".into())
-}
-
 /// A number or an infinity.
 pub fn threshold(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|x: &f64| !x.is_nan()).ok_or_else(|| "expected a number, such as 0, -2.5 or inf".into())

@@ -1,12 +1,13 @@
-//! `metrics.jsonl`: one JSON object a line for each step and each evaluation, so that any tool can follow a run. A run
-//! that goes on cuts away what it does again, so that the file is that of a run that was never stopped, but for the times.
+//! `metrics.jsonl`: one JSON object per line for each step and each evaluation, so that any tool can follow a run. A run
+//! that resumes removes the lines that it will repeat, so that the file equals that of an uninterrupted run, except for
+//! the times.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use longspan::train::{DevReport, Event, StepReport};
+use longspan::train::{DevReport, RunEvent, StepReport};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -17,9 +18,9 @@ use crate::terminal::hints::{fault, io_message};
 /// Its name.
 pub const FILE: &str = "metrics.jsonl";
 
-/// What a plot needs of a line.
+/// The part of a line that is plotted.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Point {
+pub enum MetricPoint {
     /// Mean loss of a step.
     Loss { step: usize, loss: f64 },
     /// F1 of an evaluation.
@@ -28,18 +29,18 @@ pub enum Point {
     Bits { step: usize, bits: f64 },
 }
 
-impl Point {
-    /// That of an evaluation, by what was measured.
+impl MetricPoint {
+    /// The point of an evaluation, from its measurements.
     pub fn of_dev(step: usize, figure: impl Fn(&str) -> Option<f64>) -> Option<Self> {
-        let of_bits = || figure("bits").map(|bits| Point::Bits { step, bits });
-        figure("f1").map(|f1| Point::F1 { step, f1 }).or_else(of_bits)
+        let of_bits = || figure("bits").map(|bits| MetricPoint::Bits { step, bits });
+        figure("f1").map(|f1| MetricPoint::F1 { step, f1 }).or_else(of_bits)
     }
 }
 
-/// A line: what [`StepReport`] and [`DevReport`] say.
+/// A line, made from a [`StepReport`] or a [`DevReport`].
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-enum Line {
+enum MetricLine {
     Step {
         step: usize,
         steps: usize,
@@ -62,19 +63,19 @@ enum Line {
     },
 }
 
-/// The file. It is locked while the run is at work on its folder.
+/// The file. It is locked while a run uses its folder.
 pub struct Metrics {
     path: PathBuf,
     file: File,
-    /// What it held when the run began, with where each line ends, until it is known from where the run goes on.
-    earlier: Vec<(Point, u64)>,
+    /// The points in the file when the run started, each with the end of its line, until the first event.
+    earlier: Vec<(MetricPoint, u64)>,
 }
 
 impl Metrics {
-    /// Opens the file of a folder, which is made if it is not there.
+    /// Opens the file of a folder; makes it if it is missing.
     ///
     /// # Errors
-    /// When another run is at work on the folder, or the file was not written by one.
+    /// When another run uses the folder, or the file was not written by a run.
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
         let open = OpenOptions::new().create(true).read(true).append(true).open(&path);
@@ -88,12 +89,12 @@ impl Metrics {
         let mut end = 0;
         for (number, line) in (1..).zip(content.split_inclusive(|&byte| byte == b'\n')) {
             if line.last() != Some(&b'\n') {
-                break; // cut off by the end of the run
+                break; // the run was killed while it wrote
             }
             end += line.len() as u64;
             let Some(point) = point(line) else {
-                let message = format!("`{}`: line {number} is none of a run", path.display());
-                return Err(fault(message, "it was not written by a run that trains, or was changed since"));
+                let message = format!("`{}`: line {number} was not written by a run", path.display());
+                return Err(fault(message, "the file is damaged or belongs to another program: choose another folder"));
             };
             earlier.push((point, end));
         }
@@ -101,19 +102,23 @@ impl Metrics {
         Ok(Self { path, file, earlier })
     }
 
-    /// Cuts away what comes again from the first event of a run on. Gives what stays.
+    /// Removes the lines that a run will repeat, given its first event. Gives the points that remain.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn begin(&mut self, first: &Event) -> Result<Vec<Point>> {
-        let comes_again = |point: &Point| match (*point, first) {
-            (Point::Loss { step, .. }, Event::Step(report)) => step >= report.step,
-            (Point::F1 { step, .. } | Point::Bits { step, .. }, Event::Step(report)) => step >= report.step,
-            (Point::Loss { step, .. }, Event::Dev(report)) => step > report.step,
-            (Point::F1 { step, .. } | Point::Bits { step, .. }, Event::Dev(report)) => step >= report.step,
+    pub fn begin(&mut self, first: &RunEvent) -> Result<Vec<MetricPoint>> {
+        let comes_again = |point: &MetricPoint| match (*point, first) {
+            (MetricPoint::Loss { step, .. }, RunEvent::Step(report)) => step >= report.step,
+            (MetricPoint::F1 { step, .. } | MetricPoint::Bits { step, .. }, RunEvent::Step(report)) => {
+                step >= report.step
+            }
+            (MetricPoint::Loss { step, .. }, RunEvent::Dev(report)) => step > report.step,
+            (MetricPoint::F1 { step, .. } | MetricPoint::Bits { step, .. }, RunEvent::Dev(report)) => {
+                step >= report.step
+            }
             (
-                Point::Loss { step, .. } | Point::F1 { step, .. } | Point::Bits { step, .. },
-                Event::Saved { step: saved },
+                MetricPoint::Loss { step, .. } | MetricPoint::F1 { step, .. } | MetricPoint::Bits { step, .. },
+                RunEvent::Saved { step: saved },
             ) => step > *saved,
         };
         let stays = self.earlier.iter().position(|(point, _)| comes_again(point)).unwrap_or(self.earlier.len());
@@ -122,12 +127,12 @@ impl Metrics {
         Ok(self.earlier.drain(..).take(stays).map(|(point, _)| point).collect())
     }
 
-    /// Adds a step, with its share of the machine's peak where that is known.
+    /// Adds a step, with its share of the machine's peak if that is known.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn add_step(&mut self, report: &StepReport, share_of_peak: Option<f64>) -> Result<()> {
-        self.add(&Line::Step {
+        self.add(&MetricLine::Step {
             step: report.step,
             steps: report.steps,
             epoch: report.epoch,
@@ -147,7 +152,7 @@ impl Metrics {
     /// # Errors
     /// When it cannot be written.
     pub fn add_dev(&mut self, report: &DevReport) -> Result<()> {
-        self.add(&Line::Dev {
+        self.add(&MetricLine::Dev {
             step: report.step,
             figures: report.figures.0.iter().map(|(name, value)| (name.clone(), Value::from(*value))).collect(),
             is_best: report.is_best,
@@ -155,21 +160,21 @@ impl Metrics {
         })
     }
 
-    fn add(&mut self, line: &Line) -> Result<()> {
-        // One write a line: whoever reads along sees whole ones.
+    fn add(&mut self, line: &MetricLine) -> Result<()> {
+        // One write per line, so that readers see complete lines.
         let line = serde_json::to_string(line)? + "\n";
         self.file.write_all(line.as_bytes()).map_err(|error| cannot_write(&self.path, &error))
     }
 }
 
-/// A number that is none, such as a loss of infinity, stands as null.
-fn point(line: &[u8]) -> Option<Point> {
+/// Reads a line. A number that is not finite was written as null.
+fn point(line: &[u8]) -> Option<MetricPoint> {
     let line: Value = serde_json::from_slice(line).ok()?;
     let step = usize::try_from(line["step"].as_u64()?).ok()?;
     let number = |key: &str| line.get(key).map(|value| value.as_f64().unwrap_or(f64::NAN));
     match line["kind"].as_str()? {
-        "step" => Some(Point::Loss { step, loss: number("loss")? }),
-        "dev" => Point::of_dev(step, number),
+        "step" => Some(MetricPoint::Loss { step, loss: number("loss")? }),
+        "dev" => MetricPoint::of_dev(step, number),
         _ => None,
     }
 }
@@ -181,11 +186,11 @@ mod tests {
     use super::*;
     use crate::run::tests::{dev, step};
 
-    fn add(metrics: &mut Metrics, event: &Event) {
+    fn add(metrics: &mut Metrics, event: &RunEvent) {
         match event {
-            Event::Step(report) => metrics.add_step(report, Some(0.5)).unwrap(),
-            Event::Dev(report) => metrics.add_dev(report).unwrap(),
-            Event::Saved { .. } => {}
+            RunEvent::Step(report) => metrics.add_step(report, Some(0.5)).unwrap(),
+            RunEvent::Dev(report) => metrics.add_dev(report).unwrap(),
+            RunEvent::Saved { .. } => {}
         }
     }
 
@@ -193,14 +198,14 @@ mod tests {
     fn a_run_that_goes_on_leaves_the_file_of_one_that_was_never_stopped() {
         // Saved after step 2, evaluated after steps 2 and 4.
         let events = [
-            Event::Step(step(1, 2.5)),
-            Event::Step(step(2, f64::INFINITY)),
-            Event::Dev(dev(2, 40.0, true)),
-            Event::Saved { step: 2 },
-            Event::Step(step(3, 1.5)),
-            Event::Step(step(4, 1.25)),
-            Event::Dev(dev(4, 50.0, true)),
-            Event::Saved { step: 4 },
+            RunEvent::Step(step(1, 2.5)),
+            RunEvent::Step(step(2, f64::INFINITY)),
+            RunEvent::Dev(dev(2, 40.0, true)),
+            RunEvent::Saved { step: 2 },
+            RunEvent::Step(step(3, 1.5)),
+            RunEvent::Step(step(4, 1.25)),
+            RunEvent::Dev(dev(4, 50.0, true)),
+            RunEvent::Saved { step: 4 },
         ];
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE);
@@ -237,7 +242,7 @@ mod tests {
         drop(first);
         for content in ["{}\n", "{\"kind\":\"step\",\"step\":1}\n", "{\"kind\":\"dev\",\"step\":-1,\"f1\":1}\n", "\n"] {
             fs::write(folder.path().join(FILE), content).unwrap();
-            assert!(refused().ends_with("line 1 is none of a run"), "{content}");
+            assert!(refused().ends_with("line 1 was not written by a run"), "{content}");
         }
     }
 }

@@ -1,59 +1,52 @@
-//! What every run of training has, whatever is learned.
+//! What the commands that train share.
 //!
 //! ```text
-//! recipe       what a run does, as far as it was said: options, and keys of a TOML file
-//! course       … the part that all runs have
-//! train_recipe, pretrain_recipe   … and how inputs are made of questions
-//! folder       where a run writes, and by which recipe it goes on
-//! watch        what a person sees of it, and what it leaves behind
-//! metrics      … as JSON, a line a step
-//! tensorboard  … as event files of TensorBoard
-//! plot         … as a picture
+//! recipe            the values that a run was given
+//! options           recipes as options of the command line
+//! command_settings  the settings of each command
+//! folder            the folder of a run, and the recipe in it by which the run resumes
+//! watch             the progress of a run on the terminal, and its records:
+//! metrics           as JSON, a line a step
+//! tensorboard       as event files of TensorBoard
+//! plot              as a picture
 //! ```
 
-pub mod course;
-pub mod folder;
-pub mod metrics;
-pub mod options;
-pub mod plot;
-pub mod pretrain_recipe;
 pub mod recipe;
+
+pub mod command_settings;
+mod options;
+
+pub mod folder;
+
+pub mod metrics;
+pub mod plot;
 mod tensorboard;
-pub mod train_recipe;
 pub mod watch;
 
 use std::fmt::Write;
 use std::path::Path;
 
-use anyhow::Result;
-use longspan::train::{Best, End, Outcome};
+use longspan::train::{BestEvaluation, RunEnd, RunOutcome};
 
-use crate::cli::{ModelArgs, RunArgs};
-use crate::model::{self, Checkpoint};
 use crate::terminal::{self, thousands};
 
-/// A model of the command line or the recipe; without a name the one in the program.
-pub fn find(name: Option<&str>, args: &RunArgs) -> Result<Checkpoint> {
-    model::find(&ModelArgs { model: name.map(str::to_owned), offline: args.offline })
-}
-
-/// What was made, and after which step.
-pub fn made(folder: &Path, outcome: &Outcome) -> String {
+/// Reports the model, and the step that it comes from.
+pub fn made(folder: &Path, outcome: &RunOutcome) -> String {
     let name = terminal::one_line(&folder.display().to_string());
     let steps = if outcome.steps == 1 { "1 step".into() } else { format!("{} steps", thousands(outcome.steps)) };
-    let early = if outcome.end == End::Patience { ", stopped since evaluations grew no better" } else { "" };
+    let early = if outcome.end == RunEnd::Patience { ", stopped because evaluations no longer improved" } else { "" };
     let mut shown = format!("{name}: the model after {steps}{early}\n");
-    if let Some(Best { step, .. }) = outcome.best
+    if let Some(BestEvaluation { step, .. }) = outcome.best
         && step != outcome.steps
     {
-        let _ = writeln!(shown, "the best was after step {}: its weights were kept", thousands(step));
+        let _ = writeln!(shown, "the best weights, from step {}, were kept", thousands(step));
     }
     shown
 }
 
 #[cfg(test)]
 pub mod tests {
-    use longspan::train::{DevReport, Figures, StepReport};
+    use longspan::train::{DevFigures, DevReport, StepReport};
 
     /// A step of four.
     pub fn step(step: usize, loss: f64) -> StepReport {
@@ -77,9 +70,9 @@ pub mod tests {
     }
 
     /// Figures around an F1.
-    pub fn figures(f1: f64) -> Figures {
+    pub fn figures(f1: f64) -> DevFigures {
         let (exact, best) = (Some(f1 - 1.0), Some(f1 + 1.0));
         let threshold = Some(-1.5);
-        Figures::of(&[("exact", exact), ("f1", Some(f1)), ("best_f1", best), ("best_f1_thresh", threshold)])
+        DevFigures::of(&[("exact", exact), ("f1", Some(f1)), ("best_f1", best), ("best_f1_thresh", threshold)])
     }
 }

@@ -1,10 +1,10 @@
-//! `loss.svg`: the loss of the steps, raw and smoothed, and what the evaluations measured.
+//! `loss.svg`: the loss of the steps, raw and smoothed, and the results of evaluations.
 
 use kuva::backend::svg::SvgBackend;
 use kuva::prelude::{Layout, LegendPosition, LinePlot, Plot, ScatterPlot};
 use kuva::render::render::{render_multiple, render_twin_y};
 
-use super::metrics::Point;
+use super::metrics::MetricPoint;
 
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 400.0;
@@ -12,13 +12,13 @@ const BLUE: &str = "#2563eb";
 const ORANGE: &str = "#d97706";
 const GREY: &str = "#c7cdd6";
 
-/// A line has at most about so many points: more would not be seen, and make the file large.
+/// Most points of a line; more would be invisible and make the file large.
 const POINTS_MAX: usize = 600;
 
-/// Weight of what was before in a smoothed number.
+/// Weight of the previous mean in a smoothed number.
 const SMOOTHING: f64 = 0.95;
 
-/// A mean in which a number counts for less with every one that follows.
+/// An exponentially weighted mean.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Smoothed {
     sum: f64,
@@ -26,7 +26,7 @@ pub struct Smoothed {
 }
 
 impl Smoothed {
-    /// Takes a number; one that is infinite, or none, is left out.
+    /// Adds a number, if it is finite.
     pub fn add(&mut self, number: f64) {
         if number.is_finite() {
             self.sum = SMOOTHING * self.sum + (1.0 - SMOOTHING) * number;
@@ -34,36 +34,36 @@ impl Smoothed {
         }
     }
 
-    /// The mean; none of no numbers.
+    /// The mean, if there is any number.
     pub fn mean(&self) -> Option<f64> {
         (self.weight > 0.0).then(|| self.sum / self.weight)
     }
 }
 
-/// What is plotted.
+/// The curves of the plot.
 #[derive(Debug, Default)]
 pub struct Curves {
     raw: Vec<(f64, f64)>,
     smoothed: Vec<(f64, f64)>,
-    /// F1, or bits.
+    /// F1 or bits of evaluations.
     measured: Vec<(f64, f64)>,
     is_bits: bool,
     mean: Smoothed,
 }
 
 impl Curves {
-    /// Takes a step or an evaluation.
-    pub fn add(&mut self, point: Point) {
+    /// Adds a step or an evaluation.
+    pub fn add(&mut self, point: MetricPoint) {
         match point {
-            Point::Loss { step, loss } => {
+            MetricPoint::Loss { step, loss } => {
                 self.mean.add(loss);
                 if let (true, Some(mean)) = (loss.is_finite(), self.mean.mean()) {
                     self.raw.push((step as f64, loss));
                     self.smoothed.push((step as f64, mean));
                 }
             }
-            Point::F1 { step, f1 } => self.measured.push((step as f64, f1)),
-            Point::Bits { step, bits } => {
+            MetricPoint::F1 { step, f1 } => self.measured.push((step as f64, f1)),
+            MetricPoint::Bits { step, bits } => {
                 self.is_bits = true;
                 self.measured.push((step as f64, bits));
             }
@@ -75,7 +75,7 @@ impl Curves {
         self.mean.mean()
     }
 
-    /// The picture; none before the first step.
+    /// The picture; `None` before the first step.
     pub fn svg(&self) -> Option<String> {
         if self.raw.is_empty() {
             return None;
@@ -94,7 +94,7 @@ impl Curves {
                 .with_width(WIDTH)
                 .with_height(HEIGHT)
         };
-        let beside = LegendPosition::OutsideRightTop; // inside it would hide lines
+        let beside = LegendPosition::OutsideRightTop; // inside, it would hide lines
         let scene = if self.measured.is_empty() {
             let layout = described(Layout::auto_from_plots(&losses()));
             render_multiple(losses(), layout.with_y_axis_min(0.0).with_legend_position(beside))
@@ -104,7 +104,7 @@ impl Curves {
                 false => ("F1 on --dev", "F1, percent"),
             };
             let measured = || -> Vec<Plot> {
-                // A point each too: there may be one alone.
+                // Points too, because a single evaluation has no line.
                 let points = ScatterPlot::new().with_data(self.measured.clone()).with_color(ORANGE).with_size(3.0);
                 vec![line(&self.measured, ORANGE, 2.0).with_legend(name).into(), points.into()]
             };
@@ -116,7 +116,7 @@ impl Curves {
     }
 }
 
-/// Neighbouring points in one, at their means.
+/// The points, with neighbours merged into their means.
 fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let group = points.len().div_ceil(POINTS_MAX).max(1);
     let mean = |points: &[(f64, f64)]| {
@@ -160,12 +160,12 @@ mod tests {
     fn there_is_a_picture_from_the_first_step_on() {
         let mut curves = Curves::default();
         assert!(curves.svg().is_none());
-        curves.add(Point::Loss { step: 1, loss: f64::NAN });
+        curves.add(MetricPoint::Loss { step: 1, loss: f64::NAN });
         assert!(curves.svg().is_none());
-        curves.add(Point::Loss { step: 2, loss: 3.0 });
+        curves.add(MetricPoint::Loss { step: 2, loss: 3.0 });
         let without = curves.svg().unwrap();
         assert!(without.contains("loss, smoothed") && !without.contains("F1"), "{without}");
-        curves.add(Point::F1 { step: 2, f1: 50.0 });
+        curves.add(MetricPoint::F1 { step: 2, f1: 50.0 });
         let with = curves.svg().unwrap();
         assert!(with.contains("F1 on --dev") && with.contains("<circle"), "{with}");
     }

@@ -1,88 +1,90 @@
-//! Recipes: what a run does, as far as it was said. Options of the command line and keys of a TOML file have the same names,
-//! and every value is checked before anything is made.
+//! Recipes: the values that a run was given, by key. Options of the command line and keys of a TOML file have the same
+//! names, and every value is checked before anything is written.
 
 use std::fs;
+use std::marker::PhantomData;
 use std::path::Path;
 
 use anyhow::Result;
-use clap::Args;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use longspan::train::{Setting, SettingsTable, TrainSettings};
 use toml::de::DeTable;
 use toml::{Table, Value};
 
-use super::course::Course;
-use super::options::{OPTIONS_HINT, option};
 use crate::terminal::hints::{fault, io_message};
 use crate::terminal::thousands;
 
-const RECIPE_HINT: &str = "a recipe is TOML with the names of the options, `_` for `-`; options that are of one \
-                           machine or one folder (out, resume, offline, threads) are none of its keys";
+/// Inputs are no longer than this unless `max_tokens` asks for it, even if the model has more positions.
+const TOKENS_MAX: usize = 4096;
 
-/// What values a key may have.
-struct Range {
-    keys: &'static [&'static str],
-    /// In words, behind 'expected'.
-    expected: &'static str,
-    holds: fn(f64) -> bool,
+const RECIPE_HINT: &str = "a recipe is TOML with the names of the options, `_` for `-`; out, resume, offline and \
+                           threads are options only";
+const OPTIONS_HINT: &str = "`longspan train --help` and `longspan pretrain --help` explain the options";
+
+/// The settings that only one command has, beside those of every run.
+pub trait CommandSettings: SettingsTable + Clone {
+    /// The settings of what its models learn.
+    type Task: SettingsTable;
+    /// The other command that trains.
+    type Other: CommandSettings;
+    /// The option that names the data to evaluate on.
+    const DEV: &'static str;
+    /// Whether that option was given.
+    fn has_dev(&self) -> bool;
 }
 
-/// Every key of every recipe.
-const RANGES: [Range; 15] = [
-    Range {
-        keys: &["epochs", "learning_rate", "head_learning_rate", "eps", "power"],
-        expected: "a number above 0",
-        holds: |x| x > 0.0,
-    },
-    Range { keys: &["weight_decay", "clip_norm"], expected: "a number from 0 on", holds: |x| x >= 0.0 },
-    Range {
-        keys: &["teacher_weight", "warmup", "long_share", "random_positions", "negative_windows"],
-        expected: "a share from 0 to 1",
-        holds: |x| (0.0..=1.0).contains(&x),
-    },
-    Range {
-        keys: &["dropout", "average_decay", "beta1", "beta2"],
-        expected: "a number from 0 on, below 1",
-        holds: |x| (0.0..1.0).contains(&x),
-    },
-    Range { keys: &["mask_share"], expected: "a share above 0, at most 1", holds: |x| x > 0.0 && x <= 1.0 },
-    Range { keys: &["layer_decay"], expected: "a number above 0, at most 1", holds: |x| x > 0.0 && x <= 1.0 },
-    Range {
-        keys: &["max_tokens", "batch_tokens", "pass_tokens"],
-        expected: "a whole number from 1 on",
-        holds: |x| x >= 1.0,
-    },
-    Range {
-        keys: &["doc_stride", "frozen_layers", "steps", "head_steps", "dev_every", "patience", "save_every", "seed"],
-        expected: "a whole number from 0 on",
-        holds: |x| x >= 0.0,
-    },
-    Range { keys: &["context_tokens"], expected: "a range such as 512..4096, or one number, as text", holds: |_| true },
-    Range { keys: &["recompute", "skip_bad", "whole_words"], expected: "true or false", holds: |_| true },
-    Range { keys: &["precision"], expected: "`auto`, `f32` or `bf16`", holds: |_| true },
-    Range { keys: &["train_only"], expected: "`positions`", holds: |_| true },
-    Range { keys: &["schedule"], expected: "`linear`, `cosine`, `constant` or `polynomial`", holds: |_| true },
-    Range { keys: &["train", "dev", "text", "valid"], expected: "a list of files", holds: |_| true },
-    Range { keys: &["model", "teacher", "text_field"], expected: "text", holds: |_| true },
-];
-
-/// What a key may say, in words.
-pub fn expected(key: &str) -> &'static str {
-    RANGES.iter().find(|range| range.keys.contains(&key)).map_or("text", |range| range.expected)
+/// The values that a command was given.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recipe<C> {
+    values: Table,
+    command: PhantomData<C>,
 }
 
-/// The first key whose value is out of its range, and what is wrong with it.
-fn check(table: &Table) -> Option<(&str, String)> {
-    table.iter().find_map(|(key, value)| {
-        let number = match value {
-            Value::Float(number) => *number,
-            Value::Integer(number) => *number as f64,
-            _ => return None,
-        };
-        let range = RANGES.iter().find(|range| range.keys.contains(&key.as_str()))?;
-        let wrong = !number.is_finite() || !(range.holds)(number);
-        wrong.then(|| (key.as_str(), format!("{}: expected {}", shown(value), range.expected)))
-    })
+/// Every setting of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AllSettings<C: CommandSettings> {
+    /// Those of the command.
+    pub command: C,
+    /// Those of what the model learns.
+    pub task: C::Task,
+    /// Those of every run.
+    pub train: TrainSettings,
+}
+
+impl<C: CommandSettings> AllSettings<C> {
+    fn read(values: &Table) -> Result<Self> {
+        Ok(Self { command: read(values)?, task: read(values)?, train: read(values)? })
+    }
+
+    /// The value of each setting that has one.
+    fn values(&self) -> Result<Table> {
+        let mut values = Table::try_from(&self.command)?;
+        values.extend(Table::try_from(&self.task)?);
+        values.extend(Table::try_from(&self.train)?);
+        Ok(values)
+    }
+
+    /// A recipe that gives these settings.
+    ///
+    /// # Errors
+    /// When a value cannot be written as TOML.
+    pub fn to_toml(&self) -> Result<String> {
+        let values = self.values()?;
+        let line = |setting: &Setting| Some(format!("{} = {}\n", setting.key, values.get(setting.key)?));
+        Ok(Recipe::<C>::settings().filter_map(line).collect())
+    }
+}
+
+/// The settings of one table.
+fn read<T: SettingsTable>(values: &Table) -> Result<T> {
+    let own = T::TABLE.iter().filter_map(|setting| values.get_key_value(setting.key));
+    Ok(own.map(|(key, value)| (key.clone(), value.clone())).collect::<Table>().try_into()?)
+}
+
+/// Whether a setting can have a value.
+pub fn is_valid<C: CommandSettings>(setting: &Setting, value: &Value) -> bool {
+    let number = value.as_float().or_else(|| value.as_integer().map(|number| number as f64));
+    let alone = Table::from_iter([(setting.key.to_owned(), value.clone())]);
+    number.is_none_or(|number| setting.domain.holds(number)) && Recipe::<C>::new(alone).is_ok()
 }
 
 /// A value as people type it: 2, not 2.0.
@@ -93,130 +95,127 @@ pub fn shown(value: &Value) -> String {
     }
 }
 
-/// A recipe: a struct whose fields are options of the command line, and keys of a file.
-pub trait Recipe: Args + Clone + Default + Serialize + DeserializeOwned {
-    /// The part that all have.
-    fn course_mut(&mut self) -> &mut Course;
-
-    /// Reads a recipe and checks its values.
+impl<C: CommandSettings> Recipe<C> {
+    /// The recipe with these values, as settings write them: 2 becomes 2.0 where a number is expected, and `auto` the
+    /// precision that it stands for.
     ///
     /// # Errors
-    /// When it cannot be read, is no TOML, or has a key or a value that it cannot have.
-    fn read(path: &Path) -> Result<Self> {
+    /// When a value is not of the type of its setting.
+    pub fn new(given: Table) -> Result<Self> {
+        let mut values = AllSettings::<C>::read(&given)?.values()?;
+        values.retain(|key, _| given.contains_key(key));
+        Ok(Self { values, command: PhantomData })
+    }
+
+    /// All settings that a recipe of the command can have.
+    pub fn settings() -> impl Iterator<Item = &'static Setting> {
+        C::TABLE.iter().chain(C::Task::TABLE).chain(TrainSettings::TABLE)
+    }
+
+    /// The default of each setting that has one.
+    pub fn defaults() -> Table {
+        let defaults = AllSettings::<C>::read(&Table::new()).and_then(|defaults| defaults.values());
+        defaults.expect("defaults can be written as TOML")
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, is not TOML, or has an unknown key or a value that its setting cannot have.
+    pub fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let text = fs::read_to_string(path).map_err(|error| {
-            fault(
-                format!("`{name}`: {}", io_message(&error)),
-                "check the path, and that it is a text that you may read",
-            )
+            fault(format!("`{name}`: {}", io_message(&error)), "check the path, and that you may read the file")
         })?;
         Self::parse(&name, &text)
     }
 
-    /// Reads the text of a recipe.
+    /// Reads the text of a file.
     ///
     /// # Errors
-    /// As [`Recipe::read`].
-    fn parse(name: &str, text: &str) -> Result<Self> {
-        let said = |at: usize, what: String| {
+    /// As [`Recipe::open`].
+    pub fn parse(name: &str, text: &str) -> Result<Self> {
+        let wrong = |at: usize, what: String| {
             let line = text[..at].matches('\n').count() + 1;
             fault(format!("`{name}`, line {}: {what}", thousands(line)), RECIPE_HINT)
         };
-        let syntax =
-            |error: toml::de::Error| said(error.span().map_or(0, |span| span.start), first_line(error.message()));
-        let places = DeTable::parse(text).map_err(syntax)?;
-        let table: Table = toml::from_str(text).map_err(syntax)?;
-        let place = |key: &str| {
-            let found = places.get_ref().keys().find(|spanned| spanned.get_ref() == key);
-            found.map_or(0, |spanned| spanned.span().start)
+        let syntax = |error: toml::de::Error| {
+            let message = error.message().lines().next().unwrap_or_default();
+            wrong(error.span().map_or(0, |span| span.start), message.to_owned())
         };
-        let keys = Self::keys();
-        for (key, value) in &table {
-            if !keys.contains(key) {
-                let near = key.replace('-', "_");
-                let near = if keys.contains(&near) {
-                    format!(", did you mean `{near}`?")
-                } else if RANGES.iter().any(|range| range.keys.contains(&key.as_str())) {
-                    ": this is a recipe of another command".into()
-                } else {
-                    String::new()
-                };
-                return Err(said(place(key), format!("unknown key `{key}`{near}")));
-            }
-            // One by one: so it is known which of them is wrong.
-            let alone = Table::from_iter([(key.clone(), value.clone())]);
-            if alone.try_into::<Self>().is_err() {
-                return Err(said(place(key), format!("{key}: expected {}", expected(key))));
+        let places = DeTable::parse(text).map_err(syntax)?;
+        let values: Table = toml::from_str(text).map_err(syntax)?;
+        for (key, value) in &values {
+            let place = places.get_ref().keys().find(|place| place.get_ref() == key);
+            let wrong = |what: String| Err(wrong(place.map_or(0, |place| place.span().start), what));
+            let Some(setting) = Self::settings().find(|setting| setting.key == key) else {
+                return wrong(format!("unknown key `{key}`{}", near::<C>(key)));
+            };
+            if !is_valid::<C>(setting, value) {
+                return wrong(format!("{key} {}: expected {}", shown(value), setting.domain));
             }
         }
-        if let Some((key, wrong)) = check(&table) {
-            return Err(said(place(key), format!("{key} {wrong}")));
+        Self::new(values)
+    }
+
+    /// This recipe with the values of another in place of its own.
+    pub fn overridden_by(mut self, other: &Self) -> Self {
+        if other.values.contains_key("schedule") {
+            self.values.remove("power"); // it belongs to the schedule
         }
-        table.try_into().map_err(syntax)
+        self.values.extend(other.values.clone());
+        self
     }
 
-    /// The names of all keys.
-    fn keys() -> Vec<String> {
-        let command = Self::augment_args(clap::Command::new("recipe"));
-        command.get_arguments().map(|argument| argument.get_id().to_string()).collect()
+    /// The first setting to which another recipe gives another value, as an option with the value of the other and its
+    /// own.
+    pub fn differs_from(&self, other: &Self) -> Option<(String, String, String)> {
+        let (key, value) = self.values.iter().find(|(key, value)| other.values.get(*key) != Some(value))?;
+        let theirs = other.values.get(key).map_or("none".into(), shown);
+        Some((format!("--{}", key.replace('_', "-")), theirs, shown(value)))
     }
 
-    /// Checks the values that were said on the command line.
+    /// The settings of the command alone.
     ///
     /// # Errors
-    /// When one is out of its range.
-    fn check_options(&self) -> Result<()> {
-        match check(&table(self)?) {
-            None => Ok(()),
-            Some((key, wrong)) => Err(fault(format!("{} {wrong}", option(key)), OPTIONS_HINT)),
-        }
+    /// None, in a recipe that was read.
+    pub fn command_settings(&self) -> Result<C> {
+        read(&self.values)
     }
 
-    /// This recipe, with what the command line says in place of what it says itself.
+    /// All settings of a run, for a model with this many positions.
     ///
     /// # Errors
-    /// When a value cannot be written as TOML.
-    fn but(&self, command_line: &Self) -> Result<Self> {
-        let said = table(command_line)?;
-        let mut both = table(self)?;
-        if said.contains_key("schedule") {
-            both.remove("power"); // it belongs to the schedule
-        }
-        both.extend(said);
-        Ok(both.try_into()?)
-    }
-
-    /// The first key that this recipe says otherwise than a complete one, with both values.
-    ///
-    /// # Errors
-    /// When a value cannot be written as TOML.
-    fn differs_from(&self, complete: &Self) -> Result<Option<(String, String, String)>> {
-        let complete = table(complete)?;
-        let shown = |value: Option<&Value>| value.map_or("none".into(), shown);
-        let said = table(self)?.into_iter().find(|(key, value)| complete.get(key) != Some(value));
-        Ok(said.map(|(key, value)| (option(&key), shown(complete.get(&key)), shown(Some(&value)))))
-    }
-
-    /// As TOML, with every key that was said.
-    ///
-    /// # Errors
-    /// When a value cannot be written as TOML.
-    fn to_toml(&self) -> Result<String> {
-        table(self)?; // its message is the better one
-        Ok(toml::to_string(self)?)
+    /// When a value does not fit the model, or evaluations are asked for without data for them.
+    pub fn all_settings(&self, tokens_max: usize) -> Result<AllSettings<C>> {
+        let mut values = self.values.clone();
+        values.entry("precision").or_insert("auto".into());
+        let tokens = values.entry("max_tokens").or_insert((tokens_max.min(TOKENS_MAX) as i64).into()).clone();
+        let settings = AllSettings::<C>::read(&values)?;
+        let TrainSettings { dev_every, patience, .. } = settings.train;
+        let wrong = if tokens.as_integer().is_some_and(|tokens| tokens > tokens_max as i64) {
+            format!("--max-tokens {tokens}: the model has positions for {tokens_max} tokens")
+        } else if dev_every > 0 && !settings.command.has_dev() {
+            format!("--dev-every {dev_every}: needs {}", C::DEV)
+        } else if patience > 0 && !settings.command.has_dev() {
+            format!("--patience {patience}: needs {}", C::DEV)
+        } else if patience > 0 && dev_every == 0 {
+            format!("--patience {patience}: needs --dev-every, for without it there is one evaluation, at the end")
+        } else {
+            return Ok(settings);
+        };
+        Err(fault(wrong, OPTIONS_HINT))
     }
 }
 
-/// Every key that was said.
-///
-/// # Errors
-/// When a value cannot be written as TOML.
-pub fn table(recipe: &impl Serialize) -> Result<Table> {
-    Table::try_from(recipe).map_err(|error| {
-        fault(format!("a value that no recipe can hold: {}", first_line(&error.to_string())), RECIPE_HINT)
-    })
-}
-
-fn first_line(message: &str) -> String {
-    message.lines().next().unwrap_or_default().to_owned()
+/// What may have been meant by an unknown key, to follow it.
+fn near<C: CommandSettings>(key: &str) -> String {
+    let near = key.replace('-', "_");
+    if Recipe::<C>::settings().any(|setting| setting.key == near) {
+        format!(", did you mean `{near}`?")
+    } else if Recipe::<C::Other>::settings().any(|setting| setting.key == key) {
+        ": this is a recipe of another command".into()
+    } else {
+        String::new()
+    }
 }

@@ -1,4 +1,4 @@
-//! Event files of TensorBoard, as far as scalars need them.
+//! Event files of TensorBoard, with scalars only.
 //!
 //! A file is a sequence of records in TensorFlow's TFRecord format, each an `Event` in protobuf (tensorflow/core/util/
 //! event.proto, framework/summary.proto):
@@ -7,7 +7,7 @@
 //! record   length u64, masked CRC-32C of it u32, data, masked CRC-32C of them u32, all little-endian
 //! Event    1: wall_time double   2: step int64   3: file_version string   5: Summary   7: SessionLog
 //! Summary  1: repeated Value { 1: tag string   2: simple_value float }
-//! SessionLog  1: status enum, START = 1: what earlier files say of this step and later ones is void
+//! SessionLog  1: status enum, START = 1: discards this step and later ones in earlier files
 //! ```
 
 use std::fs::{self, File, OpenOptions};
@@ -19,14 +19,14 @@ use anyhow::Result;
 
 use crate::folder::cannot_write;
 
-/// An event file that is being written.
+/// An event file.
 pub struct EventFile {
     path: PathBuf,
     file: File,
 }
 
 impl EventFile {
-    /// Begins a file in a folder. What other files there say of `step` and later ones is void.
+    /// Starts a file in a folder. It discards `step` and later steps in the other files there.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -35,8 +35,8 @@ impl EventFile {
         let now = now();
         let (path, file) = new_file(folder, now as u64)?;
         let mut events = Self { path, file };
-        events.write(&event(now, 0, &Content::FileVersion))?;
-        events.write(&event(now, step, &Content::Start))?;
+        events.write(&event(now, 0, &EventContent::FileVersion))?;
+        events.write(&event(now, step, &EventContent::Start))?;
         Ok(events)
     }
 
@@ -45,7 +45,7 @@ impl EventFile {
     /// # Errors
     /// When they cannot be written.
     pub fn add(&mut self, step: usize, scalars: &[(&str, f64)]) -> Result<()> {
-        self.write(&event(now(), step, &Content::Scalars(scalars)))
+        self.write(&event(now(), step, &EventContent::Scalars(scalars)))
     }
 
     fn write(&mut self, event: &[u8]) -> Result<()> {
@@ -53,7 +53,7 @@ impl EventFile {
     }
 }
 
-/// A file whose name sorts behind those of earlier runs, which is the order in which TensorBoard reads them.
+/// A file whose name sorts after those of earlier runs, since TensorBoard reads files in order of their names.
 fn new_file(folder: &Path, seconds: u64) -> Result<(PathBuf, File)> {
     let mut number = 0;
     loop {
@@ -70,27 +70,27 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
-/// What an event says.
-enum Content<'a> {
-    /// The first of a file.
+/// The content of an event.
+enum EventContent<'a> {
+    /// The first event of a file.
     FileVersion,
-    /// A run begins at this step.
+    /// A run starts at this step.
     Start,
     /// Numbers by name.
     Scalars(&'a [(&'a str, f64)]),
 }
 
-fn event(wall_time: f64, step: usize, content: &Content<'_>) -> Vec<u8> {
+fn event(wall_time: f64, step: usize, content: &EventContent<'_>) -> Vec<u8> {
     let mut event = vec![1 << 3 | FIXED64];
     event.extend(wall_time.to_le_bytes());
     if step > 0 {
-        event.push(2 << 3 | VARINT); // protobuf leaves zeros out
+        event.push(2 << 3 | VARINT); // protobuf omits zeros
         varint(&mut event, step as u64);
     }
     match content {
-        Content::FileVersion => bytes(&mut event, 3, b"brain.Event:2"),
-        Content::Start => bytes(&mut event, 7, &[1 << 3 | VARINT, 1]),
-        Content::Scalars(scalars) => {
+        EventContent::FileVersion => bytes(&mut event, 3, b"brain.Event:2"),
+        EventContent::Start => bytes(&mut event, 7, &[1 << 3 | VARINT, 1]),
+        EventContent::Scalars(scalars) => {
             let mut summary = Vec::new();
             for (tag, number) in *scalars {
                 let mut value = Vec::new();
@@ -105,7 +105,7 @@ fn event(wall_time: f64, step: usize, content: &Content<'_>) -> Vec<u8> {
     event
 }
 
-/// The kinds of fields in protobuf's encoding, the low bits of their keys.
+/// Types of fields in protobuf's encoding: the low bits of their keys.
 const VARINT: u8 = 0;
 const FIXED64: u8 = 1;
 const BYTES: u8 = 2;
@@ -117,7 +117,7 @@ fn bytes(message: &mut Vec<u8>, field: u8, content: &[u8]) {
     message.extend(content);
 }
 
-/// Seven bits a byte, the lowest first; the highest bit says that another byte follows.
+/// Seven bits per byte, the lowest first; the highest bit is set if another byte follows.
 fn varint(message: &mut Vec<u8>, mut number: u64) {
     while number > 0x7f {
         message.push(number as u8 | 0x80);
@@ -132,14 +132,14 @@ fn record(data: &[u8]) -> Vec<u8> {
     parts.concat()
 }
 
-/// CRC-32C, masked as TensorFlow stores it: the CRC of data that hold CRCs would be a bad one (tsl/lib/hash/crc32c.h).
+/// CRC-32C, masked as TensorFlow stores it, because a CRC of data that contain CRCs is weak (tsl/lib/hash/crc32c.h).
 fn masked_crc(data: &[u8]) -> u32 {
     crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
-/// The CRC with Castagnoli's polynomial, bit by bit: a record has some hundred bytes, once a step.
+/// The CRC with Castagnoli's polynomial. Bit by bit is fast enough for some hundred bytes per step.
 fn crc32c(data: &[u8]) -> u32 {
-    const POLYNOMIAL: u32 = 0x82f6_3b78; // its bits reversed, for the lowest bit goes first
+    const POLYNOMIAL: u32 = 0x82f6_3b78; // with reversed bits, because the lowest bit is processed first
     !data.iter().fold(u32::MAX, |crc, &byte| {
         let next = |crc: u32| if crc & 1 == 1 { crc >> 1 ^ POLYNOMIAL } else { crc >> 1 };
         (0..8).fold(crc ^ u32::from(byte), |crc, _| next(crc))
@@ -163,9 +163,9 @@ mod tests {
     fn a_file_has_the_bytes_that_tensorboard_writes() {
         let wall_time = 1_700_000_000.5;
         for (step, content, expected) in [
-            (0, Content::FileVersion, FILE_VERSION),
-            (300, Content::Start, START),
-            (300, Content::Scalars(&[("loss", 2.5), ("dev/f1", 66.7)]), SCALARS),
+            (0, EventContent::FileVersion, FILE_VERSION),
+            (300, EventContent::Start, START),
+            (300, EventContent::Scalars(&[("loss", 2.5), ("dev/f1", 66.7)]), SCALARS),
         ] {
             let found: String =
                 record(&event(wall_time, step, &content)).iter().map(|byte| format!("{byte:02x}")).collect();

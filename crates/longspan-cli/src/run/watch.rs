@@ -1,14 +1,15 @@
-//! What a person sees of a run while it goes, and what it leaves behind of that.
+//! The progress of a run on the terminal, and its records in the folder.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 use longspan::checkpoint::write_whole;
-use longspan::train::{DevReport, Event, StepReport};
+use longspan::train::{DevReport, RunEvent, RunOutcome, StepReport};
 use longspan_kernels::{Arithmetic, Isa, Precision};
 
-use super::metrics::{Metrics, Point};
+use super::metrics::{MetricPoint, Metrics};
 use super::plot::{Curves, Smoothed};
 use super::tensorboard::EventFile;
 use crate::machine::products;
@@ -19,25 +20,25 @@ use crate::terminal::thousands;
 const TENSORBOARD: &str = "tensorboard";
 const PLOT: &str = "loss.svg";
 
-/// Watches a run.
-pub struct Watch {
+/// Shows and records a run.
+pub struct RunWatcher {
     folder: PathBuf,
-    /// Floating-point operations a second that the machine can do at most.
+    /// Peak of the machine, in floating-point operations per second.
     peak: Option<f64>,
     bar: StepBar,
     metrics: Metrics,
-    /// Whether there was an event yet.
+    /// Whether there was an event.
     begun: bool,
-    /// From the first event on.
+    /// Opened at the first event.
     events: Option<EventFile>,
     curves: Curves,
     pace: Pace,
-    /// Whether it was said that something cannot be written.
-    told: bool,
+    /// Whether a failure to write was reported.
+    warned: bool,
 }
 
-impl Watch {
-    /// Watches a run in a folder, which computes in this arithmetic.
+impl RunWatcher {
+    /// Watches a run in a folder, with this arithmetic.
     pub fn new(folder: &Path, metrics: Metrics, isa: Isa, precision: Precision) -> Self {
         let threads = rayon::ThreadPoolBuilder::new().num_threads(rayon::current_num_threads()).build();
         let peak = threads.ok().map(|pool| 1e9 * products::peak(Arithmetic { isa, precision }, &pool));
@@ -50,45 +51,53 @@ impl Watch {
             events: None,
             curves: Curves::default(),
             pace: Pace::default(),
-            told: false,
+            warned: false,
         }
     }
 
-    /// Takes what a run tells of. Where it cannot be written down, that is said once and the run goes on: the weights
-    /// are worth more.
-    pub fn see(&mut self, event: &Event) {
-        if let Err(error) = self.take(event)
-            && !self.told
+    /// Shows and records an event. A failure to write is reported once and does not end the run, because the weights are
+    /// worth more than the records.
+    fn on_event(&mut self, event: &RunEvent) {
+        if let Err(error) = self.record(event)
+            && !self.warned
         {
-            self.told = true;
-            self.bar.say(&format!("warning: {error}: the run goes on, but what is written of it has gaps"));
+            self.warned = true;
+            self.bar.say(&format!("warning: {error}: the run continues, but its records have gaps"));
         }
     }
 
-    /// Whether the run came to a step.
-    pub fn has_begun(&self) -> bool {
-        self.begun
+    /// Watches a run to its end. Gives its result, and whether it came to a step.
+    pub fn watch(
+        mut self,
+        run: impl FnOnce(&mut dyn FnMut(&RunEvent) -> ControlFlow<()>) -> longspan::Result<RunOutcome>,
+    ) -> (longspan::Result<RunOutcome>, bool) {
+        let outcome = run(&mut |event| {
+            self.on_event(event);
+            ControlFlow::Continue(())
+        });
+        self.end();
+        (outcome, self.begun)
     }
 
-    /// Writes the picture for the last time, and clears the bar.
-    pub fn end(self) {
+    /// Draws the picture for the last time.
+    fn end(&self) {
         if let Err(error) = self.draw() {
             hints::warn(&error.to_string());
         }
     }
 
-    fn take(&mut self, event: &Event) -> Result<()> {
+    fn record(&mut self, event: &RunEvent) -> Result<()> {
         let begun = self.begin(event);
         let written = match event {
-            Event::Step(report) => self.step(report),
-            Event::Dev(report) => self.dev(report),
-            Event::Saved { .. } => Ok(()),
+            RunEvent::Step(report) => self.step(report),
+            RunEvent::Dev(report) => self.dev(report),
+            RunEvent::Saved { .. } => Ok(()),
         };
         begun.and(written)
     }
 
-    /// Before the first event: takes up what an earlier run left.
-    fn begin(&mut self, event: &Event) -> Result<()> {
+    /// Before the first event, reads the records of the earlier part of the run.
+    fn begin(&mut self, event: &RunEvent) -> Result<()> {
         if self.begun {
             return Ok(());
         }
@@ -97,9 +106,9 @@ impl Watch {
             self.curves.add(point);
         }
         let step = match event {
-            Event::Step(report) => report.step,
-            Event::Dev(report) => report.step,
-            Event::Saved { step } => *step,
+            RunEvent::Step(report) => report.step,
+            RunEvent::Dev(report) => report.step,
+            RunEvent::Saved { step } => *step,
         };
         self.events = Some(EventFile::begin(&self.folder.join(TENSORBOARD), step)?);
         Ok(())
@@ -107,10 +116,10 @@ impl Watch {
 
     fn step(&mut self, report: &StepReport) -> Result<()> {
         let StepReport { step, steps, loss, learning_rate, gradient_norm, tokens, seconds, flop, .. } = report;
-        self.curves.add(Point::Loss { step: *step, loss: *loss });
+        self.curves.add(MetricPoint::Loss { step: *step, loss: *loss });
         self.pace.add(report);
         let share = self.peak.filter(|_| *flop > 0.0).map(|peak| flop / seconds / peak);
-        self.bar.update(*step, *steps, &self.pace.said(report, self.curves.loss().unwrap_or(*loss), self.peak));
+        self.bar.update(*step, *steps, &self.pace.line(report, self.curves.loss().unwrap_or(*loss), self.peak));
         self.metrics.add_step(report, share)?;
         let Some(events) = &mut self.events else { return Ok(()) };
         let scalars = [
@@ -124,7 +133,7 @@ impl Watch {
 
     fn dev(&mut self, report: &DevReport) -> Result<()> {
         self.bar.say(&evaluated(report));
-        if let Some(point) = Point::of_dev(report.step, |name| report.figures.get(name)) {
+        if let Some(point) = MetricPoint::of_dev(report.step, |name| report.figures.get(name)) {
             self.curves.add(point);
         }
         self.metrics.add_dev(report)?;
@@ -142,10 +151,10 @@ impl Watch {
     }
 }
 
-/// How fast a run goes.
+/// The speed of a run.
 #[derive(Default)]
 struct Pace {
-    /// When the first step of this run had ended, and which one it was.
+    /// The end of the first step since the start of the program, and its number.
     first: Option<(Instant, usize)>,
     tokens: Smoothed,
     flop: Smoothed,
@@ -160,9 +169,9 @@ impl Pace {
         self.seconds.add(report.seconds);
     }
 
-    /// One line about a step; speeds are those of the last steps, the time left comes from all of this run, evaluations
-    /// among them.
-    fn said(&self, report: &StepReport, loss: f64, peak: Option<f64>) -> String {
+    /// One line about a step. Speeds are those of the last steps; the time left follows from the whole run so far,
+    /// evaluations included.
+    fn line(&self, report: &StepReport, loss: f64, peak: Option<f64>) -> String {
         let StepReport { step, steps, learning_rate, seconds, .. } = report;
         let rate = |of: &Smoothed| of.mean().zip(self.seconds.mean()).map(|(done, seconds)| done / seconds);
         let a_step = match self.first {
@@ -170,7 +179,7 @@ impl Pace {
             _ => *seconds,
         };
         let left = duration(a_step * steps.saturating_sub(*step) as f64);
-        // What matters most comes first: a narrow terminal cuts the end off.
+        // The most important figures come first, because a narrow terminal cuts off the end.
         let mut line = format!("step {}/{}, {left} left, loss {loss:.4}", thousands(*step), thousands(*steps));
         if let Some(tokens) = rate(&self.tokens) {
             line.push_str(&format!(", {} tokens/s", thousands(tokens.round() as usize)));
@@ -217,10 +226,10 @@ mod tests {
         let mut pace = Pace::default();
         let report = StepReport { steps: 12_000, ..step(1, 2.0) };
         pace.add(&report);
-        let line = pace.said(&report, 2.25, Some(4e9));
+        let line = pace.line(&report, 2.25, Some(4e9));
         let expected = "step 1/12,000, 1:40:00 left, loss 2.2500, 16,384 tokens/s, 50% of peak, learning rate 5.0e-5";
         assert_eq!(line, expected);
-        assert!(!pace.said(&report, 2.25, None).contains("peak"));
+        assert!(!pace.line(&report, 2.25, None).contains("peak"));
         let line = "step 1, evaluated in 1:05: exact 40.00, F1 41.00, at the threshold -1.50 F1 42.00";
         assert_eq!(evaluated(&dev(1, 41.0, true)), format!("{line}: the best so far"));
         assert_eq!(evaluated(&dev(1, 41.0, false)), line);
@@ -239,14 +248,14 @@ mod tests {
     fn a_run_leaves_its_files_behind() {
         let folder = tempfile::tempdir().unwrap();
         let isa = Isa::current().unwrap();
-        let watch = |events: &[Event]| {
+        let watch = |events: &[RunEvent]| {
             let metrics = Metrics::open(folder.path()).unwrap();
-            let mut watch = Watch::new(folder.path(), metrics, isa, Precision::F32);
-            events.iter().for_each(|event| watch.see(event));
-            assert!(!watch.told);
+            let mut watch = RunWatcher::new(folder.path(), metrics, isa, Precision::F32);
+            events.iter().for_each(|event| watch.on_event(event));
+            assert!(!watch.warned);
             watch.end();
         };
-        let events = [Event::Step(step(1, 3.0)), Event::Step(step(2, 2.0)), Event::Dev(dev(2, 41.0, true))];
+        let events = [RunEvent::Step(step(1, 3.0)), RunEvent::Step(step(2, 2.0)), RunEvent::Dev(dev(2, 41.0, true))];
         watch(&events);
         // It goes on from step 1.
         watch(&events[1..]);

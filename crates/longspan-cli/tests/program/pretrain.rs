@@ -81,7 +81,11 @@ fn what_is_wrong_is_told_before_anything_is_made() {
     refused(&[], "no text to learn from");
     refused(&["--text", "none.txt"], "`none.txt`: no such file");
     refused(&["--text", "empty"], "`empty`: no files in it");
-    refused(&["--text", "texts", "--mask-share", "2"], "--mask-share 2: expected a share above 0, at most 1");
+    let ran = folder.run(&["pretrain", "--out", "out", "--text", "texts", "--mask-share", "2"]);
+    assert!(
+        ran.status == 2 && ran.stderr.contains("'--mask-share <X>': expected a number above 0, at most 1"),
+        "{ran:?}"
+    );
     refused(&["--text", "texts", "--dev-every", "5"], "--dev-every 5: needs --valid");
     refused(&["--text", "texts", "--max-tokens", "5000"], "--max-tokens 5000: the model has positions for");
     refused(&["--text", "texts", "--max-tokens", "2"], "--max-tokens 2: expected 3 to");

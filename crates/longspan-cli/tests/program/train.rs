@@ -28,14 +28,8 @@ fn refused(folder: &Folder, arguments: &[&str]) -> Ran {
 fn options_are_checked_before_anything_is_made() {
     let folder = folder();
     for (option, value, said) in [
-        ("--epochs", "0", "--epochs 0: expected a number above 0"),
-        ("--learning-rate", "-1", "--learning-rate -1: expected a number above 0"),
-        ("--warmup", "2", "--warmup 2: expected a share from 0 to 1"),
-        ("--dropout", "1", "--dropout 1: expected a number from 0 on, below 1"),
-        ("--layer-decay", "1.5", "--layer-decay 1.5: expected a number above 0, at most 1"),
-        ("--clip-norm", "-1", "--clip-norm -1: expected a number from 0 on"),
-        ("--power", "2", "--power 2: needs --schedule polynomial"),
-        ("--schedule", "polynomial", "--schedule polynomial: needs --power"),
+        ("--power", "2", "--power 2: only the polynomial schedule has a power"),
+        ("--schedule", "polynomial", "--schedule polynomial: needs a power, such as 3"),
         ("--dev-every", "5", "--dev-every 5: needs --dev"),
         ("--patience", "5", "--patience 5: needs --dev"),
         ("--max-tokens", "5000", "--max-tokens 5000: the model has positions for 4096 tokens"),
@@ -43,7 +37,13 @@ fn options_are_checked_before_anything_is_made() {
         check_failed(&refused(&folder, &["--train", "train.json", option, value]), said);
     }
     for (option, value, said) in [
-        ("--epochs", "two", "expected a number, such as 0.1"),
+        ("--epochs", "0", "'--epochs <X>': expected a number above 0"),
+        ("--epochs", "two", "'--epochs <X>': expected a number above 0"),
+        ("--learning-rate", "-1", "'--learning-rate <X>': expected a number above 0"),
+        ("--warmup", "2", "'--warmup <X>': expected a share from 0 to 1"),
+        ("--dropout", "1", "'--dropout <X>': expected a number from 0 on, below 1"),
+        ("--layer-decay", "1.5", "'--layer-decay <X>': expected a number above 0, at most 1"),
+        ("--clip-norm", "-1", "'--clip-norm <X>': expected a number from 0 on"),
         ("--batch-tokens", "0", "expected a whole number from 1 on"),
         ("--save-every", "-1", "expected a whole number from 0 on"),
         ("--context-tokens", "9..8", "expected a range such as 512..4096"),
@@ -86,7 +86,7 @@ fn bad_data_are_told_before_the_first_step() {
     let ran = refused(&folder, &["--train", "bad.json", "--skip-bad"]);
     assert!(ran.stderr.starts_with("warning: left out: `bad.json`") && ran.status == 2, "{ran:?}");
     let ran = refused(&folder, &["--train", "train.json", "--dev", "train.json", "--max-tokens", "9999"]);
-    let warning = "warning: --dev: 1 of its questions are learned from: their figures are too good\n";
+    let warning = "warning: --dev: 1 of its questions are in the training data, so their figures will be too good\n";
     assert!(ran.stderr.starts_with(warning), "{ran:?}");
 }
 

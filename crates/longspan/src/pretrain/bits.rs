@@ -1,71 +1,71 @@
-//! How well a model guesses masked tokens: bits, by how much of the input stands before them.
+//! How well a model predicts masked tokens, in bits by the position in the input.
 //!
-//! Tokens are hidden as in training, but always the same ones, so that models can be compared: with each other, and with
-//! their source at the length that it was made for, which gets the same inputs in pieces.
+//! Tokens are masked as in training, but always the same ones, so that models can be compared: with each other, and with
+//! the source that they were converted from, which gets the same inputs in pieces of the length that it was made for.
 
 use super::sequences::{Sequences, push};
-use super::{LanguageSettings, Masking, TokenFile, Tokenized};
+use super::{Masking, MlmSettings, TokenFile, Tokenized};
 use crate::checkpoint::{Source, Tensors};
 use crate::config::Config;
 use crate::model::{Batch, Masked, Model, POSITIONS, Parameters, Precision, Task};
 use crate::tokenizer::Tokenizer;
-use crate::train::{Settings, folder};
+use crate::train::{TrainSettings, folder};
 use crate::{Error, Result};
 
 /// Positions of a stretch.
 pub const STRETCH: usize = 512;
 
-/// What was measured.
+/// Loss of masked tokens, in bits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bits {
-    /// Masked tokens.
+    /// Number of masked tokens.
     pub masked: usize,
     /// The mean loss of a masked token, in bits. The Longformer paper calls this BPC.
     pub bits: f64,
-    /// Bits of a character: those of a token over the characters that a token has on average, blanks included.
+    /// Bits per character: the bits of a token divided by the average characters of a token, blanks included.
     pub bits_per_character: f64,
     /// The same by the position in the input, [`STRETCH`] positions each.
-    pub stretches: Vec<Stretch>,
+    pub stretches: Vec<BitsStretch>,
 }
 
-/// Hidden tokens at some positions.
+/// The loss at a range of positions.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Stretch {
+pub struct BitsStretch {
     /// The first position.
     pub from: usize,
-    /// Masked tokens.
+    /// Number of masked tokens.
     pub masked: usize,
     /// The mean loss of one, in bits.
     pub bits: f64,
 }
 
-/// How it is measured.
+/// How the loss is measured.
 #[derive(Debug, Clone, Copy)]
 pub struct Measuring<'a> {
     /// How inputs are made.
-    pub language: &'a LanguageSettings,
-    /// What products are computed in.
+    pub mlm: &'a MlmSettings,
+    /// Number format of matrix products.
     pub precision: Precision,
-    /// Which tokens are hidden.
+    /// Determines which tokens are masked.
     pub seed: u64,
-    /// Tokens that go through the model at once, but for a longer input.
+    /// Most tokens of a pass, except for a longer input.
     pub pass_tokens: usize,
-    /// Whether inputs come in pieces of so many tokens, each of which sees all of itself, as the source of a converted model
-    /// was made for.
+    /// If set, inputs are cut into pieces of this many tokens with full attention inside, as the source of a converted
+    /// model was made for.
     pub pieces: Option<usize>,
 }
 
 impl<'a> Measuring<'a> {
-    /// As a run of these settings measures.
-    pub fn new(settings: &Settings, language: &'a LanguageSettings, pieces: Option<usize>) -> Self {
-        let Settings { precision, seed, pass_tokens, .. } = *settings;
-        Self { language, precision, seed, pass_tokens, pieces }
+    /// Measures as a run with these settings does.
+    pub fn new(settings: &TrainSettings, mlm: &'a MlmSettings, pieces: Option<usize>) -> Self {
+        let TrainSettings { precision, seed, pass_tokens, .. } = *settings;
+        Self { mlm, precision, seed, pass_tokens, pieces }
     }
 }
 
 /// Measures a checkpoint with a head of masked language modelling on documents.
 ///
-/// - `told`: inputs done, and all
+/// - `on_progress`: receives the number of inputs done and of all inputs
 ///
 /// # Errors
 /// Those of loading it, and [`Error::NoData`] where there is nothing to hide.
@@ -73,7 +73,7 @@ pub fn measure(
     source: &Source,
     valid: &TokenFile,
     measuring: &Measuring<'_>,
-    told: &mut dyn FnMut(usize, usize),
+    on_progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Bits> {
     let config = source.config()?;
     let tokenizer = folder::tokenizer(source, &config)?;
@@ -82,44 +82,44 @@ pub fn measure(
         None => config,
     };
     let model = Model::load(config, Task::MaskedLm, measuring.precision, &Tensors::open(source)?)?;
-    bits_of(&model, &tokenizer, valid, measuring, told)
+    bits_of(&model, &tokenizer, valid, measuring, on_progress)
 }
 
-/// Says where documents have nothing to measure.
+/// Checks that documents have something to measure.
 ///
 /// # Errors
-/// [`Error::NoData`] for a text that is so short that none of its tokens is hidden.
+/// [`Error::NoData`] for a text so short that none of its tokens is masked.
 pub(super) fn check(sequences: &Sequences<'_>) -> Result<()> {
     let layout = sequences.in_order();
     match (0..layout.count()).any(|sequence| !sequences.hidden(&layout, 0, sequence).1.is_empty()) {
         true => Ok(()),
-        false => Err(Error::NoData("the text is too short: none of its tokens was hidden".into())),
+        false => Err(Error::NoData("the text is too short: none of its tokens was masked".into())),
     }
 }
 
-/// The same of a model.
+/// Measures a model.
 pub(super) fn bits_of(
     model: &Model,
     tokenizer: &Tokenizer,
     valid: &TokenFile,
     measuring: &Measuring<'_>,
-    told: &mut dyn FnMut(usize, usize),
+    on_progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Bits> {
-    let Measuring { language, seed, pass_tokens, pieces, .. } = *measuring;
-    let masking = Masking::new(language, tokenizer)?;
-    let sequences = Sequences::new(valid, &masking, tokenizer, language, seed);
+    let Measuring { mlm, seed, pass_tokens, pieces, .. } = *measuring;
+    let masking = Masking::new(mlm, tokenizer)?;
+    let sequences = Sequences::new(valid, &masking, tokenizer, mlm, seed);
     check(&sequences)?;
     let layout = sequences.in_order();
-    let mut sums = vec![(0, 0.0); language.max_tokens.div_ceil(STRETCH)];
-    let mut pass = Waiting::default();
-    let run = |pass: &mut Waiting, sums: &mut Vec<(usize, f64)>| -> Result<()> {
+    let mut sums = vec![(0, 0.0); mlm.max_tokens.div_ceil(STRETCH)];
+    let mut pass = PendingPass::default();
+    let run = |pass: &mut PendingPass, sums: &mut Vec<(usize, f64)>| -> Result<()> {
         let losses = model.masked_lm_losses(&pass.batch, &pass.masked)?;
         for (&position, loss) in pass.positions.iter().zip(losses) {
             let (hidden, bits) = &mut sums[position / STRETCH];
             *hidden += 1;
             *bits += f64::from(loss) / std::f64::consts::LN_2;
         }
-        *pass = Waiting::default();
+        *pass = PendingPass::default();
         Ok(())
     };
     for sequence in 0..layout.count() {
@@ -133,7 +133,7 @@ pub(super) fn bits_of(
                 push(&mut pass.batch, &mut pass.masked, &ids, &hidden);
             }
         }
-        told(sequence + 1, layout.count());
+        on_progress(sequence + 1, layout.count());
     }
     if pass.batch.sequences() > 0 {
         run(&mut pass, &mut sums)?;
@@ -142,7 +142,7 @@ pub(super) fn bits_of(
     let Tokenized { tokens, characters, .. } = valid.size();
     let bits = bits / hidden as f64;
     let stretch = |(i, &(hidden, bits)): (usize, &(usize, f64))| {
-        (hidden > 0).then(|| Stretch { from: i * STRETCH, masked: hidden, bits: bits / hidden as f64 })
+        (hidden > 0).then(|| BitsStretch { from: i * STRETCH, masked: hidden, bits: bits / hidden as f64 })
     };
     Ok(Bits {
         masked: hidden,
@@ -152,19 +152,19 @@ pub(super) fn bits_of(
     })
 }
 
-/// Inputs that wait until a pass is full.
+/// Inputs collected for the next pass.
 #[derive(Default)]
-struct Waiting {
+struct PendingPass {
     batch: Batch,
     masked: Masked,
-    /// Of each masked token, in its whole input.
+    /// The position of each masked token in its whole input.
     positions: Vec<usize>,
 }
 
 type Hidden = Vec<(usize, u32)>;
 
-/// An input as it is, or in pieces of so many tokens: of each the ids, the places hidden in it, and how much further these
-/// stand in the whole.
+/// An input whole, or in pieces of `pieces` tokens: for each its ids, its masked places, and their distance from those in
+/// the whole input.
 fn cut(ids: &[u32], hidden: &[(usize, u32)], pieces: Option<usize>) -> Vec<(Vec<u32>, Hidden, usize)> {
     let Some(tokens) = pieces else { return vec![(ids.to_vec(), hidden.to_vec(), 0)] };
     let [first, .., last] = ids else { unreachable!("an input has a first and a last token") };
@@ -178,8 +178,8 @@ fn cut(ids: &[u32], hidden: &[(usize, u32)], pieces: Option<usize>) -> Vec<(Vec<
     inside.chunks(tokens - 2).enumerate().map(piece).collect()
 }
 
-/// For how many tokens the source of a converted model was made: its positions begin again after so many. `None` where they
-/// do not, as after training.
+/// The number of tokens that the source of a converted model was made for: the period of its position embeddings. `None` if
+/// they have none, as after training.
 ///
 /// # Errors
 /// Those of loading it.

@@ -1,44 +1,42 @@
-//! Which tokens of an input are hidden, and what stands there instead: of those that are, 80% a mask, 10% a random token, 10%
-//! the token itself. All of it is a function of a seed and the place in the input.
+//! Which tokens of an input are masked, and what replaces them: 80% by the mask token, 10% by a random token, and 10% stay
+//! as they are. All of it is a function of a seed and the place in the input.
 
 use crate::random;
 use crate::tokenizer::Tokenizer;
 use crate::{Error, FormatKind, Result};
 
-use super::LanguageSettings;
+use super::MlmSettings;
+use crate::train::SettingsTable;
 
-/// How inputs are hidden.
+/// How inputs are masked.
 #[derive(Debug)]
 pub(super) struct Masking {
     share: f64,
     mask_token_id: u32,
-    /// Never hidden.
+    /// Never masked.
     special: [u32; 2],
     vocab_size: usize,
-    /// For each id whether it goes on with a word; empty where tokens are hidden one by one.
+    /// For each id whether it continues a word; empty if tokens are masked one by one.
     continues: Vec<bool>,
 }
 
 #[derive(Clone, Copy)]
-enum Draw {
+enum MaskDraw {
     IsHidden,
     Instead,
     Which,
 }
 
 impl Masking {
-    /// That of a tokenizer.
+    /// Masking with the ids of a tokenizer.
     ///
     /// # Errors
-    /// [`Error::Option`] for a share that is out of its range, [`Error::Format`] for a tokenizer without a mask.
-    pub(super) fn new(settings: &LanguageSettings, tokenizer: &Tokenizer) -> Result<Self> {
-        let share = settings.mask_share;
-        if !(share > 0.0 && share <= 1.0) {
-            return Err(Error::option("mask_share", format!("{share}: expected more than 0, at most 1")));
-        }
-        let no_mask = || Error::format("tokenizer", FormatKind::Tokenizer, "no token that stands for a mask");
+    /// [`Error::Option`] for a share that is out of its range, [`Error::Format`] for a tokenizer without a mask token.
+    pub(super) fn new(settings: &MlmSettings, tokenizer: &Tokenizer) -> Result<Self> {
+        settings.check_ranges()?;
+        let no_mask = || Error::format("tokenizer", FormatKind::Tokenizer, "no mask token");
         Ok(Self {
-            share,
+            share: settings.mask_share,
             mask_token_id: tokenizer.mask_token_id.ok_or_else(no_mask)?,
             special: [tokenizer.cls_token_id, tokenizer.sep_token_id],
             vocab_size: tokenizer.vocab_size,
@@ -46,24 +44,24 @@ impl Masking {
         })
     }
 
-    /// Hides tokens of an input. Gives their places and what they were, in ascending order.
+    /// Masks tokens of an input. Gives their places and original ids, in ascending order.
     pub(super) fn hide(&self, seed: u64, ids: &mut [u32]) -> Vec<(usize, u32)> {
-        let draw = |what: Draw, place: usize| random::fraction(seed, &[what as u64, place as u64]);
+        let draw = |what: MaskDraw, place: usize| random::fraction(seed, &[what as u64, place as u64]);
         let mut hidden = Vec::new();
-        let mut word = 0; // where the word of the token begins
+        let mut word = 0; // where the word of the token starts
         for (place, id) in ids.iter_mut().enumerate() {
             let own = *id;
             if !self.continues.get(own as usize).is_some_and(|continues| *continues) {
                 word = place;
             }
-            if self.special.contains(&own) || draw(Draw::IsHidden, word) >= self.share {
+            if self.special.contains(&own) || draw(MaskDraw::IsHidden, word) >= self.share {
                 continue;
             }
-            let instead = draw(Draw::Instead, place);
+            let instead = draw(MaskDraw::Instead, place);
             if instead < 0.8 {
                 *id = self.mask_token_id;
             } else if instead < 0.9 {
-                *id = (draw(Draw::Which, place) * self.vocab_size as f64) as u32;
+                *id = (draw(MaskDraw::Which, place) * self.vocab_size as f64) as u32;
             }
             hidden.push((place, own));
         }

@@ -1,11 +1,11 @@
 //! Pretraining: long documents → a better encoder, by masked language modelling.
 //!
 //! ```text
-//! token_file   documents, tokenized once, in a file that is mapped into memory
-//! sequences    the documents end to end, cut into inputs
-//! masking      which tokens of an input are hidden, and what stands there instead
-//! bits         what a model loses at hidden tokens, by how much stands before them
-//! run          training, by the loop of every run
+//! token_file   documents, tokenized once, in a memory-mapped file
+//! sequences    the documents joined and cut into inputs
+//! masking      which tokens of an input are masked, and what replaces them
+//! bits         loss per masked token, by the position in the input
+//! run          training for masked language modelling
 //! ```
 //!
 //! The objective is that of Devlin et al., "BERT" (arXiv 1810.04805), the packing FULL-SENTENCES of Liu et al., "RoBERTa"
@@ -21,23 +21,21 @@ mod run;
 
 use masking::Masking;
 
-pub use bits::{Bits, Measuring, STRETCH, Stretch, measure, source_tokens};
-pub use run::{Job, check, has_head, head_flop, run};
+use crate::train::setting::{self, ABOVE_ZERO_TO_ONE, Domain};
+
+pub use bits::{Bits, BitsStretch, Measuring, STRETCH, measure, source_tokens};
+pub use run::{MlmJob, check, has_head, head_flop, run};
 pub use token_file::{TokenFile, Tokenized};
 
-/// How inputs are made of documents.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LanguageSettings {
-    /// Tokens of an input.
-    pub max_tokens: usize,
-    /// Share of the tokens that are hidden: 0 to 1.
-    pub mask_share: f64,
-    /// Whether all tokens of a word are hidden or none.
-    pub whole_words: bool,
-}
-
-impl Default for LanguageSettings {
-    fn default() -> Self {
-        Self { max_tokens: 4096, mask_share: 0.15, whole_words: false }
+setting::declare! {
+    /// How masked language modelling makes inputs of documents.
+    pub struct MlmSettings;
+    "Inputs" {
+        /// Tokens of an input.
+        max_tokens: usize = 4096, Domain::Whole(1), "the model's positions, at most 4096";
+        /// Share of the tokens to mask, above 0, at most 1.
+        mask_share: f64 = 0.15, ABOVE_ZERO_TO_ONE;
+        /// Mask all tokens of a word or none.
+        whole_words: bool = false, Domain::Flag;
     }
 }

@@ -1,18 +1,18 @@
-//! The documents of a file end to end, a separator between two, cut into inputs: `<s>`, as many tokens as there is room for,
-//! `</s>`. Inputs cross the borders of documents, and documents those of inputs.
+//! The documents of a file joined with separators and cut into inputs: `<s>`, as many tokens as there is room for, `</s>`.
+//! Inputs cross the borders of documents, and documents those of inputs.
 
 use std::sync::Arc;
 
-use super::{LanguageSettings, Masking, TokenFile};
+use super::{Masking, MlmSettings, TokenFile};
 use crate::model::{Batch, Masked, Sequence};
 use crate::random;
 use crate::tokenizer::Tokenizer;
 
-/// Documents in an order, and where each begins.
+/// Documents in an order, and where each starts.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Layout {
     order: Vec<u32>,
-    /// One past the separator behind each document: (documents).
+    /// The end of each document, separator included: (documents).
     ends: Vec<usize>,
     /// Tokens of an input between its first and its last.
     room: usize,
@@ -20,13 +20,13 @@ pub(super) struct Layout {
 
 /// Some inputs of an epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Part {
+pub(super) struct MlmPass {
     layout: Arc<Layout>,
     epoch: u64,
     sequences: Vec<u32>,
 }
 
-/// Inputs that are made of a file.
+/// The inputs made from a file.
 pub(super) struct Sequences<'a> {
     file: &'a TokenFile,
     masking: &'a Masking,
@@ -37,7 +37,7 @@ pub(super) struct Sequences<'a> {
 }
 
 #[derive(Clone, Copy)]
-enum Draw {
+enum SequenceDraw {
     Documents,
     Sequences,
     Hidden,
@@ -53,12 +53,12 @@ impl Layout {
         Self { ends: ends.collect(), order, room }
     }
 
-    /// How many tokens there are, separators included.
+    /// Number of tokens, separators included.
     fn tokens(&self) -> usize {
         self.ends.last().map_or(0, |end| end - 1)
     }
 
-    /// How many inputs there are.
+    /// Number of inputs.
     pub fn count(&self) -> usize {
         self.tokens().div_ceil(self.room)
     }
@@ -73,7 +73,7 @@ impl<'a> Sequences<'a> {
         file: &'a TokenFile,
         masking: &'a Masking,
         tokenizer: &Tokenizer,
-        settings: &LanguageSettings,
+        settings: &MlmSettings,
         seed: u64,
     ) -> Self {
         let room = settings.max_tokens - 2;
@@ -90,25 +90,25 @@ impl<'a> Sequences<'a> {
         Layout::new(order.collect(), &lengths, self.room)
     }
 
-    /// The inputs of an epoch in random order, of documents in random order, in steps of at most `batch_tokens` and passes
-    /// of at most `pass_tokens`, one input at least.
-    pub fn epoch(&self, epoch: u64, batch_tokens: usize, pass_tokens: usize) -> Vec<Vec<Part>> {
+    /// The inputs of an epoch in random order, made from documents in random order, in steps of at most `batch_tokens` and
+    /// passes of at most `pass_tokens`, but at least one input.
+    pub fn epoch(&self, epoch: u64, batch_tokens: usize, pass_tokens: usize) -> Vec<Vec<MlmPass>> {
         let Layout { mut order, .. } = self.in_order();
         let lengths: Vec<usize> = self.file.lengths().collect();
-        let shuffle = |all: &mut [u32], what: Draw| {
+        let shuffle = |all: &mut [u32], what: SequenceDraw| {
             all.sort_by_cached_key(|&i| random::number(self.seed, &[what as u64, epoch, u64::from(i)]));
         };
-        shuffle(&mut order, Draw::Documents);
+        shuffle(&mut order, SequenceDraw::Documents);
         let layout = Arc::new(Layout::new(order, &lengths, self.room));
         let mut sequences: Vec<u32> = (0..layout.count() as u32).collect();
-        shuffle(&mut sequences, Draw::Sequences);
+        shuffle(&mut sequences, SequenceDraw::Sequences);
         let of = |tokens: usize| (tokens / (self.room + 2)).max(1);
-        let part = |sequences: &[u32]| Part { layout: layout.clone(), epoch, sequences: sequences.to_vec() };
+        let part = |sequences: &[u32]| MlmPass { layout: layout.clone(), epoch, sequences: sequences.to_vec() };
         let step = |step: &[u32]| step.chunks(of(pass_tokens)).map(part).collect();
         sequences.chunks(of(batch_tokens)).map(step).collect()
     }
 
-    /// One input, `<s>` and `</s>` included, as it is.
+    /// One input without masking, `<s>` and `</s>` included.
     pub fn plain(&self, layout: &Layout, sequence: usize) -> Vec<u32> {
         let [first, last] = self.first_and_last;
         let (mut at, end) = (sequence * self.room, layout.tokens().min((sequence + 1) * self.room));
@@ -131,16 +131,16 @@ impl<'a> Sequences<'a> {
         ids
     }
 
-    /// One input with hidden tokens: places and ids of those.
+    /// One input with masked tokens, and their places and ids.
     pub fn hidden(&self, layout: &Layout, epoch: u64, sequence: usize) -> (Vec<u32>, Vec<(usize, u32)>) {
         let mut ids = self.plain(layout, sequence);
-        let seed = random::number(self.seed, &[Draw::Hidden as u64, epoch, sequence as u64]);
+        let seed = random::number(self.seed, &[SequenceDraw::Hidden as u64, epoch, sequence as u64]);
         let hidden = self.masking.hide(seed, &mut ids);
         (ids, hidden)
     }
 
     /// The batch of some inputs.
-    pub fn batch(&self, part: &Part) -> (Batch, Masked) {
+    pub fn batch(&self, part: &MlmPass) -> (Batch, Masked) {
         let (mut batch, mut masked) = (Batch::new(), Masked::default());
         for &sequence in &part.sequences {
             let (ids, hidden) = self.hidden(&part.layout, part.epoch, sequence as usize);
@@ -180,7 +180,7 @@ mod tests {
         let ids: Vec<Vec<u32>> = texts.iter().map(|text| tokenizer.encode(text).unwrap().ids).collect();
         let (cls, sep) = (tokenizer.cls_token_id, tokenizer.sep_token_id);
         for max_tokens in [3, 7, 10, 16, 200] {
-            let settings = LanguageSettings { max_tokens, ..Default::default() };
+            let settings = MlmSettings { max_tokens, ..Default::default() };
             let masking = Masking::new(&settings, &tokenizer).unwrap();
             let sequences = Sequences::new(&file, &masking, &tokenizer, &settings, 1);
             let joined = |layout: &Layout| -> Vec<u32> {

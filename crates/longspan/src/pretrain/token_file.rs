@@ -1,4 +1,4 @@
-//! Documents as token ids in a file, so that a text of any size is tokenized once and never held in memory.
+//! Documents as token ids in a file, so that text of any size is tokenized once and never held in memory.
 //!
 //! ```text
 //! magic (16 bytes)    bytes of an id, 2 or 4 (u32)    length of the identity (u32)    identity
@@ -22,20 +22,20 @@ use crate::{Error, FormatKind, Result};
 const MAGIC: &[u8; 16] = b"longspan tokens\n";
 /// In place of a number of tokens: there is no further document.
 const END: u64 = u64::MAX;
-/// An identity is short.
+/// The longest identity.
 const IDENTITY_BYTES_MAX: usize = 4096;
-/// About so much text is tokenized at a time.
+/// The amount of text tokenized at a time, approximately.
 const GROUP_BYTES: usize = 4 << 20;
 
 /// Tokenized documents.
 pub struct TokenFile {
     bytes: FileBytes,
-    head: Head,
-    documents: Vec<Document>,
+    head: TokenFileHeader,
+    documents: Vec<StoredDocument>,
     checksum: u32,
 }
 
-/// How far tokenizing has come.
+/// An amount of tokenized text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tokenized {
     /// Documents.
@@ -46,41 +46,41 @@ pub struct Tokenized {
     pub characters: usize,
 }
 
-/// What stands before the documents.
+/// The header of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Head {
+struct TokenFileHeader {
     /// Bytes of an id.
     width: usize,
     identity: String,
 }
 
-/// Where a document stands.
+/// The place of a document in the file.
 #[derive(Debug, Clone, Copy)]
-struct Document {
+struct StoredDocument {
     /// First byte of its ids.
     at: usize,
     tokens: usize,
     characters: usize,
 }
 
-/// What a file holds that may have been broken off.
-struct Scanned {
-    head: Head,
-    documents: Vec<Document>,
-    /// Where the last whole document ends.
+/// The content of a file that may be incomplete.
+struct ScannedFile {
+    head: TokenFileHeader,
+    documents: Vec<StoredDocument>,
+    /// The end of the last complete document.
     end: usize,
-    /// Of the head and the documents.
+    /// Checksum of the header and the documents.
     sum: crc32fast::Hasher,
-    /// The checksum at the end, where there is an end.
+    /// The checksum at the end, if the file is complete.
     checksum: Option<u32>,
 }
 
 impl TokenFile {
-    /// Tokenizes documents into a file, or opens the one that is there.
+    /// Tokenizes documents into a file, or opens the existing file.
     ///
     /// - `identity`: says of which text and with which tokenizer: a file with another one is refused
     /// - `documents`: all of them, always in the same order
-    /// - `told`: how far it has come
+    /// - `on_progress`: receives the amount done
     ///
     /// # Errors
     /// [`Error::Conflict`] for a file of another identity, [`Error::NoData`] for documents without a token; what `documents` says;
@@ -90,16 +90,16 @@ impl TokenFile {
         identity: &str,
         tokenizer: &Tokenizer,
         documents: impl Iterator<Item = std::result::Result<String, E>>,
-        told: &mut dyn FnMut(Tokenized),
+        on_progress: &mut dyn FnMut(Tokenized),
     ) -> std::result::Result<Self, E> {
-        let head = Head {
+        let head = TokenFileHeader {
             width: if tokenizer.vocab_size <= 1 << 16 { 2 } else { 4 },
             identity: identity.chars().take(IDENTITY_BYTES_MAX / 4).collect(),
         };
         if !path.exists() {
             let part = PathBuf::from(format!("{}.part", path.display()));
-            let mut writer = Writer::open(&part, &head)?;
-            told(writer.done);
+            let mut writer = TokenFileWriter::open(&part, &head)?;
+            on_progress(writer.done);
             let mut documents = documents.skip(writer.done.documents);
             loop {
                 let group = group(&mut documents)?;
@@ -111,7 +111,7 @@ impl TokenFile {
                     writer.add(&tokens.ids, text.chars().count())?;
                 }
                 writer.flush()?;
-                told(writer.done);
+                on_progress(writer.done);
             }
             if writer.done.tokens == 0 {
                 return Err(no_token(&part).into());
@@ -134,7 +134,7 @@ impl TokenFile {
         let bytes = map(path)?;
         let wrong = |message| Error::format(path.display().to_string(), FormatKind::TokenFile, message);
         let scanned = scan(&bytes).ok_or_else(|| wrong("no file of tokens"))?;
-        let Scanned { head, documents, sum, checksum, .. } = scanned;
+        let ScannedFile { head, documents, sum, checksum, .. } = scanned;
         let checksum = checksum.ok_or_else(|| wrong("it is damaged, or its end is missing"))?;
         if sum.finalize() != checksum {
             return Err(wrong("its checksum is wrong"));
@@ -145,9 +145,9 @@ impl TokenFile {
         Ok(Self { bytes, head, documents, checksum })
     }
 
-    /// What it holds.
+    /// Its size.
     pub fn size(&self) -> Tokenized {
-        let sum = |of: fn(&Document) -> usize| self.documents.iter().map(of).sum();
+        let sum = |of: fn(&StoredDocument) -> usize| self.documents.iter().map(of).sum();
         Tokenized {
             documents: self.documents.len(),
             tokens: sum(|document| document.tokens),
@@ -155,22 +155,22 @@ impl TokenFile {
         }
     }
 
-    /// Checksum of all that it holds, its identity included.
+    /// Checksum of its content, including the identity.
     pub fn checksum(&self) -> u32 {
         self.checksum
     }
 
-    /// Tokens of each document, in their order.
+    /// The number of tokens of each document, in order.
     pub fn lengths(&self) -> impl Iterator<Item = usize> {
         self.documents.iter().map(|document| document.tokens)
     }
 
-    /// Appends some tokens of a document.
+    /// Appends tokens of a document to `out`.
     ///
     /// # Panics
     /// If it has no such document or tokens.
     pub fn copy(&self, document: usize, tokens: std::ops::Range<usize>, out: &mut Vec<u32>) {
-        let (width, Document { at, tokens: count, .. }) = (self.head.width, self.documents[document]);
+        let (width, StoredDocument { at, tokens: count, .. }) = (self.head.width, self.documents[document]);
         assert!(tokens.end <= count, "{tokens:?} of {count} tokens");
         let bytes = &self.bytes[at + tokens.start * width..at + tokens.end * width];
         match width {
@@ -190,7 +190,7 @@ fn map(path: &Path) -> Result<FileBytes> {
     FileBytes::map(folder, path)?.ok_or_else(missing)
 }
 
-/// Texts of about [`GROUP_BYTES`], one at least where there are any.
+/// Texts of about [`GROUP_BYTES`]; at least one, if there are any left.
 fn group<E>(
     documents: &mut impl Iterator<Item = std::result::Result<String, E>>,
 ) -> std::result::Result<Vec<String>, E> {
@@ -204,8 +204,8 @@ fn group<E>(
     Ok(group)
 }
 
-/// Reads what is whole; `None` where the file does not begin as one of tokens.
-fn scan(bytes: &[u8]) -> Option<Scanned> {
+/// Reads the complete documents; `None` if the header is not that of a token file.
+fn scan(bytes: &[u8]) -> Option<ScannedFile> {
     let number = |at: usize| Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
     let short = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
     let from = MAGIC.len();
@@ -214,7 +214,7 @@ fn scan(bytes: &[u8]) -> Option<Scanned> {
         return None;
     }
     let identity = bytes.get(from + 8..from + 8 + length)?;
-    let head = Head { width, identity: str::from_utf8(identity).ok()?.into() };
+    let head = TokenFileHeader { width, identity: str::from_utf8(identity).ok()?.into() };
     let (mut end, mut documents) = (from + 8 + length, Vec::new());
     let mut sum = crc32fast::Hasher::new();
     sum.update(&bytes[..end]);
@@ -229,18 +229,18 @@ fn scan(bytes: &[u8]) -> Option<Scanned> {
             let after = at.checked_add(tokens.checked_mul(width)?)?;
             let checksum = short(after)?;
             let is_whole = crc32fast::hash(&bytes[end..after]) == checksum;
-            is_whole.then_some((Document { at, tokens, characters: characters as usize }, after + 4, checksum))
+            is_whole.then_some((StoredDocument { at, tokens, characters: characters as usize }, after + 4, checksum))
         };
         let Some((document, after, checksum)) = number(end + 8).and_then(whole) else { break None };
         documents.push(document);
         sum.update(&checksum.to_le_bytes());
         end = after;
     };
-    Some(Scanned { head, documents, end, sum, checksum })
+    Some(ScannedFile { head, documents, end, sum, checksum })
 }
 
-/// A file that grows.
-struct Writer {
+/// Appends to a file.
+struct TokenFileWriter {
     path: PathBuf,
     out: BufWriter<File>,
     sum: crc32fast::Hasher,
@@ -248,9 +248,9 @@ struct Writer {
     done: Tokenized,
 }
 
-impl Writer {
-    /// Goes on with the file that is there, if it has the same head, else begins anew.
-    fn open(path: &Path, head: &Head) -> Result<Self> {
+impl TokenFileWriter {
+    /// Continues the existing file if it has the same header; otherwise starts a new one.
+    fn open(path: &Path, head: &TokenFileHeader) -> Result<Self> {
         let failed = Error::write(path);
         let (mut sum, mut done, mut end) = (crc32fast::Hasher::new(), Tokenized::default(), 0);
         if path.exists() {
@@ -298,7 +298,7 @@ impl Writer {
         self.out.flush().map_err(Error::write(&self.path))
     }
 
-    /// Writes the end, and gives the file its name.
+    /// Writes the end and renames the file.
     fn finish(mut self, path: &Path) -> Result<()> {
         let sum = self.sum.clone().finalize();
         self.put(&END.to_le_bytes())?;

@@ -1,19 +1,19 @@
-//! Where a run writes: a folder that it may have, and the checkpoint in it.
+//! The checkpoint that a run starts from, and the folder that it writes: checked first, then the checkpoint in it.
 
 use std::fs;
 use std::path::Path;
 
-use super::state;
+use super::{TrainSettings, state};
 use crate::checkpoint::{CONFIG, LONGSPAN, Source, Tensors, write_checkpoint, write_whole};
 use crate::config::Config;
-use crate::model::{Parameters, Task};
+use crate::model::{Parameters, Task, TrainableModel};
 use crate::reader::ReaderSettings;
 use crate::tokenizer::Tokenizer;
 use crate::{Error, Result};
 
 const WEIGHTS: &str = "model.safetensors";
 
-/// A run replaces nothing but what it wrote itself.
+/// Checks that the run would replace only its own files.
 pub(crate) fn check(out: &Path, resume: bool) -> Result<()> {
     let taken = |name: &str, what: &str| Err(Error::Conflict { path: out.join(name), message: what.into() });
     let state = out.join(state::FOLDER).exists();
@@ -26,41 +26,67 @@ pub(crate) fn check(out: &Path, resume: bool) -> Result<()> {
     }
 }
 
-/// The tokenizer of a checkpoint, all of whose tokens the model knows.
+/// The tokenizer of a checkpoint. The model must have embeddings for all its tokens.
 pub(crate) fn tokenizer(source: &Source, config: &Config) -> Result<Tokenizer> {
     let tokenizer = Tokenizer::load(|name| source.read(name))?;
     tokenizer.check_fits(config)?;
     Ok(tokenizer)
 }
 
-/// Whether the folder has a checkpoint of these weights; the folder is made where it is missing.
+/// Whether the folder holds a checkpoint with these weights; makes the folder if it is missing.
 fn holds(out: &Path, config: &Config, task: Task, weights: &Parameters) -> Result<bool> {
     fs::create_dir_all(out).map_err(Error::write(out))?;
     let there = Tensors::open(&Source::Folder(out.to_owned()));
     Ok(there.and_then(|tensors| Parameters::load(config, task, &tensors, 0)).is_ok_and(|there| there == *weights))
 }
 
-/// Writes a checkpoint with this head and the tokenizer of `base`, whose settings are `own`; one of these weights that is
-/// there stays, for it may have been calibrated since.
-pub(crate) fn keep(
-    base: &Source,
-    own: &ReaderSettings,
-    config: &Config,
-    task: Task,
-    weights: &Parameters,
-    out: &Path,
-) -> Result<()> {
-    if holds(out, config, task, weights)? {
-        return Ok(());
+/// The checkpoint that a run starts from.
+pub(crate) struct Base<'a> {
+    pub source: &'a Source,
+    pub config: Config,
+    pub tokenizer: Tokenizer,
+    /// Its `longspan.json`.
+    pub settings: ReaderSettings,
+}
+
+impl<'a> Base<'a> {
+    pub fn open(source: &'a Source) -> Result<Self> {
+        let config = source.config()?;
+        let tokenizer = tokenizer(source, &config)?;
+        Ok(Self { source, config, tokenizer, settings: ReaderSettings::load(source)? })
     }
-    // What was fitted to the base says nothing of its successor.
-    let defaults = ReaderSettings::default();
-    let ReaderSettings { max_answer_length, separators, .. } = *own;
-    let settings = ReaderSettings { max_answer_length, separators, ..defaults.clone() };
-    if settings != defaults || out.join(LONGSPAN).exists() {
-        write_whole(&out.join(LONGSPAN), settings.to_json().as_bytes())?;
+
+    /// The model to train; a head that the checkpoint lacks starts with random weights.
+    pub fn trainable(&self, task: Task, settings: &TrainSettings) -> Result<TrainableModel> {
+        let tensors = Tensors::open(self.source)?;
+        let parameters = Parameters::load(&self.config, task, &tensors, settings.seed)?;
+        if settings.train_only.is_some() {
+            let head = parameters.list().iter().find(|parameter| !parameter.name.starts_with("longformer."));
+            if tensors.get(&head.expect("a head").name)?.is_none() {
+                return Err(Error::option("train_only", "positions: the model has no head for what it is to learn"));
+            }
+        }
+        let model = TrainableModel::new(self.config.clone(), task, settings.precision, parameters)?;
+        let model = model.with_frozen_layers(settings.frozen_layers);
+        Ok(if settings.recompute { model.with_recomputation() } else { model })
     }
-    let architecture = Some(task.architecture().into());
-    let config = Config { architecture, num_labels: 2, labels: Vec::new(), ..config.clone() };
-    write_checkpoint(out, &config, &weights.tensors(), base)
+
+    /// Writes a checkpoint with these weights, a head for the task and the tokenizer of the base. If one with the same
+    /// weights is already there, it stays, because it may have been calibrated since.
+    pub fn keep(&self, task: Task, weights: &Parameters, out: &Path) -> Result<()> {
+        let Self { source, config, settings, .. } = self;
+        if holds(out, config, task, weights)? {
+            return Ok(());
+        }
+        // The calibration of the base does not hold for its successor.
+        let defaults = ReaderSettings::default();
+        let ReaderSettings { max_answer_length, separators, .. } = *settings;
+        let settings = ReaderSettings { max_answer_length, separators, ..defaults.clone() };
+        if settings != defaults || out.join(LONGSPAN).exists() {
+            write_whole(&out.join(LONGSPAN), settings.to_json().as_bytes())?;
+        }
+        let architecture = Some(task.architecture().into());
+        let config = Config { architecture, num_labels: 2, labels: Vec::new(), ..config.clone() };
+        write_checkpoint(out, &config, &weights.tensors(), source)
+    }
 }

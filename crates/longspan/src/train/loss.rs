@@ -12,41 +12,54 @@
 
 use crate::model::{Batch, Logits};
 
-/// The gold spans of one sequence: positions of first and last tokens in the sequence, ascending, each once; none where it has no
-/// answer.
-pub type Golds = Vec<(usize, usize)>;
+/// An answer in the data, as tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GoldSpan {
+    /// The first token.
+    pub start: usize,
+    /// The last token.
+    pub end: usize,
+}
 
-/// What a larger model says about the same batch.
+impl GoldSpan {
+    /// The same span, counted from another token.
+    pub(super) fn moved_by(self, tokens: isize) -> Self {
+        let moved = |token: usize| token.checked_add_signed(tokens).expect("a span within its text");
+        Self { start: moved(self.start), end: moved(self.end) }
+    }
+}
+
+/// The output of a teacher for the same batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Teacher<'a> {
     /// Its logits: (T, 2).
     pub logits: &'a Logits,
-    /// How much they count, 0 to 1.
+    /// Their weight, 0 to 1.
     pub weight: f64,
 }
 
 /// The sum of the losses of all sequences, and its gradient: (T, 2).
 ///
 /// - `logits`: (T, 2), start and end side by side
-/// - `golds`: for each sequence
+/// - `golds`: for each sequence its spans, ascending, each once; none if it has no answer
 ///
 /// # Panics
 /// If there are not as many golds as sequences, or a position lies outside its sequence.
 ///
 /// ```
 /// use longspan::model::{Batch, Logits, Sequence};
-/// use longspan::train::loss::question_answering;
+/// use longspan::train::loss::{GoldSpan, question_answering};
 ///
 /// let batch = Batch::of(Sequence { ids: &[0, 5, 2], token_type_ids: &[], globals: &[] });
 /// let logits = Logits { values: vec![0.0; 6], columns: 2 };
-/// let (loss, dlogits) = question_answering(&batch, &logits, &[vec![(1, 2)]], None);
+/// let (loss, dlogits) = question_answering(&batch, &logits, &[vec![GoldSpan { start: 1, end: 2 }]], None);
 /// assert!((loss - 3.0_f64.ln()).abs() < 1e-12);
 /// assert!((dlogits[2] + 1.0 / 3.0).abs() < 1e-6); // (1/3 - 1) / 2
 /// ```
 pub fn question_answering(
     batch: &Batch,
     logits: &Logits,
-    golds: &[Golds],
+    golds: &[Vec<GoldSpan>],
     teacher: Option<Teacher<'_>>,
 ) -> (f64, Vec<f32>) {
     assert_eq!(golds.len(), batch.sequences(), "golds for {} sequences", batch.sequences());
@@ -60,8 +73,8 @@ pub fn question_answering(
             let p = of(logits);
             let mut is_gold = vec![golds.is_empty(); 1];
             is_gold.resize(range.len(), false);
-            for &(start, end) in golds {
-                is_gold[if side == 0 { start } else { end }] = true;
+            for gold in golds {
+                is_gold[if side == 0 { gold.start } else { gold.end }] = true;
             }
             let found: f64 = p.iter().zip(&is_gold).filter(|(_, gold)| **gold).map(|(p, _)| p).sum();
             let hard = 1.0 - teacher.map_or(0.0, |teacher| teacher.weight);

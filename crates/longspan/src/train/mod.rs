@@ -1,20 +1,22 @@
 //! Training: a checkpoint and data → a better checkpoint.
 //!
 //! ```text
-//! settings     what a run does
+//! setting      how a setting is declared
+//! settings     the settings of a run
 //! schedule     the learning rate of a step
 //! optimizer    AdamW over the flat parameters, with clipping and a moving average
-//! state        what a stopped run goes on from
-//! steps        the loop, over anything that learns
-//! folder       where a run writes: checked first, and the checkpoint in it
-//! examples     SQuAD data → inputs with the answers that they teach, in steps of a token budget
+//! state        what an interrupted run continues from
+//! steps        the loop, for any learner
+//! folder       the checkpoint that a run starts from, and the folder that it writes
+//! examples     SQuAD data → inputs with their answers, in steps of a token budget
 //! loss         logits and gold spans → loss and its gradient
-//! run          of a model for question answering, on data, into a folder
+//! run          training for question answering
 //! ```
 //!
-//! Everything random is a function of the seed and a place (epoch, step, input, layer, token): a run that was stopped and
-//! resumed is the run that never stopped.
+//! Everything random is a function of the seed and a place (epoch, step, input, layer, token): a run that was interrupted
+//! and resumed gives the same weights as one that never was.
 
+pub mod setting;
 mod settings;
 
 mod optimizer;
@@ -28,63 +30,64 @@ mod examples;
 pub mod loss;
 mod run;
 
-pub use optimizer::{Optimizer, Stride};
-pub use run::{Job, Teaching, flop, run};
-pub use settings::{DataSettings, OptimizerSettings, Schedule, Settings, Trained};
-pub use state::Best;
-pub use steps::{End, Outcome};
+pub use optimizer::{Optimizer, StepScale};
+pub use run::{QaJob, flop, run};
+pub use setting::{Setting, SettingValue, SettingsTable};
+pub use settings::{QaSettings, Schedule, TrainOnly, TrainSettings};
+pub use state::BestEvaluation;
+pub use steps::{RunEnd, RunOutcome};
 
-/// A step, after it.
+/// A step that was done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepReport {
-    /// Which one, from 1.
+    /// Its number, from 1.
     pub step: usize,
-    /// Steps of the run.
+    /// Number of steps of the run.
     pub steps: usize,
     /// Epochs done: 1.5 in the middle of the second.
     pub epoch: f64,
-    /// Mean loss, of its inputs or of their masked tokens; NaN where it had none.
+    /// Mean loss of its inputs or its masked tokens; NaN if it had none.
     pub loss: f64,
     /// Learning rate of the last layer.
     pub learning_rate: f64,
-    /// Norm of the gradient of all parameters, before it was clipped.
+    /// Norm of the gradient of all parameters, before clipping.
     pub gradient_norm: f64,
     /// Tokens of its inputs.
     pub tokens: usize,
-    /// Inputs.
+    /// Number of its inputs.
     pub sequences: usize,
-    /// Time that it took, in seconds.
+    /// Duration in seconds.
     pub seconds: f64,
-    /// Floating-point operations of its products, recomputation left out.
+    /// Floating-point operations of its products, without recomputation.
     pub flop: f64,
 }
 
-/// An evaluation on the way.
+/// An evaluation during a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DevReport {
-    /// Steps before it.
+    /// Number of steps before it.
     pub step: usize,
-    /// What was measured.
-    pub figures: Figures,
-    /// Whether it is the best so far: its weights are kept.
+    /// The measurements.
+    pub figures: DevFigures,
+    /// Whether it is the best so far, so that its weights are kept.
     pub is_best: bool,
-    /// Time that it took, in seconds.
+    /// Duration in seconds.
     pub seconds: f64,
 }
 
-/// What was measured, by name.
+/// The measurements of an evaluation, by name.
 ///
-/// Of question answering `exact`, `f1`, `has_answer_f1` and `no_answer_f1` where there are such questions, in percent at the
-/// threshold 0; and `best_f1` with its `best_f1_thresh`, over all thresholds. Of masked language modelling `bits`, a masked
-/// token, and `bits_per_character`.
+/// For question answering `exact`, `f1`, `has_answer_f1` and `no_answer_f1` in percent at the threshold 0, the last two if
+/// there are such questions; and `best_f1` with its `best_f1_thresh`, over all thresholds. For masked language modelling
+/// `bits` per masked token, and `bits_per_character`.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Figures(pub Vec<(String, f64)>);
+pub struct DevFigures(pub Vec<(String, f64)>);
 
-impl Figures {
-    /// Those of a list, but for what is not there.
+impl DevFigures {
+    /// The measurements that have a value.
     pub fn of(figures: &[(&str, Option<f64>)]) -> Self {
-        let there = figures.iter().filter_map(|(name, value)| Some(((*name).to_string(), (*value)?)));
-        Self(there.collect())
+        let present = figures.iter().filter_map(|(name, value)| Some(((*name).to_string(), (*value)?)));
+        Self(present.collect())
     }
 
     /// One of them.
@@ -93,16 +96,16 @@ impl Figures {
     }
 }
 
-/// What a run tells of while it goes.
+/// Something that happened in a run.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Event {
+pub enum RunEvent {
     /// A step was done.
     Step(StepReport),
     /// The weights were evaluated.
     Dev(DevReport),
-    /// Everything was written that the run can go on from.
+    /// The state was saved, from which the run can be resumed.
     Saved {
-        /// Steps before it.
+        /// Number of steps before it.
         step: usize,
     },
 }

@@ -1,7 +1,7 @@
 //! AdamW over the flat parameters, with clipping by the global norm and a moving average of the weights.
 //!
 //! ```text
-//! g = scale·gradient                      scale: 1/terms of the loss, and what clips
+//! g = scale·gradient                      scale: 1/terms of the loss, times clipping
 //! m = m + (1 − β1)(g − m)
 //! v = β2·v + (1 − β2)·g²
 //! w = w(1 − rate·decay) − rate/(1 − β1^t) · m / (√v/√(1 − β2^t) + eps)
@@ -9,61 +9,60 @@
 //! ```
 //!
 //! Loshchilov, Hutter, "Decoupled weight decay regularization" (2019), in the order of operations of `torch.optim.AdamW`.
-//! The step is bound by memory, so all of it is one pass, which leaves the gradients at zero for the next step.
-//! Numbers are taken in fixed blocks: neither the weights nor the norm depend on the number of threads.
+//! The step is bound by memory, so it is a single pass, which also sets the gradients to zero for the next step.
+//! The blocks are fixed, so that neither the weights nor the norm depend on the number of threads.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{OptimizerSettings, Trained};
+use super::{TrainOnly, TrainSettings};
 use crate::model::{POSITIONS, Parameter, Parameters};
 
-/// Numbers of a block: its weights, gradients, moments and average stay in the second cache.
+/// Weights of a block: with their gradients, moments and average they stay in the second-level cache.
 const BLOCK: usize = 1 << 16;
 
-/// AdamW, with what it keeps of every weight.
+/// AdamW with its state for every weight.
 pub struct Optimizer {
-    settings: OptimizerSettings,
-    blocks: Vec<Block>,
+    settings: TrainSettings,
+    blocks: Vec<WeightBlock>,
     /// Mean of the gradients, (weights).
     pub(super) first_moment: Vec<f32>,
     /// Mean of their squares, (weights).
     pub(super) second_moment: Vec<f32>,
-    /// Moving average of the weights, where the settings ask for one.
+    /// Moving average of the weights, if the settings ask for one.
     pub(super) average: Option<Parameters>,
 }
 
-/// Neighbouring weights that are treated alike. Those that are not trained are in none.
-struct Block {
+/// Neighbouring weights with the same treatment. Frozen weights are in no block.
+struct WeightBlock {
     range: Range<usize>,
-    /// Of the learning rate.
+    /// Factor of the learning rate.
     factor: f64,
     weight_decay: f64,
 }
 
-/// How far a step goes.
+/// The size of a step.
 #[derive(Debug, Clone, Copy)]
-pub struct Stride {
-    /// From 1.
+pub struct StepScale {
+    /// Its number, from 1.
     pub step: usize,
-    /// Of the last layer.
+    /// The learning rate of the last layer.
     pub learning_rate: f64,
-    /// The gradient is what is given, times this.
+    /// Factor of the gradients.
     pub scale: f64,
 }
 
 impl Optimizer {
-    /// One that has made no step yet, for these weights.
-    pub fn new(settings: &OptimizerSettings, layers: usize, trained: Trained, weights: &Parameters) -> Self {
+    /// The optimizer before its first step, for these weights.
+    pub fn new(settings: &TrainSettings, layers: usize, weights: &Parameters) -> Self {
         let mut blocks = Vec::new();
         for parameter in weights.list() {
             // Heights: 0 the embeddings, then the layers from 1, then the head.
             let height = height(parameter, layers);
-            let is_trained = match trained {
-                Trained::All => true,
-                Trained::Above(frozen_layers) => height > frozen_layers,
-                Trained::Positions => parameter.name == POSITIONS,
+            let is_trained = match settings.train_only {
+                Some(TrainOnly::Positions) => parameter.name == POSITIONS,
+                None => settings.frozen_layers == 0 || height > settings.frozen_layers,
             };
             if !is_trained {
                 continue;
@@ -74,7 +73,11 @@ impl Optimizer {
             let weight_decay = if plain { 0.0 } else { settings.weight_decay };
             let Range { start, end } = parameter.range();
             let starts = (start..end).step_by(BLOCK);
-            blocks.extend(starts.map(|start| Block { range: start..end.min(start + BLOCK), factor, weight_decay }));
+            blocks.extend(starts.map(|start| WeightBlock {
+                range: start..end.min(start + BLOCK),
+                factor,
+                weight_decay,
+            }));
         }
         let count = weights.values().len();
         Self {
@@ -86,30 +89,30 @@ impl Optimizer {
         }
     }
 
-    /// Norm of the gradient of all weights that are trained. Not finite where one of its numbers is not.
+    /// Norm of the gradient of all trained weights; not finite if one of its numbers is not.
     pub fn norm(&self, gradients: &[f32]) -> f64 {
-        let squares = |block: &Block| sum_of_squares(&gradients[block.range.clone()]);
+        let squares = |block: &WeightBlock| sum_of_squares(&gradients[block.range.clone()]);
         let sums: Vec<f64> = self.blocks.par_iter().map(squares).collect();
         sums.iter().sum::<f64>().sqrt()
     }
 
-    /// Changes the weights. The gradients of those that are trained are zero afterwards.
-    pub fn step(&mut self, stride: Stride, weights: &mut [f32], gradients: &mut [f32]) {
+    /// Updates the weights, and sets the gradients of trained weights to zero.
+    pub fn step(&mut self, step_scale: StepScale, weights: &mut [f32], gradients: &mut [f32]) {
         let Self { settings, blocks, first_moment, second_moment, average } = self;
         let average = average.as_mut().map_or(&mut [][..], Parameters::values_mut);
-        let mut rest = Numbers { weights, gradients, first_moment, second_moment, average };
+        let mut rest = WeightSlices { weights, gradients, first_moment, second_moment, average };
         let mut at = 0;
         let mut work = Vec::with_capacity(blocks.len());
         for block in &*blocks {
             rest.take(block.range.start - at); // not trained
             at = block.range.end;
-            work.push((rest.take(block.range.len()), Factors::new(settings, stride, block)));
+            work.push((rest.take(block.range.len()), StepFactors::new(settings, step_scale, block)));
         }
         work.into_par_iter().for_each(|(numbers, factors)| numbers.step(&factors));
     }
 }
 
-/// Eight sums side by side, so that several numbers are taken at a time.
+/// Adds in eight sums side by side, so that the loop is vectorized.
 fn sum_of_squares(numbers: &[f32]) -> f64 {
     let square = |x: f32| f64::from(x) * f64::from(x);
     let (lines, rest) = numbers.as_chunks::<8>();
@@ -118,7 +121,7 @@ fn sum_of_squares(numbers: &[f32]) -> f64 {
     sums.iter().sum::<f64>() + rest.iter().map(|&x| square(x)).sum::<f64>()
 }
 
-/// Where a parameter stands: 0 among the embeddings, l + 1 in layer l, above all layers in the head.
+/// The height of a parameter: 0 in the embeddings, l + 1 in layer l, above all layers in the head.
 fn height(parameter: &Parameter, layers: usize) -> usize {
     let name = parameter.name.strip_prefix("longformer.").unwrap_or(&parameter.name);
     let layer = name.strip_prefix("encoder.layer.").and_then(|rest| rest.split('.').next()?.parse::<usize>().ok());
@@ -129,8 +132,8 @@ fn height(parameter: &Parameter, layers: usize) -> usize {
     }
 }
 
-/// What the numbers of a block are multiplied by.
-struct Factors {
+/// The factors of the step formulas, for one block.
+struct StepFactors {
     scale: f32,
     one_minus_beta1: f32,
     beta2: f32,
@@ -145,13 +148,13 @@ struct Factors {
     one_minus_average: f32,
 }
 
-impl Factors {
-    fn new(settings: &OptimizerSettings, stride: Stride, block: &Block) -> Self {
-        let OptimizerSettings { beta1, beta2, eps, average_decay, .. } = *settings;
-        let rate = stride.learning_rate * block.factor;
-        let t = stride.step as f64;
+impl StepFactors {
+    fn new(settings: &TrainSettings, step_scale: StepScale, block: &WeightBlock) -> Self {
+        let TrainSettings { beta1, beta2, eps, average_decay, .. } = *settings;
+        let rate = step_scale.learning_rate * block.factor;
+        let t = step_scale.step as f64;
         Self {
-            scale: stride.scale as f32,
+            scale: step_scale.scale as f32,
             one_minus_beta1: (1.0 - beta1) as f32,
             beta2: beta2 as f32,
             one_minus_beta2: (1.0 - beta2) as f32,
@@ -164,8 +167,8 @@ impl Factors {
     }
 }
 
-/// A stretch of all that there is of each weight; `average` may be empty.
-struct Numbers<'a> {
+/// The numbers of neighbouring weights; `average` may be empty.
+struct WeightSlices<'a> {
     weights: &'a mut [f32],
     gradients: &'a mut [f32],
     first_moment: &'a mut [f32],
@@ -173,16 +176,16 @@ struct Numbers<'a> {
     average: &'a mut [f32],
 }
 
-impl<'a> Numbers<'a> {
+impl<'a> WeightSlices<'a> {
     /// Splits the first `count` off.
-    fn take(&mut self, count: usize) -> Numbers<'a> {
+    fn take(&mut self, count: usize) -> WeightSlices<'a> {
         fn split<'a>(numbers: &mut &'a mut [f32], count: usize) -> &'a mut [f32] {
             let (own, rest) = std::mem::take(numbers).split_at_mut(count);
             *numbers = rest;
             own
         }
         let averaged = if self.average.is_empty() { 0 } else { count };
-        Numbers {
+        WeightSlices {
             weights: split(&mut self.weights, count),
             gradients: split(&mut self.gradients, count),
             first_moment: split(&mut self.first_moment, count),
@@ -191,11 +194,11 @@ impl<'a> Numbers<'a> {
         }
     }
 
-    fn step(self, factors: &Factors) {
-        let Factors { scale, one_minus_beta1, beta2, one_minus_beta2, keep, size, root, eps, one_minus_average } =
+    fn step(self, factors: &StepFactors) {
+        let StepFactors { scale, one_minus_beta1, beta2, one_minus_beta2, keep, size, root, eps, one_minus_average } =
             *factors;
         let n = self.weights.len();
-        // Slices of one length: the loops need no checks, and so take several numbers at a time.
+        // Slices of equal length need no bounds checks, so that the loop is vectorized.
         let (w, g) = (&mut self.weights[..n], &mut self.gradients[..n]);
         let (m, v) = (&mut self.first_moment[..n], &mut self.second_moment[..n]);
         for i in 0..n {
@@ -205,7 +208,7 @@ impl<'a> Numbers<'a> {
             v[i] = beta2 * v[i] + one_minus_beta2 * gradient * gradient;
             w[i] = keep * w[i] - size * (m[i] / (v[i].sqrt() / root + eps));
         }
-        // From the cache.
+        // The weights are still in the cache.
         for (a, &w) in self.average.iter_mut().zip(&*w) {
             *a += one_minus_average * (w - *a);
         }
@@ -249,11 +252,11 @@ mod tests {
     #[test]
     fn ten_steps_are_those_of_torch() {
         let (_, none) = parameters();
-        let settings = OptimizerSettings { weight_decay: 0.1, beta2: 0.98, eps: 1e-6, ..Default::default() };
-        let mut optimizer = Optimizer::new(&settings, 3, Trained::All, &none);
+        let settings = TrainSettings { weight_decay: 0.1, beta2: 0.98, eps: 1e-6, ..Default::default() };
+        let mut optimizer = Optimizer::new(&settings, 3, &none);
         optimizer.blocks = vec![
-            Block { range: 0..5, factor: 1.0, weight_decay: 0.1 },
-            Block { range: 5..8, factor: 1.0, weight_decay: 0.0 },
+            WeightBlock { range: 0..5, factor: 1.0, weight_decay: 0.1 },
+            WeightBlock { range: 5..8, factor: 1.0, weight_decay: 0.0 },
         ];
         let mut weights = [0.5, -1.0, 0.25, 2.0, -0.125, 0.75, -0.5, 0.1];
         let norms = [
@@ -276,8 +279,8 @@ mod tests {
             let norm = optimizer.norm(&gradients) / 4.0;
             assert!((norm - wanted).abs() < 1e-6, "norm {norm}, not {wanted}");
             let scale = (1.0 / (norm + 1e-6)).min(1.0) / 4.0;
-            let stride = Stride { step, learning_rate: 0.01 * step as f64 / 10.0, scale };
-            optimizer.step(stride, &mut weights, &mut gradients);
+            let step_scale = StepScale { step, learning_rate: 0.01 * step as f64 / 10.0, scale };
+            optimizer.step(step_scale, &mut weights, &mut gradients);
             assert_eq!(gradients, [0.0; 8]);
             if step == 1 {
                 close(
@@ -307,14 +310,14 @@ mod tests {
     #[test]
     fn weights_have_the_rate_and_the_decay_of_their_place() {
         let (config, parameters) = parameters();
-        let settings = OptimizerSettings { layer_decay: 0.5, weight_decay: 0.1, ..Default::default() };
+        let settings = TrainSettings { layer_decay: 0.5, weight_decay: 0.1, ..Default::default() };
         let layers = config.num_hidden_layers;
         for frozen_layers in 0..=layers {
-            let trained = if frozen_layers == 0 { Trained::All } else { Trained::Above(frozen_layers) };
-            let optimizer = Optimizer::new(&settings, layers, trained, &parameters);
+            let settings = TrainSettings { frozen_layers, ..settings.clone() };
+            let optimizer = Optimizer::new(&settings, layers, &parameters);
             let found = |name: &str| {
                 let parameter = parameters.list().iter().find(|parameter| parameter.name == name).unwrap();
-                let inside = |block: &&Block| block.range.start == parameter.offset;
+                let inside = |block: &&WeightBlock| block.range.start == parameter.offset;
                 optimizer.blocks.iter().find(inside).map(|block| (block.factor, block.weight_decay))
             };
             for (name, height, wanted) in [
@@ -331,7 +334,8 @@ mod tests {
                 assert_eq!(found(name), (!frozen).then_some(wanted), "{name}, {frozen_layers} frozen");
             }
         }
-        let optimizer = Optimizer::new(&settings, layers, Trained::Positions, &parameters);
+        let settings = TrainSettings { train_only: Some(TrainOnly::Positions), ..settings };
+        let optimizer = Optimizer::new(&settings, layers, &parameters);
         let positions = parameters.list().iter().find(|parameter| parameter.name == POSITIONS).unwrap().range();
         assert!(optimizer.blocks.iter().map(|block| block.range.clone()).eq([positions]));
     }
@@ -340,16 +344,16 @@ mod tests {
     fn what_is_frozen_counts_nowhere_and_stays() {
         let (config, mut weights) = parameters();
         fill(weights.values_mut(), 1);
-        let settings = OptimizerSettings { average_decay: 0.9, ..Default::default() };
-        let mut optimizer = Optimizer::new(&settings, config.num_hidden_layers, Trained::Above(1), &weights);
+        let settings = TrainSettings { average_decay: 0.9, frozen_layers: 1, ..Default::default() };
+        let mut optimizer = Optimizer::new(&settings, config.num_hidden_layers, &weights);
         let before = weights.clone();
         let trained = weights.list().iter().find(|p| p.name.starts_with("longformer.encoder.layer.1")).unwrap().offset;
         let mut gradients = weights.clone();
         gradients.values_mut()[..trained].fill(f32::NAN);
         let plain: f64 = gradients.values()[trained..].iter().map(|g| f64::from(*g).powi(2)).sum();
         assert!((optimizer.norm(gradients.values()) - plain.sqrt()).abs() < 1e-9);
-        let stride = Stride { step: 1, learning_rate: 0.1, scale: 1.0 };
-        optimizer.step(stride, weights.values_mut(), gradients.values_mut());
+        let step_scale = StepScale { step: 1, learning_rate: 0.1, scale: 1.0 };
+        optimizer.step(step_scale, weights.values_mut(), gradients.values_mut());
         assert_eq!(weights.values()[..trained], before.values()[..trained]);
         assert!(weights.values()[trained..].iter().zip(&before.values()[trained..]).all(|(w, b)| w != b));
         let average = optimizer.average.as_ref().unwrap().values();
@@ -369,16 +373,16 @@ mod tests {
         let run = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
-                let settings = OptimizerSettings { average_decay: 0.99, ..Default::default() };
-                let mut optimizer = Optimizer::new(&settings, 3, Trained::All, &weights);
+                let settings = TrainSettings { average_decay: 0.99, ..Default::default() };
+                let mut optimizer = Optimizer::new(&settings, 3, &weights);
                 let mut values = weights.values().to_vec();
                 let mut norms = Vec::new();
                 for step in 1..4 {
                     let mut gradients = vec![0.0; count];
                     fill(&mut gradients, step);
                     norms.push(optimizer.norm(&gradients).to_bits());
-                    let stride = Stride { step: step as usize, learning_rate: 0.01, scale: 1.0 };
-                    optimizer.step(stride, &mut values, &mut gradients);
+                    let step_scale = StepScale { step: step as usize, learning_rate: 0.01, scale: 1.0 };
+                    optimizer.step(step_scale, &mut values, &mut gradients);
                 }
                 (values, norms, optimizer.average)
             })

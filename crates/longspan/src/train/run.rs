@@ -1,14 +1,16 @@
-//! A run: checks everything first, trains, and keeps the best weights as a checkpoint that Hugging Face loads too.
+//! A run of training: checks everything first, trains, and keeps the best weights as a checkpoint that Hugging Face's
+//! libraries load too.
 
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use super::examples::{Examples, Place};
-use super::loss::{Golds, Teacher, question_answering};
+use super::examples::{ExampleKey, Examples};
+use super::folder::{self, Base};
+use super::loss::{GoldSpan, Teacher, question_answering};
 use super::state::{self, Identity};
-use super::steps::{self, Course, Inputs, Learner, Outcome, Passed};
-use super::{DataSettings, Event, Figures, Settings, Trained, folder};
+use super::steps::{self, Inputs, Learner, PassPosition, PassStats, RunOutcome, RunPlan};
+use super::{DevFigures, QaSettings, RunEvent, SettingValue, SettingsTable, TrainSettings};
 use crate::checkpoint::{Source, Tensors};
 use crate::config::Config;
 use crate::evaluate::{Asked, Scored, ask, ranking};
@@ -21,69 +23,56 @@ use crate::{Error, Result};
 
 const TASK: Task = Task::QuestionAnswering;
 
-/// What is to be trained on what.
+/// A run of training.
 #[derive(Clone, Copy)]
-pub struct Job<'a> {
-    /// The checkpoint to begin with; a head that it lacks begins anew.
+pub struct QaJob<'a> {
+    /// The checkpoint to start from; a head that it lacks starts with random weights.
     pub base: &'a Source,
     /// The questions to learn from.
     pub train: &'a Dataset,
-    /// The questions that say which weights are the best; without them the last ones are kept.
+    /// The questions that choose the best weights; without them the last weights are kept.
     pub dev: Option<&'a Dataset>,
-    /// How those are asked; the threshold is 0 whatever it says.
+    /// How these questions are asked; the threshold is always 0.
     pub dev_options: &'a ReadOptions,
-    /// A larger model that is learnt from too.
-    pub teacher: Option<Teaching<'a>>,
-    /// How inputs are made.
-    pub data: &'a DataSettings,
-    /// What is done with them.
-    pub settings: &'a Settings,
-    /// The folder of the result: a checkpoint, and in `state` what the run can go on from.
+    /// A checkpoint of the same vocabulary, whose logits are learned from too.
+    pub teacher: Option<&'a Source>,
+    /// How inputs are made, and what the teacher counts.
+    pub qa: &'a QaSettings,
+    /// What the run does.
+    pub settings: &'a TrainSettings,
+    /// The folder of the result: a checkpoint, and in `state` the state from which the run can be resumed.
     pub out: &'a Path,
-    /// Whether it goes on from the state in `out`; it begins anew where there is none.
+    /// Whether to resume from the state in `out`; without one, the run starts from the beginning.
     pub resume: bool,
 }
 
-/// A model whose logits are learnt from.
-#[derive(Clone, Copy)]
-pub struct Teaching<'a> {
-    /// A checkpoint of the same vocabulary.
-    pub source: &'a Source,
-    /// How much its answers count beside those of the data: 0 to 1.
-    pub weight: f64,
-}
-
-/// Trains. `watch` is told of every step and may end the run after it: it is saved then and can go on.
+/// Trains. `on_event` may stop the run after any event; the run is then saved and can be resumed.
 ///
 /// # Errors
-/// Before the first step: what is wrong with settings, data and checkpoints, an `out` that holds another checkpoint or run.
-/// Later: [`Error::Diverged`], and [`Error::Write`]; what was written before is there still.
-pub fn run(job: &Job<'_>, watch: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<Outcome> {
-    let Job { base, settings, .. } = *job;
-    folder::check(job.out, job.resume)?;
-    let config = base.config()?;
-    settings.check(&config)?;
-    let own = ReaderSettings::load(base)?;
-    let tokenizer = folder::tokenizer(base, &config)?;
+/// Before the first step: those of settings, data and checkpoints, and [`Error::Conflict`] if `out` holds another
+/// checkpoint or run. Later: [`Error::Diverged`] and [`Error::Write`]; files written before remain.
+pub fn run(job: &QaJob<'_>, on_event: &mut dyn FnMut(&RunEvent) -> ControlFlow<()>) -> Result<RunOutcome> {
+    let QaJob { settings, out, resume, .. } = *job;
+    folder::check(out, resume)?;
+    let base = Base::open(job.base)?;
+    let Base { config, tokenizer, .. } = &base;
+    settings.check(config)?;
+    job.qa.check()?;
+    let separators = base.settings.separators;
     if let Some(dev) = job.dev {
-        check_questions(dev, &tokenizer, job.dev_options.max_tokens.unwrap_or(config.max_tokens()), own.separators)?;
+        check_questions(dev, tokenizer, job.dev_options.max_tokens.unwrap_or(config.max_tokens()), separators)?;
     }
-    let teacher = job.teacher.map(|teaching| teacher(teaching, job, &tokenizer, &config)).transpose()?;
-    let examples = Examples::new(job.train, &tokenizer, &config, own.separators, job.data, settings.seed)?;
-    let identity = state::identity(settings, sources(job, &own)?);
-    let tensors = Tensors::open(base)?;
-    if settings.trained == Trained::Positions && tensors.get("qa_outputs.weight")?.is_none() {
-        return Err(Error::option("train_only", "positions: the model has no head for question answering"));
-    }
-    let parameters = Parameters::load(&config, TASK, &tensors, settings.seed)?;
-    let trainable = steps::trainable(settings, &config, TASK, parameters)?;
+    let teacher = job.teacher.map(|source| teacher(source, job, tokenizer, config)).transpose()?;
+    let examples = Examples::new(job.train, tokenizer, config, separators, job.qa, settings.seed)?;
+    let identity = state::identity(settings, sources(job, &base.settings)?);
+    let model = base.trainable(TASK, settings)?;
+    let mut learner = QaLearner { job, base: &base, model, pass: TrainingPass::default(), teacher };
     let layers = config.num_hidden_layers;
-    let mut learner = Reading { job, config, own, trainable, pass: TrainingPass::default(), teacher };
-    let course = Course { settings, layers, dev: job.dev.is_some(), out: job.out, resume: job.resume, identity };
-    steps::train(course, &Data { examples, settings }, &mut learner, watch)
+    let plan = RunPlan { settings, layers, dev: job.dev.is_some(), out, resume, identity };
+    steps::train(plan, &QaInputs { examples, settings }, &mut learner, on_event)
 }
 
-/// What the evaluation would reject, hours later.
+/// Rejects at once the questions that the evaluation would reject hours later.
 fn check_questions(dev: &Dataset, tokenizer: &Tokenizer, max_tokens: usize, separators: usize) -> Result<()> {
     let tokens_max = max_tokens.saturating_sub(1 + separators + 1 + 1); // one token of the document at least
     let mut last: Option<(&Paragraph, bool)> = None; // and whether its text is blank
@@ -105,34 +94,29 @@ fn check_questions(dev: &Dataset, tokenizer: &Tokenizer, max_tokens: usize, sepa
     Ok(())
 }
 
-/// The teacher's model, once it is sure that the student's inputs mean the same to it.
-fn teacher(teaching: Teaching<'_>, job: &Job<'_>, tokenizer: &Tokenizer, config: &Config) -> Result<(Model, f64)> {
-    let Teaching { source, weight } = teaching;
-    if !(0.0..=1.0).contains(&weight) {
-        return Err(Error::option("teacher_weight", format!("{weight}: expected 0 to 1")));
-    }
+/// The teacher, checked to have the same vocabulary and enough positions for the inputs.
+fn teacher(source: &Source, job: &QaJob<'_>, tokenizer: &Tokenizer, config: &Config) -> Result<Model> {
     let theirs = source.config()?;
     if !tokenizer.same_vocabulary(&Tokenizer::load(|name| source.read(name))?) {
         let message = format!("`{source}`: its vocabulary is not that of `{}`", job.base);
         return Err(Error::option("teacher", message));
     }
-    let longest = if job.data.random_positions > 0.0 { config.max_tokens() } else { job.data.max_tokens };
+    let longest = if job.qa.random_positions > 0.0 { config.max_tokens() } else { job.qa.max_tokens };
     if theirs.max_tokens() < longest {
         let has = theirs.max_tokens();
         return Err(Error::option("teacher", format!("`{source}`: it has {has} positions, inputs reach to {longest}")));
     }
-    Ok((Model::load(theirs, TASK, job.settings.precision, &Tensors::open(source)?)?, weight))
+    Model::load(theirs, TASK, job.settings.precision, &Tensors::open(source)?)
 }
 
-/// Checksums of data and checkpoints, and how inputs are made of them.
-fn sources(job: &Job<'_>, own: &ReaderSettings) -> Result<Identity> {
+/// Checksums of data and checkpoints, and the settings of their use.
+fn sources(job: &QaJob<'_>, own: &ReaderSettings) -> Result<Identity> {
     let data = |dataset: &Dataset| {
-        let mut sum = Sum(crc32fast::Hasher::new());
-        dataset.write(&mut sum).expect("a sum takes everything");
+        let mut sum = ChecksumWriter(crc32fast::Hasher::new());
+        dataset.write(&mut sum).expect("a checksum never fails to write");
         format!("{:08x}", sum.0.finalize())
     };
-    let teacher = job.teacher.map(|teaching| teaching.source.checksum()).transpose()?;
-    let teacher_weight = job.teacher.map(|teaching| teaching.weight);
+    let teacher = job.teacher.map(Source::checksum).transpose()?;
     let mut identity = vec![
         ("base", format!("{:08x}", job.base.checksum()?)),
         // By the name that it has in the states of older versions.
@@ -141,25 +125,17 @@ fn sources(job: &Job<'_>, own: &ReaderSettings) -> Result<Identity> {
         ("dev data", job.dev.map_or("none".into(), data)),
         ("dev options", format!("{:?}", job.dev_options)),
         ("teacher", teacher.map_or("none".into(), |sum| format!("{sum:08x}"))),
-        ("teacher_weight", format!("{teacher_weight:?}")),
     ];
-    // Every field by name: none can be forgotten.
-    let DataSettings { max_tokens, doc_stride, long_share, context_tokens, random_positions, negative_windows } =
-        job.data;
-    identity.extend([
-        ("max_tokens", format!("{max_tokens:?}")),
-        ("doc_stride", format!("{doc_stride:?}")),
-        ("long_share", format!("{long_share:?}")),
-        ("context_tokens", format!("{context_tokens:?}")),
-        ("random_positions", format!("{random_positions:?}")),
-        ("negative_windows", format!("{negative_windows:?}")),
-    ]);
+    identity.extend(job.qa.values().into_iter().map(|SettingValue { key, text, .. }| match key {
+        "teacher_weight" => (key, format!("{:?}", job.teacher.map(|_| job.qa.teacher_weight))),
+        _ => (key, text),
+    }));
     Ok(identity)
 }
 
-struct Sum(crc32fast::Hasher);
+struct ChecksumWriter(crc32fast::Hasher);
 
-impl io::Write for Sum {
+impl io::Write for ChecksumWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.update(bytes);
         Ok(bytes.len())
@@ -170,72 +146,69 @@ impl io::Write for Sum {
     }
 }
 
-struct Data<'a> {
+struct QaInputs<'a> {
     examples: Examples<'a>,
-    settings: &'a Settings,
+    settings: &'a TrainSettings,
 }
 
-impl Inputs for Data<'_> {
-    type Pass = Vec<Place>;
-    type Input = (Batch, Vec<Golds>);
+impl Inputs for QaInputs<'_> {
+    type Pass = Vec<ExampleKey>;
+    type Input = (Batch, Vec<Vec<GoldSpan>>);
 
     const NONE: &'static str = "the data give no input to learn from: all were left out by negative_windows";
 
-    fn epoch(&self, epoch: usize) -> Vec<Vec<Vec<Place>>> {
-        let Settings { batch_tokens, pass_tokens, .. } = *self.settings;
+    fn epoch(&self, epoch: usize) -> Vec<Vec<Vec<ExampleKey>>> {
+        let TrainSettings { batch_tokens, pass_tokens, .. } = *self.settings;
         self.examples.epoch(epoch as u64, batch_tokens, pass_tokens).into_iter().map(|plan| plan.passes).collect()
     }
 
-    fn input(&self, pass: &Vec<Place>) -> Result<Self::Input> {
+    fn input(&self, pass: &Vec<ExampleKey>) -> Result<Self::Input> {
         self.examples.batch(pass)
     }
 }
 
-/// A model that learns to read.
-struct Reading<'a> {
-    job: &'a Job<'a>,
-    config: Config,
-    /// The base's own settings.
-    own: ReaderSettings,
-    trainable: TrainableModel,
+/// A model that learns to answer questions.
+struct QaLearner<'a> {
+    job: &'a QaJob<'a>,
+    base: &'a Base<'a>,
+    model: TrainableModel,
     pass: TrainingPass,
-    /// And how much its answers count.
-    teacher: Option<(Model, f64)>,
+    teacher: Option<Model>,
 }
 
-impl Learner for Reading<'_> {
-    type Input = (Batch, Vec<Golds>);
+impl Learner for QaLearner<'_> {
+    type Input = (Batch, Vec<Vec<GoldSpan>>);
 
     fn parameters(&self) -> &Parameters {
-        self.trainable.parameters()
+        self.model.parameters()
     }
 
     fn update<R>(&mut self, change: impl FnOnce(&mut Parameters) -> Result<R>) -> Result<R> {
-        self.trainable.update(change)
+        self.model.update(change)
     }
 
     fn pass(
         &mut self,
-        place: (usize, usize),
+        at: PassPosition,
         (batch, golds): &Self::Input,
         gradients: &mut Parameters,
-    ) -> Result<Passed> {
+    ) -> Result<PassStats> {
         let settings = self.job.settings;
-        let dropout = steps::dropout(settings, place);
-        let logits = self.trainable.forward(batch, dropout, &mut self.pass);
-        let taught = self.teacher.as_ref().map(|(teacher, weight)| Ok::<_, Error>((teacher.logits(batch)?, *weight)));
-        let taught = taught.transpose()?;
-        let taught = taught.as_ref().map(|(logits, weight)| Teacher { logits, weight: *weight });
+        let dropout = steps::dropout(settings, at);
+        let logits = self.model.forward(batch, dropout, &mut self.pass);
+        let taught = self.teacher.as_ref().map(|teacher| teacher.logits(batch)).transpose()?;
+        let taught = taught.as_ref().map(|logits| Teacher { logits, weight: self.job.qa.teacher_weight });
         let (loss, dlogits) = question_answering(batch, &logits, golds, taught);
-        self.trainable.backward(batch, &mut self.pass, &dlogits, gradients);
-        let flop = flop(&self.config, batch, settings.trained.frozen_layers());
-        Ok(Passed { loss, terms: batch.sequences(), sequences: batch.sequences(), tokens: batch.tokens(), flop })
+        self.model.backward(batch, &mut self.pass, &dlogits, gradients);
+        let flop = flop(&self.base.config, batch, settings.frozen_layers);
+        Ok(PassStats { loss, terms: batch.sequences(), sequences: batch.sequences(), tokens: batch.tokens(), flop })
     }
 
-    fn evaluate(&self, weights: &Parameters) -> Result<(f64, Figures)> {
-        let dev = self.job.dev.expect("evaluations are for runs with questions for them");
-        let model = Model::from_parameters(self.config.clone(), TASK, self.job.settings.precision, weights)?;
-        let reader = Reader::from_parts(folder::tokenizer(self.job.base, &self.config)?, model, self.own.clone())?;
+    fn evaluate(&self, weights: &Parameters) -> Result<(f64, DevFigures)> {
+        let dev = self.job.dev.expect("a run without questions for them has no evaluations");
+        let Base { source, config, settings, .. } = self.base;
+        let model = Model::from_parameters(config.clone(), TASK, self.job.settings.precision, weights)?;
+        let reader = Reader::from_parts(folder::tokenizer(source, config)?, model, settings.clone())?;
         let options = ReadOptions {
             null_score_diff_threshold: Some(0.0),
             verify_tokens: Some(0),
@@ -245,12 +218,12 @@ impl Learner for Reading<'_> {
     }
 
     fn keep(&self, weights: &Parameters) -> Result<()> {
-        folder::keep(self.job.base, &self.own, &self.config, TASK, weights, self.job.out)
+        self.base.keep(TASK, weights, self.job.out)
     }
 }
 
-/// Floating-point operations of the products of a step over a batch: forward, and twice that backward in layers that are
-/// trained.
+/// Floating-point operations of the matrix products of a step over a batch: forward, and twice as many backward in the
+/// layers that are trained.
 pub fn flop(config: &Config, batch: &Batch, frozen_layers: usize) -> f64 {
     let (c, f) = (config.hidden_size as f64, config.intermediate_size as f64);
     // Multiplications of a token in a layer: projections, the output of attention, the feed-forward.
@@ -268,19 +241,19 @@ pub fn flop(config: &Config, batch: &Batch, frozen_layers: usize) -> f64 {
     config.attention_window.iter().enumerate().map(layer).sum()
 }
 
-/// Asks all questions.
-fn evaluate(reader: &Reader, dev: &Dataset, options: &ReadOptions) -> Result<(f64, Figures)> {
+/// Asks all questions. Gives the F1 at the threshold of the options, and the measurements.
+fn evaluate(reader: &Reader, dev: &Dataset, options: &ReadOptions) -> Result<(f64, DevFigures)> {
     let mut scored = Vec::new();
     ask(reader, &Asked::all(dev), options, &mut |asked, outcome, _| -> Result<()> {
         scored.push(Scored::new(asked, outcome?));
         Ok(())
     })?;
-    let said: std::collections::HashMap<&str, &str> =
+    let predicted: std::collections::HashMap<&str, &str> =
         scored.iter().map(|scored| (scored.asked.question.id.as_str(), scored.predicted_text())).collect();
-    let mut figures = Scores::of(dev, |id| said.get(id).copied()).figures();
+    let mut figures = Scores::of(dev, |id| predicted.get(id).copied()).figures();
     figures.extend(ranking(&scored).figures());
     let figure = |key: &str| figures.iter().find(|(name, _)| name == key).and_then(|(_, value)| value.as_f64());
-    let figures = Figures::of(&[
+    let figures = DevFigures::of(&[
         ("exact", figure("exact")),
         ("f1", figure("f1")),
         ("has_answer_f1", figure("HasAns_f1")),
@@ -353,8 +326,9 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let out = temporary.path().join("out");
         folder::check(&out, false).unwrap();
-        let own = ReaderSettings { max_answer_length: 20, ..ReaderSettings::load(&base).unwrap() };
-        folder::keep(&base, &own, &config, TASK, &weights, &out).unwrap();
+        let mut opened = Base::open(&base).unwrap();
+        opened.settings.max_answer_length = 20;
+        opened.keep(TASK, &weights, &out).unwrap();
         assert!(folder::check(&out, true).unwrap_err().to_string().contains("a checkpoint is here already"));
         std::fs::create_dir(out.join(state::FOLDER)).unwrap();
         assert!(folder::check(&out, true).is_ok());

@@ -1,212 +1,214 @@
-//! What a run does.
+//! The settings of a run.
 
 use std::ops::RangeInclusive;
 
+use serde::de::{Deserializer, Error as _};
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::setting::{self, ABOVE_ZERO, ABOVE_ZERO_TO_ONE, BELOW_ONE, Domain, FROM_ZERO, SHARE, SettingsTable};
 use crate::config::Config;
-use crate::model::Precision;
+use crate::model::{Precision, best_precision};
 use crate::{Error, Result};
 
-/// What a run does: see [`Settings::default`] for what it does unless it is told otherwise.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Settings {
-    /// What products are computed in: f32 or bf16. Weights, sums, norms, softmax and the loss are f32 always.
-    pub precision: Precision,
-    /// All that is random follows from it.
-    pub seed: u64,
-    /// Passes over the data; 0.5 is half of them.
-    pub epochs: f64,
-    /// Steps, whatever that makes of epochs; 0: as `epochs` says.
-    pub steps: usize,
-    /// Tokens of the inputs of a step, about: one step changes the weights once.
-    pub batch_tokens: usize,
-    /// Tokens that go through the model at once, at most, but for a longer input: memory follows from it.
-    pub pass_tokens: usize,
-    /// Share of hidden numbers that are dropped: after the embeddings, after attention, after the feed-forward.
-    pub dropout: f64,
-    /// Which weights are trained.
-    pub trained: Trained,
-    /// Keeps only the inputs of layers, and computes the rest again on the way back.
-    pub recompute: bool,
-    /// Steps between evaluations; 0: once, at the end.
-    pub dev_every: usize,
-    /// Evaluations without a better one before the run stops; 0: never.
-    pub patience: usize,
-    /// Steps between savings of what the run can go on from; 0: at evaluations and at the end.
-    pub save_every: usize,
-    /// How weights change.
-    pub optimizer: OptimizerSettings,
-}
-
-/// Which weights are trained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Trained {
-    /// All.
-    #[default]
-    All,
-    /// Those above so many of the lowest layers, which are 1 at least; the embeddings are not trained then.
-    Above(usize),
-    /// The table of positions alone.
-    Positions,
-}
-
-/// How inputs are made of questions.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DataSettings {
-    /// Tokens of an input at most; longer documents are cut into windows.
-    pub max_tokens: usize,
-    /// Tokens that neighbouring windows share; `None` as [`ReadOptions`](crate::ReadOptions) does it.
-    pub doc_stride: Option<usize>,
-    /// Share of the tokens that are paragraphs among their neighbours: 0 to 1.
-    pub long_share: f64,
-    /// How long those are, in tokens of their document.
-    pub context_tokens: RangeInclusive<usize>,
-    /// Share of the inputs whose document is shifted to random positions: 0 to 1.
-    pub random_positions: f64,
-    /// Share of the windows without the answer that are kept, of documents of several windows: 0 to 1.
-    pub negative_windows: f64,
-}
-
-/// How weights change.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OptimizerSettings {
-    /// The highest learning rate.
-    pub learning_rate: f64,
-    /// How it falls.
-    pub schedule: Schedule,
-    /// Share of the steps in which it rises.
-    pub warmup: f64,
-    /// Decay of weights in a step, times the learning rate; none of biases and norms.
-    pub weight_decay: f64,
-    /// Decay of the mean of gradients.
-    pub beta1: f64,
-    /// Decay of the mean of their squares.
-    pub beta2: f64,
-    /// Added to the root of that.
-    pub eps: f64,
-    /// The largest norm of the gradient of all parameters; 0: any.
-    pub clip_norm: f64,
-    /// The learning rate of a layer is that of the layer above times this; the embeddings stand below the first.
-    pub layer_decay: f64,
-    /// Decay of a moving average of the weights, which is then what is evaluated and kept; 0: none.
-    pub average_decay: f64,
-}
-
-/// How the learning rate falls after the warm-up.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Schedule {
-    /// Not at all.
-    Constant,
-    /// (1 − progress) to this power; 1 is a straight line.
-    Polynomial(f64),
-    /// Half a cosine.
-    Cosine,
-}
-
-impl Trained {
-    /// Lowest layers that are not trained. Where there are any, the embeddings are not either.
-    pub fn frozen_layers(self) -> usize {
-        match self {
-            Trained::All | Trained::Positions => 0,
-            Trained::Above(layers) => layers,
-        }
+setting::declare! {
+    /// What a run does, whatever the model learns.
+    pub struct TrainSettings;
+    "" {
+        /// Passes over the data; 0.5 is half a pass.
+        epochs: f64 = 2.0, ABOVE_ZERO;
+        /// Number of steps, in place of `epochs`; 0: as many as `epochs` gives.
+        steps: usize = 0, Domain::Whole(0);
+        /// Seed of everything random.
+        seed: u64 = 1, Domain::Whole(0);
+        /// Number format of matrix products; `auto`: bf16 where the machine has instructions for it, else f32.
+        #[serde(with = "precision_name")]
+        precision: Precision = Precision::Bf16, Domain::OneOf(&["auto", "f32", "bf16"]), "auto";
+        /// Keep only the inputs of layers and recompute the rest in the backward pass: slower, less memory.
+        recompute: bool = false, Domain::Flag;
+    }
+    "Inputs" {
+        /// Tokens of a step, approximately.
+        batch_tokens: usize = 8192, Domain::Whole(1);
+        /// Most tokens in one forward and backward pass, except for a longer input; determines the memory.
+        pass_tokens: usize = 8192, Domain::Whole(1);
+    }
+    "Optimizer" {
+        /// Highest learning rate.
+        learning_rate: f64 = 5e-5, ABOVE_ZERO;
+        /// How the learning rate falls after the warm-up: linear, cosine, polynomial, or constant for not at all.
+        schedule: Schedule = Schedule::Linear, Domain::OneOf(&["linear", "cosine", "constant", "polynomial"]);
+        /// Power of the polynomial schedule: the learning rate falls with (1 − progress) to this power.
+        power: Option<f64> = None, ABOVE_ZERO;
+        /// Share of the steps in which the learning rate rises, 0 to 1.
+        warmup: f64 = 0.1, SHARE;
+        /// Learning rate of a layer, as a multiple of the layer above; the embeddings are below the first layer.
+        layer_decay: f64 = 1.0, ABOVE_ZERO_TO_ONE;
+        /// Freeze this many of the lowest layers, and if there are any, the embeddings.
+        frozen_layers: usize = 0, Domain::Whole(0);
+        /// Train only a part of the model: positions, the table of position embeddings.
+        train_only: Option<TrainOnly> = None, Domain::OneOf(&["positions"]);
+        /// Dropout after the embeddings, attention and feed-forward layers, below 1.
+        dropout: f64 = 0.1, BELOW_ONE;
+        /// Weight decay per step, multiplied by the learning rate; not applied to biases and norms.
+        weight_decay: f64 = 0.01, FROM_ZERO;
+        /// Clip the gradient to this norm; 0: do not clip.
+        clip_norm: f64 = 1.0, FROM_ZERO;
+        /// Decay of a moving average of the weights, which is evaluated and kept in their place; 0: no average.
+        average_decay: f64 = 0.0, BELOW_ONE;
+        /// Decay of AdamW's mean of gradients.
+        beta1: f64 = 0.9, BELOW_ONE;
+        /// Decay of AdamW's mean of squared gradients.
+        beta2: f64 = 0.999, BELOW_ONE;
+        /// Number that AdamW adds to the root of that mean.
+        eps: f64 = 1e-8, ABOVE_ZERO;
+    }
+    "Evaluation and saving" {
+        /// Steps between evaluations; 0: evaluate once, at the end.
+        dev_every: usize = 0, Domain::Whole(0);
+        /// Stop after this many evaluations without improvement; 0: never.
+        patience: usize = 0, Domain::Whole(0);
+        /// Steps between saved states; 0: save at evaluations and at the end.
+        save_every: usize = 500, Domain::Whole(0);
     }
 }
 
-impl Settings {
-    /// Says what is out of its range, before anything is done.
+setting::declare! {
+    /// How training for question answering makes inputs, and what a teacher counts.
+    pub struct QaSettings;
+    "" {
+        /// Weight of the teacher's answers; those of the data have the rest to 1.
+        teacher_weight: f64 = 0.5, SHARE;
+    }
+    "Inputs" {
+        /// Most tokens of an input; longer documents are cut into windows.
+        max_tokens: usize = 4096, Domain::Whole(1), "the model's positions, at most 4096";
+        /// Tokens that neighbouring windows share.
+        doc_stride: Option<usize> = None, Domain::Whole(0), "as `longspan ask` chooses it";
+        /// Share of the tokens in long documents, each a paragraph in context: among its neighbours, 0 to 1.
+        long_share: f64 = 0.0, SHARE;
+        /// Length of these documents in tokens.
+        #[serde(with = "token_range")]
+        context_tokens: RangeInclusive<usize> = 512..=4096, Domain::TokenRange;
+        /// Share of the inputs whose document is shifted to random positions, 0 to 1.
+        random_positions: f64 = 0.0, SHARE;
+        /// Share of the windows without an answer to keep, of documents with several windows, 0 to 1.
+        negative_windows: f64 = 1.0, SHARE;
+    }
+}
+
+/// How the learning rate falls after the warm-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// In a straight line.
+    Linear,
+    /// As half a cosine.
+    Cosine,
+    /// Not at all.
+    Constant,
+    /// As (1 − progress) to the power [`TrainSettings::power`].
+    Polynomial,
+}
+
+/// A part of a model that can be trained alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TrainOnly {
+    /// The table of position embeddings.
+    Positions,
+}
+
+impl TrainSettings {
+    /// The power with which the learning rate of a linear or polynomial schedule falls.
+    pub(super) fn decay_power(&self) -> f64 {
+        self.power.unwrap_or(1.0)
+    }
+
+    /// Checks the values, each alone and together, before any work is done.
     ///
     /// # Errors
     /// [`Error::Option`].
     pub fn check(&self, config: &Config) -> Result<()> {
-        let Self { optimizer, precision, trained, .. } = self;
-        let OptimizerSettings { learning_rate, schedule, warmup, weight_decay, beta1, beta2, eps, clip_norm, .. } =
-            *optimizer;
-        let power = if let Schedule::Polynomial(power) = schedule { power } else { 1.0 };
-        let above_zero = f64::MIN_POSITIVE..=f64::MAX;
-        let below_one = 0.0..=1.0 - f64::EPSILON;
-        for (name, value, range, wanted) in [
-            ("epochs", self.epochs, above_zero.clone(), "more than 0"),
-            ("learning_rate", learning_rate, above_zero.clone(), "more than 0"),
-            ("power", power, above_zero.clone(), "more than 0"),
-            ("eps", eps, above_zero.clone(), "more than 0"),
-            ("layer_decay", optimizer.layer_decay, above_zero, "more than 0"),
-            ("weight_decay", weight_decay, 0.0..=f64::MAX, "0 or more"),
-            ("clip_norm", clip_norm, 0.0..=f64::MAX, "0 or more"),
-            ("dropout", self.dropout, below_one.clone(), "0 or more, below 1"),
-            ("beta1", beta1, below_one.clone(), "0 or more, below 1"),
-            ("beta2", beta2, below_one.clone(), "0 or more, below 1"),
-            ("average_decay", optimizer.average_decay, below_one, "0 or more, below 1"),
-            ("warmup", warmup, 0.0..=1.0, "0 to 1"),
-        ] {
-            if !range.contains(&value) {
-                return Err(Error::option(name, format!("{value}: expected {wanted}")));
+        self.check_ranges()?;
+        let Self { precision, schedule, power, eps, dropout, frozen_layers, train_only, .. } = *self;
+        let layers = config.num_hidden_layers;
+        // Both are used in single precision.
+        for (key, value, holds) in [("eps", eps, eps as f32 > 0.0), ("dropout", dropout, (dropout as f32) < 1.0)] {
+            if !holds {
+                return Err(Error::option(key, format!("{value}: too near to its limit")));
             }
         }
-        // They are used in single precision.
-        for (name, value, is_right) in
-            [("eps", eps, eps as f32 > 0.0), ("dropout", self.dropout, (self.dropout as f32) < 1.0)]
-        {
-            if !is_right {
-                return Err(Error::option(name, format!("{value}: too near to its limit")));
+        let (key, message) = match (schedule, power) {
+            (Schedule::Polynomial, None) => ("schedule", "polynomial: needs a power, such as 3".into()),
+            (Schedule::Linear | Schedule::Cosine | Schedule::Constant, Some(power)) => {
+                ("power", format!("{power}: only the polynomial schedule has a power"))
             }
-        }
-        let (layers, frozen_layers) = (config.num_hidden_layers, trained.frozen_layers());
-        if frozen_layers > layers {
-            return Err(Error::option("frozen_layers", format!("{frozen_layers}: the model has {layers}")));
-        }
-        if *precision == Precision::Int8 {
-            return Err(Error::option("precision", format!("{precision}: training computes in f32 or bf16")));
+            _ if frozen_layers > layers => ("frozen_layers", format!("{frozen_layers}: the model has {layers}")),
+            _ if frozen_layers > 0 && train_only.is_some() => {
+                ("frozen_layers", format!("{frozen_layers}: has no effect beside train_only"))
+            }
+            _ if precision == Precision::Int8 => {
+                ("precision", format!("{precision}: training computes in f32 or bf16"))
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::option(key, message))
+    }
+}
+
+impl QaSettings {
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// [`Error::Option`].
+    pub fn check(&self) -> Result<()> {
+        self.check_ranges()?;
+        let (least, most) = (self.context_tokens.start(), self.context_tokens.end());
+        if least > most {
+            return Err(Error::option("context_tokens", format!("{least}..{most}: expected the smaller number first")));
         }
         Ok(())
     }
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            precision: Precision::Bf16,
-            seed: 1,
-            epochs: 2.0,
-            steps: 0,
-            batch_tokens: 8192,
-            pass_tokens: 8192,
-            dropout: 0.1,
-            trained: Trained::All,
-            recompute: false,
-            dev_every: 0,
-            patience: 0,
-            save_every: 500,
-            optimizer: OptimizerSettings::default(),
+/// A precision by its name; `auto` is read as the best of this machine.
+mod precision_name {
+    use super::*;
+
+    pub fn serialize<S: Serializer>(precision: &Precision, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(precision)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Precision, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            // A wrong `LONGSPAN_ISA` is an error of the run, not of the settings.
+            "auto" => Ok(best_precision().unwrap_or(Precision::F32)),
+            "f32" => Ok(Precision::F32),
+            "bf16" => Ok(Precision::Bf16),
+            other => Err(D::Error::custom(format!("no precision of training: `{other}`"))),
         }
     }
 }
 
-impl Default for DataSettings {
-    fn default() -> Self {
-        Self {
-            max_tokens: 4096,
-            doc_stride: None,
-            long_share: 0.0,
-            context_tokens: 512..=4096,
-            random_positions: 0.0,
-            negative_windows: 1.0,
-        }
-    }
-}
+/// A range of tokens as `A..B` with both included, or as a single number.
+mod token_range {
+    use super::*;
 
-impl Default for OptimizerSettings {
-    fn default() -> Self {
-        Self {
-            learning_rate: 5e-5,
-            schedule: Schedule::Polynomial(1.0),
-            warmup: 0.1,
-            weight_decay: 0.01,
-            beta1: 0.9,
-            beta2: 0.999,
-            eps: 1e-8,
-            clip_norm: 1.0,
-            layer_decay: 1.0,
-            average_decay: 0.0,
+    pub fn serialize<S: Serializer>(
+        range: &RangeInclusive<usize>,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{}..{}", range.start(), range.end()))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> std::result::Result<RangeInclusive<usize>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let (from, to) = text.split_once("..").unwrap_or((&text, &text));
+        match (from.trim().parse(), to.trim().parse()) {
+            (Ok(from), Ok(to)) if 0 < from && from <= to => Ok(from..=to),
+            _ => Err(D::Error::custom(format!("no range of tokens: `{text}`"))),
         }
     }
 }
@@ -216,24 +218,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_out_of_its_range_is_named() {
+    fn the_setting_that_is_out_of_range_is_named() {
         let json = br#"{"model_type":"longformer","vocab_size":7,"hidden_size":4,"num_hidden_layers":2,"num_attention_heads":2,
             "intermediate_size":6,"max_position_embeddings":10,"type_vocab_size":1,"attention_window":4}"#;
         let config = Config::from_json(json).unwrap();
-        let check = |change: fn(&mut Settings), message: &str| {
-            let mut settings = Settings::default();
+        let check = |change: fn(&mut TrainSettings), message: &str| {
+            let mut settings = TrainSettings::default();
             change(&mut settings);
             let found = settings.check(&config).err().map(|e| e.to_string()).unwrap_or_default();
             assert_eq!(found, message);
         };
         check(|_| {}, "");
-        check(|s| s.trained = Trained::Above(2), "");
-        check(|s| s.trained = Trained::Above(3), "frozen_layers 3: the model has 2");
-        check(|s| s.epochs = 0.0, "epochs 0: expected more than 0");
-        check(|s| s.epochs = f64::INFINITY, "epochs inf: expected more than 0");
-        check(|s| s.dropout = 1.0, "dropout 1: expected 0 or more, below 1");
-        check(|s| s.optimizer.learning_rate = f64::NAN, "learning_rate NaN: expected more than 0");
-        check(|s| s.optimizer.warmup = -0.1, "warmup -0.1: expected 0 to 1");
+        check(|s| s.frozen_layers = 2, "");
+        check(|s| s.frozen_layers = 3, "frozen_layers 3: the model has 2");
+        check(|s| s.epochs = 0.0, "epochs 0: expected a number above 0");
+        check(|s| s.epochs = f64::INFINITY, "epochs inf: expected a number above 0");
+        check(|s| s.dropout = 1.0, "dropout 1: expected a number from 0 on, below 1");
+        check(|s| s.dropout = 1.0 - f64::EPSILON, "dropout 0.9999999999999998: too near to its limit");
+        check(|s| s.eps = 1e-60, &format!("eps {}: too near to its limit", 1e-60));
+        check(|s| s.learning_rate = f64::NAN, "learning_rate NaN: expected a number above 0");
+        check(|s| s.warmup = -0.1, "warmup -0.1: expected a share from 0 to 1");
+        check(|s| s.layer_decay = 1.5, "layer_decay 1.5: expected a number above 0, at most 1");
+        check(|s| (s.schedule, s.power) = (Schedule::Polynomial, Some(0.0)), "power 0: expected a number above 0");
         check(|s| s.precision = Precision::Int8, "precision int8: training computes in f32 or bf16");
+    }
+
+    #[test]
+    fn settings_are_read_by_their_keys() {
+        let read = |json: &str| serde_json::from_str::<QaSettings>(json).map_err(|error| error.to_string());
+        let wanted = QaSettings { context_tokens: 8..=9, long_share: 0.5, ..Default::default() };
+        assert_eq!(read(r#"{"context_tokens": "8..9", "long_share": 0.5}"#).unwrap(), wanted);
+        assert!(read(r#"{"context_tokens": "9..8"}"#).unwrap_err().contains("no range of tokens: `9..8`"));
+        assert!(read(r#"{"epochs": 1}"#).unwrap_err().contains("unknown field `epochs`"));
+        let json = serde_json::to_string(&TrainSettings::default()).unwrap();
+        assert_eq!(serde_json::from_str::<TrainSettings>(&json).unwrap(), TrainSettings::default());
     }
 }

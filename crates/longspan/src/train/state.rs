@@ -1,101 +1,95 @@
-//! What a stopped run goes on from: one file, `state/state.safetensors` in the folder of the result.
+//! The saved state of a run, in one file: `state/state.safetensors` in the folder of the result.
 //!
-//! It holds the weights, both moments and the average as flat tensors, and in its header how far the run has come and what
-//! the run is: its settings, data and base. The file takes the place of the one before it at once and whole.
+//! It holds the weights, both moments and the average as flat tensors. Its header holds the progress of the run and its
+//! identity: settings, data and base. The file is replaced atomically.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use super::optimizer::Optimizer;
-use super::{Figures, OptimizerSettings, Settings};
+use super::setting::{SettingValue, SettingsTable};
+use super::{DevFigures, Schedule, TrainSettings};
 use crate::checkpoint::{Tensors, write_safetensors};
 use crate::model::Parameters;
 use crate::{Error, FormatKind, Result};
 
-/// Its folder in that of the result.
+/// Its folder, inside that of the result.
 pub(crate) const FOLDER: &str = "state";
 const FILE: &str = "state.safetensors";
 
-/// How far a run has come.
+/// The progress of a run.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Progress {
+pub(super) struct RunProgress {
     /// Steps done.
     pub step: usize,
     /// Steps before the last evaluation.
     pub evaluated: usize,
     /// The best evaluation.
-    pub best: Option<Best>,
-    /// Evaluations since that.
+    pub best: Option<BestEvaluation>,
+    /// Evaluations since then.
     pub worse: usize,
     /// Running mean of the loss; 0 before the first step.
     pub mean_loss: f64,
-    /// Steps in a row whose loss was far above it.
+    /// Consecutive steps with a loss far above it.
     pub high: usize,
 }
 
-/// An evaluation whose weights are kept.
+/// The evaluation of the kept weights.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Best {
+pub struct BestEvaluation {
     /// Steps before it.
     pub step: usize,
-    /// What says which is the best: the largest.
+    /// Its score; the best has the highest.
     pub score: f64,
-    /// What was measured.
-    pub figures: Figures,
+    /// The measurements.
+    pub figures: DevFigures,
 }
 
-/// What a run is, as (key, value): a run goes on only where all are the same.
+/// The identity of a run, as (key, value): a run resumes only if all are the same.
 pub(crate) type Identity = Vec<(&'static str, String)>;
 
-/// The identity of a run: everything that its weights depend on, but for the instruction set of the machine.
+/// The identity of a run: everything that its weights depend on, except the instruction set of the machine.
 ///
-/// - `sources`: checksums of data and checkpoints and settings of their own, by what they are
-pub(crate) fn identity(settings: &Settings, sources: Identity) -> Identity {
-    // Every field by name: none can be forgotten. When the state is saved changes nothing of what is saved.
-    let Settings {
-        precision,
-        seed,
-        epochs,
-        steps,
-        batch_tokens,
-        pass_tokens,
-        dropout,
-        trained,
-        recompute,
-        dev_every,
-        patience,
-        save_every: _,
-        optimizer,
-    } = settings;
-    let OptimizerSettings {
-        learning_rate,
-        schedule,
-        warmup,
-        weight_decay,
-        beta1,
-        beta2,
-        eps,
-        clip_norm,
-        layer_decay,
-        average_decay,
-    } = optimizer;
+/// - `sources`: checksums of data and checkpoints, and settings of the task
+pub(crate) fn identity(settings: &TrainSettings, sources: Identity) -> Identity {
     let mut identity = sources;
-    macro_rules! add {
-        ($($field:ident)*) => { $(identity.push((stringify!($field), format!("{:?}", $field)));)* };
+    for SettingValue { key, text, .. } in settings.values() {
+        match key {
+            // The weights do not depend on when they are saved.
+            "save_every" => {}
+            // Parts of `schedule` and `trained`.
+            "power" | "frozen_layers" => {}
+            "schedule" => identity.push((key, schedule(settings))),
+            "train_only" => identity.push(("trained", trained(settings))),
+            _ => identity.push((key, text)),
+        }
     }
-    add!(precision seed epochs steps batch_tokens pass_tokens dropout trained recompute dev_every patience);
-    add!(learning_rate schedule warmup weight_decay beta1 beta2 eps clip_norm layer_decay average_decay);
     identity
+}
+
+fn schedule(settings: &TrainSettings) -> String {
+    match settings.schedule {
+        Schedule::Linear | Schedule::Polynomial => format!("Polynomial({:?})", settings.decay_power()),
+        schedule => format!("{schedule:?}"),
+    }
+}
+
+fn trained(settings: &TrainSettings) -> String {
+    match (settings.train_only, settings.frozen_layers) {
+        (Some(part), _) => format!("{part:?}"),
+        (None, 0) => "All".into(),
+        (None, layers) => format!("Above({layers})"),
+    }
 }
 
 /// Writes the state.
 ///
 /// # Errors
-/// [`Error::Write`]: the state that was there before is there still.
+/// [`Error::Write`]; the earlier state then remains.
 pub(super) fn save(
     out: &Path,
     identity: &Identity,
-    progress: &Progress,
+    progress: &RunProgress,
     weights: &Parameters,
     optimizer: &Optimizer,
 ) -> Result<()> {
@@ -110,12 +104,12 @@ pub(super) fn save(
     if let Some(average) = &optimizer.average {
         tensors.push(("average", &shape[..], average.values()));
     }
-    let told = progress.told();
-    let metadata = told.iter().chain(identity).map(|(key, value)| (*key, value.as_str()));
+    let entries = progress.entries();
+    let metadata = entries.iter().chain(identity).map(|(key, value)| (*key, value.as_str()));
     write_safetensors(&folder.join(FILE), &tensors, &metadata.collect::<Vec<_>>())
 }
 
-/// Reads the state into `weights` and `optimizer`; `None` where there is none.
+/// Reads the state into `weights` and `optimizer`; `None` if there is none.
 ///
 /// # Errors
 /// [`Error::Conflict`], which names the first difference, where the state is that of another run; [`Error::Format`] where the
@@ -125,7 +119,7 @@ pub(super) fn load(
     identity: &Identity,
     weights: &mut Parameters,
     optimizer: &mut Optimizer,
-) -> Result<Option<Progress>> {
+) -> Result<Option<RunProgress>> {
     let folder = out.join(FOLDER);
     if !folder.join(FILE).exists() {
         return Ok(None);
@@ -161,30 +155,30 @@ pub(super) fn load(
     if let Some(average) = &mut optimizer.average {
         read("average", average.values_mut())?;
     }
-    Progress::of(&metadata).map(Some).map_err(wrong)
+    RunProgress::from_entries(&metadata).map(Some).map_err(wrong)
 }
 
-impl Progress {
+impl RunProgress {
     /// As (key, value). Rust writes an f64 so that it reads back as the same bits.
-    fn told(&self) -> Vec<(&'static str, String)> {
+    fn entries(&self) -> Vec<(&'static str, String)> {
         let Self { step, evaluated, best, worse, mean_loss, high } = self;
-        let mut told = vec![
+        let mut entries = vec![
             ("step", step.to_string()),
             ("evaluated", evaluated.to_string()),
             ("worse", worse.to_string()),
             ("mean_loss", mean_loss.to_string()),
             ("high", high.to_string()),
         ];
-        if let Some(Best { step, score, figures: Figures(figures) }) = best {
-            told.push(("best_step", step.to_string()));
-            told.push(("best_score", score.to_string()));
+        if let Some(BestEvaluation { step, score, figures: DevFigures(figures) }) = best {
+            entries.push(("best_step", step.to_string()));
+            entries.push(("best_score", score.to_string()));
             let figures = figures.iter().map(|(name, value)| format!("{name}={value}"));
-            told.push(("best_figures", figures.collect::<Vec<_>>().join(" ")));
+            entries.push(("best_figures", figures.collect::<Vec<_>>().join(" ")));
         }
-        told
+        entries
     }
 
-    fn of(metadata: &HashMap<String, String>) -> std::result::Result<Self, String> {
+    fn from_entries(metadata: &HashMap<String, String>) -> std::result::Result<Self, String> {
         fn get<T: std::str::FromStr>(metadata: &HashMap<String, String>, key: &str) -> std::result::Result<T, String> {
             let value = metadata.get(key).ok_or_else(|| format!("its header has no `{key}`"))?;
             value.parse().map_err(|_| format!("{key} `{value}`: expected a number"))
@@ -197,8 +191,8 @@ impl Progress {
                     Some((name.to_string(), value.parse().ok()?))
                 };
                 let figures: Option<_> = text.split_whitespace().map(figure).collect();
-                let figures = Figures(figures.ok_or_else(|| format!("best_figures `{text}`: expected numbers"))?);
-                Some(Best { step: get(metadata, "best_step")?, score: get(metadata, "best_score")?, figures })
+                let figures = DevFigures(figures.ok_or_else(|| format!("best_figures `{text}`: expected numbers"))?);
+                Some(BestEvaluation { step: get(metadata, "best_step")?, score: get(metadata, "best_score")?, figures })
             }
             false => None,
         };
@@ -218,7 +212,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::model::Task;
-    use crate::train::Trained;
+    use crate::train::TrainOnly;
 
     fn parameters(value: f32) -> Parameters {
         let json = br#"{"model_type":"longformer","vocab_size":7,"hidden_size":4,"num_hidden_layers":1,"num_attention_heads":2,
@@ -228,9 +222,8 @@ mod tests {
         parameters
     }
 
-    fn settings(average_decay: f64) -> Settings {
-        let optimizer = OptimizerSettings { average_decay, ..Default::default() };
-        Settings { optimizer, ..Default::default() }
+    fn settings(average_decay: f64) -> TrainSettings {
+        TrainSettings { average_decay, ..Default::default() }
     }
 
     fn sources() -> Identity {
@@ -239,20 +232,20 @@ mod tests {
 
     #[test]
     fn what_was_saved_is_read_again() {
-        let figures = Figures::of(&[("exact", Some(1.0 / 3.0)), ("f1", Some(71.1))]);
-        let best = Some(Best { step: 3, score: 71.1, figures });
+        let figures = DevFigures::of(&[("exact", Some(1.0 / 3.0)), ("f1", Some(71.1))]);
+        let best = Some(BestEvaluation { step: 3, score: 71.1, figures });
         for (average_decay, best) in [(0.0, None), (0.9, best)] {
             let folder = tempfile::tempdir().unwrap();
             let settings = settings(average_decay);
             let identity = identity(&settings, sources());
             let (mut weights, mut none) = (parameters(-0.1), parameters(0.0));
-            let mut optimizer = Optimizer::new(&settings.optimizer, 1, Trained::All, &weights);
+            let mut optimizer = Optimizer::new(&settings, 1, &weights);
             assert_eq!(load(folder.path(), &identity, &mut weights, &mut optimizer).unwrap(), None);
             optimizer.first_moment.fill(0.25);
             optimizer.second_moment.fill(1e-30);
-            let progress = Progress { step: 7, evaluated: 6, best, worse: 1, mean_loss: 0.1 + 0.2, high: 2 };
+            let progress = RunProgress { step: 7, evaluated: 6, best, worse: 1, mean_loss: 0.1 + 0.2, high: 2 };
             save(folder.path(), &identity, &progress, &weights, &optimizer).unwrap();
-            let mut again = Optimizer::new(&settings.optimizer, 1, Trained::All, &none);
+            let mut again = Optimizer::new(&settings, 1, &none);
             assert_eq!(load(folder.path(), &identity, &mut none, &mut again).unwrap(), Some(progress));
             assert!(none == weights && again.average == optimizer.average);
             assert_eq!(
@@ -262,22 +255,50 @@ mod tests {
         }
     }
 
+    /// States that were saved before go on only if none of these texts changes.
+    #[test]
+    fn the_identity_is_that_of_earlier_states() {
+        let settings = TrainSettings { precision: crate::model::Precision::F32, ..Default::default() };
+        let found = |settings: &TrainSettings| {
+            identity(settings, sources()).iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>()
+        };
+        let mut wanted: Vec<&str> = "base=00c0ffee data=1 precision=F32 seed=1 epochs=2.0 steps=0 batch_tokens=8192 \
+            pass_tokens=8192 dropout=0.1 trained=All recompute=false dev_every=0 patience=0 learning_rate=5e-5 \
+            schedule=Polynomial(1.0) warmup=0.1 weight_decay=0.01 beta1=0.9 beta2=0.999 eps=1e-8 clip_norm=1.0 \
+            layer_decay=1.0 average_decay=0.0"
+            .split_whitespace()
+            .collect();
+        let mut all = found(&settings);
+        all.sort_unstable();
+        wanted.sort_unstable();
+        assert_eq!(all, wanted);
+        let has = |change: fn(&mut TrainSettings), wanted: &str| {
+            let mut settings = settings.clone();
+            change(&mut settings);
+            assert!(found(&settings).iter().any(|entry| entry == wanted), "{wanted}");
+        };
+        has(|s| (s.schedule, s.power) = (Schedule::Polynomial, Some(3.0)), "schedule=Polynomial(3.0)");
+        has(|s| s.schedule = Schedule::Cosine, "schedule=Cosine");
+        has(|s| s.frozen_layers = 2, "trained=Above(2)");
+        has(|s| s.train_only = Some(TrainOnly::Positions), "trained=Positions");
+    }
+
     #[test]
     fn another_run_is_refused_by_what_differs() {
         let folder = tempfile::tempdir().unwrap();
         let settings = settings(0.0);
         let mut weights = parameters(0.5);
-        let mut optimizer = Optimizer::new(&settings.optimizer, 1, Trained::All, &weights);
-        save(folder.path(), &identity(&settings, sources()), &Progress::default(), &weights, &optimizer).unwrap();
-        let mut changes: Vec<(Settings, Identity, &str)> = Vec::new();
-        let mut with = |change: &dyn Fn(&mut Settings), message| {
+        let mut optimizer = Optimizer::new(&settings, 1, &weights);
+        save(folder.path(), &identity(&settings, sources()), &RunProgress::default(), &weights, &optimizer).unwrap();
+        let mut changes: Vec<(TrainSettings, Identity, &str)> = Vec::new();
+        let mut with = |change: &dyn Fn(&mut TrainSettings), message| {
             let mut changed = settings.clone();
             change(&mut changed);
             changes.push((changed, sources(), message));
         };
         with(&|s| s.seed = 5, "seed was 1 when the run began and is 5 now");
-        with(&|s| s.optimizer.learning_rate = 3e-5, "learning_rate was 5e-5 when the run began and is 3e-5 now");
-        with(&|s| s.trained = Trained::Positions, "trained was All when the run began and is Positions now");
+        with(&|s| s.learning_rate = 3e-5, "learning_rate was 5e-5 when the run began and is 3e-5 now");
+        with(&|s| s.train_only = Some(TrainOnly::Positions), "trained was All when the run began and is Positions now");
         with(&|s| s.save_every = 7, "");
         changes.push((
             settings.clone(),
@@ -299,8 +320,8 @@ mod tests {
         let settings = settings(0.0);
         let identity = identity(&settings, sources());
         let mut weights = parameters(0.5);
-        let mut optimizer = Optimizer::new(&settings.optimizer, 1, Trained::All, &weights);
-        save(folder.path(), &identity, &Progress::default(), &weights, &optimizer).unwrap();
+        let mut optimizer = Optimizer::new(&settings, 1, &weights);
+        save(folder.path(), &identity, &RunProgress::default(), &weights, &optimizer).unwrap();
         let path = folder.path().join(FOLDER).join(FILE);
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();

@@ -6,8 +6,8 @@ use anyhow::Result;
 use longspan::config::Config;
 use longspan::model::{Batch, Dropout, Masked, Parameters, Precision, Task, TrainableModel, TrainingPass};
 use longspan::pretrain::head_flop;
-use longspan::train::loss::{Golds, question_answering};
-use longspan::train::{Optimizer, OptimizerSettings, Settings, Stride, Trained};
+use longspan::train::loss::{GoldSpan, question_answering};
+use longspan::train::{Optimizer, StepScale, TrainSettings};
 
 use super::timing::PassTimes;
 use crate::cli::TrainingTask;
@@ -18,7 +18,7 @@ const MASK_EVERY: usize = 7;
 /// What the steps teach.
 pub enum TrainingTargets {
     /// Answers of three tokens at the end of each sequence.
-    Questions(Vec<Golds>),
+    Questions(Vec<Vec<GoldSpan>>),
     /// The masked tokens.
     MaskedLm(Masked),
 }
@@ -29,7 +29,8 @@ impl TrainingTargets {
         match task {
             TrainingTask::Questions => {
                 let last = |s: usize| batch.range(s).len() - 1;
-                Self::Questions((0..batch.sequences()).map(|s| vec![(last(s).saturating_sub(2), last(s))]).collect())
+                let span = |s: usize| GoldSpan { start: last(s).saturating_sub(2), end: last(s) };
+                Self::Questions((0..batch.sequences()).map(|s| vec![span(s)]).collect())
             }
             TrainingTask::MaskedLm => {
                 let places: Vec<usize> = (0..batch.tokens()).step_by(MASK_EVERY).collect();
@@ -75,14 +76,14 @@ impl TrainingSteps<'_> {
     pub fn run(&self, parameters: Parameters, say: impl Fn(usize)) -> Result<PassTimes> {
         let Self { config, batch, targets, .. } = *self;
         let mut gradients = Parameters::zeros(config, targets.task());
-        let settings = OptimizerSettings::default();
-        let mut optimizer = Optimizer::new(&settings, config.num_hidden_layers, Trained::All, &parameters);
+        let settings = TrainSettings::default();
+        let mut optimizer = Optimizer::new(&settings, config.num_hidden_layers, &parameters);
         let mut trainable = TrainableModel::new(config.clone(), targets.task(), self.precision, parameters)?;
         let (mut pass, mut times) = (TrainingPass::default(), PassTimes::default());
         for step in 0..=self.count {
             say(step);
             let mut at = vec![Instant::now()];
-            let dropout = Dropout { share: Settings::default().dropout as f32, seed: step as u64, first_sequence: 0 };
+            let dropout = Dropout { share: settings.dropout as f32, seed: step as u64, first_sequence: 0 };
             match targets {
                 TrainingTargets::Questions(golds) => {
                     let logits = trainable.forward(batch, dropout, &mut pass);
@@ -96,10 +97,10 @@ impl TrainingSteps<'_> {
                 }
             }
             at.push(Instant::now());
-            let stride = Stride { step: step + 1, learning_rate: 1e-5, scale: 1.0 / batch.sequences() as f64 };
+            let step_scale = StepScale { step: step + 1, learning_rate: 1e-5, scale: 1.0 / batch.sequences() as f64 };
             optimizer.norm(gradients.values());
             trainable.update(|weights| {
-                optimizer.step(stride, weights.values_mut(), gradients.values_mut());
+                optimizer.step(step_scale, weights.values_mut(), gradients.values_mut());
                 Ok(())
             })?;
             at.push(Instant::now());

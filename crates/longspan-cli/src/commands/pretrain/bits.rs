@@ -1,4 +1,4 @@
-//! What the valid text says of a run: bits of its source, before and after, as a table, `bits.json` and `bits.svg`.
+//! Bits of masked tokens in the valid text, for the source, before and after a run: a table, `bits.json` and `bits.svg`.
 
 use std::path::Path;
 
@@ -19,31 +19,31 @@ const SVG: &str = "bits.svg";
 
 const COLOURS: [&str; 3] = ["#6b7280", "#d97706", "#2563eb"];
 
-/// Stretches in the table, at most.
+/// Most columns of stretches in the table.
 const COLUMNS: usize = 8;
 
-/// What was measured of one stage.
+/// The measurement of one stage.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Stage {
-    /// Which one.
+    /// Its name.
     pub name: String,
     /// Tokens of an input.
     pub tokens: usize,
     masked: usize,
     bits: f64,
     bits_per_character: f64,
-    stretches: Vec<Stretch>,
+    stretches: Vec<StretchRecord>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Stretch {
+struct StretchRecord {
     from: usize,
     masked: usize,
     bits: f64,
 }
 
 impl Stage {
-    /// Of what was measured.
+    /// From a measurement.
     pub fn new(name: &str, tokens: usize, measured: &Bits) -> Self {
         let stretches = measured.stretches.iter();
         Self {
@@ -52,17 +52,17 @@ impl Stage {
             masked: measured.masked,
             bits: measured.bits,
             bits_per_character: measured.bits_per_character,
-            stretches: stretches.map(|s| Stretch { from: s.from, masked: s.masked, bits: s.bits }).collect(),
+            stretches: stretches.map(|s| StretchRecord { from: s.from, masked: s.masked, bits: s.bits }).collect(),
         }
     }
 }
 
-/// The stages that an earlier part of a run wrote.
+/// The stages written before a run was resumed.
 pub fn read(folder: &Path) -> Option<Vec<Stage>> {
     serde_json::from_slice(&std::fs::read(folder.join(JSON)).ok()?).ok()
 }
 
-/// Writes the stages as JSON and as a picture.
+/// Writes the stages as JSON and as a plot.
 ///
 /// # Errors
 /// When they cannot be written.
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn stages_are_lines() {
-        let stretch = |from: usize, bits: f64| longspan::pretrain::Stretch { from, masked: 5, bits };
+        let stretch = |from: usize, bits: f64| longspan::pretrain::BitsStretch { from, masked: 5, bits };
         let measured = |bits: f64| Bits {
             masked: 10,
             bits,

@@ -1,32 +1,29 @@
-//! `longspan pretrain`: a model and long documents → an encoder that knows long documents.
+//! `longspan pretrain`: a model and long documents → an encoder for long documents.
 //!
 //! ```text
 //! text         files and folders → documents
-//! bits         what the valid text says of the run
+//! bits         the loss before and after the run
 //! ```
 
 mod bits;
 mod text;
 
 use std::io::Write;
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use longspan::checkpoint::Source;
-use longspan::pretrain::{self, Job, Measuring, TokenFile, Tokenized, has_head, measure, source_tokens};
+use longspan::pretrain::{self, Measuring, MlmJob, TokenFile, Tokenized, has_head, measure, source_tokens};
 use longspan::tokenizer::Tokenizer;
-use longspan::train::{Outcome, Settings, Trained};
+use longspan::train::{RunOutcome, TrainSettings};
 
 use crate::cli::PretrainArgs;
 use crate::folder as folders;
 use crate::machine::instruction_set;
 use crate::model::{Checkpoint, named};
-use crate::run::folder;
+use crate::run::made;
 use crate::run::metrics::Metrics;
-use crate::run::pretrain_recipe::PretrainRecipe;
-use crate::run::watch::Watch;
-use crate::run::{find, made};
+use crate::run::watch::RunWatcher;
 use crate::terminal::hints::fault;
 use crate::terminal::progress::Bar;
 use crate::terminal::{self, thousands};
@@ -42,45 +39,47 @@ const AFTER: &str = "after";
 
 /// Runs the command.
 pub fn run(args: &PretrainArgs) -> Result<()> {
-    let recipe = folder::recipe(&args.run, &args.said)?;
-    if recipe.text.is_empty() {
+    let recipe = args.run.recipe(&args.recipe)?;
+    let command = recipe.command_settings()?;
+    let field = command.text_field.as_str();
+    if command.text.is_empty() {
         return Err(fault("no text to learn from", "--text PATH names it, or `text` in the recipe does"));
     }
-    let texts = Texts::find(&recipe.text)?;
-    let valid = if recipe.valid.is_empty() { None } else { Some(Texts::find(&recipe.valid)?) };
+    let texts = Texts::find(&command.text)?;
+    let valid = if command.valid.is_empty() { None } else { Some(Texts::find(&command.valid)?) };
     args.run.threads.start()?;
-    instruction_set()?; // before anything is fetched for it
-    let base = find(recipe.course.model.as_deref(), &args.run)?;
+    instruction_set()?; // before anything is fetched
+    let base = args.run.find(command.model.as_deref())?;
     let config = named(&base.name, base.source.config())?;
-    let (settings, language) = recipe.settings(config.max_tokens())?;
+    let all = recipe.all_settings(config.max_tokens())?;
+    let (settings, mlm) = (&all.train, &all.task);
     let out = &args.run.out;
     let has_one = has_head(&base.source)?;
-    let head = if has_one { None } else { recipe.head(&settings, config.num_hidden_layers) };
-    for settings in head.iter().chain([&settings]) {
-        pretrain::check(&base.source, settings, &language)?;
+    let head = if has_one { None } else { all.of_head(config.num_hidden_layers) };
+    for settings in head.iter().chain([settings]) {
+        pretrain::check(&base.source, settings, mlm)?;
     }
-    if !has_one && head.is_none() && settings.trained == Trained::Positions {
+    if !has_one && head.is_none() && settings.train_only.is_some() {
         let message = "--train-only positions: the model has no head, and --head-steps 0 trains none";
         return Err(fault(message, "leave out one of the two"));
     }
     if !args.run.resume {
         let note = Bar::note();
         note.say(&format!("checking texts: {:.1} MB in {} files", texts.bytes as f64 / 1e6, texts.files()));
-        texts.check(recipe.text_field())?;
-        valid.as_ref().map_or(Ok(()), |valid| valid.check(recipe.text_field()))?;
+        texts.check(field)?;
+        valid.as_ref().map_or(Ok(()), |valid| valid.check(field))?;
     }
 
-    let metrics = folder::prepare(&args.run, &recipe.complete(&settings, &language))?;
+    let metrics = args.run.prepare(&all)?;
     folders::make(&out.join(TOKENS))?;
-    let train = tokenized(&texts, &recipe, &base, &out.join(TOKENS).join("text.bin"))?;
-    let valid =
-        valid.map(|valid| tokenized(&valid, &recipe, &base, &out.join(TOKENS).join("valid.bin"))).transpose()?;
-    let job = Job {
+    let train = tokenized(&texts, field, &base, &out.join(TOKENS).join("text.bin"))?;
+    let valid = valid.map(|valid| tokenized(&valid, field, &base, &out.join(TOKENS).join("valid.bin"))).transpose()?;
+    let job = MlmJob {
         base: &base.source,
         train: &train,
         valid: valid.as_ref(),
-        language: &language,
-        settings: &settings,
+        mlm,
+        settings,
         out,
         resume: args.run.resume,
     };
@@ -88,14 +87,13 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
         None => base.source.clone(),
         Some(settings) => begun(&job, settings)?,
     };
-    let job = Job { base: &source, ..job };
+    let job = MlmJob { base: &source, ..job };
     let mut stages = before(&job)?;
     let outcome = trained(&job, metrics)?;
     let mut shown = made(out, &outcome);
     if let Some(valid) = &valid {
-        let tokens = language.max_tokens;
-        let measuring = Measuring::new(&settings, &language, None);
-        stages.push(stage(AFTER, &Source::Folder(out.clone()), valid, &measuring, tokens)?);
+        let measuring = Measuring::new(settings, mlm, None);
+        stages.push(stage(AFTER, &Source::Folder(out.clone()), valid, &measuring, mlm.max_tokens)?);
         bits::write(out, &stages)?;
         shown += &format!("\n{}", bits::table(&stages));
     }
@@ -104,11 +102,10 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
     terminal::print(shown.as_bytes()).context("standard output")
 }
 
-/// The texts as tokens of the base's tokenizer, in a file that is made where it is not there.
-fn tokenized(texts: &Texts, recipe: &PretrainRecipe, base: &Checkpoint, path: &Path) -> Result<TokenFile> {
+/// The texts as tokens, in a file that is made if it is missing.
+fn tokenized(texts: &Texts, field: &str, base: &Checkpoint, path: &Path) -> Result<TokenFile> {
     let source = &base.source;
     let tokenizer = named(&base.name, Tokenizer::load(|name| source.read(name)))?;
-    let field = recipe.text_field();
     let identity = format!(
         "text {:08x} in {} files, field {field}, tokenizer {:08x}",
         texts.checksum,
@@ -116,38 +113,33 @@ fn tokenized(texts: &Texts, recipe: &PretrainRecipe, base: &Checkpoint, path: &P
         source.tokenizer_checksum()?
     );
     if !path.exists() {
-        say(&format!("texts are tokenized: {:.1} MB in {} files", texts.bytes as f64 / 1e6, texts.files()));
+        say(&format!("tokenizing texts: {:.1} MB in {} files", texts.bytes as f64 / 1e6, texts.files()));
     }
     let bar = Bar::share(texts.bytes);
-    let mut told = |done: Tokenized| {
+    let mut on_progress = |done: Tokenized| {
         bar.set_position(texts.read.get());
         bar.say(&format!("{} documents, {} tokens", thousands(done.documents), thousands(done.tokens)));
     };
-    TokenFile::build(path, &identity, &tokenizer, texts.documents(field), &mut told)
+    TokenFile::build(path, &identity, &tokenizer, texts.documents(field), &mut on_progress)
 }
 
-/// The base with a new head, which is trained alone.
-fn begun(job: &Job<'_>, settings: &Settings) -> Result<Source> {
+/// The base with a new head that was trained alone.
+fn begun(job: &MlmJob<'_>, settings: &TrainSettings) -> Result<Source> {
     let out = job.out.join(HEAD);
     folders::make(&out)?;
-    say("a new head is trained alone first");
-    let job = Job { valid: None, settings, out: &out, resume: true, ..*job };
+    say("training a new head alone first");
+    let job = MlmJob { valid: None, settings, out: &out, resume: true, ..*job };
     trained(&job, Metrics::open(&out)?)?;
     Ok(Source::Folder(out))
 }
 
-fn trained(job: &Job<'_>, metrics: Metrics) -> Result<Outcome> {
-    let mut watch = Watch::new(job.out, metrics, instruction_set()?, job.settings.precision);
-    let outcome = pretrain::run(job, &mut |event| {
-        watch.see(event);
-        ControlFlow::Continue(())
-    });
-    watch.end();
-    Ok(outcome?)
+fn trained(job: &MlmJob<'_>, metrics: Metrics) -> Result<RunOutcome> {
+    let watch = RunWatcher::new(job.out, metrics, instruction_set()?, job.settings.precision);
+    Ok(watch.watch(|watch| pretrain::run(job, watch)).0?)
 }
 
-/// What the valid text says before the run: of the model, and of the one that it was made of, at its own length.
-fn before(job: &Job<'_>) -> Result<Vec<Stage>> {
+/// Measures the model before the run, and the source that it was converted from at its own length.
+fn before(job: &MlmJob<'_>) -> Result<Vec<Stage>> {
     let mut stages = Vec::new();
     let Some(valid) = job.valid else { return Ok(stages) };
     if let Some(earlier) = bits::read(job.out).filter(|_| job.resume) {
@@ -156,25 +148,25 @@ fn before(job: &Job<'_>) -> Result<Vec<Stage>> {
     if !has_head(job.base)? {
         return Ok(stages);
     }
-    let tokens = job.language.max_tokens;
+    let tokens = job.mlm.max_tokens;
     if let Some(own) = source_tokens(job.base)?.filter(|own| *own < tokens) {
-        let measuring = Measuring::new(job.settings, job.language, Some(own));
+        let measuring = Measuring::new(job.settings, job.mlm, Some(own));
         stages.push(stage("source", job.base, valid, &measuring, own)?);
     }
-    let measuring = Measuring::new(job.settings, job.language, None);
+    let measuring = Measuring::new(job.settings, job.mlm, None);
     stages.push(stage("before", job.base, valid, &measuring, tokens)?);
     bits::write(job.out, &stages)?;
     Ok(stages)
 }
 
-/// Says what begins, where there is somebody to tell.
+/// Prints a line to standard error, if that is open.
 fn say(line: &str) {
     let _ = writeln!(anstream::stderr(), "{line}");
 }
 
 fn stage(name: &str, model: &Source, valid: &TokenFile, measuring: &Measuring<'_>, tokens: usize) -> Result<Stage> {
-    say(&format!("bits of masked tokens are measured: {name}"));
+    say(&format!("measuring bits of masked tokens: {name}"));
     let note = Bar::note();
-    let mut told = |done: usize, all: usize| note.say(&format!("measuring {name}: {done} of {all} inputs"));
-    Ok(Stage::new(name, tokens, &measure(model, valid, measuring, &mut told)?))
+    let mut on_progress = |done: usize, all: usize| note.say(&format!("measuring {name}: {done} of {all} inputs"));
+    Ok(Stage::new(name, tokens, &measure(model, valid, measuring, &mut on_progress)?))
 }

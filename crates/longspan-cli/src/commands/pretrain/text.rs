@@ -1,4 +1,4 @@
-//! Texts to learn a language from: files and folders → documents.
+//! Training texts: files and folders → documents.
 
 use std::cell::Cell;
 use std::fs::{self, File};
@@ -18,22 +18,22 @@ use crate::terminal::thousands;
 
 const JSONL_HINT: &str = "a .jsonl file has one JSON object a line, and --text-field says where its text stands";
 
-/// Texts that were found.
+/// The texts of some files.
 pub struct Texts {
     files: Vec<PathBuf>,
-    /// Of all files as they lie.
+    /// Size of all files as stored.
     pub bytes: u64,
-    /// CRC-32 of all files as they lie, with their borders.
+    /// CRC-32 of all files as stored, with their borders.
     pub checksum: u32,
-    /// How many of the bytes were read.
+    /// Number of bytes read so far.
     pub read: Rc<Cell<u64>>,
 }
 
 impl Texts {
-    /// Finds the files, those of a folder in the order of their names, and sums them up.
+    /// Finds the files, those of a folder in order of their names, and computes their checksum.
     ///
     /// # Errors
-    /// When one cannot be read or is JSON that is not in lines, or a folder has none.
+    /// When a file cannot be read or is JSON but not JSONL, or a folder has no files.
     pub fn find(paths: &[PathBuf]) -> Result<Self> {
         let mut files = Vec::new();
         for path in paths {
@@ -59,21 +59,21 @@ impl Texts {
                     }
                 }
             }
-            // Where a file ends, and what it is, makes the documents too.
+            // The documents depend on the ends and the types of files too.
             sum.update(&bytes.to_le_bytes());
             sum.update(&[u8::from(is_jsonl(path))]);
         }
         Ok(Self { files, bytes, checksum: sum.sum(), read: Rc::default() })
     }
 
-    /// How many files there are.
+    /// Number of files.
     pub fn files(&self) -> usize {
         self.files.len()
     }
 
-    /// The documents, in order: of JSONL those of the lines, else the whole file.
+    /// The documents in order: each line of JSONL, otherwise each file.
     ///
-    /// - `field`: where the text of a line stands
+    /// - `field`: the key of the text in a line
     pub fn documents<'a>(&'a self, field: &'a str) -> impl Iterator<Item = Result<String>> + 'a {
         self.read.set(0);
         self.files.iter().flat_map(move |path| -> Box<dyn Iterator<Item = Result<String>> + 'a> {
@@ -94,12 +94,12 @@ impl Texts {
         })
     }
 
-    /// Whether all documents can be read: better known before the work than in its middle.
+    /// Checks that all documents can be read, before any work is done.
     ///
-    /// - `field`: where the text of a line stands
+    /// - `field`: the key of the text in a line
     ///
     /// # Errors
-    /// What is wrong with the first that cannot.
+    /// That of the first document that cannot.
     pub fn check(&self, field: &str) -> Result<()> {
         self.documents(field).try_for_each(|document| document.map(drop))
     }
@@ -112,7 +112,7 @@ impl Texts {
         let bytes_max = DocumentLimits::default().text_bytes_max;
         Ok(std::iter::from_fn(move || {
             let mut line = Vec::new();
-            // One byte more than is allowed tells a line that is too long.
+            // One byte more than allowed shows that a line is too long.
             match text.by_ref().take(bytes_max + 1).read_until(b'\n', &mut line) {
                 Ok(0) => None,
                 read => Some(read.map(|_| line)),
@@ -130,7 +130,7 @@ fn ends(path: &Path, ends: &[&str]) -> bool {
     ends.iter().any(|end| name.ends_with(end))
 }
 
-/// The files of a path, those of a folder at any depth; hidden ones are left out.
+/// The files of a path, those of a folder at any depth; hidden files are skipped.
 fn walk(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     if !fs::metadata(path).map_err(|error| unreadable(path, &error))?.is_dir() {
         files.push(path.to_owned());
@@ -143,7 +143,7 @@ fn walk(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     entries.iter().filter(|path| !is_hidden(path)).try_for_each(|path| walk(path, files))
 }
 
-/// The text of a line of JSON; `None` of an empty one.
+/// The text of a line of JSON; `None` for an empty line.
 fn text(path: &Path, number: usize, line: io::Result<Vec<u8>>, field: &str) -> Result<Option<String>> {
     let wrong = |what: &str| {
         let message = format!("`{}`, line {}: {what}", documents::name(path), thousands(number));
@@ -172,7 +172,7 @@ fn unreadable(path: &Path, error: &io::Error) -> anyhow::Error {
     fault(message, "check the path, and that it is text, plain or gzip, that you may read")
 }
 
-/// Counts what is read.
+/// Counts the bytes read.
 struct Counted<R> {
     inner: R,
     count: Rc<Cell<u64>>,

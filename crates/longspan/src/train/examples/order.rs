@@ -1,32 +1,32 @@
-//! Which inputs an epoch has, and in which steps: a plan that is a function of the seed and the number of the epoch.
+//! The inputs of an epoch and their steps, as a function of the seed and the number of the epoch.
 
 use std::ops::Range;
 
-use super::{Examples, Question, answers_within};
+use super::{Examples, QuestionTokens, answers_within};
 use crate::random;
 use crate::squad::neighbours;
 
-/// An input of an epoch: small, made into an [`Example`](super::Example) when its turn comes.
+/// An input of an epoch, before it is made into an [`Example`](super::Example).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// Which question, in the order of the data.
+pub struct ExampleKey {
+    /// The index of its question in the data.
     pub question: u32,
-    /// What of its document.
-    pub form: Form,
-    /// How far the positions of the document are shifted, at most: an input that turns out longer is shifted less.
+    /// The part of the document.
+    pub kind: ExampleKind,
+    /// The largest shift of the positions of the document; an input that turns out longer is shifted less.
     pub shift: u32,
-    /// Tokens of the input. Of a paragraph among its neighbours those of the parts, which may differ from those of the
-    /// whole by some tokens at the borders of paragraphs.
+    /// Tokens of the input. For a paragraph in context it is the sum over the paragraphs, from which the tokens of the whole
+    /// may differ a little at the borders.
     pub tokens: u32,
 }
 
-/// What of the document of a question.
+/// The part of a document that an input has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// A window of the paragraph, counted from 0; one that fits has just this one.
+pub enum ExampleKind {
+    /// A window of the paragraph, counted from 0; a paragraph that fits has only window 0.
     Window(u32),
-    /// The paragraph among its neighbours: those of its article from `first` to before `end`.
-    Among {
+    /// The paragraph in context: the paragraphs of its article from `first` to before `end`.
+    InContext {
         /// The first one.
         first: u32,
         /// One past the last one.
@@ -34,16 +34,16 @@ pub enum Form {
     },
 }
 
-/// The inputs of a step, by the passes in which they go through the model.
+/// The inputs of a step, by passes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepPlan {
-    /// One pass at least, each of one input at least.
-    pub passes: Vec<Vec<Place>>,
+    /// At least one pass, each of at least one input.
+    pub passes: Vec<Vec<ExampleKey>>,
 }
 
-/// What is drawn at random: the first part of the place that [`random`] is asked for.
+/// The purpose of a random number: the first part of the place given to [`random`].
 #[derive(Clone, Copy)]
-enum Draw {
+enum ExampleDraw {
     IsLong,
     ContextTokens,
     ShareBefore,
@@ -55,71 +55,71 @@ enum Draw {
 
 impl Examples<'_> {
     /// The steps of an epoch: all its inputs in random order, in steps of at most `batch_tokens` and passes of at most
-    /// `pass_tokens`. A longer input is alone in its step or pass. The last step has what is left.
+    /// `pass_tokens`. A longer input is alone in its step or pass. The last step has the rest.
     pub fn epoch(&self, epoch: u64, batch_tokens: usize, pass_tokens: usize) -> Vec<StepPlan> {
-        let places = self.places(epoch);
-        let passes = |step| filled(step, pass_tokens).map(<[Place]>::to_vec).collect();
-        filled(&places, batch_tokens).map(|step| StepPlan { passes: passes(step) }).collect()
+        let keys = self.keys(epoch);
+        let passes = |step| filled(step, pass_tokens).map(<[ExampleKey]>::to_vec).collect();
+        filled(&keys, batch_tokens).map(|step| StepPlan { passes: passes(step) }).collect()
     }
 
     /// The inputs of an epoch in random order.
-    pub fn places(&self, epoch: u64) -> Vec<Place> {
-        let mut places = Vec::with_capacity(self.questions.len());
+    pub fn keys(&self, epoch: u64) -> Vec<ExampleKey> {
+        let mut keys = Vec::with_capacity(self.questions.len());
         for (q, question) in self.questions.iter().enumerate() {
             if let Some((run, document)) = self.run(epoch, q) {
-                let form = Form::Among { first: run.start as u32, end: run.end as u32 };
-                places.push(self.place(epoch, q, form, document));
+                let kind = ExampleKind::InContext { first: run.start as u32, end: run.end as u32 };
+                keys.push(self.key(epoch, q, kind, document));
                 continue;
             }
             let windows = self.windows(question);
             let several = windows.len() > 1;
             for (w, window) in windows.iter().enumerate() {
                 let teaches = !several || answers_within(&question.answers, window).next().is_some();
-                if teaches || self.draw(Draw::IsKept, epoch, q, w) < self.settings.negative_windows {
-                    places.push(self.place(epoch, q, Form::Window(w as u32), window.len()));
+                if teaches || self.draw(ExampleDraw::IsKept, epoch, q, w) < self.settings.negative_windows {
+                    keys.push(self.key(epoch, q, ExampleKind::Window(w as u32), window.len()));
                 }
             }
         }
-        let order = |place: &Place| {
-            random::number(self.seed, &[Draw::Order as u64, epoch, u64::from(place.question), place.form.number()])
+        let order = |key: &ExampleKey| {
+            random::number(self.seed, &[ExampleDraw::Order as u64, epoch, u64::from(key.question), key.kind.number()])
         };
-        places.sort_by_cached_key(order);
-        places
+        keys.sort_by_cached_key(order);
+        keys
     }
 
     /// - `document`: tokens of the document in the input
-    fn place(&self, epoch: u64, q: usize, form: Form, document: usize) -> Place {
+    fn key(&self, epoch: u64, q: usize, kind: ExampleKind, document: usize) -> ExampleKey {
         let tokens = self.input_tokens(&self.questions[q], document);
-        let draw = |what| self.draw(what, epoch, q, form.number() as usize);
+        let draw = |what| self.draw(what, epoch, q, kind.number() as usize);
         let shift_max = self.positions.saturating_sub(tokens);
-        let is_shifted = shift_max > 0 && draw(Draw::IsShifted) < self.settings.random_positions;
-        let shift = if is_shifted { (draw(Draw::Shift) * (shift_max + 1) as f64) as u32 } else { 0 };
-        Place { question: q as u32, form, shift, tokens: tokens as u32 }
+        let is_shifted = shift_max > 0 && draw(ExampleDraw::IsShifted) < self.settings.random_positions;
+        let shift = if is_shifted { (draw(ExampleDraw::Shift) * (shift_max + 1) as f64) as u32 } else { 0 };
+        ExampleKey { question: q as u32, kind, shift, tokens: tokens as u32 }
     }
 
-    fn draw(&self, what: Draw, epoch: u64, q: usize, w: usize) -> f64 {
+    fn draw(&self, what: ExampleDraw, epoch: u64, q: usize, w: usize) -> f64 {
         random::fraction(self.seed, &[what as u64, epoch, q as u64, w as u64])
     }
 
-    /// Where a question is asked about its paragraph among the neighbours in this epoch: which, and how many tokens.
+    /// If a question is asked about its paragraph in context in this epoch: the paragraphs and their tokens.
     fn run(&self, epoch: u64, q: usize) -> Option<(Range<usize>, usize)> {
         let question = &self.questions[q];
         let draw = |what| self.draw(what, epoch, q, 0);
-        if draw(Draw::IsLong) >= self.long_probability || !self.can_be_long(question) {
+        if draw(ExampleDraw::IsLong) >= self.long_probability || !self.can_be_long(question) {
             return None;
         }
-        self.run_of(question, draw(Draw::ContextTokens), draw(Draw::ShareBefore))
+        self.run_of(question, draw(ExampleDraw::ContextTokens), draw(ExampleDraw::ShareBefore))
     }
 
-    /// A document that is cut into windows is long as it is.
-    fn can_be_long(&self, question: &Question<'_>) -> bool {
+    /// Whether a paragraph can be put in context. One that is cut into windows is already long.
+    fn can_be_long(&self, question: &QuestionTokens<'_>) -> bool {
         let document = &self.documents[question.document];
         document.ids.len() <= question.room && self.articles[document.article].lengths.len() > 1
     }
 
-    /// The neighbours of a paragraph within a length, which goes from the least to the most as `length` goes from 0 to 1;
-    /// nothing where there is no room for a neighbour.
-    fn run_of(&self, question: &Question<'_>, length: f64, share_before: f64) -> Option<(Range<usize>, usize)> {
+    /// A paragraph with its neighbours, within a length that goes from the smallest to the largest as `length` goes from 0 to
+    /// 1; `None` if there is no room for a neighbour.
+    fn run_of(&self, question: &QuestionTokens<'_>, length: f64, share_before: f64) -> Option<(Range<usize>, usize)> {
         let (least, most) = (*self.settings.context_tokens.start(), *self.settings.context_tokens.end());
         let tokens = least + (length * (most - least + 1) as f64) as usize;
         let document = &self.documents[question.document];
@@ -129,13 +129,14 @@ impl Examples<'_> {
         (run.len() > 1).then_some((run, tokens))
     }
 
-    /// With which probability p a question that can be long must be for `long_share` of the tokens to be long.
+    /// The probability p with which questions must be asked in context, so that `long_share` of the tokens are long.
     ///
-    /// Let S be the tokens of these questions about their paragraphs alone and O those of all other inputs. Where all are
-    /// drawn to be long, let L be the tokens of those that become so, and R those of the rest, that find no room for a
-    /// neighbour. The share of long tokens is then pL / (p(L + R) + (1 - p)S + O), and p follows.
+    /// Take the questions whose paragraphs can be put in context. Let S be their tokens with the paragraphs alone, and O the
+    /// tokens of all other inputs. If all of them are drawn to be in context, let L be the tokens of those that are, and R
+    /// the tokens of those that have no room for a neighbour. The share of long tokens is pL / (p(L + R) + (1 - p)S + O),
+    /// which gives p.
     pub(super) fn long_probability(&self) -> f64 {
-        const DRAWS: usize = 8; // places spread evenly over the lengths, and over what stands before
+        const DRAWS: usize = 8; // spread evenly over lengths and over shares before
         let share = self.settings.long_share;
         if share == 0.0 {
             return 0.0;
@@ -163,27 +164,27 @@ impl Examples<'_> {
             }
         }
         let denominator = long * (1.0 - share) + share * (short - rest);
-        // No question finds a neighbour: there is nothing to draw.
+        // Without room for any neighbour there is nothing to draw.
         if long == 0.0 { 0.0 } else { (share * (short + other) / denominator).min(1.0) }
     }
 }
 
-impl Form {
-    /// Tells the inputs of a question in one epoch apart: one among neighbours is its only one.
+impl ExampleKind {
+    /// Distinguishes the inputs of a question in one epoch; an input in context is its only one.
     pub(super) fn number(self) -> u64 {
         match self {
-            Form::Window(w) => u64::from(w),
-            Form::Among { .. } => 0,
+            ExampleKind::Window(w) => u64::from(w),
+            ExampleKind::InContext { .. } => 0,
         }
     }
 }
 
-/// The places cut into runs of at most `tokens_max`, or of one longer one.
-fn filled(mut rest: &[Place], tokens_max: usize) -> impl Iterator<Item = &[Place]> {
+/// The keys in runs of at most `tokens_max` tokens; a longer input is a run of its own.
+fn filled(mut rest: &[ExampleKey], tokens_max: usize) -> impl Iterator<Item = &[ExampleKey]> {
     std::iter::from_fn(move || {
         let mut sum = 0;
-        let fits = |place: &&Place| {
-            sum += place.tokens as usize;
+        let fits = |key: &&ExampleKey| {
+            sum += key.tokens as usize;
             sum <= tokens_max
         };
         let count = rest.iter().take_while(fits).count().max(1);

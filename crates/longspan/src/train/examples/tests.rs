@@ -62,43 +62,43 @@ fn dataset(articles: &[Vec<usize>]) -> Dataset {
     Dataset { articles: articles.iter().enumerate().map(article).collect() }
 }
 
-fn examples<'a>(dataset: &'a Dataset, positions: usize, settings: &DataSettings, seed: u64) -> Result<Examples<'a>> {
+fn examples<'a>(dataset: &'a Dataset, positions: usize, settings: &QaSettings, seed: u64) -> Result<Examples<'a>> {
     Examples::new(dataset, &TOKENIZER, &config(positions), 2, settings, seed)
 }
 
 /// What an input must be, made the slow way.
-fn check_example(examples: &Examples<'_>, place: &Place, dataset: &Dataset) {
+fn check_example(examples: &Examples<'_>, key: &ExampleKey, dataset: &Dataset) {
     let (paragraphs, p, question) = {
-        let id = examples.id(place);
+        let id = examples.id(key);
         let [a, p] = [0, 1].map(|part| id.split('/').nth(part).unwrap().parse::<usize>().unwrap());
         let questions = &dataset.articles[a].paragraphs[p].questions;
         (&dataset.articles[a].paragraphs, p, questions.iter().find(|question| question.id == id).unwrap())
     };
-    let Example { ids, token_type_ids, globals, shift: (from, shift), answers } = examples.example(place).unwrap();
-    assert_eq!((ids.len(), from), (place.tokens as usize, 5)); // [CLS] q ? [SEP][SEP] has 5, `?` being unknown
+    let Example { ids, token_type_ids, globals, before: from, shift, answers } = examples.example(key).unwrap();
+    assert_eq!((ids.len(), from), (key.tokens as usize, 5)); // [CLS] q ? [SEP][SEP] has 5, `?` being unknown
     assert_eq!(ids[0], TOKENIZER.cls_token_id);
     assert_eq!([ids[3], ids[4], ids[ids.len() - 1]], [TOKENIZER.sep_token_id; 3]);
     assert_eq!(globals, [0, 1, 2]);
     assert_eq!(token_type_ids.iter().filter(|&&of| of == 0).count(), 5);
-    assert!(ids.len() + shift <= examples.positions && shift <= place.shift as usize);
+    assert!(ids.len() + shift <= examples.positions && shift <= key.shift as usize);
 
     let document = &ids[5..ids.len() - 1];
     let own = &paragraphs[p].context;
-    match place.form {
-        Form::Among { first, end } => {
+    match key.kind {
+        ExampleKind::InContext { first, end } => {
             let (first, end) = (first as usize, end as usize);
             assert!((first..end).contains(&p) && end - first > 1);
             let texts: Vec<_> = paragraphs[first..end].iter().map(|paragraph| paragraph.context.as_str()).collect();
             assert_eq!(document, TOKENIZER.encode(&texts.join("\n\n")).unwrap().ids);
         }
-        Form::Window(w) => {
+        ExampleKind::Window(w) => {
             let tokens = TOKENIZER.encode(own).unwrap();
             let room = examples.settings.max_tokens - 6;
             let windows = windows(tokens.ids.len(), room, 8.min(room / 4));
             assert_eq!(document, &tokens.ids[windows[w as usize].tokens.clone()]);
         }
     }
-    let found: Vec<String> = answers.iter().map(|&(first, last)| text_of(&ids[first..=last])).collect();
+    let found: Vec<String> = answers.iter().map(|answer| text_of(&ids[answer.start..=answer.end])).collect();
     let golds: BTreeSet<String> = question.answers.iter().map(|gold| without_spaces(&gold.text)).collect();
     // No word comes twice, so an answer lies in the input where its text does.
     let text = text_of(document);
@@ -116,22 +116,22 @@ proptest! {
         max_tokens in 24..200usize, long_share in 0..3usize, seed in 0..9u64,
     ) {
         let dataset = dataset(&articles);
-        let settings = DataSettings {
+        let settings = QaSettings {
             max_tokens, long_share: long_share as f64 / 2.0, context_tokens: 50..=250, random_positions: 0.5,
-            ..DataSettings::default()
+            ..QaSettings::default()
         };
         let examples = examples(&dataset, 210, &settings, seed).unwrap();
         for epoch in 0..2 {
-            let places = examples.places(epoch);
+            let keys = examples.keys(epoch);
             let mut seen = BTreeSet::new();
-            for place in &places {
-                check_example(&examples, place, &dataset);
-                let Form::Window(w) = place.form else {
+            for key in &keys {
+                check_example(&examples, key, &dataset);
+                let ExampleKind::Window(w) = key.kind else {
                     prop_assert!(long_share > 0);
-                    prop_assert!(seen.insert((place.question, usize::MAX)));
+                    prop_assert!(seen.insert((key.question, usize::MAX)));
                     continue;
                 };
-                prop_assert!(seen.insert((place.question, w as usize)));
+                prop_assert!(seen.insert((key.question, w as usize)));
             }
             for (q, question) in examples.questions.iter().enumerate() {
                 let own: Vec<usize> = seen.iter().filter(|(of, _)| *of as usize == q).map(|(_, w)| *w).collect();
@@ -146,13 +146,13 @@ proptest! {
         lengths in prop::collection::vec(1..30usize, 1..20), batch_tokens in 1..2000usize, pass_tokens in 1..600usize,
     ) {
         let dataset = dataset(&[lengths]);
-        let settings = DataSettings { max_tokens: 100, ..DataSettings::default() };
+        let settings = QaSettings { max_tokens: 100, ..QaSettings::default() };
         let examples = examples(&dataset, 100, &settings, 1).unwrap();
         let steps = examples.epoch(3, batch_tokens, pass_tokens);
-        let places: Vec<Place> = steps.iter().flat_map(|step| step.passes.concat()).collect();
-        prop_assert_eq!(&places, &examples.places(3));
-        let tokens = |places: &[Place]| places.iter().map(|place| place.tokens as usize).sum::<usize>();
-        let inputs: Vec<Vec<Place>> = steps.iter().map(|step| step.passes.concat()).collect();
+        let keys: Vec<ExampleKey> = steps.iter().flat_map(|step| step.passes.concat()).collect();
+        prop_assert_eq!(&keys, &examples.keys(3));
+        let tokens = |keys: &[ExampleKey]| keys.iter().map(|key| key.tokens as usize).sum::<usize>();
+        let inputs: Vec<Vec<ExampleKey>> = steps.iter().map(|step| step.passes.concat()).collect();
         prop_assert!(inputs.iter().all(|step| tokens(step) <= batch_tokens || step.len() == 1));
         prop_assert!(inputs.windows(2).all(|pair| tokens(&pair[0]) + tokens(&pair[1][..1]) > batch_tokens));
         for step in &steps {
@@ -165,7 +165,7 @@ proptest! {
 fn the_same_seed_gives_the_same_and_each_epoch_another_order() {
     let dataset = dataset(&vec![(1..20).collect(); 5]);
     let settings =
-        DataSettings { long_share: 0.5, context_tokens: 100..=300, random_positions: 0.5, ..DataSettings::default() };
+        QaSettings { long_share: 0.5, context_tokens: 100..=300, random_positions: 0.5, ..QaSettings::default() };
     let plan = |seed, epoch| examples(&dataset, 4096, &settings, seed).unwrap().epoch(epoch, 1000, 500);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     assert_eq!(plan(1, 0), pool.install(|| plan(1, 0)));
@@ -176,19 +176,19 @@ fn the_same_seed_gives_the_same_and_each_epoch_another_order() {
 #[test]
 fn a_batch_has_the_inputs_of_its_places() {
     let dataset = dataset(&[vec![3, 9, 27]]);
-    let settings = DataSettings { max_tokens: 64, random_positions: 0.5, ..DataSettings::default() };
+    let settings = QaSettings { max_tokens: 64, random_positions: 0.5, ..QaSettings::default() };
     let examples = examples(&dataset, 128, &settings, 1).unwrap();
     for step in examples.epoch(0, 400, 200) {
         for pass in step.passes {
             let (batch, answers) = examples.batch(&pass).unwrap();
             assert_eq!((batch.sequences(), answers.len()), (pass.len(), pass.len()));
-            for (s, place) in pass.iter().enumerate() {
-                let example = examples.example(place).unwrap();
+            for (s, key) in pass.iter().enumerate() {
+                let example = examples.example(key).unwrap();
                 assert_eq!(batch.ids[batch.range(s)], example.ids);
                 assert_eq!((batch.globals(s), &answers[s]), (&example.globals[..], &example.answers));
                 let positions: Vec<usize> = batch.positions(s, 0).collect();
-                let (from, shift) = example.shift;
-                assert_eq!([positions[0], positions[from]], [1, 1 + from + shift]);
+                let (before, shift) = (example.before, example.shift);
+                assert_eq!([positions[0], positions[before]], [1, 1 + before + shift]);
                 assert!(*positions.last().unwrap() <= 128);
             }
         }
@@ -207,20 +207,20 @@ fn large() -> Dataset {
 fn long_inputs_have_their_share_of_the_tokens() {
     let dataset = large();
     for (long_share, negative_windows) in [(0.0, 1.0), (0.1, 0.2), (0.3, 1.0), (0.6, 0.0), (1.0, 1.0)] {
-        let settings = DataSettings {
+        let settings = QaSettings {
             max_tokens: 1000,
             long_share,
             negative_windows,
             context_tokens: 300..=1500,
-            ..DataSettings::default()
+            ..QaSettings::default()
         };
         let examples = examples(&dataset, 1000, &settings, 1).unwrap();
         let (mut long, mut all) = (0, 0);
-        for place in (0..4).flat_map(|epoch| examples.places(epoch)) {
-            let is_long = matches!(place.form, Form::Among { .. });
-            assert!(place.tokens <= 1000, "{place:?}");
-            long += if is_long { place.tokens } else { 0 };
-            all += place.tokens;
+        for key in (0..4).flat_map(|epoch| examples.keys(epoch)) {
+            let is_long = matches!(key.kind, ExampleKind::InContext { .. });
+            assert!(key.tokens <= 1000, "{key:?}");
+            long += if is_long { key.tokens } else { 0 };
+            all += key.tokens;
         }
         let share = f64::from(long) / f64::from(all);
         // The windows of the long paragraph cannot become long, so the whole share is not reached.
@@ -232,34 +232,34 @@ fn long_inputs_have_their_share_of_the_tokens() {
 #[test]
 fn some_windows_without_an_answer_are_kept_and_all_others() {
     let dataset = dataset(&[vec![3000], vec![4]]);
-    let all = DataSettings { max_tokens: 64, ..DataSettings::default() };
-    let some = DataSettings { negative_windows: 0.25, ..all.clone() };
+    let all = QaSettings { max_tokens: 64, ..QaSettings::default() };
+    let some = QaSettings { negative_windows: 0.25, ..all.clone() };
     let [all, some] = [all, some].map(|settings| examples(&dataset, 64, &settings, 1).unwrap());
-    let teaches = |place: &&Place| !all.example(place).unwrap().answers.is_empty();
-    let is_short = |place: &&Place| all.id(place).starts_with("1/");
-    let (places, kept) = (all.places(0), some.places(0));
-    assert!(kept.iter().all(|place| places.contains(place)));
+    let teaches = |key: &&ExampleKey| !all.example(key).unwrap().answers.is_empty();
+    let is_short = |key: &&ExampleKey| all.id(key).starts_with("1/");
+    let (keys, kept) = (all.keys(0), some.keys(0));
+    assert!(kept.iter().all(|key| keys.contains(key)));
     assert_eq!(kept.iter().filter(is_short).count(), 2);
-    assert_eq!(kept.iter().filter(teaches).count(), places.iter().filter(teaches).count());
-    let negative = |places: &[Place]| places.iter().filter(|place| !teaches(place) && !is_short(place)).count() as f64;
-    let share = negative(&kept) / negative(&places);
+    assert_eq!(kept.iter().filter(teaches).count(), keys.iter().filter(teaches).count());
+    let negative = |keys: &[ExampleKey]| keys.iter().filter(|key| !teaches(key) && !is_short(key)).count() as f64;
+    let share = negative(&kept) / negative(&keys);
     assert!((0.2..0.3).contains(&share), "{share} of the windows are kept");
-    let windows = |epoch| some.places(epoch).into_iter().map(|place| (place.question, place.form.number()));
+    let windows = |epoch| some.keys(epoch).into_iter().map(|key| (key.question, key.kind.number()));
     assert_ne!(windows(0).collect::<BTreeSet<_>>(), windows(1).collect::<BTreeSet<_>>());
 }
 
 #[test]
 fn some_inputs_lie_anywhere_in_the_table_of_positions() {
     let dataset = large();
-    let settings = DataSettings { max_tokens: 1000, random_positions: 0.3, ..DataSettings::default() };
+    let settings = QaSettings { max_tokens: 1000, random_positions: 0.3, ..QaSettings::default() };
     let examples = examples(&dataset, 1000, &settings, 1).unwrap();
-    let places = examples.places(0);
-    let shares: Vec<f64> = places
+    let keys = examples.keys(0);
+    let shares: Vec<f64> = keys
         .iter()
-        .filter(|place| place.shift > 0)
-        .map(|place| f64::from(place.shift) / f64::from(1000 - place.tokens))
+        .filter(|key| key.shift > 0)
+        .map(|key| f64::from(key.shift) / f64::from(1000 - key.tokens))
         .collect();
-    let share = shares.len() as f64 / places.len() as f64;
+    let share = shares.len() as f64 / keys.len() as f64;
     assert!((0.28..0.32).contains(&share), "{share} are shifted");
     let mean = shares.iter().sum::<f64>() / shares.len() as f64;
     assert!((0.48..0.52).contains(&mean), "by {mean} of the room");
@@ -284,6 +284,7 @@ fn answers_are_the_tokens_that_have_their_text() {
         (0..15, Some((1, 6))),
     ] {
         let bytes = ByteSpan { start: bytes.start, end: bytes.end };
+        let expected = expected.map(|(start, end)| GoldSpan { start, end });
         assert_eq!(tokens_of(text, bytes, &spans), expected, "{bytes:?}");
     }
     assert_eq!(tokens_of("a\u{0}b", ByteSpan { start: 1, end: 2 }, &[(0, 1), (2, 3)].map(token)), None);
@@ -294,15 +295,15 @@ fn an_answer_of_white_space_is_none() {
     let mut dataset = dataset(&[vec![3]]);
     dataset.articles[0].paragraphs[0].questions[0].answers =
         vec![squad::Gold { text: " ".into(), bytes: ByteSpan { start: 6, end: 7 } }];
-    let examples = examples(&dataset, 100, &DataSettings { max_tokens: 100, ..DataSettings::default() }, 1).unwrap();
-    assert!(examples.places(0).iter().all(|place| examples.example(place).unwrap().answers.is_empty()));
+    let examples = examples(&dataset, 100, &QaSettings { max_tokens: 100, ..QaSettings::default() }, 1).unwrap();
+    assert!(examples.keys(0).iter().all(|key| examples.example(key).unwrap().answers.is_empty()));
 }
 
 #[test]
 fn what_cannot_be_taught_is_named() {
-    let check = |change: &dyn Fn(&mut Dataset, &mut DataSettings), expected: &str| {
+    let check = |change: &dyn Fn(&mut Dataset, &mut QaSettings), expected: &str| {
         let mut dataset = dataset(&[vec![3, 4], vec![5]]);
-        let mut settings = DataSettings { max_tokens: 50, ..DataSettings::default() };
+        let mut settings = QaSettings { max_tokens: 50, ..QaSettings::default() };
         change(&mut dataset, &mut settings);
         assert_eq!(examples(&dataset, 60, &settings, 1).expect_err("no error").to_string(), expected);
     };
@@ -322,9 +323,9 @@ fn what_cannot_be_taught_is_named() {
     );
     check(&|dataset, _| dataset.articles.clear(), "the data have no question");
     check(&|_, settings| settings.max_tokens = 61, "max_tokens 61: the model has positions for 60");
-    check(&|_, settings| settings.long_share = 1.5, "long_share 1.5: expected 0 to 1");
-    check(&|_, settings| settings.random_positions = f64::NAN, "random_positions NaN: expected 0 to 1");
-    check(&|_, settings| settings.negative_windows = -0.1, "negative_windows -0.1: expected 0 to 1");
+    check(&|_, settings| settings.long_share = 1.5, "long_share 1.5: expected a share from 0 to 1");
+    check(&|_, settings| settings.random_positions = f64::NAN, "random_positions NaN: expected a share from 0 to 1");
+    check(&|_, settings| settings.negative_windows = -0.1, "negative_windows -0.1: expected a share from 0 to 1");
     #[expect(clippy::reversed_empty_ranges)]
     let reversed = 9..=8;
     check(

@@ -1,6 +1,6 @@
 use std::cell::{Cell, RefCell};
 
-use super::super::{OptimizerSettings, Schedule, Trained};
+use super::super::Schedule;
 use super::*;
 use crate::config::Config;
 use crate::model::Task;
@@ -64,21 +64,22 @@ impl Learner for Double {
         change(&mut self.weights)
     }
 
-    fn pass(&mut self, place: (usize, usize), input: &[u64; 2], gradients: &mut Parameters) -> Result<Passed> {
-        let factor = (self.loss)(place.0);
+    fn pass(&mut self, at: PassPosition, input: &[u64; 2], gradients: &mut Parameters) -> Result<PassStats> {
+        let factor = (self.loss)(at.step);
         let mut loss = 0.0;
         for (i, (w, g)) in self.weights.values().iter().zip(gradients.values_mut()).enumerate() {
-            let target = random::fraction(place.0 as u64, &[input[0], input[1], place.1 as u64, i as u64]) as f32;
+            let target =
+                random::fraction(at.step as u64, &[input[0], input[1], at.first_sequence as u64, i as u64]) as f32;
             *g += w - target;
             loss += factor * f64::from(0.5 * (w - target).powi(2));
         }
-        Ok(Passed { loss, terms: usize::from(factor != 0.0), sequences: 1, tokens: 10, flop: 100.0 })
+        Ok(PassStats { loss, terms: usize::from(factor != 0.0), sequences: 1, tokens: 10, flop: 100.0 })
     }
 
-    fn evaluate(&self, _weights: &Parameters) -> Result<(f64, Figures)> {
+    fn evaluate(&self, _weights: &Parameters) -> Result<(f64, DevFigures)> {
         let f1 = (self.f1)(self.evaluations.get());
         self.evaluations.set(self.evaluations.get() + 1);
-        Ok((f1, Figures::of(&[("exact", Some(f1 / 2.0)), ("f1", Some(f1))])))
+        Ok((f1, DevFigures::of(&[("exact", Some(f1 / 2.0)), ("f1", Some(f1))])))
     }
 
     fn keep(&self, weights: &Parameters) -> Result<()> {
@@ -91,32 +92,38 @@ impl Learner for Double {
 }
 
 /// 3 + 4 + 2.5 → 3 (rounded) steps.
-fn settings() -> Settings {
-    let optimizer =
-        OptimizerSettings { learning_rate: 0.1, average_decay: 0.5, schedule: Schedule::Cosine, ..Default::default() };
-    Settings { epochs: 2.5, dev_every: 3, save_every: 2, optimizer, ..Default::default() }
+fn settings() -> TrainSettings {
+    TrainSettings {
+        epochs: 2.5,
+        dev_every: 3,
+        save_every: 2,
+        learning_rate: 0.1,
+        average_decay: 0.5,
+        schedule: Schedule::Cosine,
+        ..Default::default()
+    }
 }
 
 struct Told {
-    result: Result<Outcome>,
-    events: Vec<Event>,
+    result: Result<RunOutcome>,
+    events: Vec<RunEvent>,
 }
 
 /// A run; `stop`: after this step it is told to.
-fn run(double: &mut Double, data: &Data, settings: &Settings, dev: bool, out: &Path, stop: Option<usize>) -> Told {
+fn run(double: &mut Double, data: &Data, settings: &TrainSettings, dev: bool, out: &Path, stop: Option<usize>) -> Told {
     let mut events = Vec::new();
     let identity = state::identity(settings, vec![]);
-    let course = Course { settings, layers: 2, dev, out, resume: true, identity };
-    let result = train(course, data, double, &mut |event| {
+    let plan = RunPlan { settings, layers: 2, dev, out, resume: true, identity };
+    let result = train(plan, data, double, &mut |event| {
         let mut event = event.clone();
         match &mut event {
-            Event::Step(report) => report.seconds = 0.0,
-            Event::Dev(report) => report.seconds = 0.0,
-            Event::Saved { .. } => {}
+            RunEvent::Step(report) => report.seconds = 0.0,
+            RunEvent::Dev(report) => report.seconds = 0.0,
+            RunEvent::Saved { .. } => {}
         }
         events.push(event.clone());
         match event {
-            Event::Step(report) if Some(report.step) == stop => ControlFlow::Break(()),
+            RunEvent::Step(report) if Some(report.step) == stop => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         }
     });
@@ -138,7 +145,7 @@ fn a_run_that_is_killed_or_stopped_anywhere_ends_as_one_that_never_was() {
         let mut whole = Double::new(f1);
         let wanted = run(&mut whole, &WHOLE, &settings, dev, folder.path(), None);
         let outcome = wanted.result.unwrap();
-        assert_eq!((outcome.steps, outcome.end), (10, End::Done));
+        assert_eq!((outcome.steps, outcome.end), (10, RunEnd::Done));
         assert_eq!(outcome.best.as_ref().map(|best| (best.step, best.score)), dev.then_some((6, 60.0)));
         let places = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (1, 3), (2, 0), (2, 1), (2, 2)];
         for (done, place) in places.into_iter().enumerate() {
@@ -151,12 +158,12 @@ fn a_run_that_is_killed_or_stopped_anywhere_ends_as_one_that_never_was() {
                 };
                 match first.result {
                     Err(error) => assert!(killed && matches!(error, Error::EmptyDocument), "{error}"),
-                    Ok(outcome) => assert_eq!((killed, outcome.end, outcome.steps), (false, End::Stopped, done + 1)),
+                    Ok(outcome) => assert_eq!((killed, outcome.end, outcome.steps), (false, RunEnd::Stopped, done + 1)),
                 }
                 // Another process: only what was written is left. Evaluations that are repeated say the same again.
                 let mut again = Double::new(f1);
                 let identity = state::identity(&settings, vec![]);
-                let mut optimizer = Optimizer::new(&settings.optimizer, 2, Trained::All, &again.weights);
+                let mut optimizer = Optimizer::new(&settings, 2, &again.weights);
                 let from = state::load(folder.path(), &identity, &mut again.weights.clone(), &mut optimizer).unwrap();
                 let from = from.unwrap_or_default();
                 assert!(if killed { from.step <= done } else { from.step == done + 1 });
@@ -166,8 +173,8 @@ fn a_run_that_is_killed_or_stopped_anywhere_ends_as_one_that_never_was() {
                 let context = format!("dev {dev}, {done} steps, killed {killed}");
                 assert_eq!(told.result.unwrap(), outcome, "{context}");
                 assert!(again.weights == whole.weights && again.kept == whole.kept, "{context}");
-                let steps = |events: &[Event]| {
-                    events.iter().filter(|event| matches!(event, Event::Step(_))).cloned().collect::<Vec<_>>()
+                let steps = |events: &[RunEvent]| {
+                    events.iter().filter(|event| matches!(event, RunEvent::Step(_))).cloned().collect::<Vec<_>>()
                 };
                 assert_eq!(steps(&told.events), steps(&wanted.events)[from.step..], "{context}");
             }
@@ -181,18 +188,18 @@ fn events_come_in_their_order() {
     let told = run(&mut Double::new(f1), &WHOLE, &settings(), true, folder.path(), None);
     let short: Vec<String> = (told.events.iter())
         .map(|event| match event {
-            Event::Step(report) => format!("{} at {:.2}", report.step, report.epoch),
-            Event::Dev(report) => {
+            RunEvent::Step(report) => format!("{} at {:.2}", report.step, report.epoch),
+            RunEvent::Dev(report) => {
                 format!("dev {}{}", report.figures.get("f1").unwrap(), if report.is_best { " best" } else { "" })
             }
-            Event::Saved { step } => format!("saved {step}"),
+            RunEvent::Saved { step } => format!("saved {step}"),
         })
         .collect();
     let wanted = "1 at 0.33, 2 at 0.67, saved 2, 3 at 1.00, dev 50 best, saved 3, 4 at 1.25, saved 4, 5 at 1.50, \
         6 at 1.75, saved 6, dev 60 best, saved 6, 7 at 2.00, 8 at 2.20, saved 8, 9 at 2.40, dev 55, saved 9, 10 at 2.60, \
         saved 10, dev 58, saved 10";
     assert_eq!(short.join(", "), wanted);
-    let Event::Step(report) = &told.events[1] else { panic!("{:?}", told.events[1]) };
+    let RunEvent::Step(report) = &told.events[1] else { panic!("{:?}", told.events[1]) };
     assert_eq!((report.tokens, report.sequences, report.flop, report.steps), (20, 2, 200.0, 10));
 }
 
@@ -201,7 +208,7 @@ fn the_best_weights_are_kept_even_if_they_could_not_be_written_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let mut double = Double::new(f1);
     double.keep_fails.set(true);
-    let settings = Settings { epochs: 1.0, save_every: 0, ..settings() };
+    let settings = TrainSettings { epochs: 1.0, save_every: 0, ..settings() };
     let told = run(&mut double, &WHOLE, &settings, true, folder.path(), None);
     assert!(matches!(told.result, Err(Error::EmptyQuestion)));
     assert!(double.kept.borrow().is_none());
@@ -213,19 +220,19 @@ fn the_best_weights_are_kept_even_if_they_could_not_be_written_at_once() {
 #[test]
 fn a_run_ends_when_evaluations_become_no_better() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = Settings { patience: 2, dev_every: 1, ..settings() };
+    let settings = TrainSettings { patience: 2, dev_every: 1, ..settings() };
     for _ in 0..2 {
         // The second time there is nothing left to do.
         let told = run(&mut Double::new(f1), &WHOLE, &settings, true, folder.path(), None);
         let outcome = told.result.unwrap();
-        assert_eq!((outcome.steps, outcome.end), (4, End::Patience));
+        assert_eq!((outcome.steps, outcome.end), (4, RunEnd::Patience));
         assert_eq!(outcome.best.map(|best| (best.step, best.score)), Some((2, 60.0)));
     }
 }
 
 #[test]
 fn a_run_that_goes_astray_stops_with_its_weights() {
-    let long = Settings { epochs: 8.0, dev_every: 0, save_every: 4, ..settings() };
+    let long = TrainSettings { epochs: 8.0, dev_every: 0, save_every: 4, ..settings() };
     for (loss, message, saved) in [
         ((|step| if step < 7 { 1.0 } else { f64::NAN }) as fn(usize) -> f64, "step 7: the loss is NaN", 4),
         (|step| if step < 11 { 1.0 } else { f64::INFINITY }, "step 11: the loss is inf", 8),
@@ -241,7 +248,7 @@ fn a_run_that_goes_astray_stops_with_its_weights() {
             Err(error) => assert!(error.to_string().contains(message) && !message.is_empty(), "{error}"),
         }
         let mut last = told.events.iter().rev().filter_map(|event| match event {
-            Event::Saved { step } => Some(*step),
+            RunEvent::Saved { step } => Some(*step),
             _ => None,
         });
         assert_eq!(last.next(), Some(saved), "{message}");
@@ -253,9 +260,9 @@ fn a_step_that_taught_nothing_has_no_loss() {
     let folder = tempfile::tempdir().unwrap();
     let mut double = Double { loss: |step| if step == 2 { 0.0 } else { 1.0 }, ..Double::new(f1) };
     let Told { result, events } = run(&mut double, &WHOLE, &settings(), false, folder.path(), None);
-    assert_eq!(result.unwrap().end, End::Done);
+    assert_eq!(result.unwrap().end, RunEnd::Done);
     for event in events {
-        if let Event::Step(StepReport { step, loss, .. }) = event {
+        if let RunEvent::Step(StepReport { step, loss, .. }) = event {
             assert_eq!(loss.is_nan(), step == 2, "step {step}: {loss}");
         }
     }
@@ -264,7 +271,7 @@ fn a_step_that_taught_nothing_has_no_loss() {
 #[test]
 fn a_run_of_so_many_steps_takes_the_epochs_that_it_needs() {
     let taken = |steps: usize, epochs: &[usize]| {
-        let settings = Settings { steps, ..settings() };
+        let settings = TrainSettings { steps, ..settings() };
         steps_of_epochs(&settings, |epoch| epochs.get(epoch).copied().unwrap_or(0))
     };
     assert_eq!(taken(7, &[3, 4, 5]), [(3, 3), (4, 4)]);
