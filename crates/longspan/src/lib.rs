@@ -18,7 +18,7 @@
 //!
 //! ```text
 //!  4  pretrain  →  train  →  evaluate          convert
-//!  3  reader (windows, spans, abstention)      squad
+//!  3  reader (windows, spans, answers)      squad
 //!  2  model (parameters, layers: Batch → Logits)
 //!  1  tokenizer       checkpoint  ←  hub
 //!  0  error           config           tensor          random          prefetch

@@ -65,7 +65,7 @@ impl ReadingArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = READING)]
 pub struct ThresholdArgs {
-    /// Report no answer when null_odds is above X; a higher X answers more often [default: the model's setting, or 0]
+    /// Report no answer when null_odds (see --json) is above X; a higher X answers more often [default: the model's setting, or 0]
     #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = threshold)]
     pub threshold: Option<f64>,
 }

@@ -8,10 +8,10 @@ use crate::run::folder::RunArgs;
 /// Arguments of `longspan train`.
 #[derive(Debug, Args)]
 pub struct TrainArgs {
-    /// Where it writes, and on what it runs.
+    /// The folder of the run, and the machine.
     #[command(flatten)]
     pub run: RunArgs,
-    /// What it does.
+    /// The settings of the run.
     #[command(flatten)]
     pub recipe: TrainRecipe,
 }
@@ -19,10 +19,10 @@ pub struct TrainArgs {
 /// Arguments of `longspan pretrain`.
 #[derive(Debug, Args)]
 pub struct PretrainArgs {
-    /// Where it writes, and on what it runs.
+    /// The folder of the run, and the machine.
     #[command(flatten)]
     pub run: RunArgs,
-    /// What it does.
+    /// The settings of the run.
     #[command(flatten)]
     pub recipe: PretrainRecipe,
 }

@@ -1,12 +1,12 @@
 //! Logits and gold spans → the loss and its gradient.
 //!
 //! ```text
-//! of a sequence:   (-ln Σ p_start(s) over the starts s of gold spans  -ln Σ p_end(e) over their ends e) / 2
-//! with a teacher:  (1 - w) times that, + w (H(teacher's p_start, p_start) + H(teacher's p_end, p_end)) / 2
+//! of a sequence:   gold = (-ln Σ p_start(s) over the starts s of gold spans  -ln Σ p_end(e) over their ends e) / 2
+//! with a teacher:  (1 - w) gold + w (H(teacher's p_start, p_start) + H(teacher's p_end, p_end)) / 2
 //! ```
 //!
 //! p is the softmax over all tokens of the sequence, in f64. With one gold span this is the loss of BERT's authors and of
-//! transformers; several count as the event that any of them is found (Clark and Gardner, "Simple and effective
+//! transformers; with several, the probability of finding any one of them counts (Clark and Gardner, "Simple and effective
 //! multi-paragraph reading comprehension", arXiv 1710.10723, section 3.2). A sequence without a gold span has its first
 //! token as start and end, as SQuAD 2.0 models do.
 

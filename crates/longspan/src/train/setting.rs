@@ -126,7 +126,9 @@ impl SettingValue {
         let value: &dyn Any = value;
         let float = value.downcast_ref::<f64>().copied();
         let float = float.or_else(|| value.downcast_ref::<Option<f64>>().copied().flatten());
-        let number = float.or_else(|| value.downcast_ref::<usize>().map(|&number| number as f64));
+        let whole =
+            value.downcast_ref::<usize>().copied().or_else(|| value.downcast_ref::<Option<usize>>().copied()?);
+        let number = float.or(whole.map(|number| number as f64));
         Self { key, number, text }
     }
 }
@@ -174,8 +176,10 @@ macro_rules! __declare_settings {
 
 /// Declares a struct of settings and implements [`SettingsTable`] for it.
 ///
-/// Below a heading of the help stands a line for each setting, `key: type = default, domain;`, with the help as its
-/// documentation. A text behind the domain describes a default that depends on the model or the machine.
+/// Each group has a heading of the help, empty for none. Each setting is one line, `key: type = default, domain;`. The line
+/// may end with a text after the domain, which help shows in place of the default: for one that depends on the model or
+/// the machine. The doc comment of a setting is its help text, without the full stop; a `#[serde]` attribute follows it.
+/// The ready domains are the constants of this module.
 ///
 /// ```
 /// use longspan::train::{SettingsTable, setting};

@@ -11,7 +11,7 @@ use crate::model::{Precision, best_precision};
 use crate::{Error, Result};
 
 setting::declare! {
-    /// What a run does, whatever the model learns.
+    /// The settings of `longspan train` and `longspan pretrain` alike.
     pub struct TrainSettings;
     "" {
         /// Passes over the data; 0.5 is half a pass.
@@ -73,7 +73,7 @@ setting::declare! {
 }
 
 setting::declare! {
-    /// How training for question answering makes inputs, and what a teacher counts.
+    /// The settings of `longspan train` alone: its inputs, and the weight of a teacher.
     pub struct QaSettings;
     "" {
         /// Weight of the teacher's answers; those of the data have the rest to 1.

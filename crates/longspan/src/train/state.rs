@@ -255,7 +255,8 @@ mod tests {
         }
     }
 
-    /// States that were saved before go on only if none of these texts changes.
+    /// `--resume` continues a state that an earlier version saved only if none of these texts changes. A new setting
+    /// refuses all of them: add it here only if that is intended.
     #[test]
     fn the_identity_is_that_of_earlier_states() {
         let settings = TrainSettings { precision: crate::model::Precision::F32, ..Default::default() };
