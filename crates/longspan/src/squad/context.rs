@@ -9,27 +9,39 @@ use crate::{Result, random};
 /// The text between two paragraphs.
 pub(crate) const BREAK: &str = "\n\n";
 
-/// See [`Dataset::among_neighbours`].
-pub(super) fn among_neighbours(
-    dataset: &Dataset,
-    tokens: usize,
-    seed: u64,
-    mut count: impl FnMut(&str) -> Result<usize>,
-) -> Result<Dataset> {
-    let mut articles = Vec::with_capacity(dataset.articles.len());
-    for (a, article) in dataset.articles.iter().enumerate() {
-        let Article { title, paragraphs } = article;
-        let asked: Vec<usize> = (0..paragraphs.len()).filter(|&p| !paragraphs[p].questions.is_empty()).collect();
-        let counted = if asked.is_empty() { &[][..] } else { paragraphs };
-        let lengths = counted.iter().map(|paragraph| count(&format!("{}{BREAK}", paragraph.context)));
-        let lengths = lengths.collect::<Result<Vec<usize>>>()?;
-        let longer = asked.into_iter().map(|p| {
-            let share_before = random::fraction(seed, &[a as u64, p as u64]);
-            joined(paragraphs, p, neighbours(&lengths, p, tokens, share_before))
-        });
-        articles.push(Article { title: title.clone(), paragraphs: longer.collect() });
+impl Dataset {
+    /// The same questions about longer documents: every paragraph that has questions is joined with its neighbours in the
+    /// article, whole and in order, until another one would make the document longer than `tokens`.
+    ///
+    /// How much comes before the paragraph is drawn at random from the seed, so that answers lie anywhere in the documents.
+    /// An empty line separates paragraphs. A question that its own paragraph does not answer may be answered by a
+    /// neighbour: then the gold answers are wrong.
+    ///
+    /// - `count`: gives the number of tokens of a text
+    ///
+    /// # Errors
+    /// Those of `count`.
+    pub fn among_neighbours(
+        &self,
+        tokens: usize,
+        seed: u64,
+        mut count: impl FnMut(&str) -> Result<usize>,
+    ) -> Result<Self> {
+        let mut articles = Vec::with_capacity(self.articles.len());
+        for (a, article) in self.articles.iter().enumerate() {
+            let Article { title, paragraphs } = article;
+            let asked: Vec<usize> = (0..paragraphs.len()).filter(|&p| !paragraphs[p].questions.is_empty()).collect();
+            let counted = if asked.is_empty() { &[][..] } else { paragraphs };
+            let lengths = counted.iter().map(|paragraph| count(&format!("{}{BREAK}", paragraph.context)));
+            let lengths = lengths.collect::<Result<Vec<usize>>>()?;
+            let longer = asked.into_iter().map(|p| {
+                let share_before = random::fraction(seed, &[a as u64, p as u64]);
+                joined(paragraphs, p, neighbours(&lengths, p, tokens, share_before))
+            });
+            articles.push(Article { title: title.clone(), paragraphs: longer.collect() });
+        }
+        Ok(Dataset { articles })
     }
-    Ok(Dataset { articles })
 }
 
 /// A run of paragraphs around `p` that has at most `tokens`, or `p` alone where it has more. About `share_before` of the

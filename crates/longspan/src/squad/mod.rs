@@ -20,8 +20,8 @@ mod write;
 
 pub(crate) use context::{BREAK, joined_text, neighbours};
 
+use crate::random;
 use crate::tokenizer::ByteSpan;
-use crate::{Result, random};
 
 /// The content of SQuAD files.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -71,40 +71,6 @@ pub struct Gold {
 }
 
 impl Dataset {
-    /// Reads the content of a SQuAD file; `file` is its name in messages.
-    ///
-    /// `plausible_answers` and keys that SQuAD does not have are ignored, `title` and `is_impossible` may be missing, and
-    /// an id may be a whole number.
-    ///
-    /// # Errors
-    /// [`Error::Format`](crate::Error::Format) with line and column where this is not JSON; with article, paragraph
-    /// (both counted from 1) and question where a key is missing or has another type, an answer is not at its
-    /// `answer_start`, or an id is not unique.
-    ///
-    /// ```
-    /// let json = br#"{"data": [{"title": "Caf\u00e9s", "paragraphs": [{"context": "Caf\u00e9 Central", "qas": [
-    ///     {"id": "1", "question": "Which caf\u00e9?", "answers": [{"text": "Central", "answer_start": 5}]}]}]}]}"#;
-    /// let dataset = longspan::squad::Dataset::parse("cafes.json", json)?;
-    /// let (paragraph, question) = dataset.questions().next().unwrap();
-    /// let bytes = question.answers[0].bytes;
-    /// assert_eq!(&paragraph.context[bytes.start..bytes.end], "Central");
-    /// # Ok::<(), longspan::Error>(())
-    /// ```
-    pub fn parse(file: &str, json: &[u8]) -> Result<Self> {
-        let mut dataset = Self::default();
-        dataset.add(file, json, &mut Err)?;
-        Ok(dataset)
-    }
-
-    /// Adds the content of another file. An error of an article, a paragraph or a question goes to `bad`; where that
-    /// returns `Ok`, the part is left out.
-    ///
-    /// # Errors
-    /// As [`Dataset::parse`] where the file is not JSON, and the errors that `bad` returns.
-    pub fn add(&mut self, file: &str, json: &[u8], bad: &mut dyn FnMut(crate::Error) -> Result<()>) -> Result<()> {
-        read::add(self, file, json, bad)
-    }
-
     /// All questions with their paragraphs, in the order of the files.
     pub fn questions(&self) -> impl Iterator<Item = (&Paragraph, &SquadQuestion)> {
         let paragraphs = self.articles.iter().flat_map(|article| &article.paragraphs);
@@ -126,29 +92,6 @@ impl Dataset {
         for paragraph in self.articles.iter_mut().flat_map(|article| &mut article.paragraphs) {
             paragraph.questions.retain(|question| draw(question) < first_left_out);
         }
-    }
-
-    /// The same questions about longer documents: every paragraph that has questions is joined with its neighbours in the
-    /// article, whole and in order, until another one would make the document longer than `tokens`.
-    ///
-    /// How much comes before the paragraph is drawn at random from the seed, so that answers lie anywhere in the documents.
-    /// An empty line separates paragraphs. A question that its own paragraph does not answer may be answered by a
-    /// neighbour: then the gold answers are wrong.
-    ///
-    /// - `count`: gives the number of tokens of a text
-    ///
-    /// # Errors
-    /// Those of `count`.
-    pub fn among_neighbours(&self, tokens: usize, seed: u64, count: impl FnMut(&str) -> Result<usize>) -> Result<Self> {
-        context::among_neighbours(self, tokens, seed, count)
-    }
-
-    /// Writes a file of version 2.0.
-    ///
-    /// # Errors
-    /// Those of `out`.
-    pub fn write(&self, out: impl std::io::Write) -> std::io::Result<()> {
-        write::write(self, out)
     }
 }
 

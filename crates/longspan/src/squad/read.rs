@@ -22,30 +22,55 @@ struct RawDataset<'a> {
 /// A checked value, or a message with the place of the error.
 type Checked<T> = std::result::Result<T, String>;
 
-/// Adds the content of a file.
-pub(super) fn add(
-    dataset: &mut Dataset,
-    file: &str,
-    json: &[u8],
-    bad: &mut dyn FnMut(Error) -> Result<()>,
-) -> Result<()> {
-    let error = |message: String| Error::format(file, FormatKind::Dataset, message);
-    let json = json.strip_prefix("\u{feff}".as_bytes()).unwrap_or(json);
-    if json.trim_ascii().is_empty() {
-        return Err(error("empty: expected SQuAD data".to_owned()));
+impl Dataset {
+    /// Reads the content of a SQuAD file; `file` is its name in messages.
+    ///
+    /// `plausible_answers` and keys that SQuAD does not have are ignored, `title` and `is_impossible` may be missing, and
+    /// an id may be a whole number.
+    ///
+    /// # Errors
+    /// [`Error::Format`] with line and column where this is not JSON; with article, paragraph (both counted from 1) and
+    /// question where a key is missing or has another type, an answer is not at its `answer_start`, or an id is not unique.
+    ///
+    /// ```
+    /// let json = br#"{"data": [{"title": "Caf\u00e9s", "paragraphs": [{"context": "Caf\u00e9 Central", "qas": [
+    ///     {"id": "1", "question": "Which caf\u00e9?", "answers": [{"text": "Central", "answer_start": 5}]}]}]}]}"#;
+    /// let dataset = longspan::squad::Dataset::parse("cafes.json", json)?;
+    /// let (paragraph, question) = dataset.questions().next().unwrap();
+    /// let bytes = question.answers[0].bytes;
+    /// assert_eq!(&paragraph.context[bytes.start..bytes.end], "Central");
+    /// # Ok::<(), longspan::Error>(())
+    /// ```
+    pub fn parse(file: &str, json: &[u8]) -> Result<Self> {
+        let mut dataset = Self::default();
+        dataset.add(file, json, &mut Err)?;
+        Ok(dataset)
     }
-    if json.trim_ascii_start().starts_with(b"[") {
-        return Err(error("a list, expected an object with `data`".to_owned()));
+
+    /// Adds the content of another file. An error of an article, a paragraph or a question goes to `bad`; where that
+    /// returns `Ok`, the part is left out.
+    ///
+    /// # Errors
+    /// As [`Dataset::parse`] where the file is not JSON, and the errors that `bad` returns.
+    pub fn add(&mut self, file: &str, json: &[u8], bad: &mut dyn FnMut(Error) -> Result<()>) -> Result<()> {
+        let error = |message: String| Error::format(file, FormatKind::Dataset, message);
+        let json = json.strip_prefix("\u{feff}".as_bytes()).unwrap_or(json);
+        if json.trim_ascii().is_empty() {
+            return Err(error("empty: expected SQuAD data".to_owned()));
+        }
+        if json.trim_ascii_start().starts_with(b"[") {
+            return Err(error("a list, expected an object with `data`".to_owned()));
+        }
+        let content: RawDataset<'_> = serde_json::from_slice(json).map_err(|e| error(e.to_string()))?;
+        let mut reading = DatasetReader {
+            ids: self.questions().map(|(_, question)| question.id.clone()).collect(),
+            bad: &mut |message| bad(error(message)),
+        };
+        for (number, article) in (1..).zip(content.data.ok_or_else(|| error("no `data`".to_owned()))?) {
+            self.articles.extend(reading.article(number, article)?);
+        }
+        Ok(())
     }
-    let content: RawDataset<'_> = serde_json::from_slice(json).map_err(|e| error(e.to_string()))?;
-    let mut reading = DatasetReader {
-        ids: dataset.questions().map(|(_, question)| question.id.clone()).collect(),
-        bad: &mut |message| bad(error(message)),
-    };
-    for (number, article) in (1..).zip(content.data.ok_or_else(|| error("no `data`".to_owned()))?) {
-        dataset.articles.extend(reading.article(number, article)?);
-    }
-    Ok(())
 }
 
 /// Reads one file. An error goes to `bad`; where that returns `Ok`, the part is left out.

@@ -38,12 +38,17 @@ struct JsonAnswer<'a> {
     answer_start: usize,
 }
 
-/// Writes the file, on one line.
-pub(super) fn write(dataset: &Dataset, mut out: impl Write) -> io::Result<()> {
-    let file = JsonDataset { version: "v2.0", data: dataset.articles.iter().map(article).collect() };
-    serde_json::to_writer(&mut out, &file)?;
-    out.write_all(b"\n")?;
-    out.flush()
+impl Dataset {
+    /// Writes a file of version 2.0, on one line.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write(&self, mut out: impl Write) -> io::Result<()> {
+        let file = JsonDataset { version: "v2.0", data: self.articles.iter().map(article).collect() };
+        serde_json::to_writer(&mut out, &file)?;
+        out.write_all(b"\n")?;
+        out.flush()
+    }
 }
 
 fn article(article: &Article) -> JsonArticle<'_> {

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Display;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -17,8 +16,8 @@ use tokenizers::{
 };
 
 use super::pieces::CutRule;
-use super::{Tokenizer, Tokens};
-use crate::{Error, FormatKind, Result};
+use super::{Tokenizer, Tokens, format_error};
+use crate::{Error, Result};
 
 pub(super) type Read<'a> = &'a dyn Fn(&str) -> Result<Option<Cow<'static, [u8]>>>;
 
@@ -88,9 +87,18 @@ impl Default for TokenAdded {
     }
 }
 
-/// Loads and tries a tokenizer.
-pub(super) fn load(read: Read<'_>) -> Result<Tokenizer> {
-    guarded(|| load_and_try(read))
+impl Tokenizer {
+    /// Loads `tokenizer.json`, or `vocab.json` + `merges.txt`, or `vocab.txt`; `read` gives the content of a file.
+    ///
+    /// `tokenizer_config.json` and `special_tokens_map.json` are taken into account. Without the former no prefix space is
+    /// added and WordPiece lower-cases.
+    ///
+    /// # Errors
+    /// [`Error::MissingTokenizer`] when there is none of these files, [`Error::Format`] when one of them is malformed or
+    /// `[CLS]` or `[SEP]` is missing, and those of `read`.
+    pub fn load(read: impl Fn(&str) -> Result<Option<Cow<'static, [u8]>>>) -> Result<Self> {
+        guarded(|| load_and_try(&read))
+    }
 }
 
 /// Turns a panic into an error: the crate `tokenizers` panics on some files that contradict themselves.
@@ -336,8 +344,4 @@ fn read_json<T: DeserializeOwned>(read: Read<'_>, file: &str) -> Result<Option<T
 
 fn utf8<'a>(file: &str, content: &'a [u8]) -> Result<&'a str> {
     std::str::from_utf8(content).map_err(|error| format_error(file, error))
-}
-
-pub(super) fn format_error(file: &str, message: impl Display) -> Error {
-    Error::format(file, FormatKind::Tokenizer, message.to_string())
 }

@@ -7,7 +7,7 @@ mod load;
 mod pairs;
 mod pieces;
 
-use std::borrow::Cow;
+use std::fmt::Display;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -95,18 +95,6 @@ pub struct Tokenizer {
 const PIECE_BYTES: usize = 64 << 10;
 
 impl Tokenizer {
-    /// Loads `tokenizer.json`, or `vocab.json` + `merges.txt`, or `vocab.txt`; `read` gives the content of a file.
-    ///
-    /// `tokenizer_config.json` and `special_tokens_map.json` are taken into account. Without the former no prefix space is
-    /// added and WordPiece lower-cases.
-    ///
-    /// # Errors
-    /// [`Error::MissingTokenizer`] when there is none of these files, [`Error::Format`] when one of them is malformed or
-    /// `[CLS]` or `[SEP]` is missing, and those of `read`.
-    pub fn load(read: impl Fn(&str) -> Result<Option<Cow<'static, [u8]>>>) -> Result<Self> {
-        load::load(&read)
-    }
-
     /// Checks that a model has an embedding for each token.
     pub(crate) fn check_fits(&self, config: &Config) -> Result<()> {
         if self.vocab_size > config.vocab_size {
@@ -176,7 +164,7 @@ impl Tokenizer {
 
     /// Tokens of a piece that starts at byte `at` of the text.
     fn encode_piece(&self, piece: &str, at: usize) -> Result<Tokens> {
-        let encoding = self.inner.encode(piece, false).map_err(|error| load::format_error(self.file, error))?;
+        let encoding = self.inner.encode(piece, false).map_err(|error| format_error(self.file, error))?;
         let mut latest_start = 0;
         let span = |&offsets: &(usize, usize)| {
             let (start, end) = trimmed(piece, offsets);
@@ -196,6 +184,10 @@ fn trimmed(text: &str, (start, end): (usize, usize)) -> (usize, usize) {
     let from_text = text[start..end].trim_start();
     let start = end - from_text.len();
     (start, start + from_text.trim_end().len())
+}
+
+fn format_error(file: &str, message: impl Display) -> Error {
+    Error::format(file, FormatKind::Tokenizer, message.to_string())
 }
 
 #[cfg(test)]

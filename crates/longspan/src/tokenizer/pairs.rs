@@ -8,7 +8,8 @@ use tokenizers::processors::roberta::RobertaProcessing;
 use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer as Inner};
 
-use super::load::{TokenizerFiles, format_error, guarded};
+use super::format_error;
+use super::load::{TokenizerFiles, guarded};
 use crate::Result;
 
 /// The files of a tokenizer beside a Longformer.

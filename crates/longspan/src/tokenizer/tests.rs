@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::io::Read;
 use std::sync::LazyLock;
 
