@@ -3,8 +3,9 @@
 //! Tokens are masked as in training, but always the same ones, so that models can be compared: with each other, and with
 //! the source that they were converted from, which gets the same inputs in pieces of the length that it was made for.
 
+use super::masking::Masking;
 use super::sequences::{Sequences, push};
-use super::{Masking, MlmSettings, TokenFile, Tokenized};
+use super::{MlmSettings, TokenFile, Tokenized};
 use crate::checkpoint::{Source, Tensors};
 use crate::config::Config;
 use crate::model::{Batch, Masked, Model, POSITIONS, Parameters, Precision, Task};

@@ -19,8 +19,6 @@ mod sequences;
 mod bits;
 mod run;
 
-use masking::Masking;
-
 use crate::train::setting::{self, ABOVE_ZERO_TO_ONE, Domain};
 
 pub use bits::{Bits, BitsStretch, Measuring, STRETCH, measure, source_tokens};

@@ -5,8 +5,9 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::bits::{self, bits_of};
+use super::masking::Masking;
 use super::sequences::{MlmPass, Sequences};
-use super::{Masking, Measuring, MlmSettings, TokenFile};
+use super::{Measuring, MlmSettings, TokenFile};
 use crate::checkpoint::{Source, Tensors};
 use crate::config::Config;
 use crate::model::{Batch, Masked, Model, Parameters, Task, TrainableModel, TrainingPass};

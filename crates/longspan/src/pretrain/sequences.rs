@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use super::{Masking, MlmSettings, TokenFile};
+use super::masking::Masking;
+use super::{MlmSettings, TokenFile};
 use crate::model::{Batch, Masked, Sequence};
 use crate::random;
 use crate::tokenizer::Tokenizer;

@@ -2,37 +2,9 @@
 
 use std::ops::Range;
 
-use super::{Examples, QuestionTokens, answers_within};
+use super::{ExampleKey, ExampleKind, Examples, QuestionTokens, answers_within};
 use crate::random;
 use crate::squad::neighbours;
-
-/// An input of an epoch, before it is made into an [`Example`](super::Example).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ExampleKey {
-    /// The index of its question in the data.
-    pub question: u32,
-    /// The part of the document.
-    pub kind: ExampleKind,
-    /// The largest shift of the positions of the document; an input that turns out longer is shifted less.
-    pub shift: u32,
-    /// Tokens of the input. For a paragraph in context it is the sum over the paragraphs, from which the tokens of the whole
-    /// may differ a little at the borders.
-    pub tokens: u32,
-}
-
-/// The part of a document that an input has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExampleKind {
-    /// A window of the paragraph, counted from 0; a paragraph that fits has only window 0.
-    Window(u32),
-    /// The paragraph in context: the paragraphs of its article from `first` to before `end`.
-    InContext {
-        /// The first one.
-        first: u32,
-        /// One past the last one.
-        end: u32,
-    },
-}
 
 /// The inputs of a step, by passes.
 #[derive(Debug, Clone, PartialEq, Eq)]
