@@ -153,10 +153,10 @@ impl SpanLogits {
     }
 
     /// The best admissible span that begins with the token `start` and ends before the token `limit`.
-    fn best_from(&self, start: usize, limit: usize, tokens: &[ByteSpan32]) -> Option<Candidate> {
+    fn best_from(&self, start: usize, limit: usize, tokens: &[ByteSpan32]) -> Option<SpanCandidate> {
         let spans = self.from(self.window(start), start, tokens).take_while(|span| span.end < limit);
         let best = spans.reduce(|best, span| if span.sum() > best.sum() { span } else { best })?;
-        Some(Candidate { sum: best.sum(), start: best.start as u32, end: best.end as u32 })
+        Some(SpanCandidate { sum: best.sum(), start: best.start as u32, end: best.end as u32 })
     }
 }
 
@@ -175,22 +175,22 @@ fn whole_characters(span: &TokenSpan, tokens: &[ByteSpan32]) -> (usize, usize) {
 
 /// A span in 16 bytes, in the order in which answers are listed: the best is the greatest.
 #[derive(Debug, PartialEq)]
-struct Candidate {
+struct SpanCandidate {
     sum: f64,
     start: u32,
     end: u32,
 }
 
-impl Eq for Candidate {}
+impl Eq for SpanCandidate {}
 
-impl Ord for Candidate {
+impl Ord for SpanCandidate {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        let order = |candidate: &Candidate| Reverse((candidate.start, candidate.end));
+        let order = |candidate: &SpanCandidate| Reverse((candidate.start, candidate.end));
         self.sum.total_cmp(&other.sum).then_with(|| order(self).cmp(&order(other)))
     }
 }
 
-impl PartialOrd for Candidate {
+impl PartialOrd for SpanCandidate {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }

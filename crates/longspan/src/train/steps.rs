@@ -128,14 +128,14 @@ pub enum RunEnd {
 }
 
 /// Receives the events of a run; the run stops where it breaks.
-pub(crate) type OnEvent<'w> = dyn FnMut(&RunEvent) -> ControlFlow<()> + 'w;
+pub(crate) type OnRunEvent<'w> = dyn FnMut(&RunEvent) -> ControlFlow<()> + 'w;
 
 /// Trains.
 pub(crate) fn train<I: Inputs, L: Learner<Input = I::Input>>(
     plan: RunPlan<'_>,
     inputs: &I,
     learner: &mut L,
-    on_event: &mut OnEvent<'_>,
+    on_event: &mut OnRunEvent<'_>,
 ) -> Result<RunOutcome> {
     let epochs = steps_of_epochs(plan.settings, |epoch| inputs.epoch(epoch).len());
     let steps: usize = epochs.iter().map(|(taken, _)| taken).sum();
@@ -223,7 +223,7 @@ struct TrainingLoop<'a, 'l, 'w, L> {
     progress: RunProgress,
     /// Steps before the last saved state.
     saved: usize,
-    on_event: &'w mut OnEvent<'w>,
+    on_event: &'w mut OnRunEvent<'w>,
     /// Whether the caller stopped it.
     stopped: bool,
 }
