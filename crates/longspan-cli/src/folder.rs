@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::terminal::hints::{fault, io_message};
+use crate::terminal::hints::{fault, io_fault};
 
 /// Makes the folder. An existing one must be empty, so that nothing is overwritten.
 pub fn make_new(folder: &Path) -> Result<()> {
@@ -44,6 +44,5 @@ pub fn check_writable(folder: &Path) -> Result<()> {
 
 /// The error that a file cannot be written.
 pub fn cannot_write(path: &Path, error: &std::io::Error) -> anyhow::Error {
-    let message = format!("`{}`: {}", path.display(), io_message(error));
-    fault(message, "check that you may write there and that there is room")
+    io_fault(path, error, "check that you may write there and that there is room")
 }

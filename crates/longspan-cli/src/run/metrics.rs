@@ -2,18 +2,19 @@
 //! that resumes removes the lines that it will repeat, so that the file equals that of an uninterrupted run, except for
 //! the times.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use longspan::train::{DevReport, RunEvent, StepReport};
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde::Serializer;
+use serde_json::{Value, json};
 
 use crate::folder as folders;
 use crate::folder::cannot_write;
-use crate::terminal::hints::{fault, io_message};
+use crate::terminal::hints::{fault, io_fault};
 
 /// Its name.
 pub const FILE: &str = "metrics.jsonl";
@@ -37,32 +38,6 @@ impl MetricPoint {
     }
 }
 
-/// A line, made from a [`StepReport`] or a [`DevReport`].
-#[derive(Serialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-enum MetricLine {
-    Step {
-        step: usize,
-        steps: usize,
-        epoch: f64,
-        loss: f64,
-        learning_rate: f64,
-        gradient_norm: f64,
-        tokens: usize,
-        sequences: usize,
-        seconds: f64,
-        tokens_per_second: f64,
-        share_of_peak: Option<f64>,
-    },
-    Dev {
-        step: usize,
-        #[serde(flatten)]
-        figures: Map<String, Value>,
-        is_best: bool,
-        seconds: f64,
-    },
-}
-
 /// The file. It is locked while a run uses its folder.
 pub struct Metrics {
     path: PathBuf,
@@ -82,9 +57,8 @@ impl Metrics {
         let mut file = open.map_err(|error| cannot_write(&path, &error))?;
         folders::lock(&file, &path)?;
         let mut content = Vec::new();
-        file.read_to_end(&mut content).map_err(|error| {
-            fault(format!("`{}`: {}", path.display(), io_message(&error)), "check that you may read it")
-        })?;
+        let read = file.read_to_end(&mut content);
+        read.map_err(|error| io_fault(&path, &error, "check that you may read it"))?;
         let mut earlier = Vec::new();
         let mut end = 0;
         for (number, line) in (1..).zip(content.split_inclusive(|&byte| byte == b'\n')) {
@@ -107,19 +81,15 @@ impl Metrics {
     /// # Errors
     /// When the file cannot be written.
     pub fn begin(&mut self, first: &RunEvent) -> Result<Vec<MetricPoint>> {
-        let comes_again = |point: &MetricPoint| match (*point, first) {
-            (MetricPoint::Loss { step, .. }, RunEvent::Step(report)) => step >= report.step,
-            (MetricPoint::F1 { step, .. } | MetricPoint::Bits { step, .. }, RunEvent::Step(report)) => {
-                step >= report.step
-            }
-            (MetricPoint::Loss { step, .. }, RunEvent::Dev(report)) => step > report.step,
-            (MetricPoint::F1 { step, .. } | MetricPoint::Bits { step, .. }, RunEvent::Dev(report)) => {
-                step >= report.step
-            }
-            (
-                MetricPoint::Loss { step, .. } | MetricPoint::F1 { step, .. } | MetricPoint::Bits { step, .. },
-                RunEvent::Saved { step: saved },
-            ) => step > *saved,
+        // The first step whose loss comes again, and the first that is evaluated again.
+        let (loss_from, dev_from) = match first {
+            RunEvent::Step(report) => (report.step, report.step),
+            RunEvent::Dev(report) => (report.step + 1, report.step),
+            RunEvent::Saved { step } => (step + 1, step + 1),
+        };
+        let comes_again = |point: &MetricPoint| match *point {
+            MetricPoint::Loss { step, .. } => step >= loss_from,
+            MetricPoint::F1 { step, .. } | MetricPoint::Bits { step, .. } => step >= dev_from,
         };
         let stays = self.earlier.iter().position(|(point, _)| comes_again(point)).unwrap_or(self.earlier.len());
         let end = stays.checked_sub(1).map_or(0, |last| self.earlier[last].1);
@@ -132,19 +102,20 @@ impl Metrics {
     /// # Errors
     /// When it cannot be written.
     pub fn add_step(&mut self, report: &StepReport, share_of_peak: Option<f64>) -> Result<()> {
-        self.add(&MetricLine::Step {
-            step: report.step,
-            steps: report.steps,
-            epoch: report.epoch,
-            loss: report.loss,
-            learning_rate: report.learning_rate,
-            gradient_norm: report.gradient_norm,
-            tokens: report.tokens,
-            sequences: report.sequences,
-            seconds: report.seconds,
-            tokens_per_second: report.tokens as f64 / report.seconds,
-            share_of_peak,
-        })
+        self.add([
+            ("kind", json!("step")),
+            ("step", json!(report.step)),
+            ("steps", json!(report.steps)),
+            ("epoch", json!(report.epoch)),
+            ("loss", json!(report.loss)),
+            ("learning_rate", json!(report.learning_rate)),
+            ("gradient_norm", json!(report.gradient_norm)),
+            ("tokens", json!(report.tokens)),
+            ("sequences", json!(report.sequences)),
+            ("seconds", json!(report.seconds)),
+            ("tokens_per_second", json!(report.tokens as f64 / report.seconds)),
+            ("share_of_peak", json!(share_of_peak)),
+        ])
     }
 
     /// Adds an evaluation.
@@ -152,18 +123,20 @@ impl Metrics {
     /// # Errors
     /// When it cannot be written.
     pub fn add_dev(&mut self, report: &DevReport) -> Result<()> {
-        self.add(&MetricLine::Dev {
-            step: report.step,
-            figures: report.figures.0.iter().map(|(name, value)| (name.clone(), Value::from(*value))).collect(),
-            is_best: report.is_best,
-            seconds: report.seconds,
-        })
+        // In order of their names.
+        let figures: BTreeMap<&str, f64> = report.figures.0.iter().map(|(name, value)| (&**name, *value)).collect();
+        let figures = figures.into_iter().map(|(name, value)| (name, json!(value)));
+        let first = [("kind", json!("dev")), ("step", json!(report.step))];
+        let last = [("is_best", json!(report.is_best)), ("seconds", json!(report.seconds))];
+        self.add(first.into_iter().chain(figures).chain(last))
     }
 
-    fn add(&mut self, line: &MetricLine) -> Result<()> {
+    fn add<'a>(&mut self, line: impl IntoIterator<Item = (&'a str, Value)>) -> Result<()> {
         // One write per line, so that readers see complete lines.
-        let line = serde_json::to_string(line)? + "\n";
-        self.file.write_all(line.as_bytes()).map_err(|error| cannot_write(&self.path, &error))
+        let mut bytes = Vec::new();
+        serde_json::Serializer::new(&mut bytes).collect_map(line)?;
+        bytes.push(b'\n');
+        self.file.write_all(&bytes).map_err(|error| cannot_write(&self.path, &error))
     }
 }
 

@@ -6,8 +6,6 @@ use kuva::render::render::{render_multiple, render_twin_y};
 
 use super::metrics::MetricPoint;
 
-const WIDTH: f64 = 860.0;
-const HEIGHT: f64 = 400.0;
 const BLUE: &str = "#2563eb";
 const ORANGE: &str = "#d97706";
 const GREY: &str = "#c7cdd6";
@@ -80,37 +78,24 @@ impl Curves {
         if self.raw.is_empty() {
             return None;
         }
-        let losses = || -> Vec<Plot> {
-            vec![
-                line(&thinned(&self.raw), GREY, 1.0).with_legend("loss").into(),
-                line(&thinned(&self.smoothed), BLUE, 2.0).with_legend("loss, smoothed").into(),
-            ]
-        };
-        let described = |layout: Layout| {
-            layout
-                .with_title("Training")
-                .with_x_label("step")
-                .with_y_label("loss")
-                .with_width(WIDTH)
-                .with_height(HEIGHT)
-        };
-        let beside = LegendPosition::OutsideRightTop; // inside, it would hide lines
+        let losses: Vec<Plot> = vec![
+            line(&thinned(&self.raw), GREY, 1.0).with_legend("loss").into(),
+            line(&thinned(&self.smoothed), BLUE, 2.0).with_legend("loss, smoothed").into(),
+        ];
+        let described = |layout: Layout| described(layout, "Training", ["step", "loss"]).with_y_axis_min(0.0);
         let scene = if self.measured.is_empty() {
-            let layout = described(Layout::auto_from_plots(&losses()));
-            render_multiple(losses(), layout.with_y_axis_min(0.0).with_legend_position(beside))
+            let layout = described(Layout::auto_from_plots(&losses));
+            render_multiple(losses, layout)
         } else {
             let (name, unit) = match self.is_bits {
                 true => ("bits on --valid", "bits a masked token"),
                 false => ("F1 on --dev", "F1, percent"),
             };
-            let measured = || -> Vec<Plot> {
-                // Points too, because a single evaluation has no line.
-                let points = ScatterPlot::new().with_data(self.measured.clone()).with_color(ORANGE).with_size(3.0);
-                vec![line(&self.measured, ORANGE, 2.0).with_legend(name).into(), points.into()]
-            };
-            let layout = described(Layout::auto_from_twin_y_plots(&losses(), &measured()));
-            let layout = layout.with_y_axis_min(0.0).with_y2_label(unit);
-            render_twin_y(losses(), measured(), layout.with_legend_position(beside))
+            // Points too, because a single evaluation has no line.
+            let points = ScatterPlot::new().with_data(self.measured.clone()).with_color(ORANGE).with_size(3.0);
+            let measured = vec![line(&self.measured, ORANGE, 2.0).with_legend(name).into(), points.into()];
+            let layout = described(Layout::auto_from_twin_y_plots(&losses, &measured)).with_y2_label(unit);
+            render_twin_y(losses, measured, layout)
         };
         Some(SvgBackend.render_scene(&scene))
     }
@@ -124,6 +109,12 @@ fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
         (x / points.len() as f64, y / points.len() as f64)
     };
     points.chunks(group).map(mean).collect()
+}
+
+/// A layout with a title, the labels of its axes, and the legend beside the lines, which it would hide.
+pub fn described(layout: Layout, title: &str, [x_label, y_label]: [&str; 2]) -> Layout {
+    let layout = layout.with_title(title).with_x_label(x_label).with_y_label(y_label);
+    layout.with_width(860.0).with_height(400.0).with_legend_position(LegendPosition::OutsideRightTop)
 }
 
 /// A line through points.

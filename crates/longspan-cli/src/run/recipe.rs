@@ -10,7 +10,7 @@ use longspan::train::{Setting, SettingsTable, TrainSettings};
 use toml::de::DeTable;
 use toml::{Table, Value};
 
-use crate::terminal::hints::{fault, io_message};
+use crate::terminal::hints::{fault, io_fault};
 use crate::terminal::thousands;
 
 /// Inputs are no longer than this unless `max_tokens` asks for it, even if the model has more positions.
@@ -123,11 +123,9 @@ impl<C: CommandSettings> Recipe<C> {
     /// # Errors
     /// When it cannot be read, is not TOML, or has an unknown key or a value that its setting cannot have.
     pub fn open(path: &Path) -> Result<Self> {
-        let name = path.display().to_string();
-        let text = fs::read_to_string(path).map_err(|error| {
-            fault(format!("`{name}`: {}", io_message(&error)), "check the path, and that you may read the file")
-        })?;
-        Self::parse(&name, &text)
+        let hint = "check the path, and that you may read the file";
+        let text = fs::read_to_string(path).map_err(|error| io_fault(path, &error, hint))?;
+        Self::parse(&path.display().to_string(), &text)
     }
 
     /// Reads the text of a file.

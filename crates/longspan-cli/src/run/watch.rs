@@ -58,9 +58,13 @@ impl RunWatcher {
     /// Shows and records an event. A failure to write is reported once and does not end the run, because the weights are
     /// worth more than the records.
     fn on_event(&mut self, event: &RunEvent) {
-        if let Err(error) = self.record(event)
-            && !self.warned
-        {
+        let begun = self.begin(event);
+        let written = match event {
+            RunEvent::Step(report) => self.step(report),
+            RunEvent::Dev(report) => self.dev(report),
+            RunEvent::Saved { .. } => Ok(()),
+        };
+        if let (Err(error), false) = (begun.and(written), self.warned) {
             self.warned = true;
             self.bar.say(&format!("warning: {error}: the run continues, but its records have gaps"));
         }
@@ -86,25 +90,13 @@ impl RunWatcher {
         }
     }
 
-    fn record(&mut self, event: &RunEvent) -> Result<()> {
-        let begun = self.begin(event);
-        let written = match event {
-            RunEvent::Step(report) => self.step(report),
-            RunEvent::Dev(report) => self.dev(report),
-            RunEvent::Saved { .. } => Ok(()),
-        };
-        begun.and(written)
-    }
-
     /// Before the first event, reads the records of the earlier part of the run.
     fn begin(&mut self, event: &RunEvent) -> Result<()> {
         if self.begun {
             return Ok(());
         }
         self.begun = true;
-        for point in self.metrics.begin(event)? {
-            self.curves.add(point);
-        }
+        self.metrics.begin(event)?.into_iter().for_each(|point| self.curves.add(point));
         let step = match event {
             RunEvent::Step(report) => report.step,
             RunEvent::Dev(report) => report.step,

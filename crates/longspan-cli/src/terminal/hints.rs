@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::path::Path;
 
 use anstyle::AnsiColor;
 use longspan::error::HubFault;
@@ -42,6 +43,11 @@ pub fn io_message(error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied => "permission denied".into(),
         _ => error.to_string(),
     }
+}
+
+/// An error of the operating system about a file, with a hint.
+pub fn io_fault(path: &Path, error: &io::Error, hint: &'static str) -> anyhow::Error {
+    fault(format!("`{}`: {}", path.display(), io_message(error)), hint)
 }
 
 /// Prints an error and its hint to standard error.

@@ -1,16 +1,10 @@
 //! Numbers for people.
 
+use indicatif::HumanCount;
+
 /// The digits in groups of three.
 pub fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
+    HumanCount(number as u64).to_string()
 }
 
 /// A number with up to four decimals, without trailing zeros.

@@ -34,7 +34,7 @@ use bench_model::BenchModel;
 use flops::BatchSize;
 use report::{BenchMachine, BenchReport, BenchRun, PeakRate, ProductRate};
 use timing::PassTimes;
-use training::{TrainingSteps, TrainingTargets};
+use training::TrainingTargets;
 
 /// Lengths without `--lengths`.
 const LENGTHS: [usize; 3] = [128, 512, 4096];
@@ -50,14 +50,12 @@ const PRODUCTS: [products::Size; 3] = [
 ];
 
 /// What is to be measured.
-struct BenchPlan {
+struct BenchPlan<'a> {
+    args: &'a BenchArgs,
     isa: Isa,
     precisions: Vec<Precision>,
     threads: Vec<usize>,
     batches: Vec<BatchSize>,
-    passes: usize,
-    products: bool,
-    training: Option<TrainingTask>,
 }
 
 /// Runs the command.
@@ -70,8 +68,8 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     terminal::print(shown.as_bytes()).context("standard output")
 }
 
-impl BenchPlan {
-    fn new(args: &BenchArgs, isa: Isa, config: &Config) -> Result<Self> {
+impl<'a> BenchPlan<'a> {
+    fn new(args: &'a BenchArgs, isa: Isa, config: &Config) -> Result<Self> {
         let precisions: longspan::Result<Vec<_>> = args.precision.iter().map(|which| which.on_this_machine()).collect();
         if args.training.is_some() && precisions.as_ref().is_ok_and(|all| all.contains(&Precision::Int8)) {
             return Err(fault("--precision int8: training computes in f32 or bf16", "leave out --training, or int8"));
@@ -79,15 +77,9 @@ impl BenchPlan {
         let threads: Vec<usize> = args.threads.iter().map(|&count| usize::from(count)).collect();
         let globals = if args.training == Some(TrainingTask::MaskedLm) { 0 } else { args.globals };
         let batch = |tokens: usize| BatchSize { sequences: args.sequences, tokens, globals: globals.min(tokens) };
-        Ok(Self {
-            isa,
-            precisions: each_once(precisions?),
-            threads: if threads.is_empty() { vec![cores()] } else { each_once(threads) },
-            batches: lengths(args, config.max_tokens())?.into_iter().map(batch).collect(),
-            passes: args.passes,
-            products: args.products,
-            training: args.training,
-        })
+        let threads = if threads.is_empty() { vec![cores()] } else { each_once(threads) };
+        let batches = lengths(args, config.max_tokens())?.into_iter().map(batch).collect();
+        Ok(Self { args, isa, precisions: each_once(precisions?), threads, batches })
     }
 }
 
@@ -116,23 +108,18 @@ fn lengths(args: &BenchArgs, tokens_max: usize) -> Result<Vec<usize>> {
 }
 
 /// The values in their order, without those that came before.
-fn each_once<T: PartialEq>(mut values: Vec<T>) -> Vec<T> {
-    for at in (1..values.len()).rev() {
-        if values[..at].contains(&values[at]) {
-            values.remove(at);
-        }
-    }
-    values
+fn each_once<T: PartialEq + Copy>(values: Vec<T>) -> Vec<T> {
+    (0..values.len()).filter(|&at| !values[..at].contains(&values[at])).map(|at| values[at]).collect()
 }
 
 /// Measures everything in the plan, in the order in which it is shown.
-fn measure(plan: &BenchPlan, model: &BenchModel) -> Result<BenchReport> {
+fn measure(plan: &BenchPlan<'_>, model: &BenchModel) -> Result<BenchReport> {
     let note = Bar::note();
     let mut report = BenchReport {
         machine: BenchMachine { cores: cores(), instruction_set: plan.isa.to_string() },
         model: model.name.clone(),
         size: model.size(),
-        training: plan.training,
+        training: plan.args.training,
         peaks: Vec::new(),
         products: Vec::new(),
         runs: Vec::new(),
@@ -156,7 +143,7 @@ fn measure(plan: &BenchPlan, model: &BenchModel) -> Result<BenchReport> {
 
 /// One precision on one number of threads.
 struct BenchSetting<'a> {
-    plan: &'a BenchPlan,
+    plan: &'a BenchPlan<'a>,
     arithmetic: Arithmetic,
     pool: ThreadPool,
     note: &'a Bar,
@@ -179,7 +166,7 @@ impl BenchSetting<'_> {
         self.say("peak");
         let peak = products::peak(self.arithmetic, &self.pool);
         report.peaks.push(PeakRate { precision: precision.clone(), threads, gflops: peak });
-        for size in PRODUCTS.iter().filter(|_| self.plan.products) {
+        for size in PRODUCTS.iter().filter(|_| self.plan.args.products) {
             let products::Size { m, n, k } = *size;
             self.say(&format!("product {m} × {n} × {k}"));
             let gflops = products::rate(self.arithmetic, *size, &self.pool);
@@ -201,7 +188,7 @@ impl BenchSetting<'_> {
         memory.reset();
         let started = Instant::now();
         let load = || self.pool.install(|| model.load(self.arithmetic.precision));
-        let loaded = if self.plan.training.is_some() { None } else { Some(load()?) };
+        let loaded = if self.plan.args.training.is_some() { None } else { Some(load()?) };
         let load_seconds = started.elapsed().as_secs_f64();
         let load_bytes = memory.read();
         for (number, size) in self.plan.batches.iter().enumerate() {
@@ -219,14 +206,14 @@ impl BenchSetting<'_> {
                 precision: self.arithmetic.precision.to_string(),
                 threads: self.threads(),
                 globals: size.globals,
-                passes: self.plan.passes,
+                passes: self.plan.args.passes,
                 load_seconds,
                 tokens_per_second: (size.sequences * size.tokens) as f64 / seconds.median,
                 gflop,
                 gflops: gflop / seconds.median,
                 share_of_peak: gflop / seconds.median / peak,
                 seconds,
-                phases: times.shares(self.plan.training),
+                phases: times.shares(self.plan.args.training),
                 // Other lengths do not count, the loading does.
                 peak_memory_bytes: memory.read().map(|bytes| bytes.max(load_bytes.unwrap_or(0))),
             });
@@ -238,16 +225,11 @@ impl BenchSetting<'_> {
     fn steps(&self, model: &BenchModel, size: &BatchSize) -> Result<(PassTimes, f64)> {
         let config = &model.config;
         let batch = batch(config, size);
-        let targets = TrainingTargets::new(self.plan.training.unwrap_or(TrainingTask::Questions), &batch);
-        let parameters = model.parameters(targets.task())?;
-        let steps = TrainingSteps {
-            config,
-            precision: self.arithmetic.precision,
-            batch: &batch,
-            targets: &targets,
-            count: self.plan.passes,
-        };
-        let times = self.pool.install(|| steps.run(parameters, |step| self.say_pass(size, "step", step)))?;
+        let targets = TrainingTargets::new(self.plan.args.training.unwrap_or(TrainingTask::Questions), &batch);
+        let (parameters, precision) = (model.parameters(targets.task())?, self.arithmetic.precision);
+        let say = |step: usize| self.say_pass(size, "step", step);
+        let steps = || targets.steps(config, precision, parameters, &batch, self.plan.args.passes, say);
+        let times = self.pool.install(steps)?;
         Ok((times, longspan::train::flop(config, &batch, 0) + targets.flop(config)))
     }
 
@@ -255,7 +237,7 @@ impl BenchSetting<'_> {
     fn passes(&self, model: &Model, size: &BatchSize) -> PassTimes {
         let batch = batch(model.config(), size);
         let mut times = PassTimes::default();
-        for pass in 0..=self.plan.passes {
+        for pass in 0..=self.plan.args.passes {
             self.say_pass(size, "pass", pass);
             let started = Instant::now();
             let (_, by_phase) = model.cpu().timed_logits(&batch);
@@ -269,7 +251,7 @@ impl BenchSetting<'_> {
 
     fn say_pass(&self, size: &BatchSize, kind: &str, number: usize) {
         let BatchSize { sequences, tokens, .. } = size;
-        self.say(&format!("{sequences} × {tokens} tokens, {kind} {number} of {}", self.plan.passes));
+        self.say(&format!("{sequences} × {tokens} tokens, {kind} {number} of {}", self.plan.args.passes));
     }
 }
 

@@ -9,18 +9,12 @@ use crate::cli::TrainingTask;
 
 /// The parts of a pass, or of a step of training: the name of each in JSON, and at the head of a column.
 pub fn parts(training: Option<TrainingTask>) -> Vec<(String, &'static str)> {
-    let heading = |phase: Phase| match phase {
-        Phase::Embeddings => "embed",
-        Phase::Projections => "q, k, v",
-        Phase::LocalAttention => "local",
-        Phase::GlobalAttention => "global",
-        Phase::AttentionOutput => "output",
-        Phase::FeedForward => "feed",
-        Phase::Head => "head",
-    };
+    // In the order of `Phase::ALL`.
+    let headings: [_; Phase::ALL.len()] = ["embed", "q, k, v", "local", "global", "output", "feed", "head"];
+    let key = |phase: Phase| phase.name().replace([' ', '-'], "_");
     let named = |names: &[&'static str]| names.iter().map(|name| (name.to_string(), *name)).collect();
     match training {
-        None => Phase::ALL.iter().map(|&phase| (phase.name().replace([' ', '-'], "_"), heading(phase))).collect(),
+        None => Phase::ALL.map(key).into_iter().zip(headings).collect(),
         Some(TrainingTask::Questions) => named(&["forward", "loss", "backward", "update"]),
         Some(TrainingTask::MaskedLm) => named(&["passes", "update"]),
     }

@@ -55,44 +55,35 @@ impl TrainingTargets {
             Self::MaskedLm(masked) => head_flop(config, masked.places.len(), true),
         }
     }
-}
 
-/// Steps on one batch.
-pub struct TrainingSteps<'a> {
-    /// The sizes of the model.
-    pub config: &'a Config,
-    /// The number format of the products.
-    pub precision: Precision,
-    /// The inputs.
-    pub batch: &'a Batch,
-    /// What they teach.
-    pub targets: &'a TrainingTargets,
-    /// How many steps are timed.
-    pub count: usize,
-}
-
-impl TrainingSteps<'_> {
-    /// The times of every step but the first; `say` hears of each before it begins.
-    pub fn run(&self, parameters: Parameters, say: impl Fn(usize)) -> Result<PassTimes> {
-        let Self { config, batch, targets, .. } = *self;
-        let mut gradients = Parameters::zeros(config, targets.task());
+    /// The times of this many steps on the batch, after one that is not timed; `say` hears of each before it begins.
+    pub fn steps(
+        &self,
+        config: &Config,
+        precision: Precision,
+        parameters: Parameters,
+        batch: &Batch,
+        count: usize,
+        say: impl Fn(usize),
+    ) -> Result<PassTimes> {
+        let mut gradients = Parameters::zeros(config, self.task());
         let settings = TrainSettings::default();
         let mut optimizer = Optimizer::new(&settings, config.num_hidden_layers, &parameters);
-        let mut trainable = TrainableModel::new(config.clone(), targets.task(), self.precision, parameters)?;
+        let mut trainable = TrainableModel::new(config.clone(), self.task(), precision, parameters)?;
         let (mut pass, mut times) = (TrainingPass::default(), PassTimes::default());
-        for step in 0..=self.count {
+        for step in 0..=count {
             say(step);
             let mut at = vec![Instant::now()];
             let dropout = Dropout { share: settings.dropout as f32, seed: step as u64, first_sequence: 0 };
-            match targets {
-                TrainingTargets::Questions(golds) => {
+            match self {
+                Self::Questions(golds) => {
                     let logits = trainable.forward(batch, dropout, &mut pass);
                     at.push(Instant::now());
                     let (_, dlogits) = question_answering(batch, &logits, golds, None);
                     at.push(Instant::now());
                     trainable.backward(batch, &mut pass, &dlogits, &mut gradients);
                 }
-                TrainingTargets::MaskedLm(masked) => {
+                Self::MaskedLm(masked) => {
                     trainable.masked_lm(batch, masked, dropout, &mut pass, &mut gradients);
                 }
             }

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use kuva::backend::svg::SvgBackend;
-use kuva::prelude::{Layout, LegendPosition, Plot};
+use kuva::prelude::{Layout, Plot};
 use kuva::render::render::render_multiple;
 use longspan::checkpoint::write_whole;
 use longspan::pretrain::{Bits, STRETCH};
 use serde::{Deserialize, Serialize};
 
-use crate::run::plot::line;
+use crate::run::plot::{described, line};
 use crate::terminal::table::aligned;
 use crate::terminal::thousands;
 
@@ -94,22 +94,14 @@ pub fn table(stages: &[Stage]) -> String {
 }
 
 fn svg(stages: &[Stage]) -> String {
-    let lines = || -> Vec<Plot> {
-        let stage = |(stage, colour): (&Stage, &&str)| {
-            let points: Vec<(f64, f64)> =
-                stage.stretches.iter().map(|s| ((s.from + STRETCH / 2) as f64, s.bits)).collect();
-            line(&points, colour, 2.0).with_legend(format!("{}, {} tokens", stage.name, stage.tokens)).into()
-        };
-        stages.iter().zip(COLOURS.iter().cycle()).map(stage).collect()
+    let stage_line = |(stage, colour): (&Stage, &&str)| {
+        let points: Vec<_> = stage.stretches.iter().map(|s| ((s.from + STRETCH / 2) as f64, s.bits)).collect();
+        line(&points, colour, 2.0).with_legend(format!("{}, {} tokens", stage.name, stage.tokens)).into()
     };
-    let layout = Layout::auto_from_plots(&lines())
-        .with_title("Bits of a masked token")
-        .with_x_label("position in the input")
-        .with_y_label("bits")
-        .with_width(860.0)
-        .with_height(400.0)
-        .with_legend_position(LegendPosition::OutsideRightTop);
-    SvgBackend.render_scene(&render_multiple(lines(), layout))
+    let lines: Vec<Plot> = stages.iter().zip(COLOURS.iter().cycle()).map(stage_line).collect();
+    let labels = ["position in the input", "bits"];
+    let layout = described(Layout::auto_from_plots(&lines), "Bits of a masked token", labels);
+    SvgBackend.render_scene(&render_multiple(lines, layout))
 }
 
 #[cfg(test)]

@@ -2,18 +2,18 @@
 
 use std::cell::Cell;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use anyhow::Result;
-use flate2::Crc;
+use flate2::CrcWriter;
 use flate2::read::MultiGzDecoder;
 use longspan_ask::DocumentLimits;
 use serde_json::Value;
 
 use crate::data::documents;
-use crate::terminal::hints::{fault, io_message};
+use crate::terminal::hints::{fault, io_fault, io_message};
 use crate::terminal::thousands;
 
 const JSONL_HINT: &str = "a .jsonl file has one JSON object a line, and --text-field says where its text stands";
@@ -46,24 +46,17 @@ impl Texts {
         if let Some(json) = files.iter().find(|path| ends(path, &[".json", ".json.gz"])) {
             return Err(fault(format!("`{}`: JSON is no plain text", json.display()), JSONL_HINT));
         }
-        let (mut bytes, mut sum) = (0, Crc::new());
+        let (mut bytes, mut sum) = (0, CrcWriter::new(io::sink()));
         for path in &files {
-            let mut file = File::open(path).map_err(|error| unreadable(path, &error))?;
-            let mut piece = vec![0; 1 << 20];
-            loop {
-                match file.read(&mut piece).map_err(|error| unreadable(path, &error))? {
-                    0 => break,
-                    length => {
-                        sum.update(&piece[..length]);
-                        bytes += length as u64;
-                    }
-                }
-            }
-            // The documents depend on the ends and the types of files too.
-            sum.update(&bytes.to_le_bytes());
-            sum.update(&[u8::from(is_jsonl(path))]);
+            let read = File::open(path).and_then(|mut file| {
+                bytes += io::copy(&mut file, &mut sum)?;
+                // The documents depend on the ends and the types of files too.
+                sum.write_all(&bytes.to_le_bytes())?;
+                sum.write_all(&[u8::from(is_jsonl(path))])
+            });
+            read.map_err(|error| unreadable(path, &error))?;
         }
-        Ok(Self { files, bytes, checksum: sum.sum(), read: Rc::default() })
+        Ok(Self { files, bytes, checksum: sum.crc().sum(), read: Rc::default() })
     }
 
     /// Number of files.
@@ -77,19 +70,14 @@ impl Texts {
     pub fn documents<'a>(&'a self, field: &'a str) -> impl Iterator<Item = Result<String>> + 'a {
         self.read.set(0);
         self.files.iter().flat_map(move |path| -> Box<dyn Iterator<Item = Result<String>> + 'a> {
-            match is_jsonl(path) {
-                true => match self.lines(path) {
-                    Ok(lines) => {
-                        let texts = lines.enumerate().map(move |(i, line)| text(path, i + 1, line, field));
-                        Box::new(texts.filter_map(Result::transpose))
-                    }
-                    Err(error) => Box::new(std::iter::once(Err(unreadable(path, &error)))),
-                },
-                false => {
-                    let document = documents::text(path);
-                    self.read.set(self.read.get() + fs::metadata(path).map_or(0, |metadata| metadata.len()));
-                    Box::new(std::iter::once(document))
-                }
+            if !is_jsonl(path) {
+                let document = documents::text(path);
+                self.read.set(self.read.get() + fs::metadata(path).map_or(0, |metadata| metadata.len()));
+                return Box::new(std::iter::once(document));
+            }
+            match self.lines(path) {
+                Ok(lines) => Box::new((1..).zip(lines).filter_map(|(i, line)| text(path, i, line, field).transpose())),
+                Err(error) => Box::new(std::iter::once(Err(unreadable(path, &error)))),
             }
         })
     }
@@ -168,8 +156,7 @@ fn text(path: &Path, number: usize, line: io::Result<Vec<u8>>, field: &str) -> R
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> anyhow::Error {
-    let message = format!("`{}`: {}", documents::name(path), io_message(error));
-    fault(message, "check the path, and that it is text, plain or gzip, that you may read")
+    io_fault(path, error, "check the path, and that it is text, plain or gzip, that you may read")
 }
 
 /// Counts the bytes read.
