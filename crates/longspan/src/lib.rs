@@ -1,7 +1,7 @@
 //! Longspan answers questions about long documents: it returns the exact span of the text that answers, or 'no answer'.
 //!
 //! Data flows one way: text → tokens with byte offsets → windows → [`model::Batch`] → start and end logits →
-//! spans under one normalisation over all windows → perhaps a verification window around the best → [`Answer`].
+//! spans under one normalisation over all windows → perhaps a verification window around the best span → [`Answer`].
 //!
 //! ```
 //! # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/embedded");
@@ -24,13 +24,13 @@
 //!  0  error           config           tensor          random          prefetch
 //! ```
 //!
-//! Within a floor, `hub` imports `checkpoint`, which lists the files of one, `train` imports `evaluate`, which chooses the
+//! Within a floor, `hub` imports `checkpoint`, which lists the files of a checkpoint, `train` imports `evaluate`, which chooses the
 //! best weights, and `pretrain` imports `train`, which has the loop of every run.
 //!
 //! Offsets are bytes of the UTF-8 text. Nothing here needs an async runtime or a terminal, and only the hub needs a network.
 //!
-//! All parallel work runs on the current `rayon` pool: that of the caller where the caller is one of its workers, as inside
-//! `ThreadPool::install`, else the global pool. Nothing else uses the global pool, and one worker is enough.
+//! All parallel work runs on the current `rayon` pool: inside `ThreadPool::install` that pool, elsewhere the global one. One
+//! worker is enough.
 //!
 //! The memory map of a checkpoint or a token file is the only `unsafe` code here; all other modules deny it.
 

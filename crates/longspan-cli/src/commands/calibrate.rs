@@ -305,7 +305,7 @@ fn table(report: &CalibrationReport) -> String {
     let _ = writeln!(shown, "\nthreshold        {:.4}", report.null_score_diff_threshold);
     for (name, logistic) in [("score", score), ("no_answer_score", no_answer_score)] {
         let Logistic { logit, ln_tokens, constant } = logistic;
-        let _ = writeln!(shown, "{name:<16} σ({logit:.4}·logit(score) {ln_tokens:+.4}·ln(tokens) {constant:+.4})");
+        let _ = writeln!(shown, "{name:<16} σ({logit:.4}·logit({name}) {ln_tokens:+.4}·ln(tokens) {constant:+.4})");
     }
     let _ = writeln!(shown, "\nwritten to {}", report.written.display());
     shown

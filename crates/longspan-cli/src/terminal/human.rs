@@ -78,8 +78,9 @@ fn block(palette: &Palette, precision: &str, answer: &DocumentAnswer) -> String 
 
 fn abstention(palette: &Palette, precision: &str, answer: &DocumentAnswer) -> String {
     let Palette { no_answer: style, place: path, dimmed, .. } = palette;
-    let (odds, name) = (score(answer.no_answer_score), document(answer));
-    let decision = format!("{style}no answer{style:#}\n  no-answer score {odds} ({precision})  {path}{name}{path:#}\n");
+    let (no_answer_score, name) = (score(answer.no_answer_score), document(answer));
+    let decision =
+        format!("{style}no answer{style:#}\n  no-answer score {no_answer_score} ({precision})  {path}{name}{path:#}\n");
     let Some(guess) = answer.candidates.first() else { return decision };
     let (text, score, place) = (one_line(&guess.text), score(guess.score), place(Style::new(), answer, guess));
     format!("{decision}  {dimmed}best guess: {text}  score {score}  {place}{dimmed:#}\n")

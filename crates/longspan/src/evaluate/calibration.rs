@@ -73,7 +73,7 @@ impl From<&Observation> for Ranked {
 }
 
 impl Fit {
-    /// A threshold that leaves scores as they are.
+    /// This threshold, with scores unchanged.
     pub fn unchanged(threshold: f64) -> Self {
         let as_it_is = Logistic { logit: 1.0, ln_tokens: 0.0, constant: 0.0 };
         Self { threshold, score: as_it_is, no_answer_score: as_it_is }

@@ -9,6 +9,7 @@
 //! tables            the embedding tables
 //! pass              what the steps of one pass share
 //! activations       what a layer saves for the backward pass, and its gradients
+//! dropout           which numbers dropout zeroes, a function of the seed and the place
 //! embeddings        token ids → the first hidden states
 //! layer             one layer, in five steps; `layer_backward` is its backward pass
 //! local_attention   over windows and global tokens
@@ -23,10 +24,10 @@
 //! reference         the same model in plain f64 loops, with hidden states and attention
 //! ```
 //!
-//! A file imports only from files that it is built on: there is no circle.
+//! Files do not import each other in circles.
 //!
-//! Legend: T tokens of the batch, C hidden, H heads, D head size, F intermediate, W one-sided window, G global tokens of
-//! a sequence, L layers, S sequences, V vocabulary, R masked tokens, P projections of a token (`Pass::projections`).
+//! Legend: T tokens of the batch, C hidden, H heads, D head size, F intermediate, W one-sided window, G global tokens (of a
+//! sequence, or of all where a file says so), L layers, S sequences, V vocabulary, R masked tokens, P projections of a token (`Pass::projections`).
 
 mod activations;
 mod batch;

@@ -89,7 +89,7 @@ impl Reader {
         Self::from_parts(tokenizer, model, settings)
     }
 
-    /// A reader of a model that is there already, with the tokenizer and the settings that belong to it.
+    /// A reader made of a loaded model, its tokenizer and its settings.
     ///
     /// # Errors
     /// [`Error::Option`] when the model has another task than question answering, and [`Error::Format`] when the tokenizer
@@ -107,7 +107,7 @@ impl Reader {
         &self.model
     }
 
-    /// The checkpoint's own settings.
+    /// The settings in use: the checkpoint's own, or those of [`Reader::with_settings`].
     pub fn settings(&self) -> &ReaderSettings {
         &self.settings
     }
@@ -281,7 +281,7 @@ impl Reader {
     ///
     /// The batch takes one window of each reading in turn, as long as it has at most `tokens_max` tokens; its first window
     /// always fits. Readings that have waited for more passes come before others, and otherwise the order of the slice
-    /// counts: so a short document waits for one pass and not for a long one's end, and each reading gets its turn.
+    /// counts. So a short document waits for one pass instead of the end of a long document, and each reading gets its turn.
     /// Readings that are done are left out. The composition of a batch does not change a bit of an answer.
     ///
     /// A logit that is infinite or no number ends its reading alone: [`DocumentReading::finish`] has the error.
@@ -290,7 +290,7 @@ impl Reader {
     /// Those of the model. The windows of the batch count as not read then.
     ///
     /// # Panics
-    /// Perhaps, where a question or a document was tokenized by a reader of another vocabulary.
+    /// Possibly, if a reader with another vocabulary tokenized a question or a document.
     pub fn pass(&self, readings: &mut [&mut DocumentReading], tokens_max: usize) -> Result<()> {
         let mut order: Vec<usize> = (0..readings.len()).filter(|&r| !readings[r].is_done()).collect();
         order.sort_by_key(|&r| std::cmp::Reverse(readings[r].passes_waited));

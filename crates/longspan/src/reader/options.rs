@@ -37,9 +37,9 @@ pub struct ReadOptions {
     /// There is no answer when `null_odds` is larger than this.
     pub null_score_diff_threshold: Option<f64>,
     /// Tokens of the verification window: the text around the best span, which is read once more, alone, where the document
-    /// has more tokens; 0: none. In a long document many places may look like an answer and raise the odds of one, so an
-    /// answer must pass twice: null odds and the share of 'no answer' are those of the windows or of the verification
-    /// window, whichever has the higher odds. It has at least the tokens of the longest answer, and at most those that an
+    /// has more tokens; 0: none. In a long document many places may look like an answer, so an answer must pass
+    /// twice: null odds and the share of 'no answer' are those of the windows or of the verification
+    /// window, whichever has the higher odds. The window has at least the tokens of the longest answer, and at most those that an
     /// input has room for.
     pub verify_tokens: Option<usize>,
     /// How many spans an answer lists.

@@ -53,7 +53,7 @@ pub struct DocumentReading {
     failed: Option<Error>,
 }
 
-/// The three numbers that decide whether a text has an answer.
+/// The sums over a text that null odds and scores are made of.
 #[derive(Debug, Clone, Copy)]
 struct Sums {
     /// n, the least null score of a window.
@@ -185,7 +185,7 @@ impl DocumentReading {
         let Self { document, plan, logits, .. } = self;
         let spans = &document.ids_and_spans().spans;
         let all = Sums::of(logits, spans);
-        // The one with the higher odds against an answer decides: an answer must convince both.
+        // The higher null odds decide: an answer must pass in the windows and in the verification window.
         let deciding = self.verification.filter(|alone| alone.null_odds() > all.null_odds()).unwrap_or(all);
         let null_odds = deciding.null_odds();
         let mut found = match plan.spans {

@@ -40,7 +40,7 @@ pub struct Calibration {
 /// σ(a·logit(score) + b·ln(tokens) + c), where σ is the logistic function and logit its inverse.
 ///
 /// With a alone this is temperature scaling. It includes the tokens of the document because the same score means less where
-/// more spans could be the answer, and c because models are trained on another share of questions without an answer. Platt,
+/// more spans could be the answer, and c because the share of questions without an answer differs from that in training. Platt,
 /// "Probabilistic outputs for support vector machines" (1999).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,7 +53,7 @@ pub struct Logistic {
     pub constant: f64,
 }
 
-/// Logits are clamped to this magnitude: f64 has no number nearer to 1 than its score.
+/// Logits are clamped to this magnitude, so that scores of 0 and 1 keep a finite logit.
 const LOGIT_MAX: f64 = 36.0;
 
 impl Logistic {

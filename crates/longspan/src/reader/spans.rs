@@ -68,7 +68,7 @@ impl SpanLogits {
         self.end_logits.extend(of(&ends).iter().map(|[_, end]| end));
     }
 
-    /// n: the least null score of a window.
+    /// n: the smallest of the windows' null scores.
     pub fn null_score(&self) -> f64 {
         self.null_score
     }
@@ -82,7 +82,7 @@ impl SpanLogits {
         first.expect("a text that is not blank")
     }
 
-    /// ln Σ e^S over all admissible spans, S being at most `best`.
+    /// ln Σ e^S over all admissible spans. `best` is the largest S.
     pub fn log_sum(&self, tokens: &[ByteSpan32], best: f64) -> f64 {
         best + self.all(tokens).map(|span| (span.sum() - best).exp()).sum::<f64>().ln()
     }
