@@ -66,7 +66,7 @@ pub fn run(args: &CalibrateArgs) -> Result<()> {
     let mut data = squad::read(&args.data, args.sampling.skip_bad)?;
     args.machine.threads.start()?;
     let OpenedModel { checkpoint, reader } = model::open(&args.model, &args.machine)?;
-    check_folder(&checkpoint, args.out.as_deref())?; // before hours of work
+    let folder = target_folder(&checkpoint, args.out.as_deref())?; // before hours of work
     let mut settings = reader.settings().clone();
     warn_of_fitted(&data, &settings);
     // The fit starts from scores without calibration.
@@ -95,25 +95,24 @@ pub fn run(args: &CalibrateArgs) -> Result<()> {
     settings.max_answer_length = options.max_answer_length.unwrap_or(settings.max_answer_length);
     settings.verify_tokens = options.verify_tokens.unwrap_or(settings.verify_tokens);
     settings.calibration = Some(calibration.clone());
-    let written = write(&checkpoint.source, args.out.as_deref(), &settings)?;
-    let skipped = data.skipped.count;
-    let report = CalibrationReport {
-        model: checkpoint.name,
-        written,
-        null_score_diff_threshold: threshold,
-        calibration,
-        skipped,
-        parts,
-    };
+    if args.out.is_some() {
+        checkpoint.source.copy_to(&folder)?;
+    }
+    let written = folder.join(ReaderSettings::FILE);
+    write_whole(&written, settings.to_json().as_bytes())?;
+    let (model, skipped) = (checkpoint.name, data.skipped.count);
+    let report =
+        CalibrationReport { model, written, null_score_diff_threshold: threshold, calibration, skipped, parts };
     let shown = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { table(&report) };
     terminal::print(shown.as_bytes()).context("standard output")
 }
 
-/// Checks that there is a folder to write to.
-fn check_folder(checkpoint: &Checkpoint, out: Option<&Path>) -> Result<()> {
+/// The folder to write to: that of the model, or an empty one or one with the same model for its copy.
+fn target_folder(checkpoint: &Checkpoint, out: Option<&Path>) -> Result<PathBuf> {
     let Some(folder) = out else {
         if let (true, Source::Folder(folder)) = (checkpoint.is_local, &checkpoint.source) {
-            return folder::check_writable(folder);
+            folder::check_writable(folder)?;
+            return Ok(folder.clone());
         }
         let message = format!("model `{}`: not a folder of yours, so nothing can be written into it", checkpoint.name);
         return Err(fault(message, "--out DIR copies the model into a folder and calibrates the copy"));
@@ -125,7 +124,7 @@ fn check_folder(checkpoint: &Checkpoint, out: Option<&Path>) -> Result<()> {
         let message = format!("`{}`: the folder holds something other than this model", folder.display());
         return Err(fault(message, "name a new folder"));
     }
-    Ok(())
+    Ok(folder.to_owned())
 }
 
 /// The questions that were asked with contexts of so many tokens; `None`: as they are.
@@ -175,14 +174,12 @@ fn parts(groups: &[LengthGroup], before: Fit, aim: Aim) -> Vec<CalibratedPart> {
     let after = held_out(&questions, aim);
     let part = |name: String, within: Range<usize>| {
         let quality = |fitted: &dyn Fn(usize) -> Fit| {
-            PartQuality::from(CalibrationQuality::of(within.clone().map(|q| (&questions[q], fitted(q)))))
+            let quality = CalibrationQuality::of(within.clone().map(|q| (&questions[q], fitted(q))));
+            let CalibrationQuality { f1, answered, precision, answers_error, abstentions_error, .. } = quality;
+            PartQuality { f1, answered, precision, answers_error, abstentions_error }
         };
-        CalibratedPart {
-            name,
-            questions: within.len(),
-            before: quality(&|_| before),
-            after: after.as_ref().map(|after| quality(&|q| after[q])),
-        }
+        let after = after.as_ref().map(|after| quality(&|q| after[q]));
+        CalibratedPart { name, questions: within.len(), before: quality(&|_| before), after }
     };
     let mut parts = vec![part("all".into(), 0..questions.len())];
     let mut start = 0;
@@ -194,39 +191,28 @@ fn parts(groups: &[LengthGroup], before: Fit, aim: Aim) -> Vec<CalibratedPart> {
     parts
 }
 
-impl From<CalibrationQuality> for PartQuality {
-    fn from(worth: CalibrationQuality) -> Self {
-        let CalibrationQuality { f1, answered, precision, answers_error, abstentions_error, .. } = worth;
-        Self { f1, answered, precision, answers_error, abstentions_error }
-    }
-}
-
 /// Warns where the fit does not hold on other articles.
 fn warn_of_quality(all: &CalibratedPart, target_precision: Option<f64>) {
     let Some(after) = &all.after else { return };
-    let is_worse =
-        |after: Option<f64>, before: Option<f64>| after.zip(before).is_some_and(|(after, before)| after > before);
-    if is_worse(after.answers_error, all.before.answers_error)
-        || is_worse(after.abstentions_error, all.before.abstentions_error)
-    {
+    let before = &all.before;
+    let errors = [(after.answers_error, before.answers_error), (after.abstentions_error, before.abstentions_error)];
+    if errors.into_iter().any(|(after, before)| before.is_some() && after > before) {
         hints::warn("on articles that were not used for fitting, scores are no better than they were: give more data");
     }
     if let Some((target, found)) = target_precision.zip(after.precision).filter(|(target, found)| found < target) {
         let [target, found] = [100.0 * target, 100.0 * found];
-        hints::warn(&format!(
-            "on articles that were not used for fitting, the precision is {found:.1}%, not {target}%"
-        ));
+        let precision = format!("the precision is {found:.1}%, not {target}%");
+        hints::warn(&format!("on articles that were not used for fitting, {precision}"));
     }
 }
 
 /// The threshold and scores that the model had.
 fn before(settings: &ReaderSettings) -> Fit {
-    let unchanged = Fit::unchanged(settings.null_score_diff_threshold);
-    settings.calibration.as_ref().map_or(unchanged, |calibration| Fit {
-        score: calibration.score,
-        no_answer_score: calibration.no_answer_score,
-        ..unchanged
-    })
+    let threshold = settings.null_score_diff_threshold;
+    let Some(Calibration { score, no_answer_score, .. }) = settings.calibration else {
+        return Fit::unchanged(threshold);
+    };
+    Fit { threshold, score, no_answer_score }
 }
 
 /// How the questions were asked, as far as scores depend on it and the model does not determine it.
@@ -246,29 +232,11 @@ fn how(reader: &Reader, options: &ReadOptions) -> String {
 /// The data in words.
 fn fitted_on(files: &[String], groups: &[LengthGroup], how: &str) -> String {
     let names: Vec<String> = files.iter().map(|file| short(file)).collect();
-    let counts = groups.iter().map(|(length, observed)| {
-        let count = thousands(observed.len());
-        match length {
-            None => format!("{count} questions as they are"),
-            Some(tokens) => format!("{count} among neighbours up to {} tokens", thousands(*tokens)),
-        }
+    let counts = groups.iter().map(|(length, observed)| match (thousands(observed.len()), length) {
+        (count, None) => format!("{count} questions as they are"),
+        (count, Some(tokens)) => format!("{count} among neighbours up to {} tokens", thousands(*tokens)),
     });
     format!("{}: {}, {how}", names.join(", "), counts.collect::<Vec<_>>().join(", "))
-}
-
-/// Writes the settings beside the model, or beside a copy of it.
-fn write(source: &Source, out: Option<&Path>, settings: &ReaderSettings) -> Result<PathBuf> {
-    let folder = match (out, source) {
-        (Some(folder), _) => {
-            source.copy_to(folder)?;
-            folder
-        }
-        (None, Source::Folder(folder)) => folder,
-        (None, Source::Memory(_)) => unreachable!("a checkpoint in memory needs --out"),
-    };
-    let path = folder.join(ReaderSettings::FILE);
-    write_whole(&path, settings.to_json().as_bytes())?;
-    Ok(path)
 }
 
 fn table(report: &CalibrationReport) -> String {
@@ -296,12 +264,10 @@ fn table(report: &CalibrationReport) -> String {
     shown.push_str(
         "\nthe last two columns are calibration errors: the mean distance of scores from how often they are right\n",
     );
-    if report.parts[0].after.is_some() {
-        shown.push_str("'after' uses a threshold and scores that were fitted on other articles\n");
-    } else {
-        shown
-            .push_str("there are too few articles, or too few answers in them, to fit on some and measure on others\n");
-    }
+    shown.push_str(match report.parts[0].after {
+        Some(_) => "'after' uses a threshold and scores that were fitted on other articles\n",
+        None => "there are too few articles, or too few answers in them, to fit on some and measure on others\n",
+    });
     let _ = writeln!(shown, "\nthreshold        {:.4}", report.null_score_diff_threshold);
     for (name, logistic) in [("score", score), ("no_answer_score", no_answer_score)] {
         let Logistic { logit, ln_tokens, constant } = logistic;

@@ -132,39 +132,26 @@ fn check(path: &Path, found: &RunIdentity, wanted: &RunIdentity) -> Result<()> {
 }
 
 fn line(id: &str, outcome: &AskOutcome) -> AnswerLine {
-    let AskOutcome { answer, answer_position } = outcome;
-    let span = |span: &Span| SpanLine {
-        start_byte: span.bytes.start,
-        end_byte: span.bytes.end,
-        score: span.score,
-        start_logit: span.start_logit,
-        end_logit: span.end_logit,
+    let AskOutcome { ref answer, answer_position } = *outcome;
+    let Answer { answered, null_odds, no_answer_score, tokens, windows, .. } = *answer;
+    let span = |span: &Span| {
+        let Span { bytes: ByteSpan { start: start_byte, end: end_byte }, score, start_logit, end_logit, .. } = *span;
+        SpanLine { start_byte, end_byte, score, start_logit, end_logit }
     };
-    AnswerLine {
-        id: id.to_owned(),
-        answered: answer.answered,
-        null_odds: answer.null_odds,
-        no_answer_score: answer.no_answer_score,
-        tokens: answer.tokens,
-        windows: answer.windows,
-        answer_position: *answer_position,
-        spans: answer.spans.iter().map(span).collect(),
-    }
+    let (id, spans) = (id.to_owned(), answer.spans.iter().map(span).collect());
+    AnswerLine { id, answered, null_odds, no_answer_score, tokens, windows, answer_position, spans }
 }
 
 fn outcome(line: AnswerLine) -> AskOutcome {
     let span = |json: SpanLine| {
         let mut span = Span::default();
-        span.bytes = ByteSpan { start: json.start_byte, end: json.end_byte };
-        span.score = json.score;
+        (span.bytes, span.score) = (ByteSpan { start: json.start_byte, end: json.end_byte }, json.score);
         (span.start_logit, span.end_logit) = (json.start_logit, json.end_logit);
         span
     };
     let mut answer = Answer::default();
-    answer.answered = line.answered;
-    answer.spans = line.spans.into_iter().map(span).collect();
-    answer.no_answer_score = line.no_answer_score;
-    answer.null_odds = line.null_odds;
+    (answer.answered, answer.spans) = (line.answered, line.spans.into_iter().map(span).collect());
+    (answer.no_answer_score, answer.null_odds) = (line.no_answer_score, line.null_odds);
     (answer.tokens, answer.windows) = (line.tokens, line.windows);
     AskOutcome { answer, answer_position: line.answer_position }
 }

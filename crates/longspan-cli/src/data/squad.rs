@@ -64,13 +64,7 @@ pub fn read(paths: &[PathBuf], skip_bad: bool) -> Result<SquadData> {
         let name = documents::name(path);
         let text = documents::text(path)?;
         let SquadData { dataset, skipped, .. } = &mut data;
-        let mut bad = |error: Error| match skip_bad {
-            false => Err(error),
-            true => {
-                skipped.add(&error);
-                Ok(())
-            }
-        };
+        let mut bad = |error: Error| skip_bad.then(|| skipped.add(&error)).ok_or(error);
         dataset.add(&name, text.as_bytes(), &mut bad)?;
         data.files.push(name);
     }

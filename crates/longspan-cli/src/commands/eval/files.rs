@@ -13,16 +13,17 @@
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::Result;
 use longspan::Span;
 use longspan::evaluate::Scored;
 use longspan_ask::Content;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::evaluation::Evaluation;
-use super::report::EvalReport;
+use super::report::{EvalReport, JsonObject};
 use super::{page, plots};
 use crate::folder::{self, cannot_write};
 
@@ -62,30 +63,16 @@ fn nbest<'a>(scored: &Scored<'a>) -> Vec<Nbest<'a>> {
     let context = scored.asked.paragraph.context.as_str();
     let content = Content::plain(context);
     let listed = |span: &Span| {
-        let characters = content.place(span.bytes.into()).characters;
-        Nbest {
-            text: span.text(context),
-            probability: span.score,
-            start_logit: span.start_logit,
-            end_logit: span.end_logit,
-            start: characters.start,
-            end: characters.end,
-        }
+        let Span { bytes, score: probability, start_logit, end_logit, .. } = *span;
+        let Range { start, end } = content.place(bytes.into()).characters;
+        Nbest { text: span.text(context), probability, start_logit, end_logit, start, end }
     };
     scored.outcome.answer.spans.iter().map(listed).collect()
 }
 
-/// A JSON object with a value for each question, in the order of the data.
-struct ById<'a, T>(Vec<(&'a str, T)>);
-
-impl<T: Serialize> Serialize for ById<'_, T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(id, value)| (id, value)))
-    }
-}
-
-fn by_id<'a, T>(scored: &'a [Scored<'a>], value: impl Fn(&'a Scored<'a>) -> T) -> ById<'a, T> {
-    ById(scored.iter().map(|scored| (scored.asked.question.id.as_str(), value(scored))).collect())
+/// A value for each question, in the order of the data.
+fn by_id<'a, T>(scored: &'a [Scored<'a>], value: impl Fn(&'a Scored<'a>) -> T) -> JsonObject<&'a str, T> {
+    JsonObject(scored.iter().map(|scored| (scored.asked.question.id.as_str(), value(scored))).collect())
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {

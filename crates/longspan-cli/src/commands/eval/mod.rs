@@ -67,11 +67,8 @@ fn evaluate_model(args: &EvalArgs, mut data: SquadData) -> Result<()> {
     let options = args.reading.options(args.threshold.threshold, SpanList::Top(args.n_best_size));
     let mut answers = None;
     if let Some(folder) = &args.out {
-        if args.resume {
-            folder::make(folder)?
-        } else {
-            folder::make_new(folder)?
-        }
+        let make = if args.resume { folder::make } else { folder::make_new };
+        make(folder)?;
         answers = Some(AnswerFile::open(folder, &model_run::identity(&opened, &data.dataset, &options)?)?);
     }
     let asking = Asking { reader, options: &options, dataset: &data.dataset, skip_bad: args.sampling.skip_bad };
@@ -86,13 +83,11 @@ fn evaluate_model(args: &EvalArgs, mut data: SquadData) -> Result<()> {
 
 /// Measures predictions as the official script does.
 fn evaluate_predictions(args: &EvalArgs, data: &SquadData, files: &PredictionFiles) -> Result<()> {
-    let scores = files.scores(&data.dataset)?;
-    let mut evaluation = predictions::evaluation(&data.dataset, files, &scores, args.threshold.threshold)?;
-    files.warn_of_missing(&scores);
+    let (mut evaluation, missing) = predictions::evaluation(&data.dataset, files, args.threshold.threshold)?;
     if args.out.is_some() {
         predictions::measure_lengths(&model::find(&args.model)?, &mut evaluation.results)?;
     }
-    report(args, data, &evaluation, None, scores.missing.len())
+    report(args, data, &evaluation, None, missing)
 }
 
 /// Writes the files and prints the report.
@@ -103,17 +98,10 @@ fn report(
     run: Option<RunSummary>,
     missing: usize,
 ) -> Result<()> {
-    let data = DataSummary {
-        context_tokens: args.context_tokens,
-        limit: args.sampling.limit,
-        seed: args.sampling.seed,
-        missing,
-        ..DataSummary::new(data, &evaluation.results)
-    };
-    let report = EvalReport::new(evaluation, data, run);
+    let report = EvalReport::new(evaluation, DataSummary::new(args, data, &evaluation.results, missing), run);
     if let Some(folder) = &args.out {
         files::write_report(folder, &report, evaluation)?;
     }
-    let shown = if args.json { to_json(&report.official) + "\n" } else { tables::show(&report, args.out.as_deref()) };
+    let shown = if args.json { to_json(&report.official.0) + "\n" } else { tables::show(&report, args.out.as_deref()) };
     terminal::print(shown.as_bytes()).context("standard output")
 }

@@ -23,34 +23,24 @@ pub fn identity(opened: &OpenedModel, dataset: &Dataset, options: &ReadOptions) 
     let OpenedModel { checkpoint, reader } = opened;
     let mut data = CrcWriter::new(io::sink());
     dataset.write(&mut data)?;
-    let ReadOptions {
-        max_tokens,
-        doc_stride,
-        max_answer_length,
-        null_score_diff_threshold,
-        verify_tokens,
-        spans,
-        global_attention,
-        ..
-    } = options;
     let settings: Value = serde_json::from_str(&reader.settings().to_json())?;
-    let identity = [
-        ("longspan", json!(env!("CARGO_PKG_VERSION"))),
-        ("model_checksum", json!(checkpoint.source.checksum()?)),
-        ("settings", settings),
-        ("data_checksum", json!(data.crc().sum())),
-        ("precision", json!(reader.model().precision().to_string())),
-        ("instruction_set", json!(reader.model().device().to_string())),
-        ("max_tokens", json!(max_tokens)),
-        ("doc_stride", json!(doc_stride)),
-        ("max_answer_length", json!(max_answer_length)),
+    let identity = json!({
+        "longspan": env!("CARGO_PKG_VERSION"),
+        "model_checksum": checkpoint.source.checksum()?,
+        "settings": settings,
+        "data_checksum": data.crc().sum(),
+        "precision": reader.model().precision().to_string(),
+        "instruction_set": reader.model().device().to_string(),
+        "max_tokens": options.max_tokens,
+        "doc_stride": options.doc_stride,
+        "max_answer_length": options.max_answer_length,
         // As text, for infinity is no number of JSON.
-        ("threshold", json!(null_score_diff_threshold.map(|threshold| threshold.to_string()))),
-        ("verify_tokens", json!(verify_tokens)),
-        ("spans", json!(format!("{spans:?}"))),
-        ("global_attention", json!(format!("{global_attention:?}"))),
-    ];
-    Ok(identity.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+        "threshold": options.null_score_diff_threshold.map(|threshold| threshold.to_string()),
+        "verify_tokens": options.verify_tokens,
+        "spans": format!("{:?}", options.spans),
+        "global_attention": format!("{:?}", options.global_attention),
+    });
+    Ok(serde_json::from_value(identity)?)
 }
 
 /// The official figures, first those of the decisions, then those of the best spans and their odds; and every result.

@@ -34,19 +34,8 @@ struct Page<'a> {
     mistakes: Vec<Mistake<'a>>,
 }
 
-/// An answer that does not match exactly.
-struct Mistake<'a> {
-    question: &'a str,
-    id: &'a str,
-    title: String,
-    predicted: &'a str,
-    /// The gold answers, each once.
-    golds: Vec<&'a str>,
-    confidence: Option<f64>,
-    f1: f64,
-    /// The document around the answers.
-    pieces: Vec<MarkedText<'a>>,
-}
+/// An answer that does not match exactly, the gold answers, each once, and the document around all of them.
+type Mistake<'a> = (&'a QuestionResult<'a>, Vec<&'a str>, Vec<MarkedText<'a>>);
 
 /// A piece of a document, and its class: `predicted`, `gold`, `both`, `gap` between pieces, or none.
 #[derive(Debug, PartialEq)]
@@ -65,13 +54,11 @@ pub fn render(report: &EvalReport, plots: &[Picture], evaluation: &Evaluation<'_
         if results.iter().all(|result| result.certainty.is_some()) { "The most confident" } else { "The first" };
     let [count, all] = [wrong.len(), results.len()].map(thousands);
     let mistakes: Vec<_> = wrong.iter().take(MISTAKES_MAX).map(|result| mistake(result)).collect();
+    let run = report.run.as_ref().map(|run| run_lines(run).into());
     let page = Page {
         title: report.data.files.iter().map(|file| short(file)).collect::<Vec<_>>().join(", "),
         data: data_line(&report.data),
-        run: report
-            .run
-            .as_ref()
-            .map_or_else(|| vec!["predictions of another system".into()], |run| run_lines(run).into()),
+        run: run.unwrap_or_else(|| vec!["predictions of another system".into()]),
         cards: cards(report),
         tables: tables(report),
         plots,
@@ -99,25 +86,16 @@ fn cards(report: &EvalReport) -> Vec<(String, String)> {
     cards
 }
 
-fn mistake<'a>(result: &QuestionResult<'a>) -> Mistake<'a> {
-    let (question, context) = (result.asked.question, result.asked.paragraph.context.as_str());
+fn mistake<'a>(result: &'a QuestionResult<'a>) -> Mistake<'a> {
+    let answers = &result.asked.question.answers;
     let mut golds: Vec<&str> = Vec::new();
-    for gold in &question.answers {
+    for gold in answers {
         if !golds.contains(&gold.text.as_str()) {
             golds.push(&gold.text);
         }
     }
-    let spans: Vec<ByteSpan> = question.answers.iter().map(|gold| gold.bytes).collect();
-    Mistake {
-        question: &question.question,
-        id: &question.id,
-        title: result.title.replace('_', " "),
-        predicted: result.predicted,
-        golds,
-        confidence: result.confidence,
-        f1: 100.0 * result.score.f1,
-        pieces: marked(context, result.span, &spans),
-    }
+    let spans: Vec<ByteSpan> = answers.iter().map(|gold| gold.bytes).collect();
+    (result, golds, marked(&result.asked.paragraph.context, result.span, &spans))
 }
 
 /// The document around the answer and the first gold answer, with all answers in it marked; its beginning where there is
@@ -166,14 +144,12 @@ fn shown<'s>(context: &str, spans: impl Iterator<Item = &'s ByteSpan>) -> Vec<Ra
         pieces.push(around(context, &ByteSpan { start: 0, end: 0 }));
     }
     pieces.sort_by_key(|piece| piece.start);
-    let mut merged: Vec<Range<usize>> = Vec::new();
-    for piece in pieces {
-        match merged.last_mut() {
-            Some(last) if piece.start <= last.end => last.end = last.end.max(piece.end),
-            _ => merged.push(piece),
-        }
-    }
-    merged
+    pieces.dedup_by(|piece, last| {
+        let touches = piece.start <= last.end;
+        last.end = if touches { last.end.max(piece.end) } else { last.end };
+        touches
+    });
+    pieces
 }
 
 fn around(context: &str, span: &ByteSpan) -> Range<usize> {

@@ -31,26 +31,6 @@ impl PredictionFiles {
         let null_odds = null_odds.map(|path| parse(path, parse_null_odds)).transpose()?;
         Ok(Self { name, predictions, null_odds })
     }
-
-    /// The scores of the questions that have a prediction.
-    pub fn scores<'a>(&'a self, dataset: &'a Dataset) -> Result<Scores<'a>> {
-        let scores = Scores::of(dataset, |id| self.predictions.get(id).map(String::as_str));
-        if scores.questions.is_empty() {
-            let (name, count) = (&self.name, self.predictions.len());
-            let message = format!("`{name}`: none of its {count} predictions is for a question of the data");
-            return Err(fault(message, "give the predictions of the same data set"));
-        }
-        Ok(scores)
-    }
-
-    /// Warns where questions have no prediction.
-    pub fn warn_of_missing(&self, scores: &Scores<'_>) {
-        if let [first, rest @ ..] = scores.missing.as_slice() {
-            let others = if rest.is_empty() { String::new() } else { format!(" and {} others", rest.len()) };
-            let name = &self.name;
-            hints::warn(&format!("`{name}`: no prediction for question `{first}`{others}: left out of every figure"));
-        }
-    }
 }
 
 /// A file's name and content.
@@ -60,22 +40,32 @@ fn parse<T>(path: &Path, parse: impl Fn(&str, &[u8]) -> longspan::Result<T>) -> 
     Ok((name, content))
 }
 
-/// Figures and results. A prediction whose null odds are above the threshold counts as an abstention.
+/// Figures and results, and how many questions have no prediction. A prediction whose null odds are above the threshold
+/// counts as an abstention.
 pub fn evaluation<'a>(
     dataset: &'a Dataset,
     files: &'a PredictionFiles,
-    scores: &Scores<'a>,
     threshold: Option<f64>,
-) -> Result<Evaluation<'a>> {
-    let PredictionFiles { predictions, null_odds, .. } = files;
+) -> Result<(Evaluation<'a>, usize)> {
+    let PredictionFiles { name, predictions, null_odds } = files;
+    let scores = Scores::of(dataset, |id| predictions.get(id).map(String::as_str));
+    if scores.questions.is_empty() {
+        let count = predictions.len();
+        let message = format!("`{name}`: none of its {count} predictions is for a question of the data");
+        return Err(fault(message, "give the predictions of the same data set"));
+    }
     let threshold = threshold.unwrap_or(THRESHOLD);
     let hint = "give the null odds of the same predictions";
     let odds = match null_odds {
-        Some((name, odds)) => odds_of(name, scores, odds).map_err(|error| fault(error.to_string(), hint))?,
+        Some((name, odds)) => odds_of(name, &scores, odds).map_err(|error| fault(error.to_string(), hint))?,
         None => vec![0.0; scores.questions.len()],
     };
-    let decided = scores.clone().decided(&odds, threshold);
-    let ranking = null_odds.as_ref().map(|(_, odds)| rank(scores, predictions, odds));
+    if let [first, rest @ ..] = scores.missing.as_slice() {
+        let others = if rest.is_empty() { String::new() } else { format!(" and {} others", rest.len()) };
+        hints::warn(&format!("`{name}`: no prediction for question `{first}`{others}: left out of every figure"));
+    }
+    let ranking = null_odds.as_ref().map(|(_, odds)| rank(&scores, predictions, odds));
+    let decided = scores.decided(&odds, threshold);
     let mut figures = decided.figures();
     figures.extend(ranking.iter().flat_map(|ranking| ranking.figures()));
 
@@ -96,7 +86,7 @@ pub fn evaluation<'a>(
         }
     };
     let results = asked.zip(&decided.questions).zip(odds).map(result).collect();
-    Ok(Evaluation { figures, results, ranking })
+    Ok((Evaluation { figures, results, ranking }, decided.missing.len()))
 }
 
 /// Measures the documents with the tokenizer of a checkpoint, whose model is not asked.

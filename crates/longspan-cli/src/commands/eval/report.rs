@@ -6,14 +6,14 @@
 use std::collections::BTreeSet;
 
 use longspan::evaluate::coverage::{Coverage, at_coverage, coverage, for_precision, risk_area};
-use longspan::evaluate::reliability::{Reliability, ReliabilityBin, reliability};
+use longspan::evaluate::reliability::{ReliabilityBin, reliability};
 use longspan::evaluate::slices::{Slice, slices};
-use longspan::squad::metrics::OfficialFigures;
-use longspan::squad::ranking::{METRICS, ORACLE, Ranking};
+use longspan::squad::ranking::{METRICS, ORACLE, PrecisionRecall, Ranking};
 use serde::{Serialize, Serializer};
 use serde_json::Number;
 
 use super::evaluation::{Evaluation, QuestionResult};
+use crate::cli::EvalArgs;
 use crate::data::squad::SquadData;
 
 /// Coverages whose precision is shown.
@@ -29,8 +29,7 @@ const HISTOGRAM_BINS: usize = 20;
 #[derive(Debug, Serialize)]
 pub struct EvalReport {
     /// Under the official keys, in their order.
-    #[serde(serialize_with = "as_map")]
-    pub official: OfficialFigures,
+    pub official: JsonObject<String, Number>,
     pub data: DataSummary,
     /// How a model was asked; null where predictions were read.
     pub run: Option<RunSummary>,
@@ -42,8 +41,18 @@ pub struct EvalReport {
     pub calibration: Option<CalibrationCheck>,
 }
 
+/// A JSON object whose keys stay in this order.
+#[derive(Debug)]
+pub struct JsonObject<K, V>(pub Vec<(K, V)>);
+
+impl<K: Serialize, V: Serialize> Serialize for JsonObject<K, V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+    }
+}
+
 /// What was asked.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct DataSummary {
     pub files: Vec<String>,
     pub questions: usize,
@@ -175,8 +184,8 @@ pub struct DiagramBin {
 }
 
 impl DataSummary {
-    /// Counts what was asked; how it was drawn is for the caller to fill in.
-    pub fn new(data: &SquadData, results: &[QuestionResult<'_>]) -> Self {
+    /// Counts what was asked; `missing` questions have no prediction.
+    pub fn new(args: &EvalArgs, data: &SquadData, results: &[QuestionResult<'_>], missing: usize) -> Self {
         let articles: BTreeSet<_> = results.iter().map(|result| result.asked.article).collect();
         let documents: BTreeSet<_> = results.iter().map(|result| std::ptr::from_ref(result.asked.paragraph)).collect();
         let tokens: Vec<usize> = results.iter().filter_map(|result| result.tokens).collect();
@@ -186,8 +195,11 @@ impl DataSummary {
             articles: articles.len(),
             documents: documents.len(),
             mean_tokens: (!tokens.is_empty()).then(|| tokens.iter().sum::<usize>() as f64 / tokens.len() as f64),
+            context_tokens: args.context_tokens,
+            limit: args.sampling.limit,
+            seed: args.sampling.seed,
             skipped: data.skipped.count,
-            ..Self::default()
+            missing,
         }
     }
 }
@@ -197,7 +209,7 @@ impl EvalReport {
     pub fn new(evaluation: &Evaluation<'_>, data: DataSummary, run: Option<RunSummary>) -> Self {
         let results = &evaluation.results;
         Self {
-            official: evaluation.figures.clone(),
+            official: JsonObject(evaluation.figures.clone()),
             data,
             by_length: slice_rows(results, |result| result.tokens),
             by_position: slice_rows(results, |result| result.position),
@@ -209,12 +221,8 @@ impl EvalReport {
 
     /// One of the official figures.
     pub fn figure(&self, key: &str) -> Option<&Number> {
-        self.official.iter().find(|(own, _)| own == key).map(|(_, value)| value)
+        self.official.0.iter().find(|(own, _)| own == key).map(|(_, value)| value)
     }
-}
-
-fn as_map<S: Serializer>(figures: &OfficialFigures, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(figures.iter().map(|(key, value)| (key, value)))
 }
 
 /// Figures by ranges of `tokens`.
@@ -243,15 +251,10 @@ fn slice_rows(results: &[QuestionResult<'_>], tokens: impl Fn(&QuestionResult<'_
 impl Abstention {
     fn new(ranking: &Ranking) -> Self {
         let curve = coverage(ranking);
-        let wanted =
-            |wanted: f64, found: Option<Coverage>| found.map(|found| ThresholdPoint::new(&found, Some(wanted)));
+        let wanted = |wanted: f64, found: Option<Coverage>| Some(ThresholdPoint::new(&found?, Some(wanted)));
         let curves = METRICS.into_iter().chain([ORACLE]).filter_map(|(name, value)| {
-            let curve = ranking.precision_recall(value)?;
-            Some(PrecisionRecallCurve {
-                name,
-                average_precision: curve.average_precision,
-                points: thinned(&curve.points),
-            })
+            let PrecisionRecall { points, average_precision } = ranking.precision_recall(value)?;
+            Some(PrecisionRecallCurve { name, average_precision, points: thinned(&points) })
         });
         let mut covered: Vec<ThresholdPoint> =
             COVERAGES.iter().filter_map(|&share| wanted(share, at_coverage(&curve, share))).collect();
@@ -278,8 +281,8 @@ impl ThresholdPoint {
 /// Exact match and F1 of all questions, with each of the odds as the threshold.
 fn by_threshold(ranking: &Ranking) -> Vec<(f64, f64, f64)> {
     let [exact, f1] = METRICS.map(|(_, value)| ranking.by_threshold(value));
-    let points: Vec<_> = exact.iter().zip(&f1).map(|(exact, f1)| (exact.threshold, exact.value, f1.value)).collect();
-    thinned(&points)
+    let points = exact.iter().zip(&f1).map(|(exact, f1)| (exact.threshold, exact.value, f1.value));
+    thinned(&points.collect::<Vec<_>>())
 }
 
 impl NullOddsHistogram {
@@ -316,24 +319,15 @@ impl CalibrationCheck {
     fn new(results: &[QuestionResult<'_>]) -> Self {
         let of = |wanted: fn(&QuestionResult<'_>) -> bool| {
             let own = results.iter().filter(|result| wanted(result));
-            ReliabilityDiagram::new(reliability(
-                own.filter_map(|result| Some((result.confidence?, result.score.exact))).collect(),
-            ))
+            let found = reliability(own.filter_map(|result| Some((result.confidence?, result.score.exact))).collect());
+            let bin = |&ReliabilityBin { count, confidence, right }| DiagramBin { count, confidence, right };
+            let bins = found.bins.iter().map(bin).collect();
+            ReliabilityDiagram { expected_calibration_error: found.expected_calibration_error, bins }
         };
         Self {
             all: of(|_| true),
             answers: of(|result| !result.predicted.is_empty()),
             abstentions: of(|result| result.predicted.is_empty()),
-        }
-    }
-}
-
-impl ReliabilityDiagram {
-    fn new(found: Reliability) -> Self {
-        let bin = |bin: &ReliabilityBin| DiagramBin { count: bin.count, confidence: bin.confidence, right: bin.right };
-        Self {
-            expected_calibration_error: found.expected_calibration_error,
-            bins: found.bins.iter().map(bin).collect(),
         }
     }
 }

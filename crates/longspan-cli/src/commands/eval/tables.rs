@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Number;
 
-use super::report::{Abstention, CalibrationCheck, DataSummary, EvalReport, RunSummary, SliceRow, ThresholdPoint};
+use super::report::{CalibrationCheck, DataSummary, EvalReport, RunSummary, SliceRow, ThresholdPoint};
 use crate::terminal::numbers::{megabytes, percent, short};
 use crate::terminal::table::{aligned, row};
 use crate::terminal::{one_line, thousands};
@@ -35,8 +35,11 @@ pub fn tables(report: &EvalReport) -> Vec<(String, Vec<Vec<String>>)> {
     ];
     if let Some(abstention) = &report.abstention {
         let risk = abstention.risk_coverage_area.map(|area| format!("; mean risk {area:.3}")).unwrap_or_default();
-        tables.push((format!("answering only the surest, by null odds{risk}"), coverages(abstention)));
-        tables.push(("for a precision, where 30 answers or more reach it".into(), precisions(abstention)));
+        let mut surest = thresholds(&abstention.at_coverage);
+        surest.iter_mut().for_each(|row| drop(row.remove(0))); // its place is taken by the share that is answered
+        tables.push((format!("answering only the surest, by null odds{risk}"), surest));
+        let precise = thresholds(&abstention.for_precision);
+        tables.push(("for a precision, where 30 answers or more reach it".into(), precise));
     }
     if let Some(calibration) = &report.calibration {
         let title = "calibration: mean distance of scores from how often they are right";
@@ -91,44 +94,32 @@ fn official(report: &EvalReport) -> Vec<Vec<String>> {
 }
 
 fn by_tokens(slices: &[SliceRow]) -> Vec<Vec<String>> {
-    let has_kinds = slices.iter().any(|slice| slice.has_answer.is_some() || slice.no_answer.is_some());
     let number = |value: f64| format!("{value:.1}");
     let mut rows = vec![row(["tokens", "questions", "exact", "f1", "±", "f1 with", "f1 without"])];
     for SliceRow { tokens_from, tokens_to, all, has_answer, no_answer } in slices {
         let from = thousands(*tokens_from);
-        let range = match tokens_to {
-            Some(to) => format!("{from} to {}", thousands(to - 1)),
-            None => format!("from {from}"),
-        };
+        let range = tokens_to.map(|to| format!("{from} to {}", thousands(to - 1)));
+        let range = range.unwrap_or_else(|| format!("from {from}"));
         let [with, without] =
             [has_answer, no_answer].map(|kind| kind.as_ref().map_or("–".into(), |kind| number(kind.f1)));
         let [exact, f1, error] = [all.exact, all.f1, all.f1_error].map(number);
         rows.push(vec![range, thousands(all.questions), exact, f1, error, with, without]);
     }
-    if !has_kinds {
+    if slices.iter().all(|slice| slice.has_answer.is_none() && slice.no_answer.is_none()) {
         rows.iter_mut().for_each(|row| row.truncate(5));
     }
     rows
 }
 
-fn coverages(abstention: &Abstention) -> Vec<Vec<String>> {
-    let mut rows = vec![row(["answered", "precision", "f1", "threshold"])];
-    rows.extend(abstention.at_coverage.iter().map(point));
-    rows
-}
-
-fn precisions(abstention: &Abstention) -> Vec<Vec<String>> {
+/// The thresholds for the coverages or precisions that were wanted.
+fn thresholds(points: &[ThresholdPoint]) -> Vec<Vec<String>> {
     let mut rows = vec![row(["wanted", "answered", "precision", "f1", "threshold"])];
-    for found in &abstention.for_precision {
-        let wanted = percent(found.wanted.unwrap_or_default());
-        rows.push([vec![wanted], point(found)].concat());
+    for &ThresholdPoint { wanted, threshold, coverage, precision, f1, .. } in points {
+        let [coverage, precision] = [coverage, precision].map(|share| format!("{:.1}%", 100.0 * share));
+        let wanted = percent(wanted.unwrap_or_default());
+        rows.push(vec![wanted, coverage, precision, format!("{f1:.1}"), format!("{threshold:.2}")]);
     }
     rows
-}
-
-fn point(point: &ThresholdPoint) -> Vec<String> {
-    let [coverage, precision] = [point.coverage, point.precision].map(|share| format!("{:.1}%", 100.0 * share));
-    vec![coverage, precision, format!("{:.1}", point.f1), format!("{:.2}", point.threshold)]
 }
 
 fn errors(calibration: &CalibrationCheck) -> Vec<Vec<String>> {
@@ -144,25 +135,18 @@ fn errors(calibration: &CalibrationCheck) -> Vec<Vec<String>> {
 
 /// How the model was asked, whether its scores are calibrated, and how fast it was.
 pub fn run_lines(run: &RunSummary) -> [String; 3] {
-    let RunSummary { precision, instruction_set, threads, verify_tokens, .. } = run;
+    let RunSummary { precision, instruction_set, threads, verify_tokens, seconds, .. } = run;
+    let (asked, tokens) = (thousands(run.asked), thousands(run.tokens_per_second.round() as usize));
+    let per_second = run.questions_per_second;
     let model = one_line(&run.model);
     let threshold = short(run.null_score_diff_threshold);
     let verified = if *verify_tokens == 0 { String::new() } else { format!(", verified by {verify_tokens} tokens") };
     let threads = if *threads == 1 { "1 thread".into() } else { format!("{threads} threads") };
-    let calibrated = match &run.calibrated_on {
-        Some(data) => format!("scores calibrated on {}", one_line(data)),
-        None => "scores not calibrated: `longspan calibrate` does that".into(),
-    };
+    let calibrated = run.calibrated_on.as_ref().map(|data| format!("scores calibrated on {}", one_line(data)));
     let memory = run.peak_memory_bytes.map(|bytes| format!(", {} MB at most", megabytes(bytes))).unwrap_or_default();
     [
         format!("{model}, threshold {threshold}{verified}, {precision} on {instruction_set}, {threads}"),
-        calibrated,
-        format!(
-            "{} questions asked in {:.1} s: {:.1} questions/s, {} tokens/s{memory}",
-            thousands(run.asked),
-            run.seconds,
-            run.questions_per_second,
-            thousands(run.tokens_per_second.round() as usize),
-        ),
+        calibrated.unwrap_or_else(|| "scores not calibrated: `longspan calibrate` does that".into()),
+        format!("{asked} questions asked in {seconds:.1} s: {per_second:.1} questions/s, {tokens} tokens/s{memory}"),
     ]
 }
