@@ -1,5 +1,6 @@
 //! `longspan info`: a model, and what this machine can do.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use anyhow::{Context, Result};
@@ -81,21 +82,14 @@ fn model_info(name: &str, source: &Source) -> longspan::Result<Properties> {
 
 /// The number formats of the tensors, each once.
 fn stored_as(tensors: &Tensors) -> String {
-    let mut found: Vec<&str> = Vec::new();
-    for name in tensors.names() {
-        // A tensor of integers, such as `position_ids`, is not a weight.
-        let Ok(Some(tensor)) = tensors.get(name) else { continue };
-        let format = match tensor.dtype {
-            DType::F32 => "f32",
-            DType::F16 => "f16",
-            DType::BF16 => "bf16",
-        };
-        if !found.contains(&format) {
-            found.push(format);
-        }
-    }
-    found.sort_unstable();
-    found.join(", ")
+    // A tensor of integers, such as `position_ids`, is not a weight.
+    let weights = tensors.names().filter_map(|name| tensors.get(name).ok()?);
+    let formats = weights.map(|tensor| match tensor.dtype {
+        DType::F32 => "f32",
+        DType::F16 => "f16",
+        DType::BF16 => "bf16",
+    });
+    Vec::from_iter(BTreeSet::from_iter(formats)).join(", ")
 }
 
 /// The licence that the front matter of a model card states.

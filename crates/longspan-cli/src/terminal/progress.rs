@@ -123,22 +123,19 @@ impl StepBar {
 
 /// A bar for each file that comes from the hub, until the file is complete.
 #[derive(Default)]
-pub struct DownloadBar(Option<(String, Bar)>);
+pub struct DownloadBar(Option<Bar>);
 
 impl DownloadBar {
     /// Shows how far a file has come.
     pub fn update(&mut self, progress: hub::DownloadProgress<'_>) {
-        if self.0.as_ref().is_none_or(|(file, _)| file != progress.file) {
-            self.0 = None; // clears the bar of the last file
-            let bar = Bar::new("{bar:30} {bytes} of {total_bytes}, {eta} left  {wide_msg}");
-            bar.say(progress.file);
-            self.0 = Some((progress.file.to_owned(), bar));
+        let file = one_line(progress.file);
+        self.0.take_if(|bar| bar.message() != file); // clears the bar of the last file
+        let new = || Bar::new("{bar:30} {bytes} of {total_bytes}, {eta} left  {wide_msg}");
+        let bar = self.0.get_or_insert_with(new);
+        bar.set_message(file);
+        if let Some(total) = progress.bytes_total {
+            bar.set_length(total);
         }
-        if let Some((_, bar)) = &self.0 {
-            if let Some(total) = progress.bytes_total {
-                bar.set_length(total);
-            }
-            bar.set_position(progress.bytes_done);
-        }
+        bar.set_position(progress.bytes_done);
     }
 }

@@ -3,6 +3,8 @@
 //! Tokens are masked as in training, but always the same ones, so that models can be compared: with each other, and with
 //! the source that they were converted from, which gets the same inputs in pieces of the length that it was made for.
 
+use serde::{Deserialize, Serialize};
+
 use super::masking::Masking;
 use super::sequences::{Sequences, push};
 use super::{MlmSettings, TokenFile, Tokenized};
@@ -17,7 +19,7 @@ use crate::{Error, Result};
 pub const STRETCH: usize = 512;
 
 /// Loss of masked tokens, in bits.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bits {
     /// Number of masked tokens.
     pub masked: usize,
@@ -30,7 +32,7 @@ pub struct Bits {
 }
 
 /// The loss at a range of positions.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct BitsStretch {
     /// The first position.
     pub from: usize,

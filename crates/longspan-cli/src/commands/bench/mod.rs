@@ -120,9 +120,7 @@ fn measure(plan: &BenchPlan<'_>, model: &BenchModel) -> Result<BenchReport> {
         model: model.name.clone(),
         size: model.size(),
         training: plan.args.training,
-        peaks: Vec::new(),
-        products: Vec::new(),
-        runs: Vec::new(),
+        ..BenchReport::default()
     };
     let mut memory = PeakMemory::default();
     for &precision in &plan.precisions {

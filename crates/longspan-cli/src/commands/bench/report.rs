@@ -16,7 +16,7 @@ use crate::terminal::table::{aligned, row};
 const MEMORY: &str = "MB counts what earlier runs left behind; for exact memory start the program for each.";
 
 /// All measurements.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct BenchReport {
     pub machine: BenchMachine,
     pub model: String,
@@ -31,7 +31,7 @@ pub struct BenchReport {
 }
 
 /// The machine that was measured.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct BenchMachine {
     pub cores: usize,
     pub instruction_set: String,

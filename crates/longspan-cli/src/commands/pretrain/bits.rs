@@ -29,31 +29,14 @@ pub struct Stage {
     pub name: String,
     /// Tokens of an input.
     pub tokens: usize,
-    masked: usize,
-    bits: f64,
-    bits_per_character: f64,
-    stretches: Vec<StretchRecord>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct StretchRecord {
-    from: usize,
-    masked: usize,
-    bits: f64,
+    #[serde(flatten)]
+    measured: Bits,
 }
 
 impl Stage {
     /// From a measurement.
     pub fn new(name: &str, tokens: usize, measured: &Bits) -> Self {
-        let stretches = measured.stretches.iter();
-        Self {
-            name: name.into(),
-            tokens,
-            masked: measured.masked,
-            bits: measured.bits,
-            bits_per_character: measured.bits_per_character,
-            stretches: stretches.map(|s| StretchRecord { from: s.from, masked: s.masked, bits: s.bits }).collect(),
-        }
+        Self { name: name.into(), tokens, measured: measured.clone() }
     }
 }
 
@@ -74,13 +57,13 @@ pub fn write(folder: &Path, stages: &[Stage]) -> Result<()> {
 
 /// A line for each stage.
 pub fn table(stages: &[Stage]) -> String {
-    let last = stages.iter().filter_map(|stage| stage.stretches.last()).map(|stretch| stretch.from).max();
+    let last = stages.iter().filter_map(|stage| stage.measured.stretches.last()).map(|stretch| stretch.from).max();
     let most = last.map_or(0, |from| from / STRETCH + 1);
     let columns: Vec<usize> = (0..most).filter(|i| most <= COLUMNS || i % most.div_ceil(COLUMNS) == 0).collect();
     let mut head = vec!["bits a masked token".to_string(), "all".into(), "a character".into()];
     head.extend(columns.iter().map(|i| format!("from {}", thousands(i * STRETCH))));
     let mut rows = vec![head];
-    for Stage { name, tokens, bits, bits_per_character, stretches, .. } in stages {
+    for Stage { name, tokens, measured: Bits { bits, bits_per_character, stretches, .. } } in stages {
         let mut row = vec![format!("{name}, {} tokens", thousands(*tokens))];
         row.extend([bits, bits_per_character].map(|number| format!("{number:.3}")));
         let cell = |i: &usize| {
@@ -95,7 +78,7 @@ pub fn table(stages: &[Stage]) -> String {
 
 fn svg(stages: &[Stage]) -> String {
     let stage_line = |(stage, colour): (&Stage, &&str)| {
-        let points: Vec<_> = stage.stretches.iter().map(|s| ((s.from + STRETCH / 2) as f64, s.bits)).collect();
+        let points: Vec<_> = stage.measured.stretches.iter().map(|s| ((s.from + STRETCH / 2) as f64, s.bits)).collect();
         line(&points, colour, 2.0).with_legend(format!("{}, {} tokens", stage.name, stage.tokens)).into()
     };
     let lines: Vec<Plot> = stages.iter().zip(COLOURS.iter().cycle()).map(stage_line).collect();

@@ -53,7 +53,7 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
     let config = named(&base.name, base.source.config())?;
     let all = recipe.all_settings(config.max_tokens())?;
     let (settings, mlm) = (&all.train, &all.task);
-    let out = &args.run.out;
+    let (out, resume) = (&args.run.out, args.run.resume);
     let has_one = has_head(&base.source)?;
     let head = if has_one { None } else { all.of_head(config.num_hidden_layers) };
     for settings in head.iter().chain([settings]) {
@@ -63,7 +63,7 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
         let message = "--train-only positions: the model has no head, and --head-steps 0 trains none";
         return Err(fault(message, "leave out one of the two"));
     }
-    if !args.run.resume {
+    if !resume {
         let note = Bar::note();
         note.say(&format!("checking texts: {:.1} MB in {} files", texts.bytes as f64 / 1e6, texts.files()));
         texts.check(field)?;
@@ -74,15 +74,7 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
     folders::make(&out.join(TOKENS))?;
     let train = tokenized(&texts, field, &base, &out.join(TOKENS).join("text.bin"))?;
     let valid = valid.map(|valid| tokenized(&valid, field, &base, &out.join(TOKENS).join("valid.bin"))).transpose()?;
-    let job = MlmJob {
-        base: &base.source,
-        train: &train,
-        valid: valid.as_ref(),
-        mlm,
-        settings,
-        out,
-        resume: args.run.resume,
-    };
+    let job = MlmJob { base: &base.source, train: &train, valid: valid.as_ref(), mlm, settings, out, resume };
     let source = match &head {
         None => base.source.clone(),
         Some(settings) => begun(&job, settings)?,
@@ -106,12 +98,8 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
 fn tokenized(texts: &Texts, field: &str, base: &Checkpoint, path: &Path) -> Result<TokenFile> {
     let source = &base.source;
     let tokenizer = named(&base.name, Tokenizer::load(|name| source.read(name)))?;
-    let identity = format!(
-        "text {:08x} in {} files, field {field}, tokenizer {:08x}",
-        texts.checksum,
-        texts.files(),
-        source.tokenizer_checksum()?
-    );
+    let (text, files, vocabulary) = (texts.checksum, texts.files(), source.tokenizer_checksum()?);
+    let identity = format!("text {text:08x} in {files} files, field {field}, tokenizer {vocabulary:08x}");
     if !path.exists() {
         say(&format!("tokenizing texts: {:.1} MB in {} files", texts.bytes as f64 / 1e6, texts.files()));
     }
@@ -140,14 +128,14 @@ fn trained(job: &MlmJob<'_>, metrics: Metrics) -> Result<RunOutcome> {
 
 /// Measures the model before the run, and the source that it was converted from at its own length.
 fn before(job: &MlmJob<'_>) -> Result<Vec<Stage>> {
-    let mut stages = Vec::new();
-    let Some(valid) = job.valid else { return Ok(stages) };
+    let Some(valid) = job.valid else { return Ok(Vec::new()) };
     if let Some(earlier) = bits::read(job.out).filter(|_| job.resume) {
         return Ok(earlier.into_iter().filter(|stage| stage.name != AFTER).collect());
     }
     if !has_head(job.base)? {
-        return Ok(stages);
+        return Ok(Vec::new());
     }
+    let mut stages = Vec::new();
     let tokens = job.mlm.max_tokens;
     if let Some(own) = source_tokens(job.base)?.filter(|own| *own < tokens) {
         let measuring = Measuring::new(job.settings, job.mlm, Some(own));
