@@ -26,7 +26,7 @@ pub mod watch;
 use std::fmt::Write;
 use std::path::Path;
 
-use longspan::train::{BestEvaluation, RunEnd, RunOutcome};
+use longspan::train::{RunEnd, RunOutcome};
 
 use crate::terminal::{self, thousands};
 
@@ -36,10 +36,8 @@ pub fn made(folder: &Path, outcome: &RunOutcome) -> String {
     let steps = if outcome.steps == 1 { "1 step".into() } else { format!("{} steps", thousands(outcome.steps)) };
     let early = if outcome.end == RunEnd::Patience { ", stopped because evaluations no longer improved" } else { "" };
     let mut shown = format!("{name}: the model after {steps}{early}\n");
-    if let Some(BestEvaluation { step, .. }) = outcome.best
-        && step != outcome.steps
-    {
-        let _ = writeln!(shown, "the best weights, from step {}, were kept", thousands(step));
+    if let Some(best) = outcome.best.as_ref().filter(|best| best.step != outcome.steps) {
+        let _ = writeln!(shown, "the best weights, from step {}, were kept", thousands(best.step));
     }
     shown
 }

@@ -1,4 +1,4 @@
-//! Bars on standard error, cleared when dropped. indicatif hides them where that is no terminal.
+//! Bars on standard error. indicatif clears them when they are dropped, and hides them where that is no terminal.
 
 use std::io::Write;
 use std::ops::Deref;
@@ -48,12 +48,6 @@ impl Deref for Bar {
 
     fn deref(&self) -> &ProgressBar {
         &self.0
-    }
-}
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        self.finish_and_clear();
     }
 }
 

@@ -133,7 +133,7 @@ fn measure(plan: &BenchPlan<'_>, model: &BenchModel) -> Result<BenchReport> {
                 note: &note,
             };
             let peak = setting.measure_products(&mut report);
-            setting.measure_model(model, peak, &mut memory, &mut report.runs)?;
+            report.runs.extend(setting.measure_model(model, peak, &mut memory)?);
         }
     }
     Ok(report)
@@ -175,13 +175,7 @@ impl BenchSetting<'_> {
     }
 
     /// Measures all batches with one model.
-    fn measure_model(
-        &self,
-        model: &BenchModel,
-        peak: f64,
-        memory: &mut PeakMemory,
-        runs: &mut Vec<BenchRun>,
-    ) -> Result<()> {
+    fn measure_model(&self, model: &BenchModel, peak: f64, memory: &mut PeakMemory) -> Result<Vec<BenchRun>> {
         self.say("loading the model");
         memory.reset();
         let started = Instant::now();
@@ -189,6 +183,7 @@ impl BenchSetting<'_> {
         let loaded = if self.plan.args.training.is_some() { None } else { Some(load()?) };
         let load_seconds = started.elapsed().as_secs_f64();
         let load_bytes = memory.read();
+        let mut runs = Vec::new();
         for (number, size) in self.plan.batches.iter().enumerate() {
             if number > 0 {
                 memory.reset();
@@ -216,7 +211,7 @@ impl BenchSetting<'_> {
                 peak_memory_bytes: memory.read().map(|bytes| bytes.max(load_bytes.unwrap_or(0))),
             });
         }
-        Ok(())
+        Ok(runs)
     }
 
     /// Steps of training: their times, and the operations of one.
