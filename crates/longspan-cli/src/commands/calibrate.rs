@@ -77,20 +77,17 @@ pub fn run(args: &CalibrateArgs) -> Result<()> {
     let groups = observe(args, &mut data, &reader, &options)?;
 
     let aim = args.target_precision.map_or(Aim::BestF1, Aim::Precision);
-    let Some(fitted) = Fit::to(groups.iter().flat_map(|(_, observed)| observed), aim) else {
+    let fitted = Fit::to(groups.iter().flat_map(|(_, observed)| observed), aim);
+    let Some(Fit { threshold, score, no_answer_score }) = fitted else {
         let wanted = args.target_precision.unwrap_or_default();
         let message =
             format!("--target-precision {wanted}: no threshold reaches it with {ANSWERS_MIN} answers or more");
         return Err(fault(message, "ask for less, or give more data: `longspan eval` shows what each threshold gives"));
     };
-    let calibration = Calibration {
-        score: fitted.score,
-        no_answer_score: fitted.no_answer_score,
-        fitted_on: fitted_on(&data.files, &groups, &how(&reader, &options)),
-    };
+    let fitted_on = fitted_on(&data.files, &groups, &how(&reader, &options));
+    let calibration = Calibration { score, no_answer_score, fitted_on };
     let parts = parts(&groups, before(&settings), aim);
     warn_of_quality(&parts[0], args.target_precision);
-    let threshold = fitted.threshold;
     settings.null_score_diff_threshold = threshold;
     settings.max_answer_length = options.max_answer_length.unwrap_or(settings.max_answer_length);
     settings.verify_tokens = options.verify_tokens.unwrap_or(settings.verify_tokens);

@@ -1,8 +1,7 @@
 //! What an evaluation found, wherever the predictions came from.
 
 use longspan::evaluate::Asked;
-use longspan::squad::metrics::OfficialFigures;
-use longspan::squad::metrics::Score;
+use longspan::squad::metrics::{OfficialFigures, Score};
 use longspan::squad::ranking::Ranking;
 use longspan::tokenizer::ByteSpan;
 
@@ -14,6 +13,8 @@ pub struct Evaluation<'a> {
     pub results: Vec<QuestionResult<'a>>,
     /// The questions by their null odds, where they have any.
     pub ranking: Option<Ranking>,
+    /// Questions without a prediction; no figure counts them.
+    pub missing: usize,
 }
 
 /// One question, its prediction, and how right that is.

@@ -41,16 +41,16 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     if let Some(limit) = args.sampling.limit {
         data.dataset.sample(limit, args.sampling.seed);
     }
-    match &args.predictions {
-        Some(path) => {
-            if let Some(folder) = &args.out {
-                folder::make_new(folder)?;
-            }
-            let files = PredictionFiles::read(path, args.null_odds.as_deref())?;
-            evaluate_predictions(args, &data, &files)
-        }
-        None => evaluate_model(args, data),
+    let Some(path) = &args.predictions else { return evaluate_model(args, data) };
+    if let Some(folder) = &args.out {
+        folder::make_new(folder)?;
     }
+    let files = PredictionFiles::read(path, args.null_odds.as_deref())?;
+    let mut evaluation = predictions::evaluation(&data.dataset, &files, args.threshold.threshold)?;
+    if args.out.is_some() {
+        predictions::measure_lengths(&model::find(&args.model)?, &mut evaluation.results)?;
+    }
+    report(args, &data, &evaluation, None)
 }
 
 /// Asks the model and measures its answers.
@@ -78,27 +78,12 @@ fn evaluate_model(args: &EvalArgs, mut data: SquadData) -> Result<()> {
     if let Some(folder) = &args.out {
         files::write_answers(folder, &asked.scored)?;
     }
-    report(args, &data, &evaluation, Some(model_run::summary(&opened, &options, &asked)), 0)
-}
-
-/// Measures predictions as the official script does.
-fn evaluate_predictions(args: &EvalArgs, data: &SquadData, files: &PredictionFiles) -> Result<()> {
-    let (mut evaluation, missing) = predictions::evaluation(&data.dataset, files, args.threshold.threshold)?;
-    if args.out.is_some() {
-        predictions::measure_lengths(&model::find(&args.model)?, &mut evaluation.results)?;
-    }
-    report(args, data, &evaluation, None, missing)
+    report(args, &data, &evaluation, Some(model_run::summary(&opened, &options, &asked)))
 }
 
 /// Writes the files and prints the report.
-fn report(
-    args: &EvalArgs,
-    data: &SquadData,
-    evaluation: &Evaluation<'_>,
-    run: Option<RunSummary>,
-    missing: usize,
-) -> Result<()> {
-    let report = EvalReport::new(evaluation, DataSummary::new(args, data, &evaluation.results, missing), run);
+fn report(args: &EvalArgs, data: &SquadData, evaluation: &Evaluation<'_>, run: Option<RunSummary>) -> Result<()> {
+    let report = EvalReport::new(evaluation, DataSummary::new(args, data, evaluation), run);
     if let Some(folder) = &args.out {
         files::write_report(folder, &report, evaluation)?;
     }

@@ -64,7 +64,7 @@ pub fn evaluation<'a>(dataset: &'a Dataset, scored: &[Scored<'a>]) -> Evaluation
             position: scored.outcome.answer_position,
         }
     };
-    Evaluation { figures, results: scored.iter().map(result).collect(), ranking: Some(ranking) }
+    Evaluation { figures, results: scored.iter().map(result).collect(), ranking: Some(ranking), missing: 0 }
 }
 
 /// How the model was asked, and how fast it was.

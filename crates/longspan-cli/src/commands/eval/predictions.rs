@@ -40,13 +40,12 @@ fn parse<T>(path: &Path, parse: impl Fn(&str, &[u8]) -> longspan::Result<T>) -> 
     Ok((name, content))
 }
 
-/// Figures and results, and how many questions have no prediction. A prediction whose null odds are above the threshold
-/// counts as an abstention.
+/// Figures and results. A prediction whose null odds are above the threshold counts as an abstention.
 pub fn evaluation<'a>(
     dataset: &'a Dataset,
     files: &'a PredictionFiles,
     threshold: Option<f64>,
-) -> Result<(Evaluation<'a>, usize)> {
+) -> Result<Evaluation<'a>> {
     let PredictionFiles { name, predictions, null_odds } = files;
     let scores = Scores::of(dataset, |id| predictions.get(id).map(String::as_str));
     if scores.questions.is_empty() {
@@ -86,7 +85,7 @@ pub fn evaluation<'a>(
         }
     };
     let results = asked.zip(&decided.questions).zip(odds).map(result).collect();
-    Ok((Evaluation { figures, results, ranking }, decided.missing.len()))
+    Ok(Evaluation { figures, results, ranking, missing: decided.missing.len() })
 }
 
 /// Measures the documents with the tokenizer of a checkpoint, whose model is not asked.

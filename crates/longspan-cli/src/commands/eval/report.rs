@@ -184,8 +184,9 @@ pub struct DiagramBin {
 }
 
 impl DataSummary {
-    /// Counts what was asked; `missing` questions have no prediction.
-    pub fn new(args: &EvalArgs, data: &SquadData, results: &[QuestionResult<'_>], missing: usize) -> Self {
+    /// Counts what was asked.
+    pub fn new(args: &EvalArgs, data: &SquadData, evaluation: &Evaluation<'_>) -> Self {
+        let Evaluation { results, missing, .. } = evaluation;
         let articles: BTreeSet<_> = results.iter().map(|result| result.asked.article).collect();
         let documents: BTreeSet<_> = results.iter().map(|result| std::ptr::from_ref(result.asked.paragraph)).collect();
         let tokens: Vec<usize> = results.iter().filter_map(|result| result.tokens).collect();
@@ -199,7 +200,7 @@ impl DataSummary {
             limit: args.sampling.limit,
             seed: args.sampling.seed,
             skipped: data.skipped.count,
-            missing,
+            missing: *missing,
         }
     }
 }
