@@ -1,7 +1,6 @@
 //! Makes the next items in the background while earlier ones are used.
 
-use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use rayon::{Scope, Yield};
@@ -10,104 +9,51 @@ use rayon::{Scope, Yield};
 const NAP: Duration = Duration::from_millis(1);
 
 /// Makes items in order as tasks of the current `rayon` pool while `take` uses the earlier ones; at most `ready_max`, or
-/// one, are ready. Items that `take` leaves are not made, but for those under way.
+/// one, are ready. A task makes half of them while `take` uses the other half. Items that `take` leaves are not made, but
+/// for those under way.
 ///
-/// A caller that is itself a worker of the pool never blocks it: while it waits for an item it runs tasks of the pool, so
+/// A caller that is itself a worker of the pool never blocks it: while it waits for items it runs tasks of the pool, so
 /// that one worker is enough.
 pub(crate) fn prefetch<I, R>(items: I, ready_max: usize, take: impl FnOnce(&mut dyn Iterator<Item = I::Item>) -> R) -> R
 where
     I: Iterator<Item: Send> + Send,
 {
     rayon::in_place_scope(|scope| {
-        let (sender, made) = channel();
-        let producer = Some(Producer { items, sender, count: ready_max.div_ceil(2).max(1) });
-        let mut prefetched = Prefetched { scope, producer, made, ready: VecDeque::new(), ready_max };
-        take(&mut prefetched)
+        let count = ready_max.div_ceil(2).max(1);
+        let mut made = make(scope, items.fuse(), count);
+        let batches = std::iter::from_fn(|| {
+            let (items, batch) = wait(&made)?;
+            made = make(scope, items, count);
+            (!batch.is_empty()).then_some(batch)
+        });
+        take(&mut batches.flatten())
     })
 }
 
-/// The source of the items. Only one task has it at a time.
-struct Producer<I: Iterator> {
-    items: I,
-    sender: Sender<Made<I>>,
-    /// Items that a task makes.
-    count: usize,
+/// Starts a task that makes the next `count` items and sends them with the iterator. If it panics, nothing is sent.
+fn make<'scope, I>(scope: &Scope<'scope>, mut items: I, count: usize) -> Receiver<(I, Vec<I::Item>)>
+where
+    I: Iterator<Item: Send> + Send + 'scope,
+{
+    let (sender, made) = channel();
+    scope.spawn(move |_| {
+        let batch = items.by_ref().take(count).collect();
+        let _ = sender.send((items, batch)); // perhaps `take` has ended
+    });
+    made
 }
 
-/// What a task sends. One that panics drops its sender, so that nobody waits for it.
-enum Made<I: Iterator> {
-    Item(I::Item),
-    /// The task is over, and the next one may begin.
-    Pause(Producer<I>),
-}
-
-impl<I: Iterator<Item: Send> + Send> Producer<I> {
-    fn run(mut self) {
-        for _ in 0..self.count {
-            let Some(item) = self.items.next() else { return };
-            if self.sender.send(Made::Item(item)).is_err() {
-                return; // nobody takes it any more
-            }
-        }
-        let sender = self.sender.clone();
-        let _ = sender.send(Made::Pause(self));
-    }
-}
-
-/// The items as `take` sees them.
-struct Prefetched<'a, 'scope, I: Iterator> {
-    scope: &'a Scope<'scope>,
-    /// `None` while a task has it, and after the last item.
-    producer: Option<Producer<I>>,
-    made: Receiver<Made<I>>,
-    ready: VecDeque<I::Item>,
-    ready_max: usize,
-}
-
-impl<'scope, I: Iterator<Item: Send> + Send + 'scope> Iterator for Prefetched<'_, 'scope, I> {
-    type Item = I::Item;
-
-    fn next(&mut self) -> Option<I::Item> {
-        while let Ok(made) = self.made.try_recv() {
-            self.store(made);
-        }
-        loop {
-            let item = self.ready.pop_front();
-            let count = self.producer.as_ref().map(|producer| producer.count);
-            if count.is_some_and(|count| self.ready.is_empty() || self.ready.len() + count <= self.ready_max) {
-                let producer = self.producer.take().expect("it has a count");
-                self.scope.spawn(move |_| producer.run());
-            }
-            if item.is_some() {
-                return item;
-            }
-            let made = self.wait()?;
-            self.store(made);
-        }
-    }
-}
-
-impl<I: Iterator> Prefetched<'_, '_, I> {
-    fn store(&mut self, made: Made<I>) {
-        match made {
-            Made::Item(item) => self.ready.push_back(item),
-            Made::Pause(producer) => self.producer = Some(producer),
-        }
-    }
-
-    /// Waits for the task; `None` when there are no more items.
-    fn wait(&self) -> Option<Made<I>> {
-        loop {
-            let nap = match rayon::yield_now() {
-                None => return self.made.recv().ok(), // this is no worker
-                Some(Yield::Executed) => Duration::ZERO,
-                Some(Yield::Idle) => NAP,
-            };
-            match self.made.recv_timeout(nap) {
-                Ok(made) => return Some(made),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return None,
-            }
+/// Waits for a task; `None` when it has panicked.
+fn wait<T>(made: &Receiver<T>) -> Option<T> {
+    loop {
+        let nap = match rayon::yield_now() {
+            None => return made.recv().ok(), // this is no worker
+            Some(Yield::Executed) => Duration::ZERO,
+            Some(Yield::Idle) => NAP,
+        };
+        match made.recv_timeout(nap) {
+            Err(RecvTimeoutError::Timeout) => {}
+            received => return received.ok(),
         }
     }
 }
