@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
 use crate::{Error, FormatKind, Result};
@@ -87,71 +87,26 @@ impl Config {
             num_hidden_layers,
             num_attention_heads: keys.size("num_attention_heads", Some(12))?,
             intermediate_size: keys.size("intermediate_size", Some(3072))?,
-            max_position_embeddings: keys.size("max_position_embeddings", Some(512))?,
+            max_position_embeddings: keys.whole("max_position_embeddings", Some(512))?,
             type_vocab_size: keys.size("type_vocab_size", Some(2))?,
-            pad_token_id: keys.size("pad_token_id", Some(1))?,
-            bos_token_id: keys.size("bos_token_id", Some(0))?,
-            eos_token_id: keys.size("eos_token_id", Some(2))?,
-            sep_token_id: keys.size("sep_token_id", Some(2))?,
+            pad_token_id: keys.whole("pad_token_id", Some(1))?,
+            bos_token_id: keys.whole("bos_token_id", Some(0))?,
+            eos_token_id: keys.whole("eos_token_id", Some(2))?,
+            sep_token_id: keys.whole("sep_token_id", Some(2))?,
             attention_window: keys.windows(num_hidden_layers)?,
             layer_norm_eps: keys.number("layer_norm_eps", 1e-12)? as f32,
             num_labels: if labels.is_empty() { keys.size("num_labels", Some(2))? } else { labels.len() },
             labels,
-            architecture: keys
-                .0
-                .get("architectures")
-                .and_then(|names| names.get(0))
-                .and_then(Value::as_str)
-                .map(str::to_string),
+            architecture: keys.0.get("architectures").and_then(|names| Some(names.get(0)?.as_str()?.to_owned())),
         })
     }
 
     /// The content of a `config.json` that transformers reads too.
     pub fn to_json(&self) -> String {
-        let labels = || self.labels.iter().enumerate();
-        let file = ConfigJson {
-            model_type: "longformer",
-            architectures: self.architecture.as_slice(),
-            attention_window: &self.attention_window,
-            attention_probs_dropout_prob: 0.1,
-            hidden_act: "gelu",
-            hidden_dropout_prob: 0.1,
-            hidden_size: self.hidden_size,
-            initializer_range: 0.02,
-            intermediate_size: self.intermediate_size,
-            layer_norm_eps: as_written(self.layer_norm_eps),
-            max_position_embeddings: self.max_position_embeddings,
-            num_attention_heads: self.num_attention_heads,
-            num_hidden_layers: self.num_hidden_layers,
-            pad_token_id: self.pad_token_id,
-            bos_token_id: self.bos_token_id,
-            eos_token_id: self.eos_token_id,
-            sep_token_id: self.sep_token_id,
-            position_embedding_type: "absolute",
-            type_vocab_size: self.type_vocab_size,
-            vocab_size: self.vocab_size,
-            num_labels: (self.labels.is_empty() && self.num_labels != 2).then_some(self.num_labels),
-            id2label: labels().map(|(id, label)| (id, label.as_str())).collect(),
-            label2id: labels().map(|(id, label)| (label.as_str(), id)).collect(),
-        };
-        serde_json::to_string_pretty(&file).expect("finite numbers and text") + "\n"
+        serde_json::to_string_pretty(&ConfigJson(self)).expect("finite numbers and text") + "\n"
     }
 
     fn check(&self) -> Result<()> {
-        let sizes = [
-            ("vocab_size", self.vocab_size),
-            ("hidden_size", self.hidden_size),
-            ("num_hidden_layers", self.num_hidden_layers),
-            ("num_attention_heads", self.num_attention_heads),
-            ("intermediate_size", self.intermediate_size),
-            ("type_vocab_size", self.type_vocab_size),
-            ("num_labels", self.num_labels),
-        ];
-        for (key, size) in sizes {
-            if !(1..=SIZE_MAX).contains(&size) {
-                return Err(wrong(format!("{key} {size}: expected 1 to {SIZE_MAX}")));
-            }
-        }
         let (hidden, heads) = (self.hidden_size, self.num_attention_heads);
         if hidden % heads != 0 {
             return Err(wrong(format!("hidden_size {hidden} is no multiple of num_attention_heads {heads}")));
@@ -193,36 +148,44 @@ fn wrong(message: String) -> Error {
     Error::format(FILE, FormatKind::Config, message)
 }
 
-/// The keys that are written, in this order.
-#[derive(Serialize)]
-struct ConfigJson<'a> {
-    model_type: &'static str,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    architectures: &'a [String],
-    attention_window: &'a [usize],
-    attention_probs_dropout_prob: f64,
-    hidden_act: &'static str,
-    hidden_dropout_prob: f64,
-    hidden_size: usize,
-    initializer_range: f64,
-    intermediate_size: usize,
-    layer_norm_eps: f64,
-    max_position_embeddings: usize,
-    num_attention_heads: usize,
-    num_hidden_layers: usize,
-    pad_token_id: usize,
-    bos_token_id: usize,
-    eos_token_id: usize,
-    sep_token_id: usize,
-    position_embedding_type: &'static str,
-    type_vocab_size: usize,
-    vocab_size: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    num_labels: Option<usize>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    id2label: BTreeMap<usize, &'a str>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    label2id: BTreeMap<&'a str, usize>,
+/// A configuration as it is written, with its keys in this order.
+struct ConfigJson<'a>(&'a Config);
+
+impl Serialize for ConfigJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(config) = self;
+        let mut keys = serializer.serialize_map(None)?;
+        keys.serialize_entry("model_type", "longformer")?;
+        if let Some(architecture) = &config.architecture {
+            keys.serialize_entry("architectures", &[architecture])?;
+        }
+        keys.serialize_entry("attention_window", &config.attention_window)?;
+        keys.serialize_entry("attention_probs_dropout_prob", &0.1)?;
+        keys.serialize_entry("hidden_act", "gelu")?;
+        keys.serialize_entry("hidden_dropout_prob", &0.1)?;
+        keys.serialize_entry("hidden_size", &config.hidden_size)?;
+        keys.serialize_entry("initializer_range", &0.02)?;
+        keys.serialize_entry("intermediate_size", &config.intermediate_size)?;
+        keys.serialize_entry("layer_norm_eps", &as_written(config.layer_norm_eps))?;
+        keys.serialize_entry("max_position_embeddings", &config.max_position_embeddings)?;
+        keys.serialize_entry("num_attention_heads", &config.num_attention_heads)?;
+        keys.serialize_entry("num_hidden_layers", &config.num_hidden_layers)?;
+        keys.serialize_entry("pad_token_id", &config.pad_token_id)?;
+        keys.serialize_entry("bos_token_id", &config.bos_token_id)?;
+        keys.serialize_entry("eos_token_id", &config.eos_token_id)?;
+        keys.serialize_entry("sep_token_id", &config.sep_token_id)?;
+        keys.serialize_entry("position_embedding_type", "absolute")?;
+        keys.serialize_entry("type_vocab_size", &config.type_vocab_size)?;
+        keys.serialize_entry("vocab_size", &config.vocab_size)?;
+        if !config.labels.is_empty() {
+            let labels = || config.labels.iter().enumerate();
+            keys.serialize_entry("id2label", &labels().collect::<BTreeMap<_, _>>())?;
+            keys.serialize_entry("label2id", &labels().map(|(id, label)| (label, id)).collect::<BTreeMap<_, _>>())?;
+        } else if config.num_labels != 2 {
+            keys.serialize_entry("num_labels", &config.num_labels)?;
+        }
+        keys.end()
+    }
 }
 
 /// The shortest decimal of an f32: 0.00001 instead of all digits of the nearest f32.
@@ -235,10 +198,17 @@ struct ConfigKeys(Map<String, Value>);
 
 impl ConfigKeys {
     fn size(&self, key: &str, default: Option<usize>) -> Result<usize> {
+        match self.whole(key, default)? {
+            size @ 1..=SIZE_MAX => Ok(size),
+            size => Err(wrong(format!("{key} {size}: expected 1 to {SIZE_MAX}"))),
+        }
+    }
+
+    fn whole(&self, key: &str, default: Option<usize>) -> Result<usize> {
         match (self.0.get(key), default) {
             (None | Some(Value::Null), Some(default)) => Ok(default),
             (None | Some(Value::Null), None) => Err(wrong(format!("no `{key}`"))),
-            (Some(value), _) => size_of(key, value),
+            (Some(value), _) => whole_of(key, value),
         }
     }
 
@@ -261,11 +231,11 @@ impl ConfigKeys {
     fn windows(&self, layers: usize) -> Result<Vec<usize>> {
         let key = "attention_window";
         match self.0.get(key) {
-            Some(Value::Array(list)) if list.len() == layers => list.iter().map(|value| size_of(key, value)).collect(),
+            Some(Value::Array(list)) if list.len() == layers => list.iter().map(|value| whole_of(key, value)).collect(),
             Some(Value::Array(list)) => {
                 Err(wrong(format!("{key} has {} entries for num_hidden_layers {layers}", list.len())))
             }
-            _ => Ok(vec![self.size(key, Some(512))?; layers]),
+            _ => Ok(vec![self.whole(key, Some(512))?; layers]),
         }
     }
 
@@ -279,7 +249,7 @@ impl ConfigKeys {
     }
 }
 
-fn size_of(key: &str, value: &Value) -> Result<usize> {
+fn whole_of(key: &str, value: &Value) -> Result<usize> {
     let size = value.as_u64().and_then(|size| usize::try_from(size).ok());
     size.ok_or_else(|| wrong(format!("{key} `{value}`: expected a whole number")))
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use longspan_kernels::UnknownIsa;
 
-/// `Result` with Longspan's [`Error`].
-pub type Result<T> = std::result::Result<T, Error>;
+/// `Result` with Longspan's [`Error`], if no other is named.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What can go wrong outside the code: files, checkpoints, options, documents, questions, the network.
 ///

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::sniff;
+use crate::Result;
 
 /// The most shards that one index may name.
 const SHARDS_MAX: usize = 1024;
@@ -18,7 +19,7 @@ pub(crate) struct ShardIndex {
 
 impl ShardIndex {
     /// Reads an index. Checks that it names only files beside it, because an untrusted name becomes a path.
-    pub(crate) fn parse(json: &[u8]) -> std::result::Result<Self, String> {
+    pub(crate) fn parse(json: &[u8]) -> Result<Self, String> {
         let index: ShardIndex = serde_json::from_slice(json)
             .map_err(|e| sniff::describe_text(json).map_or_else(|| e.to_string(), str::to_owned))?;
         let shards = index.shards();

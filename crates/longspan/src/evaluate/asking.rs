@@ -36,8 +36,8 @@ pub fn ask<'a, E>(
     reader: &Reader,
     questions: &[Asked<'a>],
     options: &ReadOptions,
-    take: &mut dyn FnMut(Asked<'a>, Result<AskOutcome>, AskProgress) -> std::result::Result<(), E>,
-) -> std::result::Result<(), E> {
+    take: &mut dyn FnMut(Asked<'a>, Result<AskOutcome>, AskProgress) -> Result<(), E>,
+) -> Result<(), E> {
     let paragraphs = questions.chunk_by(|a, b| std::ptr::eq(a.paragraph, b.paragraph));
     let documents = paragraphs.map(|asked| (asked, reader.document(asked[0].paragraph.context.as_str())));
     prefetch(documents, DOCUMENTS_READY_MAX, |documents| {
@@ -66,8 +66,8 @@ fn ask_group<'a, E>(
     group: Group<'a>,
     options: &ReadOptions,
     done: &mut AskProgress,
-    take: &mut dyn FnMut(Asked<'a>, Result<AskOutcome>, AskProgress) -> std::result::Result<(), E>,
-) -> std::result::Result<(), E> {
+    take: &mut dyn FnMut(Asked<'a>, Result<AskOutcome>, AskProgress) -> Result<(), E>,
+) -> Result<(), E> {
     let pairs = group.iter().filter_map(|(_, pair)| pair.as_ref().ok());
     let pairs: Vec<_> = pairs.map(|(question, document)| (question, document)).collect();
     let mut tokens = 0;

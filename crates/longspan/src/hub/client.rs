@@ -183,7 +183,7 @@ impl<'a> HubClient<'a> {
         partial: &Path,
         output: &mut File,
         report: &mut dyn FnMut(u64),
-    ) -> std::result::Result<(), AttemptError> {
+    ) -> Result<(), AttemptError> {
         let disk = |source| AttemptError::Final(Error::write(partial)(source));
         let network = |e: &dyn std::fmt::Display| AttemptError::Broken(e.to_string());
         let mut done = output.seek(SeekFrom::End(0)).map_err(disk)?;
@@ -230,7 +230,7 @@ impl<'a> HubClient<'a> {
 
     /// Sends a `GET` to the hub, optionally for the bytes from an offset. The first redirect is followed here, because only
     /// the hub may receive the token (ureq compares hosts without their ports). Later ones are followed without it.
-    fn get(&self, url: &str, from: Option<u64>) -> std::result::Result<Response<Body>, ureq::Error> {
+    fn get(&self, url: &str, from: Option<u64>) -> Result<Response<Body>, ureq::Error> {
         let request = |url: &str| {
             let request = self.agent.get(url).header("Accept-Encoding", "identity");
             match from {

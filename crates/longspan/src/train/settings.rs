@@ -175,11 +175,11 @@ impl QaSettings {
 mod precision_name {
     use super::*;
 
-    pub fn serialize<S: Serializer>(precision: &Precision, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(precision: &Precision, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(precision)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Precision, D::Error> {
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Precision, D::Error> {
         match String::deserialize(deserializer)?.as_str() {
             // A wrong `LONGSPAN_ISA` is an error of the run, not of the settings.
             "auto" => Ok(best_precision().unwrap_or(Precision::F32)),
@@ -194,16 +194,11 @@ mod precision_name {
 mod token_range {
     use super::*;
 
-    pub fn serialize<S: Serializer>(
-        range: &RangeInclusive<usize>,
-        serializer: S,
-    ) -> std::result::Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(range: &RangeInclusive<usize>, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&format_args!("{}..{}", range.start(), range.end()))
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> std::result::Result<RangeInclusive<usize>, D::Error> {
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RangeInclusive<usize>, D::Error> {
         let text = String::deserialize(deserializer)?;
         let (from, to) = text.split_once("..").unwrap_or((&text, &text));
         match (from.trim().parse(), to.trim().parse()) {

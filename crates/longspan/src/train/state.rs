@@ -140,11 +140,8 @@ pub(super) fn load(
     let read = |name: &str, values: &mut [f32]| {
         let tensor = tensors.get(name)?.ok_or_else(|| wrong(format!("no tensor `{name}`")))?;
         if tensor.shape != [values.len()] {
-            return Err(wrong(format!(
-                "tensor `{name}`: expected shape [{}], file has {:?}",
-                values.len(),
-                tensor.shape
-            )));
+            let (expected, found) = (values.len(), tensor.shape);
+            return Err(wrong(format!("tensor `{name}`: expected shape [{expected}], file has {found:?}")));
         }
         tensor.copy_to(values);
         Ok(())
@@ -178,8 +175,8 @@ impl RunProgress {
         entries
     }
 
-    fn from_entries(metadata: &HashMap<String, String>) -> std::result::Result<Self, String> {
-        fn get<T: std::str::FromStr>(metadata: &HashMap<String, String>, key: &str) -> std::result::Result<T, String> {
+    fn from_entries(metadata: &HashMap<String, String>) -> Result<Self, String> {
+        fn get<T: std::str::FromStr>(metadata: &HashMap<String, String>, key: &str) -> Result<T, String> {
             let value = metadata.get(key).ok_or_else(|| format!("its header has no `{key}`"))?;
             value.parse().map_err(|_| format!("{key} `{value}`: expected a number"))
         }
