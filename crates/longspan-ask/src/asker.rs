@@ -2,7 +2,6 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Instant;
 
 use longspan::{Document, DocumentReading, Question, ReadOptions, ReadProgress, Reader};
 
@@ -49,7 +48,6 @@ pub struct PairReading {
     question: Question,
     document: NamedDocument,
     reading: DocumentReading,
-    seconds: f64,
 }
 
 impl PairReading {
@@ -68,7 +66,8 @@ impl PairReading {
     /// # Errors
     /// Those of [`DocumentReading::finish`].
     pub fn finish(self) -> Result<DocumentAnswer, AskError> {
-        let Self { question, document: NamedDocument { name, content, .. }, reading, seconds } = self;
+        let Self { question, document: NamedDocument { name, content, .. }, reading } = self;
+        let seconds = reading.seconds();
         let answer = reading.finish().map_err(|error| AskError::document(&name, error))?;
         Ok(DocumentAnswer::new(&name, &content, question.text(), &answer, seconds))
     }
@@ -130,7 +129,7 @@ impl Asker {
     pub fn begin(&self, question: &Question, document: &NamedDocument) -> Result<PairReading, AskError> {
         let reading = self.reader.begin(question, &document.document, &self.options);
         let reading = reading.map_err(|error| AskError::document(&document.name, error))?;
-        Ok(PairReading { question: question.clone(), document: document.clone(), reading, seconds: 0.0 })
+        Ok(PairReading { question: question.clone(), document: document.clone(), reading })
     }
 
     /// Takes readings further by one batch of windows, as [`Reader::pass`] does. Their options may differ; a server passes
@@ -139,19 +138,8 @@ impl Asker {
     /// # Errors
     /// Those of the model. No reading is further then.
     pub fn pass<'r>(&self, readings: impl IntoIterator<Item = &'r mut PairReading>) -> longspan::Result<()> {
-        let started = Instant::now();
-        let mut readings: Vec<_> = readings.into_iter().map(|pair| (pair.progress().tokens_done, pair)).collect();
-        let mut inner: Vec<_> = readings.iter_mut().map(|(_, pair)| &mut pair.reading).collect();
-        self.reader.pass(&mut inner, self.reader.model().batch_tokens())?;
-        // Each token of the batch takes an equal part of the time.
-        let read = |(before, pair): &(usize, &mut PairReading)| pair.progress().tokens_done - before;
-        let tokens: usize = readings.iter().map(read).sum();
-        let seconds = started.elapsed().as_secs_f64() / tokens.max(1) as f64;
-        for entry in &mut readings {
-            let share = seconds * read(entry) as f64;
-            entry.1.seconds += share;
-        }
-        Ok(())
+        let mut inner: Vec<_> = readings.into_iter().map(|pair| &mut pair.reading).collect();
+        self.reader.pass(&mut inner, self.reader.model().batch_tokens())
     }
 
     /// Asks many pairs of a question and a document. Answers come in the order of the pairs.
@@ -165,28 +153,9 @@ impl Asker {
         progress: &mut dyn FnMut(ReadProgress) -> ControlFlow<()>,
     ) -> Vec<Result<DocumentAnswer, AskError>> {
         let mut readings: Vec<_> = pairs.iter().map(|(question, document)| self.begin(question, document)).collect();
-        let mut failed = None;
-        while readings.iter().flatten().any(|reading| !reading.is_done()) {
-            if let Err(error) = self.pass(readings.iter_mut().flatten()) {
-                failed = Some(error);
-                break;
-            }
-            let mut sum = ReadProgress::default();
-            for reading in readings.iter().flatten().map(PairReading::progress) {
-                sum.tokens_done += reading.tokens_done;
-                sum.tokens += reading.tokens;
-            }
-            if progress(sum).is_break() {
-                break;
-            }
-        }
-        let finish = |reading: Result<PairReading, AskError>| match (reading?, &failed) {
-            (reading, Some(error)) if !reading.is_done() => {
-                Err(AskError::document(reading.document.name(), error.clone()))
-            }
-            (reading, _) => reading.finish(),
-        };
-        readings.into_iter().map(finish).collect()
+        let mut inner: Vec<_> = readings.iter_mut().flatten().map(|pair| &mut pair.reading).collect();
+        self.reader.read(&mut inner, progress);
+        readings.into_iter().map(|reading| reading?.finish()).collect()
     }
 
     /// Asks every document every question: [`AskEvent::Begin`], [`AskEvent::Progress`] after every pass, then an answer or an

@@ -23,6 +23,7 @@ mod windows;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 pub use answer::{Answer, Span};
 pub use document::{Document, Question};
@@ -84,7 +85,6 @@ impl Reader {
         let config = source.config()?;
         let settings = ReaderSettings::load(source)?;
         let tokenizer = Tokenizer::load(|name| source.read(name))?;
-        tokenizer.check_fits(&config)?;
         let model = Model::load(config, Task::QuestionAnswering, precision, &Tensors::open(source)?)?;
         Self::from_parts(tokenizer, model, settings)
     }
@@ -218,31 +218,34 @@ impl Reader {
     ) -> Vec<Result<Answer>> {
         let begun = pairs.iter().map(|(question, document)| self.begin(question, document, options));
         let mut readings: Vec<Result<DocumentReading>> = begun.collect();
-        let mut failed = None;
-        loop {
-            let open = readings.iter_mut().flatten().filter(|reading| !reading.is_done());
-            let mut open: Vec<&mut DocumentReading> = open.collect();
-            if open.is_empty() {
-                break;
-            }
-            if let Err(error) = self.pass(&mut open, self.model.batch_tokens()) {
-                failed = Some(error);
-                break;
+        self.read(&mut readings.iter_mut().flatten().collect::<Vec<_>>(), progress);
+        readings.into_iter().map(|reading| reading?.finish()).collect()
+    }
+
+    /// Takes readings to their ends, unless `progress` stops the work. It is called after every pass, with the sum over the
+    /// readings. An error of the model ends those that are not done: [`DocumentReading::finish`] has it.
+    ///
+    /// # Panics
+    /// As [`Reader::pass`].
+    pub fn read(
+        &self,
+        readings: &mut [&mut DocumentReading],
+        progress: &mut dyn FnMut(ReadProgress) -> ControlFlow<()>,
+    ) {
+        while readings.iter().any(|reading| !reading.is_done()) {
+            if let Err(error) = self.pass(readings, self.model.batch_tokens()) {
+                let open = readings.iter_mut().filter(|reading| !reading.is_done());
+                return open.for_each(|reading| reading.failed = Some(error.clone()));
             }
             let mut sum = ReadProgress::default();
-            for reading in readings.iter().flatten().map(DocumentReading::progress) {
+            for reading in readings.iter().map(|reading| reading.progress()) {
                 sum.tokens_done += reading.tokens_done;
                 sum.tokens += reading.tokens;
             }
             if progress(sum).is_break() {
-                break;
+                return;
             }
         }
-        let finish = |reading: DocumentReading| match &failed {
-            Some(error) if !reading.is_done() => Err(error.clone()),
-            _ => reading.finish(),
-        };
-        readings.into_iter().map(|reading| finish(reading?)).collect()
     }
 
     /// Checks that a question can be asked with these options, whatever the document.
@@ -292,6 +295,7 @@ impl Reader {
     /// # Panics
     /// Possibly, if a reader with another vocabulary tokenized a question or a document.
     pub fn pass(&self, readings: &mut [&mut DocumentReading], tokens_max: usize) -> Result<()> {
+        let started = Instant::now();
         let mut order: Vec<usize> = (0..readings.len()).filter(|&r| !readings[r].is_done()).collect();
         order.sort_by_key(|&r| std::cmp::Reverse(readings[r].passes_waited));
         for &r in &order {
@@ -309,8 +313,10 @@ impl Reader {
             return Ok(());
         }
         let logits = self.model.logits(&batch)?.values; // (T, 2)
+        let seconds_per_token = started.elapsed().as_secs_f64() / batch.tokens() as f64;
         for (s, &r) in turns.iter().enumerate() {
             let range = batch.range(s);
+            readings[r].seconds += seconds_per_token * range.len() as f64;
             readings[r].take(&logits[2 * range.start..2 * range.end]);
         }
         Ok(())

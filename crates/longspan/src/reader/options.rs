@@ -1,5 +1,7 @@
 //! How documents are read: the caller's options, and the plan for one question that is made of them.
 
+use std::collections::BTreeSet;
+
 use super::settings::{Logistic, ReaderSettings};
 use crate::config::Config;
 use crate::{Error, Result};
@@ -130,7 +132,11 @@ impl Plan {
         if threshold.is_nan() {
             return Err(Error::option("null_score_diff_threshold", "NaN: expected a number"));
         }
-        check_list(&options.global_attention, max_tokens)?;
+        if let GlobalAttention::List(positions) = &options.global_attention
+            && let Some(position) = positions.iter().find(|&&position| position >= max_tokens)
+        {
+            return Err(Error::option("global_attention", format!("{position}: inputs have {max_tokens} tokens")));
+        }
         let calibration = settings.calibration.as_ref();
         Ok(Self {
             separators,
@@ -147,18 +153,6 @@ impl Plan {
     }
 }
 
-fn check_list(global_attention: &GlobalAttention, max_tokens: usize) -> Result<()> {
-    match global_attention {
-        GlobalAttention::List(positions) => match positions.iter().find(|&&position| position >= max_tokens) {
-            Some(position) => {
-                Err(Error::option("global_attention", format!("{position}: inputs have {max_tokens} tokens")))
-            }
-            None => Ok(()),
-        },
-        _ => Ok(()),
-    }
-}
-
 impl GlobalAttention {
     /// The global positions of an input of `tokens`, of which `first_segment` stand before the first separator.
     pub(crate) fn positions(&self, first_segment: usize, tokens: usize) -> Vec<usize> {
@@ -167,11 +161,8 @@ impl GlobalAttention {
             GlobalAttention::First => vec![0],
             GlobalAttention::None => Vec::new(),
             GlobalAttention::List(positions) => {
-                let mut positions: Vec<usize> =
-                    positions.iter().copied().filter(|&position| position < tokens).collect();
-                positions.sort_unstable();
-                positions.dedup();
-                positions
+                let inside: BTreeSet<usize> = positions.iter().copied().filter(|&position| position < tokens).collect();
+                inside.into_iter().collect()
             }
         }
     }

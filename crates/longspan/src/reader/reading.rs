@@ -13,7 +13,7 @@ use super::settings::Logistic;
 use super::spans::{SpanLogits, TokenSpan};
 use super::windows::{Window, windows};
 use crate::model::{Batch, Sequence};
-use crate::tokenizer::{ByteSpan, ByteSpan32, Tokenizer};
+use crate::tokenizer::{ByteSpan32, Tokenizer, trimmed};
 use crate::{Error, Result};
 
 /// How much of a reading, or of several, is done: in tokens of the inputs of the model, which overlap and hold the
@@ -46,11 +46,12 @@ pub struct DocumentReading {
     /// Passes since the last one that had a window of this reading.
     pub(super) passes_waited: usize,
     progress: ReadProgress,
+    pub(super) seconds: f64,
     logits: SpanLogits,
     /// Of the verification window, once it was read.
     verification: Option<Sums>,
     /// Why the reading ended early.
-    failed: Option<Error>,
+    pub(super) failed: Option<Error>,
 }
 
 /// The sums over a text that null odds and scores are made of.
@@ -78,6 +79,7 @@ impl DocumentReading {
             read: 0,
             passes_waited: 0,
             progress: ReadProgress::default(),
+            seconds: 0.0,
             logits,
             verification: None,
             failed: None,
@@ -89,6 +91,11 @@ impl DocumentReading {
     /// How much is done.
     pub fn progress(&self) -> ReadProgress {
         self.progress
+    }
+
+    /// The time that the model has taken for it, in seconds: of each pass the share of its tokens.
+    pub fn seconds(&self) -> f64 {
+        self.seconds
     }
 
     /// Whether the model has read everything, or the reading has failed: no pass changes anything any more.
@@ -202,7 +209,7 @@ impl DocumentReading {
         let log_total = deciding.log_total();
         let log_rest = deciding.log_sum - log_total; // ln(1 − the share of 'no answer')
         let span = |span: &TokenSpan| Span {
-            bytes: trimmed(document.text(), span, spans),
+            bytes: trimmed(document.text(), spans[span.start].start as usize, spans[span.end].end as usize),
             score: calibrated(plan.score, span.sum() - all.log_sum + log_rest),
             start_logit: span.start_logit,
             end_logit: span.end_logit,
@@ -241,14 +248,6 @@ fn around(span: &TokenSpan, count: usize, tokens: usize) -> Range<usize> {
     let before = (count - (span.end + 1 - span.start)) / 2;
     let first = span.start.saturating_sub(before).min(tokens - count);
     first..first + count
-}
-
-/// The bytes of a span of tokens, without white space at its ends.
-fn trimmed(text: &str, span: &TokenSpan, tokens: &[ByteSpan32]) -> ByteSpan {
-    let (start, end) = (tokens[span.start].start as usize, tokens[span.end].end as usize);
-    let found = text[start..end].trim_start();
-    let start = end - found.len();
-    ByteSpan { start, end: start + found.trim_end().len() }
 }
 
 #[cfg(test)]

@@ -166,8 +166,8 @@ impl Tokenizer {
     fn encode_piece(&self, piece: &str, at: usize) -> Result<Tokens> {
         let encoding = self.inner.encode(piece, false).map_err(|error| format_error(self.file, error))?;
         let mut latest_start = 0;
-        let span = |&offsets: &(usize, usize)| {
-            let (start, end) = trimmed(piece, offsets);
+        let span = |&(start, end): &(usize, usize)| {
+            let ByteSpan { start, end } = trimmed(piece, start, end);
             // A token may be a part of a character, or come from characters that a normaliser has reordered. Spans keep
             // the order of the tokens all the same.
             latest_start = start.max(latest_start);
@@ -177,13 +177,14 @@ impl Tokenizer {
     }
 }
 
-/// The span without white space at its ends, widened to whole characters; of white space alone, the empty span at its end.
-fn trimmed(text: &str, (start, end): (usize, usize)) -> (usize, usize) {
+/// `text[start..end]` without white space at its ends, widened to whole characters; of white space alone, the empty span
+/// at its end.
+pub(crate) fn trimmed(text: &str, start: usize, end: usize) -> ByteSpan {
     let end = text.ceil_char_boundary(end);
     let start = text.floor_char_boundary(start.min(end));
     let from_text = text[start..end].trim_start();
     let start = end - from_text.len();
-    (start, start + from_text.trim_end().len())
+    ByteSpan { start, end: start + from_text.trim_end().len() }
 }
 
 fn format_error(file: &str, message: impl Display) -> Error {
