@@ -65,23 +65,19 @@ pub(super) struct Element {
     pub float: Option<DType>,
 }
 
-const fn element(storage: &'static str, name: &'static str, bytes: usize, float: Option<DType>) -> Element {
-    Element { storage, name, bytes, float }
-}
-
 static ELEMENTS: [Element; 12] = [
-    element("FloatStorage", "F32", 4, Some(DType::F32)),
-    element("HalfStorage", "F16", 2, Some(DType::F16)),
-    element("BFloat16Storage", "BF16", 2, Some(DType::BF16)),
-    element("DoubleStorage", "F64", 8, None),
-    element("LongStorage", "I64", 8, None),
-    element("IntStorage", "I32", 4, None),
-    element("ShortStorage", "I16", 2, None),
-    element("CharStorage", "I8", 1, None),
-    element("ByteStorage", "U8", 1, None),
-    element("BoolStorage", "BOOL", 1, None),
-    element("ComplexFloatStorage", "C64", 8, None),
-    element("ComplexDoubleStorage", "C128", 16, None),
+    Element { storage: "FloatStorage", name: "F32", bytes: 4, float: Some(DType::F32) },
+    Element { storage: "HalfStorage", name: "F16", bytes: 2, float: Some(DType::F16) },
+    Element { storage: "BFloat16Storage", name: "BF16", bytes: 2, float: Some(DType::BF16) },
+    Element { storage: "DoubleStorage", name: "F64", bytes: 8, float: None },
+    Element { storage: "LongStorage", name: "I64", bytes: 8, float: None },
+    Element { storage: "IntStorage", name: "I32", bytes: 4, float: None },
+    Element { storage: "ShortStorage", name: "I16", bytes: 2, float: None },
+    Element { storage: "CharStorage", name: "I8", bytes: 1, float: None },
+    Element { storage: "ByteStorage", name: "U8", bytes: 1, float: None },
+    Element { storage: "BoolStorage", name: "BOOL", bytes: 1, float: None },
+    Element { storage: "ComplexFloatStorage", name: "C64", bytes: 8, float: None },
+    Element { storage: "ComplexDoubleStorage", name: "C128", bytes: 16, float: None },
 ];
 
 /// A sequence of numbers that is stored outside the pickle.
@@ -145,14 +141,7 @@ impl<'a> Pickle<'a> {
 /// Reads the pickle at the start of `content`.
 pub(super) fn read(content: &[u8]) -> Result<Pickle<'_>, String> {
     let content = &content[..content.len().min(PICKLE_BYTES_MAX)];
-    let mut machine = PickleMachine {
-        content,
-        position: 0,
-        objects: Vec::new(),
-        stack: Vec::new(),
-        marks: Vec::new(),
-        memo: HashMap::new(),
-    };
+    let mut machine = PickleMachine { content, ..Default::default() };
     loop {
         let at = machine.position;
         let opcode = machine.byte()?;
@@ -167,6 +156,7 @@ pub(super) fn read(content: &[u8]) -> Result<Pickle<'_>, String> {
     }
 }
 
+#[derive(Default)]
 struct PickleMachine<'a> {
     content: &'a [u8],
     position: usize,
@@ -326,10 +316,7 @@ impl<'a> PickleMachine<'a> {
     }
 
     fn tuple(&mut self, count: usize) -> Result<(), String> {
-        let mut items = Vec::with_capacity(count);
-        for _ in 0..count {
-            items.push(self.pop()?);
-        }
+        let mut items = (0..count).map(|_| self.pop()).collect::<Result<Vec<_>, _>>()?;
         items.reverse();
         self.push(Object::Tuple(items))
     }
@@ -491,11 +478,8 @@ fn global(module: &str, name: &str) -> Result<Global, String> {
         ("torch" | "torch.cuda" | "torch.storage", name) => {
             // The size of an `UntypedStorage` is in bytes.
             let name = if name == "UntypedStorage" { "ByteStorage" } else { name };
-            ELEMENTS
-                .iter()
-                .find(|element| element.storage == name)
-                .map(Global::Storage)
-                .ok_or_else(|| refuse(module, name))
+            let element = ELEMENTS.iter().find(|element| element.storage == name);
+            element.map(Global::Storage).ok_or_else(|| refuse(module, name))
         }
         _ => Err(refuse(module, name)),
     }
@@ -503,12 +487,9 @@ fn global(module: &str, name: &str) -> Result<Global, String> {
 
 fn refuse(module: &str, name: &str) -> String {
     // A name may be as long as the pickle and contain control characters, which must not reach a terminal.
-    let short = |text: &str| text.chars().take(80).collect::<String>().escape_debug().to_string();
-    format!(
-        "the pickle names `{} {}`, which no state dict needs: refused, nothing was executed",
-        short(module),
-        short(name)
-    )
+    let [module, name] = [module, name].map(|text| text.chars().take(80).collect::<String>());
+    let (module, name) = (module.escape_debug(), name.escape_debug());
+    format!("the pickle names `{module} {name}`, which no state dict needs: refused, nothing was executed")
 }
 
 fn unknown(opcode: u8, at: usize) -> String {

@@ -3,10 +3,10 @@
 
 use std::collections::HashMap;
 
-use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors};
+use safetensors::tensor::{Dtype, Metadata, SafeTensorError, SafeTensors};
 use serde::Deserialize;
 
-use super::stored::{NumberFormat, StoredTensor, TensorData};
+use super::stored::{StoredTensor, TensorData};
 use crate::tensor::DType;
 
 /// The longest header that is read. A model with a thousand tensors has a header of 100 KB.
@@ -16,15 +16,14 @@ const LENGTH_BYTES: usize = 8;
 
 /// Lists the tensors of a file.
 pub(super) fn tensors(content: &[u8]) -> Result<Vec<(String, StoredTensor)>, String> {
-    let header_bytes = check_length(content)?;
-    let (_, metadata) = SafeTensors::read_metadata(content).map_err(|e| explain(content, header_bytes, e))?;
+    let (header_bytes, metadata) = header(content)?;
     let start = LENGTH_BYTES + header_bytes;
     let stored = metadata.tensors().into_iter().map(|(name, info)| {
         let format = match info.dtype {
-            Dtype::F32 => NumberFormat::Float(DType::F32),
-            Dtype::F16 => NumberFormat::Float(DType::F16),
-            Dtype::BF16 => NumberFormat::Float(DType::BF16),
-            other => NumberFormat::Other(format!("{other:?}")),
+            Dtype::F32 => Ok(DType::F32),
+            Dtype::F16 => Ok(DType::F16),
+            Dtype::BF16 => Ok(DType::BF16),
+            other => Err(format!("{other:?}")),
         };
         // `read_metadata` has checked that offsets, shapes and the length of the file agree.
         let data = TensorData::Range(start + info.data_offsets.0..start + info.data_offsets.1);
@@ -35,13 +34,12 @@ pub(super) fn tensors(content: &[u8]) -> Result<Vec<(String, StoredTensor)>, Str
 
 /// The metadata of the header.
 pub(super) fn metadata(content: &[u8]) -> Result<HashMap<String, String>, String> {
-    let header_bytes = check_length(content)?;
-    let (_, metadata) = SafeTensors::read_metadata(content).map_err(|e| explain(content, header_bytes, e))?;
+    let (_, metadata) = header(content)?;
     Ok(metadata.metadata().clone().unwrap_or_default())
 }
 
-/// The length of the header, checked before any use.
-fn check_length(content: &[u8]) -> Result<usize, String> {
+/// The length of the header, checked before any use, and its content.
+fn header(content: &[u8]) -> Result<(usize, Metadata), String> {
     let Some((length, rest)) = content.split_first_chunk::<LENGTH_BYTES>() else {
         return Err(format!("truncated: {} bytes, a safetensors file has more than {LENGTH_BYTES}", content.len()));
     };
@@ -57,7 +55,7 @@ fn check_length(content: &[u8]) -> Result<usize, String> {
         Some(header) if !header.starts_with(b"{") => {
             Err("not a safetensors file: its header does not begin with `{`".to_owned())
         }
-        Some(_) => Ok(header_bytes),
+        Some(_) => SafeTensors::read_metadata(content).map_err(|e| explain(content, header_bytes, e)),
     }
 }
 

@@ -20,18 +20,10 @@ pub(crate) const README: &str = "README.md";
 pub(crate) const LONGSPAN: &str = "longspan.json";
 /// The files that may accompany the weights. [`LONGSPAN`] is last: once the hub's cache knows whether it exists, it has
 /// looked for all others.
-pub(crate) const FILES: [&str; 10] = [
-    CONFIG,
-    TOKENIZER[0],
-    TOKENIZER[1],
-    TOKENIZER[2],
-    TOKENIZER[3],
-    TOKENIZER[4],
-    TOKENIZER[5],
-    TOKENIZER[6],
-    README,
-    LONGSPAN,
-];
+pub(crate) const FILES: [&str; 10] = {
+    let [a, b, c, d, e, f, g] = TOKENIZER;
+    [CONFIG, a, b, c, d, e, f, g, README, LONGSPAN]
+};
 
 /// The files of the tokenizer.
 pub(crate) const TOKENIZER: [&str; 7] = [

@@ -6,17 +6,10 @@ use crate::tensor::DType;
 
 /// The description of a tensor in a file.
 pub(super) struct StoredTensor {
-    pub format: NumberFormat,
+    /// `Err` names a format that the model never needs, as safetensors spells it: `position_ids` are I64.
+    pub format: Result<DType, String>,
     pub shape: Vec<usize>,
     pub data: TensorData,
-}
-
-/// The number format of a tensor.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum NumberFormat {
-    Float(DType),
-    /// A format that the model never needs, as safetensors spells it: `position_ids` are I64.
-    Other(String),
 }
 
 /// The place of the numbers of a tensor.

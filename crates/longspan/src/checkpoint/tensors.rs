@@ -6,7 +6,7 @@ use std::path::Path;
 use super::bytes::FileBytes;
 use super::shards::ShardIndex;
 use super::source::{Source, WEIGHTS, WEIGHTS_WANTED};
-use super::stored::{NumberFormat, StoredTensor, TensorData};
+use super::stored::{StoredTensor, TensorData};
 use super::{safetensors, sniff, torch};
 use crate::tensor::TensorView;
 use crate::{Error, Result};
@@ -70,12 +70,7 @@ impl Tensors {
     /// integers.
     pub fn get(&self, name: &str) -> Result<Option<TensorView<'_>>> {
         let Some((file, stored)) = self.tensors.get(name) else { return Ok(None) };
-        let dtype = match &stored.format {
-            NumberFormat::Float(dtype) => *dtype,
-            NumberFormat::Other(found) => {
-                return Err(Error::TensorType { name: name.to_owned(), found: found.clone() });
-            }
-        };
+        let dtype = stored.format.clone().map_err(|found| Error::TensorType { name: name.to_owned(), found })?;
         let data = match &stored.data {
             TensorData::Range(range) => &self.files[*file][range.clone()],
             TensorData::Copy(copy) => copy,

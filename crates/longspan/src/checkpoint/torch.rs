@@ -12,7 +12,7 @@ use std::ops::Range;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::pickle::{self, Element, Object, PICKLE_BYTES_MAX, Pickle, Storage, Tensor};
-use super::stored::{NumberFormat, StoredTensor, TensorData};
+use super::stored::{StoredTensor, TensorData};
 
 /// The magic number of the older format, 0x1950a86a20f9469cfc6c, in the byte order of a pickle.
 const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
@@ -188,7 +188,7 @@ fn stored(
         Some(_) => TensorData::Copy(copies.gather(tensor, range.start, numbers)?),
         None => TensorData::Range(0..0), // The tensor is listed but never read, so it is not copied.
     };
-    let format = element.float.map_or_else(|| NumberFormat::Other(element.name.to_owned()), NumberFormat::Float);
+    let format = element.float.ok_or_else(|| element.name.to_owned());
     Ok(StoredTensor { format, shape: shape.clone(), data })
 }
 

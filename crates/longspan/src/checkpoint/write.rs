@@ -29,7 +29,6 @@ pub fn write_checkpoint(folder: &Path, config: &Config, tensors: &[NamedTensor<'
     for name in TOKENIZER {
         files.extend(tokenizer.read(name)?.map(|content| (name, content)));
     }
-    let files: Vec<(&str, &[u8])> = files.iter().map(|(name, content)| (*name, &content[..])).collect();
     write_checkpoint_with(folder, config, tensors, &files)
 }
 
@@ -41,11 +40,11 @@ pub fn write_checkpoint_with(
     folder: &Path,
     config: &Config,
     tensors: &[NamedTensor<'_>],
-    files: &[(&str, &[u8])],
+    files: &[(&str, impl AsRef<[u8]>)],
 ) -> Result<()> {
     make_folder(folder)?;
     for (name, content) in files {
-        write_whole(&folder.join(name), content)?;
+        write_whole(&folder.join(name), content.as_ref())?;
     }
     write_whole(&folder.join(CONFIG), config.to_json().as_bytes())?;
     write_safetensors(&folder.join(WEIGHTS[0].file), tensors, &[])

@@ -90,7 +90,7 @@ pub fn convert(source: &Source, folder: &Path, options: &ConvertOptions) -> Resu
 
     let (comparison, parameters, left_out) = fill_folder(folder, |folder| {
         let (parameters, left_out) = weights::lengthen(&short, &tensors, &config)?;
-        let beside: [(&str, &[u8]); 2] =
+        let beside =
             [("tokenizer.json", &files.tokenizer_json), ("tokenizer_config.json", &files.tokenizer_config_json)];
         write_checkpoint_with(folder, &config, &parameters.tensors(), &beside)?;
         let count = parameters.list().iter().map(Parameter::count).sum();

@@ -30,33 +30,22 @@ pub(super) struct ShortModel {
     pub task: Task,
 }
 
-/// A `model_type` of `config.json`, the prefix of its classes in transformers, its kind, and transformers' defaults for
-/// keys that the file lacks.
+/// A `model_type` of `config.json`, the prefix of its classes in transformers, its kind, and transformers' default for the
+/// size of the vocabulary.
 struct KnownType {
     model_type: &'static str,
     class: &'static str,
     kind: ModelKind,
-    pad_token_id: usize,
     vocab_size: usize,
 }
 
 const KNOWN_TYPES: [KnownType; 5] = [
-    known("longformer", "Longformer", ModelKind::Longformer, 1, 50_265),
-    known("roberta", "Roberta", ModelKind::Roberta, 1, 50_265),
-    known("xlm-roberta", "XLMRoberta", ModelKind::Roberta, 1, 30_522),
-    known("camembert", "Camembert", ModelKind::Roberta, 1, 30_522),
-    known("bert", "Bert", ModelKind::Bert, 0, 30_522),
+    KnownType { model_type: "longformer", class: "Longformer", kind: ModelKind::Longformer, vocab_size: 50_265 },
+    KnownType { model_type: "roberta", class: "Roberta", kind: ModelKind::Roberta, vocab_size: 50_265 },
+    KnownType { model_type: "xlm-roberta", class: "XLMRoberta", kind: ModelKind::Roberta, vocab_size: 30_522 },
+    KnownType { model_type: "camembert", class: "Camembert", kind: ModelKind::Roberta, vocab_size: 30_522 },
+    KnownType { model_type: "bert", class: "Bert", kind: ModelKind::Bert, vocab_size: 30_522 },
 ];
-
-const fn known(
-    model_type: &'static str,
-    class: &'static str,
-    kind: ModelKind,
-    pad_token_id: usize,
-    vocab_size: usize,
-) -> KnownType {
-    KnownType { model_type, class, kind, pad_token_id, vocab_size }
-}
 
 /// Prefixes of the names of an encoder, in files of any kind.
 const PREFIXES: [&str; 4] = ["longformer.", "roberta.", "bert.", ""];
@@ -79,7 +68,8 @@ impl ShortModel {
             return Err(wrong(format!("attention_dilation {other}: only 1 is known")));
         }
         keys.insert("model_type".into(), json!("longformer"));
-        for (key, usual) in [("pad_token_id", known.pad_token_id), ("vocab_size", known.vocab_size)] {
+        let pad_token_id = usize::from(known.kind != ModelKind::Bert);
+        for (key, usual) in [("pad_token_id", pad_token_id), ("vocab_size", known.vocab_size)] {
             if keys.get(key).is_none_or(Value::is_null) {
                 keys.insert(key.into(), json!(usual));
             }

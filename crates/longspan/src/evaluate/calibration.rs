@@ -65,13 +65,6 @@ pub struct Fit {
     pub no_answer_score: Logistic,
 }
 
-impl From<&Observation> for Ranked {
-    fn from(observed: &Observation) -> Self {
-        let Observation { has_answer, best, null_odds, .. } = *observed;
-        Self { has_answer, predicted: true, score: best, null_odds }
-    }
-}
-
 impl Fit {
     /// This threshold, with scores unchanged.
     pub fn unchanged(threshold: f64) -> Self {
@@ -97,7 +90,11 @@ fn threshold(observed: &[&Observation], aim: Aim) -> Option<f64> {
     match aim {
         Aim::BestF1 => Some(best_f1(observed)),
         Aim::Precision(precision) => {
-            let ranking = Ranking::new(observed.iter().map(|observed| Ranked::from(*observed)).collect());
+            let ranked = observed.iter().map(|observed| {
+                let Observation { has_answer, best, null_odds, .. } = **observed;
+                Ranked { has_answer, predicted: true, score: best, null_odds }
+            });
+            let ranking = Ranking::new(ranked.collect());
             for_precision(&coverage(&ranking), precision).map(|point| point.threshold)
         }
     }

@@ -25,7 +25,7 @@ const TOKENIZER_JSON: &str = "tokenizer.json";
 const VOCAB_JSON: &str = "vocab.json";
 const MERGES_TXT: &str = "merges.txt";
 const VOCAB_TXT: &str = "vocab.txt";
-const CONFIG: &str = "tokenizer_config.json";
+pub(super) const CONFIG: &str = "tokenizer_config.json";
 const SPECIAL_TOKENS: &str = "special_tokens_map.json";
 const ADDED_TOKENS: &str = "added_tokens.json";
 
@@ -69,22 +69,16 @@ impl TokenName {
 }
 
 /// An entry of `added_tokens_decoder`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct TokenAdded {
     content: String,
     single_word: bool,
     lstrip: bool,
     rstrip: bool,
-    normalized: bool,
+    /// `None` stands for `true`.
+    normalized: Option<bool>,
     special: bool,
-}
-
-impl Default for TokenAdded {
-    fn default() -> Self {
-        let (single_word, lstrip, rstrip, normalized, special) = (false, false, false, true, false);
-        Self { content: String::new(), single_word, lstrip, rstrip, normalized, special }
-    }
 }
 
 impl Tokenizer {
@@ -160,8 +154,15 @@ impl TokenizerFiles {
             return Err(Error::MissingTokenizer);
         };
 
-        let roles = Roles { file, named: [&config.special, &special] };
-        let find = |role: fn(&SpecialTokens) -> &Option<TokenName>, usual| roles.find(&inner, role, usual);
+        // By the name in the files, the first file first, else by the usual names.
+        let find = |role: fn(&SpecialTokens) -> &Option<TokenName>, usual: [&str; 2]| {
+            let of = |name: &str| inner.token_to_id(name).map(|id| (name.to_owned(), id));
+            let Some(name) = [&config.special, &special].into_iter().find_map(|tokens| role(tokens).as_ref()) else {
+                return Ok(usual.into_iter().find_map(of));
+            };
+            let missing = || format_error(file, format!("no token `{}` in the vocabulary", name.content()));
+            of(name.content()).map(Some).ok_or_else(missing)
+        };
         let missing = |names| format_error(file, format!("the vocabulary has neither {names}"));
         let cls = find(|tokens| &tokens.cls_token, ["<s>", "[CLS]"])?.ok_or_else(|| missing("`<s>` nor `[CLS]`"))?;
         let sep = find(|tokens| &tokens.sep_token, ["</s>", "[SEP]"])?.ok_or_else(|| missing("`</s>` nor `[SEP]`"))?;
@@ -245,7 +246,7 @@ fn with_added_tokens(mut inner: Inner, read: Read<'_>, config: &TokenizerConfig)
             .single_word(token.single_word)
             .lstrip(token.lstrip)
             .rstrip(token.rstrip)
-            .normalized(token.normalized);
+            .normalized(token.normalized.unwrap_or(true));
         added.insert(*id, added_token);
     }
     inner.add_tokens(added.values().cloned()).map_err(|error| format_error(ADDED_TOKENS, error))?;
@@ -258,30 +259,6 @@ fn with_added_tokens(mut inner: Inner, read: Read<'_>, config: &TokenizerConfig)
         }
     }
     Ok(inner)
-}
-
-/// Finds special tokens: by the names in the files, the first file first, else by the usual names.
-struct Roles<'a> {
-    file: &'static str,
-    named: [&'a SpecialTokens; 2],
-}
-
-impl Roles<'_> {
-    fn find(
-        &self,
-        inner: &Inner,
-        role: fn(&SpecialTokens) -> &Option<TokenName>,
-        usual: [&str; 2],
-    ) -> Result<Option<(String, u32)>> {
-        let of = |name: &str| inner.token_to_id(name).map(|id| (name.to_owned(), id));
-        match self.named.iter().find_map(|tokens| role(tokens).as_ref()) {
-            Some(name) => {
-                let missing = || format_error(self.file, format!("no token `{}` in the vocabulary", name.content()));
-                Ok(Some(of(name.content()).ok_or_else(missing)?))
-            }
-            None => Ok(usual.into_iter().find_map(of)),
-        }
-    }
 }
 
 /// Restricts a tokenizer to turning text into tokens: no truncation, no padding, no template, no dropout, and special
@@ -300,12 +277,9 @@ fn only_text(inner: &mut Inner, roles: &[(String, u32)]) -> tokenizers::Result<(
         bpe.dropout = None;
         inner.with_model(bpe);
     }
-    let without_specials = match inner.get_model() {
-        ModelWrapper::Unigram(unigram) => Some(unigram_without(unigram, roles)?),
-        _ => None,
-    };
-    if let Some(model) = without_specials {
-        inner.with_model(model);
+    if let ModelWrapper::Unigram(unigram) = inner.get_model() {
+        let unigram = unigram_without(unigram, roles)?;
+        inner.with_model(unigram);
     }
     Ok(())
 }
@@ -337,7 +311,7 @@ fn check_literals(tokenizer: &Tokenizer, roles: &[(String, u32)]) -> Result<()> 
     Ok(())
 }
 
-fn read_json<T: DeserializeOwned>(read: Read<'_>, file: &str) -> Result<Option<T>> {
+pub(super) fn read_json<T: DeserializeOwned>(read: Read<'_>, file: &str) -> Result<Option<T>> {
     let Some(content) = read(file)? else { return Ok(None) };
     serde_json::from_slice(&content).map(Some).map_err(|error| format_error(file, error))
 }

@@ -9,7 +9,7 @@ use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer as Inner};
 
 use super::format_error;
-use super::load::{TokenizerFiles, guarded};
+use super::load::{CONFIG, TokenizerFiles, guarded, read_json};
 use crate::Result;
 
 /// The files of a tokenizer beside a Longformer.
@@ -42,12 +42,7 @@ impl PairFiles {
             let file = opened.file;
             let failed = |error: tokenizers::Error| format_error(file, error);
             let pairs_changed = form_pairs(&mut opened, token_types).map_err(failed)?;
-            let config = match read("tokenizer_config.json")? {
-                Some(content) => {
-                    serde_json::from_slice(&content).map_err(|e| format_error("tokenizer_config.json", e))?
-                }
-                None => Map::new(),
-            };
+            let config: Map<String, Value> = read_json(&read, CONFIG)?.unwrap_or_default();
             let config = tokenizer_config(&opened, &config, token_types, max_tokens);
             Ok(Self {
                 tokenizer_json: opened.inner.to_string(true).map_err(failed)?.into_bytes(),
@@ -109,7 +104,7 @@ fn has_the_form(inner: &Inner, (cls, sep): (u32, u32), token_types: bool) -> boo
 
 /// The `tokenizer_config.json` for transformers. The class is the one that uses `tokenizer.json` unchanged.
 fn tokenizer_config(
-    opened: &TokenizerFiles,
+    files: &TokenizerFiles,
     source: &Map<String, Value>,
     token_types: bool,
     max_tokens: usize,
@@ -125,14 +120,14 @@ fn tokenizer_config(
             set(key, value.clone());
         }
     }
-    let (cls, sep) = (&opened.cls.0, &opened.sep.0);
+    let (cls, sep) = (&files.cls.0, &files.sep.0);
     if cls == "<s>" {
         set("bos_token", json!(cls));
         set("eos_token", json!(sep));
     }
     set("cls_token", json!(cls));
     set("sep_token", json!(sep));
-    for (key, role) in [("pad_token", &opened.pad), ("mask_token", &opened.mask), ("unk_token", &opened.unk)] {
+    for (key, role) in [("pad_token", &files.pad), ("mask_token", &files.mask), ("unk_token", &files.unk)] {
         if let Some((name, _)) = role {
             set(key, json!(name));
         }

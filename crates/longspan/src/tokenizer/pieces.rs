@@ -72,11 +72,7 @@ impl CutRule {
             };
             is_cut && text[..at].ends_with(|before: char| !before.is_whitespace())
         };
-        let bytes = text.as_bytes().get(from..)?;
-        bytes
-            .iter()
-            .enumerate()
-            .map(|(at, &byte)| (from + at, byte))
-            .find_map(|(at, byte)| is_place(at, byte).then_some(at))
+        let mut places = (from..).zip(text.as_bytes().get(from..)?);
+        places.find(|&(at, &byte)| is_place(at, byte)).map(|(at, _)| at)
     }
 }
