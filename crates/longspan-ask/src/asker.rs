@@ -79,7 +79,7 @@ impl PairReading {
 pub enum AskEvent<'a> {
     /// These documents are asked next.
     Begin(&'a [NamedDocument]),
-    /// How much of them the model has read, summed over all questions.
+    /// How much of the documents of the last [`AskEvent::Begin`] the model has read, summed over all questions.
     Progress(ReadProgress),
     /// An answer.
     Answer {
@@ -88,11 +88,12 @@ pub enum AskEvent<'a> {
         /// The answer.
         answer: DocumentAnswer,
     },
-    /// A document could not be read or asked.
+    /// A document could not be read, or could not be asked a question: then once for each question.
     Error(AskError),
 }
 
-/// Takes events as they come and may stop the work. No event follows the one that stops it.
+/// Takes events as they come and may stop the work. No event follows the one that stops it, so answers that are complete
+/// but were not yet reported are lost. For a time limit use [`Asker::ask`], which returns them.
 pub type OnEvent<'a> = &'a mut dyn FnMut(AskEvent<'_>) -> ControlFlow<()>;
 
 impl Asker {
@@ -142,7 +143,9 @@ impl Asker {
         self.reader.pass(&mut inner, self.reader.model().batch_tokens())
     }
 
-    /// Asks many pairs of a question and a document. Answers come in the order of the pairs.
+    /// Asks many pairs of a question and a document. Answers come in the order of the pairs. `progress` is called after each
+    /// batch of about one longest input, with the sum over the pairs. Each batch has windows of many pairs in turn, so long
+    /// documents end at about the same time: with a time limit, ask a few pairs per call.
     ///
     /// # Errors
     /// Each pair has its own result. Pairs that were not read when `progress` stopped the work are

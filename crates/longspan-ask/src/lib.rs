@@ -40,7 +40,7 @@
 //!         AskEvent::Error(error) => eprintln!("{error}"), // `missing.txt`: no such file
 //!         _ => {}
 //!     }
-//!     ControlFlow::Continue(()) // or Break, to stop
+//!     ControlFlow::Continue(()) // or Break, to stop: what no event has told yet is lost, see `Asker::ask`
 //! });
 //! rank(&mut answers);
 //! let object = AnswerObject::new(&answers[0], "my model", "f32");

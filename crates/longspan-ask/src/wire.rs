@@ -44,7 +44,7 @@ pub struct AnswerObject<'a> {
     pub model: &'a str,
     /// Numbers that it computed with: `f32`, `bf16` or `int8`.
     pub precision: &'a str,
-    /// Seconds that it took.
+    /// Seconds that the model took: of each batch, the share of the tokens that were read for this answer.
     pub seconds: f64,
 }
 

@@ -30,7 +30,7 @@
 //! Offsets are bytes of the UTF-8 text. Nothing here needs an async runtime or a terminal, and only the hub needs a network.
 //!
 //! All parallel work runs on the current `rayon` pool: inside `ThreadPool::install` that pool, elsewhere the global one. One
-//! worker is enough.
+//! worker is enough: a call that waits on a worker runs other jobs of the pool meanwhile, so do not hold a lock across it.
 //!
 //! The memory map of a checkpoint or a token file is the only `unsafe` code here; all other modules deny it.
 
@@ -62,7 +62,7 @@ pub use reader::{
     Answer, Document, DocumentReading, GlobalAttention, Question, ReadOptions, ReadProgress, Reader, Span, SpanList,
 };
 
-/// The Rust block of README.md is a doc test.
-#[cfg(doctest)]
+/// The Rust block of README.md is a doc test; it asks the embedded model.
+#[cfg(all(doctest, feature = "embedded"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;

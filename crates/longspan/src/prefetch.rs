@@ -9,8 +9,8 @@ use rayon::{Scope, Yield};
 const NAP: Duration = Duration::from_millis(1);
 
 /// Makes items in order as tasks of the current `rayon` pool while `take` uses the earlier ones; at most `ready_max`, or
-/// one, are ready. A task makes half of them while `take` uses the other half. Items that `take` leaves are not made, but
-/// for those under way.
+/// one, are ready. A task makes half of them while `take` uses the other half. Once `take` has
+/// returned, no further task begins.
 ///
 /// A caller that is itself a worker of the pool never blocks it: while it waits for items it runs tasks of the pool, so
 /// that one worker is enough.

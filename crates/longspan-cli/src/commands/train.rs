@@ -20,6 +20,7 @@ use crate::terminal::thousands;
 
 /// Runs the command.
 pub fn run(args: &TrainArgs) -> Result<()> {
+    let isa = instruction_set()?; // first, for a recipe may ask for the best precision of the machine
     let recipe = args.run.recipe(&args.recipe)?;
     let command = recipe.command_settings()?;
     if command.train.is_empty() {
@@ -31,7 +32,6 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         warn_of_shared(&train, dev);
     }
     args.run.threads.start()?;
-    let isa = instruction_set()?; // before anything is fetched for it
     let base = args.run.find(command.model.as_deref())?;
     let teacher = command.teacher.as_deref().map(|name| args.run.find(Some(name))).transpose()?;
     let config = named(&base.name, base.source.config())?;

@@ -14,7 +14,7 @@ use crate::terminal::printable;
 
 /// The hint to data that cannot be used.
 pub const DATA_HINT: &str =
-    "data have the form of SQuAD v1.1 or v2.0; --skip-bad leaves out and counts what is not as it should be";
+    "data have the form of SQuAD v1.1 or v2.0; --skip-bad leaves out and counts malformed parts";
 
 /// An error of the program itself, with its hint.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ pub fn report(error: &anyhow::Error) {
     let _ = anstream::stderr().write_all(lines.as_bytes());
 }
 
-/// Prints what is not as it should be, but ends nothing, to standard error.
+/// Prints a warning to standard error.
 pub fn warn(message: &str) {
     let yellow = AnsiColor::Yellow.on_default().bold();
     let line = format!("{yellow}warning:{yellow:#} {}\n", printable(message));
@@ -128,7 +128,7 @@ fn library_hint(error: &Error) -> &'static str {
         Error::Write { .. } => "check that you may write there and that there is room; HF_HOME names another cache",
         Error::Format { kind, .. } => format_hint(*kind),
         Error::ModelType { .. } => {
-            "a Longformer is asked; `longspan convert` makes one of BERT, RoBERTa, XLM-RoBERTa or CamemBERT"
+            "Longspan asks Longformers; `longspan convert` turns a BERT, RoBERTa, XLM-RoBERTa or CamemBERT into one"
         }
         Error::MissingFile { .. } | Error::MissingTokenizer => {
             "a checkpoint has config.json, weights (model.safetensors or pytorch_model.bin) and a tokenizer \

@@ -271,7 +271,7 @@ impl<'a> HubClient<'a> {
             (_, "GatedRepo") => {
                 (HubFault::Access, format!("the model is gated: accept its terms at {page} and set HF_TOKEN ({token})"))
             }
-            (401, _) if words == "Invalid credentials in Authorization header" => {
+            (401, _) if words == INVALID_TOKEN => {
                 (HubFault::Access, "the hub does not know the token in HF_TOKEN".to_owned())
             }
             (401, "RepoNotFound") => (HubFault::NotFound, format!("no such model, or a private one ({token})")),
@@ -296,6 +296,10 @@ impl<'a> HubClient<'a> {
         self.repository.error(HubFault::Unreachable, format!("cannot be had from {}: {what}", self.endpoint))
     }
 }
+
+/// The `X-Error-Message` to a token that the hub does not know, as `hf_raise_for_status` of huggingface_hub compares it: the
+/// hub has no code for it.
+const INVALID_TOKEN: &str = "Invalid credentials in Authorization header";
 
 fn restart(output: &mut File) -> std::io::Result<u64> {
     output.set_len(0)?;

@@ -198,7 +198,7 @@ impl Model {
     /// When the device fails. The CPU never does.
     ///
     /// # Panics
-    /// As [`Model::hidden_states`]; for another task, and if a masked token is none of the batch or of the vocabulary.
+    /// As [`Model::hidden_states`]; for another task, and if a masked token is not in the batch or not in the vocabulary.
     pub fn masked_lm_losses(&self, batch: &Batch, masked: &Masked) -> Result<Vec<f32>> {
         Ok(self.cpu.masked_lm_losses(batch, masked))
     }

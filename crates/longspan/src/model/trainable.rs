@@ -108,7 +108,7 @@ impl TrainableModel {
     /// their sum are added.
     ///
     /// # Panics
-    /// As [`TrainableModel::forward`]; if a masked token is none of the batch or of the vocabulary, or the gradients are
+    /// As [`TrainableModel::forward`]; if a masked token is not in the batch or not in the vocabulary, or the gradients are
     /// those of another model.
     pub fn masked_lm(
         &self,

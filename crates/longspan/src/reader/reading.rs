@@ -57,7 +57,7 @@ pub struct DocumentReading {
 /// The sums over a text that null odds and scores are made of.
 #[derive(Debug, Clone, Copy)]
 struct Sums {
-    /// n, the least null score of a window.
+    /// n, the smallest of the windows' null scores.
     null_score: f64,
     /// The largest S of an admissible span.
     best: f64,
@@ -88,9 +88,10 @@ impl DocumentReading {
         reading
     }
 
-    /// How much is done.
+    /// How much is done: everything, if the reading has failed.
     pub fn progress(&self) -> ReadProgress {
-        self.progress
+        let ReadProgress { tokens_done, tokens } = self.progress;
+        ReadProgress { tokens_done: if self.failed.is_some() { tokens } else { tokens_done }, tokens }
     }
 
     /// The time that the model has taken for it, in seconds: of each pass the share of its tokens.

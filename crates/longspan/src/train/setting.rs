@@ -129,6 +129,7 @@ impl SettingValue {
         let whole =
             value.downcast_ref::<usize>().copied().or_else(|| value.downcast_ref::<Option<usize>>().copied()?);
         let number = float.or(whole.map(|number| number as f64));
+        let number = number.or_else(|| value.downcast_ref::<u64>().map(|&number| number as f64));
         Self { key, number, text }
     }
 }

@@ -181,8 +181,7 @@ mod precision_name {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Precision, D::Error> {
         match String::deserialize(deserializer)?.as_str() {
-            // A wrong `LONGSPAN_ISA` is an error of the run, not of the settings.
-            "auto" => Ok(best_precision().unwrap_or(Precision::F32)),
+            "auto" => best_precision().map_err(D::Error::custom),
             "f32" => Ok(Precision::F32),
             "bf16" => Ok(Precision::Bf16),
             other => Err(D::Error::custom(format!("no precision of training: `{other}`"))),
@@ -211,6 +210,18 @@ mod token_range {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_number_of_a_table_is_checked() {
+        fn rows<T: SettingsTable>() -> impl Iterator<Item = (setting::SettingValue, &'static setting::Setting)> {
+            T::default().values().into_iter().zip(T::TABLE)
+        }
+        let all = rows::<TrainSettings>().chain(rows::<QaSettings>()).chain(rows::<crate::pretrain::MlmSettings>());
+        for (value, row) in all {
+            let is_number = matches!(row.domain, Domain::Number(..) | Domain::Whole(_)) && value.text != "None";
+            assert_eq!(value.number.is_some(), is_number, "{}", row.key);
+        }
+    }
 
     #[test]
     fn the_setting_that_is_out_of_range_is_named() {

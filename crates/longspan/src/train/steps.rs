@@ -51,7 +51,7 @@ pub(crate) trait Learner {
     /// Its weights.
     fn parameters(&self) -> &Parameters;
 
-    /// Changes them, unless `change` fails.
+    /// Changes them. Where `change` fails, they may be partly changed, and the learner must not be used again.
     fn update<R>(&mut self, change: impl FnOnce(&mut Parameters) -> Result<R>) -> Result<R>;
 
     /// Adds the gradient of the sum of all loss terms to `gradients`.

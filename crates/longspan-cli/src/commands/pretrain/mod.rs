@@ -39,6 +39,7 @@ const AFTER: &str = "after";
 
 /// Runs the command.
 pub fn run(args: &PretrainArgs) -> Result<()> {
+    instruction_set()?; // first, for a recipe may ask for the best precision of the machine
     let recipe = args.run.recipe(&args.recipe)?;
     let command = recipe.command_settings()?;
     let field = command.text_field.as_str();
@@ -48,7 +49,6 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
     let texts = Texts::find(&command.text)?;
     let valid = if command.valid.is_empty() { None } else { Some(Texts::find(&command.valid)?) };
     args.run.threads.start()?;
-    instruction_set()?; // before anything is fetched
     let base = args.run.find(command.model.as_deref())?;
     let config = named(&base.name, base.source.config())?;
     let all = recipe.all_settings(config.max_tokens())?;
