@@ -45,13 +45,14 @@ pub enum Domain {
 }
 
 /// A number above 0.
-pub const ABOVE_ZERO: Domain = Domain::Number("a number above 0", |x| x > 0.0);
+pub const ABOVE_ZERO: Domain = Domain::Number("a number above 0", |x| x >= f64::MIN_POSITIVE);
 /// A number above 0, at most 1.
 pub const ABOVE_ZERO_TO_ONE: Domain = Domain::Number("a number above 0, at most 1", |x| x > 0.0 && x <= 1.0);
 /// A number from 0 on.
 pub const FROM_ZERO: Domain = Domain::Number("a number from 0 on", |x| x >= 0.0);
 /// A number from 0 on, below 1.
-pub const BELOW_ONE: Domain = Domain::Number("a number from 0 on, below 1", |x| (0.0..1.0).contains(&x));
+pub const BELOW_ONE: Domain =
+    Domain::Number("a number from 0 on, below 1", |x| (0.0..=1.0 - f64::EPSILON).contains(&x));
 /// A share from 0 to 1.
 pub const SHARE: Domain = Domain::Number("a share from 0 to 1", |x| (0.0..=1.0).contains(&x));
 
