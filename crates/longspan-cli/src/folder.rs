@@ -1,6 +1,7 @@
 //! Folders that the program writes into.
 
 use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::Result;
@@ -10,20 +11,31 @@ use crate::terminal::hints::{fault, io_fault};
 /// Makes the folder. An existing one must be empty, so that nothing is overwritten.
 pub fn make_new(folder: &Path) -> Result<()> {
     make(folder)?;
-    let mut entries = fs::read_dir(folder).map_err(|error| cannot_write(folder, &error))?;
-    if entries.next().is_some() {
-        let hint = "name a new folder; --resume continues an interrupted run";
-        return Err(fault(format!("`{}`: the folder is not empty", folder.display()), hint));
+    check_empty(folder, "name a new folder; --resume continues an interrupted run")
+}
+
+/// Checks that a folder is empty or does not exist.
+pub fn check_empty(folder: &Path, hint: &'static str) -> Result<()> {
+    check_no_file(folder)?;
+    match fs::read_dir(folder).map(|mut entries| entries.next().is_none()) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(fault(format!("`{}`: the folder is not empty", folder.display()), hint)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(cannot_write(folder, &error)),
     }
-    Ok(())
 }
 
 /// Makes the folder, unless it exists.
 pub fn make(folder: &Path) -> Result<()> {
-    if folder.is_file() {
-        return Err(fault(format!("`{}`: a file, not a folder", folder.display()), "name a folder"));
-    }
+    check_no_file(folder)?;
     fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))
+}
+
+fn check_no_file(folder: &Path) -> Result<()> {
+    if folder.is_file() {
+        return Err(fault(format!("`{}`: a file, not a folder", folder.display()), "name a new folder"));
+    }
+    Ok(())
 }
 
 /// Locks a file for as long as it is open, so that two runs do not write into one folder.

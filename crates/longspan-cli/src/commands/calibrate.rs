@@ -46,19 +46,9 @@ struct CalibratedPart {
     name: String,
     questions: usize,
     /// With the model's old threshold and scores. Documents are read as the options say, here and in `after`.
-    before: PartQuality,
+    before: CalibrationQuality,
     /// With a threshold and scores that were fitted on other articles; null where that is not possible.
-    after: Option<PartQuality>,
-}
-
-/// How good a threshold and scores are; [`CalibrationQuality`] explains the figures.
-#[derive(Serialize)]
-struct PartQuality {
-    f1: f64,
-    answered: f64,
-    precision: Option<f64>,
-    answers_error: Option<f64>,
-    abstentions_error: Option<f64>,
+    after: Option<CalibrationQuality>,
 }
 
 /// Runs the command.
@@ -170,11 +160,8 @@ fn parts(groups: &[LengthGroup], before: Fit, aim: Aim) -> Vec<CalibratedPart> {
     let questions: Vec<Observation> = groups.iter().flat_map(|(_, observed)| observed).cloned().collect();
     let after = held_out(&questions, aim);
     let part = |name: String, within: Range<usize>| {
-        let quality = |fitted: &dyn Fn(usize) -> Fit| {
-            let quality = CalibrationQuality::of(within.clone().map(|q| (&questions[q], fitted(q))));
-            let CalibrationQuality { f1, answered, precision, answers_error, abstentions_error, .. } = quality;
-            PartQuality { f1, answered, precision, answers_error, abstentions_error }
-        };
+        let quality =
+            |fitted: &dyn Fn(usize) -> Fit| CalibrationQuality::of(within.clone().map(|q| (&questions[q], fitted(q))));
         let after = after.as_ref().map(|after| quality(&|q| after[q]));
         CalibratedPart { name, questions: within.len(), before: quality(&|_| before), after }
     };

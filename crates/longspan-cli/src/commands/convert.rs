@@ -1,7 +1,6 @@
 //! `longspan convert`: makes a long model of a short one.
 
 use std::fmt::Write;
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -9,27 +8,16 @@ use longspan::convert::{Comparison, Conversion, convert};
 use longspan::model::Task;
 
 use crate::cli::ConvertArgs;
+use crate::folder;
 use crate::model::{self, Checkpoint, task_name, windows};
-use crate::terminal::hints::fault;
-use crate::terminal::{self, thousands};
+use crate::terminal::{self, counted, thousands};
 
 /// Runs the command.
 pub fn run(args: &ConvertArgs) -> Result<()> {
-    check_new(&args.out)?; // before anything is fetched for it
+    folder::check_empty(&args.out, "name a new folder")?; // before anything is fetched for it
     let Checkpoint { name, source, .. } = model::find(&args.source())?;
     let made = model::named(&name, convert(&source, &args.out, &args.options()))?;
     terminal::print(summary(&name, &args.out, &made).as_bytes()).context("standard output")
-}
-
-/// Checks that nothing would be overwritten.
-fn check_new(out: &Path) -> Result<()> {
-    if out.is_file() {
-        return Err(fault(format!("`{}`: a file, not a folder", out.display()), "name a new folder"));
-    }
-    match fs::read_dir(out).map(|mut entries| entries.next().is_some()) {
-        Ok(true) => Err(fault(format!("`{}`: the folder is not empty", out.display()), "name a new folder")),
-        _ => Ok(()),
-    }
 }
 
 fn summary(name: &str, out: &Path, made: &Conversion) -> String {
@@ -42,7 +30,7 @@ fn summary(name: &str, out: &Path, made: &Conversion) -> String {
     let mut rows = vec![
         ("made", out.display().to_string()),
         ("from", format!("{name}, a model of type {model_type}")),
-        ("longest input", format!("{} tokens, from {}", thousands(config.max_tokens()), thousands(*source_max_tokens))),
+        ("longest input", format!("{}, from {}", counted(config.max_tokens(), "token"), thousands(*source_max_tokens))),
         ("attention window", windows(&config.attention_window)),
         ("parameters", thousands(*parameters)),
         ("head", head),
@@ -59,7 +47,7 @@ fn summary(name: &str, out: &Path, made: &Conversion) -> String {
     }
     let Comparison { tokens, difference, logit_difference } = comparison;
     let logits = logit_difference.map_or(String::new(), |logits| format!(", of its logits {logits:.0e}"));
-    let inputs = if *tokens == 1 { "1 token".into() } else { format!("{} tokens", thousands(*tokens)) };
+    let inputs = counted(*tokens, "token");
     let _ = writeln!(shown, "\nlargest difference from the source on inputs up to {inputs}: {difference:.0e}{logits}");
     let out = terminal::one_line(&out.display().to_string());
     let _ = match task {

@@ -16,7 +16,7 @@ use crate::cli::{InfoArgs, PrecisionArg};
 use crate::machine::{cores, instruction_set};
 use crate::model::{self, Checkpoint, task_name, windows};
 use crate::terminal::numbers::short;
-use crate::terminal::{self, thousands};
+use crate::terminal::{self, counted, thousands};
 
 #[derive(Serialize)]
 struct Info {
@@ -48,12 +48,12 @@ fn model_info(name: &str, source: &Source) -> longspan::Result<Properties> {
     let parameters = list.iter().map(|parameter| parameter.shape.iter().product::<usize>()).sum();
     let (heads, head_size) = (config.num_attention_heads, config.hidden_size / config.num_attention_heads.max(1));
     let count = |number: usize| (json!(number), number.to_string());
-    let tokens = |number: usize| (json!(number), format!("{} tokens", thousands(number)));
+    let tokens = |number: usize| (json!(number), counted(number, "token"));
     let stored_as = stored_as(&Tensors::open(source)?);
     let threshold = settings.null_score_diff_threshold;
     let verification = match settings.verify_tokens {
         0 => "none".into(),
-        tokens => format!("by {} tokens around the best span", thousands(tokens)),
+        tokens => format!("by {} around the best span", counted(tokens, "token")),
     };
     let calibrated_on = settings.calibration.map(|calibration| calibration.fitted_on);
     let scores = calibrated_on.as_ref().map_or("not calibrated".into(), |data| format!("calibrated on {data}"));
@@ -107,11 +107,10 @@ fn machine_info() -> Result<Properties> {
     let sets: Vec<String> = Isa::available().iter().map(Isa::to_string).collect();
     let (isa, precision) = (instruction_set()?.to_string(), PrecisionArg::Auto.on_this_machine()?.to_string());
     let count = rayon::current_num_threads();
-    let threads = if count == 1 { "1 thread".into() } else { format!("{count} threads") };
     Ok(Properties(vec![
         ("cores", json!(cores()), "cores", cores().to_string()),
         ("instruction_sets", json!(sets), "instruction sets", sets.join(", ")),
-        ("instruction_set", json!(isa), "used", format!("{isa}, {precision}, {threads}")),
+        ("instruction_set", json!(isa), "used", format!("{isa}, {precision}, {}", counted(count, "thread"))),
         ("precision", json!(precision), "", String::new()),
         ("threads", json!(count), "", String::new()),
     ]))

@@ -3,6 +3,7 @@
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
+use longspan::random;
 use longspan_kernels::{Arithmetic, MatrixMut, Panels, Start, Tiles, product};
 use rayon::ThreadPool;
 use rayon::prelude::*;
@@ -85,33 +86,19 @@ pub fn rate(arithmetic: Arithmetic, size: Size, pool: &ThreadPool) -> f64 {
 }
 
 fn tiles(arithmetic: Arithmetic, rows: usize, k: usize) -> Tiles {
-    let mut random = Random(1);
     let mut tiles = Tiles::new(arithmetic);
-    tiles.encode_with(rows, k, |_, row| row.fill_with(|| random.signed()));
+    tiles.encode_with(rows, k, fill);
     tiles
 }
 
 fn panels(arithmetic: Arithmetic, n: usize, k: usize) -> Panels {
-    let mut random = Random(2);
-    Panels::from_columns(arithmetic, k, n, |_, column| column.fill_with(|| random.signed()))
+    Panels::from_columns(arithmetic, k, n, fill)
 }
 
-/// Numbers that look random and are the same every time (Marsaglia, "Xorshift RNGs", 2003).
-pub struct Random(pub u32);
-
-impl Random {
-    /// The next number.
-    pub fn next(&mut self) -> u32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 17;
-        self.0 ^= self.0 << 5;
-        self.0
-    }
-
-    /// Between −1 and 1.
-    pub fn signed(&mut self) -> f32 {
-        self.next() as f32 / (u32::MAX / 2) as f32 - 1.0
-    }
+/// Numbers between −1 and 1, the same at every call.
+fn fill(row: usize, numbers: &mut [f32]) {
+    let number = |at: usize| 2.0 * random::fraction(1, &[row as u64, at as u64]) as f32 - 1.0;
+    numbers.iter_mut().enumerate().for_each(|(at, out)| *out = number(at));
 }
 
 #[cfg(test)]

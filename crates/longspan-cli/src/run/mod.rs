@@ -28,12 +28,12 @@ use std::path::Path;
 
 use longspan::train::{RunEnd, RunOutcome};
 
-use crate::terminal::{self, thousands};
+use crate::terminal::{self, counted, thousands};
 
 /// Reports the model, and the step that it comes from.
 pub fn made(folder: &Path, outcome: &RunOutcome) -> String {
     let name = terminal::one_line(&folder.display().to_string());
-    let steps = if outcome.steps == 1 { "1 step".into() } else { format!("{} steps", thousands(outcome.steps)) };
+    let steps = counted(outcome.steps, "step");
     let early = if outcome.end == RunEnd::Patience { ", stopped because evaluations no longer improved" } else { "" };
     let mut shown = format!("{name}: the model after {steps}{early}\n");
     if let Some(best) = outcome.best.as_ref().filter(|best| best.step != outcome.steps) {

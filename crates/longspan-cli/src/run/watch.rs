@@ -79,15 +79,10 @@ impl RunWatcher {
             self.on_event(event);
             ControlFlow::Continue(())
         });
-        self.end();
-        (outcome, self.begun)
-    }
-
-    /// Draws the picture for the last time.
-    fn end(&self) {
         if let Err(error) = self.draw() {
             hints::warn(&error.to_string());
         }
+        (outcome, self.begun)
     }
 
     /// Before the first event, reads the records of the earlier part of the run.
@@ -211,6 +206,8 @@ pub fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use longspan::Error;
+
     use crate::run::tests::{dev, step};
 
     #[test]
@@ -242,10 +239,12 @@ mod tests {
         let isa = Isa::current().unwrap();
         let watch = |events: &[RunEvent]| {
             let metrics = Metrics::open(folder.path()).unwrap();
-            let mut watch = RunWatcher::new(folder.path(), metrics, isa, Precision::F32);
-            events.iter().for_each(|event| watch.on_event(event));
-            assert!(!watch.warned);
-            watch.end();
+            let watch = RunWatcher::new(folder.path(), metrics, isa, Precision::F32);
+            let (_, begun) = watch.watch(|watch| {
+                assert!(events.iter().all(|event| watch(event).is_continue()));
+                Err(Error::Cancelled)
+            });
+            assert!(begun);
         };
         let events = [RunEvent::Step(step(1, 3.0)), RunEvent::Step(step(2, 2.0)), RunEvent::Dev(dev(2, 41.0, true))];
         watch(&events);

@@ -13,7 +13,7 @@ use clap::ColorChoice;
 use longspan_ask::{AnswerObject, DocumentAnswer};
 
 pub use longspan_ask::text::{one_line, printable};
-pub use numbers::thousands;
+pub use numbers::{counted, thousands};
 
 /// Applies `--color` to all streams of the program.
 pub fn choose_colours(color: ColorChoice) {

@@ -7,6 +7,12 @@ pub fn thousands(number: usize) -> String {
     HumanCount(number as u64).to_string()
 }
 
+/// A number of things, such as `1 thread` or `1,024 tokens`.
+pub fn counted(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", thousands(number))
+}
+
 /// A number with up to four decimals, without trailing zeros.
 pub fn short(number: f64) -> String {
     let digits = format!("{number:.4}");

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+
 use super::Scored;
 use super::coverage::{coverage, for_precision};
 use super::fit::{Sample, fit};
@@ -158,10 +160,8 @@ pub fn held_out(observed: &[Observation], aim: Aim) -> Option<Vec<Fit>> {
 }
 
 /// How good thresholds and scores are.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct CalibrationQuality {
-    /// Number of questions.
-    pub questions: usize,
     /// F1 of all questions, in percent.
     pub f1: f64,
     /// Share of the questions that are answered.
@@ -189,12 +189,11 @@ impl CalibrationQuality {
                 abstentions.push((fitted.no_answer_score.probability(observed.no_answer_score, tokens), right));
             }
         }
-        let questions = answers.len() + abstentions.len();
+        let questions = (answers.len() + abstentions.len()).max(1) as f64;
         let right: f64 = answers.iter().map(|(_, exact)| exact).sum();
         Self {
-            questions,
-            f1: 100.0 * f1 / questions.max(1) as f64,
-            answered: answers.len() as f64 / questions.max(1) as f64,
+            f1: 100.0 * f1 / questions,
+            answered: answers.len() as f64 / questions,
             precision: (!answers.is_empty()).then(|| right / answers.len() as f64),
             answers_error: reliability(answers).expected_calibration_error,
             abstentions_error: reliability(abstentions).expected_calibration_error,

@@ -5,10 +5,12 @@
 //! 1 − precision.
 //! El-Yaniv, Wiener, "On the foundations of noise-free selective classification" (2010).
 
+use serde::Serialize;
+
 use crate::squad::ranking::Ranking;
 
 /// One point of the curve.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Coverage {
     /// The threshold: there is no answer where the null odds are larger.
     pub threshold: f64,
@@ -18,7 +20,7 @@ pub struct Coverage {
     pub coverage: f64,
     /// Share of the answers that are exact matches.
     pub precision: f64,
-    /// Mean F1 of the answers, from 0 to 1.
+    /// Mean F1 of the answers, in percent.
     pub f1: f64,
 }
 
@@ -36,7 +38,7 @@ pub fn coverage(ranking: &Ranking) -> Vec<Coverage> {
         let last_of_its_odds = questions.get(i + 1).is_none_or(|next| next.null_odds != question.null_odds);
         if last_of_its_odds && answers > curve.last().map_or(0, |point: &Coverage| point.answers) {
             let count = answers as f64;
-            let (coverage, precision, f1) = (count / questions.len() as f64, exact / count, f1 / count);
+            let (coverage, precision, f1) = (count / questions.len() as f64, exact / count, 100.0 * (f1 / count));
             curve.push(Coverage { threshold: question.null_odds, answers, coverage, precision, f1 });
         }
     }

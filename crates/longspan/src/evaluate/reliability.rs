@@ -1,7 +1,9 @@
 //! Whether scores are probabilities: how often answers with a score of 0.8 are right.
 
+use serde::Serialize;
+
 /// Statements of similar confidence. A statement is an answer or an abstention.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ReliabilityBin {
     /// Number of statements.
     pub count: usize,
@@ -12,12 +14,12 @@ pub struct ReliabilityBin {
 }
 
 /// A reliability diagram.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Reliability {
-    /// The bins, from the least confident to the most.
-    pub bins: Vec<ReliabilityBin>,
     /// The mean of |confidence − right| over all statements; `None` where there are none.
     pub expected_calibration_error: Option<f64>,
+    /// The bins, from the least confident to the most.
+    pub bins: Vec<ReliabilityBin>,
 }
 
 /// Number of bins of a diagram.

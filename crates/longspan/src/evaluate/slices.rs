@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use serde::Serialize;
+
 use crate::squad::metrics::Score;
 
 /// Where slices begin, in tokens: close together up to the length that models read at once, then doubling. They are the
@@ -16,6 +18,13 @@ const STARTS: [usize; 19] = [
 pub struct Slice {
     /// The range, in tokens; the last range ends at `usize::MAX`.
     pub tokens: Range<usize>,
+    /// The figures of its questions.
+    pub figures: SliceFigures,
+}
+
+/// Figures of some questions.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct SliceFigures {
     /// Number of questions.
     pub questions: usize,
     /// Exact match, in percent.
@@ -34,13 +43,13 @@ pub fn slices(scores: impl IntoIterator<Item = (usize, Score)>) -> Vec<Slice> {
     }
     let ends = STARTS[1..].iter().copied().chain([usize::MAX]);
     let ranges = STARTS.into_iter().zip(ends).map(|(start, end)| start..end);
-    ranges.zip(parts).filter(|(_, scores)| !scores.is_empty()).map(|(tokens, scores)| slice(tokens, &scores)).collect()
+    let has_some = |(_, scores): &(Range<usize>, Vec<Score>)| !scores.is_empty();
+    ranges.zip(parts).filter(has_some).map(|(tokens, scores)| Slice { tokens, figures: figures(&scores) }).collect()
 }
 
-fn slice(tokens: Range<usize>, scores: &[Score]) -> Slice {
+fn figures(scores: &[Score]) -> SliceFigures {
     let mean = |value: fn(&Score) -> f64| scores.iter().map(value).sum::<f64>() / scores.len() as f64;
-    Slice {
-        tokens,
+    SliceFigures {
         questions: scores.len(),
         exact: 100.0 * mean(|score| score.exact),
         f1: 100.0 * mean(|score| score.f1),
@@ -68,13 +77,13 @@ mod tests {
     fn every_question_is_in_one_slice() {
         let score = |f1: f64| Score { exact: f1.floor(), f1 };
         let found = slices([(0, score(1.0)), (127, score(0.5)), (4096, score(0.0)), (3_000_000, score(1.0))]);
-        let short = &found[0];
-        assert_eq!((short.tokens.clone(), short.questions, short.exact, short.f1), (0..128, 2, 50.0, 75.0));
+        let short = &found[0].figures;
+        assert_eq!((found[0].tokens.clone(), short.questions, short.exact, short.f1), (0..128, 2, 50.0, 75.0));
         // Of 1, 0.5, 0, 0, 1, 1: variance 0.2417, of the mean a sixth of it.
         assert!((short.f1_error - 196.0 * (0.241_666_666_666_7_f64 / 6.0).sqrt()).abs() < 1e-6, "{short:?}");
         let ranges: Vec<_> = found.iter().map(|slice| slice.tokens.clone()).collect();
         assert_eq!(ranges, [0..128, 4096..8192, 1_048_576..usize::MAX]);
-        assert!(found[1].f1_error > 30.0, "one question proves little");
+        assert!(found[1].figures.f1_error > 30.0, "one question proves little");
         assert!(slices([]).is_empty());
     }
 }

@@ -4,6 +4,7 @@
 //! Questions are sorted by their odds, the least first. Questions of equal odds stay in the order of the file. Of these the
 //! best threshold takes one after the other, as the script does; the curves take them together.
 
+use serde::Serialize;
 use serde_json::Number;
 
 use super::metrics::{OfficialFigures, Score};
@@ -37,12 +38,12 @@ pub struct AtThreshold {
 }
 
 /// A curve of precision over recall.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PrecisionRecall {
-    /// (recall, precision) at every threshold, from 0 to 1; it begins at (0, 1).
-    pub points: Vec<(f64, f64)>,
     /// The area under its steps, in percent.
     pub average_precision: f64,
+    /// (recall, precision) at every threshold, from 0 to 1; it begins at (0, 1).
+    pub points: Vec<(f64, f64)>,
 }
 
 impl Ranking {

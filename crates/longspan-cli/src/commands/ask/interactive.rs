@@ -11,8 +11,8 @@ use super::session::{self, Round};
 use crate::cli::AskArgs;
 use crate::data::documents;
 use crate::status::Status;
-use crate::terminal::Output;
 use crate::terminal::hints::{fault, report};
+use crate::terminal::{Output, counted};
 
 const PROMPT: &str = "? ";
 
@@ -43,8 +43,8 @@ fn converse(asker: &Asker, output: &mut Output, documents: &[NamedDocument]) -> 
     if matches!(lines, Lines::Prompt(_)) {
         output.set_apart();
         let tokens: usize = documents.iter().map(NamedDocument::tokens).sum();
-        let counted = if documents.len() == 1 { "1 document".into() } else { format!("{} documents", documents.len()) };
-        let _ = writeln!(io::stderr(), "{counted}, {tokens} tokens: ask a question, Ctrl-D ends");
+        let (documents, tokens) = (counted(documents.len(), "document"), counted(tokens, "token"));
+        let _ = writeln!(io::stderr(), "{documents}, {tokens}: ask a question, Ctrl-D ends");
     }
     let mut status = Status::Answered;
     while let Some(line) = lines.next()? {

@@ -20,16 +20,16 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use longspan::config::Config;
 use longspan::model::{Batch, Model, Precision, Sequence};
+use longspan::random;
 use longspan_kernels::{Arithmetic, Isa};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::cli::{BenchArgs, TrainingTask};
-use crate::machine::products::Random;
 use crate::machine::{cores, instruction_set, products};
 use crate::memory::PeakMemory;
-use crate::terminal;
 use crate::terminal::hints::fault;
 use crate::terminal::progress::Bar;
+use crate::terminal::{self, counted};
 use bench_model::BenchModel;
 use flops::BatchSize;
 use report::{BenchMachine, BenchReport, BenchRun, PeakRate, ProductRate};
@@ -153,8 +153,7 @@ impl BenchSetting<'_> {
     }
 
     fn say(&self, what: &str) {
-        let (precision, threads) = (self.arithmetic.precision, self.threads());
-        let threads = if threads == 1 { "1 thread".into() } else { format!("{threads} threads") };
+        let (precision, threads) = (self.arithmetic.precision, counted(self.threads(), "thread"));
         self.note.say(&format!("measuring {precision} on {threads}: {what}"));
     }
 
@@ -262,8 +261,8 @@ fn batch(config: &Config, size: &BatchSize) -> Batch {
 /// Ids that are none of the special tokens, which stand at the beginning of most vocabularies.
 fn random_ids(count: usize, vocab_size: usize) -> Vec<u32> {
     let special = 5.min(vocab_size - 1);
-    let mut random = Random(1);
-    (0..count).map(|_| (special + random.next() as usize % (vocab_size - special)) as u32).collect()
+    let id = |at: usize| special + random::number(1, &[at as u64]) as usize % (vocab_size - special);
+    (0..count).map(|at| id(at) as u32).collect()
 }
 
 #[cfg(test)]

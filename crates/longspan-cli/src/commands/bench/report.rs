@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::timing::{Seconds, parts};
 use crate::cli::TrainingTask;
 use crate::terminal::numbers::{megabytes, milliseconds, percent, rate};
-use crate::terminal::one_line;
 use crate::terminal::table::{aligned, row};
+use crate::terminal::{counted, one_line};
 
 /// Printed where several models ran.
 const MEMORY: &str = "MB counts what earlier runs left behind; for exact memory start the program for each.";
@@ -84,8 +84,7 @@ impl BenchReport {
     pub fn table(&self) -> Result<String> {
         let mut shown = String::new();
         let BenchMachine { cores, instruction_set } = &self.machine;
-        let cores = if *cores == 1 { "1 core".into() } else { format!("{cores} cores") };
-        writeln!(shown, "machine  {instruction_set}, {cores}")?;
+        writeln!(shown, "machine  {instruction_set}, {}", counted(*cores, "core"))?;
         writeln!(shown, "model    {}", one_line(&self.model))?;
         writeln!(shown, "         {}", self.size)?;
         let (passes, phases) = match self.training {

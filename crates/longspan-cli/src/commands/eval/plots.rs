@@ -85,8 +85,8 @@ fn precision_recall(abstention: &Abstention) -> Vec<Result<Picture>> {
             _ => ("pr_oracle", "is there an answer?"),
         };
         let plots =
-            vec![line(curve.points.iter().copied(), BLUE).with_step().with_fill().with_fill_opacity(0.12).into()];
-        let title = format!("Precision over recall: {what} (average {:.1})", curve.average_precision);
+            vec![line(curve.curve.points.iter().copied(), BLUE).with_step().with_fill().with_fill_opacity(0.12).into()];
+        let title = format!("Precision over recall: {what} (average {:.1})", curve.curve.average_precision);
         picture(name, &title, plots, ["recall", "precision"], unit_square)
     };
     abstention.precision_recall.iter().map(drawn).collect()
@@ -118,7 +118,7 @@ fn by_threshold(abstention: &Abstention) -> Result<Picture> {
 
 fn risk_coverage(abstention: &Abstention) -> Result<Picture> {
     let points = &abstention.risk_coverage;
-    let risk = line(points.iter().map(|point| (point.coverage, 1.0 - point.precision)), BLUE);
+    let risk = line(points.iter().map(|point| (point.found.coverage, 1.0 - point.found.precision)), BLUE);
     let area = abstention.risk_coverage_area.map_or_else(String::new, |area| format!(" (mean risk {area:.3})"));
     let title = format!("Risk over coverage{area}");
     let labels = ["share of the questions that are answered", "share of the answers that are wrong"];

@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use longspan::evaluate::coverage::{Coverage, at_coverage, coverage, for_precision, risk_area};
-use longspan::evaluate::reliability::{ReliabilityBin, reliability};
-use longspan::evaluate::slices::{Slice, slices};
+use longspan::evaluate::reliability::{Reliability, reliability};
+use longspan::evaluate::slices::{Slice, SliceFigures, slices};
 use longspan::squad::ranking::{METRICS, ORACLE, PrecisionRecall, Ranking};
 use serde::{Serialize, Serializer};
 use serde_json::Number;
@@ -102,16 +102,6 @@ pub struct SliceRow {
     pub no_answer: Option<SliceFigures>,
 }
 
-/// Figures of some questions.
-#[derive(Debug, Serialize)]
-pub struct SliceFigures {
-    pub questions: usize,
-    pub exact: f64,
-    pub f1: f64,
-    /// Half of the 95% interval.
-    pub f1_error: f64,
-}
-
 /// What thresholds on the null odds give.
 #[derive(Debug, Serialize)]
 pub struct Abstention {
@@ -132,19 +122,16 @@ pub struct Abstention {
 pub struct ThresholdPoint {
     /// The coverage or precision that was wanted.
     pub wanted: Option<f64>,
-    pub threshold: f64,
-    pub answers: usize,
-    pub coverage: f64,
-    pub precision: f64,
-    pub f1: f64,
+    #[serde(flatten)]
+    pub found: Coverage,
 }
 
 /// A curve of precision over recall.
 #[derive(Debug, Serialize)]
 pub struct PrecisionRecallCurve {
     pub name: &'static str,
-    pub average_precision: f64,
-    pub points: Vec<(f64, f64)>,
+    #[serde(flatten)]
+    pub curve: PrecisionRecall,
 }
 
 /// How the null odds are spread.
@@ -161,26 +148,11 @@ pub struct NullOddsHistogram {
 /// Reliability diagrams.
 #[derive(Debug, Serialize)]
 pub struct CalibrationCheck {
-    pub all: ReliabilityDiagram,
+    pub all: Reliability,
     /// Of answers, by their score.
-    pub answers: ReliabilityDiagram,
+    pub answers: Reliability,
     /// Of abstentions, by their no-answer score.
-    pub abstentions: ReliabilityDiagram,
-}
-
-/// A reliability diagram.
-#[derive(Debug, Serialize)]
-pub struct ReliabilityDiagram {
-    /// Null without any of them.
-    pub expected_calibration_error: Option<f64>,
-    pub bins: Vec<DiagramBin>,
-}
-
-#[derive(Debug, Serialize)]
-pub struct DiagramBin {
-    pub count: usize,
-    pub confidence: f64,
-    pub right: f64,
+    pub abstentions: Reliability,
 }
 
 impl DataSummary {
@@ -234,15 +206,13 @@ fn slice_rows(results: &[QuestionResult<'_>], tokens: impl Fn(&QuestionResult<'_
     };
     let (has_answer, no_answer) = (of(Some(true)), of(Some(false)));
     let one_kind = has_answer.is_empty() || no_answer.is_empty();
-    let figures =
-        |&Slice { questions, exact, f1, f1_error, .. }: &Slice| SliceFigures { questions, exact, f1, f1_error };
     let kind = |slices: &[Slice], of: &Slice| {
-        slices.iter().find(|slice| slice.tokens == of.tokens).filter(|_| !one_kind).map(figures)
+        slices.iter().find(|slice| slice.tokens == of.tokens).filter(|_| !one_kind).map(|slice| slice.figures)
     };
     let row = |slice: Slice| SliceRow {
         tokens_from: slice.tokens.start,
         tokens_to: (slice.tokens.end < usize::MAX).then_some(slice.tokens.end),
-        all: figures(&slice),
+        all: slice.figures,
         has_answer: kind(&has_answer, &slice),
         no_answer: kind(&no_answer, &slice),
     };
@@ -252,30 +222,25 @@ fn slice_rows(results: &[QuestionResult<'_>], tokens: impl Fn(&QuestionResult<'_
 impl Abstention {
     fn new(ranking: &Ranking) -> Self {
         let curve = coverage(ranking);
-        let wanted = |wanted: f64, found: Option<Coverage>| Some(ThresholdPoint::new(&found?, Some(wanted)));
+        let wanted =
+            |wanted: f64, found: Option<Coverage>| Some(ThresholdPoint { wanted: Some(wanted), found: found? });
         let curves = METRICS.into_iter().chain([ORACLE]).filter_map(|(name, value)| {
             let PrecisionRecall { points, average_precision } = ranking.precision_recall(value)?;
-            Some(PrecisionRecallCurve { name, average_precision, points: thinned(&points) })
+            let curve = PrecisionRecall { points: thinned(&points), average_precision };
+            Some(PrecisionRecallCurve { name, curve })
         });
         let mut covered: Vec<ThresholdPoint> =
             COVERAGES.iter().filter_map(|&share| wanted(share, at_coverage(&curve, share))).collect();
-        covered.dedup_by(|next, last| next.threshold == last.threshold);
+        covered.dedup_by(|next, last| next.found.threshold == last.found.threshold);
         Self {
             risk_coverage_area: risk_area(&curve),
             at_coverage: covered,
             for_precision: PRECISIONS.iter().filter_map(|&least| wanted(least, for_precision(&curve, least))).collect(),
-            risk_coverage: thinned(&curve).iter().map(|point| ThresholdPoint::new(point, None)).collect(),
+            risk_coverage: thinned(&curve).into_iter().map(|found| ThresholdPoint { wanted: None, found }).collect(),
             precision_recall: curves.collect(),
             null_odds: NullOddsHistogram::new(ranking),
             by_threshold: by_threshold(ranking),
         }
-    }
-}
-
-impl ThresholdPoint {
-    fn new(found: &Coverage, wanted: Option<f64>) -> Self {
-        let Coverage { threshold, answers, coverage, precision, f1 } = *found;
-        Self { wanted, threshold, answers, coverage, precision, f1: 100.0 * f1 }
     }
 }
 
@@ -320,10 +285,7 @@ impl CalibrationCheck {
     fn new(results: &[QuestionResult<'_>]) -> Self {
         let of = |wanted: fn(&QuestionResult<'_>) -> bool| {
             let own = results.iter().filter(|result| wanted(result));
-            let found = reliability(own.filter_map(|result| Some((result.confidence?, result.score.exact))).collect());
-            let bin = |&ReliabilityBin { count, confidence, right }| DiagramBin { count, confidence, right };
-            let bins = found.bins.iter().map(bin).collect();
-            ReliabilityDiagram { expected_calibration_error: found.expected_calibration_error, bins }
+            reliability(own.filter_map(|result| Some((result.confidence?, result.score.exact))).collect())
         };
         Self {
             all: of(|_| true),

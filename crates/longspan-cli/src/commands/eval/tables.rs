@@ -3,12 +3,13 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use longspan::evaluate::coverage::Coverage;
 use serde_json::Number;
 
 use super::report::{CalibrationCheck, DataSummary, EvalReport, RunSummary, SliceRow, ThresholdPoint};
 use crate::terminal::numbers::{megabytes, percent, short};
 use crate::terminal::table::{aligned, row};
-use crate::terminal::{one_line, thousands};
+use crate::terminal::{counted, one_line, thousands};
 
 /// The report for the terminal; `folder` holds its files, where they were asked for.
 pub fn show(report: &EvalReport, folder: Option<&Path>) -> String {
@@ -114,7 +115,7 @@ fn by_tokens(slices: &[SliceRow]) -> Vec<Vec<String>> {
 /// The thresholds for the coverages or precisions that were wanted.
 fn thresholds(points: &[ThresholdPoint]) -> Vec<Vec<String>> {
     let mut rows = vec![row(["wanted", "answered", "precision", "f1", "threshold"])];
-    for &ThresholdPoint { wanted, threshold, coverage, precision, f1, .. } in points {
+    for ThresholdPoint { wanted, found: Coverage { threshold, coverage, precision, f1, .. } } in points {
         let [coverage, precision] = [coverage, precision].map(|share| format!("{:.1}%", 100.0 * share));
         let wanted = percent(wanted.unwrap_or_default());
         rows.push(vec![wanted, coverage, precision, format!("{f1:.1}"), format!("{threshold:.2}")]);
@@ -141,7 +142,7 @@ pub fn run_lines(run: &RunSummary) -> [String; 3] {
     let model = one_line(&run.model);
     let threshold = short(run.null_score_diff_threshold);
     let verified = if *verify_tokens == 0 { String::new() } else { format!(", verified by {verify_tokens} tokens") };
-    let threads = if *threads == 1 { "1 thread".into() } else { format!("{threads} threads") };
+    let threads = counted(*threads, "thread");
     let calibrated = run.calibrated_on.as_ref().map(|data| format!("scores calibrated on {}", one_line(data)));
     let memory = run.peak_memory_bytes.map(|bytes| format!(", {} MB at most", megabytes(bytes))).unwrap_or_default();
     [

@@ -105,10 +105,9 @@ fn tokenized(texts: &Texts, field: &str, base: &Checkpoint, path: &Path) -> Resu
     }
     let bar = Bar::share(texts.bytes);
     let mut on_progress = |done: Tokenized| {
-        bar.set_position(texts.read.get());
         bar.say(&format!("{} documents, {} tokens", thousands(done.documents), thousands(done.tokens)));
     };
-    TokenFile::build(path, &identity, &tokenizer, texts.documents(field), &mut on_progress)
+    TokenFile::build(path, &identity, &tokenizer, texts.documents(field, &bar), &mut on_progress)
 }
 
 /// The base with a new head that was trained alone.

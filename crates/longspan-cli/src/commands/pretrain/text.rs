@@ -1,14 +1,13 @@
 //! Training texts: files and folders → documents.
 
-use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 use anyhow::Result;
 use flate2::CrcWriter;
 use flate2::read::MultiGzDecoder;
+use indicatif::ProgressBar;
 use longspan_ask::DocumentLimits;
 use serde_json::Value;
 
@@ -25,8 +24,6 @@ pub struct Texts {
     pub bytes: u64,
     /// CRC-32 of all files as stored, with their borders.
     pub checksum: u32,
-    /// Number of bytes read so far.
-    pub read: Rc<Cell<u64>>,
 }
 
 impl Texts {
@@ -56,7 +53,7 @@ impl Texts {
             });
             read.map_err(|error| unreadable(path, &error))?;
         }
-        Ok(Self { files, bytes, checksum: sum.crc().sum(), read: Rc::default() })
+        Ok(Self { files, bytes, checksum: sum.crc().sum() })
     }
 
     /// Number of files.
@@ -67,15 +64,15 @@ impl Texts {
     /// The documents in order: each line of JSONL, otherwise each file.
     ///
     /// - `field`: the key of the text in a line
-    pub fn documents<'a>(&'a self, field: &'a str) -> impl Iterator<Item = Result<String>> + 'a {
-        self.read.set(0);
+    /// - `bar`: counts the bytes that are read, as stored
+    pub fn documents<'a>(&'a self, field: &'a str, bar: &'a ProgressBar) -> impl Iterator<Item = Result<String>> + 'a {
         self.files.iter().flat_map(move |path| -> Box<dyn Iterator<Item = Result<String>> + 'a> {
             if !is_jsonl(path) {
                 let document = documents::text(path);
-                self.read.set(self.read.get() + fs::metadata(path).map_or(0, |metadata| metadata.len()));
+                bar.inc(fs::metadata(path).map_or(0, |metadata| metadata.len()));
                 return Box::new(std::iter::once(document));
             }
-            match self.lines(path) {
+            match lines(path, bar) {
                 Ok(lines) => Box::new((1..).zip(lines).filter_map(|(i, line)| text(path, i, line, field).transpose())),
                 Err(error) => Box::new(std::iter::once(Err(unreadable(path, &error)))),
             }
@@ -89,24 +86,25 @@ impl Texts {
     /// # Errors
     /// That of the first document that cannot.
     pub fn check(&self, field: &str) -> Result<()> {
-        self.documents(field).try_for_each(|document| document.map(drop))
+        self.documents(field, &ProgressBar::hidden()).try_for_each(|document| document.map(drop))
     }
+}
 
-    fn lines(&self, path: &Path) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>>> {
-        let mut file = BufReader::new(Counted { inner: File::open(path)?, count: self.read.clone() });
-        let packed = file.fill_buf()?.starts_with(b"\x1f\x8b");
-        let mut text: Box<dyn BufRead> =
-            if packed { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(file) };
-        let bytes_max = DocumentLimits::default().text_bytes_max;
-        Ok(std::iter::from_fn(move || {
-            let mut line = Vec::new();
-            // One byte more than allowed shows that a line is too long.
-            match text.by_ref().take(bytes_max + 1).read_until(b'\n', &mut line) {
-                Ok(0) => None,
-                read => Some(read.map(|_| line)),
-            }
-        }))
-    }
+/// The lines of a file, plain or gzip.
+fn lines(path: &Path, bar: &ProgressBar) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>>> {
+    let mut file = BufReader::new(bar.wrap_read(File::open(path)?));
+    let packed = file.fill_buf()?.starts_with(b"\x1f\x8b");
+    let mut text: Box<dyn BufRead> =
+        if packed { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(file) };
+    let bytes_max = DocumentLimits::default().text_bytes_max;
+    Ok(std::iter::from_fn(move || {
+        let mut line = Vec::new();
+        // One byte more than allowed shows that a line is too long.
+        match text.by_ref().take(bytes_max + 1).read_until(b'\n', &mut line) {
+            Ok(0) => None,
+            read => Some(read.map(|_| line)),
+        }
+    }))
 }
 
 fn is_jsonl(path: &Path) -> bool {
@@ -159,20 +157,6 @@ fn unreadable(path: &Path, error: &io::Error) -> anyhow::Error {
     io_fault(path, error, "check the path, and that it is text, plain or gzip, that you may read")
 }
 
-/// Counts the bytes read.
-struct Counted<R> {
-    inner: R,
-    count: Rc<Cell<u64>>,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let length = self.inner.read(bytes)?;
-        self.count.set(self.count.get() + length as u64);
-        Ok(length)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -200,16 +184,17 @@ mod tests {
         put("all/.hidden", b"no");
         let all = folder.path().join("all");
         let texts = Texts::find(std::slice::from_ref(&all)).unwrap();
-        let documents: Vec<String> = texts.documents("text").map(Result::unwrap).collect();
+        let bar = ProgressBar::hidden();
+        let documents: Vec<String> = texts.documents("text", &bar).map(Result::unwrap).collect();
         assert_eq!(documents, ["A", "\u{e9}", "One.\n", "B", "Four."]);
-        assert_eq!((texts.files(), texts.read.get()), (4, texts.bytes));
+        assert_eq!((texts.files(), bar.position()), (4, texts.bytes));
         texts.check("text").unwrap();
         put("all/b/one.txt", b"Two.\n");
         assert_ne!(Texts::find(&[all]).unwrap().checksum, texts.checksum);
 
         let says = |name: &str, content: &[u8], said: &str| {
             let texts = Texts::find(&[put(name, content)]).unwrap();
-            let error = texts.documents("text").find_map(Result::err).unwrap().to_string();
+            let error = texts.documents("text", &ProgressBar::hidden()).find_map(Result::err).unwrap().to_string();
             assert!(error.ends_with(said), "{error}");
         };
         says("x.jsonl", b"{\"text\": \"A\"}\n{\"title\": \"A\"}\n", "x.jsonl`, line 2: no `text`");
