@@ -68,7 +68,7 @@ impl PairReading {
     pub fn finish(self) -> Result<DocumentAnswer, AskError> {
         let Self { question, document: NamedDocument { name, content, .. }, reading } = self;
         let seconds = reading.seconds();
-        let answer = reading.finish().map_err(|error| AskError::document(&name, error))?;
+        let answer = reading.finish().map_err(|error| AskError::about(&name, error))?;
         Ok(DocumentAnswer::new(&name, &content, question.text(), &answer, seconds))
     }
 }
@@ -88,12 +88,19 @@ pub enum AskEvent<'a> {
         /// The answer.
         answer: DocumentAnswer,
     },
-    /// A document could not be read, or could not be asked a question: then once for each question.
-    Error(AskError),
+    /// A document could not be read, or could not be asked a question.
+    Error {
+        /// Index of the question; `None` if the document could not be read, which concerns every question.
+        question: Option<usize>,
+        /// The error, with the name of the document.
+        error: AskError,
+    },
 }
 
-/// Takes events as they come and may stop the work. No event follows the one that stops it, so answers that are complete
-/// but were not yet reported are lost. For a time limit use [`Asker::ask`], which returns them.
+/// Takes events as they come, and stops the work with `Break`: the model reads no further, and neither does
+/// [`Asker::ask_sources`]. The pairs of the last [`AskEvent::Begin`] still have their events, whatever is returned for
+/// these: an answer if it is complete, else an error of the kind [`Cancelled`](longspan::ErrorKind::Cancelled). If `Break`
+/// is returned for the [`AskEvent::Begin`] itself, nothing follows.
 pub type OnEvent<'a> = &'a mut dyn FnMut(AskEvent<'_>) -> ControlFlow<()>;
 
 impl Asker {
@@ -118,7 +125,7 @@ impl Asker {
     /// When it has no token but white space, or is too long.
     pub fn document(&self, name: &str, content: Content) -> Result<NamedDocument, AskError> {
         let document = self.reader.document(content.text().clone());
-        let document = document.map_err(|error| AskError::document(name, error))?;
+        let document = document.map_err(|error| AskError::about(name, error))?;
         Ok(NamedDocument { name: name.into(), content, document })
     }
 
@@ -129,7 +136,7 @@ impl Asker {
     /// Those of [`Reader::begin`]; none, if the question was made by this asker.
     pub fn begin(&self, question: &Question, document: &NamedDocument) -> Result<PairReading, AskError> {
         let reading = self.reader.begin(question, &document.document, &self.options);
-        let reading = reading.map_err(|error| AskError::document(&document.name, error))?;
+        let reading = reading.map_err(|error| AskError::about(&document.name, error))?;
         Ok(PairReading { question: question.clone(), document: document.clone(), reading })
     }
 
@@ -162,7 +169,7 @@ impl Asker {
     }
 
     /// Asks every document every question: [`AskEvent::Begin`], [`AskEvent::Progress`] after every pass, then an answer or an
-    /// error for each pair.
+    /// error for each pair, all questions of the first document first.
     pub fn ask_documents(
         &self,
         questions: &[Question],
@@ -177,14 +184,17 @@ impl Asker {
             flow = on_event(AskEvent::Progress(progress));
             flow
         });
-        flow?;
         for (pair, answer) in answers.into_iter().enumerate() {
-            on_event(match answer {
-                Ok(answer) => AskEvent::Answer { question: pair % questions.len(), answer },
-                Err(error) => AskEvent::Error(error),
-            })?;
+            let question = pair % questions.len();
+            let returned = on_event(match answer {
+                Ok(answer) => AskEvent::Answer { question, answer },
+                Err(error) => AskEvent::Error { question: Some(question), error },
+            });
+            if returned.is_break() {
+                flow = returned;
+            }
         }
-        ControlFlow::Continue(())
+        flow
     }
 
     /// Reads sources and asks each of them every question, group by group, each as [`Asker::ask_documents`] does. The memory
@@ -203,7 +213,7 @@ impl Asker {
                 && let Some(source) = sources.next()
             {
                 match self.read(&source, limits) {
-                    Err(error) => on_event(AskEvent::Error(error))?,
+                    Err(error) => on_event(AskEvent::Error { question: None, error })?,
                     Ok(document) => {
                         bytes += document.content.text().len();
                         group.push(document);

@@ -1,8 +1,8 @@
 //! Errors of documents that are asked.
 
-use longspan::Error;
+use longspan::{Error, ErrorKind};
 
-use crate::SourceError;
+use crate::{SourceError, SourceErrorKind};
 
 /// A document that cannot be read or asked. What is wrong with a question or an option is a [`longspan::Error`].
 #[derive(Debug, Clone, thiserror::Error)]
@@ -22,8 +22,26 @@ pub enum AskError {
 }
 
 impl AskError {
-    pub(crate) fn document(name: &str, source: Error) -> Self {
-        Self::Document { document: name.into(), source }
+    pub(crate) fn about(document: &str, source: Error) -> Self {
+        Self::Document { document: document.into(), source }
+    }
+
+    /// Name of the document.
+    pub fn document(&self) -> &str {
+        match self {
+            Self::Source(error) => &error.name,
+            Self::Document { document, .. } => document,
+        }
+    }
+
+    /// The class of the error, which a server maps to a status: [`ErrorKind::Document`] if the document must be changed,
+    /// [`ErrorKind::Io`] if there is none to read, [`ErrorKind::Cancelled`] if the caller stopped the work.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Source(SourceError { kind: SourceErrorKind::Io(_) | SourceErrorKind::Folder, .. }) => ErrorKind::Io,
+            Self::Source(_) => ErrorKind::Document,
+            Self::Document { source, .. } => source.kind(),
+        }
     }
 
     /// A stable code for programs: those of [`SourceError::code`] and [`error_code`].

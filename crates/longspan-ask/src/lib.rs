@@ -37,10 +37,10 @@
 //!     match event {
 //!         AskEvent::Answer { answer, .. } => answers.push(answer),
 //!         AskEvent::Progress(progress) => eprintln!("{} of {} tokens", progress.tokens_done, progress.tokens),
-//!         AskEvent::Error(error) => eprintln!("{error}"), // `missing.txt`: no such file
+//!         AskEvent::Error { error, .. } => eprintln!("{error}"), // `missing.txt`: no such file
 //!         _ => {}
 //!     }
-//!     ControlFlow::Continue(()) // or Break, to stop: what no event has told yet is lost, see `Asker::ask`
+//!     ControlFlow::Continue(()) // or Break, to stop: answers that are complete still come
 //! });
 //! rank(&mut answers);
 //! let object = AnswerObject::new(&answers[0], "my model", "f32");

@@ -87,13 +87,13 @@ fn an_error_of_one_document_leaves_the_others() {
             AskEvent::Begin(documents) => format!("begin {}", documents.len()),
             AskEvent::Progress(progress) => format!("read {}", progress.tokens_done == progress.tokens),
             AskEvent::Answer { question, answer } => format!("{question} {}", answer.best().unwrap().text),
-            AskEvent::Error(error) => error.code().to_string(),
+            AskEvent::Error { question, error } => format!("{question:?} {}: {:?}", error.document(), error.kind()),
             _ => unreachable!(),
         });
         ControlFlow::Continue(())
     });
     let (errors, rest) = log.split_at(3);
-    assert_eq!(errors, ["unreadable", "unknown_format", "empty_document"]);
+    assert_eq!(errors, ["None missing.txt: Io", "None latin1: Document", "None mark: Document"]);
     assert_eq!(rest, ["begin 1", "read true", "0 Ada Brown", "1 May 1911"]);
     assert!(flow.is_continue());
 }
@@ -139,12 +139,21 @@ fn the_work_can_be_stopped() {
     let error = answers[1].as_ref().unwrap_err();
     assert_eq!((error.code(), error.to_string().as_str()), ("cancelled", "`long`: cancelled"));
 
-    let mut events = 0;
-    let flow = asker.ask_documents(&[who], &[long], &mut |event| {
-        events += 1;
-        if matches!(event, AskEvent::Progress(_)) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    // What is complete is not lost.
+    let (questions, mut log) = ([who, asker.question(WHEN).unwrap()], Vec::new());
+    let flow = asker.ask_documents(&questions, &[long, short], &mut |event| {
+        log.push(match event {
+            AskEvent::Begin(_) => return ControlFlow::Continue(()),
+            AskEvent::Progress(_) => "read".to_string(),
+            AskEvent::Answer { question, answer } => format!("{question} {}", answer.document),
+            AskEvent::Error { question, error } => format!("{question:?} {}: {:?}", error.document(), error.kind()),
+            _ => unreachable!(),
+        });
+        ControlFlow::Break(())
     });
-    assert_eq!((events, flow), (2, ControlFlow::Break(())));
+    let cancelled = ["Some(0) long: Cancelled", "Some(1) long: Cancelled"];
+    assert_eq!(log, [&["read"], &cancelled[..], &["0 short", "1 short"]].concat());
+    assert!(flow.is_break());
 }
 
 #[test]

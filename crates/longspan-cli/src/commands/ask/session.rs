@@ -74,7 +74,7 @@ impl Round {
                 self.bar = None;
                 self.answers[question].push(answer);
             }
-            AskEvent::Error(error) => self.fail(error.into()),
+            AskEvent::Error { error, .. } => self.fail(error.into()),
             _ => {}
         }
         ControlFlow::Continue(())
