@@ -9,7 +9,7 @@
 //! error        what is wrong with a document that cannot be asked
 //! source       a file, standard input or bytes → content
 //! content      the text of a document, and its map to characters, UTF-16 units and lines
-//! text         text without control characters
+//! text         text without control characters; errors of the operating system in words
 //! ```
 //!
 //! `source` and `content` know no model.

@@ -1,6 +1,7 @@
 //! Where documents come from: files, standard input, bytes. What is not UTF-8 text, plain or packed with gzip, is an
 //! error that says what it is.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use flate2::read::MultiGzDecoder;
 
 use crate::Content;
+use crate::text::io_message;
 
 const GZIP: &[u8] = b"\x1f\x8b";
 
@@ -69,11 +71,7 @@ pub struct SourceError {
 #[non_exhaustive]
 pub enum SourceErrorKind {
     /// The operating system refused to read it.
-    #[error("{}", match .0.kind() {
-        io::ErrorKind::NotFound => "no such file".to_string(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_string(),
-        _ => .0.to_string(),
-    })]
+    #[error("{}", io_message(.0))]
     Io(Arc<io::Error>),
     /// It is a folder.
     #[error("a folder, not a file")]
@@ -91,13 +89,8 @@ pub enum SourceErrorKind {
     #[error("its gzip data are damaged: {0}")]
     GzipDamaged(Arc<io::Error>),
     /// It is a file of a format that is not read.
-    #[error("{name}, not plain text")]
-    Format {
-        /// Which, with an article.
-        name: &'static str,
-        /// Its kind.
-        kind: UnreadFormat,
-    },
+    #[error("{0}, not plain text")]
+    Format(UnreadFormat),
     /// It has a NUL, which no text has.
     #[error("a binary file: NUL at byte {offset}{}", of(*.unpacked))]
     Binary {
@@ -132,38 +125,70 @@ impl SourceError {
         use SourceErrorKind::*;
         match self.kind {
             Io(_) | Folder | GzipCut | GzipDamaged(_) => "unreadable",
-            Format { .. } | Binary { .. } | Encoding { .. } => "unknown_format",
+            Format(_) | Binary { .. } | Encoding { .. } => "unknown_format",
             TooLong { .. } => "too_large",
             Empty | Blank => "empty_document",
         }
     }
 }
 
-/// Kinds of formats that are not read.
+/// A format that is not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnreadFormat {
-    /// A document or an archive of documents.
-    Document,
+    /// PDF.
+    Pdf,
+    /// Zip, in which office documents are packed too: DOCX, ODT, EPUB.
+    Zip,
+    /// The older format of office documents, such as DOC.
+    OldOffice,
+    /// RTF.
+    Rtf,
     /// Text in UTF-16.
     Utf16,
-    /// Packed data; gzip within gzip too.
-    Packed,
+    /// Packed with xz.
+    Xz,
+    /// Packed with bzip2.
+    Bzip2,
+    /// Packed with zstd.
+    Zstd,
+    /// A 7z archive.
+    SevenZip,
+    /// Gzip within gzip.
+    DoubleGzip,
 }
 
-/// Formats that are mistaken for text now and then: their first bytes, and what they are.
-const FORMATS: [(UnreadFormat, &[u8], &str); 11] = [
-    (UnreadFormat::Document, b"%PDF-", "a PDF document"),
-    (UnreadFormat::Document, b"PK\x03\x04", "a zip archive or an office document (such as DOCX, ODT or EPUB)"),
-    (UnreadFormat::Document, b"\xd0\xcf\x11\xe0", "an old office document (such as DOC)"),
-    (UnreadFormat::Document, b"{\\rtf", "an RTF document"),
-    (UnreadFormat::Utf16, b"\xff\xfe", "UTF-16 text"),
-    (UnreadFormat::Utf16, b"\xfe\xff", "UTF-16 text"),
-    (UnreadFormat::Packed, b"\xfd7zXZ\0", "packed with xz"),
-    (UnreadFormat::Packed, b"BZh91AY&SY", "packed with bzip2"),
-    (UnreadFormat::Packed, b"\x28\xb5\x2f\xfd", "packed with zstd"),
-    (UnreadFormat::Packed, b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-    (UnreadFormat::Packed, GZIP, "packed with gzip twice"),
+/// With an article where there is one.
+impl fmt::Display for UnreadFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pdf => "a PDF document",
+            Self::Zip => "a zip archive or an office document (such as DOCX, ODT or EPUB)",
+            Self::OldOffice => "an old office document (such as DOC)",
+            Self::Rtf => "an RTF document",
+            Self::Utf16 => "UTF-16 text",
+            Self::Xz => "packed with xz",
+            Self::Bzip2 => "packed with bzip2",
+            Self::Zstd => "packed with zstd",
+            Self::SevenZip => "a 7z archive",
+            Self::DoubleGzip => "packed with gzip twice",
+        })
+    }
+}
+
+/// Formats that are mistaken for text now and then, and their first bytes.
+const FORMATS: [(UnreadFormat, &[u8]); 11] = [
+    (UnreadFormat::Pdf, b"%PDF-"),
+    (UnreadFormat::Zip, b"PK\x03\x04"),
+    (UnreadFormat::OldOffice, b"\xd0\xcf\x11\xe0"),
+    (UnreadFormat::Rtf, b"{\\rtf"),
+    (UnreadFormat::Utf16, b"\xff\xfe"),
+    (UnreadFormat::Utf16, b"\xfe\xff"),
+    (UnreadFormat::Xz, b"\xfd7zXZ\0"),
+    (UnreadFormat::Bzip2, b"BZh91AY&SY"),
+    (UnreadFormat::Zstd, b"\x28\xb5\x2f\xfd"),
+    (UnreadFormat::SevenZip, b"7z\xbc\xaf\x27\x1c"),
+    (UnreadFormat::DoubleGzip, GZIP),
 ];
 
 impl DocumentSource {
@@ -205,11 +230,10 @@ impl DocumentSource {
 }
 
 fn open(path: &PathBuf) -> Result<File, SourceErrorKind> {
-    let failed = |error| SourceErrorKind::Io(Arc::new(error));
-    if fs::metadata(path).map_err(failed)?.is_dir() {
+    if fs::metadata(path).map_err(unreadable)?.is_dir() {
         return Err(SourceErrorKind::Folder);
     }
-    File::open(path).map_err(failed)
+    File::open(path).map_err(unreadable)
 }
 
 /// Unpacks and decodes. Gzip is known by its first bytes and not by the name of a file.
@@ -218,9 +242,13 @@ fn decode(mut input: impl Read, limits: DocumentLimits) -> Result<String, Source
     input.by_ref().take(GZIP.len() as u64).read_to_end(&mut start).map_err(unreadable)?;
     let unpacked = start == GZIP;
     let whole = start.as_slice().chain(input);
-    let bytes = if unpacked { bounded(MultiGzDecoder::new(whole), limits) } else { bounded(whole, limits) }?;
-    if let Some(&(kind, _, name)) = FORMATS.iter().find(|(_, start, _)| bytes.starts_with(start)) {
-        return Err(SourceErrorKind::Format { name, kind });
+    let bytes = if unpacked {
+        bounded(MultiGzDecoder::new(whole), limits, not_unpacked)
+    } else {
+        bounded(whole, limits, unreadable)
+    }?;
+    if let Some(&(format, _)) = FORMATS.iter().find(|(_, start)| bytes.starts_with(start)) {
+        return Err(SourceErrorKind::Format(format));
     }
     if let Some(offset) = bytes.iter().position(|&byte| byte == 0) {
         return Err(SourceErrorKind::Binary { offset, unpacked });
@@ -229,10 +257,14 @@ fn decode(mut input: impl Read, limits: DocumentLimits) -> Result<String, Source
     String::from_utf8(bytes).map_err(|error| encoding(error.utf8_error().valid_up_to()))
 }
 
-fn bounded(input: impl Read, DocumentLimits { text_bytes_max }: DocumentLimits) -> Result<Vec<u8>, SourceErrorKind> {
+fn bounded(
+    input: impl Read,
+    DocumentLimits { text_bytes_max }: DocumentLimits,
+    failed: fn(io::Error) -> SourceErrorKind,
+) -> Result<Vec<u8>, SourceErrorKind> {
     let mut bytes = Vec::new();
     // One byte more than is allowed tells a text that is too long from one that just fits.
-    input.take(text_bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
+    input.take(text_bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > text_bytes_max {
         return Err(SourceErrorKind::TooLong { text_bytes_max });
     }
@@ -240,10 +272,15 @@ fn bounded(input: impl Read, DocumentLimits { text_bytes_max }: DocumentLimits) 
 }
 
 fn unreadable(error: io::Error) -> SourceErrorKind {
+    SourceErrorKind::Io(Arc::new(error))
+}
+
+/// What an error of the gzip decoder means.
+fn not_unpacked(error: io::Error) -> SourceErrorKind {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => SourceErrorKind::GzipCut,
         io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => SourceErrorKind::GzipDamaged(Arc::new(error)),
-        _ => SourceErrorKind::Io(Arc::new(error)),
+        _ => unreadable(error),
     }
 }
 
@@ -306,6 +343,26 @@ mod tests {
         let middle = damaged.len() - 6; // its checksum
         damaged[middle] ^= 1;
         assert!(matches!(read_text(&damaged).unwrap_err().kind, SourceErrorKind::GzipDamaged(_)));
+    }
+
+    /// A file that cannot be read.
+    struct Unreadable(io::ErrorKind);
+
+    impl Read for Unreadable {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+    }
+
+    #[test]
+    fn only_gzip_data_are_called_damaged() {
+        for kind in [io::ErrorKind::InvalidData, io::ErrorKind::UnexpectedEof] {
+            for start in ["", "a", "some text"] {
+                let error = decode(start.as_bytes().chain(Unreadable(kind)), DocumentLimits::default()).unwrap_err();
+                assert!(matches!(error, SourceErrorKind::Io(_)), "{start}");
+                assert_eq!(error.to_string(), kind.to_string());
+            }
+        }
     }
 
     #[test]

@@ -1,4 +1,6 @@
-//! Text from elsewhere, made safe to show on a terminal or in a log.
+//! Text from elsewhere, made fit to show on a terminal or in a log.
+
+use std::io;
 
 /// Stands in for a character that would control a terminal.
 const REPLACEMENT: char = '\u{fffd}';
@@ -27,6 +29,15 @@ pub fn one_line(text: &str) -> String {
         }
     }
     line
+}
+
+/// What the operating system says, in the words of the other messages.
+pub fn io_message(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file".into(),
+        io::ErrorKind::PermissionDenied => "permission denied".into(),
+        _ => error.to_string(),
+    }
 }
 
 fn is_control(c: char) -> bool {

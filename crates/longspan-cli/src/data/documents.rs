@@ -13,7 +13,7 @@ pub fn is_stdin(path: &Path) -> bool {
 
 /// The name of a document in every output: its path as it was given, `-` for standard input.
 pub fn name(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
+    DocumentSource::File(path.into()).name()
 }
 
 /// The name of a file without its folders.

@@ -11,10 +11,14 @@ use longspan::{Error, ErrorKind, FormatKind};
 use longspan_ask::{AskError, SourceError, SourceErrorKind, UnreadFormat};
 
 use crate::terminal::printable;
+pub use longspan_ask::text::io_message;
 
 /// The hint to data that cannot be used.
 pub const DATA_HINT: &str =
     "data have the form of SQuAD v1.1 or v2.0; --skip-bad leaves out and counts malformed parts";
+
+/// The hint to documents of other formats and to binary files.
+const PLAIN_TEXT_HINT: &str = "only plain text is read for now: save or export the document as UTF-8 text";
 
 /// An error of the program itself, with its hint.
 #[derive(Debug)]
@@ -34,15 +38,6 @@ impl std::error::Error for Fault {}
 /// An error with a message and a hint.
 pub fn fault(message: impl Into<String>, hint: &'static str) -> anyhow::Error {
     anyhow::Error::new(Fault { message: message.into(), hint })
-}
-
-/// What the operating system says, in the words of the other messages.
-pub fn io_message(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "no such file".into(),
-        io::ErrorKind::PermissionDenied => "permission denied".into(),
-        _ => error.to_string(),
-    }
 }
 
 /// An error of the operating system about a file, with a hint.
@@ -107,18 +102,24 @@ fn source_hint(kind: &SourceErrorKind) -> &'static str {
             "the file is cut off, or has other bytes behind its data: copy or download it again"
         }
         SourceErrorKind::GzipDamaged(_) => "copy or download it again",
-        SourceErrorKind::Format { kind: UnreadFormat::Utf16, .. } => {
-            "documents are UTF-8: convert it with `iconv -f UTF-16 -t UTF-8`"
-        }
-        SourceErrorKind::Format { kind: UnreadFormat::Packed, .. } => {
-            "unpack it first: only gzip is unpacked here, and only once"
-        }
+        SourceErrorKind::Format(format) => unread_format_hint(*format),
         SourceErrorKind::Encoding { .. } => {
             "documents are UTF-8: convert it, for example with `iconv -f ISO-8859-1 -t UTF-8`"
         }
         SourceErrorKind::Empty | SourceErrorKind::Blank => class_hint(ErrorKind::Document),
-        // Documents of other formats, and binary files.
-        _ => "only plain text is read for now: save or export the document as UTF-8 text",
+        _ => PLAIN_TEXT_HINT,
+    }
+}
+
+fn unread_format_hint(format: UnreadFormat) -> &'static str {
+    match format {
+        UnreadFormat::Utf16 => "documents are UTF-8: convert it with `iconv -f UTF-16 -t UTF-8`",
+        UnreadFormat::Xz
+        | UnreadFormat::Bzip2
+        | UnreadFormat::Zstd
+        | UnreadFormat::SevenZip
+        | UnreadFormat::DoubleGzip => "unpack it first: only gzip is unpacked here, and only once",
+        _ => PLAIN_TEXT_HINT,
     }
 }
 
