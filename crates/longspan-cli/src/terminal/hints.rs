@@ -69,8 +69,7 @@ fn message(error: &anyhow::Error) -> String {
     let mut parts = Vec::new();
     for cause in error.chain() {
         let message = match cause.downcast_ref::<Error>() {
-            // The library names an option as its field, `doc_stride`; here it is `--doc-stride`.
-            Some(Error::Option { name, message }) => format!("--{} {message}", name.replace('_', "-")),
+            Some(Error::Option { name, message }) => format!("{} {message}", option(name)),
             _ => cause.to_string(),
         };
         parts.push(printable(&message));
@@ -79,6 +78,15 @@ fn message(error: &anyhow::Error) -> String {
         }
     }
     parts.join(": ")
+}
+
+/// What the program calls an option that the library names as its field: `--doc-stride` for `doc_stride`.
+fn option(name: &str) -> String {
+    match name {
+        "null_score_diff_threshold" => "--threshold".into(),
+        "task" => name.into(), // each command has one task
+        _ => format!("--{}", name.replace('_', "-")),
+    }
 }
 
 fn hint(error: &anyhow::Error) -> Option<&'static str> {
@@ -141,7 +149,7 @@ fn library_hint(error: &Error) -> &'static str {
         Error::TensorType { .. } => "store the weights as f32, f16 or bf16",
         Error::Conversion { .. } => "config.json and the weights of the source may be those of two models",
         Error::EmptyQuestion => "the question is the first argument, in quotes",
-        Error::TextTooLong { .. } => "split the document into parts, and give them all",
+        Error::TextTooLong { .. } => "shorten the question, or split the document into parts and give them all",
         Error::Question { .. } => "correct the question or take it out of the data",
         Error::NoData(_) => "give more or longer texts",
         Error::Conflict { .. } => {
@@ -200,6 +208,7 @@ fn hub_hint(fault: HubFault) -> &'static str {
 mod tests {
     use super::*;
     use anyhow::Context;
+    use std::collections::BTreeSet;
 
     #[test]
     fn a_message_says_each_thing_once() {
@@ -212,6 +221,34 @@ mod tests {
         assert_eq!(hint(&anyhow::anyhow!("else")), None);
         let error = anyhow::Error::new(Error::Option { name: "doc_stride", message: "9: too much".into() });
         assert_eq!(message(&error), "--doc-stride 9: too much");
+    }
+
+    /// Every file of Rust in a folder.
+    fn sources(folder: &Path) -> String {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let texts = entries.map(|path| match path.is_dir() {
+            true => sources(&path),
+            false => std::fs::read_to_string(path).unwrap(),
+        });
+        texts.collect()
+    }
+
+    /// The options of training are made from the table of the library, under the names that its errors have.
+    #[test]
+    fn options_in_messages_and_hints_are_those_of_the_command_line() {
+        let mut commands = crate::cli::command();
+        commands.build();
+        let options = commands.get_subcommands().flat_map(clap::Command::get_arguments);
+        let options: BTreeSet<&str> = options.filter_map(clap::Arg::get_long).collect();
+        let library = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../longspan/src"));
+        let names = library.split("Error::option(\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+        let mut of_messages: BTreeSet<String> = names.map(option).collect();
+        assert!(of_messages.remove("task") && of_messages.contains("--doc-stride"), "{of_messages:?}");
+        let of_hints = include_str!("hints.rs").split("--").skip(1);
+        let of_hints = of_hints.map(|rest| rest.split(|c: char| c != '-' && !c.is_ascii_lowercase()).next().unwrap());
+        let named = of_messages.iter().map(|option| option.strip_prefix("--").unwrap()).chain(of_hints);
+        let unknown: Vec<&str> = named.filter(|option| !option.is_empty() && !options.contains(option)).collect();
+        assert_eq!(unknown, [""; 0]);
     }
 
     #[test]
