@@ -104,38 +104,18 @@ pub fn rank(answers: &mut [DocumentAnswer]) {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-    use longspan::Span;
-    use longspan::tokenizer::ByteSpan;
-
-    /// An answer whose candidates are the given parts of the text, with scores that fall from `score`.
-    pub fn document_answer(document: &str, text: &str, answered: bool, parts: &[&str], score: f64) -> DocumentAnswer {
-        let span = |(rank, part): (usize, &&str)| {
-            let start = text.find(part).unwrap();
-            let bytes = ByteSpan { start, end: start + part.len() };
-            let mut span = Span::default();
-            (span.bytes, span.score) = (bytes, score / (1 + rank) as f64);
-            (span.start_logit, span.end_logit) = (2.5, 3.0);
-            span
-        };
-        let mut answer = Answer::default();
-        answer.answered = answered;
-        answer.spans = parts.iter().enumerate().map(span).collect();
-        answer.no_answer_score = 1.0 - score;
-        answer.null_odds = if answered { -1.5 } else { 1.5 };
-        (answer.tokens, answer.windows) = (7, 1);
-        DocumentAnswer::new(document, &Content::plain(text), "Which?", &answer, 0.25)
-    }
 
     #[test]
     fn answers_come_before_abstentions_and_ties_keep_their_order() {
-        let mut answers: Vec<DocumentAnswer> =
-            [("a", false, 0.1), ("b", true, 0.4), ("c", false, 0.3), ("d", true, 0.9), ("e", true, 0.4)]
-                .map(|(name, answered, score)| document_answer(name, "x", answered, &["x"], score))
-                .into();
+        let cases = [("a", false, 0.1), ("b", true, 0.4), ("c", false, 0.3), ("d", true, 0.9), ("e", true, 0.4)];
+        let mut answers = cases.map(|(name, answered, score)| {
+            let mut answer = DocumentAnswer::new(name, &Content::plain(""), "Which?", &Answer::default(), 0.25);
+            (answer.answered, answer.score, answer.no_answer_score) = (answered, score, 1.0 - score);
+            answer
+        });
         rank(&mut answers);
-        let names: Vec<&str> = answers.iter().map(|answer| answer.document.as_str()).collect();
-        assert_eq!(names, ["d", "b", "e", "c", "a"]);
+        assert_eq!(answers.map(|answer| answer.document), ["d", "b", "e", "c", "a"]);
     }
 }

@@ -115,11 +115,31 @@ impl<'a> CandidateObject<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answer::tests::document_answer;
+    use crate::{Content, Snippet};
     use serde_json::Value;
 
     fn json(answered: bool) -> String {
-        let answer = document_answer("é.txt", "\u{feff}é\r\nzwei \u{1b}[1m\n", answered, &["zwei", "é"], 0.75);
+        let content = Content::plain("\u{feff}é\r\nzwei \u{1b}[1m\n");
+        let candidate = |bytes: std::ops::Range<usize>, score| Candidate {
+            text: content.text()[bytes.clone()].into(),
+            score,
+            start_logit: 2.5,
+            end_logit: 3.0,
+            snippet: Snippet::new(content.text(), bytes.clone()),
+            place: content.place(bytes),
+        };
+        let answer = DocumentAnswer {
+            document: "é.txt".into(),
+            question: "Which?".into(),
+            answered,
+            score: if answered { 0.75 } else { 0.25 },
+            no_answer_score: 0.25,
+            null_odds: if answered { -1.5 } else { 1.5 },
+            candidates: vec![candidate(7..11, 0.75), candidate(3..5, 0.375)],
+            tokens: 7,
+            windows: 1,
+            seconds: 0.25,
+        };
         serde_json::to_string(&AnswerObject::new(&answer, "m (embedded)", "f32")).unwrap()
     }
 
