@@ -71,11 +71,11 @@ pub fn ask_all<'a>(
             }
             Err(error) if matches!(error.kind(), ErrorKind::Option | ErrorKind::Model) => return Err(error.into()),
             Err(error) if *skip_bad => {
-                let place = squad::place(dataset, &asked);
-                bar.suspend(|| skipped.add(&format!("{place}: {error}")));
+                let question = squad::name_of(dataset, &asked);
+                bar.suspend(|| skipped.add(&format!("{question}: {error}")));
             }
             Err(error) => {
-                let message = format!("{}: {error}", squad::place(dataset, &asked));
+                let message = format!("{}: {error}", squad::name_of(dataset, &asked));
                 return Err(fault(message, "--skip-bad leaves out and counts questions that cannot be asked"));
             }
         }

@@ -93,9 +93,9 @@ pub fn save(dataset: &Dataset, path: &Path, from: &[PathBuf]) -> Result<()> {
     write().map_err(|error| cannot_write(path, &error))
 }
 
-/// Where a question stands, for messages. The paragraph is named by its beginning, since numbers are no longer those of the
-/// files once a part was left out.
-pub fn place(dataset: &Dataset, asked: &Asked<'_>) -> String {
+/// What a message calls a question: its article, paragraph and id. The paragraph is named by its beginning, since numbers
+/// are no longer those of the files once a part was left out.
+pub fn name_of(dataset: &Dataset, asked: &Asked<'_>) -> String {
     let title = &dataset.articles[asked.article].title;
     let article = if title.is_empty() { String::new() } else { format!("article `{title}`, ") };
     let begins: String = asked.paragraph.context.chars().take(PARAGRAPH_CHARACTERS).collect();

@@ -39,10 +39,10 @@ pub struct ReadOptions {
     /// There is no answer when `null_odds` is larger than this.
     pub null_score_diff_threshold: Option<f64>,
     /// Tokens of the verification window: the text around the best span, which is read once more, alone, where the document
-    /// has more tokens; 0: none. In a long document many places may look like an answer, so an answer must pass
-    /// twice: null odds and the share of 'no answer' are those of the windows or of the verification
-    /// window, whichever has the higher odds. The window has at least the tokens of the longest answer, and at most those that an
-    /// input has room for.
+    /// has more tokens; 0: none. In a long document many spans may look like an answer, so an answer must pass
+    /// twice: null odds and the score of 'no answer' are those of the windows or of the verification window, whichever has
+    /// the higher null odds. The window has at least the tokens of the longest answer, and at most those that an input has
+    /// room for.
     pub verify_tokens: Option<usize>,
     /// How many spans an answer lists.
     pub spans: SpanList,
@@ -84,9 +84,10 @@ pub(crate) struct Plan {
     /// Tokens of the verification window, at least as many as any span has; 0: none is read.
     pub verify_tokens: usize,
     pub threshold: f64,
-    /// How the scores of spans become probabilities; `no_answer_score` is for those of 'no answer'.
-    pub score: Option<Logistic>,
-    pub no_answer_score: Option<Logistic>,
+    /// How the scores of spans become probabilities.
+    pub span_calibration: Option<Logistic>,
+    /// The same for the score of 'no answer'.
+    pub no_answer_calibration: Option<Logistic>,
     pub spans: SpanList,
     pub global_attention: GlobalAttention,
 }
@@ -145,8 +146,8 @@ impl Plan {
             max_answer_length,
             verify_tokens,
             threshold,
-            score: calibration.map(|calibration| calibration.score),
-            no_answer_score: calibration.map(|calibration| calibration.no_answer_score),
+            span_calibration: calibration.map(|calibration| calibration.score),
+            no_answer_calibration: calibration.map(|calibration| calibration.no_answer_score),
             spans: options.spans,
             global_attention: options.global_attention.clone(),
         })

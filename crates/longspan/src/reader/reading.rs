@@ -59,8 +59,8 @@ pub struct DocumentReading {
 struct Sums {
     /// n, the smallest of the windows' null scores.
     null_score: f64,
-    /// The largest S of an admissible span.
-    best: f64,
+    /// max S, the largest sum of logits of an admissible span.
+    largest_sum: f64,
     /// ln Σ e^S over all admissible spans.
     log_sum: f64,
 }
@@ -198,7 +198,7 @@ impl DocumentReading {
         let null_odds = deciding.null_odds();
         let mut found = match plan.spans {
             SpanList::Top(count) => logits.best(spans, count, f64::NEG_INFINITY),
-            SpanList::All => logits.best(spans, usize::MAX, all.best + null_odds - plan.threshold),
+            SpanList::All => logits.best(spans, usize::MAX, all.largest_sum + null_odds - plan.threshold),
         };
         if found.is_empty() {
             found = logits.best(spans, 1, f64::NEG_INFINITY);
@@ -211,14 +211,14 @@ impl DocumentReading {
         let log_rest = deciding.log_sum - log_total; // ln(1 − the share of 'no answer')
         let span = |span: &TokenSpan| Span {
             bytes: trimmed(document.text(), spans[span.start].start as usize, spans[span.end].end as usize),
-            score: calibrated(plan.score, span.sum() - all.log_sum + log_rest),
+            score: calibrated(plan.span_calibration, span.sum() - all.log_sum + log_rest),
             start_logit: span.start_logit,
             end_logit: span.end_logit,
         };
         Answer {
             answered: null_odds <= plan.threshold,
             spans: found.iter().map(span).collect(),
-            no_answer_score: calibrated(plan.no_answer_score, deciding.null_score - log_total),
+            no_answer_score: calibrated(plan.no_answer_calibration, deciding.null_score - log_total),
             null_odds,
             tokens: spans.len(),
             windows: self.window_count,
@@ -228,13 +228,13 @@ impl DocumentReading {
 
 impl Sums {
     fn of(logits: &SpanLogits, spans: &[ByteSpan32]) -> Self {
-        let best = logits.first(spans).sum();
-        Self { null_score: logits.null_score(), best, log_sum: logits.log_sum(spans, best) }
+        let largest_sum = logits.first(spans).sum();
+        Self { null_score: logits.null_score(), largest_sum, log_sum: logits.log_sum(spans, largest_sum) }
     }
 
     /// n − max S
     fn null_odds(&self) -> f64 {
-        self.null_score - self.best
+        self.null_score - self.largest_sum
     }
 
     /// ln(e^n + Σ e^S)

@@ -82,9 +82,9 @@ impl SpanLogits {
         first.expect("a text that is not blank")
     }
 
-    /// ln Σ e^S over all admissible spans. `best` is the largest S.
-    pub fn log_sum(&self, tokens: &[ByteSpan32], best: f64) -> f64 {
-        best + self.all(tokens).map(|span| (span.sum() - best).exp()).sum::<f64>().ln()
+    /// ln Σ e^S over all admissible spans. `largest_sum` is the largest S.
+    pub fn log_sum(&self, tokens: &[ByteSpan32], largest_sum: f64) -> f64 {
+        largest_sum + self.all(tokens).map(|span| (span.sum() - largest_sum).exp()).sum::<f64>().ln()
     }
 
     /// The best admissible span, then the best that has no token and no character in common with those before it, and so
@@ -173,7 +173,7 @@ fn whole_characters(span: &TokenSpan, tokens: &[ByteSpan32]) -> (usize, usize) {
     (first, last)
 }
 
-/// A span in 16 bytes, in the order in which answers are listed: the best is the greatest.
+/// A candidate in 16 bytes, in the order in which an answer lists its spans: the best is the greatest.
 #[derive(Debug, PartialEq)]
 struct SpanCandidate {
     sum: f64,
