@@ -427,19 +427,23 @@ fn calibration_changes_scores_and_nothing_else() {
     assert_eq!(found, plain);
 }
 
+/// A small model with random weights.
+fn config(vocab_size: usize) -> String {
+    format!(
+        r#"{{"model_type": "longformer", "vocab_size": {vocab_size}, "hidden_size": 8, "num_hidden_layers": 1,
+        "num_attention_heads": 2, "intermediate_size": 8, "max_position_embeddings": 66, "type_vocab_size": 2,
+        "attention_window": 8}}"#
+    )
+}
+
+fn parts(vocab_size: usize, task: Task) -> longspan::Result<Reader> {
+    let model = Model::random(Config::from_json(config(vocab_size).as_bytes())?, task, Precision::F32)?;
+    let source = Source::Folder(embedded());
+    Reader::from_parts(Tokenizer::load(|name| source.read(name))?, model, ReaderSettings::default())
+}
+
 #[test]
 fn a_reader_is_made_of_parts_that_fit() {
-    let parts = |vocab_size: usize, task| {
-        let json = format!(
-            r#"{{"model_type": "longformer", "vocab_size": {vocab_size}, "hidden_size": 8, "num_hidden_layers": 1,
-            "num_attention_heads": 2, "intermediate_size": 8, "max_position_embeddings": 66, "type_vocab_size": 2,
-            "attention_window": 8}}"#
-        );
-        let model = Model::random(Config::from_json(json.as_bytes()).unwrap(), task, Precision::F32).unwrap();
-        let source = Source::Folder(embedded());
-        let tokenizer = Tokenizer::load(|name| source.read(name)).unwrap();
-        Reader::from_parts(tokenizer, model, ReaderSettings::default())
-    };
     let answer = parts(30522, Task::QuestionAnswering).unwrap().answer("Who?", "Ada built it.").unwrap();
     assert_eq!(answer.spans.len(), 1);
     for (vocab_size, task, message) in [
@@ -449,4 +453,26 @@ fn a_reader_is_made_of_parts_that_fit() {
     ] {
         assert_eq!(parts(vocab_size, task).err().unwrap().to_string(), message);
     }
+}
+
+#[test]
+fn a_tokenizer_that_does_not_fit_is_noticed_before_the_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(embedded().join("tokenizer.json"), folder.path().join("tokenizer.json")).unwrap();
+    for (vocab_size, said) in [(30521, "`tokenizer`: 30522 tokens, the model has 30521"), (30522, "no weights")] {
+        std::fs::write(folder.path().join("config.json"), config(vocab_size)).unwrap();
+        let error = Reader::from_source(&Source::Folder(folder.path().into()), Precision::F32).err().unwrap();
+        assert!(error.to_string().contains(said), "{error}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "another reader has begun reading 1 of 2")]
+fn readings_of_two_models_share_no_pass() {
+    let readers = [0, 1].map(|_| parts(30522, Task::QuestionAnswering).unwrap());
+    let [mut own, mut foreign] = readers.each_ref().map(|reader| {
+        let (question, document) = (reader.question("Who?").unwrap(), reader.document("Ada built it.").unwrap());
+        reader.begin(&question, &document, &ReadOptions::default()).unwrap()
+    });
+    let _ = readers[0].pass(&mut [&mut own, &mut foreign], 100);
 }

@@ -45,6 +45,8 @@ pub struct Reader {
     tokenizer: Tokenizer,
     model: Model,
     settings: ReaderSettings,
+    /// The readings that this reader has begun share it.
+    identity: Arc<()>,
 }
 
 impl Reader {
@@ -85,6 +87,7 @@ impl Reader {
         let config = source.config()?;
         let settings = ReaderSettings::load(source)?;
         let tokenizer = Tokenizer::load(|name| source.read(name))?;
+        tokenizer.check_fits(&config)?; // before the weights are read
         let model = Model::load(config, Task::QuestionAnswering, precision, &Tensors::open(source)?)?;
         Self::from_parts(tokenizer, model, settings)
     }
@@ -99,7 +102,7 @@ impl Reader {
             return Err(Error::option("task", format!("{:?}: expected QuestionAnswering", model.task())));
         }
         tokenizer.check_fits(model.config())?;
-        Ok(Self { tokenizer, model, settings })
+        Ok(Self { tokenizer, model, settings, identity: Arc::default() })
     }
 
     /// The model.
@@ -125,8 +128,8 @@ impl Reader {
     /// Asks a text one question.
     ///
     /// # Errors
-    /// [`Error::EmptyDocument`], [`Error::EmptyQuestion`], and [`Error::QuestionTooLong`] when the question leaves no room
-    /// for the document.
+    /// [`Error::EmptyDocument`], [`Error::EmptyQuestion`], [`Error::QuestionTooLong`] when the question leaves no room for
+    /// the document, [`Error::NotFinite`] when the weights are broken, and those of [`Tokenizer::encode`].
     pub fn answer(&self, question: &str, text: &str) -> Result<Answer> {
         self.answer_with(question, &self.document(text)?, &ReadOptions::default())
     }
@@ -146,7 +149,8 @@ impl Reader {
     /// ```
     ///
     /// # Errors
-    /// Those of [`Reader::question`] and [`Reader::begin`].
+    /// Those of [`Reader::question`], [`Reader::begin`], [`Reader::pass`], and [`Error::NotFinite`] when the weights are
+    /// broken.
     pub fn answer_with(&self, question: &str, document: &Document, options: &ReadOptions) -> Result<Answer> {
         let question = self.question(question)?;
         self.answer_batch(&[(&question, document)], options, &mut |_| ControlFlow::Continue(())).remove(0)
@@ -277,10 +281,11 @@ impl Reader {
     /// that is out of its range.
     pub fn begin(&self, question: &Question, document: &Document, options: &ReadOptions) -> Result<DocumentReading> {
         let plan = Plan::new(options, &self.settings, self.model.config(), question.tokens())?;
-        Ok(DocumentReading::new(question.clone(), document.clone(), plan))
+        Ok(DocumentReading::new(question.clone(), document.clone(), plan, self.identity.clone()))
     }
 
-    /// Takes readings further by one pass of the model over one batch of windows.
+    /// Takes readings further by one pass of the model over one batch of windows. This reader must have begun them all, with
+    /// whatever settings and options.
     ///
     /// The batch takes one window of each reading in turn, as long as it has at most `tokens_max` tokens; its first window
     /// always fits. Readings that have waited for more passes come before others, and otherwise the order of the slice
@@ -293,8 +298,11 @@ impl Reader {
     /// Those of the model. The windows of the batch count as not read then.
     ///
     /// # Panics
-    /// Possibly, if a reader with another vocabulary tokenized a question or a document.
+    /// If another reader has begun one of them; possibly, if a reader with another vocabulary tokenized a question or a
+    /// document.
     pub fn pass(&self, readings: &mut [&mut DocumentReading], tokens_max: usize) -> Result<()> {
+        let foreign = readings.iter().position(|reading| !Arc::ptr_eq(&reading.reader, &self.identity));
+        assert!(foreign.is_none(), "another reader has begun reading {} of {}", foreign.unwrap_or(0), readings.len());
         let started = Instant::now();
         let mut order: Vec<usize> = (0..readings.len()).filter(|&r| !readings[r].is_done()).collect();
         order.sort_by_key(|&r| std::cmp::Reverse(readings[r].passes_waited));

@@ -4,6 +4,7 @@
 //! the best span is the last of them: it takes part in the decision whether there is an answer, but not where it is.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::answer::{Answer, Span};
 use super::document::{Document, Question};
@@ -35,6 +36,8 @@ pub struct DocumentReading {
     question: Question,
     document: Document,
     plan: Plan,
+    /// The identity of the reader that has begun it.
+    pub(super) reader: Arc<()>,
     /// Those that cover the document; behind them the verification window, once its place is known.
     windows: Vec<Window>,
     /// How many cover the document.
@@ -66,13 +69,14 @@ struct Sums {
 }
 
 impl DocumentReading {
-    pub(super) fn new(question: Question, document: Document, plan: Plan) -> Self {
+    pub(super) fn new(question: Question, document: Document, plan: Plan, reader: Arc<()>) -> Self {
         let windows = windows(document.tokens(), plan.room, plan.doc_stride);
         let (window_count, logits) = (windows.len(), SpanLogits::new(plan.max_answer_length));
         let mut reading = Self {
             question,
             document,
             plan,
+            reader,
             windows,
             window_count,
             queued: 0,
