@@ -140,14 +140,23 @@ impl Asker {
         Ok(PairReading { question: question.clone(), document: document.clone(), reading })
     }
 
-    /// Takes readings further by one batch of windows, as [`Reader::pass`] does. Their options may differ; a server passes
-    /// the oldest first.
+    /// Takes readings further by one batch of windows, as [`Reader::pass`] does. Askers of this reader must have begun them
+    /// all, with whatever options; a server passes the oldest first.
+    ///
+    /// - `tokens_max`: the most tokens of the batch. [`Model::batch_tokens`](longspan::model::Model::batch_tokens) keep the
+    ///   machine busy; with fewer, a new question waits for a shorter pass
     ///
     /// # Errors
     /// Those of the model. No reading is further then.
-    pub fn pass<'r>(&self, readings: impl IntoIterator<Item = &'r mut PairReading>) -> longspan::Result<()> {
-        let mut inner: Vec<_> = readings.into_iter().map(|pair| &mut pair.reading).collect();
-        self.reader.pass(&mut inner, self.reader.model().batch_tokens())
+    ///
+    /// # Panics
+    /// As [`Reader::pass`].
+    pub fn pass<'r>(
+        &self,
+        readings: impl IntoIterator<Item = &'r mut PairReading>,
+        tokens_max: usize,
+    ) -> longspan::Result<()> {
+        self.reader.pass(&mut readings.into_iter().map(|pair| &mut pair.reading).collect::<Vec<_>>(), tokens_max)
     }
 
     /// Asks many pairs of a question and a document. Answers come in the order of the pairs. `progress` is called after each

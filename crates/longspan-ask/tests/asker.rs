@@ -169,11 +169,12 @@ fn readings_of_several_askers_share_a_pass_and_may_be_dropped() {
     let when = small.question(WHEN).unwrap();
     let gone = small.begin(&when, &document(&small, "pump", &text)).unwrap();
     open.insert(0, (Vec::new(), gone));
-    plain.pass(open.iter_mut().map(|(_, reading)| reading)).unwrap();
+    let tokens_max = reader().model().batch_tokens();
+    plain.pass(open.iter_mut().map(|(_, reading)| reading), tokens_max).unwrap();
     assert!(open.iter().all(|(_, reading)| reading.progress().tokens_done > 0));
     open.remove(0);
     while open.iter().any(|(_, reading)| !reading.is_done()) {
-        plain.pass(open.iter_mut().map(|(_, reading)| reading)).unwrap();
+        plain.pass(open.iter_mut().map(|(_, reading)| reading), 1).unwrap();
     }
     for (alone, reading) in open {
         assert_eq!(bits(&reading.finish().unwrap()), alone);
