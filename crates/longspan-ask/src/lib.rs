@@ -49,7 +49,8 @@
 //! # Ok::<(), longspan::Error>(())
 //! ```
 //!
-//! A server has a thread that calls [`Asker::pass`] with the readings of all requests, a window of each in turn.
+//! A server has a thread that calls [`Asker::pass`] with the readings of all requests, a window of each in turn. The example
+//! `ask_files` shows progress and keeps a time limit.
 
 #![forbid(unsafe_code)]
 
