@@ -16,10 +16,10 @@ use clap_complete::Shell;
 
 pub use ask::AskArgs;
 pub use bench::{BenchArgs, Preset, TrainingTask};
-pub use common::{MachineArgs, ModelArgs, PrecisionArg, ThreadsArgs};
+pub use common::{MachineArgs, ModelArgs, PrecisionArg};
 pub use convert::ConvertArgs;
 pub use eval::{CalibrateArgs, EvalArgs};
-pub use train::{PretrainArgs, TrainArgs};
+pub use train::{PretrainArgs, RunArgs, TrainArgs};
 
 const STYLES: Styles =
     Styles::styled().header(AnsiColor::Green.on_default().bold()).usage(AnsiColor::Green.on_default().bold());

@@ -3,10 +3,11 @@
 //! ```text
 //! commands     one file or folder for each command; none imports another
 //! ── shared by commands ──
-//! run          a run of training: recipe, folder, display, metrics
+//! run          a run of training: folder, display, metrics
 //! data         documents, datasets, and the answers of a model
 //! model        finds the checkpoint
 //! cli          every command and option
+//! recipe       the values that a run of training was given, as options and as a file
 //! folder       folders that the program writes into
 //! machine      instruction set, and the machine's peak
 //! memory       the peak of resident memory
@@ -23,6 +24,7 @@ mod folder;
 mod machine;
 mod memory;
 mod model;
+mod recipe;
 mod run;
 mod status;
 mod terminal;

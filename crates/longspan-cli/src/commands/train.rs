@@ -11,7 +11,7 @@ use longspan::train::{self, BestEvaluation, QaJob, RunOutcome};
 use crate::cli::TrainArgs;
 use crate::data::squad::{self as data, SquadData};
 use crate::machine::instruction_set;
-use crate::model::named;
+use crate::model::{self, named};
 use crate::run::watch::RunWatcher;
 use crate::run::{folder, made};
 use crate::terminal;
@@ -21,7 +21,7 @@ use crate::terminal::thousands;
 /// Runs the command.
 pub fn run(args: &TrainArgs) -> Result<()> {
     let isa = instruction_set()?; // first, for a recipe may ask for the best precision of the machine
-    let recipe = args.run.recipe(&args.recipe)?;
+    let recipe = folder::recipe(&args.run, &args.recipe)?;
     let command = recipe.command_settings()?;
     if command.train.is_empty() {
         return Err(fault("no data to learn from", "--train FILE names them, or `train` in the recipe does"));
@@ -32,14 +32,14 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         warn_of_shared(&train, dev);
     }
     args.run.threads.start()?;
-    let base = args.run.find(command.model.as_deref())?;
-    let teacher = command.teacher.as_deref().map(|name| args.run.find(Some(name))).transpose()?;
+    let base = model::find(&args.run.model(command.model.as_deref()))?;
+    let teacher = command.teacher.as_deref().map(|name| model::find(&args.run.model(Some(name)))).transpose()?;
     let config = named(&base.name, base.source.config())?;
     let settings = recipe.all_settings(config.max_tokens())?;
     settings.train.check(&config)?;
 
     let out = &args.run.out;
-    let metrics = args.run.prepare(&settings)?;
+    let metrics = folder::prepare(&args.run, &settings)?;
     let watch = RunWatcher::new(out, metrics, isa, settings.train.precision);
     let job = QaJob {
         base: &base.source,

@@ -1,20 +1,12 @@
 //! What the commands that train share.
 //!
 //! ```text
-//! recipe            the values that a run was given
-//! options           recipes as options of the command line
-//! command_settings  the settings of each command
-//! folder            the folder of a run, and the recipe in it by which the run resumes
-//! watch             the progress of a run on the terminal, and its records:
-//! metrics           as JSON, a line a step
-//! tensorboard       as event files of TensorBoard
-//! plot              as a picture
+//! folder        the folder of a run, and the recipe in it by which the run resumes
+//! watch         the progress of a run on the terminal, and its records:
+//! metrics       as JSON, a line a step
+//! tensorboard   as event files of TensorBoard
+//! plot          as a picture
 //! ```
-
-pub mod recipe;
-
-pub mod command_settings;
-mod options;
 
 pub mod folder;
 

@@ -20,10 +20,10 @@ use longspan::train::{RunOutcome, TrainSettings};
 use crate::cli::PretrainArgs;
 use crate::folder as folders;
 use crate::machine::instruction_set;
-use crate::model::{Checkpoint, named};
-use crate::run::made;
+use crate::model::{self, Checkpoint, named};
 use crate::run::metrics::Metrics;
 use crate::run::watch::RunWatcher;
+use crate::run::{folder, made};
 use crate::terminal::hints::fault;
 use crate::terminal::progress::Bar;
 use crate::terminal::{self, thousands};
@@ -40,7 +40,7 @@ const AFTER: &str = "after";
 /// Runs the command.
 pub fn run(args: &PretrainArgs) -> Result<()> {
     instruction_set()?; // first, for a recipe may ask for the best precision of the machine
-    let recipe = args.run.recipe(&args.recipe)?;
+    let recipe = folder::recipe(&args.run, &args.recipe)?;
     let command = recipe.command_settings()?;
     let field = command.text_field.as_str();
     if command.text.is_empty() {
@@ -49,7 +49,7 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
     let texts = Texts::find(&command.text)?;
     let valid = if command.valid.is_empty() { None } else { Some(Texts::find(&command.valid)?) };
     args.run.threads.start()?;
-    let base = args.run.find(command.model.as_deref())?;
+    let base = model::find(&args.run.model(command.model.as_deref()))?;
     let config = named(&base.name, base.source.config())?;
     let all = recipe.all_settings(config.max_tokens())?;
     let (settings, mlm) = (&all.train, &all.task);
@@ -70,7 +70,7 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
         valid.as_ref().map_or(Ok(()), |valid| valid.check(field))?;
     }
 
-    let metrics = args.run.prepare(&all)?;
+    let metrics = folder::prepare(&args.run, &all)?;
     folders::make(&out.join(TOKENS))?;
     let train = tokenized(&texts, field, &base, &out.join(TOKENS).join("text.bin"))?;
     let valid = valid.map(|valid| tokenized(&valid, field, &base, &out.join(TOKENS).join("valid.bin"))).transpose()?;

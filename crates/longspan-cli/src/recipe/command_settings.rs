@@ -6,7 +6,7 @@ use longspan::pretrain::MlmSettings;
 use longspan::train::setting::{self, ABOVE_ZERO, Domain};
 use longspan::train::{QaSettings, Schedule, TrainSettings};
 
-use super::recipe::{AllSettings, CommandSettings, Recipe};
+use super::{AllSettings, CommandSettings, Recipe};
 
 /// The recipe of `longspan train`.
 pub type TrainRecipe = Recipe<TrainCommand>;

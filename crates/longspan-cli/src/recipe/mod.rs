@@ -1,5 +1,13 @@
 //! Recipes: the values that a run was given, by key. Options of the command line and keys of a TOML file have the same
 //! names, and every value is checked before anything is written.
+//!
+//! ```text
+//! options           recipes as options of the command line
+//! command_settings  the settings of each command
+//! ```
+
+pub mod command_settings;
+mod options;
 
 use std::fs;
 use std::marker::PhantomData;

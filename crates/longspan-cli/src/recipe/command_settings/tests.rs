@@ -3,7 +3,7 @@ use longspan::config::Config;
 use toml::Table;
 
 use super::*;
-use crate::run::recipe::shown;
+use crate::recipe::shown;
 
 fn parse<C: CommandSettings>(text: &str) -> Recipe<C> {
     Recipe::parse("r.toml", text).unwrap()

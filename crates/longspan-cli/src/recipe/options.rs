@@ -7,7 +7,7 @@ use longspan::train::Setting;
 use longspan::train::setting::Domain;
 use toml::{Table, Value};
 
-use super::recipe::{CommandSettings, Recipe, is_valid, shown};
+use super::{CommandSettings, Recipe, is_valid, shown};
 
 /// The one setting with a short option.
 const SHORT: (&str, char) = ("model", 'm');
