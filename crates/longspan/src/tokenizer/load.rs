@@ -69,16 +69,22 @@ impl TokenName {
 }
 
 /// An entry of `added_tokens_decoder`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(default)]
 struct TokenAdded {
     content: String,
     single_word: bool,
     lstrip: bool,
     rstrip: bool,
-    /// `None` stands for `true`.
-    normalized: Option<bool>,
+    normalized: bool,
     special: bool,
+}
+
+impl Default for TokenAdded {
+    fn default() -> Self {
+        let (single_word, lstrip, rstrip, normalized, special) = (false, false, false, true, false);
+        Self { content: String::new(), single_word, lstrip, rstrip, normalized, special }
+    }
 }
 
 impl Tokenizer {
@@ -246,7 +252,7 @@ fn with_added_tokens(mut inner: Inner, read: Read<'_>, config: &TokenizerConfig)
             .single_word(token.single_word)
             .lstrip(token.lstrip)
             .rstrip(token.rstrip)
-            .normalized(token.normalized.unwrap_or(true));
+            .normalized(token.normalized);
         added.insert(*id, added_token);
     }
     inner.add_tokens(added.values().cloned()).map_err(|error| format_error(ADDED_TOKENS, error))?;

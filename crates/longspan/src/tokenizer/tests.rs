@@ -196,6 +196,12 @@ fn added_tokens_beside_a_vocabulary() {
         &[("vocab.txt", &MINILM), ("added_tokens.json", br#"{"longspan": 40000}"#)],
         "`tokenizer_config.json`: added token `longspan`: expected id 40000, the vocabulary gives 30522",
     );
+    for key in ["single_word", "lstrip", "rstrip", "normalized", "special"] {
+        let config = json!({"added_tokens_decoder": {"30522": {"content": "longspan", key: null}}}).to_string();
+        let error = try_load(&[("vocab.txt", &MINILM), ("tokenizer_config.json", config.as_bytes())]).unwrap_err();
+        let expected = "`tokenizer_config.json`: invalid type: null, expected a boolean";
+        assert!(error.to_string().starts_with(expected), "{key}: {error}");
+    }
 }
 
 #[test]
