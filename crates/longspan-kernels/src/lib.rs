@@ -59,5 +59,7 @@ pub use matrix::{Matrix, MatrixMut};
 pub use packing::{decode, encode};
 pub use panels::{Panels, PanelsPart};
 pub use product::{Start, product};
-pub use row_ops::{add_layer_norm, add_rows, cross_entropy, gelu, gelu_backward, layer_norm, layer_norm_backward};
+pub use row_ops::{
+    NormGradients, add_layer_norm, add_rows, cross_entropy, gelu, gelu_backward, layer_norm, layer_norm_backward,
+};
 pub use tiles::{Tiles, TilesPart};

@@ -82,10 +82,20 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// The gradients of [`layer_norm`] of each row, of its weight and of its bias: (T, C), (C), (C).
+/// The gradients of [`layer_norm`].
+pub struct LayerNormGradients {
+    /// Of its input: (T, C).
+    pub dx: Vec<f64>,
+    /// Of its weight: (C).
+    pub dweight: Vec<f64>,
+    /// Of its bias: (C).
+    pub dbias: Vec<f64>,
+}
+
+/// The backward pass of [`layer_norm`].
 ///
 /// - `x`, `dout`: (T, C)
-pub fn layer_norm_backward(x: &[f64], weight: &[f64], eps: f64, dout: &[f64]) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+pub fn layer_norm_backward(x: &[f64], weight: &[f64], eps: f64, dout: &[f64]) -> LayerNormGradients {
     let c = weight.len();
     let (mut dx, mut dweight, mut dbias) = (Vec::with_capacity(x.len()), vec![0.0; c], vec![0.0; c]);
     for (x, dout) in x.chunks_exact(c).zip(dout.chunks_exact(c)) {
@@ -101,7 +111,7 @@ pub fn layer_norm_backward(x: &[f64], weight: &[f64], eps: f64, dout: &[f64]) ->
             dbias[j] += dout[j];
         }
     }
-    (dx, dweight, dbias)
+    LayerNormGradients { dx, dweight, dbias }
 }
 
 /// The derivative of [`gelu`]: Φ(x) + x φ(x).
@@ -110,26 +120,39 @@ pub fn gelu_backward(x: f64) -> f64 {
     below + x * (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt()
 }
 
-/// The backward pass of one query: adds to the gradients of the query, of all keys and of all values.
+/// Queries, keys and values of one head, or their gradients: (T, D) each.
+pub struct AttentionRows {
+    /// Queries, scaled by 1/√D.
+    pub queries: Vec<f64>,
+    /// Keys.
+    pub keys: Vec<f64>,
+    /// Values.
+    pub values: Vec<f64>,
+}
+
+/// The gradients of queries, keys and values. Query i sees the keys j for which `sees(i, j)`.
 ///
-/// - `query`, `dout`, `dquery`: (D)
-/// - `keys`, `values`, `dkeys`, `dvalues`: (T, D)
-pub fn attention_row_backward(
-    (query, keys, values): (&[f64], &[f64], &[f64]),
-    sees: impl Fn(usize) -> bool,
+/// - `d`: D
+/// - `dout`: (T, D)
+pub fn attention_backward(
+    AttentionRows { queries, keys, values }: &AttentionRows,
+    d: usize,
+    sees: impl Fn(usize, usize) -> bool,
     dout: &[f64],
-    (dquery, dkeys, dvalues): (&mut [f64], &mut [f64], &mut [f64]),
-) {
-    let d = query.len();
-    let p = attention_row(query, keys, sees);
-    let dp: Vec<f64> = values.chunks_exact(d).map(|value| dot(dout, value)).collect();
-    let delta = dot(&p, &dp);
-    for (j, (p, dp)) in p.iter().zip(dp).enumerate() {
-        let dscore = p * (dp - delta);
-        for i in 0..d {
-            dquery[i] += dscore * keys[j * d + i];
-            dkeys[j * d + i] += dscore * query[i];
-            dvalues[j * d + i] += p * dout[i];
+) -> AttentionRows {
+    let [mut dqueries, mut dkeys, mut dvalues] = [queries, keys, values].map(|x| vec![0.0; x.len()]);
+    for (i, (query, dout)) in queries.chunks_exact(d).zip(dout.chunks_exact(d)).enumerate() {
+        let p = attention_row(query, keys, |j| sees(i, j));
+        let dp: Vec<f64> = values.chunks_exact(d).map(|value| dot(dout, value)).collect();
+        let delta = dot(&p, &dp);
+        for (j, (p, dp)) in p.iter().zip(dp).enumerate() {
+            let dscore = p * (dp - delta);
+            for n in 0..d {
+                dqueries[i * d + n] += dscore * keys[j * d + n];
+                dkeys[j * d + n] += dscore * query[n];
+                dvalues[j * d + n] += p * dout[n];
+            }
         }
     }
+    AttentionRows { queries: dqueries, keys: dkeys, values: dvalues }
 }

@@ -39,6 +39,14 @@ pub fn gelu(isa: Isa, x: &mut [f32]) {
     isa.run(Gelu { x });
 }
 
+/// The gradients of a layer norm's parameters, to which [`layer_norm_backward`] adds.
+pub struct NormGradients<'a> {
+    /// Of the weight: (C).
+    pub dweight: &'a mut [f32],
+    /// Of the bias: (C).
+    pub dbias: &'a mut [f32],
+}
+
 /// The backward pass of [`layer_norm`].
 ///
 /// ```text
@@ -49,14 +57,14 @@ pub fn gelu(isa: Isa, x: &mut [f32]) {
 ///
 /// - `x`: (T, C), the input of the forward pass
 /// - `dout`: (T, C), becomes dx
-/// - `weight`, `dweight`, `dbias`: (C)
+/// - `weight`: (C)
 pub fn layer_norm_backward(
     isa: Isa,
     x: &[f32],
     weight: &[f32],
     eps: f32,
     dout: &mut [f32],
-    (dweight, dbias): (&mut [f32], &mut [f32]),
+    NormGradients { dweight, dbias }: NormGradients<'_>,
 ) {
     let c = weight.len();
     assert_eq!(x.len(), dout.len(), "{} numbers and {} gradients", x.len(), dout.len());

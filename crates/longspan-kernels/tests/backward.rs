@@ -6,10 +6,12 @@ mod common;
 use std::ops::Range;
 
 use longspan_kernels::{
-    Arithmetic, BackwardInputs, BackwardKeys, BackwardQueries, Isa, KEY_CHUNK, Keys, Matrix, MatrixMut, Panels,
-    Precision, QUERY_BLOCK, Queries, Start, Tiles, Visibility, add_rows, attend, attend_backward, cross_entropy,
-    decode, drop_row, encode, gelu_backward, layer_norm_backward, product, reference,
+    Arithmetic, BackwardInputs, BackwardKeys, BackwardQueries, Isa, KEY_CHUNK, Keys, Matrix, MatrixMut, NormGradients,
+    Panels, Precision, QUERY_BLOCK, Queries, Start, Tiles, Visibility, add_rows, attend, attend_backward,
+    cross_entropy, decode, drop_row, encode, gelu_backward, layer_norm_backward, product, reference,
 };
+
+use longspan_kernels::reference::{AttentionRows, LayerNormGradients};
 
 use common::{Band, ULP, numbers, wide};
 
@@ -47,7 +49,7 @@ fn reference_gradients_match_central_differences() {
     let (t, c, eps) = (3, 7, 1e-5);
     let [x, dout] = [1, 2].map(|seed| wide(&numbers(t * c, seed)));
     let [weight, bias] = [3, 4].map(|seed| wide(&numbers(c, seed)));
-    let (dx, dweight, dbias) = reference::layer_norm_backward(&x, &weight, eps, &dout);
+    let LayerNormGradients { dx, dweight, dbias } = reference::layer_norm_backward(&x, &weight, eps, &dout);
     let loss = |x: &[f64], weight: &[f64], bias: &[f64]| {
         let mut out = x.to_vec();
         reference::layer_norm(&mut out, weight, bias, eps);
@@ -68,30 +70,15 @@ fn reference_gradients_match_central_differences() {
     let (t, d) = (6, 3);
     let [q, k, v, dout] = [5, 6, 7, 8].map(|seed| wide(&numbers(t * d, seed)));
     let sees = |i: usize, j: usize| reference::sees(i, j, &[4], 1);
-    let found = attention_backward([&q, &k, &v], d, &sees, &dout);
     let loss = |q: &[f64], k: &[f64], v: &[f64]| {
         let row = |i: usize| reference::weighted_sum(&reference::attention_row(&q[i * d..][..d], k, |j| sees(i, j)), v);
         (0..t).map(|i| dot(&row(i), &dout[i * d..][..d])).sum::<f64>()
     };
-    check_differences("attention, queries", &q, &found[0], |q| loss(q, &k, &v));
-    check_differences("attention, keys", &k, &found[1], |k| loss(&q, k, &v));
-    check_differences("attention, values", &v, &found[2], |v| loss(&q, &k, v));
-}
-
-/// The gradients of queries, keys and values: (T, D) each.
-fn attention_backward(
-    [q, k, v]: [&[f64]; 3],
-    d: usize,
-    sees: &dyn Fn(usize, usize) -> bool,
-    dout: &[f64],
-) -> [Vec<f64>; 3] {
-    let [mut dq, mut dk, mut dv] = [q, k, v].map(|x| vec![0.0; x.len()]);
-    for (i, dout) in dout.chunks_exact(d).enumerate() {
-        let own = i * d..(i + 1) * d;
-        let out = (&mut dq[own.clone()], &mut dk[..], &mut dv[..]);
-        reference::attention_row_backward((&q[own], k, v), |j| sees(i, j), dout, out);
-    }
-    [dq, dk, dv]
+    let rows = AttentionRows { queries: q.clone(), keys: k.clone(), values: v.clone() };
+    let found = reference::attention_backward(&rows, d, sees, &dout);
+    check_differences("attention, queries", &q, &found.queries, |q| loss(q, &k, &v));
+    check_differences("attention, keys", &k, &found.keys, |k| loss(&q, k, &v));
+    check_differences("attention, values", &v, &found.values, |v| loss(&q, &k, v));
 }
 
 #[test]
@@ -104,17 +91,17 @@ fn row_kernels_backward() {
             let mut dx = dout.clone();
             let [mut dweight, mut dbias] = [4, 5].map(|seed| numbers(c, seed));
             let before = [wide(&dweight), wide(&dbias)];
-            layer_norm_backward(isa, &x[off..], &weight, eps, &mut dx[off..], (&mut dweight, &mut dbias));
+            let gradients = NormGradients { dweight: &mut dweight, dbias: &mut dbias };
+            layer_norm_backward(isa, &x[off..], &weight, eps, &mut dx[off..], gradients);
             let wide_in = [&x[off..], &weight, &dout[off..]].map(wide);
-            let (expected, of_weight, of_bias) =
-                reference::layer_norm_backward(&wide_in[0], &wide_in[1], eps.into(), &wide_in[2]);
+            let expected = reference::layer_norm_backward(&wide_in[0], &wide_in[1], eps.into(), &wide_in[2]);
             let added = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x + y).collect::<Vec<_>>();
             // The variance of two or three numbers may be small, and errors grow with 1 / deviation.
             let bound = if c < 4 { 1e-2 } else { 64.0 * ULP };
             let name = format!("{isa} layer norm of {c}");
-            check(&name, &dx[off..], &expected, bound);
-            check(&format!("{name}, weight"), &dweight, &added(&before[0], &of_weight), bound);
-            check(&format!("{name}, bias"), &dbias, &added(&before[1], &of_bias), bound);
+            check(&name, &dx[off..], &expected.dx, bound);
+            check(&format!("{name}, weight"), &dweight, &added(&before[0], &expected.dweight), bound);
+            check(&format!("{name}, bias"), &dbias, &added(&before[1], &expected.dbias), bound);
 
             let mut y: Vec<f32> = x[off..].iter().map(|x| x * 8.0).collect();
             let inputs = wide(&y);
@@ -200,13 +187,15 @@ fn attention_gradients() {
                 // A masked query may see no key at all, so it is left out.
                 masked.iter().for_each(|&i| dout[i * d..(i + 1) * d].fill(0.0));
                 let sees = |i: usize, j: usize| i.abs_diff(j) <= w && !masked.contains(&j) || masked.contains(&i);
-                let expected = attention_backward([&wide(&q), &wide(&k), &wide(&v)], d, &sees, &dout);
+                let inputs = AttentionRows { queries: wide(&q), keys: wide(&k), values: wide(&v) };
+                let expected = reference::attention_backward(&inputs, d, sees, &dout);
                 // In bf16 weights and gradients of scores are rounded to 8 bits before they are multiplied.
                 let bound = if precision == Precision::Bf16 { 0.03 } else { 2e-5 };
-                for ((name, found), expected) in ["queries", "keys", "values"].into_iter().zip(&found).zip(&expected) {
-                    let case = format!("{isa} {precision} {t} tokens, head {d}, window {w}, {rows:?}: {name}");
-                    check(&case, found, expected, bound);
-                }
+                let case = format!("{isa} {precision} {t} tokens, head {d}, window {w}, {rows:?}");
+                let [dqueries, dkeys, dvalues] = &found;
+                check(&format!("{case}: queries"), dqueries, &expected.queries, bound);
+                check(&format!("{case}: keys"), dkeys, &expected.keys, bound);
+                check(&format!("{case}: values"), dvalues, &expected.values, bound);
             }
         }
     }

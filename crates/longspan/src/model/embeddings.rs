@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use longspan_kernels::{layer_norm, layer_norm_backward};
+use longspan_kernels::{NormGradients, layer_norm, layer_norm_backward};
 
 use super::gradients::add;
 use super::parallel::par_run;
@@ -81,7 +81,7 @@ pub(crate) fn embed_backward(pass: &Pass<'_>, dx: &mut [f32], gradients: &mut Pa
         let mut x = vec![0.0; dx.len()];
         rows.add(tables, block.clone(), &mut x);
         let (mut dweight, mut dbias) = (vec![0.0; c], vec![0.0; c]);
-        let sums = (&mut dweight[..], &mut dbias[..]);
+        let sums = NormGradients { dweight: &mut dweight, dbias: &mut dbias };
         layer_norm_backward(pass.model.isa(), &x, &tables.norm.weight, config.layer_norm_eps, dx, sums);
         [dweight, dbias]
     });

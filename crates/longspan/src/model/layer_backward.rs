@@ -17,7 +17,8 @@
 use std::ops::Range;
 
 use longspan_kernels::{
-    Matrix, MatrixMut, Start, add_rows, decode, encode, gelu_backward, layer_norm, layer_norm_backward, product,
+    Matrix, MatrixMut, NormGradients, Start, add_rows, decode, encode, gelu_backward, layer_norm, layer_norm_backward,
+    product,
 };
 
 use super::Parameters;
@@ -131,8 +132,8 @@ fn feed_forward_backward(
     let Workspace { input, middle: dmiddle, piece, update, other } = workspace;
     let [dnorm_weight, dnorm_bias, dbias, dmiddle_bias, ..] = &mut block.sums;
     let norm = &pass.model.layers[layer.index].output_norm;
-    let (sum, dnorm) = (&saved.output_sum[own], (&mut dnorm_weight[..], &mut dnorm_bias[..]));
-    layer_norm_backward(isa, sum, &norm.weight, config.layer_norm_eps, block.dx, dnorm);
+    let dnorm = NormGradients { dweight: dnorm_weight, dbias: dnorm_bias };
+    layer_norm_backward(isa, &saved.output_sum[own], &norm.weight, config.layer_norm_eps, block.dx, dnorm);
     into_product(pass, 2 * layer.index + 2, block.rows, block.dx, update, block.doutput, dbias);
     input.copy(Matrix::new(block.doutput, c / group));
     let middle = Matrix::new(&saved.middle, f / group).rows_in(block.rows.clone());
@@ -172,7 +173,8 @@ fn attention_output_backward(
     layer_norm(isa, update, &norm.weight, &norm.bias, eps);
     encode(linear, Matrix::new(update, c), &mut MatrixMut::new(block.normed, groups));
 
-    layer_norm_backward(isa, sum, &norm.weight, eps, block.dx, (dnorm_weight, dnorm_bias));
+    let dnorm = NormGradients { dweight: dnorm_weight, dbias: dnorm_bias };
+    layer_norm_backward(isa, sum, &norm.weight, eps, block.dx, dnorm);
     into_product(pass, 2 * layer.index + 1, block.rows, block.dx, update, block.dattention, dbias);
     input.copy(Matrix::new(block.dattention, groups));
     product(input.all(), layer.attention_output.all(), Start::Zero, &mut MatrixMut::new(update, c));

@@ -16,7 +16,7 @@
 use std::ops::Range;
 
 use longspan_kernels::{
-    Matrix, MatrixMut, Start, Tiles, add_rows, cross_entropy, encode, gelu, gelu_backward, layer_norm,
+    Matrix, MatrixMut, NormGradients, Start, Tiles, add_rows, cross_entropy, encode, gelu, gelu_backward, layer_norm,
     layer_norm_backward, product,
 };
 
@@ -215,7 +215,8 @@ impl MaskedChunk<'_> {
         tiles.copy(Matrix::new(out.dlogits, width / group));
         product(tiles.all(), weights.decoder.all(), Start::Zero, &mut MatrixMut::new(&mut dmiddle, c));
         let norm = &self.head.norm.weight;
-        layer_norm_backward(isa, activated, norm, config.layer_norm_eps, &mut dmiddle, (dnorm_weight, dnorm_bias));
+        let dnorm = NormGradients { dweight: dnorm_weight, dbias: dnorm_bias };
+        layer_norm_backward(isa, activated, norm, config.layer_norm_eps, &mut dmiddle, dnorm);
         gelu_backward(isa, middle, &mut dmiddle);
         add_rows(isa, &dmiddle, ddense_bias);
         pack(&dmiddle, c, out.dmiddle);

@@ -14,7 +14,7 @@ use super::settings::Logistic;
 use super::spans::{SpanLogits, TokenSpan};
 use super::windows::{Window, windows};
 use crate::model::{Batch, Sequence};
-use crate::tokenizer::{ByteSpan32, Tokenizer, trimmed};
+use crate::tokenizer::{ByteSpan, ByteSpan32, Tokenizer, trimmed};
 use crate::{Error, Result};
 
 /// How much of a reading, or of several, is done: in tokens of the inputs of the model, which overlap and hold the
@@ -214,7 +214,10 @@ impl DocumentReading {
         let log_total = deciding.log_total();
         let log_rest = deciding.log_sum - log_total; // ln(1 − the share of 'no answer')
         let span = |span: &TokenSpan| Span {
-            bytes: trimmed(document.text(), spans[span.start].start as usize, spans[span.end].end as usize),
+            bytes: trimmed(
+                document.text(),
+                ByteSpan { start: spans[span.start].start as usize, end: spans[span.end].end as usize },
+            ),
             score: calibrated(plan.span_calibration, span.sum() - all.log_sum + log_rest),
             start_logit: span.start_logit,
             end_logit: span.end_logit,

@@ -167,7 +167,7 @@ impl Tokenizer {
         let encoding = self.inner.encode(piece, false).map_err(|error| format_error(self.file, error))?;
         let mut latest_start = 0;
         let span = |&(start, end): &(usize, usize)| {
-            let ByteSpan { start, end } = trimmed(piece, start, end);
+            let ByteSpan { start, end } = trimmed(piece, ByteSpan { start, end });
             // A token may be a part of a character, or come from characters that a normaliser has reordered. Spans keep
             // the order of the tokens all the same.
             latest_start = start.max(latest_start);
@@ -177,11 +177,11 @@ impl Tokenizer {
     }
 }
 
-/// `text[start..end]` without white space at its ends, widened to whole characters; of white space alone, the empty span
+/// A span of a text without white space at its ends, widened to whole characters; of white space alone, the empty span
 /// at its end.
-pub(crate) fn trimmed(text: &str, start: usize, end: usize) -> ByteSpan {
-    let end = text.ceil_char_boundary(end);
-    let start = text.floor_char_boundary(start.min(end));
+pub(crate) fn trimmed(text: &str, span: ByteSpan) -> ByteSpan {
+    let end = text.ceil_char_boundary(span.end);
+    let start = text.floor_char_boundary(span.start.min(end));
     let from_text = text[start..end].trim_start();
     let start = end - from_text.len();
     ByteSpan { start, end: start + from_text.trim_end().len() }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use tokenizers::models::ModelWrapper;
 use tokenizers::processors::roberta::RobertaProcessing;
 use tokenizers::processors::template::TemplateProcessing;
-use tokenizers::{AddedToken, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer as Inner};
+use tokenizers::{AddedToken, PostProcessorWrapper, PreTokenizerWrapper};
 
 use super::format_error;
 use super::load::{CONFIG, TokenizerFiles, guarded, read_json};
@@ -55,7 +55,7 @@ impl PairFiles {
 
 /// Sets the form of pairs; `true` where transformers encoded them in another form before.
 fn form_pairs(opened: &mut TokenizerFiles, token_types: bool) -> tokenizers::Result<bool> {
-    let TokenizerFiles { inner, cls, sep, pad, mask, unk, .. } = opened;
+    let TokenizerFiles { inner, cls, sep, pad, mask, unk, .. } = &mut *opened;
     inner.with_truncation(None)?;
     inner.with_padding(None);
     let known = inner.get_added_tokens_decoder();
@@ -65,9 +65,10 @@ fn form_pairs(opened: &mut TokenizerFiles, token_types: bool) -> tokenizers::Res
     let new = new.map(|(name, _)| AddedToken::from(name.clone(), true).lstrip(name == "<mask>"));
     let new: Vec<_> = new.collect();
     inner.add_special_tokens(new)?;
-    if has_the_form(inner, (cls.1, sep.1), token_types) {
+    if has_the_form(opened, token_types) {
         return Ok(false);
     }
+    let TokenizerFiles { inner, cls, sep, .. } = opened;
     let post_processor: PostProcessorWrapper = match (inner.get_model(), inner.get_pre_tokenizer()) {
         // It leaves the space with which such tokens begin out of their offsets.
         (ModelWrapper::BPE(_), Some(PreTokenizerWrapper::ByteLevel(level))) if !token_types => {
@@ -92,11 +93,12 @@ fn form_pairs(opened: &mut TokenizerFiles, token_types: bool) -> tokenizers::Res
 }
 
 /// Whether a pair of texts is encoded in the wanted form.
-fn has_the_form(inner: &Inner, (cls, sep): (u32, u32), token_types: bool) -> bool {
+fn has_the_form(TokenizerFiles { inner, cls, sep, .. }: &TokenizerFiles, token_types: bool) -> bool {
     let ids = |text: &str| inner.encode(text, false).map(|encoding| encoding.get_ids().to_vec());
     let (Ok(first), Ok(second), Ok(pair)) = (ids("a b"), ids("c"), inner.encode(("a b", "c"), true)) else {
         return false;
     };
+    let (cls, sep) = (cls.1, sep.1);
     let expected = [&[cls][..], &first, &[sep, sep], &second, &[sep]].concat();
     let type_of = |i: usize| u32::from(token_types && i >= first.len() + 3);
     pair.get_ids() == expected && pair.get_type_ids().iter().enumerate().all(|(i, &found)| found == type_of(i))
