@@ -32,7 +32,7 @@ fn main() -> Result<(), Error> {
             Ok(data.as_chunks().0.iter().map(|bytes| i32::from_le_bytes(*bytes) as u32).collect())
         };
         let globals: Vec<usize> = integers("global").unwrap_or_default().iter().map(|&i| i as usize).collect();
-        let batch = Batch::of(Sequence { ids: &integers("input_ids")?, token_type_ids: &[], globals: &globals });
+        let batch = Batch::of(Sequence { ids: &integers("input_ids")?, token_type_ids: None, globals: &globals });
 
         let mut seconds = Vec::new();
         let (mut largest, mut total): (f32, f64) = (0.0, 0.0);

@@ -111,5 +111,5 @@ fn window_logits(model: &Model, tokenizer: &Tokenizer, question: &[u32], window:
     ids.push(tokenizer.sep_token_id);
     let types: Vec<u32> = (0..ids.len()).map(|token| u32::from(token >= before)).collect();
     let globals: Vec<usize> = (0..=question.len()).collect();
-    Ok(model.logits(&Batch::of(Sequence { ids: &ids, token_type_ids: &types, globals: &globals }))?.values)
+    Ok(model.logits(&Batch::of(Sequence { ids: &ids, token_type_ids: Some(&types), globals: &globals }))?.values)
 }

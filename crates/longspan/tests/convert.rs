@@ -108,7 +108,7 @@ fn check_outputs(name: &str, folder: &Path, task: Task) {
         let ids = bits(format!("{n}.input_ids")).unwrap();
         let token_type_ids = bits(format!("{n}.token_type_ids")).unwrap();
         for globals in [vec![], vec![0], (0..ids.len()).collect::<Vec<_>>()] {
-            let batch = Batch::of(Sequence { ids: &ids, token_type_ids: &token_type_ids, globals: &globals });
+            let batch = Batch::of(Sequence { ids: &ids, token_type_ids: Some(&token_type_ids), globals: &globals });
             let (hidden, logits) = (model.hidden_states(&batch).unwrap(), model.logits(&batch).unwrap().values);
             for (field, found) in [("hidden", hidden), ("logits", logits)] {
                 let Some(expected) = bits(format!("{n}.{field}")) else {

@@ -32,7 +32,7 @@ const TOLERANCE: f32 = 1e-4;
 #[derive(Default)]
 struct Golden {
     ids: Vec<u32>,
-    token_types: Vec<u32>,
+    token_types: Option<Vec<u32>>,
     globals: Vec<usize>,
     /// All other fields, by name.
     expected: BTreeMap<String, Vec<f32>>,
@@ -40,7 +40,7 @@ struct Golden {
 
 impl Golden {
     fn sequence(&self) -> Sequence<'_> {
-        Sequence { ids: &self.ids, token_type_ids: &self.token_types, globals: &self.globals }
+        Sequence { ids: &self.ids, token_type_ids: self.token_types.as_deref(), globals: &self.globals }
     }
 
     /// Start and end logits of a token stand side by side in `Logits`.
@@ -83,7 +83,7 @@ fn cases(name: &str) -> BTreeMap<String, Vec<Golden>> {
         let numbers = || data.as_chunks().0.iter().map(|bytes| i32::from_le_bytes(*bytes) as u32);
         match field {
             "input_ids" => sequences[n].ids = numbers().collect(),
-            "token_type_ids" => sequences[n].token_types = numbers().collect(),
+            "token_type_ids" => sequences[n].token_types = Some(numbers().collect()),
             "global" => sequences[n].globals = numbers().map(|x| x as usize).collect(),
             _ => {
                 let values = data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
@@ -272,7 +272,7 @@ fn a_batch_that_does_not_fit_is_the_callers_mistake() {
     let (config, task, tensors) = open("qa");
     let model = Model::load(config, task, Precision::F32, &tensors).unwrap();
     let run = |ids: &[u32], globals: &[usize]| {
-        let run = || model.logits(&Batch::of(Sequence { ids, token_type_ids: &[], globals }));
+        let run = || model.logits(&Batch::of(Sequence { ids, token_type_ids: None, globals }));
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_err().downcast::<String>().unwrap()
     };
     assert!(run(&[5; 299], &[]).contains("a sequence of 299 tokens, the model has positions for 298"));

@@ -114,7 +114,7 @@ fn gradients_do_not_depend_on_the_number_of_threads() {
             (0..70).map(|i| 2 + (longspan::random::number(n, &[i]) % 59) as u32).collect::<Vec<_>>()
         });
         for n in 0..14 {
-            batch.push(longspan::model::Sequence { ids: &ids(n), token_type_ids: &[], globals: &[] });
+            batch.push(longspan::model::Sequence { ids: &ids(n), token_type_ids: None, globals: &[] });
         }
         let places: Vec<usize> = (0..batch.tokens()).filter(|t| t % 7 != 0).collect();
         assert!(places.len() > 800);

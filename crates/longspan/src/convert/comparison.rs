@@ -56,7 +56,7 @@ struct TestInput {
 
 impl TestInput {
     fn sequence(&self) -> Sequence<'_> {
-        Sequence { ids: &self.ids, token_type_ids: &self.token_type_ids, globals: &self.globals }
+        Sequence { ids: &self.ids, token_type_ids: Some(&self.token_type_ids), globals: &self.globals }
     }
 }
 

@@ -75,7 +75,8 @@ impl Oracle<'_> {
         let first = if self.short.kind == ModelKind::Bert { 0 } else { self.short.config.pad_token_id + 1 };
         let embed = |sequence: &Sequence<'_>| {
             let mut x = Vec::with_capacity(sequence.ids.len() * c); // (T, C)
-            for (i, (&id, &kind)) in sequence.ids.iter().zip(sequence.token_type_ids).enumerate() {
+            for (i, &id) in sequence.ids.iter().enumerate() {
+                let kind = sequence.token_type_ids.map_or(0, |types| types[i]);
                 let rows = (&words[id as usize * c..], &positions[(first + i) * c..], &types[kind as usize * c..]);
                 x.extend((0..c).map(|j| rows.0[j] + rows.1[j] + rows.2[j]));
             }

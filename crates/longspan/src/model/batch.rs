@@ -7,11 +7,27 @@ use std::ops::Range;
 pub struct Sequence<'a> {
     /// Token ids, specials included: (T).
     pub ids: &'a [u32],
-    /// Token types: (T), or empty if all are 0. A type beyond the table of the model counts as its last one.
-    pub token_type_ids: &'a [u32],
+    /// Token types: (T); `None` if all are 0. A type beyond the table of the model counts as its last one.
+    pub token_type_ids: Option<&'a [u32]>,
     /// Positions with global attention, ascending, each once.
     pub globals: &'a [usize],
 }
+
+/// How far the positions of some tokens of a sequence are raised: so training reaches high positions without inputs of that
+/// length.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PositionShift {
+    /// Index of the first of these tokens in the sequence; all after it are raised too.
+    pub from: usize,
+    /// By how many positions.
+    pub by: usize,
+}
+
+/// Projections of each token for local attention: query, key and value.
+pub(crate) const LOCAL_PROJECTIONS: usize = 3;
+/// Projections of each token where global attention is computed in its plain form: after the local ones, global key and
+/// global value.
+pub(crate) const ALL_PROJECTIONS: usize = 5;
 
 /// Sequences end to end, their boundaries, and the tokens of each that have global attention.
 ///
@@ -22,7 +38,7 @@ pub struct Batch {
     pub(crate) token_type_ids: Vec<u32>, // (T)
     ends: Vec<usize>,                    // (S)
     globals: Vec<Vec<usize>>,            // (S), (G)
-    shifts: Vec<(usize, usize)>,         // (S): see `push_shifted`
+    shifts: Vec<PositionShift>,          // (S)
 }
 
 impl Batch {
@@ -41,30 +57,30 @@ impl Batch {
     /// Adds a sequence.
     ///
     /// # Panics
-    /// If it is empty, its token types are neither none nor one for each token, or its globals are not ascending
-    /// positions in it.
+    /// If it is empty, it has another number of token types than of tokens, or its globals are not ascending positions
+    /// in it.
     pub fn push(&mut self, sequence: Sequence<'_>) {
-        self.push_shifted(sequence, 0, 0);
+        self.push_shifted(sequence, PositionShift::default());
     }
 
-    /// Adds a sequence, and adds `shift` to the positions of its tokens from index `from` on: so training reaches high
-    /// positions without inputs of that length.
+    /// Adds a sequence with raised positions.
     ///
     /// # Panics
     /// As [`Batch::push`].
-    pub fn push_shifted(&mut self, sequence: Sequence<'_>, from: usize, shift: usize) {
+    pub fn push_shifted(&mut self, sequence: Sequence<'_>, shift: PositionShift) {
         let Sequence { ids, token_type_ids, globals } = sequence;
-        let (t, types) = (ids.len(), token_type_ids.len());
+        let t = ids.len();
+        let types = token_type_ids.map_or(t, <[u32]>::len);
         assert!(t > 0, "an empty sequence");
-        assert!(types == 0 || types == t, "{types} token types for {t} tokens");
+        assert!(types == t, "{types} token types for {t} tokens");
         assert!(globals.windows(2).all(|pair| pair[0] < pair[1]), "global positions must ascend: {globals:?}");
         assert!(globals.last().is_none_or(|&last| last < t), "global positions {globals:?} of {t} tokens");
         self.ids.extend(ids);
-        self.token_type_ids.extend(token_type_ids);
+        self.token_type_ids.extend(token_type_ids.unwrap_or_default());
         self.token_type_ids.resize(self.ids.len(), 0);
         self.ends.push(self.ids.len());
         self.globals.push(globals.to_vec());
-        self.shifts.push((from, shift));
+        self.shifts.push(shift);
     }
 
     /// T: tokens of all sequences.
@@ -96,19 +112,19 @@ impl Batch {
     /// The number of projections of each token in training: query, key and value, and if any token is global, global key
     /// and value.
     pub(crate) fn projections(&self) -> usize {
-        if self.globals.iter().all(Vec::is_empty) { 3 } else { 5 }
+        if self.globals.iter().all(Vec::is_empty) { LOCAL_PROJECTIONS } else { ALL_PROJECTIONS }
     }
 
     /// Rows of the position table for the tokens of sequence `s`: they count up from the padding id; a padding token in
     /// between has the row of that id and is not counted. `create_position_ids_from_input_ids` in transformers'
     /// modeling_longformer.py.
     pub(crate) fn positions(&self, s: usize, pad_token_id: usize) -> impl Iterator<Item = usize> {
-        let (from, shift) = self.shifts[s];
+        let PositionShift { from, by } = self.shifts[s];
         let mut count = 0;
         self.ids[self.range(s)].iter().enumerate().map(move |(i, &id)| {
             let counts = id as usize != pad_token_id;
             count += usize::from(counts);
-            let shift = if i < from { 0 } else { shift };
+            let shift = if i < from { 0 } else { by };
             if counts { pad_token_id + count + shift } else { pad_token_id }
         })
     }

@@ -57,7 +57,7 @@ mod weights;
 
 use std::fmt;
 
-pub use batch::{Batch, Sequence};
+pub use batch::{Batch, PositionShift, Sequence};
 pub use cpu::{CpuModel, best_precision};
 pub use dropout::Dropout;
 pub use heads::Logits;
@@ -86,7 +86,7 @@ use loader::Loader;
 /// let model = Model::load(source.config()?, Task::QuestionAnswering, Precision::F32, &Tensors::open(&source)?)?;
 /// // [CLS] question [SEP][SEP] document [SEP], global attention on [CLS] and the question.
 /// let ids = [101, 2073, 2003, 2009, 1029, 102, 102, 2009, 2003, 2182, 102];
-/// let batch = Batch::of(Sequence { ids: &ids, token_type_ids: &[], globals: &[0, 1, 2, 3, 4] });
+/// let batch = Batch::of(Sequence { ids: &ids, token_type_ids: None, globals: &[0, 1, 2, 3, 4] });
 /// let logits = model.logits(&batch)?;
 /// assert_eq!((logits.values.len(), logits.columns), (22, 2));
 /// # Ok::<(), longspan::Error>(())

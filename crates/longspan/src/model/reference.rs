@@ -69,7 +69,8 @@ impl<'a> ReferenceModel<'a> {
         let mut x = Vec::with_capacity(sequence.ids.len() * c); // (T, C)
         let rows: Vec<usize> = Batch::of(sequence).positions(0, config.pad_token_id).collect();
         for (i, (&id, position)) in sequence.ids.iter().zip(rows).enumerate() {
-            let token_type = sequence.token_type_ids.get(i).map_or(0, |&t| t as usize).min(config.type_vocab_size - 1);
+            let token_type =
+                sequence.token_type_ids.map_or(0, |types| types[i] as usize).min(config.type_vocab_size - 1);
             x.extend(
                 (0..c).map(|j| words[id as usize * c + j] + positions[position * c + j] + types[token_type * c + j]),
             );

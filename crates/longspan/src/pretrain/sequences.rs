@@ -154,7 +154,7 @@ impl<'a> Sequences<'a> {
 /// Adds an input; no token is global.
 pub(super) fn push(batch: &mut Batch, masked: &mut Masked, ids: &[u32], hidden: &[(usize, u32)]) {
     let from = batch.tokens();
-    batch.push(Sequence { ids, token_type_ids: &[], globals: &[] });
+    batch.push(Sequence { ids, token_type_ids: None, globals: &[] });
     masked.places.extend(hidden.iter().map(|(place, _)| from + place));
     masked.targets.extend(hidden.iter().map(|(_, id)| *id));
 }

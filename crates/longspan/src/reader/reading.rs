@@ -155,7 +155,7 @@ impl DocumentReading {
         let ReaderInput { ids, token_type_ids, .. } =
             ReaderInput::new(tokenizer, self.plan.separators, question, document);
         let globals = self.plan.global_attention.positions(1 + question.len(), ids.len());
-        batch.push(Sequence { ids: &ids, token_type_ids: &token_type_ids, globals: &globals });
+        batch.push(Sequence { ids: &ids, token_type_ids: Some(&token_type_ids), globals: &globals });
         self.queued += 1;
         self.passes_waited = 0;
         true

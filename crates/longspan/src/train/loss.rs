@@ -50,7 +50,7 @@ pub struct Teacher<'a> {
 /// use longspan::model::{Batch, Logits, Sequence};
 /// use longspan::train::loss::{GoldSpan, question_answering};
 ///
-/// let batch = Batch::of(Sequence { ids: &[0, 5, 2], token_type_ids: &[], globals: &[] });
+/// let batch = Batch::of(Sequence { ids: &[0, 5, 2], token_type_ids: None, globals: &[] });
 /// let logits = Logits { values: vec![0.0; 6], columns: 2 };
 /// let (loss, dlogits) = question_answering(&batch, &logits, &[vec![GoldSpan { start: 1, end: 2 }]], None);
 /// assert!((loss - 3.0_f64.ln()).abs() < 1e-12);

@@ -308,12 +308,12 @@ mod tests {
     fn operations_are_counted() {
         let config = Source::Folder(EMBEDDED.into()).config().unwrap();
         let ids = [1; 100];
-        let batch = Batch::of(crate::model::Sequence { ids: &ids, token_type_ids: &[], globals: &[0] });
+        let batch = Batch::of(crate::model::Sequence { ids: &ids, token_type_ids: None, globals: &[0] });
         let local = (6.0 * 384.0 * 384.0 + 2.0 * 384.0 * 1536.0 + 2.0 * 384.0 * 100.0) * 100.0;
         let forward = 2.0 * (local + 2.0 * 384.0 * 100.0 + 384.0 * 384.0);
         assert_eq!(flop(&config, &batch, 0), 6.0 * 3.0 * forward);
         assert_eq!(flop(&config, &batch, 6), 6.0 * forward);
-        let batch = Batch::of(crate::model::Sequence { ids: &ids, token_type_ids: &[], globals: &[] });
+        let batch = Batch::of(crate::model::Sequence { ids: &ids, token_type_ids: None, globals: &[] });
         let forward = 2.0 * (4.0 * 384.0 * 384.0 + 2.0 * 384.0 * 1536.0 + 2.0 * 384.0 * 100.0) * 100.0;
         assert_eq!(flop(&config, &batch, 0), 6.0 * 3.0 * forward);
     }

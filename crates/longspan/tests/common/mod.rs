@@ -71,7 +71,11 @@ impl Golden {
             if ids.is_empty() {
                 break;
             }
-            batch.push(Sequence { ids: &ids, token_type_ids: &types, globals: &globals });
+            batch.push(Sequence {
+                ids: &ids,
+                token_type_ids: (!types.is_empty()).then_some(&types[..]),
+                globals: &globals,
+            });
             of_each(&name);
         }
         batch

@@ -253,7 +253,7 @@ fn batch(config: &Config, size: &BatchSize) -> Batch {
     let globals: Vec<usize> = (0..size.globals).collect();
     let mut batch = Batch::new();
     for ids in ids.chunks_exact(size.tokens) {
-        batch.push(Sequence { ids, token_type_ids: &[], globals: &globals });
+        batch.push(Sequence { ids, token_type_ids: None, globals: &globals });
     }
     batch
 }

@@ -20,7 +20,7 @@ use rayon::prelude::*;
 use super::QaSettings;
 use super::loss::GoldSpan;
 use crate::config::Config;
-use crate::model::{Batch, Sequence};
+use crate::model::{Batch, PositionShift, Sequence};
 use crate::reader::{GlobalAttention, Plan, ReadOptions, ReaderInput, ReaderSettings, windows};
 use crate::squad::{self, BREAK, Dataset, joined_text};
 use crate::tokenizer::{ByteSpan, ByteSpan32, Tokenizer, Tokens};
@@ -35,10 +35,8 @@ pub struct Example {
     pub token_type_ids: Vec<u32>,
     /// Positions with global attention, ascending.
     pub globals: Vec<usize>,
-    /// Tokens before the document, whose positions are shifted: see [`Batch::push_shifted`].
-    pub before: usize,
-    /// By how many positions.
-    pub shift: usize,
+    /// How far the positions of the document are raised.
+    pub shift: PositionShift,
     /// Its gold answers, as positions in it.
     pub answers: Vec<GoldSpan>,
 }
@@ -209,8 +207,7 @@ impl<'a> Examples<'a> {
             ReaderInput::new(self.tokenizer, self.separators, &question.ids, &document);
         Ok(Example {
             globals: GlobalAttention::default().positions(1 + question.ids.len(), ids.len()),
-            before,
-            shift: (key.shift as usize).min(self.positions - ids.len()),
+            shift: PositionShift { from: before, by: (key.shift as usize).min(self.positions - ids.len()) },
             answers: answers.into_iter().map(|answer| answer.moved_by(before as isize)).collect(),
             ids,
             token_type_ids,
@@ -229,8 +226,8 @@ impl<'a> Examples<'a> {
         let mut answers = Vec::with_capacity(pass.len());
         for key in pass {
             let example = self.example(key)?;
-            let Example { ids, token_type_ids, globals, before, shift, .. } = &example;
-            batch.push_shifted(Sequence { ids, token_type_ids, globals }, *before, *shift);
+            let Example { ids, token_type_ids, globals, shift, .. } = &example;
+            batch.push_shifted(Sequence { ids, token_type_ids: Some(token_type_ids), globals }, *shift);
             answers.push(example.answers);
         }
         Ok((batch, answers))

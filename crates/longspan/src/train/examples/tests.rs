@@ -74,13 +74,13 @@ fn check_example(examples: &Examples<'_>, key: &ExampleKey, dataset: &Dataset) {
         let questions = &dataset.articles[a].paragraphs[p].questions;
         (&dataset.articles[a].paragraphs, p, questions.iter().find(|question| question.id == id).unwrap())
     };
-    let Example { ids, token_type_ids, globals, before: from, shift, answers } = examples.example(key).unwrap();
-    assert_eq!((ids.len(), from), (key.tokens as usize, 5)); // [CLS] q ? [SEP][SEP] has 5, `?` being unknown
+    let Example { ids, token_type_ids, globals, shift, answers } = examples.example(key).unwrap();
+    assert_eq!((ids.len(), shift.from), (key.tokens as usize, 5)); // [CLS] q ? [SEP][SEP] has 5, `?` being unknown
     assert_eq!(ids[0], TOKENIZER.cls_token_id);
     assert_eq!([ids[3], ids[4], ids[ids.len() - 1]], [TOKENIZER.sep_token_id; 3]);
     assert_eq!(globals, [0, 1, 2]);
     assert_eq!(token_type_ids.iter().filter(|&&of| of == 0).count(), 5);
-    assert!(ids.len() + shift <= examples.positions && shift <= key.shift as usize);
+    assert!(ids.len() + shift.by <= examples.positions && shift.by <= key.shift as usize);
 
     let document = &ids[5..ids.len() - 1];
     let own = &paragraphs[p].context;
@@ -187,8 +187,8 @@ fn a_batch_has_the_inputs_of_its_places() {
                 assert_eq!(batch.ids[batch.range(s)], example.ids);
                 assert_eq!((batch.globals(s), &answers[s]), (&example.globals[..], &example.answers));
                 let positions: Vec<usize> = batch.positions(s, 0).collect();
-                let (before, shift) = (example.before, example.shift);
-                assert_eq!([positions[0], positions[before]], [1, 1 + before + shift]);
+                let PositionShift { from, by } = example.shift;
+                assert_eq!([positions[0], positions[from]], [1, 1 + from + by]);
                 assert!(*positions.last().unwrap() <= 128);
             }
         }
