@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use longspan::pretrain::MlmSettings;
-use longspan::train::setting::{self, ABOVE_ZERO, Domain};
+use longspan::train::settings_table::{self, ABOVE_ZERO, Domain};
 use longspan::train::{QaSettings, Schedule, TrainSettings};
 
 use super::{AllSettings, CommandSettings, Recipe};
@@ -13,10 +13,10 @@ pub type TrainRecipe = Recipe<TrainCommand>;
 /// The recipe of `longspan pretrain`.
 pub type PretrainRecipe = Recipe<PretrainCommand>;
 
-setting::declare! {
+settings_table::declare! {
     /// The settings of `longspan train` alone.
     pub struct TrainCommand;
-    "" {
+    _ {
         /// Model to start from: a folder, or ORG/NAME@REVISION on the hub.
         model: Option<String> = None, Domain::Model, "the embedded model";
         /// Data to learn from: SQuAD v1.1 or v2.0, plain or gzip.
@@ -32,10 +32,10 @@ setting::declare! {
     }
 }
 
-setting::declare! {
+settings_table::declare! {
     /// The settings of `longspan pretrain` alone.
     pub struct PretrainCommand;
-    "" {
+    _ {
         /// Model to start from: a folder, or ORG/NAME@REVISION on the hub.
         model: Option<String> = None, Domain::Model, "the embedded model";
         /// Texts to learn from: files or folders of them; plain or gzip, one document each, or JSONL, one a line.

@@ -4,7 +4,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueHint};
 use longspan::train::Setting;
-use longspan::train::setting::Domain;
+use longspan::train::settings_table::Domain;
 use toml::{Table, Value};
 
 use super::{CommandSettings, Recipe, is_valid, shown};
@@ -47,7 +47,7 @@ fn argument<C: CommandSettings>(setting: &'static Setting, defaults: &Table) -> 
     let Setting { key, heading, domain, .. } = setting;
     let argument = Arg::new(*key).long(key.replace('_', "-")).help(help(setting, defaults));
     let argument = argument.value_name(value_name(domain)).hide_possible_values(true).allow_negative_numbers(true);
-    let argument = if heading.is_empty() { argument } else { argument.help_heading(*heading) };
+    let argument = argument.help_heading(*heading);
     let argument = if *key == SHORT.0 { argument.short(SHORT.1) } else { argument };
     match domain {
         Domain::Flag => {
@@ -96,11 +96,11 @@ fn value_name(domain: &Domain) -> String {
 /// The documentation of a setting, and its default unless that is `false`.
 fn help(setting: &Setting, defaults: &Table) -> String {
     let help = setting.help.trim().trim_end_matches('.');
-    let default = match (setting.default, defaults.get(setting.key)) {
-        ("", None | Some(Value::Boolean(false))) => return help.into(),
-        ("", Some(Value::String(text))) => text.clone(),
-        ("", Some(value)) => shown(value),
-        (words, _) => words.into(),
+    let default = match (setting.default_in_words, defaults.get(setting.key)) {
+        (Some(words), _) => words.into(),
+        (None, None | Some(Value::Boolean(false))) => return help.into(),
+        (None, Some(Value::String(text))) => text.clone(),
+        (None, Some(value)) => shown(value),
     };
     format!("{help} [default: {default}]")
 }

@@ -81,3 +81,13 @@ fn every_command_has_help() {
     }
     assert!(folder.run(&["--version"]).stdout.starts_with("longspan "));
 }
+
+#[test]
+fn the_heading_of_the_machine_has_its_options_only() {
+    for command in ["train", "pretrain"] {
+        let help = Folder::new(&[]).run(&[command, "-h"]).stdout;
+        let (_, machine) = help.split_once("\nMachine:\n").unwrap();
+        let options: Vec<&str> = machine.lines().take_while(|line| !line.is_empty()).collect();
+        assert!(options.len() == 1 && options[0].trim_start().starts_with("--threads"), "{command}: {options:?}");
+    }
+}

@@ -19,13 +19,13 @@ mod sequences;
 mod bits;
 mod run;
 
-use crate::train::setting::{self, ABOVE_ZERO_TO_ONE, Domain};
+use crate::train::settings_table::{self, ABOVE_ZERO_TO_ONE, Domain};
 
 pub use bits::{Bits, BitsStretch, Measuring, STRETCH, measure, source_tokens};
 pub use run::{MlmJob, check, has_head, head_flop, run};
 pub use token_file::{TokenFile, Tokenized};
 
-setting::declare! {
+settings_table::declare! {
     /// How masked language modelling makes inputs of documents.
     pub struct MlmSettings;
     "Inputs" {

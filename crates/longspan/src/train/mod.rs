@@ -1,22 +1,23 @@
 //! Training: a checkpoint and data → a better checkpoint.
 //!
 //! ```text
-//! setting      how a setting is declared
-//! settings     the settings of a run
-//! schedule     the learning rate of a step
-//! optimizer    AdamW over the flat parameters, with clipping and a moving average
-//! state        what an interrupted run continues from
-//! steps        the loop, for any learner
-//! folder       the checkpoint that a run starts from, and the folder that it writes
-//! examples     SQuAD data → inputs with their answers, in steps of a token budget
-//! loss         logits and gold spans → loss and its gradient
-//! run          training for question answering
+//! settings_table  how settings are declared: a struct with its table of keys, ranges, defaults and help
+//! settings        the settings of a run
+//! schedule        the learning rate of a step
+//! optimizer       AdamW over the flat parameters, with clipping and a moving average
+//! state           what an interrupted run continues from
+//! steps           the loop, for any learner
+//! folder          the checkpoint that a run starts from, and the folder that it writes
+//! examples        SQuAD data → inputs with their answers, in steps of a token budget
+//! loss            logits and gold spans → loss and its gradient
+//! run             training for question answering
 //! ```
 //!
 //! Everything random is a function of the seed and a place (epoch, step, input, layer, token): a run that was interrupted
 //! and resumed gives the same weights as one that never was.
 
-pub mod setting;
+pub mod settings_table;
+
 mod settings;
 
 mod optimizer;
@@ -32,8 +33,8 @@ mod run;
 
 pub use optimizer::{Optimizer, StepScale};
 pub use run::{QaJob, flop, run};
-pub use setting::{Setting, SettingValue, SettingsTable};
 pub use settings::{QaSettings, Schedule, TrainOnly, TrainSettings};
+pub use settings_table::{Setting, SettingValue, SettingsTable};
 pub use state::BestEvaluation;
 pub use steps::{RunEnd, RunOutcome};
 

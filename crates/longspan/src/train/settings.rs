@@ -5,15 +5,15 @@ use std::ops::RangeInclusive;
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::setting::{self, ABOVE_ZERO, ABOVE_ZERO_TO_ONE, BELOW_ONE, Domain, FROM_ZERO, SHARE, SettingsTable};
+use super::settings_table::{self, ABOVE_ZERO, ABOVE_ZERO_TO_ONE, BELOW_ONE, Domain, FROM_ZERO, SHARE, SettingsTable};
 use crate::config::Config;
 use crate::model::{Precision, best_precision};
 use crate::{Error, Result};
 
-setting::declare! {
+settings_table::declare! {
     /// The settings of `longspan train` and `longspan pretrain` alike.
     pub struct TrainSettings;
-    "" {
+    _ {
         /// Passes over the data; 0.5 is half a pass.
         epochs: f64 = 2.0, ABOVE_ZERO;
         /// Number of steps, in place of `epochs`; 0: as many as `epochs` gives.
@@ -72,10 +72,10 @@ setting::declare! {
     }
 }
 
-setting::declare! {
+settings_table::declare! {
     /// The settings of `longspan train` alone: its inputs, and the weight of a teacher.
     pub struct QaSettings;
-    "" {
+    _ {
         /// Weight of the teacher's answers; those of the data have the rest to 1.
         teacher_weight: f64 = 0.5, SHARE;
     }
@@ -213,7 +213,8 @@ mod tests {
 
     #[test]
     fn every_number_of_a_table_is_checked() {
-        fn rows<T: SettingsTable>() -> impl Iterator<Item = (setting::SettingValue, &'static setting::Setting)> {
+        fn rows<T: SettingsTable>()
+        -> impl Iterator<Item = (settings_table::SettingValue, &'static settings_table::Setting)> {
             T::default().values().into_iter().zip(T::TABLE)
         }
         let all = rows::<TrainSettings>().chain(rows::<QaSettings>()).chain(rows::<crate::pretrain::MlmSettings>());

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::optimizer::Optimizer;
-use super::setting::{SettingValue, SettingsTable};
+use super::settings_table::{SettingValue, SettingsTable};
 use super::{DevFigures, Schedule, TrainSettings};
 use crate::checkpoint::{Tensors, write_safetensors};
 use crate::model::Parameters;

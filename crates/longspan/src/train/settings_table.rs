@@ -13,14 +13,14 @@ use crate::{Error, Result};
 pub struct Setting {
     /// The name of the field, and of the key in a recipe.
     pub key: &'static str,
-    /// The heading that help lists it under; empty for none.
-    pub heading: &'static str,
+    /// The heading that help lists it under.
+    pub heading: Option<&'static str>,
     /// The documentation of the field.
     pub help: &'static str,
     /// The values that it may have.
     pub domain: Domain,
-    /// The default in words where it depends on the model or the machine; else empty.
-    pub default: &'static str,
+    /// What help shows as the default in place of a value: for one that depends on the model or the machine.
+    pub default_in_words: Option<&'static str>,
 }
 
 /// The values that a setting may have.
@@ -138,10 +138,12 @@ impl SettingValue {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __declare_settings {
+    (@option $text:literal) => { Some($text) };
+    (@option $(_)?) => { None };
     (
         $(#[doc = $about:literal])*
         pub struct $name:ident;
-        $($heading:literal {$(
+        $($heading:tt {$(
             $(#[doc = $doc:literal])*
             $(#[serde($($serde:tt)*)])?
             $key:ident: $type:ty = $default:expr, $domain:expr $(, $words:literal)?;
@@ -163,10 +165,10 @@ macro_rules! __declare_settings {
         impl $crate::train::SettingsTable for $name {
             const TABLE: &'static [$crate::train::Setting] = &[$($($crate::train::Setting {
                 key: stringify!($key),
-                heading: $heading,
+                heading: $crate::__declare_settings!(@option $heading),
                 help: concat!($($doc),*),
                 domain: $domain,
-                default: concat!($($words)?),
+                default_in_words: $crate::__declare_settings!(@option $($words)?),
             },)*)*];
 
             fn values(&self) -> Vec<$crate::train::SettingValue> {
@@ -178,20 +180,20 @@ macro_rules! __declare_settings {
 
 /// Declares a struct of settings and implements [`SettingsTable`] for it.
 ///
-/// Each group has a heading of the help, empty for none. Each setting is one line, `key: type = default, domain;`. The line
+/// Each group has a heading of the help, `_` for none. Each setting is one line, `key: type = default, domain;`. The line
 /// may end with a text after the domain, which help shows in place of the default: for one that depends on the model or
 /// the machine. The doc comment of a setting is its help text, without the full stop; a `#[serde]` attribute follows it.
 /// The ready domains are the constants of this module.
 ///
 /// ```
-/// use longspan::train::{SettingsTable, setting};
+/// use longspan::train::{SettingsTable, settings_table};
 ///
-/// setting::declare! {
+/// settings_table::declare! {
 ///     /// What a run does.
 ///     pub struct RunSettings;
 ///     "Optimizer" {
 ///         /// Passes over the data.
-///         epochs: f64 = 2.0, setting::ABOVE_ZERO;
+///         epochs: f64 = 2.0, settings_table::ABOVE_ZERO;
 ///     }
 /// }
 ///
