@@ -167,8 +167,8 @@ fn reached_from(file: usize, imports: &[BTreeSet<usize>]) -> BTreeSet<usize> {
     reached
 }
 
-/// What counts: structs, enums, traits, unions and aliases at the top of a file, public or not; not what is compiled for
-/// tests only, nor the associated types of traits.
+/// What counts: structs, enums, traits, unions and aliases at the top of a file, public or not, and in calls of macros
+/// there; not what is compiled for tests only, nor the associated types of traits.
 #[test]
 fn a_type_name_means_one_type() {
     let mut places: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

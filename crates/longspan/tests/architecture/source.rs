@@ -16,7 +16,7 @@ pub struct Crate {
 pub struct File {
     /// The names of the module from the root of the crate: `model/batch`; of the root, nothing.
     pub module: String,
-    /// Names of structs, enums, traits, unions and aliases at the top of the file.
+    /// Names of structs, enums, traits, unions and aliases at the top of the file, or of a macro call there.
     pub types: Vec<String>,
     /// Names of functions with a tuple among their parameters.
     pub with_tuples: Vec<String>,
@@ -32,7 +32,7 @@ struct Import {
     path: Vec<String>,
     alias: String,
     /// Others may import it from here.
-    is_public: bool,
+    passes_on: bool,
 }
 
 /// Where a path leads.
@@ -70,11 +70,15 @@ impl Crate {
         index
     }
 
-    /// The files whose items a file uses. Declaring a module is no use of it, nor is passing on what it has.
+    /// The files whose items a file uses or passes on. Declaring a module is no use of it, nor is passing on what the
+    /// modules below the file have.
     pub fn imports(&self, file: usize) -> BTreeSet<usize> {
-        let imported = self.files[file].imports.iter().filter(|import| !import.is_public).map(|import| &import.path);
-        let items = imported.chain(&self.files[file].uses).filter_map(|path| match self.resolve(file, path) {
-            Some(Target::Item(used)) if used != file => Some(used),
+        let File { module, imports, uses, .. } = &self.files[file];
+        let is_below = |other: usize| module.is_empty() || self.files[other].module.starts_with(&format!("{module}/"));
+        let imported = imports.iter().map(|import| (&import.path, import.passes_on));
+        let paths = imported.chain(uses.iter().map(|path| (path, false)));
+        let items = paths.filter_map(|(path, passes_on)| match self.resolve(file, path) {
+            Some(Target::Item(used)) if used != file && !(passes_on && is_below(used)) => Some(used),
             _ => None,
         });
         items.collect()
@@ -116,7 +120,8 @@ impl Crate {
 impl File {
     /// The file of these tokens, and the modules that it declares.
     fn read(tokens: &[String], module: &str, parent: usize) -> (Self, Vec<String>) {
-        let (mut declared, mut depth, mut at) = (Vec::new(), 0, 0);
+        let (mut declared, mut at) = (Vec::new(), 0);
+        let mut open = Vec::new(); // for each brace, whether it begins the arguments of a macro
         let mut file = Self {
             module: module.into(),
             types: Vec::new(),
@@ -130,24 +135,24 @@ impl File {
         while at < tokens.len() {
             let before = token(at.wrapping_sub(1));
             match token(at) {
-                "{" => depth += 1,
-                "}" => depth -= 1,
+                "{" => open.push(before == "!"),
+                "}" => drop(open.pop()),
                 "mod" if token(at + 2) == ";" => declared.push(token(at + 1).to_owned()),
                 "use" => {
-                    let is_public = ["pub", ")"].contains(&before);
+                    let passes_on = ["pub", ")"].contains(&before);
                     at += 1;
                     use_tree(tokens, &mut at, &[], &mut |path, alias| {
-                        file.imports.push(Import { path, alias, is_public });
+                        file.imports.push(Import { path, alias, passes_on });
                     });
                     continue;
                 }
-                "struct" | "enum" | "trait" | "union" | "type" if depth == 0 && is_name(token(at + 1)) => {
+                "struct" | "enum" | "trait" | "union" | "type" if !open.contains(&false) && is_name(token(at + 1)) => {
                     file.types.push(token(at + 1).to_owned());
                 }
                 "fn" if is_name(token(at + 1)) && has_tuple(&tokens[at..]) => {
                     file.with_tuples.push(token(at + 1).to_owned());
                 }
-                name if is_name(name) && !["::", "."].contains(&before) && token(at + 1) != ":" => {
+                name if is_name(name) && !["::", ".", "$"].contains(&before) && token(at + 1) != ":" => {
                     let mut path = vec![name.to_owned()];
                     while token(at + 1) == "::" && is_name(token(at + 2)) {
                         path.push(token(at + 2).to_owned());
