@@ -55,8 +55,13 @@ impl TrainableModel {
     }
 
     /// Keeps the embeddings and the lowest layers as they are, where `count` is not 0: their gradients are not computed.
+    ///
+    /// # Panics
+    /// If the model has fewer layers.
     #[must_use]
     pub fn with_frozen_layers(self, count: usize) -> Self {
+        let layers = self.network.config.num_hidden_layers;
+        assert!(count <= layers, "{count} frozen layers of {layers}");
         Self { frozen_layers: count, ..self }
     }
 
