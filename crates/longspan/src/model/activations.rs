@@ -17,7 +17,7 @@ pub(crate) struct LayerActivations {
     pub globals: GlobalActivations,
     pub attended: Vec<i32>,      // (T, C / group)
     pub attention_sum: Vec<f32>, // (T, C), before its layer norm
-    pub middle: Vec<i32>,        // (T, F / group), before GELU
+    pub before_gelu: Vec<i32>,   // (T, F / group)
     pub output_sum: Vec<f32>,    // (T, C), before its layer norm
 }
 
@@ -63,7 +63,7 @@ pub(crate) struct RowBlock<'a> {
 pub(crate) struct SavedRows<'a> {
     pub attended: &'a mut [i32],      // (rows, C / group)
     pub attention_sum: &'a mut [f32], // (rows, C)
-    pub middle: &'a mut [i32],        // (rows, F / group)
+    pub before_gelu: &'a mut [i32],   // (rows, F / group)
     pub output_sum: &'a mut [f32],    // (rows, C)
 }
 
@@ -76,7 +76,7 @@ impl LayerActivations {
         self.log_sums.resize(t * h, 0.0);
         self.attended.resize(t * c / group, 0);
         self.attention_sum.resize(t * c, 0.0);
-        self.middle.resize(t * f / group, 0);
+        self.before_gelu.resize(t * f / group, 0);
         self.output_sum.resize(t * c, 0.0);
     }
 }
@@ -95,7 +95,7 @@ pub(crate) fn row_blocks<'a>(
     let mut all = save.map(|save| SavedRows {
         attended: &mut save.attended,
         attention_sum: &mut save.attention_sum,
-        middle: &mut save.middle,
+        before_gelu: &mut save.before_gelu,
         output_sum: &mut save.output_sum,
     });
     let block = |rows: &Range<usize>| RowBlock {
@@ -104,7 +104,7 @@ pub(crate) fn row_blocks<'a>(
         saved: all.as_mut().map(|all| SavedRows {
             attended: take(&mut all.attended, rows.len() * c / group),
             attention_sum: take(&mut all.attention_sum, rows.len() * c),
-            middle: take(&mut all.middle, rows.len() * f / group),
+            before_gelu: take(&mut all.before_gelu, rows.len() * f / group),
             output_sum: take(&mut all.output_sum, rows.len() * c),
         }),
     };
@@ -116,15 +116,15 @@ pub(crate) fn row_blocks<'a>(
 pub(crate) struct ActivationGradients {
     /// `doutput` and `dattention` are gradients of the sums before layer norms, without what dropout dropped.
     pub doutput: Vec<i32>, // (T, C / group)
-    pub dattention: Vec<i32>, // (T, C / group)
-    pub dmiddle: Vec<i32>,    // before GELU: (T, F / group)
-    pub dattended: Vec<i32>,  // (T, C / group), zero for global tokens
-    pub deltas: Vec<f32>,     // dattended · attended: (T, H), zero for global tokens
+    pub dattention: Vec<i32>,   // (T, C / group)
+    pub dbefore_gelu: Vec<i32>, // (T, F / group)
+    pub dattended: Vec<i32>,    // (T, C / group), zero for global tokens
+    pub deltas: Vec<f32>,       // dattended · attended: (T, H), zero for global tokens
     pub globals: GlobalGradients,
     pub dheads: Vec<i32>,       // by sequence (H, P, T, D / group)
     pub dprojections: Vec<i32>, // (T, P · C / group)
     /// Activations that are computed again: the output of GELU and the input of the feed-forward.
-    pub middle: Vec<i32>, // (T, F / group)
+    pub after_gelu: Vec<i32>, // (T, F / group)
     pub normed: Vec<i32>,       // (T, C / group)
     pub factors: PackedFactors,
 }
@@ -144,7 +144,7 @@ impl ActivationGradients {
         for x in [&mut self.doutput, &mut self.normed, &mut self.dattention, &mut self.dattended] {
             x.resize(t * c / group, 0);
         }
-        for x in [&mut self.middle, &mut self.dmiddle] {
+        for x in [&mut self.after_gelu, &mut self.dbefore_gelu] {
             x.resize(t * f / group, 0);
         }
         for x in [&mut self.dprojections, &mut self.dheads] {

@@ -64,7 +64,7 @@ pub(crate) fn embed(pass: &Pass<'_>) -> Vec<f32> {
         par_run(pass.split_rows(&mut x, config.hidden_size), |(block, x)| {
             rows.add(tables, block.clone(), x);
             layer_norm(pass.model.isa(), x, &tables.norm.weight, &tables.norm.bias, config.layer_norm_eps);
-            pass.drop(0, block, x);
+            pass.apply_dropout(0, block, x);
         });
     });
     x
@@ -77,7 +77,7 @@ pub(crate) fn embed_backward(pass: &Pass<'_>, dx: &mut [f32], gradients: &mut Pa
     let (config, tables) = (&pass.model.config, pass.tables);
     let (c, rows) = (config.hidden_size, EmbeddingRows::new(pass));
     let sums = par_run(pass.split_rows(dx, c), |(block, dx)| {
-        pass.drop(0, block, dx);
+        pass.apply_dropout(0, block, dx);
         let mut x = vec![0.0; dx.len()];
         rows.add(tables, block.clone(), &mut x);
         let (mut dweight, mut dbias) = (vec![0.0; c], vec![0.0; c]);

@@ -162,7 +162,7 @@ fn attention_output(
         all_columns(pass, layer.attention_output.bias.len(), update, |columns, out| {
             layer.attention_output.apply(input.all(), columns, out);
         });
-        pass.drop(2 * index + 1, &block.rows, update);
+        pass.apply_dropout(2 * index + 1, &block.rows, update);
         let sum = block.saved.as_mut().map(|saved| &mut *saved.attention_sum);
         add_norm(pass, block.x, update, &layer.attention_norm, sum);
     });
@@ -179,7 +179,7 @@ fn feed_forward(pass: &Pass<'_>, index: usize, block: &mut RowBlock<'_>, workspa
         update.resize(block.x.len(), 0.0);
         if pass.partition.columns == 1 {
             for columns in &pieces {
-                let saved = block.saved.as_mut().map(|saved| &mut *saved.middle);
+                let saved = block.saved.as_mut().map(|saved| &mut *saved.before_gelu);
                 intermediate(layer, input, columns, piece, middle, saved);
                 output(layer, middle, columns, 0..c, &mut MatrixMut::new(update, c));
             }
@@ -194,7 +194,7 @@ fn feed_forward(pass: &Pass<'_>, index: usize, block: &mut RowBlock<'_>, workspa
                 middles.for_each(|(middle, piece)| output(layer, middle, piece, columns.clone(), out));
             });
         }
-        pass.drop(2 * index + 2, &block.rows, update);
+        pass.apply_dropout(2 * index + 2, &block.rows, update);
         let sum = block.saved.as_mut().map(|saved| &mut *saved.output_sum);
         add_norm(pass, block.x, update, &layer.output_norm, sum);
     });

@@ -94,23 +94,23 @@ struct MaskedChunk<'a> {
 
 /// Activations of a block of rows.
 struct MaskedBlock {
-    x: Vec<f32>,         // (rows, C)
-    middle: Vec<f32>,    // h: (rows, C)
-    activated: Vec<f32>, // gelu(h): (rows, C)
-    normed: Vec<f32>,    // n: (rows, C)
-    dlogits: Vec<f32>,   // (rows, V rounded up to whole groups)
-    losses: Vec<f32>,    // (rows)
+    x: Vec<f32>,           // (rows, C)
+    before_gelu: Vec<f32>, // h: (rows, C)
+    after_gelu: Vec<f32>,  // gelu(h): (rows, C)
+    normed: Vec<f32>,      // n: (rows, C)
+    dlogits: Vec<f32>,     // (rows, V rounded up to whole groups)
+    losses: Vec<f32>,      // (rows)
     tiles: Tiles,
 }
 
 /// A block of rows in the backward pass: factors of the gradients of weights, as groups, and other gradients.
 struct MaskedRows<'a> {
     rows: Range<usize>,
-    x: &'a mut [i32],       // (rows, C / group)
-    normed: &'a mut [i32],  // (rows, C / group)
-    dmiddle: &'a mut [i32], // (rows, C / group)
-    dlogits: &'a mut [i32], // (rows, V / group), V rounded up to whole groups
-    dx: Vec<f32>,           // (rows, C)
+    x: &'a mut [i32],            // (rows, C / group)
+    normed: &'a mut [i32],       // (rows, C / group)
+    dbefore_gelu: &'a mut [i32], // (rows, C / group)
+    dlogits: &'a mut [i32],      // (rows, V / group), V rounded up to whole groups
+    dx: Vec<f32>,                // (rows, C)
     /// In the order of [`SUMMED`].
     sums: [Vec<f32>; SUMMED.len()],
 }
@@ -126,11 +126,11 @@ impl MaskedChunk<'_> {
         let x: Vec<f32> = self.places[rows.clone()].iter().flat_map(|&t| &self.hidden[t * c..][..c]).copied().collect();
         let mut tiles = Tiles::new(linears);
         tiles.encode(Matrix::new(&x, c));
-        let mut middle = vec![0.0; rows.len() * c];
-        dense.apply(tiles.all(), 0..c, &mut MatrixMut::new(&mut middle, c));
-        let mut activated = middle.clone();
-        gelu(isa, &mut activated);
-        let mut normed = activated.clone();
+        let mut before_gelu = vec![0.0; rows.len() * c];
+        dense.apply(tiles.all(), 0..c, &mut MatrixMut::new(&mut before_gelu, c));
+        let mut after_gelu = before_gelu.clone();
+        gelu(isa, &mut after_gelu);
+        let mut normed = after_gelu.clone();
         layer_norm(isa, &mut normed, &norm.weight, &norm.bias, config.layer_norm_eps);
         tiles.encode(Matrix::new(&normed, c));
         let mut logits = vec![f32::NEG_INFINITY; rows.len() * width]; // what fills a group has probability 0
@@ -141,17 +141,17 @@ impl MaskedChunk<'_> {
             cross_entropy(isa, row, id as usize) // which leaves the gradients
         });
         let losses = losses.collect();
-        MaskedBlock { x, middle, activated, normed, dlogits: logits, losses, tiles }
+        MaskedBlock { x, before_gelu, after_gelu, normed, dlogits: logits, losses, tiles }
     }
 
     fn forward_backward(&self, backward: &mut MaskedLmBackward<'_>) -> Vec<f32> {
         let (config, linears) = (&self.model.config, self.model.computing.linear);
         let (c, v, count) = (config.hidden_size, config.vocab_size, self.places.len());
         let (groups, wide) = (c / linears.group(), width(self.model) / linears.group());
-        let [mut x, mut normed, mut dmiddle] = [(); 3].map(|()| vec![0; count * groups]);
+        let [mut x, mut normed, mut dbefore_gelu] = [(); 3].map(|()| vec![0; count * groups]);
         let mut dlogits = vec![0; count * wide];
-        let [mut x_rest, mut normed_rest, mut dmiddle_rest, mut dlogits_rest] =
-            [&mut x, &mut normed, &mut dmiddle, &mut dlogits].map(Vec::as_mut_slice);
+        let [mut x_rest, mut normed_rest, mut dbefore_gelu_rest, mut dlogits_rest] =
+            [&mut x, &mut normed, &mut dbefore_gelu, &mut dlogits].map(Vec::as_mut_slice);
         // Blocks of one size for any number of threads: sums over them do not depend on it.
         let work = (0..count).step_by(ROWS).map(|start| {
             let rows = start..count.min(start + ROWS);
@@ -160,7 +160,7 @@ impl MaskedChunk<'_> {
                 rows,
                 x: take(&mut x_rest, n * groups),
                 normed: take(&mut normed_rest, n * groups),
-                dmiddle: take(&mut dmiddle_rest, n * groups),
+                dbefore_gelu: take(&mut dbefore_gelu_rest, n * groups),
                 dlogits: take(&mut dlogits_rest, n * wide),
                 dx: vec![0.0; n * c],
                 sums: [v, c, c, c].map(|count| vec![0.0; count]),
@@ -188,7 +188,7 @@ impl MaskedChunk<'_> {
             let dweight = backward.gradients.get_mut(name);
             weight_gradients(linears, x, vec![WeightGradient { dout, dweight }], &mut factors);
         };
-        add_weight(&x, &dmiddle, groups, "lm_head.dense.weight");
+        add_weight(&x, &dbefore_gelu, groups, "lm_head.dense.weight");
         if backward.with_words {
             add_weight(&normed, &dlogits, wide, WORDS);
         }
@@ -198,7 +198,7 @@ impl MaskedChunk<'_> {
     fn backward(&self, block: &mut MaskedBlock, weights: &LmHeadTrainingWeights, out: &mut MaskedRows<'_>) {
         let (config, isa, linears) = (&self.model.config, self.model.isa(), self.model.computing.linear);
         let (c, v, width, group) = (config.hidden_size, config.vocab_size, width(self.model), linears.group());
-        let MaskedBlock { x, middle, activated, normed, dlogits, tiles, .. } = block;
+        let MaskedBlock { x, before_gelu, after_gelu, normed, dlogits, tiles, .. } = block;
         let pack = |numbers: &[f32], columns: usize, out: &mut [i32]| {
             encode(linears, Matrix::new(numbers, columns), &mut MatrixMut::new(out, columns / group));
         };
@@ -211,16 +211,16 @@ impl MaskedChunk<'_> {
         } else {
             dlogits.chunks_exact(width).for_each(|row| add_rows(isa, &row[..v], dbias));
         }
-        let mut dmiddle = vec![0.0; x.len()];
+        let mut dbefore_gelu = vec![0.0; x.len()];
         tiles.copy(Matrix::new(out.dlogits, width / group));
-        product(tiles.all(), weights.decoder.all(), Start::Zero, &mut MatrixMut::new(&mut dmiddle, c));
+        product(tiles.all(), weights.decoder.all(), Start::Zero, &mut MatrixMut::new(&mut dbefore_gelu, c));
         let norm = &self.head.norm.weight;
         let dnorm = NormGradients { dweight: dnorm_weight, dbias: dnorm_bias };
-        layer_norm_backward(isa, activated, norm, config.layer_norm_eps, &mut dmiddle, dnorm);
-        gelu_backward(isa, middle, &mut dmiddle);
-        add_rows(isa, &dmiddle, ddense_bias);
-        pack(&dmiddle, c, out.dmiddle);
-        tiles.copy(Matrix::new(out.dmiddle, c / group));
+        layer_norm_backward(isa, after_gelu, norm, config.layer_norm_eps, &mut dbefore_gelu, dnorm);
+        gelu_backward(isa, before_gelu, &mut dbefore_gelu);
+        add_rows(isa, &dbefore_gelu, ddense_bias);
+        pack(&dbefore_gelu, c, out.dbefore_gelu);
+        tiles.copy(Matrix::new(out.dbefore_gelu, c / group));
         product(tiles.all(), weights.dense.all(), Start::Zero, &mut MatrixMut::new(&mut out.dx, c));
     }
 }

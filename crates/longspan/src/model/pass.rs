@@ -88,7 +88,7 @@ impl<'a> Pass<'a> {
     ///
     /// - `site`: as [`Dropout::key`] has it
     /// - `x`: (rows, C)
-    pub fn drop(&self, site: usize, rows: &Range<usize>, x: &mut [f32]) {
+    pub fn apply_dropout(&self, site: usize, rows: &Range<usize>, x: &mut [f32]) {
         let dropout = self.training.map_or(Dropout::NONE, |training| training.dropout);
         if dropout.share == 0.0 {
             return;
