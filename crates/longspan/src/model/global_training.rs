@@ -16,6 +16,7 @@ use longspan_kernels::{
 };
 
 use super::activations::{ActivationGradients, GlobalActivations, GlobalGradients, LayerActivations};
+use super::batch::LOCAL_PROJECTIONS;
 use super::gradients::{WeightGradient, add, weight_gradients};
 use super::local_attention::{gathered, head_columns, head_of};
 use super::parallel::{WorkspacePool, par_run, take};
@@ -24,6 +25,9 @@ use super::pass::Pass;
 use super::training_weights::LayerTrainingWeights;
 use super::weights::{LinearWeights, query_scale};
 use super::{Batch, Parameters};
+
+/// The places of global key and value among the projections of a token.
+const GLOBAL_KEY_VALUE: [usize; 2] = [LOCAL_PROJECTIONS, LOCAL_PROJECTIONS + 1];
 
 /// One head of one sequence.
 struct SequenceHead {
@@ -84,7 +88,7 @@ pub(crate) fn forward(
     let workspaces = WorkspacePool::new();
     let new = || (Keys::new(arithmetic), Queries::new(arithmetic, d));
     let outs = par_run(work.collect(), |(own, log_sums)| {
-        let [k, v] = [3, 4].map(|projection| head_of(pass, projections, own.sequence, projection, own.head));
+        let [k, v] = GLOBAL_KEY_VALUE.map(|projection| head_of(pass, projections, own.sequence, projection, own.head));
         workspaces.with(new, |(keys, block)| {
             keys.set(k, v);
             let mut out = vec![0.0; own.globals * d]; // (G of the sequence, D)
@@ -184,7 +188,8 @@ fn attention_backward(pass: &Pass<'_>, saved: &LayerActivations, dacts: &mut Act
     let workspaces = WorkspacePool::new();
     let new = || (BackwardKeys::new(arithmetic), BackwardQueries::new(arithmetic, d), Vec::new());
     let found = par_run(work, |(own, log_sums, dheads)| {
-        let [k, v] = [3, 4].map(|projection| head_of(pass, &saved.projections, own.sequence, projection, own.head));
+        let [k, v] =
+            GLOBAL_KEY_VALUE.map(|projection| head_of(pass, &saved.projections, own.sequence, projection, own.head));
         let (t, columns) = (k.rows(), head_columns(own.head, width));
         workspaces.with(new, |(keys, block, sums)| {
             keys.set(k, v);
@@ -206,7 +211,11 @@ fn attention_backward(pass: &Pass<'_>, saved: &LayerActivations, dacts: &mut Act
                 attend_backward(block, keys, Visibility::All, &mut dkeys, &mut dvalues);
                 block.write(&mut MatrixMut::new(dqueries, d));
             }
-            encode(arithmetic, Matrix::new(sums, d), &mut MatrixMut::new(&mut dheads[3 * t * width..], width));
+            encode(
+                arithmetic,
+                Matrix::new(sums, d),
+                &mut MatrixMut::new(&mut dheads[LOCAL_PROJECTIONS * t * width..], width),
+            );
             dqueries
         })
     });

@@ -1,12 +1,15 @@
 //! One layer, forward: `LongformerLayer.forward` in transformers' modeling_longformer.py.
 //!
 //! ```text
-//! q, k, v = x·Wq/√D, x·Wk, x·Wv
+//! q, k, v = (x·Wq + bq)/√D, x·Wk + bk, x·Wv + bv
 //! a = attention(q, k, v), each token over its window and the global tokens             (local_attention.rs)
 //! a[i] = attention by the global projections over all tokens, for each global token i (global_attention.rs)
-//! x = LN(a·Wo + x)
-//! x = LN(gelu(x·Wi)·Wf + x)
+//! x = LN(dropout(a·Wo + bo) + x)
+//! x = LN(dropout(gelu(x·Wi + bi)·Wf + bf) + x)
 //! ```
+//!
+//! LN has a weight and a bias too. Dropout is that of training; inference has none. Unlike transformers, no attention weight
+//! is dropped.
 //!
 //! Shapes and rules are those of Beltagy et al., "Longformer" (arXiv 2004.05150), section 3, in the post-LN block of BERT.
 
@@ -17,6 +20,7 @@ use longspan_kernels::{
 };
 
 use super::activations::{LayerActivations, LayerScratch, RowBlock, row_blocks};
+use super::batch::{ALL_PROJECTIONS, LOCAL_PROJECTIONS};
 use super::local_attention::local_attention;
 use super::parallel::{par_map, par_run, ranges, split_rows, take};
 use super::pass::{Pass, Workspace};
@@ -82,8 +86,10 @@ fn project(pass: &Pass<'_>, index: usize, x: &[f32], projections: &mut Vec<i32>,
                     Some(saved) => encode_saving(&mut workspace.input, x, saved),
                 }
                 project_rows(pass, &layer.query_key_value, 0, out, workspace);
-                if let (GlobalWeights::Training(weights), 5) = (&layer.global, count) {
-                    project_rows(pass, &weights.key_value, 3 * c, out, workspace);
+                if let GlobalWeights::Training(weights) = &layer.global
+                    && count == ALL_PROJECTIONS
+                {
+                    project_rows(pass, &weights.key_value, LOCAL_PROJECTIONS * c, out, workspace);
                 }
             });
         });
@@ -144,7 +150,7 @@ fn global_attention(
     });
 }
 
-/// x = LN(a·Wo + x): `LongformerSelfOutput.forward`.
+/// x = LN(dropout(a·Wo + bo) + x): `LongformerSelfOutput.forward`.
 ///
 /// - `attended`: a, by sequence (H, T, D)
 fn attention_output(
@@ -168,7 +174,7 @@ fn attention_output(
     });
 }
 
-/// x = LN(gelu(x·Wi)·Wf + x): `LongformerLayer.ff_chunk`. The middle is made in pieces that stay in the cache.
+/// x = LN(dropout(gelu(x·Wi + bi)·Wf + bf) + x): `LongformerLayer.ff_chunk`. The middle is made in pieces that stay in the cache.
 fn feed_forward(pass: &Pass<'_>, index: usize, block: &mut RowBlock<'_>, workspace: &mut Workspace) {
     let (layer, linear) = (&pass.model.layers[index], pass.model.computing.linear);
     let (c, f) = (pass.model.config.hidden_size, layer.intermediate.bias.len());
@@ -200,7 +206,7 @@ fn feed_forward(pass: &Pass<'_>, index: usize, block: &mut RowBlock<'_>, workspa
     });
 }
 
-/// Some columns of gelu(x·Wi), as left operand: `LongformerIntermediate.forward`.
+/// Some columns of gelu(x·Wi + bi), as left operand: `LongformerIntermediate.forward`.
 ///
 /// - `x`: (rows, C)
 /// - `piece`: working memory

@@ -2,17 +2,20 @@
 //!
 //! ```text
 //! from dx, the gradient of a layer's output:
-//!     ds = LN'(dx)                            s = g·Wf + x1, g = gelu(h), h = x1·Wi
-//!     dh = ds·Wfᵀ * gelu'(h)                  dWf = dsᵀ·g      dWi = dhᵀ·x1
+//!     ds = LN'(dx)                            s = m ∘ (g·Wf + bf) + x1, g = gelu(h), h = x1·Wi + bi
+//!     do = m ∘ ds                             dWf = doᵀ·g, dbf = Σ do
+//!     dh = do·Wfᵀ ∘ gelu'(h)                  dWi = dhᵀ·x1, dbi = Σ dh
 //!     dx1 = ds + dh·Wiᵀ
-//!     dt = LN'(dx1)                           t = a·Wo + x
-//!     da = dt·Woᵀ                             dWo = dtᵀ·a
-//!     dq, dk, dv = attention'(da)                              (local_attention.rs, global_training.rs)
-//!     dx = dt + dq·Wqᵀ + dk·Wkᵀ + dv·Wvᵀ      dWq = dqᵀ·x ...
+//!     dt = LN'(dx1)                           t = n ∘ (a·Wo + bo) + x
+//!     du = n ∘ dt                             dWo = duᵀ·a, dbo = Σ du
+//!     da = du·Woᵀ
+//!     dq, dk, dv = attention'(da)             (local_attention.rs, global_training.rs)
+//!     dx = dt + dq·Wqᵀ + dk·Wkᵀ + dv·Wvᵀ      dWq = dqᵀ·x, dbq = Σ dq, and so on
 //! ```
 //!
-//! What dropout dropped in the forward pass is dropped from ds and dt before they enter a product. Factors of products are
-//! rounded as in the forward pass; sums and norms are f32.
+//! //! m and n are the factors of dropout: 0, or 1 / (1 − share); ∘ multiplies element by element, and Σ adds the rows of all
+//! tokens. LN' also adds the gradients of the norm's weight and bias. dq is scaled by 1/√D, as q is. Factors of products
+//! are rounded as in the forward pass; sums and norms are f32.
 
 use std::ops::Range;
 
@@ -23,6 +26,7 @@ use longspan_kernels::{
 
 use super::Parameters;
 use super::activations::{ActivationGradients, LayerActivations};
+use super::batch::ALL_PROJECTIONS;
 use super::global_training::{self, take_global_rows};
 use super::gradients::{WeightGradient, add, weight_gradients};
 use super::layer::{PIECE, copy, encode_columns};
@@ -33,7 +37,7 @@ use super::pass::{Pass, Workspace};
 use super::training_weights::LayerTrainingWeights;
 
 /// In the order of [`LayerActivations::projections`].
-const PROJECTIONS: [&str; 5] = ["query", "key", "value", "key_global", "value_global"];
+const PROJECTIONS: [&str; ALL_PROJECTIONS] = ["query", "key", "value", "key_global", "value_global"];
 
 /// Parameters whose gradients are sums over rows, in the order of [`BackwardBlock::sums`].
 const SUMMED: [&str; 7] = [

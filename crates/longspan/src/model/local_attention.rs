@@ -13,6 +13,7 @@ use longspan_kernels::{
 
 use super::Phase;
 use super::activations::{ActivationGradients, LayerActivations};
+use super::batch::LOCAL_PROJECTIONS;
 use super::parallel::{WorkspacePool, par_run, query_parts, ranges, take};
 use super::pass::Pass;
 use super::weights::query_scale;
@@ -174,17 +175,21 @@ pub(crate) fn local_backward(pass: &Pass<'_>, layer: usize, saved: &LayerActivat
             head_backward(&inputs, d, workspace);
             let (t, scale, sums) = (inputs.douts.rows(), query_scale(config), &mut workspace.sums);
             sums[..t * d].iter_mut().for_each(|x| *x *= scale);
-            encode(arithmetic, Matrix::new(sums, d), &mut MatrixMut::new(&mut out[..3 * t * width], width));
+            encode(
+                arithmetic,
+                Matrix::new(sums, d),
+                &mut MatrixMut::new(&mut out[..LOCAL_PROJECTIONS * t * width], width),
+            );
         });
     });
 }
 
 /// What the backward pass of one head of one sequence reads.
 struct HeadBackward<'a> {
-    qkv: [Matrix<'a, i32>; 3], // (T of the sequence, D / group)
-    douts: Matrix<'a, i32>,    // (T of the sequence, D / group)
-    log_sums: &'a [f32],       // (T of the sequence)
-    deltas: Vec<f32>,          // the same
+    qkv: [Matrix<'a, i32>; LOCAL_PROJECTIONS], // (T of the sequence, D / group)
+    douts: Matrix<'a, i32>,                    // (T of the sequence, D / group)
+    log_sums: &'a [f32],                       // (T of the sequence)
+    deltas: Vec<f32>,                          // the same
     globals: &'a [usize],
     one_sided_window: usize,
 }
@@ -195,7 +200,7 @@ fn head_backward(inputs: &HeadBackward<'_>, d: usize, workspace: &mut BackwardWo
     let BackwardWorkspace { keys, globals: global_keys, queries, sums } = workspace;
     let t = q.rows();
     sums.clear();
-    sums.resize(3 * t * d, 0.0);
+    sums.resize(LOCAL_PROJECTIONS * t * d, 0.0);
     let (dqueries, rest) = sums.split_at_mut(t * d);
     let (dkeys, dvalues) = rest.split_at_mut(t * d);
     let [mut global_dkeys, mut global_dvalues] = [(); 2].map(|()| vec![0.0; globals.len() * d]);

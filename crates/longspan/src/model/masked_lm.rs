@@ -6,7 +6,7 @@
 //! loss = −log softmax(logits)[target]
 //!
 //! dlogits = softmax(logits), less 1 at the target        db = Σ dlogits        dE = dlogitsᵀ·n
-//! dh = gelu'(LN'(dlogits·E))                             dbd = Σ dh            dWd = dhᵀ·x
+//! dh = LN'(dlogits·E) ∘ gelu'(h)                         dbd = Σ dh            dWd = dhᵀ·x
 //! dx = dh·Wd
 //! ```
 //!

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use longspan_kernels::{Arithmetic, Tiles, drop_row};
 
+use super::batch::LOCAL_PROJECTIONS;
 use super::parallel::{Partition, WorkspacePool, split_rows};
 use super::phase_times::PhaseTimes;
 use super::tables::EmbeddingTables;
@@ -76,7 +77,7 @@ impl<'a> Pass<'a> {
 
     /// P, the number of projections of C numbers of each token. Inference makes none for global attention.
     pub fn projections(&self) -> usize {
-        if self.training.is_some() { self.batch.projections() } else { 3 }
+        if self.training.is_some() { self.batch.projections() } else { LOCAL_PROJECTIONS }
     }
 
     /// Cuts rows of `columns` numbers into the blocks of the pass.

@@ -3,6 +3,7 @@
 use longspan_kernels::{Arithmetic, Panels};
 
 use super::Task;
+use super::batch::ALL_PROJECTIONS;
 use super::loader::Loader;
 use super::parallel::par_map;
 use super::parameters::{WORDS, layer_name};
@@ -67,7 +68,7 @@ impl LayerTrainingWeights {
         Self {
             index,
             global_query: backward("attention.self.query_global"),
-            projections: Panels::from_rows(arithmetic, 5 * c, c, |i, row| rows[i / c].row(i % c, row)),
+            projections: Panels::from_rows(arithmetic, ALL_PROJECTIONS * c, c, |i, row| rows[i / c].row(i % c, row)),
             attention_output: backward("attention.output.dense"),
             intermediate: backward("intermediate.dense"),
             output: backward("output.dense"),

@@ -224,6 +224,9 @@ impl Learner for QaLearner<'_> {
 
 /// Floating-point operations of the matrix products of a step over a batch: forward, and twice as many backward in the
 /// layers that are trained.
+///
+/// Global attention counts in the plain form of training, which inference does not use. A query counts the keys of a whole
+/// window, also near an end of its sequence.
 pub fn flop(config: &Config, batch: &Batch, frozen_layers: usize) -> f64 {
     let (c, f) = (config.hidden_size as f64, config.intermediate_size as f64);
     // Multiplications of a token in a layer: projections, the output of attention, the feed-forward.
