@@ -7,6 +7,7 @@ use std::ops::Range;
 use super::gradients::PackedFactors;
 use super::parallel::take;
 use super::pass::Pass;
+use super::training_weights::LayerTrainingWeights;
 
 /// Activations of one layer.
 #[derive(Debug, Default)]
@@ -109,6 +110,15 @@ pub(crate) fn row_blocks<'a>(
         }),
     };
     pass.partition.blocks.iter().map(block).collect()
+}
+
+/// What the backward pass of a layer reads.
+#[derive(Clone, Copy)]
+pub(crate) struct BackwardLayer<'a> {
+    pub pass: &'a Pass<'a>,
+    pub layer: &'a LayerTrainingWeights,
+    /// By [`layer`](super::layer::layer).
+    pub saved: &'a LayerActivations,
 }
 
 /// Gradients of the activations of one layer. All layers use them in turn.

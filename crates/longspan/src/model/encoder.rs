@@ -1,7 +1,7 @@
 //! All layers, forward and backward: `LongformerEncoder.forward` in transformers' modeling_longformer.py.
 
 use super::Parameters;
-use super::activations::{ActivationGradients, Activations, LayerActivations, LayerScratch};
+use super::activations::{ActivationGradients, Activations, BackwardLayer, LayerActivations, LayerScratch};
 use super::embeddings::{embed, embed_backward};
 use super::layer::layer;
 use super::layer_backward::layer_backward;
@@ -60,7 +60,8 @@ pub(crate) fn backward(
         } else {
             &mut saved.layers[place]
         };
-        layer_backward(pass, weights, activations, dacts, &mut dx, gradients);
+        let own = BackwardLayer { pass, layer: weights, saved: activations };
+        layer_backward(own, dacts, &mut dx, gradients);
     }
     if training.frozen_layers == 0 {
         embed_backward(pass, &mut dx, gradients);

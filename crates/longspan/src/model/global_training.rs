@@ -15,14 +15,13 @@ use longspan_kernels::{
     Visibility, add_rows, attend, attend_backward, encode, product,
 };
 
-use super::activations::{ActivationGradients, GlobalActivations, GlobalGradients, LayerActivations};
+use super::activations::{ActivationGradients, BackwardLayer, GlobalActivations, GlobalGradients, LayerActivations};
 use super::batch::LOCAL_PROJECTIONS;
 use super::gradients::{WeightGradient, add, weight_gradients};
 use super::local_attention::{gathered, head_columns, head_of};
 use super::parallel::{WorkspacePool, par_run, take};
 use super::parameters::layer_name;
 use super::pass::Pass;
-use super::training_weights::LayerTrainingWeights;
 use super::weights::{LinearWeights, query_scale};
 use super::{Batch, Parameters};
 
@@ -137,9 +136,7 @@ pub(crate) fn take_global_rows(pass: &Pass<'_>, dacts: &mut ActivationGradients)
 ///
 /// - `dx`: (T, C)
 pub(crate) fn backward(
-    pass: &Pass<'_>,
-    layer: &LayerTrainingWeights,
-    saved: &LayerActivations,
+    BackwardLayer { pass, layer, saved }: BackwardLayer<'_>,
     dacts: &mut ActivationGradients,
     dx: &mut [f32],
     gradients: &mut Parameters,

@@ -25,7 +25,7 @@ use longspan_kernels::{
 };
 
 use super::Parameters;
-use super::activations::{ActivationGradients, LayerActivations};
+use super::activations::{ActivationGradients, BackwardLayer};
 use super::batch::ALL_PROJECTIONS;
 use super::global_training::{self, take_global_rows};
 use super::gradients::{WeightGradient, add, weight_gradients};
@@ -34,7 +34,6 @@ use super::local_attention::local_backward;
 use super::parallel::{par_run, ranges, take};
 use super::parameters::layer_name;
 use super::pass::{Pass, Workspace};
-use super::training_weights::LayerTrainingWeights;
 
 /// In the order of [`LayerActivations::projections`].
 const PROJECTIONS: [&str; ALL_PROJECTIONS] = ["query", "key", "value", "key_global", "value_global"];
@@ -66,21 +65,19 @@ struct BackwardBlock<'a> {
 
 /// Replaces the gradient of the layer's output by that of its input, and adds those of its parameters.
 ///
-/// - `saved`: by [`layer`](super::layer::layer)
 /// - `dacts`: working memory, of the size of the pass
 /// - `dx`: (T, C)
 pub(crate) fn layer_backward(
-    pass: &Pass<'_>,
-    layer: &LayerTrainingWeights,
-    saved: &LayerActivations,
+    own: BackwardLayer<'_>,
     dacts: &mut ActivationGradients,
     dx: &mut [f32],
     gradients: &mut Parameters,
 ) {
+    let BackwardLayer { pass, layer, saved } = own;
     let sums = par_run(backward_blocks(pass, dacts, dx), |mut block| {
         pass.with_workspace(|workspace| {
-            feed_forward_backward(pass, layer, saved, &mut block, workspace);
-            attention_output_backward(pass, layer, saved, &mut block, workspace);
+            feed_forward_backward(own, &mut block, workspace);
+            attention_output_backward(own, &mut block, workspace);
         });
         block.sums
     });
@@ -90,9 +87,9 @@ pub(crate) fn layer_backward(
     }
     take_global_rows(pass, dacts);
     local_backward(pass, layer.index, saved, dacts);
-    global_training::backward(pass, layer, saved, dacts, dx, gradients);
-    projections_backward(pass, layer, dacts, dx, gradients);
-    all_weight_gradients(pass, layer, saved, dacts, gradients);
+    global_training::backward(own, dacts, dx, gradients);
+    projections_backward(own, dacts, dx, gradients);
+    all_weight_gradients(own, dacts, gradients);
 }
 
 /// Cuts gradients into the blocks of the pass.
@@ -123,13 +120,8 @@ fn backward_blocks<'a>(
 }
 
 /// `block.dx` becomes the gradient of the input of the feed-forward.
-fn feed_forward_backward(
-    pass: &Pass<'_>,
-    layer: &LayerTrainingWeights,
-    saved: &LayerActivations,
-    block: &mut BackwardBlock<'_>,
-    workspace: &mut Workspace,
-) {
+fn feed_forward_backward(own: BackwardLayer<'_>, block: &mut BackwardBlock<'_>, workspace: &mut Workspace) {
+    let BackwardLayer { pass, layer, saved } = own;
     let (config, linear) = (&pass.model.config, pass.model.computing.linear);
     let (c, f, isa, group) = (config.hidden_size, config.intermediate_size, linear.isa, linear.group());
     let (rows, own) = (block.rows.len(), block.rows.start * c..block.rows.end * c);
@@ -159,13 +151,8 @@ fn feed_forward_backward(
 }
 
 /// `block.dx` becomes the gradient of the layer's input through the residual connection, without attention.
-fn attention_output_backward(
-    pass: &Pass<'_>,
-    layer: &LayerTrainingWeights,
-    saved: &LayerActivations,
-    block: &mut BackwardBlock<'_>,
-    workspace: &mut Workspace,
-) {
+fn attention_output_backward(own: BackwardLayer<'_>, block: &mut BackwardBlock<'_>, workspace: &mut Workspace) {
+    let BackwardLayer { pass, layer, saved } = own;
     let (config, linear) = (&pass.model.config, pass.model.computing.linear);
     let (c, d, isa, groups) = (config.hidden_size, config.head_size(), linear.isa, config.hidden_size / linear.group());
     let sum = &saved.attention_sum[block.rows.start * c..block.rows.end * c];
@@ -222,8 +209,7 @@ fn into_product(
 ///
 /// - `dx`: (T, C)
 fn projections_backward(
-    pass: &Pass<'_>,
-    layer: &LayerTrainingWeights,
+    BackwardLayer { pass, layer, .. }: BackwardLayer<'_>,
     dacts: &mut ActivationGradients,
     dx: &mut [f32],
     gradients: &mut Parameters,
@@ -264,9 +250,7 @@ fn projections_backward(
 
 /// Adds the gradients of the layer's weights, but for the query of global attention.
 fn all_weight_gradients(
-    pass: &Pass<'_>,
-    layer: &LayerTrainingWeights,
-    saved: &LayerActivations,
+    BackwardLayer { pass, layer, saved }: BackwardLayer<'_>,
     dacts: &mut ActivationGradients,
     gradients: &mut Parameters,
 ) {
