@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Scored;
 use super::coverage::{coverage, for_precision};
-use super::fit::{Sample, fit};
+use super::logistic::{self, Sample};
 use super::reliability::reliability;
 use crate::reader::Logistic;
 use crate::squad::metrics::Score;
@@ -84,7 +84,7 @@ impl Fit {
         let abstention = |o: &Observation| Sample { score: o.no_answer_score, tokens: o.tokens, right: !o.has_answer };
         let answers: Vec<_> = answers.into_iter().map(answer).collect();
         let abstentions: Vec<_> = abstentions.into_iter().map(abstention).collect();
-        Some(Self { threshold, score: fit(&answers), no_answer_score: fit(&abstentions) })
+        Some(Self { threshold, score: logistic::fit(&answers), no_answer_score: logistic::fit(&abstentions) })
     }
 }
 

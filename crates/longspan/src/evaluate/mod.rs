@@ -6,13 +6,13 @@
 //! coverage     precision when only the answers with the best odds are given
 //! reliability  whether scores are probabilities
 //! calibration  fits a threshold and the scores, and measures both on other articles
-//! fit          the logistic regression for it
+//! logistic     the logistic regression for it
 //! ```
 
 mod asking;
 pub mod calibration;
 pub mod coverage;
-mod fit;
+mod logistic;
 pub mod reliability;
 pub mod slices;
 
