@@ -259,7 +259,7 @@ fn sums_over_tokens() {
             {
                 let (dout, dout_numbers) = encoded(arithmetic, &numbers(t * n, 1), n);
                 let (x, x_numbers) = encoded(arithmetic, &numbers(t * k, 2), k);
-                // Both are filled twice: the first content must not have an effect.
+                // Both are filled twice: the first content must have no effect.
                 let (mut tiles, mut panels) = (Tiles::new(arithmetic), Panels::new(arithmetic));
                 let (noise, more) = (vec![i32::MAX / 3; 900 * 64], 64);
                 tiles.copy_transposed(Matrix::new(&noise, more));

@@ -32,7 +32,10 @@ fn instruction_sets() {
     std::io::stderr().write_all(line.as_bytes()).unwrap();
     if let Ok(required) = std::env::var("LONGSPAN_REQUIRE_ISA") {
         let available = names(Isa::available());
-        assert!(available.split(", ").any(|isa| isa == required), "`{required}` is required, there is {available}");
+        assert!(
+            available.split(", ").any(|isa| isa == required),
+            "`{required}` is required, this machine has {available}"
+        );
     }
 }
 
@@ -211,7 +214,7 @@ fn layer_norms() {
 }
 
 #[test]
-fn nan_stays_nan() {
+fn nan_propagates() {
     for arithmetic in arithmetics() {
         let Arithmetic { isa, precision } = arithmetic;
         let mut row = numbers(40, 9);
@@ -263,7 +266,7 @@ fn tiny_numbers_are_zero_in_int8() {
 }
 
 #[test]
-fn gelu_and_exp_over_their_ranges() {
+fn gelu_and_exp_are_exact_over_their_ranges() {
     for isa in Isa::available() {
         let x: Vec<f32> = (-12_000..=12_001).map(|i| i as f32 / 1000.0).collect();
         let mut found = x.clone();

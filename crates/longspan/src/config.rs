@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_follow() {
+    fn head_size_and_positions_follow_from_the_keys() {
         let config = config("").unwrap();
         assert_eq!((config.head_size(), config.max_tokens()), (32, 128));
         assert_eq!(config.attention_window, [8, 16]);
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn written_configurations_read_back_equal() {
         for changes in [
             r#","architectures":["LongformerForQuestionAnswering"],"layer_norm_eps":1e-12"#,
             r#","id2label":{"1":"b","0":"a","2":"c"},"bos_token_id":101,"eos_token_id":102,"sep_token_id":102"#,
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_named() {
+    fn invalid_values_are_named() {
         for (changes, message) in [
             (r#","attention_window":[8,7]"#, "attention_window 7 of layer 1: expected an even"),
             (r#","attention_window":0"#, "attention_window 0 of layer 0: expected an even"),

@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn items_that_nobody_takes_are_not_made() {
+    fn only_a_bounded_number_of_items_is_made_ahead() {
         let made = AtomicUsize::new(0);
         let count = (0..).inspect(|_| {
             made.fetch_add(1, Ordering::Relaxed);

@@ -1,6 +1,6 @@
 //! Conversion of short models: every tensor by the rule, the results of transformers, and what cannot be converted.
 //!
-//! The sources and the script that made them stand in `tests/golden/convert`; its head says what they hold.
+//! The sources and the script that made them are in `tests/golden/convert`; its opening comment explains them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,7 @@ use longspan::model::{Batch, Model, Precision, Sequence, Task};
 use longspan::tokenizer::Tokenizer;
 use safetensors::SafeTensors;
 
-/// A folder, what is made of it, and what has no place there.
+/// A source folder, the task of its head, and the tensors that conversion leaves out.
 const SOURCES: [(&str, Task, &[&str]); 8] = [
     ("bert", Task::Encoder, &["pooler.dense"]),
     ("bert-qa", Task::QuestionAnswering, &[]),
@@ -58,7 +58,7 @@ fn all(folder: &Path) -> All {
     tensors.names().map(read).collect()
 }
 
-/// The rule, written down a second time: what a tensor of the long model is made of.
+/// The rule of conversion, implemented a second time: the values of a tensor of the long model.
 fn by_the_rule(name: &str, is_bert: bool, short: &All) -> Vec<f32> {
     let bert_heads = [
         ("lm_head.dense", "cls.predictions.transform.dense"),
@@ -124,7 +124,7 @@ fn check_outputs(name: &str, folder: &Path, task: Task) {
     }
 }
 
-/// What a pair becomes, and its token types.
+/// Checks the token ids and token types of a pair.
 fn check_pair(name: &str, folder: &Path) {
     let read = |file: &str| Source::Folder(folder.into()).read(file);
     let tokenizer = Tokenizer::load(read).unwrap();
@@ -145,7 +145,7 @@ fn check_pair(name: &str, folder: &Path) {
 }
 
 #[test]
-fn a_long_model_is_the_short_one_by_the_rule() {
+fn long_models_follow_the_rule() {
     for (name, task, left_out) in SOURCES {
         let out = tempfile::tempdir().unwrap();
         let made = convert(&Source::Folder(golden(name)), out.path(), &options()).unwrap();
@@ -207,7 +207,7 @@ fn edit_config(folder: &Path, edit: impl FnOnce(&mut serde_json::Map<String, ser
 }
 
 #[test]
-fn old_names_and_old_configurations_are_known() {
+fn old_names_and_old_configurations_are_converted() {
     let plain = tempfile::tempdir().unwrap();
     convert(&Source::Folder(golden("bert-qa")), plain.path(), &options()).unwrap();
     let old = copy(&golden("bert-qa"));
@@ -228,10 +228,10 @@ fn old_names_and_old_configurations_are_known() {
 }
 
 #[test]
-fn a_longformer_of_old_is_brought_up_to_date() {
+fn an_old_longformer_is_converted() {
     let long = tempfile::tempdir().unwrap();
     convert(&Source::Folder(golden("xlm-roberta-qa")), long.path(), &options()).unwrap();
-    // Global attention of its own, so that a mistake shows.
+    // Its global projections differ from the local ones, so that a mix-up would fail the test.
     rewrite(long.path(), |name, values| {
         if name.contains("_global.") {
             values.iter_mut().enumerate().for_each(|(i, x)| *x += (i % 7) as f32 / 10.0);
@@ -269,24 +269,24 @@ fn a_longformer_of_old_is_brought_up_to_date() {
     }
 }
 
-/// Changes a source, converts it, and looks at the error; nothing may be kept.
+/// Changes a source and converts it: that must fail with this message and write nothing.
 #[track_caller]
-fn fails(name: &str, change: impl FnOnce(&Path), options: &ConvertOptions, said: &str) {
+fn fails(name: &str, change: impl FnOnce(&Path), options: &ConvertOptions, message: &str) {
     let source = copy(&golden(name));
     change(source.path());
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
     let error = convert(&Source::Folder(source.path().into()), &out, options).unwrap_err().to_string();
-    assert!(error.contains(said), "`{said}` is not in `{error}`");
+    assert!(error.contains(message), "`{message}` is not in `{error}`");
     assert!(!out.exists());
 }
 
 #[test]
-fn what_cannot_be_converted_is_named() {
+fn conversion_errors_name_the_cause() {
     let set = |key: &'static str, value: serde_json::Value| {
         move |folder: &Path| edit_config(folder, |config| drop(config.insert(key.into(), value)))
     };
-    let check = |key, value, said: &str| fails("bert", set(key, value), &options(), said);
+    let check = |key, value, message: &str| fails("bert", set(key, value), &options(), message);
     check("model_type", "distilbert".into(), "model_type `distilbert`: `bert`, `roberta`,");
     check("hidden_act", "relu".into(), "hidden_act `relu`");
     check("position_embedding_type", "relative_key".into(), "position_embedding_type `relative_key`");
@@ -316,22 +316,22 @@ fn what_cannot_be_converted_is_named() {
 }
 
 #[test]
-fn a_longformer_keeps_what_it_has() {
+fn a_longformer_keeps_its_positions_and_windows() {
     let long = tempfile::tempdir().unwrap();
     convert(&Source::Folder(golden("bert-qa")), long.path(), &options()).unwrap();
-    let check = |options: &ConvertOptions, said: &str| {
+    let check = |options: &ConvertOptions, message: &str| {
         let out = tempfile::tempdir().unwrap();
         let error = convert(&Source::Folder(long.path().into()), out.path(), options).unwrap_err().to_string();
-        assert!(error.contains(said), "{error}");
+        assert!(error.contains(message), "{error}");
     };
     check(&options(), "attention_window cannot be chosen: the model is a Longformer with windows [8, 16]");
     let fewer = ConvertOptions { max_tokens: Some(49), ..ConvertOptions::default() };
     check(&fewer, "max_tokens 49: the model has positions for 50 tokens already");
 }
 
-/// Weights with what is no number, which rounding cannot explain.
+/// The weights have a NaN, so the difference is more than rounding.
 #[test]
-fn a_model_that_differs_is_not_kept() {
+fn a_model_that_differs_from_its_source_is_not_kept() {
     let spoil = |folder: &Path| {
         rewrite(folder, |name, values| {
             if name == "qa_outputs.bias" {

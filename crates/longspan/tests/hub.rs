@@ -1,4 +1,4 @@
-//! The hub's client against a small server with the hub's layout, and the cache against the layout of Python's.
+//! Tests the client of the hub with a small server that has the hub's layout. The cache must have the layout of Python's.
 
 mod server;
 
@@ -12,7 +12,7 @@ use longspan::hub::{Hub, Repository};
 
 use server::{COMMIT, MOVED, Model, Server};
 
-/// A hub, an empty cache and what was asked of the hub.
+/// A server with one model, and a client with an empty cache.
 struct Setup {
     server: Server,
     hub: Hub,
@@ -43,7 +43,7 @@ impl Setup {
     }
 }
 
-/// What a folder holds, as (name, content).
+/// The files of a folder, as (name, content).
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
     entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
@@ -54,7 +54,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_model_is_brought_once() {
+fn a_model_is_downloaded_once() {
     let setup = Setup::new(Model::safetensors());
     let mut seen: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     let repository = Repository::parse("org/model").unwrap();
@@ -64,7 +64,7 @@ fn a_model_is_brought_once() {
     });
     let snapshot = snapshot.unwrap();
 
-    // Every file that is wanted and no other, with its content.
+    // The snapshot has all needed files with their content, and no others.
     assert_eq!(snapshot, setup.model_folder().join("snapshots").join(COMMIT));
     let mut wanted = setup.server.model().files;
     wanted.remove("pytorch_model.bin");
@@ -76,7 +76,7 @@ fn a_model_is_brought_once() {
         assert_eq!(progress.last(), Some(&(wanted[file].len() as u64)), "{file}");
     }
 
-    // Python's layout.
+    // The layout is that of Python's cache.
     assert_eq!(fs::read_to_string(setup.model_folder().join("refs/main")).unwrap(), COMMIT);
     assert_eq!(names(&setup.model_folder().join("blobs")).len(), wanted.len());
     #[cfg(unix)]
@@ -85,7 +85,7 @@ fn a_model_is_brought_once() {
         assert_eq!(link, Path::new("../../blobs/etag-model.safetensors"));
     }
 
-    // The second time only the branch is asked for, and a commit needs nothing.
+    // A second fetch asks only for the commit of the branch; a fetch by commit asks for nothing.
     setup.server.take_log();
     assert_eq!(setup.fetch("org/model").unwrap(), snapshot);
     assert_eq!(setup.server.take_log(), ["GET /api/models/org/model/revision/main"]);
@@ -94,7 +94,7 @@ fn a_model_is_brought_once() {
 }
 
 #[test]
-fn the_old_model_without_safetensors() {
+fn a_model_without_safetensors_is_downloaded() {
     let setup = Setup::new(Model::bin());
     let snapshot = setup.fetch("org/model").unwrap();
     let wanted = [
@@ -109,7 +109,7 @@ fn the_old_model_without_safetensors() {
 }
 
 #[test]
-fn every_shard_is_brought() {
+fn every_shard_is_downloaded() {
     let setup = Setup::new(Model::sharded());
     let names = names(&setup.fetch("org/model").unwrap());
     for file in ["model.safetensors.index.json", "a-00001.safetensors", "a-00002.safetensors"] {
@@ -124,7 +124,7 @@ fn every_shard_is_brought() {
 }
 
 #[test]
-fn branches_tags_and_pull_requests() {
+fn revisions_may_be_pull_requests() {
     let setup = Setup::new(Model::safetensors());
     setup.fetch("org/model@refs/pr/7").unwrap();
     assert_eq!(setup.server.take_log()[0], "GET /api/models/org/model/revision/refs%2Fpr%2F7");
@@ -132,7 +132,7 @@ fn branches_tags_and_pull_requests() {
 }
 
 #[test]
-fn a_branch_that_moved_shares_what_did_not_change() {
+fn a_branch_that_moved_shares_unchanged_files() {
     let setup = Setup::new(Model::safetensors());
     let old = setup.fetch("org/model").unwrap();
     setup.server.change(|model| {
@@ -151,7 +151,7 @@ fn a_branch_that_moved_shares_what_did_not_change() {
 }
 
 #[test]
-fn without_a_network_the_cache_is_used() {
+fn the_cache_is_used_without_a_network() {
     let setup = Setup::new(Model::safetensors());
     let nowhere = Hub { endpoint: server::nobody(), ..setup.hub.clone() };
     let offline = Hub { offline: true, ..setup.hub.clone() };
@@ -170,7 +170,7 @@ fn without_a_network_the_cache_is_used() {
         assert_eq!(fetch(hub, "org/model").unwrap(), snapshot);
         assert_eq!(fetch(hub, &format!("org/model@{COMMIT}")).unwrap(), snapshot);
     }
-    // A hub that is down is as good as one that is out of reach.
+    // The cache is also used if the hub answers with an error.
     setup.server.change(|model| model.refuse = Some((503, "", "")));
     assert_eq!(setup.fetch("org/model").unwrap(), snapshot);
 
@@ -183,7 +183,7 @@ fn without_a_network_the_cache_is_used() {
 }
 
 #[test]
-fn refusals_are_told_apart() {
+fn each_refusal_has_its_message() {
     let cases = [
         ((404, "RepoNotFound", ""), HubFault::NotFound, "no such model at http://"),
         ((404, "RevisionNotFound", ""), HubFault::NotFound, "the model has no revision `v9`"),
@@ -209,8 +209,8 @@ fn refusals_are_told_apart() {
 }
 
 #[test]
-fn a_gated_model_tells_only_its_files() {
-    // The list of files is public, the files are not.
+fn a_gated_model_needs_a_token() {
+    // The list of files is public; the files need a token.
     let setup = Setup::new(Model { token: Some("secret".to_owned()), ..Model::safetensors() });
     let (fault, message) = setup.fault("org/model");
     assert_eq!(fault, HubFault::Access);
@@ -218,13 +218,13 @@ fn a_gated_model_tells_only_its_files() {
 
     let with_token = Setup { hub: Hub { token: Some("secret".to_owned()), ..setup.hub.clone() }, ..setup };
     with_token.fetch("org/model").unwrap();
-    // The server for large files is another host: it gets no token.
+    // The server of large files is another host, so it must not get the token.
     assert_eq!(with_token.server.tokens_seen_elsewhere(), 0);
     assert!(with_token.server.take_log().iter().any(|line| line.starts_with("GET /large/")));
 }
 
 #[test]
-fn a_download_that_breaks_off_is_resumed_at_once() {
+fn an_interrupted_download_is_resumed_at_once() {
     for file in ["model.safetensors", "tokenizer.json"] {
         let setup = Setup::new(Model { cut: Some((file.to_owned(), 70_000, 2)), ..Model::safetensors() });
         let snapshot = setup.fetch("org/model").unwrap();
@@ -237,7 +237,7 @@ fn a_download_that_breaks_off_is_resumed_at_once() {
 }
 
 #[test]
-fn a_download_is_resumed_by_a_later_run() {
+fn an_interrupted_download_is_resumed_by_a_later_run() {
     let setup = Setup::new(Model { cut: Some(("model.safetensors".to_owned(), 0, 99)), ..Model::safetensors() });
     let partial = setup.model_folder().join("blobs/etag-model.safetensors.incomplete");
     fs::create_dir_all(partial.parent().unwrap()).unwrap();
@@ -249,7 +249,7 @@ fn a_download_is_resumed_by_a_later_run() {
     let wanted =
         format!("the download of `model.safetensors` broke off after 1000 of {} bytes and will be", content.len());
     assert!(message.contains(&wanted), "{message}");
-    // Nothing points to half a model.
+    // No reference points to the incomplete model.
     assert!(!setup.model_folder().join("refs/main").exists());
 
     setup.server.change(|model| model.cut = None);
@@ -269,7 +269,7 @@ fn servers_that_do_not_resume_and_files_that_are_too_long() {
     fs::create_dir_all(&blobs).unwrap();
     fs::write(blobs.join("etag-model.safetensors.incomplete"), [b'x'; 1000]).unwrap();
     fs::write(blobs.join("etag-tokenizer.json.incomplete"), vec![b'x'; 1 << 20]).unwrap();
-    // A blob of the wrong length, as a full disk leaves it.
+    // A blob has the wrong length, as after a full disk.
     fs::write(blobs.join("etag-config.json"), b"").unwrap();
     let snapshot = setup.fetch("org/model").unwrap();
     assert_eq!(fs::read(snapshot.join("model.safetensors")).unwrap(), content);
@@ -279,7 +279,7 @@ fn servers_that_do_not_resume_and_files_that_are_too_long() {
 }
 
 #[test]
-fn models_that_could_not_be_read_are_refused_before_a_download() {
+fn unreadable_models_are_refused_before_the_download() {
     let cases = [
         ("config.json", "the model has no `config.json`"),
         ("tokenizer.json", "the model has no vocabulary: `tokenizer.json`"),
@@ -306,9 +306,9 @@ fn a_renamed_model_is_followed() {
     assert_eq!(fs::read(snapshot.join("config.json")).unwrap(), setup.server.model().files["config.json"]);
 }
 
-/// What the hub says becomes names of files: none of it may lead out of the cache.
+/// Answers of the hub become file names: none of them may lead out of the cache.
 #[test]
-fn a_hostile_hub_writes_nothing_outside() {
+fn a_hostile_hub_writes_nothing_outside_the_cache() {
     type Change = fn(&mut Model);
     let changes: [(Change, &str); 3] = [
         (|model| model.commit = "../../../../outside".to_owned(), "the answer is not that of a hub"),
@@ -331,7 +331,7 @@ fn a_hostile_hub_writes_nothing_outside() {
         let message = setup.fetch("org/model").unwrap_err().to_string();
         assert!(message.contains(wanted), "{message}");
     }
-    // Nor does a reference in the cache that somebody else wrote.
+    // The same holds for a reference in the cache that another program wrote.
     let setup = Setup::new(Model::safetensors());
     fs::create_dir_all(setup.model_folder().join("refs")).unwrap();
     fs::write(setup.model_folder().join("refs/main"), "../../elsewhere").unwrap();
@@ -339,7 +339,7 @@ fn a_hostile_hub_writes_nothing_outside() {
     assert_eq!(offline.fault("org/model").0, HubFault::NotCached);
 }
 
-/// Python brings the files that it reads, and `longspan.json` is none of them.
+/// Python does not download `longspan.json`, because it does not read it.
 #[test]
 fn a_snapshot_of_another_program_is_completed() {
     let setup = Setup::new(Model::safetensors());
@@ -350,7 +350,7 @@ fn a_snapshot_of_another_program_is_completed() {
     setup.fetch(&pinned).unwrap();
     assert!(longspan.is_file());
 
-    // Where the model has none, that is remembered.
+    // If the model has no such file, the cache records that.
     fs::remove_file(&longspan).unwrap();
     setup.server.change(|model| drop(model.files.remove("longspan.json")));
     setup.server.take_log();
@@ -361,10 +361,10 @@ fn a_snapshot_of_another_program_is_completed() {
 }
 
 #[test]
-fn a_cache_that_cannot_be_written_does_if_it_is_complete() {
+fn a_complete_cache_need_not_be_writable() {
     let setup = Setup::new(Model::safetensors());
     let snapshot = setup.fetch("org/model").unwrap();
-    // Permissions would not stop every user that runs this; a file in the place of a folder does.
+    // A file in place of a folder prevents writing for every user, even for root.
     fs::remove_dir_all(setup.hub.cache.join(".locks")).unwrap();
     fs::write(setup.hub.cache.join(".locks"), "").unwrap();
     fs::remove_file(snapshot.join("README.md")).unwrap();

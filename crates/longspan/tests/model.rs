@@ -1,6 +1,6 @@
 //! The model against transformers: every head, windows per layer, ragged batches, globals everywhere.
 //!
-//! The golden files and the script that made them stand in `tests/golden/models`; its head says what they hold.
+//! The golden files and the script that made them are in `tests/golden/models`; its opening comment explains them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,7 +20,7 @@ const FOLDERS: [&str; 10] = [
     "sequence-classification",
     "token-classification",
     "multiple-choice",
-    // Short models made long: the logits are those of the short models.
+    // Converted short models: the logits are those of the short models.
     "converted-roberta",
     "converted-bert",
 ];
@@ -28,7 +28,7 @@ const FOLDERS: [&str; 10] = [
 /// Largest difference that is allowed between f32 here and f32 in transformers.
 const TOLERANCE: f32 = 1e-4;
 
-/// What is stored of one sequence.
+/// The golden fields of one sequence.
 #[derive(Default)]
 struct Golden {
     ids: Vec<u32>,
@@ -133,7 +133,7 @@ fn every_head_agrees_with_transformers() {
                     largest = largest.max(check(&what, own, expected));
                     count += 1;
                 }
-                // Bit for bit what the sequence gives alone.
+                // The bits are those of the sequence in a batch of its own.
                 let alone = model.hidden_states(&Batch::of(sequence.sequence())).unwrap();
                 assert!(alone == hidden[range.start * c..range.end * c], "{what} alone");
             }
@@ -162,7 +162,7 @@ fn differences(precision: Precision) -> (f32, f32) {
                     sum += (a - b).abs();
                     count += 1.0;
                 }
-                // Bit for bit what the sequence gives alone.
+                // The bits are those of the sequence in a batch of its own.
                 let alone = model.logits(&Batch::of(sequence.sequence())).unwrap().values;
                 assert!(alone == own, "{name} {precision} alone");
             }
@@ -171,9 +171,9 @@ fn differences(precision: Precision) -> (f32, f32) {
     (largest, sum / count)
 }
 
-/// What rounding to 8 bits, and to bytes, costs small models whose logits have the size of 5.
+/// The error of bf16 and int8 in small models whose logits are about 5.
 #[test]
-fn rounded_precisions_stay_near() {
+fn rounded_precisions_stay_close() {
     for (precision, largest_max, mean_max) in [(Precision::Bf16, 0.08, 0.012), (Precision::Int8, 0.25, 0.04)] {
         let (largest, mean) = differences(precision);
         println!("{precision}: largest difference {largest}, mean {mean}");
@@ -206,7 +206,7 @@ fn the_reference_shows_hidden_states_and_attention_of_transformers() {
     assert!(traced > 0);
 }
 
-/// The positions that transformers makes global when nobody says which.
+/// Without a choice by the caller, transformers makes these positions global.
 #[test]
 fn default_globals_are_those_of_transformers() {
     let mut count = 0;
@@ -227,11 +227,11 @@ fn default_globals_are_those_of_transformers() {
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
-        // A feed-forward that is cut into pieces, the last of them shorter.
+        // The feed-forward has several pieces, the last of them shorter.
         let (config, task, _) = open("qa");
         let model = Model::random(Config { intermediate_size: 1000, ..config }, task, precision).unwrap();
         let all: Vec<Golden> = cases("qa").into_values().flatten().collect();
-        // Few tokens, whose weights are cut into columns, and many, which are cut into rows.
+        // Work on few tokens is divided by columns of weights, work on many by rows.
         for count in [1, 3, all.len()] {
             let mut batch = Batch::new();
             all[..count].iter().for_each(|sequence| batch.push(sequence.sequence()));
@@ -248,10 +248,10 @@ fn results_do_not_depend_on_the_number_of_threads() {
 }
 
 #[test]
-fn a_checkpoint_that_does_not_fit_is_named() {
+fn a_mismatched_checkpoint_is_an_error() {
     let (config, task, tensors) = open("qa");
     let fails = |config: &Config, task| match Model::load(config.clone(), task, Precision::F32, &tensors) {
-        Ok(_) => panic!("it was loaded"),
+        Ok(_) => panic!("a mismatched checkpoint was loaded"),
         Err(error) => error.to_string(),
     };
     assert_eq!(fails(&config, Task::MaskedLm), "tensor `lm_head.dense.weight`: not in the checkpoint");
@@ -268,7 +268,7 @@ fn a_checkpoint_that_does_not_fit_is_named() {
 }
 
 #[test]
-fn a_batch_that_does_not_fit_is_the_callers_mistake() {
+fn a_batch_that_does_not_fit_the_model_panics() {
     let (config, task, tensors) = open("qa");
     let model = Model::load(config, task, Precision::F32, &tensors).unwrap();
     let run = |ids: &[u32], globals: &[usize]| {

@@ -11,7 +11,7 @@ use longspan::squad::Dataset;
 use longspan::{ReadOptions, Reader};
 use rayon::ThreadPoolBuilder;
 
-/// Two documents with so much white space that they are tokenized in pieces, in parallel and in the background.
+/// Two documents with so much white space that they are tokenized in several pieces, in parallel and in the background.
 fn dataset() -> Dataset {
     let paragraph = |name: &str| {
         let context = format!("{name} built the pump.{}", format!(" x{}", " ".repeat(1000)).repeat(80));
@@ -37,7 +37,7 @@ fn answers() -> Vec<String> {
 }
 
 #[test]
-fn a_worker_of_a_pool_of_one_may_ask_while_the_global_pool_is_blocked() {
+fn a_pool_of_one_worker_suffices_while_the_global_pool_is_blocked() {
     let (release, blocked) = channel::<()>();
     ThreadPoolBuilder::new().num_threads(1).build_global().unwrap();
     rayon::spawn(move || {
@@ -45,7 +45,7 @@ fn a_worker_of_a_pool_of_one_may_ask_while_the_global_pool_is_blocked() {
     });
 
     let (sender, receiver) = channel();
-    // In a thread of its own: if the work hung, the test would still end.
+    // The work has a thread of its own, so that the test ends even if the work hangs.
     std::thread::spawn(move || {
         let pool = ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         sender.send(pool.install(answers)).unwrap();

@@ -1,6 +1,6 @@
 //! Masked language modelling against torch: the loss, and the gradient of every parameter.
 //!
-//! The golden files and the script that made them stand in `tests/golden/pretraining`; its head says what they hold.
+//! The golden files and the script that made them are in `tests/golden/pretraining`; its opening comment explains them.
 
 mod common;
 
@@ -34,7 +34,7 @@ fn case(golden: &Golden, name: &str) -> (Batch, Masked) {
     (batch, masked)
 }
 
-/// The mean loss of the hidden tokens, and the gradients of all parameters.
+/// The mean loss of the masked tokens, and the gradients of all parameters.
 fn gradients(
     trainable: &TrainableModel,
     (batch, masked): &(Batch, Masked),
@@ -68,7 +68,7 @@ fn the_loss_and_every_gradient_agree_with_torch() {
 }
 
 #[test]
-fn bf16_gradients_are_as_near_as_those_of_torch() {
+fn bf16_gradients_are_as_exact_as_those_of_torch() {
     for name in FOLDERS {
         let opened = open(name);
         let [exact, rounded] = [Precision::F32, Precision::Bf16].map(|precision| trainable(&opened, precision));
@@ -83,9 +83,9 @@ fn bf16_gradients_are_as_near_as_those_of_torch() {
     }
 }
 
-/// Losses of a model that only runs are those of one that is trained, and those of its logits.
+/// The losses of a model for inference equal those of a trainable model, and those computed from its logits.
 #[test]
-fn losses_are_those_of_the_logits() {
+fn losses_follow_from_the_logits() {
     for name in FOLDERS {
         let (golden, parameters) = open(name);
         let model = Model::from_parameters(golden.config.clone(), Task::MaskedLm, Precision::F32, &parameters).unwrap();
@@ -104,7 +104,7 @@ fn losses_are_those_of_the_logits() {
     }
 }
 
-/// Of many hidden tokens, in blocks and chunks, on one thread or several: the same bits.
+/// Gradients of many masked tokens, in several blocks and chunks, have the same bits on any number of threads.
 #[test]
 fn gradients_do_not_depend_on_the_number_of_threads() {
     let opened = open("odd");
@@ -129,7 +129,7 @@ fn gradients_do_not_depend_on_the_number_of_threads() {
 }
 
 #[test]
-fn a_frozen_encoder_leaves_the_head_its_gradients() {
+fn a_frozen_encoder_does_not_change_the_gradients_of_the_head() {
     let opened = open("bert");
     let case = case(&opened.0, "ragged");
     let (.., all) = gradients(&trainable(&opened, Precision::F32), &case, &mut TrainingPass::default());

@@ -1,6 +1,6 @@
 //! The reader on real questions, against transformers' logits followed by the SQuAD script's rule, in slow Python.
 //!
-//! `tests/golden/reader/make.py` makes the file and says what it holds; it is made again with every embedded model.
+//! `tests/golden/reader/make.py` makes the golden file and explains its fields. Each embedded model has a new file.
 
 use std::io::Read;
 use std::ops::ControlFlow;
@@ -17,7 +17,7 @@ use longspan::{
 };
 use serde::Deserialize;
 
-/// The embedded model with scores as they are and nothing verified: golden scores are not calibrated.
+/// The embedded model without calibration and verification, as the golden file has it.
 static READER: LazyLock<Reader> = LazyLock::new(|| {
     let reader = Reader::from_source(&Source::Folder(embedded()), Precision::F32).unwrap();
     let mut settings = reader.settings().clone();
@@ -150,7 +150,7 @@ fn a_batch_gives_what_each_pair_gives_alone() {
     assert!(heard.iter().all(|progress| progress.tokens == last.tokens));
 }
 
-/// Readings join and leave between passes of any size, as a server has them.
+/// Readings join and leave between passes of any size, as in a server.
 #[test]
 fn readings_in_steps_give_what_each_pair_gives_alone() {
     let paragraphs = paragraphs(&golden());
@@ -165,7 +165,7 @@ fn readings_in_steps_give_what_each_pair_gives_alone() {
                 open.push((p, READER.begin(question, document, &options).unwrap()));
             }
             if passes == 5 {
-                open.remove(0); // given up
+                open.remove(0); // cancelled
             }
             let done: Vec<_> = open.extract_if(.., |(_, reading)| reading.is_done()).collect();
             for (p, reading) in done {
@@ -218,7 +218,7 @@ fn the_caller_may_stop_the_work() {
     assert_eq!((calls, stopped.len()), (1, 3));
     assert!(stopped.iter().all(|answer| matches!(answer, Err(Error::Cancelled))));
     let mut answers = READER.answer_batch(&pairs[..3], &ReadOptions::default(), &mut |_| ControlFlow::Break(()));
-    assert!(answers.remove(0).is_ok(), "what was read before is answered");
+    assert!(answers.remove(0).is_ok(), "documents read before the stop are answered");
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn a_verification_window_is_read_of_documents_that_have_more_tokens() {
     assert_eq!(read(window), whole + (whole - case.tokens) + window);
 }
 
-/// Text that has tripped others up: the answer is always a slice of it, within its words.
+/// In texts that are hard for tokenizers, every answer is a slice of the text without white space at its ends.
 #[test]
 fn places_are_exact_in_any_text() {
     for text in [
@@ -297,7 +297,7 @@ fn all_lists_what_is_above_the_threshold() {
 }
 
 #[test]
-fn an_answer_must_convince_twice_and_stays_where_it_is() {
+fn verification_may_reject_an_answer_but_not_move_it() {
     let golden = golden();
     let mut doubted = 0;
     for case in golden.cases.iter().filter(|case| case.setting == "paragraph").take(6) {
@@ -308,7 +308,7 @@ fn an_answer_must_convince_twice_and_stays_where_it_is() {
         let (plain, verified) = (ask(0), ask(40));
         assert!(verified.null_odds >= plain.null_odds);
         doubted += usize::from(verified.null_odds > plain.null_odds);
-        // All spans lose alike.
+        // All scores fall by the same factor.
         let factor = (1.0 - verified.no_answer_score) / (1.0 - plain.no_answer_score);
         assert_eq!(plain.spans.len(), verified.spans.len());
         for (plain, verified) in plain.spans.iter().zip(&verified.spans) {
@@ -321,7 +321,7 @@ fn an_answer_must_convince_twice_and_stays_where_it_is() {
         for tokens in [case.tokens, 5000] {
             assert_eq!(ask(tokens), plain);
         }
-        // The longest answer finds room in it.
+        // It has room for the longest answer.
         assert_eq!(ask(1), ask(30));
     }
     assert!((1..6).contains(&doubted), "{doubted} of 6");
@@ -363,7 +363,7 @@ fn every_kind_of_global_attention_reads() {
 }
 
 #[test]
-fn what_cannot_be_read_is_an_error() {
+fn unusable_questions_documents_and_options_are_errors() {
     let document = READER.document("Some text.").unwrap();
     let fails = |question: &str, options: &ReadOptions| {
         READER.answer_with(question, &document, options).unwrap_err().to_string()
@@ -387,7 +387,7 @@ fn what_cannot_be_read_is_an_error() {
 }
 
 #[test]
-fn what_is_wrong_with_one_pair_leaves_the_others() {
+fn an_error_in_one_pair_does_not_affect_the_others() {
     let documents = ["Ada Brown built it in May 1911.", "Nobody knows."].map(|text| READER.document(text).unwrap());
     let long = "why ".repeat(5000);
     let questions = ["Who built it?", &long, "When was it built?"].map(|text| READER.question(text).unwrap());
@@ -443,7 +443,7 @@ fn parts(vocab_size: usize, task: Task) -> longspan::Result<Reader> {
 }
 
 #[test]
-fn a_reader_is_made_of_parts_that_fit() {
+fn a_reader_needs_parts_that_fit_each_other() {
     let answer = parts(30522, Task::QuestionAnswering).unwrap().answer("Who?", "Ada built it.").unwrap();
     assert_eq!(answer.spans.len(), 1);
     for (vocab_size, task, message) in [

@@ -1,5 +1,5 @@
-//! A whole run of training, on a model so small that it takes no time: it learns, and a run that was stopped goes on as if
-//! it never had been.
+//! Whole runs of training on a tiny model: the model learns, and a run that was stopped and resumed gives the same weights
+//! as one that was not.
 
 use std::fs;
 use std::ops::ControlFlow;
@@ -48,7 +48,7 @@ fn base(folder: &Path) -> Source {
     source
 }
 
-/// Documents of three sentences, and of each thing there, and one that is not, who made it.
+/// Documents of three sentences. The questions ask who made each thing of a document, and one thing that it lacks.
 fn dataset(name: &str, documents: usize) -> Dataset {
     let mut paragraphs = Vec::new();
     for d in 0..documents {
@@ -108,7 +108,7 @@ fn weights(folder: &Path) -> Vec<u8> {
 }
 
 #[test]
-fn a_run_learns_and_goes_on_where_it_stopped() {
+fn a_run_learns_and_resumes_where_it_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let base = base(&folder.path().join("base"));
     let (train, dev, settings) = (dataset("train", 48), dataset("dev", 6), settings());
@@ -140,13 +140,13 @@ fn a_run_learns_and_goes_on_where_it_stopped() {
     let (first, last) = (mean(&losses[..8]), mean(&losses[losses.len() - 8..]));
     assert!(last < 0.8 * first, "the loss went from {first} to {last}");
 
-    // The result is a checkpoint that reads, with no calibration of the base's and with a head.
+    // The result is a checkpoint with a head, which a reader can open.
     let reader = Reader::from_source(&Source::Folder(whole.clone()), Precision::F32).unwrap();
     assert_eq!(reader.model().config().architecture.as_deref(), Some("LongformerForQuestionAnswering"));
     let tensors = Tensors::open(&Source::Folder(whole.clone())).unwrap();
     assert!(tensors.get("qa_outputs.weight").unwrap().is_some());
 
-    // Stopped again and again, on other numbers of threads.
+    // The same run, stopped several times and resumed on other numbers of threads.
     let mut steps = 0;
     for (stop, threads) in [(Some(5), 1), (Some(20), 3), (Some(29), 2), (None, 1)] {
         let job = QaJob { out: &parts, resume: steps > 0, ..job };
@@ -159,11 +159,11 @@ fn a_run_learns_and_goes_on_where_it_stopped() {
             assert_eq!(part, outcome);
         }
     }
-    assert!(weights(&whole) == weights(&parts), "a run that was stopped ended with other weights");
+    assert!(weights(&whole) == weights(&parts), "a resumed run gave other weights");
     refuses(&QaJob { out: &parts, ..job }, folder.path());
 }
 
-/// What a run that was begun refuses.
+/// Checks that a run refuses these changes when it is resumed or started again.
 ///
 /// - `free`: a folder without a run
 fn refuses(job: &QaJob<'_>, free: &Path) {
@@ -190,7 +190,7 @@ fn refuses(job: &QaJob<'_>, free: &Path) {
     }
 }
 
-/// Another vocabulary.
+/// A checkpoint with another vocabulary.
 const EMBEDDED: Source = Source::Memory(&[
     ("config.json", include_bytes!("../../../models/embedded/config.json")),
     ("tokenizer.json", include_bytes!("../../../models/embedded/tokenizer.json")),
@@ -225,7 +225,7 @@ fn a_student_learns_from_its_teacher() {
     assert!(events.iter().any(|event| matches!(event, RunEvent::Saved { .. })), "{events:?}");
 }
 
-/// Documents in which every sentence is one of few.
+/// Documents of sentences from a set of eight.
 fn tokens(path: &Path, base: &Source, documents: usize) -> TokenFile {
     let tokenizer = Tokenizer::load(|name| base.read(name)).unwrap();
     let text = |d: usize| {
@@ -239,7 +239,7 @@ fn tokens(path: &Path, base: &Source, documents: usize) -> TokenFile {
 }
 
 #[test]
-fn a_run_of_masked_language_modelling_learns_and_goes_on_where_it_stopped() {
+fn a_run_of_pretraining_learns_and_resumes_where_it_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let base = base(&folder.path().join("base"));
     let (train, valid) = (tokens(&folder.path().join("t"), &base, 60), tokens(&folder.path().join("v"), &base, 9));
@@ -267,8 +267,8 @@ fn a_run_of_masked_language_modelling_learns_and_goes_on_where_it_stopped() {
     let (best, made) = (best.unwrap(), Source::Folder(whole.clone()));
     assert!(steps == 60 && has_head(&made).unwrap());
 
-    // What is kept is as good as was said, and better than the frequencies of the words alone, 3.5 bits. Whole inputs and
-    // pieces of them hide the same tokens.
+    // The saved model has the reported loss, which is below that of the word frequencies alone, 3.5 bits. Whole inputs and
+    // pieces of them have the same masked tokens.
     let measuring = Measuring { mlm: &mlm, precision: Precision::F32, seed: 1, pass_tokens: 100, pieces: None };
     let bits = measure(&made, &valid, &measuring, &mut |_, _| {}).unwrap();
     assert!((bits.bits - best.figures.get("bits").unwrap()).abs() < 1e-6, "{bits:?} {best:?}");
@@ -293,7 +293,7 @@ fn a_run_of_masked_language_modelling_learns_and_goes_on_where_it_stopped() {
         assert_eq!(pool.install(|| go(&job, stop)).unwrap().0, stop.unwrap_or(steps));
         resume = true;
     }
-    assert!(weights(&whole) == weights(&parts), "a run that was stopped ended with other weights");
+    assert!(weights(&whole) == weights(&parts), "a resumed run gave other weights");
     let other = MlmSettings { whole_words: true, ..mlm.clone() };
     let error = go(&pretrain::MlmJob { mlm: &other, out: &parts, resume: true, ..job }, None).unwrap_err();
     assert!(error.to_string().contains("whole_words was false when the run began and is true now"), "{error}");
@@ -302,7 +302,7 @@ fn a_run_of_masked_language_modelling_learns_and_goes_on_where_it_stopped() {
     assert_eq!(source_tokens(&made).unwrap(), None);
 }
 
-/// The head alone, and positions alone.
+/// Checks that training the head alone, or positions alone, changes no other parameter.
 fn trains_parts(job: &pretrain::MlmJob<'_>, folder: &Path) {
     let config = job.base.config().unwrap();
     let load = |source: &Source| Parameters::load(&config, Task::MaskedLm, &Tensors::open(source).unwrap(), 1).unwrap();

@@ -1,5 +1,5 @@
-//! The official evaluation, against an oracle that was compared with the script itself: every case of
-//! `tests/golden/squad/official.py`, to the letter.
+//! The official evaluation: its output must equal, to the letter, that of an oracle in every case of
+//! `tests/golden/squad/official.py`. The oracle was compared with the official script.
 
 use std::io::Read;
 use std::path::Path;
@@ -26,7 +26,7 @@ struct Case {
     expected: String,
 }
 
-/// What the script prints for these files.
+/// The output of the script for these files.
 fn evaluate(dataset: &Dataset, predictions: &Predictions, null_odds: Option<&NullOdds>, threshold: f64) -> String {
     let scores = Scores::of(dataset, |id| predictions.get(id).map(String::as_str));
     let odds = null_odds.map(|null_odds| odds_of("odds.json", &scores, null_odds).unwrap());
@@ -37,7 +37,7 @@ fn evaluate(dataset: &Dataset, predictions: &Predictions, null_odds: Option<&Nul
     to_json(&figures)
 }
 
-/// Compares every case of a file, and says how many there are.
+/// Compares every case of a file. Returns the number of cases.
 fn check(file: &str) -> usize {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/squad").join(file);
     let mut json = String::new();
@@ -56,11 +56,11 @@ fn check(file: &str) -> usize {
 }
 
 #[test]
-fn the_official_figures_of_strange_data() {
+fn official_figures_of_unusual_data() {
     assert_eq!(check("official.json.gz"), 1200);
 }
 
 #[test]
-fn the_official_figures_of_real_predictions() {
+fn official_figures_of_real_predictions() {
     assert_eq!(check("real.json.gz"), 1);
 }

@@ -1,6 +1,6 @@
 //! Training against torch: losses, the gradient of every parameter, and ten steps of AdamW.
 //!
-//! The golden files and the script that made them stand in `tests/golden/training`; its head says what they hold.
+//! The golden files and the script that made them are in `tests/golden/training`; its opening comment explains them.
 
 mod common;
 
@@ -15,10 +15,10 @@ use common::{Golden, check, narrow, squares};
 
 const FOLDERS: [&str; 4] = ["head16", "head24-bert", "head32", "wide"];
 
-/// The folder whose weights follow from a formula, and which holds only some of its gradients.
+/// The folder whose weights follow from a formula. It has only some of the gradients.
 const WIDE: &str = "wide";
 
-/// The folder with ten steps, and the batches that they take in turn.
+/// The folder with ten steps, and the batches that the steps take in turn.
 const STEPS: (&str, [&str; 2]) = ("head16", ["ragged", "second"]);
 
 /// Largest difference of logits, losses and their gradients in f32.
@@ -26,11 +26,11 @@ const TOLERANCE: f32 = 2e-5;
 
 const TEACHER_WEIGHT: f64 = 0.3;
 
-/// A batch with what it teaches and what is expected of it.
+/// A batch, its gold answers and the expected results.
 struct Case {
     batch: Batch,
     golds: Vec<Vec<GoldSpan>>,
-    /// (T, 2), where there is one.
+    /// The logits of the teacher, if the case has one: (T, 2).
     teacher: Option<Logits>,
     /// (T, 2)
     logits: Vec<f32>,
@@ -76,7 +76,7 @@ fn case(golden: &Golden, name: &str) -> Case {
     Case { batch, golds, teacher, logits, dlogits }
 }
 
-/// The weights of `wide`: see the head of `make.py`.
+/// The weights of `wide`: see the opening comment of `make.py`.
 fn formula(config: &Config) -> Parameters {
     let mut all = Parameters::zeros(config, Task::QuestionAnswering);
     let mut list = parameters(config, Task::QuestionAnswering);
@@ -116,7 +116,7 @@ fn every_gradient_agrees_with_torch() {
     let (mut count, mut worst) = (0, 0.0f32);
     for name in FOLDERS {
         let golden = open(name);
-        // Activations are saved or computed again, and the memory of a pass serves batches of other sizes.
+        // Activations are saved or recomputed; batches of other sizes reuse the memory of a pass.
         for trainable in [trainable(&golden, Precision::F32), trainable(&golden, Precision::F32).with_recomputation()] {
             let mut pass = TrainingPass::default();
             for name in golden.cases() {
@@ -135,7 +135,7 @@ fn every_gradient_agrees_with_torch() {
 }
 
 #[test]
-fn bf16_gradients_are_as_near_as_those_of_torch() {
+fn bf16_gradients_are_as_exact_as_those_of_torch() {
     let (mut count, mut worst) = (0, (0.0, String::new()));
     for name in FOLDERS {
         let golden = open(name);
@@ -155,7 +155,7 @@ fn bf16_gradients_are_as_near_as_those_of_torch() {
 }
 
 #[test]
-fn ten_steps_are_those_of_torch() {
+fn ten_steps_agree_with_torch() {
     let golden = open(STEPS.0);
     let cases = STEPS.1.map(|name| case(&golden, name));
     let mut trainable = trainable(&golden, Precision::F32);
@@ -186,18 +186,18 @@ fn ten_steps_are_those_of_torch() {
     check("final loss", &[last as f32], &narrow(steps("final_loss")), TOLERANCE);
     for parameter in initial.list() {
         let name = &parameter.name;
-        // AdamW makes steps of what is a rounding error beside other gradients, where there is nothing else: there
-        // torch does not agree with itself either.
+        // Where the true gradient is zero, AdamW makes whole steps out of rounding errors. There, two runs of torch differ
+        // as well.
         let noise = golden.numbers[&format!("final_noise.{name}")][0];
         let allowed = if noise > 1e-5 { 5e-3 } else { 1e-5 };
         check(name, trainable.parameters().get(name), &narrow(&golden.numbers[&format!("final.{name}")]), allowed);
     }
 }
 
-/// Dropout is a function of the seed and the place: the backward pass drops what the forward pass dropped, whether its
-/// activations were saved or are computed again, and the gradient is that of the loss with dropout.
+/// Dropout is a function of the seed and the place. So the backward pass drops the same numbers as the forward pass, with
+/// saved and with recomputed activations, and the gradient is that of the loss with dropout.
 #[test]
-fn the_backward_pass_drops_what_the_forward_pass_dropped() {
+fn the_backward_pass_has_the_dropout_of_the_forward_pass() {
     let golden = open(STEPS.0);
     let (case, mut pass) = (case(&golden, STEPS.1[0]), TrainingPass::default());
     let dropout = Dropout { share: 0.3, seed: 5, first_sequence: 2 };
@@ -213,7 +213,7 @@ fn the_backward_pass_drops_what_the_forward_pass_dropped() {
         found.push(gradients);
     }
     assert!(found[0] == found[1]);
-    // Along its own gradient a parameter changes the loss by the square of the gradient's norm.
+    // A parameter that moves along its gradient changes the loss by the square of the gradient's norm.
     for name in ["embeddings.word_embeddings", "encoder.layer.0.output.dense", "encoder.layer.1.attention.self.value"] {
         let name = format!("longformer.{name}.weight");
         let gradient = found[0].get(&name).to_vec();
@@ -234,7 +234,7 @@ fn the_backward_pass_drops_what_the_forward_pass_dropped() {
 }
 
 #[test]
-fn frozen_layers_have_no_gradients_and_leave_the_others_theirs() {
+fn frozen_layers_have_no_gradients_and_do_not_change_the_others() {
     let golden = open(STEPS.0);
     let (case, layers) = (case(&golden, STEPS.1[0]), golden.config.num_hidden_layers);
     let (.., all) = gradients(&trainable(&golden, Precision::F32), &case, &mut TrainingPass::default());

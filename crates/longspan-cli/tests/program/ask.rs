@@ -20,7 +20,7 @@ fn check(arguments: &[&str], status: i32, stdout: &str) {
 }
 
 #[test]
-fn an_answer_has_its_place_and_its_sentence() {
+fn an_answer_is_shown_with_its_place_and_sentence() {
     let expected = "\
 Ada Brown
   score S (f32)  pump.txt:1  characters 39–48
@@ -66,12 +66,12 @@ fn documents_are_ranked_and_errors_do_not_stop_the_others() {
     assert_eq!(ran.status, 2);
     let documents: Vec<Value> = lines(&ran.stdout).into_iter().map(|line| line["document"].clone()).collect();
     assert_eq!(documents, ["pump.txt", "bread.txt"]);
-    // One document that answers is enough.
+    // One document with an answer is enough for status 0.
     assert_eq!(folder().run(&["ask", WHO, "bread.txt", "pump.txt"]).status, 0);
 }
 
 #[test]
-fn questions_of_a_file_are_headings() {
+fn questions_from_a_file_become_headings() {
     let folder = folder();
     std::fs::write(folder.path("questions"), format!("\u{feff}{WHO}\r\n\r\n  When was the pump installed?  \n"))
         .unwrap();
@@ -157,7 +157,7 @@ fn keys(line: &str) -> Vec<String> {
 }
 
 #[test]
-fn json_places_are_exact_in_a_nasty_text() {
+fn json_places_are_exact_in_a_text_of_many_scripts() {
     let text = format!("e\u{301}\u{200b}\u{a0}</s> <mask> [SEP] 👩‍👩‍👧\r\n\r {PUMP}\u{2028}漢字\x1b[31m\n");
     let folder = Folder::new(&[("nasty.txt", text.as_bytes())]);
     for question in [WHO, "When did it stop?", NOT_THERE] {
@@ -193,7 +193,7 @@ fn json_places_are_exact_in_a_nasty_text() {
 }
 
 #[test]
-fn top_k_and_all_list_more_and_the_threshold_decides() {
+fn top_k_and_all_list_more_spans() {
     let folder = folder();
     let spans = |arguments: &[&str]| {
         let ran = folder.run(&[&["ask", "--json", WHO, "pump.txt"], arguments].concat());
@@ -238,7 +238,7 @@ fn reading_options_reach_the_reader() {
 }
 
 #[test]
-fn colours_are_for_terminals_or_on_request() {
+fn colours_need_a_terminal_or_an_option() {
     let folder = folder();
     let plain = folder.run(&["ask", WHO, "pump.txt"]).stdout;
     assert!(!plain.contains('\x1b'));

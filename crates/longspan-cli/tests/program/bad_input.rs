@@ -2,13 +2,13 @@
 
 use super::{BREAD, Folder, check_failed, gz, ran};
 
-fn check(files: &[(&str, &[u8])], arguments: &[&str], said: &str) {
-    check_failed(&Folder::new(files).run(&[&["ask"], arguments].concat()), said);
+fn check(files: &[(&str, &[u8])], arguments: &[&str], message: &str) {
+    check_failed(&Folder::new(files).run(&[&["ask"], arguments].concat()), message);
 }
 
 #[test]
 fn bad_documents() {
-    let document = |name: &str, content: &[u8], said: &str| check(&[(name, content)], &["who?", name], said);
+    let document = |name: &str, content: &[u8], message: &str| check(&[(name, content)], &["who?", name], message);
     document("empty.txt", b"", "`empty.txt`: empty");
     document("blank.txt", " \r\n\t\u{a0}\u{2028}".as_bytes(), "`blank.txt`: empty but for white space");
     document("mark.txt", "\u{feff}".as_bytes(), "`mark.txt`: empty but for white space");
@@ -45,7 +45,7 @@ fn bad_questions() {
 }
 
 #[test]
-fn a_bad_question_among_others_is_named_once() {
+fn a_bad_question_among_others_is_reported_once() {
     let questions = format!("{}\nWhat is bread made from?\n", "why ".repeat(5000));
     let folder =
         Folder::new(&[("a.txt", BREAD.as_bytes()), ("b.txt", BREAD.as_bytes()), ("questions", questions.as_bytes())]);
@@ -58,10 +58,10 @@ fn a_bad_question_among_others_is_named_once() {
 }
 
 #[test]
-fn options_that_do_not_fit_the_model() {
+fn options_beyond_the_model_are_refused() {
     let bread: &[(&str, &[u8])] = &[("bread.txt", BREAD.as_bytes())];
-    let option = |option: &str, value: &str, said: &str| {
-        check(bread, &["What is bread?", "bread.txt", option, value], said);
+    let option = |option: &str, value: &str, message: &str| {
+        check(bread, &["What is bread?", "bread.txt", option, value], message);
     };
     option("--max-tokens", "1000000", "1000000");
     option("--doc-stride", "1000000", "1000000");
@@ -69,9 +69,9 @@ fn options_that_do_not_fit_the_model() {
 }
 
 #[test]
-fn options_that_make_no_sense_are_refused_before_anything_is_read() {
+fn invalid_options_are_refused_before_any_file_is_read() {
     let folder = Folder::new(&[]);
-    for (arguments, said) in [
+    for (arguments, message) in [
         (&["ask"][..], "the following required arguments were not provided"),
         (&["ask", "q", "--top-k", "0"], "--top-k"),
         (&["ask", "q", "--threshold", "nan"], "expected a number"),
@@ -83,6 +83,6 @@ fn options_that_make_no_sense_are_refused_before_anything_is_read() {
     ] {
         let ran = folder.run(arguments);
         assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{arguments:?}");
-        assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains(said), "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains(message), "{arguments:?}: {}", ran.stderr);
     }
 }

@@ -1,4 +1,4 @@
-//! Checkpoints that are missing, damaged or something else.
+//! Checkpoints that are missing, damaged or of another kind.
 
 use std::fs;
 
@@ -18,7 +18,7 @@ fn folder() -> Folder {
 const ASK: [&str; 5] = ["ask", "-m", "model", "what is bread ?", "bread.txt"];
 
 #[test]
-fn a_model_in_a_folder_is_asked() {
+fn a_model_in_a_folder_answers() {
     let folder = folder();
     let ran = folder.run(&[&ASK[..], &["--json", "--threshold", "inf"]].concat());
     assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
@@ -26,7 +26,7 @@ fn a_model_in_a_folder_is_asked() {
 }
 
 #[test]
-fn the_environment_names_a_model_and_the_option_wins() {
+fn the_model_option_overrides_the_environment() {
     let folder = folder();
     let model = |option: &[&str], environment: &str| {
         let mut command = folder.command(&[&["info", "--json"], option].concat());
@@ -40,7 +40,7 @@ fn the_environment_names_a_model_and_the_option_wins() {
 }
 
 #[test]
-fn an_instruction_set_that_is_not_there_is_named() {
+fn an_unknown_instruction_set_is_named() {
     let folder = folder();
     for arguments in [&ASK[..], &["info"]] {
         let ran = ran(folder.command(arguments).env("LONGSPAN_ISA", "sse9"));
@@ -49,15 +49,15 @@ fn an_instruction_set_that_is_not_there_is_named() {
     }
 }
 
-/// Puts `content` in the place of a file of the model, then asks it.
-fn check(file: &str, content: Option<&[u8]>, said: &str) {
+/// Replaces a file of the model, or removes it: the program must fail with this message.
+fn check(file: &str, content: Option<&[u8]>, message: &str) {
     let folder = folder();
     let path = folder.path("model").join(file);
     match content {
         Some(content) => fs::write(path, content).unwrap(),
         None => fs::remove_file(path).unwrap(),
     }
-    check_failed(&folder.run(&ASK), said);
+    check_failed(&folder.run(&ASK), message);
 }
 
 fn config(from: &str, to: &str) -> Vec<u8> {
@@ -67,14 +67,14 @@ fn config(from: &str, to: &str) -> Vec<u8> {
 }
 
 #[test]
-fn files_that_are_missing() {
+fn missing_files_are_named() {
     check("config.json", None, "config.json");
     check("vocab.txt", None, "vocab.txt");
     check("model.safetensors", None, "model.safetensors");
 }
 
 #[test]
-fn configurations_that_cannot_be() {
+fn invalid_configurations_are_refused() {
     check("config.json", Some(b""), "config.json");
     check("config.json", Some(b"<html>"), "config.json");
     check("config.json", Some(&config("\"longformer\"", "\"roberta\"")), "roberta");
@@ -84,7 +84,7 @@ fn configurations_that_cannot_be() {
 }
 
 #[test]
-fn weights_that_do_not_fit() {
+fn invalid_weights_are_refused() {
     let weights = fs::read(small_model().join("model.safetensors")).unwrap();
     check("model.safetensors", Some(&weights[..weights.len() - 4]), "model.safetensors");
     check("model.safetensors", Some(&weights[..100]), "model.safetensors");
@@ -98,7 +98,7 @@ fn weights_that_do_not_fit() {
 }
 
 #[test]
-fn a_hint_fits_the_file_whatever_its_folder_is_called() {
+fn hints_do_not_depend_on_the_name_of_the_folder() {
     let folder = folder();
     let model = folder.path("tokens-and-models/m");
     fs::create_dir_all(folder.path("tokens-and-models")).unwrap();
@@ -111,7 +111,7 @@ fn a_hint_fits_the_file_whatever_its_folder_is_called() {
 }
 
 #[test]
-fn a_model_of_a_short_name_is_named() {
+fn errors_name_a_model_with_a_short_name() {
     let folder = folder();
     fs::rename(folder.path("model"), folder.path("m")).unwrap();
     fs::write(folder.path("m/config.json"), config("\"intermediate_size\": 128", "\"intermediate_size\": 64")).unwrap();
@@ -134,11 +134,11 @@ fn a_short_model_gets_the_hint_to_convert_it() {
 }
 
 #[test]
-fn models_that_are_not_there() {
+fn missing_models_are_named() {
     let folder = folder();
-    let model = |name: &str, said: &str| {
-        check_failed(&folder.run(&["ask", "-m", name, "who?", "bread.txt"]), said);
-        check_failed(&folder.run(&["info", "-m", name]), said);
+    let model = |name: &str, message: &str| {
+        check_failed(&folder.run(&["ask", "-m", name, "who?", "bread.txt"]), message);
+        check_failed(&folder.run(&["info", "-m", name]), message);
     };
     model("nowhere", "`nowhere`: no such folder");
     model("./no/where", "`./no/where`: no such folder");

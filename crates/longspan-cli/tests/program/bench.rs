@@ -1,4 +1,4 @@
-//! `longspan bench`: what it says, and its shape; no figure that depends on time.
+//! `longspan bench`: its output, except for measured times.
 
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ fn size(info: &Value, key: &str) -> f64 {
     info["model"][key].as_f64().unwrap()
 }
 
-/// Every token sees every other: the window is wider than the input. So the count needs no window.
+/// The window is wider than the input, so every token sees every other and the formula needs no window.
 fn gflop_of_40_tokens(info: &Value) -> f64 {
     assert!(info["model"]["attention_window"].as_array().unwrap().iter().all(|window| window.as_u64() >= Some(80)));
     let (c, f) = (size(info, "hidden_size"), size(info, "intermediate_size"));
@@ -66,7 +66,7 @@ fn json_has_every_figure() {
 }
 
 #[test]
-fn people_see_a_table() {
+fn the_output_for_people_is_a_table() {
     let model = small_model();
     let folder = Folder::new(&[]);
     let options = "--lengths 9,149 --sequences 3 --passes 2 --threads 1".split(' ');
@@ -96,9 +96,10 @@ fn lengths_follow_the_model() {
 }
 
 #[test]
-fn what_cannot_be_measured_is_refused() {
+fn invalid_options_are_refused() {
     let folder = Folder::new(&[]);
-    let check = |arguments: &[&str], said: &str| check_failed(&folder.run(&[&["bench"], arguments].concat()), said);
+    let check =
+        |arguments: &[&str], message: &str| check_failed(&folder.run(&[&["bench"], arguments].concat()), message);
     let model = small_model();
     let model = model.to_str().unwrap();
     check(&["-m", model, "--lengths", "40,150"], "--lengths 150: the model has positions for 149 tokens");
@@ -106,7 +107,7 @@ fn what_cannot_be_measured_is_refused() {
     check(&["--sequences", "99999999999999999"], "--sequences 99999999999999999: ");
     check(&["--preset", "mini", "-m", model], "--preset cannot be used with --model");
     check(&["-m", "./missing"], "`./missing`: no such folder");
-    for (arguments, said) in [
+    for (arguments, message) in [
         (&["--lengths", "0"][..], "expected a whole number from 1 on"),
         (&["--lengths", ""], "expected a whole number from 1 on"),
         (&["--lengths", "128,"], "expected a whole number from 1 on"),
@@ -121,6 +122,6 @@ fn what_cannot_be_measured_is_refused() {
     ] {
         let ran = folder.run(&[&["bench"], arguments].concat());
         assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{arguments:?}");
-        assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains(said), "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains(message), "{arguments:?}: {}", ran.stderr);
     }
 }

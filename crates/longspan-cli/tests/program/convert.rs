@@ -1,4 +1,4 @@
-//! `longspan convert`: what it makes, what it says, and what it refuses.
+//! `longspan convert`: its files, output and errors.
 
 use std::fs;
 use std::path::Path;
@@ -25,7 +25,7 @@ fn masked(stdout: &str, source: &str) -> String {
 }
 
 #[test]
-fn a_model_is_made_long() {
+fn a_short_model_becomes_a_long_one() {
     let folder = Folder::new(&[]);
     let bert = source("bert-pretraining");
     let ran = folder.run(&["convert", &bert, "out", "--max-tokens", "1000", "--attention-window", "8,16"]);
@@ -60,7 +60,7 @@ next: teach it to answer, longspan train -m longer --train FILE --dev FILE --out
 }
 
 #[test]
-fn what_answers_questions_can_be_asked() {
+fn a_converted_model_answers_questions() {
     let folder = Folder::new(&[("bread.txt", b"a b a c. b a")]);
     let xlm = source("xlm-roberta-qa");
     let ran = folder.run(&["convert", &xlm, "out"]);
@@ -81,11 +81,11 @@ next: longspan ask -m out QUESTION FILE";
 }
 
 #[test]
-fn what_cannot_be_is_refused() {
+fn invalid_arguments_are_refused() {
     let folder = Folder::new(&[("file", b"x"), ("config.json", b"{\"model_type\": \"t5\"}")]);
     let bert = source("bert");
-    let check = |arguments: &[&str], said: &str| {
-        check_failed(&folder.run(&[&["convert"], arguments].concat()), said);
+    let check = |arguments: &[&str], message: &str| {
+        check_failed(&folder.run(&[&["convert"], arguments].concat()), message);
         assert!(!folder.path("out").exists());
     };
     check(&[&bert, "file"], "`file`: a file, not a folder");
@@ -97,7 +97,7 @@ fn what_cannot_be_is_refused() {
     check(&[&bert, "out", "--attention-window", "8,8,8"], "--attention-window has 3 numbers, the model has 2 layers");
     check(&[&bert, "out", "--max-tokens", "9999999"], "--max-tokens 9999999: expected 1 to 1048576");
     check(&[&bert, "out", "--one-sided-windows"], "--one-sided-windows needs a Longformer: the model is a `bert`");
-    for (arguments, said) in [
+    for (arguments, message) in [
         (&["--attention-window", "0"][..], "expected a whole number from 1 on"),
         (&["--attention-window", "8,"], "expected a whole number from 1 on"),
         (&["--max-tokens", "-1"], "expected a whole number from 1 on"),
@@ -105,7 +105,7 @@ fn what_cannot_be_is_refused() {
     ] {
         let ran = folder.run(&[&["convert", &bert, "out"], arguments].concat());
         assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{arguments:?}");
-        assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains(said), "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains(message), "{arguments:?}: {}", ran.stderr);
     }
     fs::create_dir(folder.path("out")).unwrap();
     assert_eq!(folder.run(&["convert", &bert, "out", "--attention-window", "4"]).status, 0);

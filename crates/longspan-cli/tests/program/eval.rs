@@ -35,7 +35,7 @@ fn folder() -> Folder {
     Folder::new(&[("dev.json", data.as_bytes()), ("dev.json.gz", &gz(data.as_bytes()))])
 }
 
-/// What a run prints that must succeed without a word of warning.
+/// The output of a run, which must succeed without a warning.
 fn printed(folder: &Folder, arguments: &[&str]) -> String {
     let ran = folder.run(arguments);
     assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{ran:?}");
@@ -53,7 +53,7 @@ fn replace(folder: &Folder, file: &str, change: impl Fn(&mut Value)) {
 }
 
 #[test]
-fn the_official_figures_are_printed_as_the_script_prints_them() {
+fn official_figures_are_printed_as_by_the_script() {
     let folder = folder();
     let found = printed(&folder, &["eval", "dev.json.gz", "--json", "--out", "report"]);
     let head = "{\n  \"exact\": 75.0,\n  \"f1\": 95.0,\n  \"total\": 4,\n  \"HasAns_exact\": 66.66666666666667,\n  \
@@ -61,7 +61,7 @@ fn the_official_figures_are_printed_as_the_script_prints_them() {
                 \"NoAns_f1\": 100.0,\n  \"NoAns_total\": 1,\n  \"best_exact\": 75.0,\n";
     assert!(found.starts_with(head) && found.ends_with("\n  \"pr_oracle_ap\": 100.0\n}\n"), "{found}");
 
-    // The files give the same figures again: the decisions those of the first kind, the best spans the others.
+    // The written files give the same figures: the decisions give those without odds, the best spans the others.
     let decided = printed(&folder, &["eval", "dev.json", "--json", "--predictions", "report/predictions.json"]);
     assert!(found.starts_with(decided.trim_end().trim_end_matches("\n}")), "{decided}");
     let best = ["--predictions", "report/predictions_best.json", "--null-odds", "report/null_odds.json"];
@@ -70,7 +70,7 @@ fn the_official_figures_are_printed_as_the_script_prints_them() {
 }
 
 #[test]
-fn a_folder_gets_everything_that_was_found() {
+fn the_output_folder_has_predictions_report_and_plots() {
     let folder = folder();
     let shown = printed(&folder, &["eval", "dev.json", "--out", "a/report", "--n-best-size", "3"]);
     for part in
@@ -131,7 +131,7 @@ fn a_folder_gets_everything_that_was_found() {
     assert!(page.contains("Pumps &#38; &#60;engines&#62;"), "titles are escaped");
     assert!(page.contains("<mark class=\"both\">May 1911</mark>") && page.contains("<mark class=\"gold\">in </mark>"));
     let alone = page.replace("http://www.w3.org/2000/svg", "").replace("http://www.w3.org/1999/xlink", "");
-    assert!(!alone.contains("http") && !alone.contains("src="), "the page stands alone");
+    assert!(!alone.contains("http") && !alone.contains("src="), "the page loads nothing from elsewhere");
 }
 
 /// Every file below a folder.
@@ -150,7 +150,7 @@ fn walk(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_run_that_was_broken_off_goes_on() {
+fn an_interrupted_run_is_resumed() {
     let folder = folder();
     let arguments = ["eval", "dev.json", "--json", "--out", "report"];
     let whole = printed(&folder, &arguments);
@@ -169,7 +169,7 @@ fn a_run_that_was_broken_off_goes_on() {
 }
 
 #[test]
-fn longer_documents_and_fewer_questions() {
+fn paragraphs_in_context_and_samples_can_be_saved() {
     let folder = folder();
     let arguments = ["eval", "dev.json", "--json", "--context-tokens", "100", "--save-data", "long.json"];
     let found = printed(&folder, &arguments);
@@ -184,19 +184,19 @@ fn longer_documents_and_fewer_questions() {
 }
 
 #[test]
-fn bad_data_are_told_with_their_place_or_left_out() {
+fn bad_data_are_errors_with_a_place_or_left_out() {
     let folder = folder();
     let question = |value: &mut Value, key: &str, to: Value| value["data"][0]["paragraphs"][1]["qas"][0][key] = to;
     let place = "`bad.json`: article 1 `Pumps_&_<engines>`, paragraph 2, question `who`";
-    for (key, value, said) in [
+    for (key, value, message) in [
         ("answers", json!([{"text": "Ada", "answer_start": 37}]), "answer `Ada` has answer_start 37"),
         ("question", Value::Null, "no `question`"),
     ] {
         replace(&folder, "bad.json", |data| question(data, key, value.clone()));
-        check_failed(&folder.run(&["eval", "bad.json"]), &format!("{place}: {said}"));
+        check_failed(&folder.run(&["eval", "bad.json"]), &format!("{place}: {message}"));
         let ran = folder.run(&["eval", "bad.json", "--json", "--skip-bad"]);
         assert!(ran.status == 0 && ran.stdout.contains("\"total\": 3,"), "{ran:?}");
-        assert!(ran.stderr.starts_with(&format!("warning: left out: {place}: {said}")), "{ran:?}");
+        assert!(ran.stderr.starts_with(&format!("warning: left out: {place}: {message}")), "{ran:?}");
     }
     let place = "article `Pumps_&_<engines>`, paragraph `The pump was installed in May…`, question `who`: the question is empty";
     replace(&folder, "bad.json", |data| question(data, "question", json!(" ")));
@@ -204,19 +204,19 @@ fn bad_data_are_told_with_their_place_or_left_out() {
     let ran = folder.run(&["eval", "bad.json", "--json", "--skip-bad"]);
     assert_eq!((ran.status, ran.stderr), (0, format!("warning: left out: {place}\n")));
     check_failed(&folder.run(&["eval", "dev.json", "dev.json.gz"]), "question `who`: another question has the same id");
-    for (content, said) in [
+    for (content, message) in [
         ("", "`bad.json`: empty: expected SQuAD data"),
         ("{\"data\": [", "`bad.json`: EOF while parsing a list at line 1 column 10"),
         ("{\"data\": []}", "`bad.json`: no questions"),
     ] {
         fs::write(folder.path("bad.json"), content).unwrap();
-        check_failed(&folder.run(&["eval", "bad.json"]), said);
+        check_failed(&folder.run(&["eval", "bad.json"]), message);
     }
     check_failed(&folder.run(&["eval", "missing.json"]), "`missing.json`: no such file");
 }
 
 #[test]
-fn predictions_of_something_else_are_told_from_those_of_the_data() {
+fn predictions_for_other_data_are_refused() {
     let folder = folder();
     let evaluate = |predictions: &str, more: &[&str]| {
         fs::write(folder.path("p.json"), predictions).unwrap();
@@ -248,7 +248,7 @@ fn predictions_of_something_else_are_told_from_those_of_the_data() {
 }
 
 #[test]
-fn a_calibrated_copy_says_how_sure_it_is() {
+fn a_calibrated_copy_gives_other_scores_for_the_same_answers() {
     let folder = folder();
     check_failed(&folder.run(&["calibrate", "dev.json"]), "not a folder of yours, so nothing can be written into it");
     replace(&folder, "v1.json", |data| drop(data["data"][0]["paragraphs"][1]["qas"].as_array_mut().unwrap().pop()));
@@ -263,7 +263,7 @@ fn a_calibrated_copy_says_how_sure_it_is() {
     );
     let reading = ["--context-tokens", "100", "--verify-tokens", "40"];
     let arguments = [&["calibrate", "dev.json", "--out", "copy", "--json"][..], &reading].concat();
-    // Eight questions are too few, and that is said.
+    // Eight questions are too few for a calibration, so there is a warning.
     let calibrated = |arguments: &[&str]| -> Value {
         let ran = folder.run(arguments);
         assert!(ran.status == 0 && ran.stderr.ends_with("no better than they were: give more data\n"), "{ran:?}");
@@ -282,7 +282,7 @@ fn a_calibrated_copy_says_how_sure_it_is() {
         "dev.json: 4 questions as they are, 4 among neighbours up to 100 tokens, in f32"
     );
 
-    // The copy gives other scores for the same spans; calibrated again, by what the scores were before.
+    // The copy gives other scores for the same spans. A second calibration starts from the uncalibrated scores.
     let evaluate = |model: &str, out: &str| {
         let model: &[&str] = if model.is_empty() { &[] } else { &["-m", model] };
         printed(&folder, &[&["eval", "dev.json.gz", "--json", "--threshold", "0", "--out", out], model].concat())
@@ -325,7 +325,7 @@ fn a_threshold_is_chosen_for_a_precision() {
     for part in ["all, before", "too few answers in them", "written to copy/longspan.json"] {
         assert!(shown.contains(part), "`{part}` is not in {shown}");
     }
-    // Of the three that have an answer two are right to the letter, and the odds of the fourth are far from theirs.
+    // Of the three questions with an answer, two are exact matches; the odds of the fourth question are far from theirs.
     let saved = json(&folder, "copy/longspan.json");
     let evaluate = ["eval", "many.json", "-m", "copy", "--out", "report"];
     assert_eq!(folder.run(&evaluate).status, 0);

@@ -17,7 +17,7 @@ fn hub() -> Server {
 }
 
 #[test]
-fn a_model_is_fetched_once_and_asked_without_a_network() {
+fn a_fetched_model_answers_without_a_network() {
     let (folder, hub) = (Folder::new(&[("bread.txt", BREAD.as_bytes())]), hub());
     let fetched =
         ran(folder.command(&["fetch", "org/model"]).env_remove("HF_HUB_OFFLINE").env("HF_ENDPOINT", hub.endpoint()));
@@ -33,7 +33,7 @@ fn a_model_is_fetched_once_and_asked_without_a_network() {
 }
 
 #[test]
-fn asking_fetches_what_is_not_there() {
+fn asking_fetches_a_missing_model() {
     let (folder, hub) = (Folder::new(&[("bread.txt", BREAD.as_bytes())]), hub());
     let mut command = folder.command(&[&ASK[..], &["bread.txt"]].concat());
     let asked = ran(command.env_remove("HF_HUB_OFFLINE").env("HF_ENDPOINT", hub.endpoint()));

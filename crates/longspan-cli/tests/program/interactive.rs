@@ -24,7 +24,7 @@ May 1911
 }
 
 #[test]
-fn an_error_in_one_line_leaves_the_others() {
+fn an_error_in_one_line_does_not_affect_the_others() {
     let questions = [b"wh\xe9?\n", "why ".repeat(5000).as_bytes(), b"\nWho installed the pump?"].concat();
     let ran = converse(&["--json", "missing.txt", "bread.txt", "pump.txt"], &questions);
     let errors: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
@@ -33,7 +33,7 @@ fn an_error_in_one_line_leaves_the_others() {
 }
 
 #[test]
-fn status_and_needs() {
+fn exit_status_and_required_arguments() {
     assert_eq!(converse(&["pump.txt"], b"").status, 0);
     assert_eq!(converse(&["bread.txt"], b"Who painted the ceiling of the chapel?\n").status, 1);
     check_failed(&converse(&[], b""), "documents must be files");

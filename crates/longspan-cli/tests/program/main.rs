@@ -1,7 +1,7 @@
-//! The program as its users run it: the real binary with the real embedded model, and all of its output.
+//! Runs the real binary with the real embedded model, and compares all of its output.
 //!
-//! The questions are ones that any question-answering model gets right, and scores are masked, so that the tests hold
-//! whichever model the program carries.
+//! Any model for question answering gets these questions right, and scores are masked. So the tests do not depend on which
+//! model is embedded.
 
 mod ask;
 mod bad_input;
@@ -26,10 +26,10 @@ use assert_cmd::Command;
 const PUMP: &str = "\u{feff}The pump was installed in May 1911 by Ada Brown 🚰.\r\nIt stopped in 1923.\r\n\r\n\
                     A later engine, built by the\r\n   firm of Hull & Sons in 1950, is still there.\r\n";
 
-/// A document that has nothing to do with pumps.
+/// A document without pumps.
 const BREAD: &str = "Bread is made from flour, water and salt. It is baked in an oven.\n";
 
-/// What was printed, and how the program ended.
+/// The output and exit status of the program.
 #[derive(Debug, PartialEq)]
 struct Ran {
     status: i32,
@@ -53,13 +53,13 @@ impl Folder {
         self.0.path().join(name)
     }
 
-    /// The program, away from whatever the environment says.
+    /// The program, with an environment that does not depend on the machine.
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::cargo_bin("longspan").unwrap();
         for name in ["LONGSPAN_MODEL", "LONGSPAN_ISA", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "HF_TOKEN"] {
             command.env_remove(name);
         }
-        // What is printed must not depend on the machine.
+        // The precision must not depend on the machine.
         command.env("LONGSPAN_PRECISION", "f32");
         // No test may reach the network.
         command.env("HF_HUB_OFFLINE", "1").env("HF_HOME", self.path("no-cache"));
@@ -81,7 +81,7 @@ fn ran(command: &mut Command) -> Ran {
     }
 }
 
-/// The text with every score masked: they depend on the model.
+/// The text with all scores masked, because they depend on the model.
 fn masked(text: &str) -> String {
     let mut words: Vec<String> = Vec::new();
     for word in text.split(' ') {
@@ -92,12 +92,12 @@ fn masked(text: &str) -> String {
     words.join(" ")
 }
 
-/// That the program failed as it should: no output, an error and a hint of one line each, exit status 2.
-fn check_failed(ran: &Ran, said: &str) {
+/// Checks that the program failed with this message: no output, an error and a hint of one line each, exit status 2.
+fn check_failed(ran: &Ran, message: &str) {
     let lines: Vec<&str> = ran.stderr.lines().collect();
     assert_eq!((ran.status, ran.stdout.as_str(), lines.len()), (2, "", 2), "{ran:?}");
     assert!(lines[0].starts_with("error: ") && lines[1].starts_with("hint: "), "{ran:?}");
-    assert!(lines[0].contains(said), "`{said}` is not in {:?}", lines[0]);
+    assert!(lines[0].contains(message), "`{message}` is not in {:?}", lines[0]);
 }
 
 fn gz(bytes: &[u8]) -> Vec<u8> {
@@ -107,10 +107,10 @@ fn gz(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Words enough for questions about bread.
+/// A vocabulary for questions about bread.
 const VOCABULARY: &str = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nwhat\nis\nbread\nmade\nfrom\n?\n.\nflour\n";
 
-/// A small model with random weights, made by transformers: right for everything but its answers.
+/// A small model with random weights, made by transformers. Its answers have no meaning.
 fn small_model() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../longspan/tests/golden/models/qa-bert")
 }

@@ -37,7 +37,7 @@ model
 }
 
 #[test]
-fn info_shows_the_embedded_model_too() {
+fn info_shows_the_embedded_model() {
     let ran = Folder::new(&[]).run(&["info", "--json"]);
     assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
     let info: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
@@ -47,7 +47,7 @@ fn info_shows_the_embedded_model_too() {
 }
 
 #[test]
-fn fetch_needs_a_name_of_the_hub() {
+fn fetch_needs_the_name_of_a_hub_model() {
     let folder = Folder::new(&[]);
     for name in ["name", "no-org/no-model", "a/b/c"] {
         check_failed(&folder.run(&["fetch", "--offline", name]), name);
@@ -55,7 +55,7 @@ fn fetch_needs_a_name_of_the_hub() {
 }
 
 #[test]
-fn completions_and_manual_pages_know_every_option() {
+fn completions_and_manual_pages_have_every_option() {
     let folder = Folder::new(&[]);
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let ran = folder.run(&["completions", shell]);

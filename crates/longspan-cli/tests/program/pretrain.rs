@@ -1,4 +1,4 @@
-//! `longspan pretrain`: what is said before the first step, and whole runs of a model so small that they take no time.
+//! `longspan pretrain`: errors before the first step, and whole runs of a tiny model.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ fn folder() -> Folder {
     folder
 }
 
-/// A run of so many steps, saved after each.
+/// The arguments of a run that is saved after every step.
 fn pretraining<'a>(out: &'a str, steps: &'a str) -> Vec<&'a str> {
     let run =
         ["pretrain", "-m", "base", "--text", "texts", "--valid", "valid.jsonl", "--text-field", "body", "--out", out];
@@ -27,7 +27,7 @@ fn pretraining<'a>(out: &'a str, steps: &'a str) -> Vec<&'a str> {
 }
 
 #[test]
-fn a_run_leaves_a_model_and_what_it_has_gained() {
+fn a_run_writes_a_model_and_its_bits_before_and_after() {
     let folder = folder();
     let ran = folder.run(&pretraining("out", "60"));
     assert_eq!(ran.status, 0, "{ran:?}");
@@ -42,7 +42,7 @@ fn a_run_leaves_a_model_and_what_it_has_gained() {
         assert!(folder.path("out").join(name).exists(), "{name}");
     }
     assert!(folder.path("out/head/model.safetensors").exists());
-    // It has a head now, and is a base for questions.
+    // The result has a head, and can be trained for question answering.
     let again: Vec<&str> = pretraining("again", "1")
         .into_iter()
         .map(|argument| if argument == "base" { "out" } else { argument })
@@ -53,9 +53,9 @@ fn a_run_leaves_a_model_and_what_it_has_gained() {
     assert_eq!(ran.status, 0, "{ran:?}");
 }
 
-/// Killed while it works, wherever that is, and resumed: the weights are those of a run that was never stopped.
+/// A run that is killed at any moment and resumed gives the weights of a run that was not killed.
 #[test]
-fn a_run_that_is_killed_goes_on_as_if_it_never_had_been() {
+fn a_killed_run_resumes_to_the_same_weights() {
     let folder = folder();
     let whole = folder.run(&pretraining("whole", "150"));
     assert_eq!(whole.status, 0, "{whole:?}");
@@ -71,11 +71,11 @@ fn a_run_that_is_killed_goes_on_as_if_it_never_had_been() {
 }
 
 #[test]
-fn what_is_wrong_is_told_before_anything_is_made() {
+fn errors_come_before_any_file_is_written() {
     let folder = folder();
     fs::create_dir(folder.path("empty")).unwrap();
-    let refused = |arguments: &[&str], said: &str| {
-        check_failed(&folder.run(&[&["pretrain", "--out", "out", "-m", "base"][..], arguments].concat()), said);
+    let refused = |arguments: &[&str], message: &str| {
+        check_failed(&folder.run(&[&["pretrain", "--out", "out", "-m", "base"][..], arguments].concat()), message);
         assert!(!folder.path("out").exists(), "{arguments:?}");
     };
     refused(&[], "no text to learn from");

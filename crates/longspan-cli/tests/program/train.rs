@@ -1,4 +1,4 @@
-//! `longspan train`: all that is said before the first step, and whole runs of a model so small that they take no time.
+//! `longspan train`: errors before the first step, and whole runs of a tiny model.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ const DATA: &str = r#"{"data": [{"title": "Bread", "paragraphs": [{"context": "B
     {"id": "what", "question": "What is bread made from?", "answers": [{"text": "flour", "answer_start": 19}]}
 ]}]}]}"#;
 
-/// The data, and a model that is none.
+/// Good, bad and empty data.
 fn folder() -> Folder {
     let bad = DATA.replace("19", "18");
     let files: [(&str, &[u8]); 3] =
@@ -17,7 +17,7 @@ fn folder() -> Folder {
     Folder::new(&files)
 }
 
-/// A run that must not come as far as its folder.
+/// A run that must end before it makes its folder.
 fn refused(folder: &Folder, arguments: &[&str]) -> Ran {
     let ran = folder.run(&[&["train", "--out", "out"][..], arguments].concat());
     assert!(!folder.path("out").exists(), "{arguments:?}");
@@ -25,18 +25,18 @@ fn refused(folder: &Folder, arguments: &[&str]) -> Ran {
 }
 
 #[test]
-fn options_are_checked_before_anything_is_made() {
+fn options_are_checked_before_any_file_is_written() {
     let folder = folder();
-    for (option, value, said) in [
+    for (option, value, message) in [
         ("--power", "2", "--power 2: only the polynomial schedule has a power"),
         ("--schedule", "polynomial", "--schedule polynomial: needs a power, such as 3"),
         ("--dev-every", "5", "--dev-every 5: needs --dev"),
         ("--patience", "5", "--patience 5: needs --dev"),
         ("--max-tokens", "5000", "--max-tokens 5000: the model has positions for 4096 tokens"),
     ] {
-        check_failed(&refused(&folder, &["--train", "train.json", option, value]), said);
+        check_failed(&refused(&folder, &["--train", "train.json", option, value]), message);
     }
-    for (option, value, said) in [
+    for (option, value, message) in [
         ("--epochs", "0", "'--epochs <X>': expected a number above 0"),
         ("--epochs", "two", "'--epochs <X>': expected a number above 0"),
         ("--learning-rate", "-1", "'--learning-rate <X>': expected a number above 0"),
@@ -53,14 +53,14 @@ fn options_are_checked_before_anything_is_made() {
         ("--unknown", "1", "--unknown"),
     ] {
         let ran = refused(&folder, &["--train", "train.json", option, value]);
-        assert!(ran.status == 2 && ran.stderr.contains(said), "{option} {value}: {ran:?}");
+        assert!(ran.status == 2 && ran.stderr.contains(message), "{option} {value}: {ran:?}");
     }
     check_failed(&refused(&folder, &[]), "no data to learn from");
     assert!(folder.run(&["train", "--train", "train.json"]).stderr.contains("--out <DIR>"));
 }
 
 #[test]
-fn recipes_are_checked_too() {
+fn recipes_are_checked() {
     let folder = folder();
     let with = |recipe: &str| {
         fs::write(folder.path("r.toml"), recipe).unwrap();
@@ -71,13 +71,13 @@ fn recipes_are_checked_too() {
     check_failed(&with("seed = one"), "`r.toml`, line 1: ");
     check_failed(&with("patience = 1"), "--patience 1: needs --dev");
     check_failed(&refused(&folder, &["--recipe", "missing.toml"]), "`missing.toml`: no such file");
-    // Options beat it, so this is refused for the data that the command line names.
+    // Options override the recipe, so the error is about the file of the command line.
     fs::write(folder.path("r.toml"), "train = [\"train.json\"]").unwrap();
     check_failed(&refused(&folder, &["--recipe", "r.toml", "--train", "none.json"]), "`none.json`: no such file");
 }
 
 #[test]
-fn bad_data_are_told_before_the_first_step() {
+fn bad_data_are_refused_before_the_first_step() {
     let folder = folder();
     let place = "`bad.json`: article 1 `Bread`, paragraph 1, question `what`: answer `flour` has answer_start";
     check_failed(&refused(&folder, &["--train", "bad.json"]), place);
@@ -91,7 +91,7 @@ fn bad_data_are_told_before_the_first_step() {
 }
 
 #[test]
-fn models_are_found_before_the_folder_is_made() {
+fn missing_models_are_named_before_the_folder_is_made() {
     let folder = folder();
     let train = |more: &[&str]| refused(&folder, &[&["--train", "train.json"][..], more].concat());
     check_failed(&train(&["-m", "./nowhere"]), "`./nowhere`: no such folder");
@@ -101,7 +101,7 @@ fn models_are_found_before_the_folder_is_made() {
 }
 
 #[test]
-fn a_folder_that_holds_something_is_left_alone() {
+fn a_folder_that_is_not_empty_is_refused() {
     let folder = folder();
     fs::create_dir(folder.path("out")).unwrap();
     fs::write(folder.path("out/mine"), "").unwrap();
@@ -114,7 +114,7 @@ fn a_folder_that_holds_something_is_left_alone() {
 }
 
 #[test]
-fn a_run_that_cannot_begin_leaves_nothing() {
+fn a_run_that_cannot_begin_writes_nothing() {
     let folder = learnable();
     let ran = folder.run(&["train", "-m", "base", "--train", "train.json", "--out", "out", "--frozen-layers", "99"]);
     check_failed(&ran, "frozen-layers 99: the model has 3");
@@ -122,22 +122,22 @@ fn a_run_that_cannot_begin_leaves_nothing() {
 }
 
 #[test]
-fn a_run_goes_on_by_its_own_recipe() {
+fn a_resumed_run_has_its_own_recipe() {
     let folder = folder();
     fs::create_dir(folder.path("out")).unwrap();
     fs::write(folder.path("out/recipe.toml"), "train = [\"missing.json\"]\nepochs = 3\nprecision = \"f32\"\n").unwrap();
     let resume = |more: &[&str]| folder.run(&[&["train", "--out", "out", "--resume"], more].concat());
-    // Its data are looked for, whether or not what it says is said again.
+    // The run uses the recipe in its folder; options may repeat its values.
     for more in [&[][..], &["--epochs", "3"], &["--precision", "f32", "--threads", "1"]] {
         check_failed(&resume(more), "`missing.json`: no such file");
     }
-    for (option, value, said) in [
+    for (option, value, message) in [
         ("--epochs", "2", "--epochs 3, this one would have 2"),
         ("--train", "train.json", "--train [\"missing.json\"], this one would have [\"train.json\"]"),
         ("--seed", "5", "--seed none, this one would have 5"),
         ("--precision", "bf16", "--precision \"f32\", this one would have \"bf16\""),
     ] {
-        check_failed(&resume(&[option, value]), &format!("`out/recipe.toml`: that run has {said}"));
+        check_failed(&resume(&[option, value]), &format!("`out/recipe.toml`: that run has {message}"));
     }
 }
 
@@ -152,14 +152,14 @@ pub fn learnable() -> Folder {
     folder
 }
 
-/// A run of `steps` steps, saved after each.
+/// The arguments of a run that is saved after every step.
 fn training<'a>(out: &'a str, steps: &'a str) -> Vec<&'a str> {
     let run = ["train", "-m", "base", "--train", "train.json", "--dev", "train.json", "--out", out, "--epochs", steps];
     [&run[..], &["--save-every", "1", "--dev-every", "40", "--learning-rate", "3e-3", "--threads", "1"]].concat()
 }
 
 #[test]
-fn a_run_leaves_a_model_and_what_can_be_seen_of_it() {
+fn a_run_writes_a_model_and_its_records() {
     let folder = learnable();
     let ran = folder.run(&training("out", "40"));
     assert_eq!(ran.status, 0, "{ran:?}");
@@ -178,9 +178,9 @@ fn a_run_leaves_a_model_and_what_can_be_seen_of_it() {
     assert!(ran.status == 0 && ran.stdout.contains("\"exact\": 100.0"), "{ran:?}");
 }
 
-/// Killed while it works, wherever that is, and resumed: the weights are those of a run that was never stopped.
+/// A run that is killed at any moment and resumed gives the weights of a run that was not killed.
 #[test]
-fn a_run_that_is_killed_goes_on_as_if_it_never_had_been() {
+fn a_killed_run_resumes_to_the_same_weights() {
     let folder = learnable();
     let whole = folder.run(&training("whole", "200"));
     assert_eq!(whole.status, 0, "{whole:?}");
@@ -191,9 +191,9 @@ fn a_run_that_is_killed_goes_on_as_if_it_never_had_been() {
     assert!(weights("whole") == weights("killed"));
 }
 
-/// Starts a run, kills it while it works, and once more as it goes on.
+/// Starts a run, kills it, resumes it and kills it again.
 ///
-/// - `metrics`: the file that tells how far it has come
+/// - `metrics`: the file whose lines are the steps done
 pub fn kill_twice(folder: &Folder, run: &[&str], metrics: &str) {
     let lines = || fs::read_to_string(folder.path(metrics)).unwrap_or_default().lines().count();
     for wanted in [3, 40] {
@@ -207,7 +207,7 @@ pub fn kill_twice(folder: &Folder, run: &[&str], metrics: &str) {
         while lines() < wanted && child.try_wait().unwrap().is_none() {
             std::thread::yield_now();
         }
-        child.kill().unwrap(); // if it has not ended, on a machine that let this test wait
+        child.kill().unwrap(); // no effect if it has ended
         child.wait().unwrap();
     }
 }

@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn the_threshold_is_where_answers_begin_to_cost_more_than_they_gain() {
+    fn the_best_threshold_balances_gains_and_costs() {
         // An answer gains 0.9 where there is a gold answer and costs 1 where there is none. Gain and cost are equal where the
         // true odds are ln 0.9, which are scaled by three here. With so few questions the highest counted F1 is often further
         // off.
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_threshold_lies_between_odds_that_lie_far_apart() {
+    fn the_threshold_is_midway_between_distant_odds() {
         for (answered, unanswered) in [(1, 1), (10, 5), (5, 10)] {
             let right = Observation { null_odds: -5.0, has_answer: true, ..observed(1).remove(0) };
             let right = Observation { best: Score { exact: 1.0, f1: 1.0 }, ..right };
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_precision_is_reached_or_refused() {
+    fn a_precision_is_reached_or_there_is_no_threshold() {
         let observed = observed(20_000);
         let fitted = Fit::to(&observed, Aim::Precision(0.75)).unwrap();
         let quality = CalibrationQuality::of(observed.iter().map(|observed| (observed, fitted)));

@@ -79,7 +79,7 @@ mod tests {
     use crate::squad::ranking::Ranked;
 
     #[test]
-    fn the_curve_is_that_of_counting() {
+    fn the_curve_agrees_with_counting_by_hand() {
         let ranked = |(null_odds, exact, predicted)| Ranked {
             has_answer: true,
             predicted,

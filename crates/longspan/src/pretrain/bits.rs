@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_have_what_the_input_has() {
+    fn pieces_have_the_tokens_and_masks_of_the_input() {
         let ids: Vec<u32> = [1].into_iter().chain(10..21).chain([2]).collect();
         let hidden = [(1, 50), (4, 51), (5, 52), (11, 53)];
         assert_eq!(cut(&ids, &hidden, None), [(ids.clone(), hidden.to_vec(), 0)]);

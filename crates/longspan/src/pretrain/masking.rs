@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_hidden_in_their_shares() {
+    fn tokens_are_masked_in_the_right_shares() {
         let before: Vec<u32> = (0..100_000).map(|i| if i % 100 == 0 { 2 } else { 10 + i % 900 }).collect();
         let mut ids = before.clone();
         let hidden = masking(Vec::new()).hide(7, &mut ids);
@@ -102,8 +102,8 @@ mod tests {
     }
 
     #[test]
-    fn words_are_hidden_as_a_whole() {
-        // Ids from 500 on go on with a word.
+    fn words_are_masked_as_a_whole() {
+        // Ids from 500 on continue a word.
         let before: Vec<u32> = (0..30_000).map(|i| if i % 3 == 0 { 10 } else { 500 + i % 7 }).collect();
         let mut ids = before.clone();
         let hidden = masking((0..1000).map(|id| id >= 500).collect()).hide(1, &mut ids);

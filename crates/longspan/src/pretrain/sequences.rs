@@ -199,7 +199,7 @@ mod tests {
             assert_eq!(layout.order, [0, 2, 3, 4, 5, 6]);
             assert_eq!(joined(&layout), wanted(&layout.order));
 
-            // Each input of an epoch once, in steps and passes that hold what they may.
+            // An epoch has each input once, in steps and passes of at most the given tokens.
             let steps = sequences.epoch(3, 4 * max_tokens, 2 * max_tokens + 1);
             assert_eq!(steps, sequences.epoch(3, 4 * max_tokens, 2 * max_tokens + 1));
             assert!(steps.iter().flatten().all(|part| part.sequences.len() <= 2));

@@ -342,27 +342,27 @@ mod tests {
     }
 
     #[test]
-    fn documents_come_back_and_a_file_that_was_broken_off_is_gone_on_with() {
+    fn documents_read_back_equal_and_an_incomplete_file_is_completed() {
         let folder = tempfile::tempdir().unwrap();
         let (whole, path) = (folder.path().join("whole"), folder.path().join("t"));
         let part = folder.path().join("t.part");
         check(&build(&whole, "x", 4).unwrap());
         let wanted = std::fs::read(&whole).unwrap();
-        // Cut off at every byte.
+        // A file that was truncated at any byte is completed.
         for length in 0..wanted.len() {
             std::fs::write(&part, &wanted[..length]).unwrap();
             check(&build(&path, "x", 4).unwrap());
             assert!(std::fs::read(&path).unwrap() == wanted && !part.exists(), "{length}");
             std::fs::remove_file(&path).unwrap();
         }
-        // The text breaks off, or zeros stand where a document was to come.
+        // An error of the texts leaves no file. Zeros at the end of a partial file are discarded.
         assert!(matches!(build(&path, "x", 3), Err(Error::EmptyDocument)));
         assert!(!path.exists());
         std::fs::write(&part, [&wanted[..wanted.len() - 30], &[0; 64]].concat()).unwrap();
         check(&build(&path, "x", 4).unwrap());
         assert!(std::fs::read(&path).unwrap() == wanted);
         std::fs::remove_file(&path).unwrap();
-        // One of other text is not gone on with.
+        // A partial file of another identity is discarded.
         std::fs::write(&part, &wanted[..wanted.len() - 20]).unwrap();
         build(&path, "y", 4).unwrap();
         assert!(
@@ -375,22 +375,22 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_says_so() {
+    fn a_damaged_file_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t");
         build(&path, "x", 4).unwrap();
         let whole = std::fs::read(&path).unwrap();
-        let says = |content: &[u8], said: &str| {
+        let fails = |content: &[u8], message: &str| {
             std::fs::write(&path, content).unwrap();
             let error = TokenFile::open(&path).err().unwrap().to_string();
-            assert!(error.contains(said), "{error}");
+            assert!(error.contains(message), "{error}");
         };
-        says(&whole[..whole.len() - 1], "its end is missing");
+        fails(&whole[..whole.len() - 1], "its end is missing");
         let changed = |at: usize| [&whole[..at], &[whole[at] ^ 1], &whole[at + 1..]].concat();
-        says(&changed(45), "it is damaged");
-        says(&changed(whole.len() - 20), "it is damaged");
-        says(&changed(whole.len() - 1), "its checksum is wrong");
-        says(b"text", "no file of tokens");
+        fails(&changed(45), "it is damaged");
+        fails(&changed(whole.len() - 20), "it is damaged");
+        fails(&changed(whole.len() - 1), "its checksum is wrong");
+        fails(b"text", "no file of tokens");
         let none = TokenFile::build(
             &folder.path().join("n"),
             "x",

@@ -121,7 +121,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn documents_are_runs_of_paragraphs_as_long_as_may_be(
+        fn documents_are_the_longest_allowed_runs_of_paragraphs(
             lengths in prop::collection::vec(1..30usize, 1..20), tokens in 0..200usize, seed in 0..50u64,
         ) {
             let short = article(&lengths);
@@ -145,9 +145,9 @@ mod tests {
     }
 
     #[test]
-    fn answers_lie_anywhere() {
+    fn paragraphs_lie_anywhere_in_their_documents() {
         let lengths = [10; 201];
-        let mut counts = [0; 4]; // by the quarter of the document in which the paragraph stands
+        let mut counts = [0; 4]; // by the quarter of the document in which the paragraph lies
         for seed in 0..2000 {
             let share_before = random::fraction(seed, &[0, 100]);
             let run = neighbours(&lengths, 100, 405, share_before);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_changes_where_there_is_no_room() {
+    fn paragraphs_without_room_for_neighbours_stay_alone() {
         let short = article(&[5, 7, 9]);
         let same = short.among_neighbours(0, 1, words).unwrap();
         assert_eq!(same.questions().collect::<Vec<_>>(), short.questions().collect::<Vec<_>>());

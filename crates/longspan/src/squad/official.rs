@@ -125,13 +125,13 @@ mod tests {
     fn predictions_keep_the_order_of_their_file() {
         let read = parse_predictions("p.json", br#"{"b": "1", "a": "2", "b": "3"}"#).unwrap();
         assert_eq!(read.into_iter().collect::<Vec<_>>(), [("b".into(), "3".into()), ("a".into(), "2".into())]);
-        for (json, said) in [
+        for (json, message) in [
             ("", "`p.json`: empty: predictions are an object of texts by question id"),
             ("[]", "`p.json`: invalid type: sequence, expected a map at line 1 column 0: predictions are"),
             (r#"{"a": 1}"#, "`p.json`: invalid type: integer `1`, expected a string at line 1 column 7: predictions"),
         ] {
             let error = parse_predictions("p.json", json.as_bytes()).unwrap_err().to_string();
-            assert!(error.starts_with(said), "{error}");
+            assert!(error.starts_with(message), "{error}");
         }
     }
 }

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_threshold_may_lie_within_equal_odds_but_no_point_of_a_curve() {
+    fn the_best_threshold_may_split_equal_odds_but_points_of_curves_may_not() {
         let ranking = ranking(&[(1.0, true, 1.0), (-1.0, true, 0.5), (1.0, false, 0.0), (2.0, true, 1.0)]);
         let best = |value: f64, threshold: f64| AtThreshold { value, threshold };
         assert_eq!(ranking.best_threshold(|score| score.f1), best(62.5, 1.0));

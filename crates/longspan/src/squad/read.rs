@@ -310,7 +310,7 @@ mod tests {
             |json| question(json, "id", json!({})),
             &format!("{first}, question 1: `id` is an object, expected text"),
         );
-        for (key, value, said) in [
+        for (key, value, message) in [
             ("question", json!(true), "`question` is true, expected text"),
             ("answers", json!({"text": ["x"], "answer_start": [0]}), "`answers` is an object, expected a list"),
             ("answers", json!([["x"]]), "a list, expected an object with `text`"),
@@ -321,12 +321,12 @@ mod tests {
             ),
             ("is_impossible", json!(1), "`is_impossible` is the number 1, expected true or false"),
         ] {
-            check_error(|json| question(json, key, value.clone()), &format!("{first}, question `a`: {said}"));
+            check_error(|json| question(json, key, value.clone()), &format!("{first}, question `a`: {message}"));
         }
     }
 
     #[test]
-    fn an_id_may_be_a_number_and_the_file_may_begin_with_a_mark() {
+    fn an_id_may_be_a_number_and_the_file_may_begin_with_a_byte_order_mark() {
         let mut json = dataset();
         json["data"][0]["paragraphs"][0]["qas"][0]["id"] = json!(262);
         let dataset = Dataset::parse("dev.json", format!("\u{feff}{json}").as_bytes()).unwrap();
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_parts_are_left_out_where_that_is_allowed() {
+    fn bad_parts_are_left_out_if_the_caller_allows_it() {
         let mut json = dataset();
         let paragraphs = &mut json["data"][0]["paragraphs"];
         paragraphs[0]["qas"][0]["answers"][0]["answer_start"] = json!(3);
@@ -353,14 +353,14 @@ mod tests {
             {"id": "c", "question": "?", "answers": []}, {"id": "a", "question": "?", "answers": []}]}]}]}));
         let ids: Vec<&str> = read.questions().map(|(_, question)| question.id.as_str()).collect();
         assert_eq!(ids, ["b", "c", "a"]);
-        let said = [
+        let expected = [
             "question `a`: answer `Caf\u{e9} Central` has answer_start 3",
             "paragraph 2: no `context`",
             "article 3: null, expected an object with `paragraphs`",
             "question `c`: another question has the same id",
         ];
-        assert_eq!(bad.len(), said.len(), "{bad:?}");
-        assert!(bad.iter().zip(said).all(|(bad, said)| bad.contains(said)), "{bad:?}");
+        assert_eq!(bad.len(), expected.len(), "{bad:?}");
+        assert!(bad.iter().zip(expected).all(|(bad, expected)| bad.contains(expected)), "{bad:?}");
     }
 
     #[test]

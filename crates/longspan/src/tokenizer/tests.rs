@@ -23,7 +23,7 @@ static MERGES: LazyLock<Vec<u8>> = LazyLock::new(|| unpacked("roberta-merges.txt
 static ROBERTA: LazyLock<Vec<u8>> = LazyLock::new(|| unpacked("roberta-vocab.json.gz"));
 static MINILM: LazyLock<Vec<u8>> = LazyLock::new(|| unpacked("minilm-vocab.txt.gz"));
 
-/// MiniLM's `tokenizer.json`, whose vocabulary stands apart, with a change.
+/// MiniLM's `tokenizer.json`, whose vocabulary is in a file of its own, with a change.
 fn minilm_json(change: impl Fn(&mut Value)) -> Vec<u8> {
     let mut json: Value = serde_json::from_slice(&data("minilm-tokenizer.json")).unwrap();
     let tokens = std::str::from_utf8(&MINILM).unwrap().lines();
@@ -114,7 +114,7 @@ fn same_tokens_as_transformers() {
     }
 }
 
-/// Everything that a file may say to make text into something else.
+/// Settings of a file that could change how text is tokenized.
 fn hostile(json: &mut Value) {
     json["truncation"] = json!({"max_length": 4, "strategy": "LongestFirst", "stride": 0, "direction": "Right"});
     for token in json["added_tokens"].as_array_mut().unwrap() {
@@ -163,7 +163,7 @@ fn files_cannot_change_text() {
 }
 
 #[test]
-fn config_goes_over_tokenizer_json() {
+fn tokenizer_config_overrides_tokenizer_json() {
     let json = roberta_json(|_| {});
     let with_space = load(&[("tokenizer.json", &json), ("tokenizer_config.json", br#"{"add_prefix_space": true}"#)]);
     let text = "Hello world";
@@ -180,7 +180,7 @@ fn config_goes_over_tokenizer_json() {
 }
 
 #[test]
-fn added_tokens_beside_a_vocabulary() {
+fn added_tokens_extend_a_vocabulary() {
     let config = json!({"added_tokens_decoder": {
         "50264": {"content": "<mask>", "lstrip": true, "special": true},
         "50265": {"content": "Longspan"},
@@ -260,7 +260,7 @@ static CUT: LazyLock<Vec<(&str, Tokenizer)>> = LazyLock::new(|| {
     ]
 });
 
-/// Parts of text that are hard to cut between, with a bar after each.
+/// Parts of text between which cuts are hard, separated by bars.
 const HARD: &str = concat!(
     " | | |  |   |\n|\n|\r\n|\t|\r|\u{b}|\u{85}|\u{a0}|\u{3000}|\u{2028}|\u{1c}|\u{0}|\u{7}|\u{200b}|\u{200d}|",
     "\u{feff}|\u{fffd}|\u{ad}|\u{e000}|\u{378}|\u{301}|\u{323}|\u{307}|\u{302e}|\u{1d165}|\u{f71}\u{f72}|e\u{301}|",
@@ -269,7 +269,7 @@ const HARD: &str = concat!(
     "\u{5e9}\u{5c1}|\u{ac00}|\u{1100}\u{1161}|\u{3a3}|antidisestablish"
 );
 
-/// Text of such parts and of anything.
+/// Text of such parts and of random characters.
 fn text() -> impl Strategy<Value = String> {
     let part = prop_oneof![
         8 => prop::sample::select(HARD.split('|').collect::<Vec<_>>()).prop_map(str::to_owned),
@@ -349,7 +349,7 @@ fn tokenizers_that_cannot_be_cut_stay_whole() {
 
 #[test]
 fn long_texts() {
-    // Each piece repeats itself, so the tokens of the whole are known without tokenizing it at once.
+    // The text repeats one line, so its tokens are known without tokenizing it at once.
     let line = "The quick brown fox\njumps over the lazy dog; caf\u{e9} \u{1f600}\r\n\n</s>.\n";
     for tokenizer in [roberta(None), minilm(None)] {
         let count = 20_000;
@@ -367,8 +367,8 @@ fn long_texts() {
 
 #[test]
 fn long_runs() {
-    // A run without a place to cut is one piece; its end must still be found by the pattern of white space.
-    // The engine of the pattern gives up after a million steps back.
+    // A run without a place to cut is one piece. The regex engine of the pre-tokenizer gives up after a million
+    // backtracking steps; the tokens must be right all the same.
     for (tokenizer, runs) in [(roberta(None), [" ", "\u{3000}", "x"]), (minilm(None), [" ", "\u{301}", "x"])] {
         for run in runs {
             let text = format!("a{} b c", run.repeat(1_100_000));
@@ -400,9 +400,9 @@ fn a_tokenizer_that_contradicts_itself_is_an_error() {
     }
 }
 
-/// A model of pieces knows `<s>` as a piece, with the best score.
+/// The Unigram model of XLM-RoBERTa has `<s>` among its pieces, with the best score.
 #[test]
-fn pieces_of_xlm_roberta_are_never_special() {
+fn text_never_gives_special_tokens_of_xlm_roberta() {
     let json = include_bytes!("../../tests/golden/convert/xlm-roberta-qa/tokenizer.json");
     let tokenizer = load(&[("tokenizer.json", json)]);
     let stored = tokenizers::Tokenizer::from_bytes(json).unwrap();

@@ -250,7 +250,7 @@ mod tests {
     ///     o.step()
     /// ```
     #[test]
-    fn ten_steps_are_those_of_torch() {
+    fn ten_steps_agree_with_torch() {
         let (_, none) = parameters();
         let settings = TrainSettings { weight_decay: 0.1, beta2: 0.98, eps: 1e-6, ..Default::default() };
         let mut optimizer = Optimizer::new(&settings, 3, &none);
@@ -296,7 +296,7 @@ mod tests {
         close(&optimizer.second_moment[..2], &[0.0303, 0.0345]);
     }
 
-    /// To the digits that are given.
+    /// Compares to the digits given.
     fn close(found: &[f32], wanted: &[f64]) {
         for (&f, w) in found.iter().zip(wanted) {
             let digits = w.to_string().rsplit('.').next().map_or(0, str::len) as i32;
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_have_the_rate_and_the_decay_of_their_place() {
+    fn learning_rate_and_weight_decay_depend_on_the_parameter() {
         let (config, parameters) = parameters();
         let settings = TrainSettings { layer_decay: 0.5, weight_decay: 0.1, ..Default::default() };
         let layers = config.num_hidden_layers;
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_frozen_counts_nowhere_and_stays() {
+    fn frozen_parameters_stay_and_do_not_count_in_the_norm() {
         let (config, mut weights) = parameters();
         fill(weights.values_mut(), 1);
         let settings = TrainSettings { average_decay: 0.9, frozen_layers: 1, ..Default::default() };
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_change_no_bit() {
+    fn results_do_not_depend_on_the_number_of_threads() {
         let (_, mut weights) = parameters();
         let count = weights.values().len();
         fill(weights.values_mut(), 2);

@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn questions_that_cannot_be_asked_are_named_before_the_first_step() {
+    fn unusable_dev_questions_are_named_before_the_first_step() {
         let base = Source::Folder(EMBEDDED.into());
         let tokenizer = folder::tokenizer(&base, &base.config().unwrap()).unwrap();
         for (question, context, max_tokens, message) in [
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_a_checkpoint_and_is_evaluated_as_its_base() {
+    fn the_kept_checkpoint_reads_back_and_can_be_evaluated() {
         let base = Source::Folder(EMBEDDED.into());
         let config = base.config().unwrap();
         let weights = Parameters::load(&config, TASK, &Tensors::open(&base).unwrap(), 1).unwrap();

@@ -36,7 +36,7 @@ mod tests {
     /// print([r[i] for i in (0, 1, 2, 3, 4, 10, 19)])
     /// ```
     #[test]
-    fn rates_are_those_of_transformers() {
+    fn rates_agree_with_transformers() {
         let rise = [0.0, 6.666666666666667e-06, 1.3333333333333333e-05];
         let cases = [
             ((Schedule::Linear, None), [2e-05, 1.8823529411764708e-05, 1.1764705882352942e-05, 1.1764705882352942e-06]),

@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn the_setting_that_is_out_of_range_is_named() {
+    fn settings_out_of_range_are_named() {
         let json = br#"{"model_type":"longformer","vocab_size":7,"hidden_size":4,"num_hidden_layers":2,"num_attention_heads":2,
             "intermediate_size":6,"max_position_embeddings":10,"type_vocab_size":1,"attention_window":4}"#;
         let config = Config::from_json(json).unwrap();

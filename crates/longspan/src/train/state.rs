@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_saved_is_read_again() {
+    fn a_saved_state_reads_back_equal() {
         let figures = DevFigures::of(&[("exact", Some(1.0 / 3.0)), ("f1", Some(71.1))]);
         let best = Some(BestEvaluation { step: 3, score: 71.1, figures });
         for (average_decay, best) in [(0.0, None), (0.9, best)] {
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn another_run_is_refused_by_what_differs() {
+    fn a_state_of_another_run_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let settings = settings(0.0);
         let mut weights = parameters(0.5);
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_state_says_so() {
+    fn a_broken_state_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let settings = settings(0.0);
         let identity = identity(&settings, sources());

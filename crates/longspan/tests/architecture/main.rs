@@ -117,7 +117,7 @@ fn modules_import_from_lower_floors_only() {
         for (number, file) in krate.files.iter().enumerate().skip(1) {
             let used = krate.imports(number);
             if file.module == "commands" && used.is_empty() {
-                continue; // it only lists them
+                continue; // it only declares the commands
             }
             let (module, own) =
                 place(&file.module, floors).unwrap_or_else(|| panic!("{path}: no floor: {}", file.module));

@@ -1,4 +1,4 @@
-//! What the tests of training share: golden files, and comparisons with them.
+//! Shared by the tests of training and pretraining: golden files, and comparisons with them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,18 +8,19 @@ use longspan::config::Config;
 use longspan::model::{Batch, Parameters, Sequence};
 use safetensors::SafeTensors;
 
-/// A gradient may be off by this, and by `SHARE` of the parameter's largest one. Where the true gradient is zero, as
-/// that of the biases of keys, the first decides.
+/// A gradient may differ by this plus `SHARE` of the largest gradient of its parameter. The first term matters where the
+/// true gradient is zero, as for the biases of keys.
 pub const ABSOLUTE: f32 = 1e-5;
 const SHARE: f32 = 1e-4;
 
-/// How many times the error of torch in bf16 autocast ours in bf16 may have: of the gradient as a whole, and of each matrix.
+/// The most that our error in bf16 may be, as a multiple of torch's error in bf16 autocast: of the whole gradient, and of
+/// each matrix.
 const BF16_ERRORS: f64 = 2.0;
 
-/// The same of each bias and norm: of so few numbers an error is one draw of chance, torch's too.
+/// The same for each bias and norm. They have so few numbers that both errors vary by chance.
 const BF16_ERRORS_OF_VECTORS: f64 = 2.5;
 
-/// What torch says of one checkpoint.
+/// The results of torch for one checkpoint.
 pub struct Golden {
     pub name: &'static str,
     pub folder: PathBuf,
@@ -59,7 +60,7 @@ impl Golden {
         self.numbers.contains_key(&format!("bf16_error.{case}"))
     }
 
-    /// The sequences of a case; `of_each` is given the number of each.
+    /// The sequences of a case; `of_each` receives the name of each.
     pub fn batch(&self, case: &str, mut of_each: impl FnMut(&str)) -> Batch {
         let mut batch = Batch::new();
         for n in 0.. {
@@ -81,14 +82,15 @@ impl Golden {
         batch
     }
 
-    /// Whole numbers; none where there is no such tensor.
+    /// The whole numbers of a tensor; empty if there is no such tensor.
     pub fn places(&self, name: &str) -> Vec<usize> {
         self.numbers.get(name).map_or(Vec::new(), |x| x.iter().map(|&x| x as usize).collect())
     }
 
-    /// How many gradients the case has, and the largest difference as a share of the largest number of its parameter.
+    /// Checks all gradients of a case. Returns their number, and the largest difference as a share of the largest number of
+    /// its parameter.
     ///
-    /// - `may_lack`: whether the file has some of them only; else what it lacks must be zero
+    /// - `may_lack`: whether the file may have only some of them; if not, those that it lacks must be zero
     pub fn check_gradients(&self, case: &str, gradients: &Parameters, may_lack: bool) -> (usize, f32) {
         let (mut count, mut worst) = (0, 0.0f32);
         for parameter in gradients.list().iter().filter(|_| self.has_gradients(case)) {
@@ -103,14 +105,15 @@ impl Golden {
                     count += 1;
                 }
                 None if may_lack => {}
-                // A parameter that does not take part.
-                None => assert!(found.iter().all(|&d| d == 0.0), "{what}: a gradient"),
+                // The parameter has no effect on the loss.
+                None => assert!(found.iter().all(|&d| d == 0.0), "{what}: expected no gradient"),
             }
         }
         (count, worst)
     }
 
-    /// Rounding costs no more than twice what it costs torch: how many gradients the case has, and the worst of them.
+    /// Checks that the errors of rounding are at most the allowed multiple of torch's. Returns the number of gradients of
+    /// the case, and the worst of them.
     pub fn check_rounded(&self, case: &str, exact: &Parameters, rounded: &Parameters) -> (usize, (f64, String)) {
         let (mut count, mut worst) = (0, (0.0, String::new()));
         let (mut all_off, mut all) = (0.0, 0.0);
@@ -140,7 +143,7 @@ pub fn check(what: &str, found: &[f32], expected: &[f32], allowed: f32) -> f32 {
     let mut largest = 0.0f32;
     for (i, (a, b)) in found.iter().zip(expected).enumerate() {
         let difference = (a - b).abs();
-        assert!(difference <= allowed, "{what} [{i}]: {a} for {b}, off by {difference:e} of {allowed:e}");
+        assert!(difference <= allowed, "{what} [{i}]: {a} for {b}, difference {difference:e}, allowed {allowed:e}");
         largest = largest.max(difference);
     }
     largest

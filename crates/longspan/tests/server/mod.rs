@@ -1,6 +1,6 @@
-//! A server with the layout of the Hugging Face hub, for one model, as small as its client's tests allow.
+//! A minimal server with the layout of the Hugging Face hub, for one model.
 //!
-//! `/api/models/ORG/NAME/revision/REV` lists the files. `/ORG/NAME/resolve/COMMIT/FILE` has them, but weights are
+//! `/api/models/ORG/NAME/revision/REV` lists the files. `/ORG/NAME/resolve/COMMIT/FILE` sends them; weights are
 //! redirected to a second server, as the hub does with large files.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// What `main` is, and what it becomes when it moves.
+/// The commit of `main`, and its commit after it moved.
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 pub const MOVED: &str = "fedcba9876543210fedcba9876543210fedcba98";
 
@@ -17,16 +17,16 @@ pub const MOVED: &str = "fedcba9876543210fedcba9876543210fedcba98";
 pub struct Model {
     pub commit: String,
     pub files: BTreeMap<String, Vec<u8>>,
-    /// Makes another ETag for a file.
+    /// Suffixes of the ETags of files.
     pub etag_suffix: BTreeMap<String, String>,
     /// Status, `X-Error-Code` and `X-Error-Message` of every answer.
     pub refuse: Option<(u16, &'static str, &'static str)>,
-    /// Files need this token.
+    /// The token that files need.
     pub token: Option<String>,
-    /// Sends of one file only so many bytes, so many times.
+    /// (file, bytes, times): so many times, sends only so many bytes of the file.
     pub cut: Option<(String, usize, usize)>,
     pub ignores_range: bool,
-    /// A name that redirects here.
+    /// An old name, which redirects to this model.
     pub renamed_from: Option<String>,
 }
 
@@ -44,7 +44,7 @@ impl Model {
         }
     }
 
-    /// A model with everything, some of it not wanted.
+    /// A model with all files, some of which are not needed.
     pub fn safetensors() -> Self {
         Self::of(&[
             ("config.json", b"{}".to_vec()),
@@ -57,7 +57,7 @@ impl Model {
         ])
     }
 
-    /// A model as they were in 2020.
+    /// A model with the files that were usual in 2020.
     pub fn bin() -> Self {
         Self::of(&[
             ("config.json", b"{}".to_vec()),
@@ -88,7 +88,7 @@ fn noise(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
 }
 
-/// An address where nobody listens.
+/// An address without a server.
 pub fn nobody() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
@@ -126,7 +126,7 @@ impl Server {
             let server = server.clone();
             thread::spawn(move || {
                 for stream in listener.incoming().flatten() {
-                    // A client that hangs up is none of the server's business.
+                    // A client may close the connection early.
                     let _ = server.answer(stream, is_hub);
                 }
             });

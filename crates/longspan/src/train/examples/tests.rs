@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Every letter and digit is a token, so tokens tell their text.
+/// Every letter and digit is a token, so the tokens give the text.
 static TOKENIZER: LazyLock<Tokenizer> = LazyLock::new(|| {
     let mut vocab: Vec<String> = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(str::to_owned).into();
     vocab.extend(characters().map(|c| c.to_string()));
@@ -37,8 +37,7 @@ fn config(positions: usize) -> Config {
     Config::from_json(json.as_bytes()).unwrap()
 }
 
-/// Articles whose paragraphs have these numbers of words, each with a question that it answers twice and one that it
-/// does not.
+/// Articles whose paragraphs have these numbers of words. Each paragraph has a question with two answers and one without.
 fn dataset(articles: &[Vec<usize>]) -> Dataset {
     let paragraph = |a: usize, p: usize, words: usize| {
         let words: Vec<String> = (0..words).map(|w| format!("a{a}p{p}w{w}")).collect();
@@ -66,7 +65,7 @@ fn examples<'a>(dataset: &'a Dataset, positions: usize, settings: &QaSettings, s
     Examples::new(dataset, &TOKENIZER, &config(positions), 2, settings, seed)
 }
 
-/// What an input must be, made the slow way.
+/// Compares an input with one that is made in a slow and simple way.
 fn check_example(examples: &Examples<'_>, key: &ExampleKey, dataset: &Dataset) {
     let (paragraphs, p, question) = {
         let id = examples.id(key);
@@ -100,7 +99,7 @@ fn check_example(examples: &Examples<'_>, key: &ExampleKey, dataset: &Dataset) {
     }
     let found: Vec<String> = answers.iter().map(|answer| text_of(&ids[answer.start..=answer.end])).collect();
     let golds: BTreeSet<String> = question.answers.iter().map(|gold| without_spaces(&gold.text)).collect();
-    // No word comes twice, so an answer lies in the input where its text does.
+    // No word occurs twice, so an answer is in the input if its text is.
     let text = text_of(document);
     let inside: BTreeSet<String> = golds.into_iter().filter(|gold| text.contains(gold)).collect();
     assert_eq!(found.len(), inside.len());
@@ -111,7 +110,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn every_input_is_there_once_and_teaches_the_answers_that_it_has(
+    fn an_epoch_has_every_input_once_with_its_answers(
         articles in prop::collection::vec(prop::collection::vec(1..30usize, 1..6), 1..4),
         max_tokens in 24..200usize, long_share in 0..3usize, seed in 0..9u64,
     ) {
@@ -142,7 +141,7 @@ proptest! {
     }
 
     #[test]
-    fn steps_and_passes_hold_what_they_may(
+    fn steps_and_passes_have_at_most_their_tokens(
         lengths in prop::collection::vec(1..30usize, 1..20), batch_tokens in 1..2000usize, pass_tokens in 1..600usize,
     ) {
         let dataset = dataset(&[lengths]);
@@ -162,7 +161,7 @@ proptest! {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_and_each_epoch_another_order() {
+fn the_order_depends_on_seed_and_epoch() {
     let dataset = dataset(&vec![(1..20).collect(); 5]);
     let settings =
         QaSettings { long_share: 0.5, context_tokens: 100..=300, random_positions: 0.5, ..QaSettings::default() };
@@ -174,7 +173,7 @@ fn the_same_seed_gives_the_same_and_each_epoch_another_order() {
 }
 
 #[test]
-fn a_batch_has_the_inputs_of_its_places() {
+fn a_batch_has_the_inputs_of_its_keys() {
     let dataset = dataset(&[vec![3, 9, 27]]);
     let settings = QaSettings { max_tokens: 64, random_positions: 0.5, ..QaSettings::default() };
     let examples = examples(&dataset, 128, &settings, 1).unwrap();
@@ -230,7 +229,7 @@ fn long_inputs_have_their_share_of_the_tokens() {
 }
 
 #[test]
-fn some_windows_without_an_answer_are_kept_and_all_others() {
+fn negative_windows_are_kept_in_their_share() {
     let dataset = dataset(&[vec![3000], vec![4]]);
     let all = QaSettings { max_tokens: 64, ..QaSettings::default() };
     let some = QaSettings { negative_windows: 0.25, ..all.clone() };
@@ -249,7 +248,7 @@ fn some_windows_without_an_answer_are_kept_and_all_others() {
 }
 
 #[test]
-fn some_inputs_lie_anywhere_in_the_table_of_positions() {
+fn random_positions_cover_the_table() {
     let dataset = large();
     let settings = QaSettings { max_tokens: 1000, random_positions: 0.3, ..QaSettings::default() };
     let examples = examples(&dataset, 1000, &settings, 1).unwrap();
@@ -267,7 +266,7 @@ fn some_inputs_lie_anywhere_in_the_table_of_positions() {
 }
 
 #[test]
-fn answers_are_the_tokens_that_have_their_text() {
+fn answers_become_the_tokens_of_their_text() {
     let text = "  caf\u{e9}s  and x";
     //          01 2..8      8 10..13 14
     let token = |(start, end)| ByteSpan32 { start, end };
@@ -291,7 +290,7 @@ fn answers_are_the_tokens_that_have_their_text() {
 }
 
 #[test]
-fn an_answer_of_white_space_is_none() {
+fn an_answer_of_white_space_counts_as_no_answer() {
     let mut dataset = dataset(&[vec![3]]);
     dataset.articles[0].paragraphs[0].questions[0].answers =
         vec![squad::Gold { text: " ".into(), bytes: ByteSpan { start: 6, end: 7 } }];
@@ -300,7 +299,7 @@ fn an_answer_of_white_space_is_none() {
 }
 
 #[test]
-fn what_cannot_be_taught_is_named() {
+fn unusable_data_are_named() {
     let check = |change: &dyn Fn(&mut Dataset, &mut QaSettings), expected: &str| {
         let mut dataset = dataset(&[vec![3, 4], vec![5]]);
         let mut settings = QaSettings { max_tokens: 50, ..QaSettings::default() };

@@ -6,13 +6,14 @@ use crate::config::Config;
 use crate::model::Task;
 use crate::random;
 
-/// A double of data and model: the loss of a sequence is half the square of the distance from a target that its place gives.
+/// A test double of data and model. The loss of a sequence is half the squared distance from a target, which is a function
+/// of the place.
 struct Double {
     weights: Parameters,
     /// F1 of the evaluations, by their number of steps in units of `dev_every`.
     f1: fn(usize) -> f64,
     evaluations: Cell<usize>,
-    /// The folder of the result, as it were.
+    /// The weights that were kept, in place of the folder of the result.
     kept: RefCell<Option<Parameters>>,
     /// The loss of a step is multiplied by this.
     loss: fn(usize) -> f64,
@@ -30,7 +31,7 @@ impl Double {
     }
 }
 
-/// Three, four, five … steps in the epochs, each of one or two passes; one of them cannot be made.
+/// Inputs: 3, 4, 5 … steps in the epochs, each of one or two passes. One input fails.
 struct Data {
     fails: Option<(usize, usize)>,
 }
@@ -91,7 +92,7 @@ impl Learner for Double {
     }
 }
 
-/// 3 + 4 + 2.5 → 3 (rounded) steps.
+/// The steps of the epochs: 3 + 4 + 3, where the last is 2.5 rounded.
 fn settings() -> TrainSettings {
     TrainSettings {
         epochs: 2.5,
@@ -104,13 +105,20 @@ fn settings() -> TrainSettings {
     }
 }
 
-struct Told {
+struct Recorded {
     result: Result<RunOutcome>,
     events: Vec<RunEvent>,
 }
 
-/// A run; `stop`: after this step it is told to.
-fn run(double: &mut Double, data: &Data, settings: &TrainSettings, dev: bool, out: &Path, stop: Option<usize>) -> Told {
+/// Runs; `stop`: the step after which the caller stops the run.
+fn run(
+    double: &mut Double,
+    data: &Data,
+    settings: &TrainSettings,
+    dev: bool,
+    out: &Path,
+    stop: Option<usize>,
+) -> Recorded {
     let mut events = Vec::new();
     let identity = state::identity(settings, vec![]);
     let plan = RunPlan { settings, layers: 2, dev, out, resume: true, identity };
@@ -127,18 +135,18 @@ fn run(double: &mut Double, data: &Data, settings: &TrainSettings, dev: bool, ou
             _ => ControlFlow::Continue(()),
         }
     });
-    Told { result, events }
+    Recorded { result, events }
 }
 
 const WHOLE: Data = Data { fails: None };
 
-/// Rises, falls, rises.
+/// F1 of the evaluations: rises, falls, rises.
 fn f1(evaluation: usize) -> f64 {
     [50.0, 60.0, 55.0, 58.0][evaluation]
 }
 
 #[test]
-fn a_run_that_is_killed_or_stopped_anywhere_ends_as_one_that_never_was() {
+fn a_run_that_was_killed_or_stopped_gives_the_same_result() {
     for dev in [false, true] {
         let settings = settings();
         let folder = tempfile::tempdir().unwrap();
@@ -160,7 +168,7 @@ fn a_run_that_is_killed_or_stopped_anywhere_ends_as_one_that_never_was() {
                     Err(error) => assert!(killed && matches!(error, Error::EmptyDocument), "{error}"),
                     Ok(outcome) => assert_eq!((killed, outcome.end, outcome.steps), (false, RunEnd::Stopped, done + 1)),
                 }
-                // Another process: only what was written is left. Evaluations that are repeated say the same again.
+                // A new process has only the files. Repeated evaluations give the same figures.
                 let mut again = Double::new(f1);
                 let identity = state::identity(&settings, vec![]);
                 let mut optimizer = Optimizer::new(&settings, 2, &again.weights);
@@ -169,24 +177,24 @@ fn a_run_that_is_killed_or_stopped_anywhere_ends_as_one_that_never_was() {
                 assert!(if killed { from.step <= done } else { from.step == done + 1 });
                 again.evaluations.set(from.evaluated.div_ceil(3));
                 again.kept = RefCell::new(double.kept.take());
-                let told = run(&mut again, &WHOLE, &settings, dev, folder.path(), None);
+                let recorded = run(&mut again, &WHOLE, &settings, dev, folder.path(), None);
                 let context = format!("dev {dev}, {done} steps, killed {killed}");
-                assert_eq!(told.result.unwrap(), outcome, "{context}");
+                assert_eq!(recorded.result.unwrap(), outcome, "{context}");
                 assert!(again.weights == whole.weights && again.kept == whole.kept, "{context}");
                 let steps = |events: &[RunEvent]| {
                     events.iter().filter(|event| matches!(event, RunEvent::Step(_))).cloned().collect::<Vec<_>>()
                 };
-                assert_eq!(steps(&told.events), steps(&wanted.events)[from.step..], "{context}");
+                assert_eq!(steps(&recorded.events), steps(&wanted.events)[from.step..], "{context}");
             }
         }
     }
 }
 
 #[test]
-fn events_come_in_their_order() {
+fn events_come_in_order() {
     let folder = tempfile::tempdir().unwrap();
-    let told = run(&mut Double::new(f1), &WHOLE, &settings(), true, folder.path(), None);
-    let short: Vec<String> = (told.events.iter())
+    let recorded = run(&mut Double::new(f1), &WHOLE, &settings(), true, folder.path(), None);
+    let short: Vec<String> = (recorded.events.iter())
         .map(|event| match event {
             RunEvent::Step(report) => format!("{} at {:.2}", report.step, report.epoch),
             RunEvent::Dev(report) => {
@@ -199,18 +207,18 @@ fn events_come_in_their_order() {
         6 at 1.75, saved 6, dev 60 best, saved 6, 7 at 2.00, 8 at 2.20, saved 8, 9 at 2.40, dev 55, saved 9, 10 at 2.60, \
         saved 10, dev 58, saved 10";
     assert_eq!(short.join(", "), wanted);
-    let RunEvent::Step(report) = &told.events[1] else { panic!("{:?}", told.events[1]) };
+    let RunEvent::Step(report) = &recorded.events[1] else { panic!("{:?}", recorded.events[1]) };
     assert_eq!((report.tokens, report.sequences, report.flop, report.steps), (20, 2, 200.0, 10));
 }
 
 #[test]
-fn the_best_weights_are_kept_even_if_they_could_not_be_written_at_once() {
+fn the_best_weights_are_kept_after_a_failed_write() {
     let folder = tempfile::tempdir().unwrap();
     let mut double = Double::new(f1);
     double.keep_fails.set(true);
     let settings = TrainSettings { epochs: 1.0, save_every: 0, ..settings() };
-    let told = run(&mut double, &WHOLE, &settings, true, folder.path(), None);
-    assert!(matches!(told.result, Err(Error::EmptyQuestion)));
+    let recorded = run(&mut double, &WHOLE, &settings, true, folder.path(), None);
+    assert!(matches!(recorded.result, Err(Error::EmptyQuestion)));
     assert!(double.kept.borrow().is_none());
     let mut again = Double::new(|_| unreachable!("it was evaluated"));
     run(&mut again, &WHOLE, &settings, true, folder.path(), None).result.unwrap();
@@ -218,20 +226,20 @@ fn the_best_weights_are_kept_even_if_they_could_not_be_written_at_once() {
 }
 
 #[test]
-fn a_run_ends_when_evaluations_become_no_better() {
+fn a_run_ends_when_evaluations_stop_improving() {
     let folder = tempfile::tempdir().unwrap();
     let settings = TrainSettings { patience: 2, dev_every: 1, ..settings() };
     for _ in 0..2 {
-        // The second time there is nothing left to do.
-        let told = run(&mut Double::new(f1), &WHOLE, &settings, true, folder.path(), None);
-        let outcome = told.result.unwrap();
+        // The second run has nothing left to do.
+        let recorded = run(&mut Double::new(f1), &WHOLE, &settings, true, folder.path(), None);
+        let outcome = recorded.result.unwrap();
         assert_eq!((outcome.steps, outcome.end), (4, RunEnd::Patience));
         assert_eq!(outcome.best.map(|best| (best.step, best.score)), Some((2, 60.0)));
     }
 }
 
 #[test]
-fn a_run_that_goes_astray_stops_with_its_weights() {
+fn a_run_that_diverges_stops_before_its_weights_change() {
     let long = TrainSettings { epochs: 8.0, dev_every: 0, save_every: 4, ..settings() };
     for (loss, message, saved) in [
         ((|step| if step < 7 { 1.0 } else { f64::NAN }) as fn(usize) -> f64, "step 7: the loss is NaN", 4),
@@ -242,12 +250,12 @@ fn a_run_that_goes_astray_stops_with_its_weights() {
         let folder = tempfile::tempdir().unwrap();
         let mut double = Double::new(f1);
         double.loss = loss;
-        let told = run(&mut double, &WHOLE, &long, false, folder.path(), None);
-        match told.result {
+        let recorded = run(&mut double, &WHOLE, &long, false, folder.path(), None);
+        match recorded.result {
             Ok(outcome) => assert_eq!((message, outcome.steps), ("", 52)),
             Err(error) => assert!(error.to_string().contains(message) && !message.is_empty(), "{error}"),
         }
-        let mut last = told.events.iter().rev().filter_map(|event| match event {
+        let mut last = recorded.events.iter().rev().filter_map(|event| match event {
             RunEvent::Saved { step } => Some(*step),
             _ => None,
         });
@@ -256,10 +264,10 @@ fn a_run_that_goes_astray_stops_with_its_weights() {
 }
 
 #[test]
-fn a_step_that_taught_nothing_has_no_loss() {
+fn a_step_without_loss_terms_has_no_loss() {
     let folder = tempfile::tempdir().unwrap();
     let mut double = Double { loss: |step| if step == 2 { 0.0 } else { 1.0 }, ..Double::new(f1) };
-    let Told { result, events } = run(&mut double, &WHOLE, &settings(), false, folder.path(), None);
+    let Recorded { result, events } = run(&mut double, &WHOLE, &settings(), false, folder.path(), None);
     assert_eq!(result.unwrap().end, RunEnd::Done);
     for event in events {
         if let RunEvent::Step(StepReport { step, loss, .. }) = event {
@@ -269,7 +277,7 @@ fn a_step_that_taught_nothing_has_no_loss() {
 }
 
 #[test]
-fn a_run_of_so_many_steps_takes_the_epochs_that_it_needs() {
+fn a_run_with_a_number_of_steps_takes_the_epochs_that_it_needs() {
     let taken = |steps: usize, epochs: &[usize]| {
         let settings = TrainSettings { steps, ..settings() };
         steps_of_epochs(&settings, |epoch| epochs.get(epoch).copied().unwrap_or(0))
