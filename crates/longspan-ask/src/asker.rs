@@ -112,7 +112,7 @@ impl Asker {
     /// Tokenizes a question, once for any number of documents, and checks it and the options.
     ///
     /// # Errors
-    /// When the question is empty or leaves no room for a document, and when an option is out of its range.
+    /// When the question is empty, too long, or leaves no room for a document, and when an option is out of its range.
     pub fn question(&self, text: &str) -> longspan::Result<Question> {
         let question = self.reader.question(text)?;
         self.reader.check(&question, &self.options)?;

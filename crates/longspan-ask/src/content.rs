@@ -80,7 +80,7 @@ impl Content {
     /// The place of `text[bytes]`, in a time that does not depend on the length of the text before it.
     ///
     /// # Panics
-    /// If the bytes are no range of whole characters of the text.
+    /// If the bytes are not a range of whole characters of the text.
     pub fn place(&self, bytes: Range<usize>) -> Place {
         assert!(self.text.get(bytes.clone()).is_some(), "{bytes:?}: not characters of a text of {}", self.text.len());
         let (start, end) = (self.before(bytes.start), self.before(bytes.end));

@@ -1,4 +1,4 @@
-//! Documents asked questions: what every front door of Longspan shares, and no front door itself. There is no terminal
+//! Documents asked questions: what every front end of Longspan shares. There is no terminal
 //! here, no command line and no async runtime.
 //!
 //! ```text

@@ -40,7 +40,7 @@ impl Snippet {
     /// ```
     ///
     /// # Panics
-    /// If the bytes are no range of whole characters of the text.
+    /// If the bytes are not a range of whole characters of the text.
     pub fn new(text: &str, bytes: Range<usize>) -> Self {
         let (start, cut_before) = paragraph_start(text, bytes.start);
         let (end, cut_after) = paragraph_end(text, bytes.end);

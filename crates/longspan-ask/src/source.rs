@@ -1,5 +1,5 @@
 //! Where documents come from: files, standard input, bytes. What is not UTF-8 text, plain or packed with gzip, is an
-//! error that says what it is.
+//! error that names what it is.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -56,7 +56,7 @@ impl Default for DocumentLimits {
     }
 }
 
-/// A source that is no document that can be read.
+/// A source that cannot be read as a document.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("`{name}`: {kind}")]
 pub struct SourceError {

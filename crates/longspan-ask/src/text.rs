@@ -31,7 +31,7 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
-/// What the operating system says, in the words of the other messages.
+/// An error of the operating system, in the words of the other messages.
 pub fn io_message(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "no such file".into(),

@@ -15,7 +15,7 @@ pub struct Matrix<'a, T = f32> {
 impl<'a, T: Copy> Matrix<'a, T> {
     /// Rows that follow each other without a gap; their number follows from the length of `data`.
     pub fn new(data: &'a [T], columns: usize) -> Self {
-        assert_eq!(data.len() % columns, 0, "{} numbers are no rows of {columns}", data.len());
+        assert_eq!(data.len() % columns, 0, "{} numbers cannot be rows of {columns}", data.len());
         Self { data, stride: columns, columns, rows: data.len() / columns }
     }
 
@@ -62,7 +62,7 @@ pub struct MatrixMut<'a, T = f32> {
 impl<'a, T: Copy> MatrixMut<'a, T> {
     /// Rows that follow each other without a gap; their number follows from the length of `data`.
     pub fn new(data: &'a mut [T], columns: usize) -> Self {
-        assert_eq!(data.len() % columns, 0, "{} numbers are no rows of {columns}", data.len());
+        assert_eq!(data.len() % columns, 0, "{} numbers cannot be rows of {columns}", data.len());
         let rows = data.len() / columns;
         Self::with_stride(data, columns, columns, rows)
     }

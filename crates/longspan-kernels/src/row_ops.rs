@@ -68,7 +68,7 @@ pub fn layer_norm_backward(
 ) {
     let c = weight.len();
     assert_eq!(x.len(), dout.len(), "{} numbers and {} gradients", x.len(), dout.len());
-    assert_eq!(x.len() % c, 0, "{} numbers are no rows of {c}", x.len());
+    assert_eq!(x.len() % c, 0, "{} numbers cannot be rows of {c}", x.len());
     assert!(dweight.len() == c && dbias.len() == c, "{} and {} gradients for {c}", dweight.len(), dbias.len());
     isa.run(LayerNormBackward { x, weight, eps, dout, dweight, dbias, z: vec![0.0; c] });
 }
@@ -96,7 +96,7 @@ pub fn cross_entropy(isa: Isa, x: &mut [f32], target: usize) -> f32 {
 /// - `x`: (T, C)
 /// - `out`: (C)
 pub fn add_rows(isa: Isa, x: &[f32], out: &mut [f32]) {
-    assert_eq!(x.len() % out.len(), 0, "{} numbers are no rows of {}", x.len(), out.len());
+    assert_eq!(x.len() % out.len(), 0, "{} numbers cannot be rows of {}", x.len(), out.len());
     isa.run(AddRows { x, out });
 }
 
@@ -141,7 +141,7 @@ impl SimdOp for LayerNorm<'_> {
         let ops = isa.f32();
         let c = self.weight.len();
         assert_eq!(self.bias.len(), c, "a weight of {c} and a bias of {}", self.bias.len());
-        assert_eq!(self.x.len() % c, 0, "{} numbers are no rows of {c}", self.x.len());
+        assert_eq!(self.x.len() % c, 0, "{} numbers cannot be rows of {c}", self.x.len());
         for (i, row) in self.x.chunks_exact_mut(c).enumerate() {
             if let Some(residual) = self.residual {
                 let residual = &residual[i * c..(i + 1) * c];

@@ -109,7 +109,7 @@ impl Config {
     fn check(&self) -> Result<()> {
         let (hidden, heads) = (self.hidden_size, self.num_attention_heads);
         if hidden % heads != 0 {
-            return Err(wrong(format!("hidden_size {hidden} is no multiple of num_attention_heads {heads}")));
+            return Err(wrong(format!("hidden_size {hidden} is not a multiple of num_attention_heads {heads}")));
         }
         let (rows, pad) = (self.max_position_embeddings, self.pad_token_id);
         if rows > SIZE_MAX || rows <= pad.saturating_add(1) {
@@ -310,7 +310,7 @@ mod tests {
             (r#","attention_window":"wide""#, "attention_window `\"wide\"`: expected a whole number"),
             (r#","model_type":"bert""#, "model_type `bert`"),
             (r#","hidden_act":"relu""#, "hidden_act `relu`"),
-            (r#","num_attention_heads":3"#, "hidden_size 64 is no multiple of num_attention_heads 3"),
+            (r#","num_attention_heads":3"#, "hidden_size 64 is not a multiple of num_attention_heads 3"),
             (r#","num_attention_heads":0"#, "num_attention_heads 0: expected 1"),
             (r#","hidden_size":-1"#, "hidden_size `-1`: expected a whole number"),
             (r#","vocab_size":null"#, "no `vocab_size`"),

@@ -145,7 +145,7 @@ pub enum Error {
     /// An option is out of its range, or does not fit the model.
     #[error("{name} {message}")]
     Option {
-        /// The option, spelled like the field: `doc_stride`.
+        /// The option as the program names it, with `_` for `-`: `doc_stride`.
         name: &'static str,
         /// Its value and what is wrong with it.
         message: String,
@@ -181,7 +181,7 @@ pub enum Error {
     Cancelled,
 }
 
-/// The classes of errors that front doors map to hints, exit statuses, HTTP status codes or Python classes.
+/// The classes of errors that front ends map to hints, exit statuses, HTTP status codes or Python classes.
 ///
 /// Deliberately exhaustive: a new class must be mapped everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -278,7 +278,7 @@ impl Error {
         }
     }
 
-    /// The file or folder that the message names, absolute or as the caller gave it.
+    /// The file or folder that the message names: absolute, as the caller gave it, or only the name of a file of a checkpoint.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Read { path, .. } | Self::Write { path, .. } | Self::Conflict { path, .. } => Some(path),

@@ -41,7 +41,7 @@ pub struct AskArgs {
     /// List up to N spans for each document; they do not overlap
     #[arg(short = 'k', long, value_name = "N", conflicts_with = "all", value_parser = count, allow_negative_numbers = true)]
     top_k: Option<usize>,
-    /// List every span above the threshold, as a search tool would
+    /// List every span that would be an answer if it were the best one, as a search tool would
     #[arg(short, long)]
     all: bool,
     /// How documents are read.

@@ -37,6 +37,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let config = named(&base.name, base.source.config())?;
     let settings = recipe.all_settings(config.max_tokens())?;
     settings.train.check(&config)?;
+    settings.task.check()?;
 
     let out = &args.run.out;
     let metrics = folder::prepare(&args.run, &settings)?;

@@ -1,4 +1,4 @@
-//! `answers.jsonl`: a line that identifies the run, then one line for each answered question. An interrupted run continues
+//! `answers.jsonl`: a line that identifies the run, then one line for each question asked. An interrupted run continues
 //! from it.
 
 use std::collections::HashMap;

@@ -14,7 +14,7 @@ pub type TrainRecipe = Recipe<TrainCommand>;
 pub type PretrainRecipe = Recipe<PretrainCommand>;
 
 settings_table::declare! {
-    /// The settings of `longspan train` alone.
+    /// The model and the data of `longspan train`, which the program opens; what they are used for stands in `QaSettings`.
     pub struct TrainCommand;
     _ {
         /// Model to start from: a folder, or ORG/NAME@REVISION on the hub.
@@ -33,7 +33,8 @@ settings_table::declare! {
 }
 
 settings_table::declare! {
-    /// The settings of `longspan pretrain` alone.
+    /// The model and the texts of `longspan pretrain`, which the program opens, and the training of a new head; the other
+    /// settings of the task stand in `MlmSettings`.
     pub struct PretrainCommand;
     _ {
         /// Model to start from: a folder, or ORG/NAME@REVISION on the hub.

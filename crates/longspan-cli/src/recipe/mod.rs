@@ -173,12 +173,11 @@ impl<C: CommandSettings> Recipe<C> {
         self
     }
 
-    /// The first setting to which another recipe gives another value, as an option with the value of the other and its
-    /// own.
-    pub fn differs_from(&self, other: &Self) -> Option<(String, String, String)> {
-        let (key, value) = self.values.iter().find(|(key, value)| other.values.get(*key) != Some(value))?;
-        let theirs = other.values.get(key).map_or("none".into(), shown);
-        Some((format!("--{}", key.replace('_', "-")), theirs, shown(value)))
+    /// The first setting to which the recipe of an earlier run gives another value, in words.
+    pub fn difference_from(&self, earlier: &Self) -> Option<String> {
+        let (key, value) = self.values.iter().find(|(key, value)| earlier.values.get(*key) != Some(value))?;
+        let theirs = earlier.values.get(key).map_or("none".into(), shown);
+        Some(format!("--{} {theirs}, this one would have {}", key.replace('_', "-"), shown(value)))
     }
 
     /// The settings of the command alone.

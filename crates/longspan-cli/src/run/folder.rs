@@ -29,8 +29,8 @@ pub fn recipe<C: CommandSettings>(args: &RunArgs, options: &Recipe<C>) -> Result
         return Ok(wanted);
     }
     let own = Recipe::open(&path)?;
-    if let Some((option, has, wants)) = wanted.differs_from(&own) {
-        let message = format!("`{}`: that run has {option} {has}, this one would have {wants}", path.display());
+    if let Some(difference) = wanted.difference_from(&own) {
+        let message = format!("`{}`: that run has {difference}", path.display());
         return Err(fault(message, "resume without options other than --threads, or choose another folder"));
     }
     Ok(own)

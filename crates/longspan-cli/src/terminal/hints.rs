@@ -64,7 +64,7 @@ pub fn warn(message: &str) {
     let _ = anstream::stderr().write_all(line.as_bytes());
 }
 
-/// The causes from the outermost to the first that tells the whole: the library's messages include their sources.
+/// The causes from the outermost to the first that is complete: the library's messages include their sources.
 fn message(error: &anyhow::Error) -> String {
     let mut parts = Vec::new();
     for cause in error.chain() {

@@ -81,14 +81,15 @@ fn errors_come_before_any_file_is_written() {
     refused(&[], "no text to learn from");
     refused(&["--text", "none.txt"], "`none.txt`: no such file");
     refused(&["--text", "empty"], "`empty`: no files in it");
-    let ran = folder.run(&["pretrain", "--out", "out", "--text", "texts", "--mask-share", "2"]);
-    assert!(
-        ran.status == 2 && ran.stderr.contains("'--mask-share <X>': expected a number above 0, at most 1"),
-        "{ran:?}"
-    );
+    for (option, value, expected) in [
+        ("--mask-share", "2", "'--mask-share <X>': expected a number above 0, at most 1"),
+        ("--max-tokens", "2", "'--max-tokens <N>': expected a whole number from 3 on"),
+    ] {
+        let ran = folder.run(&["pretrain", "--out", "out", "--text", "texts", option, value]);
+        assert!(ran.status == 2 && ran.stderr.contains(expected), "{ran:?}");
+    }
     refused(&["--text", "texts", "--dev-every", "5"], "--dev-every 5: needs --valid");
     refused(&["--text", "texts", "--max-tokens", "5000"], "--max-tokens 5000: the model has positions for");
-    refused(&["--text", "texts", "--max-tokens", "2"], "--max-tokens 2: expected 3 to");
     refused(&["--text", "texts", "--frozen-layers", "99"], "--frozen-layers 99: the model has 3");
     refused(
         &["--text", "texts", "--head-steps", "0", "--train-only", "positions"],

@@ -27,7 +27,9 @@ pub struct PositionShift {
 pub(crate) const LOCAL_PROJECTIONS: usize = 3;
 /// Projections of each token where global attention is computed in its plain form: after the local ones, global key and
 /// global value.
-pub(crate) const ALL_PROJECTIONS: usize = 5;
+pub(crate) const ALL_PROJECTIONS: usize = PROJECTION_NAMES.len();
+/// The names of all projections in a checkpoint, in their order.
+pub(crate) const PROJECTION_NAMES: [&str; 5] = ["query", "key", "value", "key_global", "value_global"];
 
 /// Sequences end to end, their boundaries, and the tokens of each that have global attention.
 ///

@@ -17,7 +17,7 @@ use super::{Batch, Parameters};
 /// Rows of logits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Logits {
-    /// (rows, columns); rows are tokens or sequences of the batch, as [`Task`](super::Task) says. No rows for an encoder.
+    /// (rows, columns); rows are tokens or sequences of the batch, see [`Task`](super::Task). An encoder has no rows.
     pub values: Vec<f32>,
     /// Two for question answering (start, end), V, `num_labels`, or 1.
     pub columns: usize,

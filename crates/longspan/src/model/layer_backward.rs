@@ -1,19 +1,19 @@
-//! One layer, backward.
+//! One layer, backward. Weights are (outputs, inputs), as in torch.
 //!
 //! ```text
 //! from dx, the gradient of a layer's output:
-//!     ds = LN'(dx)                            s = m ∘ (g·Wf + bf) + x1, g = gelu(h), h = x1·Wi + bi
+//!     ds = LN'(dx)                            s = m ∘ (g·Wfᵀ + bf) + x1, g = gelu(h), h = x1·Wiᵀ + bi, x1 = LN(t)
 //!     do = m ∘ ds                             dWf = doᵀ·g, dbf = Σ do
-//!     dh = do·Wfᵀ ∘ gelu'(h)                  dWi = dhᵀ·x1, dbi = Σ dh
-//!     dx1 = ds + dh·Wiᵀ
-//!     dt = LN'(dx1)                           t = n ∘ (a·Wo + bo) + x
+//!     dh = do·Wf ∘ gelu'(h)                   dWi = dhᵀ·x1, dbi = Σ dh
+//!     dx1 = ds + dh·Wi
+//!     dt = LN'(dx1)                           t = n ∘ (a·Woᵀ + bo) + x
 //!     du = n ∘ dt                             dWo = duᵀ·a, dbo = Σ du
-//!     da = du·Woᵀ
+//!     da = du·Wo
 //!     dq, dk, dv = attention'(da)             (local_attention.rs, global_training.rs)
-//!     dx = dt + dq·Wqᵀ + dk·Wkᵀ + dv·Wvᵀ      dWq = dqᵀ·x, dbq = Σ dq, and so on
+//!     dx = dt + dq·Wq + dk·Wk + dv·Wv         dWq = dqᵀ·x, dbq = Σ dq, and so on
 //! ```
 //!
-//! //! m and n are the factors of dropout: 0, or 1 / (1 − share); ∘ multiplies element by element, and Σ adds the rows of all
+//! m and n are the factors of dropout: 0, or 1 / (1 − share); ∘ multiplies element by element, and Σ adds the rows of all
 //! tokens. LN' also adds the gradients of the norm's weight and bias. dq is scaled by 1/√D, as q is. Factors of products
 //! are rounded as in the forward pass; sums and norms are f32.
 
@@ -26,7 +26,7 @@ use longspan_kernels::{
 
 use super::Parameters;
 use super::activations::{ActivationGradients, BackwardLayer};
-use super::batch::ALL_PROJECTIONS;
+use super::batch::PROJECTION_NAMES;
 use super::global_training::{self, take_global_rows};
 use super::gradients::{WeightGradient, add, weight_gradients};
 use super::layer::{PIECE, copy, encode_columns};
@@ -34,9 +34,6 @@ use super::local_attention::local_backward;
 use super::parallel::{par_run, ranges, take};
 use super::parameters::layer_name;
 use super::pass::{Pass, Workspace};
-
-/// In the order of [`LayerActivations::projections`].
-const PROJECTIONS: [&str; ALL_PROJECTIONS] = ["query", "key", "value", "key_global", "value_global"];
 
 /// Parameters whose gradients are sums over rows, in the order of [`BackwardBlock::sums`].
 const SUMMED: [&str; 7] = [
@@ -242,7 +239,9 @@ fn projections_backward(
             sums
         })
     });
-    for (i, projection) in PROJECTIONS.into_iter().enumerate().take(count).filter(|(_, name)| *name != "key_global") {
+    for (i, projection) in
+        PROJECTION_NAMES.into_iter().enumerate().take(count).filter(|(_, name)| *name != "key_global")
+    {
         let out = gradients.get_mut(&format!("{}.attention.self.{projection}.bias", layer_name(layer.index)));
         sums.iter().for_each(|sums| add(out, &sums[i * c..(i + 1) * c]));
     }
@@ -268,7 +267,7 @@ fn all_weight_gradients(
         weight_gradients(linear, x, vec![weight], factors);
     }
     let dprojections = Matrix::new(dprojections, pass.projections() * c);
-    let names = PROJECTIONS.map(|projection| name(&format!("attention.self.{projection}")));
+    let names = PROJECTION_NAMES.map(|projection| name(&format!("attention.self.{projection}")));
     let dweights = gradients.get_many_mut(&names[..pass.projections()]).into_iter().enumerate();
     let weights = dweights.map(|(i, dweight)| {
         let dout = dprojections.columns_in(i * c..(i + 1) * c);

@@ -27,7 +27,8 @@
 //! Files do not import each other in circles.
 //!
 //! Legend: T tokens of the batch, C hidden, H heads, D head size, F intermediate, W one-sided window, G global tokens (of a
-//! sequence, or of all where a file says so), L layers, S sequences, V vocabulary, R masked tokens, P projections of a token (`Pass::projections`).
+//! sequence, or of all where a file states it), L layers, S sequences, V vocabulary, R masked tokens, P projections of a
+//! token (`Pass::projections`).
 
 mod activations;
 mod batch;

@@ -3,7 +3,7 @@
 use longspan_kernels::{Arithmetic, Panels};
 
 use super::Task;
-use super::batch::ALL_PROJECTIONS;
+use super::batch::{ALL_PROJECTIONS, PROJECTION_NAMES};
 use super::loader::Loader;
 use super::parallel::par_map;
 use super::parameters::{WORDS, layer_name};
@@ -62,8 +62,7 @@ impl LayerTrainingWeights {
     fn pack(loader: &Loader<'_>, index: usize, config: &Config, arithmetic: Arithmetic) -> Self {
         let c = config.hidden_size;
         let name = |part: &str| format!("{}.{part}.weight", layer_name(index));
-        let projections = ["query", "key", "value", "key_global", "value_global"];
-        let rows = projections.map(|projection| loader.matrix(&name(&format!("attention.self.{projection}"))));
+        let rows = PROJECTION_NAMES.map(|projection| loader.matrix(&name(&format!("attention.self.{projection}"))));
         let backward = |part: &str| untransposed(loader, arithmetic, &name(part));
         Self {
             index,

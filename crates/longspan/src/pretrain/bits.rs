@@ -71,7 +71,7 @@ impl<'a> Measuring<'a> {
 /// - `on_progress`: receives the number of inputs done and of all inputs
 ///
 /// # Errors
-/// Those of loading it, and [`Error::NoData`] where there is nothing to hide.
+/// Those of loading it, and [`Error::NoData`] where there is nothing to mask.
 pub fn measure(
     source: &Source,
     valid: &TokenFile,
@@ -94,7 +94,7 @@ pub fn measure(
 /// [`Error::NoData`] for a text so short that none of its tokens is masked.
 pub(super) fn check(sequences: &Sequences<'_>) -> Result<()> {
     let layout = sequences.in_order();
-    match (0..layout.count()).any(|sequence| !sequences.hidden(&layout, 0, sequence).1.is_empty()) {
+    match (0..layout.count()).any(|sequence| !sequences.masked(&layout, 0, sequence).1.is_empty()) {
         true => Ok(()),
         false => Err(Error::NoData("the text is too short: none of its tokens was masked".into())),
     }
@@ -118,22 +118,22 @@ pub(super) fn bits_of(
     let run = |pass: &mut PendingPass, sums: &mut Vec<(usize, f64)>| -> Result<()> {
         let losses = model.masked_lm_losses(&pass.batch, &pass.masked)?;
         for (&position, loss) in pass.positions.iter().zip(losses) {
-            let (hidden, bits) = &mut sums[position / STRETCH];
-            *hidden += 1;
+            let (masks, bits) = &mut sums[position / STRETCH];
+            *masks += 1;
             *bits += f64::from(loss) / std::f64::consts::LN_2;
         }
         *pass = PendingPass::default();
         Ok(())
     };
     for sequence in 0..layout.count() {
-        let (ids, hidden) = sequences.hidden(&layout, 0, sequence);
-        for (ids, hidden, before) in cut(&ids, &hidden, pieces) {
-            if !hidden.is_empty() {
+        let (ids, masks) = sequences.masked(&layout, 0, sequence);
+        for (ids, masks, before) in cut(&ids, &masks, pieces) {
+            if !masks.is_empty() {
                 if pass.batch.sequences() > 0 && pass.batch.tokens() + ids.len() > pass_tokens {
                     run(&mut pass, &mut sums)?;
                 }
-                pass.positions.extend(hidden.iter().map(|(place, _)| before + place));
-                push(&mut pass.batch, &mut pass.masked, &ids, &hidden);
+                pass.positions.extend(masks.iter().map(|(place, _)| before + place));
+                push(&mut pass.batch, &mut pass.masked, &ids, &masks);
             }
         }
         on_progress(sequence + 1, layout.count());
@@ -141,14 +141,14 @@ pub(super) fn bits_of(
     if pass.batch.sequences() > 0 {
         run(&mut pass, &mut sums)?;
     }
-    let (hidden, bits) = sums.iter().fold((0, 0.0), |(hidden, bits), sum| (hidden + sum.0, bits + sum.1));
+    let (masks, bits) = sums.iter().fold((0, 0.0), |(masks, bits), sum| (masks + sum.0, bits + sum.1));
     let Tokenized { tokens, characters, .. } = valid.size();
-    let bits = bits / hidden as f64;
-    let stretch = |(i, &(hidden, bits)): (usize, &(usize, f64))| {
-        (hidden > 0).then(|| BitsStretch { from: i * STRETCH, masked: hidden, bits: bits / hidden as f64 })
+    let bits = bits / masks as f64;
+    let stretch = |(i, &(masks, bits)): (usize, &(usize, f64))| {
+        (masks > 0).then(|| BitsStretch { from: i * STRETCH, masked: masks, bits: bits / masks as f64 })
     };
     Ok(Bits {
-        masked: hidden,
+        masked: masks,
         bits,
         bits_per_character: bits * tokens as f64 / characters as f64,
         stretches: sums.iter().enumerate().filter_map(stretch).collect(),
@@ -164,18 +164,18 @@ struct PendingPass {
     positions: Vec<usize>,
 }
 
-type Hidden = Vec<(usize, u32)>;
+type Masks = Vec<(usize, u32)>;
 
 /// An input whole, or in pieces of `pieces` tokens: for each its ids, its masked places, and their distance from those in
 /// the whole input.
-fn cut(ids: &[u32], hidden: &[(usize, u32)], pieces: Option<usize>) -> Vec<(Vec<u32>, Hidden, usize)> {
-    let Some(tokens) = pieces else { return vec![(ids.to_vec(), hidden.to_vec(), 0)] };
+fn cut(ids: &[u32], masks: &[(usize, u32)], pieces: Option<usize>) -> Vec<(Vec<u32>, Masks, usize)> {
+    let Some(tokens) = pieces else { return vec![(ids.to_vec(), masks.to_vec(), 0)] };
     let [first, .., last] = ids else { unreachable!("an input has a first and a last token") };
     let inside = &ids[1..ids.len() - 1];
     let piece = |(i, part): (usize, &[u32])| {
         let before = i * (tokens - 2);
         let own = before + 1..before + 1 + part.len();
-        let places = hidden.iter().filter(|(place, _)| own.contains(place)).map(|(place, id)| (place - before, *id));
+        let places = masks.iter().filter(|(place, _)| own.contains(place)).map(|(place, id)| (place - before, *id));
         ([&[*first], part, &[*last]].concat(), places.collect(), before)
     };
     inside.chunks(tokens - 2).enumerate().map(piece).collect()
@@ -202,9 +202,9 @@ mod tests {
     #[test]
     fn pieces_have_the_tokens_and_masks_of_the_input() {
         let ids: Vec<u32> = [1].into_iter().chain(10..21).chain([2]).collect();
-        let hidden = [(1, 50), (4, 51), (5, 52), (11, 53)];
-        assert_eq!(cut(&ids, &hidden, None), [(ids.clone(), hidden.to_vec(), 0)]);
-        let pieces = cut(&ids, &hidden, Some(6));
+        let masks = [(1, 50), (4, 51), (5, 52), (11, 53)];
+        assert_eq!(cut(&ids, &masks, None), [(ids.clone(), masks.to_vec(), 0)]);
+        let pieces = cut(&ids, &masks, Some(6));
         assert_eq!(pieces.len(), 3);
         assert_eq!(pieces[0], (vec![1, 10, 11, 12, 13, 2], vec![(1, 50), (4, 51)], 0));
         assert_eq!(pieces[1], (vec![1, 14, 15, 16, 17, 2], vec![(1, 52)], 4));

@@ -22,7 +22,7 @@ pub(super) struct Masking {
 
 #[derive(Clone, Copy)]
 enum MaskDraw {
-    IsHidden,
+    IsMasked,
     Instead,
     Which,
 }
@@ -45,16 +45,16 @@ impl Masking {
     }
 
     /// Masks tokens of an input. Gives their places and original ids, in ascending order.
-    pub(super) fn hide(&self, seed: u64, ids: &mut [u32]) -> Vec<(usize, u32)> {
+    pub(super) fn mask(&self, seed: u64, ids: &mut [u32]) -> Vec<(usize, u32)> {
         let draw = |what: MaskDraw, place: usize| random::fraction(seed, &[what as u64, place as u64]);
-        let mut hidden = Vec::new();
+        let mut masks = Vec::new();
         let mut word = 0; // where the word of the token starts
         for (place, id) in ids.iter_mut().enumerate() {
             let own = *id;
             if !self.continues.get(own as usize).is_some_and(|continues| *continues) {
                 word = place;
             }
-            if self.special.contains(&own) || draw(MaskDraw::IsHidden, word) >= self.share {
+            if self.special.contains(&own) || draw(MaskDraw::IsMasked, word) >= self.share {
                 continue;
             }
             let instead = draw(MaskDraw::Instead, place);
@@ -63,9 +63,9 @@ impl Masking {
             } else if instead < 0.9 {
                 *id = (draw(MaskDraw::Which, place) * self.vocab_size as f64) as u32;
             }
-            hidden.push((place, own));
+            masks.push((place, own));
         }
-        hidden
+        masks
     }
 }
 
@@ -81,24 +81,24 @@ mod tests {
     fn tokens_are_masked_in_the_right_shares() {
         let before: Vec<u32> = (0..100_000).map(|i| if i % 100 == 0 { 2 } else { 10 + i % 900 }).collect();
         let mut ids = before.clone();
-        let hidden = masking(Vec::new()).hide(7, &mut ids);
-        assert!(hidden.windows(2).all(|pair| pair[0].0 < pair[1].0));
-        let share = hidden.len() as f64 / 99_000.0;
+        let masks = masking(Vec::new()).mask(7, &mut ids);
+        assert!(masks.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        let share = masks.len() as f64 / 99_000.0;
         assert!((share - 0.15).abs() < 0.003, "{share}");
-        let (mut masks, mut kept) = (0.0, 0.0);
-        for &(place, own) in &hidden {
+        let (mut replaced, mut kept) = (0.0, 0.0);
+        for &(place, own) in &masks {
             assert!(before[place] == own && own != 2);
-            masks += f64::from(u8::from(ids[place] == 4)) / hidden.len() as f64;
-            kept += f64::from(u8::from(ids[place] == own)) / hidden.len() as f64;
+            replaced += f64::from(u8::from(ids[place] == 4)) / masks.len() as f64;
+            kept += f64::from(u8::from(ids[place] == own)) / masks.len() as f64;
         }
-        assert!((masks - 0.8).abs() < 0.01 && (kept - 0.1).abs() < 0.01, "{masks} {kept}");
+        assert!((replaced - 0.8).abs() < 0.01 && (kept - 0.1).abs() < 0.01, "{replaced} {kept}");
         let changed = (0..ids.len()).filter(|&i| ids[i] != before[i]);
-        assert!(changed.into_iter().all(|place| hidden.iter().any(|(own, _)| *own == place)));
+        assert!(changed.into_iter().all(|place| masks.iter().any(|(own, _)| *own == place)));
         let mut again = before.clone();
-        assert_eq!(masking(Vec::new()).hide(7, &mut again), hidden);
+        assert_eq!(masking(Vec::new()).mask(7, &mut again), masks);
         assert_eq!(again, ids);
         let mut other = before;
-        assert_ne!(masking(Vec::new()).hide(8, &mut other), hidden);
+        assert_ne!(masking(Vec::new()).mask(8, &mut other), masks);
     }
 
     #[test]
@@ -106,9 +106,9 @@ mod tests {
         // Ids from 500 on continue a word.
         let before: Vec<u32> = (0..30_000).map(|i| if i % 3 == 0 { 10 } else { 500 + i % 7 }).collect();
         let mut ids = before.clone();
-        let hidden = masking((0..1000).map(|id| id >= 500).collect()).hide(1, &mut ids);
-        let share = hidden.len() as f64 / before.len() as f64;
+        let masks = masking((0..1000).map(|id| id >= 500).collect()).mask(1, &mut ids);
+        let share = masks.len() as f64 / before.len() as f64;
         assert!((share - 0.15).abs() < 0.01, "{share}");
-        assert!(hidden.chunks(3).all(|word| word[0].0 % 3 == 0 && word[2].0 == word[0].0 + 2));
+        assert!(masks.chunks(3).all(|word| word[0].0 % 3 == 0 && word[2].0 == word[0].0 + 2));
     }
 }

@@ -30,7 +30,7 @@ settings_table::declare! {
     pub struct MlmSettings;
     "Inputs" {
         /// Tokens of an input.
-        max_tokens: usize = 4096, Domain::Whole(1), "the model's positions, at most 4096";
+        max_tokens: usize = 4096, Domain::Whole(3), "the model's positions, at most 4096";
         /// Share of the tokens to mask, above 0, at most 1.
         mask_share: f64 = 0.15, ABOVE_ZERO_TO_ONE;
         /// Mask all tokens of a word or none.

@@ -41,7 +41,7 @@ pub(super) struct Sequences<'a> {
 enum SequenceDraw {
     Documents,
     Sequences,
-    Hidden,
+    Masks,
 }
 
 impl Layout {
@@ -133,30 +133,30 @@ impl<'a> Sequences<'a> {
     }
 
     /// One input with masked tokens, and their places and ids.
-    pub fn hidden(&self, layout: &Layout, epoch: u64, sequence: usize) -> (Vec<u32>, Vec<(usize, u32)>) {
+    pub fn masked(&self, layout: &Layout, epoch: u64, sequence: usize) -> (Vec<u32>, Vec<(usize, u32)>) {
         let mut ids = self.plain(layout, sequence);
-        let seed = random::number(self.seed, &[SequenceDraw::Hidden as u64, epoch, sequence as u64]);
-        let hidden = self.masking.hide(seed, &mut ids);
-        (ids, hidden)
+        let seed = random::number(self.seed, &[SequenceDraw::Masks as u64, epoch, sequence as u64]);
+        let masks = self.masking.mask(seed, &mut ids);
+        (ids, masks)
     }
 
     /// The batch of some inputs.
     pub fn batch(&self, part: &MlmPass) -> (Batch, Masked) {
         let (mut batch, mut masked) = (Batch::new(), Masked::default());
         for &sequence in &part.sequences {
-            let (ids, hidden) = self.hidden(&part.layout, part.epoch, sequence as usize);
-            push(&mut batch, &mut masked, &ids, &hidden);
+            let (ids, masks) = self.masked(&part.layout, part.epoch, sequence as usize);
+            push(&mut batch, &mut masked, &ids, &masks);
         }
         (batch, masked)
     }
 }
 
 /// Adds an input; no token is global.
-pub(super) fn push(batch: &mut Batch, masked: &mut Masked, ids: &[u32], hidden: &[(usize, u32)]) {
+pub(super) fn push(batch: &mut Batch, masked: &mut Masked, ids: &[u32], masks: &[(usize, u32)]) {
     let from = batch.tokens();
     batch.push(Sequence { ids, token_type_ids: None, globals: &[] });
-    masked.places.extend(hidden.iter().map(|(place, _)| from + place));
-    masked.targets.extend(hidden.iter().map(|(_, id)| *id));
+    masked.places.extend(masks.iter().map(|(place, _)| from + place));
+    masked.targets.extend(masks.iter().map(|(_, id)| *id));
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! All numbers are little-endian. Documents are appended to a file with another name; one that was broken off is gone on with
-//! after its last whole document, which its checksum tells.
+//! after its last whole document, which its checksum shows.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Seek, SeekFrom, Write};
@@ -78,12 +78,12 @@ struct ScannedFile {
 impl TokenFile {
     /// Tokenizes documents into a file, or opens the existing file.
     ///
-    /// - `identity`: says of which text and with which tokenizer: a file with another one is refused
+    /// - `identity`: names the text and the tokenizer: a file with another one is refused
     /// - `documents`: all of them, always in the same order
     /// - `on_progress`: receives the amount done
     ///
     /// # Errors
-    /// [`Error::Conflict`] for a file of another identity, [`Error::NoData`] for documents without a token; what `documents` says;
+    /// [`Error::Conflict`] for a file of another identity, [`Error::NoData`] for documents without a token; the errors of `documents`;
     /// [`Error::Write`], after which the next call goes on.
     pub fn build<E: From<Error>>(
         path: &Path,

@@ -11,7 +11,7 @@ pub struct Answer {
     pub answered: bool,
     /// The best spans, best first, none overlapping another. They are listed on abstention too.
     pub spans: Vec<Span>,
-    /// e^n / (e^n + Σ e^S), where n is the least null score of a window and the sum is over all admissible spans. Where a
+    /// e^n / (e^n + Σ e^S), where n is the smallest of the windows' null scores and the sum is over all admissible spans. Where a
     /// verification window was read and has higher null odds, n and the sum are those of that window alone: see
     /// [`ReadOptions::verify_tokens`](super::ReadOptions::verify_tokens). For a calibrated checkpoint: on abstention, the
     /// probability that people find no answer, see [`Calibration`](super::Calibration).
@@ -51,7 +51,7 @@ pub struct Span {
     /// Its place: `text[start..end]`, without white space at its ends.
     pub bytes: ByteSpan,
     /// e^S / (e^n + Σ e^S), S being the sum of the two logits. Where a verification window has higher null odds: e^S / Σ e^S
-    /// over all windows, times 1 − `no_answer_score` of that window. For a calibrated checkpoint: the probability that
+    /// over all windows, times 1 − `no_answer_score` of that window before calibration. For a calibrated checkpoint: the probability that
     /// people give this answer too, see [`Calibration`](super::Calibration).
     pub score: f64,
     /// Logit of its first token as a start.

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! settings     longspan.json: how a checkpoint is to be asked
-//! options      how the caller asks, and the plan for one question made of both
+//! options      how the caller asks, and the plan of one question: settings and options together
 //! document     questions and documents, each tokenized once
 //! answer       answers and their spans
 //! input        the input of the model for a question and a window
 //! windows      how a long document is cut
-//! spans        from the logits of all windows to spans under one normalisation
-//! reading      one question asked of one document, window by window
+//! spans        the logits of all windows: the best spans, and the sum over all of them
+//! reading      one question asked of one document, window by window, and the decision: an answer or 'no answer'
 //! ```
 
 mod answer;
@@ -46,7 +46,7 @@ pub struct Reader {
     model: Model,
     settings: ReaderSettings,
     /// The readings that this reader has begun share it.
-    identity: Arc<()>,
+    reader_id: Arc<()>,
 }
 
 impl Reader {
@@ -102,7 +102,7 @@ impl Reader {
             return Err(Error::option("task", format!("{:?}: expected QuestionAnswering", model.task())));
         }
         tokenizer.check_fits(model.config())?;
-        Ok(Self { tokenizer, model, settings, identity: Arc::default() })
+        Ok(Self { tokenizer, model, settings, reader_id: Arc::default() })
     }
 
     /// The model.
@@ -129,7 +129,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`Error::EmptyDocument`], [`Error::EmptyQuestion`], [`Error::QuestionTooLong`] when the question leaves no room for
-    /// the document, [`Error::NotFinite`] when the weights are broken, and those of [`Tokenizer::encode`].
+    /// the document, [`Error::NotFinite`] when the weights are broken, and those of [`Tokenizer::encode`] and of the device.
     pub fn answer(&self, question: &str, text: &str) -> Result<Answer> {
         self.answer_with(question, &self.document(text)?, &ReadOptions::default())
     }
@@ -281,7 +281,7 @@ impl Reader {
     /// that is out of its range.
     pub fn begin(&self, question: &Question, document: &Document, options: &ReadOptions) -> Result<DocumentReading> {
         let plan = Plan::new(options, &self.settings, self.model.config(), question.tokens())?;
-        Ok(DocumentReading::new(question.clone(), document.clone(), plan, self.identity.clone()))
+        Ok(DocumentReading::new(question.clone(), document.clone(), plan, self.reader_id.clone()))
     }
 
     /// Takes readings further by one pass of the model over one batch of windows. This reader must have begun them all, with
@@ -301,7 +301,7 @@ impl Reader {
     /// If another reader has begun one of them; possibly, if a reader with another vocabulary tokenized a question or a
     /// document.
     pub fn pass(&self, readings: &mut [&mut DocumentReading], tokens_max: usize) -> Result<()> {
-        let foreign = readings.iter().position(|reading| !Arc::ptr_eq(&reading.reader, &self.identity));
+        let foreign = readings.iter().position(|reading| !Arc::ptr_eq(&reading.reader_id, &self.reader_id));
         assert!(foreign.is_none(), "another reader has begun reading {} of {}", foreign.unwrap_or(0), readings.len());
         let started = Instant::now();
         let mut order: Vec<usize> = (0..readings.len()).filter(|&r| !readings[r].is_done()).collect();

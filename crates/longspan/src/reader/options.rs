@@ -62,7 +62,8 @@ impl ReadOptions {
 pub enum SpanList {
     /// The best ones, at most so many.
     Top(usize),
-    /// All that are above the threshold, `null_odds + max S - S <= threshold`; the best one if none is.
+    /// All whose own null odds are not above the threshold, `null_odds + max S - S <= threshold`; the best one if there is
+    /// none.
     All,
 }
 

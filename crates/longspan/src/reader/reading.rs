@@ -36,8 +36,8 @@ pub struct DocumentReading {
     question: Question,
     document: Document,
     plan: Plan,
-    /// The identity of the reader that has begun it.
-    pub(super) reader: Arc<()>,
+    /// That of the reader that has begun it.
+    pub(super) reader_id: Arc<()>,
     /// Those that cover the document; behind them the verification window, once its place is known.
     windows: Vec<Window>,
     /// How many cover the document.
@@ -69,14 +69,14 @@ struct Sums {
 }
 
 impl DocumentReading {
-    pub(super) fn new(question: Question, document: Document, plan: Plan, reader: Arc<()>) -> Self {
+    pub(super) fn new(question: Question, document: Document, plan: Plan, reader_id: Arc<()>) -> Self {
         let windows = windows(document.tokens(), plan.room, plan.doc_stride);
         let (window_count, logits) = (windows.len(), SpanLogits::new(plan.max_answer_length));
         let mut reading = Self {
             question,
             document,
             plan,
-            reader,
+            reader_id,
             windows,
             window_count,
             queued: 0,
@@ -195,28 +195,28 @@ impl DocumentReading {
 
     fn answer(&self) -> Answer {
         let Self { document, plan, logits, .. } = self;
-        let spans = &document.ids_and_spans().spans;
-        let all = Sums::of(logits, spans);
+        let places = &document.ids_and_spans().spans;
+        let all = Sums::of(logits, places);
         // The higher null odds decide: an answer must pass in the windows and in the verification window.
         let deciding = self.verification.filter(|alone| alone.null_odds() > all.null_odds()).unwrap_or(all);
         let null_odds = deciding.null_odds();
         let mut found = match plan.spans {
-            SpanList::Top(count) => logits.best(spans, count, f64::NEG_INFINITY),
-            SpanList::All => logits.best(spans, usize::MAX, all.largest_sum + null_odds - plan.threshold),
+            SpanList::Top(count) => logits.best(places, count, f64::NEG_INFINITY),
+            SpanList::All => logits.best(places, usize::MAX, all.largest_sum + null_odds - plan.threshold),
         };
         if found.is_empty() {
-            found = logits.best(spans, 1, f64::NEG_INFINITY);
+            found = logits.best(places, 1, f64::NEG_INFINITY);
         }
         let calibrated = |logistic: Option<Logistic>, log_score: f64| {
             let score = log_score.exp();
-            logistic.map_or(score, |logistic| logistic.probability(score, spans.len()))
+            logistic.map_or(score, |logistic| logistic.probability(score, places.len()))
         };
         let log_total = deciding.log_total();
         let log_rest = deciding.log_sum - log_total; // ln(1 − the share of 'no answer')
         let span = |span: &TokenSpan| Span {
             bytes: trimmed(
                 document.text(),
-                ByteSpan { start: spans[span.start].start as usize, end: spans[span.end].end as usize },
+                ByteSpan { start: places[span.start].start as usize, end: places[span.end].end as usize },
             ),
             score: calibrated(plan.span_calibration, span.sum() - all.log_sum + log_rest),
             start_logit: span.start_logit,
@@ -227,7 +227,7 @@ impl DocumentReading {
             spans: found.iter().map(span).collect(),
             no_answer_score: calibrated(plan.no_answer_calibration, deciding.null_score - log_total),
             null_odds,
-            tokens: spans.len(),
+            tokens: places.len(),
             windows: self.window_count,
         }
     }

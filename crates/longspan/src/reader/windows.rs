@@ -13,9 +13,10 @@ pub(crate) struct Window {
 
 /// Windows of at most `room` tokens over a document of `tokens`, neighbours sharing `doc_stride`.
 ///
-/// As in the SQuAD script of BERT, whose `doc_stride` is the distance of two windows instead of what they share, the last window is shorter, and a start belongs to the window where the smaller of its left and
-/// right contexts is largest, to the first such window on a tie. The windows begin and end in order, so the starts of each
-/// are a run, and the runs follow each other.
+/// As in the SQuAD script of BERT (whose `doc_stride` is the distance of two windows instead of what they share), the last
+/// window is shorter, and a start belongs to the window where the smaller of its left and right contexts is largest, to the
+/// first such window on a tie. The windows begin and end in order, so the starts of each are a run, and the runs follow
+/// each other.
 ///
 /// # Panics
 /// Unless `doc_stride < room` and the document has a token.

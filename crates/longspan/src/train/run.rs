@@ -323,8 +323,8 @@ mod tests {
     }
 
     /// Compares the identity of a run's sources, one entry a line. `--resume` continues a run that an earlier version began
-    /// only if none of these texts changes. A renamed field or another derived `Debug` refuses all earlier states: change a
-    /// text here only if that is intended.
+    /// only if none of these texts changes. A new setting adds a line here and so refuses all earlier states, and so does a
+    /// renamed field or another derived `Debug`: the commit says so.
     fn check_identity(job: &QaJob<'_>, own: &ReaderSettings, expected: &str) {
         let found = sources(job, own).unwrap();
         let found: String = found.iter().map(|(key, text)| format!("{key}: {text}\n")).collect();

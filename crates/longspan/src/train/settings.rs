@@ -14,7 +14,7 @@ settings_table::declare! {
     /// The settings of `longspan train` and `longspan pretrain` alike.
     pub struct TrainSettings;
     _ {
-        /// Passes over the data; 0.5 is half a pass.
+        /// How many times the data are used; 0.5 uses half of them.
         epochs: f64 = 2.0, ABOVE_ZERO;
         /// Number of steps, in place of `epochs`; 0: as many as `epochs` gives.
         steps: usize = 0, Domain::Whole(0);
@@ -164,8 +164,9 @@ impl QaSettings {
     pub fn check(&self) -> Result<()> {
         self.check_ranges()?;
         let (least, most) = (self.context_tokens.start(), self.context_tokens.end());
-        if least > most {
-            return Err(Error::option("context_tokens", format!("{least}..{most}: expected the smaller number first")));
+        if *least == 0 || least > most {
+            let expected = "expected numbers from 1 on, the smaller first";
+            return Err(Error::option("context_tokens", format!("{least}..{most}: {expected}")));
         }
         Ok(())
     }

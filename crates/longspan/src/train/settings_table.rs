@@ -180,10 +180,11 @@ macro_rules! __declare_settings {
 
 /// Declares a struct of settings and implements [`SettingsTable`] for it.
 ///
-/// Each group has a heading of the help, `_` for none. Each setting is one line, `key: type = default, domain;`. The line
+/// Each group has a heading of the help, `_` for none: help then lists it under Options. Groups of several tables with one
+/// heading are one section, and the order of lines is that of help, recipes and identities. Each setting is one line, `key: type = default, domain;`. The line
 /// may end with a text after the domain, which help shows in place of the default: for one that depends on the model or
 /// the machine. The doc comment of a setting is its help text, without the full stop; a `#[serde]` attribute follows it.
-/// The ready domains are the constants of this module.
+/// The ready domains are the constants of this module; another range is another constant there.
 ///
 /// ```
 /// use longspan::train::{SettingsTable, settings_table};

@@ -5,7 +5,7 @@ use longspan::squad::metrics::{OfficialFigures, Score};
 use longspan::squad::ranking::Ranking;
 use longspan::tokenizer::ByteSpan;
 
-/// OfficialFigures and results of all questions.
+/// The official figures, and the results of all questions.
 pub struct Evaluation<'a> {
     /// The official figures.
     pub figures: OfficialFigures,

@@ -54,10 +54,10 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
     let all = recipe.all_settings(config.max_tokens())?;
     let (settings, mlm) = (&all.train, &all.task);
     let (out, resume) = (&args.run.out, args.run.resume);
-    let has_one = has_head(&base.source)?;
+    let has_one = named(&base.name, has_head(&base.source))?;
     let head = if has_one { None } else { all.of_head(config.num_hidden_layers) };
     for settings in head.iter().chain([settings]) {
-        pretrain::check(&base.source, settings, mlm)?;
+        named(&base.name, pretrain::check(&base.source, settings, mlm))?;
     }
     if !has_one && head.is_none() && settings.train_only.is_some() {
         let message = "--train-only positions: the model has no head, and --head-steps 0 trains none";

@@ -15,7 +15,7 @@ use crate::data::documents;
 use crate::terminal::hints::{fault, io_fault, io_message};
 use crate::terminal::thousands;
 
-const JSONL_HINT: &str = "a .jsonl file has one JSON object a line, and --text-field says where its text stands";
+const JSONL_HINT: &str = "a .jsonl file has one JSON object a line, and --text-field names the key of its text";
 
 /// The texts of some files.
 pub struct Texts {
@@ -41,7 +41,7 @@ impl Texts {
             }
         }
         if let Some(json) = files.iter().find(|path| ends(path, &[".json", ".json.gz"])) {
-            return Err(fault(format!("`{}`: JSON is no plain text", json.display()), JSONL_HINT));
+            return Err(fault(format!("`{}`: JSON is not plain text", json.display()), JSONL_HINT));
         }
         let (mut bytes, mut sum) = (0, CrcWriter::new(io::sink()));
         for path in &files {
@@ -147,7 +147,7 @@ fn text(path: &Path, number: usize, line: io::Result<Vec<u8>>, field: &str) -> R
         Err(_) => wrong("no JSON in UTF-8"),
         Ok(mut value) => match value.get_mut(field).map(Value::take) {
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => wrong(&format!("`{field}` is no text")),
+            Some(_) => wrong(&format!("`{field}` is not text")),
             None => wrong(&format!("no `{field}`")),
         },
     }
@@ -198,12 +198,12 @@ mod tests {
             assert!(error.ends_with(said), "{error}");
         };
         says("x.jsonl", b"{\"text\": \"A\"}\n{\"title\": \"A\"}\n", "x.jsonl`, line 2: no `text`");
-        says("x.jsonl", b"{\"text\": 1}", "line 1: `text` is no text");
+        says("x.jsonl", b"{\"text\": 1}", "line 1: `text` is not text");
         says("x.jsonl", b"\n.", "line 2: no JSON in UTF-8");
         says("x.jsonl", b"{\"text\": \"\xff\"}", "line 1: no JSON in UTF-8");
         assert!(Texts::find(&[folder.path().join("none")]).err().unwrap().to_string().ends_with("no such file"));
         let json = put("x.json", b"{\"text\": \"A\"}");
-        assert!(Texts::find(&[json]).err().unwrap().to_string().ends_with("x.json`: JSON is no plain text"));
+        assert!(Texts::find(&[json]).err().unwrap().to_string().ends_with("x.json`: JSON is not plain text"));
         fs::create_dir(folder.path().join("empty")).unwrap();
         assert!(Texts::find(&[folder.path().join("empty")]).err().unwrap().to_string().ends_with("no files in it"));
     }

@@ -21,7 +21,7 @@ where
         let again = parse::<C>(&complete);
         assert!(again.all_settings(512).unwrap() == settings, "{text}");
         assert_eq!(again.all_settings(512).unwrap().to_toml().unwrap(), complete, "{text}");
-        assert_eq!(recipe.differs_from(&again), None, "{text}");
+        assert_eq!(recipe.difference_from(&again), None, "{text}");
         let table: Table = toml::from_str(&complete).unwrap();
         for setting in Recipe::<C>::settings().filter(|setting| !table.contains_key(setting.key)) {
             assert!(may_miss.contains(&setting.key), "{}", setting.key);
