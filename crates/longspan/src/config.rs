@@ -63,12 +63,22 @@ impl Config {
     }
 
     fn from_keys(keys: &ConfigKeys) -> Result<Self> {
+        let architecture = keys.0.get("architectures").and_then(|names| Some(names.get(0)?.as_str()?.to_owned()));
         match keys.text("model_type")? {
             Some("longformer") => {}
             Some(other) => {
                 return Err(Error::ModelType { found: other.into(), expected: "expected `longformer`" });
             }
-            None if keys.0.contains_key("attention_window") => {} // files from before `model_type` was written
+            // Files from before `model_type` was written. BERT has other positions, and other modes have one-sided windows.
+            None if keys.0.contains_key("attention_window") => {
+                if let Some(other) = architecture.as_ref().filter(|class| class.starts_with("Bert")) {
+                    return Err(Error::ModelType { found: other.clone(), expected: "expected `longformer`" });
+                }
+                if let Some(other) = keys.text("attention_mode")?.filter(|mode| *mode != "longformer") {
+                    let message = "convert the checkpoint, and choose one-sided windows if it has such";
+                    return Err(wrong(format!("no `model_type`, attention_mode `{other}`: {message}")));
+                }
+            }
             None => return Err(wrong("no `model_type`: expected `longformer`".into())),
         }
         for (key, wanted) in [("hidden_act", "gelu"), ("position_embedding_type", "absolute")] {
@@ -97,7 +107,7 @@ impl Config {
             layer_norm_eps: keys.number("layer_norm_eps", 1e-12)? as f32,
             num_labels: if labels.is_empty() { keys.size("num_labels", Some(2))? } else { labels.len() },
             labels,
-            architecture: keys.0.get("architectures").and_then(|names| Some(names.get(0)?.as_str()?.to_owned())),
+            architecture,
         })
     }
 
@@ -309,6 +319,8 @@ mod tests {
             (r#","attention_window":[8]"#, "attention_window has 1 entries for num_hidden_layers 2"),
             (r#","attention_window":"wide""#, "attention_window `\"wide\"`: expected a whole number"),
             (r#","model_type":"bert""#, "model_type `bert`"),
+            (r#","model_type":null,"architectures":["BertLongForMaskedLM"]"#, "model_type `BertLongForMaskedLM`"),
+            (r#","model_type":null,"attention_mode":"tvm""#, "no `model_type`, attention_mode `tvm`: convert the"),
             (r#","hidden_act":"relu""#, "hidden_act `relu`"),
             (r#","num_attention_heads":3"#, "hidden_size 64 is not a multiple of num_attention_heads 3"),
             (r#","num_attention_heads":0"#, "num_attention_heads 0: expected 1"),
