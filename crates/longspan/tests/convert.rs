@@ -13,7 +13,7 @@ use longspan::tokenizer::Tokenizer;
 use safetensors::SafeTensors;
 
 /// A source folder, the task of its head, and the tensors that conversion leaves out.
-const SOURCES: [(&str, Task, &[&str]); 8] = [
+const SOURCES: [(&str, Task, &[&str]); 12] = [
     ("bert", Task::Encoder, &["pooler.dense"]),
     ("bert-qa", Task::QuestionAnswering, &[]),
     ("bert-pretraining", Task::MaskedLm, &["bert.pooler.dense", "cls.seq_relationship"]),
@@ -21,12 +21,26 @@ const SOURCES: [(&str, Task, &[&str]); 8] = [
     ("roberta-masked-lm", Task::MaskedLm, &[]),
     ("roberta-sequence", Task::SequenceClassification, &[]),
     ("roberta-token", Task::TokenClassification, &[]),
+    ("roberta-qa", Task::QuestionAnswering, &[]),
     ("xlm-roberta-qa", Task::QuestionAnswering, &[]),
+    ("xlm-roberta-masked-lm", Task::MaskedLm, &[]),
+    ("camembert-qa", Task::QuestionAnswering, &[]),
+    ("camembert-masked-lm", Task::MaskedLm, &[]),
+];
+
+/// Longformers that the notebook made of other models, and those of the authors' first code.
+const LONG_SOURCES: [(&str, Task); 5] = [
+    ("bert-long-qa", Task::QuestionAnswering),
+    ("bert-long-masked-lm", Task::MaskedLm),
+    ("roberta-long-qa", Task::QuestionAnswering),
+    ("longformer-qa", Task::QuestionAnswering),
+    ("longformer-masked-lm", Task::MaskedLm),
 ];
 
 const MAX_TOKENS: usize = 50;
 /// Positions of the sources.
 const SHORT: usize = 18;
+const LONG: usize = 64;
 /// Five tokens see one another.
 const WINDOWS: [usize; 2] = [8, 16];
 /// Largest difference that is allowed between f32 here and f32 in transformers.
@@ -46,7 +60,7 @@ fn options() -> ConvertOptions {
     }
 }
 
-/// All tensors of a folder.
+/// All tensors of a folder but the buffer of whole numbers.
 fn all(folder: &Path) -> All {
     let tensors = Tensors::open(&Source::Folder(folder.into())).unwrap();
     let read = |name: &str| {
@@ -55,7 +69,7 @@ fn all(folder: &Path) -> All {
         view.copy_to(&mut values);
         (name.to_string(), (view.shape, values))
     };
-    tensors.names().map(read).collect()
+    tensors.names().filter(|name| !name.ends_with("position_ids")).map(read).collect()
 }
 
 /// The rule of conversion, implemented a second time: the values of a tensor of the long model.
@@ -93,7 +107,7 @@ fn check_tensors(name: &str, folder: &Path) {
     assert_eq!(globals, 2 * 6, "{name}");
 }
 
-/// Compares with what transformers computed with the short model.
+/// Compares with what transformers computed with the source.
 fn check_outputs(name: &str, folder: &Path, task: Task) {
     let source = Source::Folder(folder.into());
     let config = source.config().unwrap();
@@ -107,7 +121,9 @@ fn check_outputs(name: &str, folder: &Path, task: Task) {
     for n in 0..3 {
         let ids = bits(format!("{n}.input_ids")).unwrap();
         let token_type_ids = bits(format!("{n}.token_type_ids")).unwrap();
-        for globals in [vec![], vec![0], (0..ids.len()).collect::<Vec<_>>()] {
+        let chosen = bits(format!("{n}.global"));
+        let any = || vec![vec![], vec![0], (0..ids.len()).collect()];
+        for globals in chosen.map_or_else(any, |own| vec![own.into_iter().map(|i| i as usize).collect::<Vec<_>>()]) {
             let batch = Batch::of(Sequence { ids: &ids, token_type_ids: Some(&token_type_ids), globals: &globals });
             let (hidden, logits) = (model.hidden_states(&batch).unwrap(), model.logits(&batch).unwrap().values);
             for (field, found) in [("hidden", hidden), ("logits", logits)] {
@@ -174,6 +190,26 @@ fn long_models_follow_the_rule() {
     }
 }
 
+#[test]
+fn a_longformer_of_any_make_keeps_its_outputs() {
+    for (name, task) in LONG_SOURCES {
+        let source = Source::Folder(golden(name));
+        // What reads the folder as it is would compute something else.
+        source.config().unwrap_err();
+        let one_sided_windows = name.starts_with("longformer");
+        for max_tokens in [None, Some(LONG + 40)] {
+            let out = tempfile::tempdir().unwrap();
+            let options = ConvertOptions { one_sided_windows, max_tokens, ..ConvertOptions::default() };
+            let made = convert(&source, out.path(), &options).unwrap();
+            assert_eq!((made.task, made.model_type.as_str(), made.source_max_tokens), (task, "longformer", LONG));
+            assert_eq!((made.left_out.len(), made.comparison.tokens), (0, 5), "{name}");
+            assert_eq!(made.config.attention_window, WINDOWS, "{name}");
+            assert_eq!(made.config.max_tokens(), max_tokens.unwrap_or(LONG), "{name}");
+            check_outputs(name, out.path(), task);
+        }
+    }
+}
+
 fn to_owned(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| name.to_string()).collect()
 }
@@ -190,12 +226,18 @@ fn copy(from: &Path) -> tempfile::TempDir {
 
 /// Writes the tensors of a folder again, under other names or with other values.
 fn rewrite(folder: &Path, change: impl Fn(&str, &mut Vec<f32>) -> String) {
-    let mut tensors = Vec::new();
-    for (name, (shape, mut values)) in all(folder) {
-        tensors.push((change(&name, &mut values), shape, values));
-    }
+    edit_tensors(folder, |tensors| {
+        for (name, (shape, mut values)) in std::mem::take(tensors) {
+            tensors.insert(change(&name, &mut values), (shape, values));
+        }
+    });
+}
+
+fn edit_tensors(folder: &Path, edit: impl FnOnce(&mut All)) {
+    let mut tensors = all(folder);
+    edit(&mut tensors);
     let tensors: Vec<_> =
-        tensors.iter().map(|(name, shape, values)| (name.as_str(), &shape[..], &values[..])).collect();
+        tensors.iter().map(|(name, (shape, values))| (name.as_str(), &shape[..], &values[..])).collect();
     write_safetensors(&folder.join("model.safetensors"), &tensors, &[]).unwrap();
 }
 
@@ -269,6 +311,26 @@ fn an_old_longformer_is_converted() {
     }
 }
 
+/// Sets a key of `config.json`.
+fn set(key: &'static str, value: serde_json::Value) -> impl FnOnce(&Path) {
+    move |folder| edit_config(folder, |config| drop(config.insert(key.into(), value)))
+}
+
+/// Sets `model_type`, and removes the architecture.
+fn retype(model_type: Option<&'static str>) -> impl FnOnce(&Path) {
+    move |folder| {
+        edit_config(folder, |config| {
+            config.remove("architectures");
+            config.insert("model_type".into(), model_type.into());
+        });
+    }
+}
+
+/// Renames tensors.
+fn rename(from: &'static str, to: &'static str) -> impl FnOnce(&Path) {
+    move |folder| rewrite(folder, |name, _| name.replace(from, to))
+}
+
 /// Changes a source and converts it: that must fail with this message and write nothing.
 #[track_caller]
 fn fails(name: &str, change: impl FnOnce(&Path), options: &ConvertOptions, message: &str) {
@@ -283,15 +345,13 @@ fn fails(name: &str, change: impl FnOnce(&Path), options: &ConvertOptions, messa
 
 #[test]
 fn conversion_errors_name_the_cause() {
-    let set = |key: &'static str, value: serde_json::Value| {
-        move |folder: &Path| edit_config(folder, |config| drop(config.insert(key.into(), value)))
-    };
-    let check = |key, value, message: &str| fails("bert", set(key, value), &options(), message);
+    let check = |key, value: serde_json::Value, message: &str| fails("bert", set(key, value), &options(), message);
     check("model_type", "distilbert".into(), "model_type `distilbert`: `bert`, `roberta`,");
     check("hidden_act", "relu".into(), "hidden_act `relu`");
     check("position_embedding_type", "relative_key".into(), "position_embedding_type `relative_key`");
     check("is_decoder", true.into(), "is_decoder true");
     check("intermediate_size", 25.into(), "expected shape [25, 16], file has [24, 16]");
+    check("autoregressive", true.into(), "autoregressive true");
     check("num_hidden_layers", 3.into(), "attention_window has 2 numbers, the model has 3 layers");
     let windows_of_one = ConvertOptions { attention_window: Some(vec![8]), ..options() };
     let fewer = set("num_hidden_layers", 1.into());
@@ -327,6 +387,101 @@ fn a_longformer_keeps_its_positions_and_windows() {
     check(&options(), "attention_window cannot be chosen: the model is a Longformer with windows [8, 16]");
     let fewer = ConvertOptions { max_tokens: Some(49), ..ConvertOptions::default() };
     check(&fewer, "max_tokens 49: the model has positions for 50 tokens already");
+}
+
+/// What the source computes is known, or it is not converted.
+#[test]
+fn a_source_that_would_be_misread_is_refused() {
+    let own = ConvertOptions::default();
+    let one_sided = ConvertOptions { one_sided_windows: true, ..ConvertOptions::default() };
+
+    // The type says where positions start, so the class and the names must be its own.
+    fails("bert-long-qa", set("model_type", "longformer".into()), &own, "model_type `longformer` contradicts the arch");
+    fails(
+        "roberta-qa",
+        set("model_type", "bert".into()),
+        &options(),
+        "contradicts the architecture `RobertaForQuestion",
+    );
+    fails("bert-qa", retype(Some("roberta")), &options(), "tensor `roberta.embeddings.word_embeddings.weight`");
+    fails("roberta-qa", retype(Some("bert")), &options(), "tensor `bert.embeddings.word_embeddings.weight`");
+    fails("bert-long-qa", retype(Some("longformer")), &own, "tensor `longformer.embeddings.");
+    fails("bert-long-qa", set("model_type", "bigbird".into()), &own, "model_type `bigbird`");
+    fails("bert-long-qa", retype(None), &own, "tensor `longformer.embeddings.");
+
+    // A Longformer has windows, and the code of its authors has other kinds of attention.
+    fails(
+        "bert-long-qa",
+        set("attention_window", serde_json::Value::Null),
+        &options(),
+        "model_type `bert`: it has no `bert.encoder.layer.0.attention.self.key_global.bias`",
+    );
+    fails(
+        "bert-qa",
+        set("attention_window", 8.into()),
+        &own,
+        "tensor `bert.encoder.layer.0.attention.self.query_global.weight`",
+    );
+    for name in ["longformer-qa", "longformer-masked-lm"] {
+        fails(name, |_| {}, &own, "one_sided_windows must be chosen: with attention_mode `tvm`");
+        fails(name, set("attention_mode", "n2".into()), &one_sided, "attention_mode `n2`");
+    }
+}
+
+/// An encoder that has more than a Longformer's, or less, computes something else.
+#[test]
+fn the_encoder_must_be_that_of_its_type() {
+    let relative = rename("pooler.dense.weight", "encoder.layer.1.attention.self.distance_embedding.weight");
+    fails("bert", relative, &options(), "it has no `encoder.layer.1.attention.self.distance_embedding.weight`, which");
+    let table = rename("cls.seq_relationship.weight", "bert.embeddings.languages.weight");
+    fails(
+        "bert-pretraining",
+        table,
+        &options(),
+        "model_type `bert`: it has no `bert.embeddings.languages.weight`, which",
+    );
+
+    for table in ["position", "token_type", "word"] {
+        let name = format!("embeddings.{table}_embeddings.weight");
+        let take = |folder: &Path| rewrite(folder, |own, _| own.replace(&name, "taken.weight"));
+        fails("roberta-qa", take, &options(), &format!("tensor `roberta.{name}`: not in the checkpoint"));
+    }
+    fails("bert-qa", rename("qa_outputs.bias", "taken.bias"), &options(), "tensor `qa_outputs.bias`: not in the");
+}
+
+/// A Longformer's decoder is its word embeddings. A head with another one is left out.
+#[test]
+fn heads_are_tied_or_left_out() {
+    for (name, head) in [("bert-pretraining", "cls.predictions"), ("camembert-masked-lm", "lm_head")] {
+        let check = |part: Option<&str>, more: f32, tied: Option<bool>, task: Task| {
+            let source = copy(&golden(name));
+            edit_tensors(source.path(), |tensors| {
+                let Some(part) = part else { return };
+                let of = |name: &String| match part {
+                    "weight" => name.ends_with("word_embeddings.weight"),
+                    _ => *name == format!("{head}.bias"),
+                };
+                let (shape, mut values) = tensors.iter().find(|(name, _)| of(name)).unwrap().1.clone();
+                values[3] += more;
+                tensors.insert(format!("{head}.decoder.{part}"), (shape, values));
+            });
+            edit_config(source.path(), |config| {
+                config.insert("tie_word_embeddings".into(), tied.into());
+            });
+            let out = tempfile::tempdir().unwrap();
+            let made = convert(&Source::Folder(source.path().into()), out.path(), &options()).unwrap();
+            assert_eq!(made.task, task, "{name} {part:?} {more} {tied:?}");
+            assert_eq!(made.left_out.iter().any(|module| module.starts_with(head)), task == Task::Encoder);
+        };
+        check(None, 0.0, None, Task::MaskedLm);
+        check(None, 0.0, Some(true), Task::MaskedLm);
+        check(None, 0.0, Some(false), Task::Encoder);
+        for part in ["weight", "bias"] {
+            check(Some(part), 0.0, None, Task::MaskedLm);
+            check(Some(part), 1.0, None, Task::Encoder);
+        }
+        check(Some("weight"), 0.0, Some(false), Task::MaskedLm);
+    }
 }
 
 /// The weights have a NaN, so the difference is more than rounding.

@@ -81,6 +81,27 @@ next: longspan ask -m out QUESTION FILE";
 }
 
 #[test]
+fn a_longformer_made_of_bert_is_asked_after_it_is_converted() {
+    let folder = Folder::new(&[("bread.txt", b"a b a c. b a")]);
+    let bert = source("bert-long-qa");
+    let ask = |model| folder.run(&["ask", "-m", model, "--threshold", "inf", "a b ?", "bread.txt"]);
+    let ran = ask(&bert);
+    check_failed(&ran, "model_type `bert`");
+    assert!(ran.stderr.contains("`longspan convert`"), "{}", ran.stderr);
+    let ran = folder.run(&["convert", &bert, "out"]);
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+    assert!(
+        ran.stdout.contains("a model of type longformer\nlongest input      64 tokens, from 64\n"),
+        "{}",
+        ran.stdout
+    );
+    let ran = ask("out");
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+    let ran = folder.run(&["convert", &source("longformer-qa"), "old"]);
+    check_failed(&ran, "--one-sided-windows must be chosen: with attention_mode `tvm` windows are one-sided");
+}
+
+#[test]
 fn invalid_arguments_are_refused() {
     let folder = Folder::new(&[("file", b"x"), ("config.json", b"{\"model_type\": \"t5\"}")]);
     let bert = source("bert");

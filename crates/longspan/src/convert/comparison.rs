@@ -1,10 +1,11 @@
 //! Compares the long model with its source, on inputs that every window covers whole.
 
-use super::oracle::Oracle;
-use super::source::ShortModel;
+use serde_json::{Map, Value};
+
+use super::oracle::{Oracle, Placed};
 use crate::checkpoint::{Source, Tensors};
 use crate::config::Config;
-use crate::model::{Batch, Model, Precision, Sequence, Task};
+use crate::model::{Batch, Model, PositionShift, Precision, Sequence, Task};
 use crate::random;
 use crate::{Error, Result};
 
@@ -27,24 +28,34 @@ const HEAD_TOKENS_MAX: usize = 33;
 const SEED: u64 = 1;
 
 /// Runs both models on the same inputs.
-pub(super) fn compare(short: &ShortModel, tensors: &Tensors, config: &Config, long: &Source) -> Result<Comparison> {
-    let inputs = inputs(short, config);
-    let sequences: Vec<Sequence<'_>> = inputs.iter().map(TestInput::sequence).collect();
-    let oracle = Oracle { short, tensors };
-    let model = Model::load(config.clone(), short.task, Precision::F32, &Tensors::open(long)?)?;
+///
+/// - `keys`: the content of the source's `config.json`, `tensors`: its weights
+/// - `config`, `task`, `long`: of the long model
+pub(super) fn compare(
+    keys: &Map<String, Value>,
+    tensors: &Tensors,
+    config: &Config,
+    task: Task,
+    long: &Source,
+) -> Result<Comparison> {
+    let oracle = Oracle::new(keys, tensors)?;
+    let inputs = inputs(oracle.max_tokens()?, config);
+    let sequences: Vec<Placed<'_>> = inputs.iter().map(|input| (input.sequence(), input.shift)).collect();
+    let model = Model::load(config.clone(), task, Precision::F32, &Tensors::open(long)?)?;
     let mut hidden = MaxDifference::default();
     let mut logits = MaxDifference::default();
-    for (sequence, expected) in sequences.iter().zip(oracle.hidden_states(&sequences)?) {
-        let batch = Batch::of(*sequence);
+    for ((sequence, shift), expected) in sequences.iter().zip(oracle.hidden_states(&sequences)?) {
+        let mut batch = Batch::new();
+        batch.push_shifted(*sequence, PositionShift { from: 0, by: *shift });
         hidden.add(&model.hidden_states(&batch)?, &expected);
-        if short.task != Task::Encoder && sequence.ids.len() <= HEAD_TOKENS_MAX {
-            logits.add(&model.logits(&batch)?.values, &oracle.logits(&expected)?);
+        if task != Task::Encoder && sequence.ids.len() <= HEAD_TOKENS_MAX {
+            logits.add(&model.logits(&batch)?.values, &oracle.logits(task, &expected)?);
         }
     }
     let tokens = inputs.iter().map(|input| input.ids.len()).max().unwrap_or(0);
     hidden.check(tokens)?;
     logits.check(tokens)?;
-    let logit_difference = (short.task != Task::Encoder).then_some(logits.largest);
+    let logit_difference = (task != Task::Encoder).then_some(logits.largest);
     Ok(Comparison { tokens, difference: hidden.largest, logit_difference })
 }
 
@@ -52,6 +63,8 @@ struct TestInput {
     ids: Vec<u32>,
     token_type_ids: Vec<u32>,
     globals: Vec<usize>,
+    /// How many positions later than the first the input begins.
+    shift: usize,
 }
 
 impl TestInput {
@@ -60,13 +73,16 @@ impl TestInput {
     }
 }
 
-/// Inputs of several lengths, up to the longest that every window covers whole: half of the narrowest and one token.
-fn inputs(short: &ShortModel, config: &Config) -> Vec<TestInput> {
+/// Inputs of several lengths, up to the longest that every window covers whole: half of the narrowest and one token. They
+/// begin at the first position. One of them is there a second time, at the last positions.
+fn inputs(max_tokens: usize, config: &Config) -> Vec<TestInput> {
     let narrowest = config.attention_window.iter().min().copied().unwrap_or(0);
-    let longest = (narrowest / 2 + 1).min(short.max_tokens()).min(config.max_tokens());
+    let longest = (narrowest / 2 + 1).min(max_tokens).min(config.max_tokens());
     let mut lengths: Vec<usize> = [1, 2, 9, HEAD_TOKENS_MAX, longest].iter().map(|&t| t.min(longest)).collect();
     lengths.dedup();
-    lengths.into_iter().map(|tokens| input(tokens, config)).collect()
+    let last = lengths[lengths.len() / 2];
+    let places = lengths.iter().map(|&tokens| (tokens, 0)).chain([(last, config.max_tokens() - last)]);
+    places.map(|(tokens, shift)| TestInput { shift, ..input(tokens, config) }).collect()
 }
 
 /// A question with global attention and a document, of random tokens other than padding.
@@ -82,6 +98,7 @@ fn input(tokens: usize, config: &Config) -> TestInput {
         ids: (0..tokens).map(id).collect(),
         token_type_ids: (0..tokens).map(token_type).collect(),
         globals: (0..question).collect(),
+        shift: 0,
     }
 }
 

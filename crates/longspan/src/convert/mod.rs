@@ -26,7 +26,7 @@ use crate::config::Config;
 use crate::model::{Parameter, Task};
 use crate::tokenizer::{PairFiles, Tokenizer};
 use crate::{Error, FormatKind, Result};
-use source::{ModelKind, ShortModel};
+use source::ShortModel;
 
 /// Options of a conversion.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -42,7 +42,7 @@ pub struct ConvertOptions {
 /// The result of a conversion.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Conversion {
-    /// Type of the source: `bert`, `roberta`, `xlm-roberta`, `camembert` or `longformer`.
+    /// Type of the source: `bert`, `roberta`, `xlm-roberta`, `camembert`, or `longformer` whatever it was made of.
     pub model_type: String,
     /// The longest input of the source, in tokens.
     pub source_max_tokens: usize,
@@ -67,11 +67,11 @@ const MAX_TOKENS_MAX: usize = 1 << 20;
 
 /// Makes a long checkpoint from a short one, in a new or empty folder: `model.safetensors` in f32 under the names of
 /// Hugging Face's Longformer, `config.json`, `tokenizer.json` and `tokenizer_config.json`. A Longformer gets current names,
-/// two-sided windows and the requested number of positions.
+/// two-sided windows, positions that start after that of the padding, and the requested number of positions.
 ///
 /// # Errors
 /// [`Error::ModelType`] for an unsupported source, [`Error::Format`], [`Error::MissingTensor`] or [`Error::TensorShape`] for a
-/// source that contradicts itself, [`Error::Option`], [`Error::Write`], and [`Error::Conversion`] when the outputs of the two
+/// source that contradicts itself or whose encoder has more than a Longformer's, [`Error::Option`], [`Error::Write`], and [`Error::Conversion`] when the outputs of the two
 /// models differ. Nothing is kept then.
 pub fn convert(source: &Source, folder: &Path, options: &ConvertOptions) -> Result<Conversion> {
     let short = ShortModel::read(source, options.one_sided_windows)?;
@@ -95,7 +95,8 @@ pub fn convert(source: &Source, folder: &Path, options: &ConvertOptions) -> Resu
         write_checkpoint_with(folder, &config, &parameters.tensors(), &beside)?;
         let count = parameters.list().iter().map(Parameter::count).sum();
         drop(parameters); // the comparison reads what is on disk
-        let comparison = comparison::compare(&short, &tensors, &config, &Source::Folder(folder.into()))?;
+        let long = Source::Folder(folder.into());
+        let comparison = comparison::compare(&short.keys, &tensors, &config, task, &long)?;
         Ok((comparison, count, left_out))
     })?;
     Ok(Conversion {
@@ -113,7 +114,7 @@ pub fn convert(source: &Source, folder: &Path, options: &ConvertOptions) -> Resu
 /// The sizes of the long model.
 fn long_config(short: &ShortModel, tokenizer: &Tokenizer, options: &ConvertOptions) -> Result<Config> {
     let own = short.max_tokens();
-    let is_long = short.kind == ModelKind::Longformer;
+    let is_long = short.is_long;
     let max_tokens = options.max_tokens.unwrap_or(if is_long { own } else { MAX_TOKENS });
     if max_tokens == 0 || max_tokens > MAX_TOKENS_MAX {
         return Err(Error::option("max_tokens", format!("{max_tokens}: expected 1 to {MAX_TOKENS_MAX}")));

@@ -1,4 +1,7 @@
-//! The short model in plain f64 loops, written from its own definition: full attention, its own positions and names.
+//! The source in plain f64 loops, written from its own definition: full attention, its own positions and names.
+//!
+//! This file shares nothing with the conversion but `config.json` and the tensors as they are stored. What it needs, it
+//! reads from these as transformers does, so that the two cannot share a mistake.
 //!
 //! BERT: Devlin et al., arXiv 1810.04805. RoBERTa, whose positions start after that of the padding: Liu et al., arXiv
 //! 1907.11692. A Longformer is such a model too on inputs that its windows cover whole, except that queries with global
@@ -7,29 +10,70 @@
 use rayon::prelude::*;
 
 use longspan_kernels::reference as kernels;
+use serde_json::{Map, Value};
 
-use super::source::{ModelKind, ShortModel, get};
 use crate::checkpoint::Tensors;
 use crate::model::{Sequence, Task};
+use crate::tensor::TensorView;
 use crate::{Error, Result};
 
 /// Rows that are multiplied by a weight together, while it is in the cache.
 const ROWS: usize = 16;
 
-/// A short model.
+/// Name of the table of words, after the prefix of the encoder.
+const WORDS: &str = "embeddings.word_embeddings.weight";
+
+/// The source of a conversion.
 pub(super) struct Oracle<'a> {
-    pub short: &'a ShortModel,
-    pub tensors: &'a Tensors,
+    tensors: &'a Tensors,
+    /// Prefix of the names of the encoder.
+    prefix: &'a str,
+    /// Whether the class is one of BERT's, which have their own positions and names of heads.
+    is_bert: bool,
+    /// Row of the position table for the first token, where no token is padding.
+    first_position: usize,
+    heads: usize,
+    eps: f64,
 }
 
-impl Oracle<'_> {
-    /// The last hidden states of each sequence: (S), (T, C).
-    pub fn hidden_states(&self, sequences: &[Sequence<'_>]) -> Result<Vec<Vec<f64>>> {
+/// An input, and how many positions later than the first it begins.
+pub(super) type Placed<'a> = (Sequence<'a>, usize);
+
+impl<'a> Oracle<'a> {
+    /// - `keys`: the content of `config.json`
+    pub fn new(keys: &Map<String, Value>, tensors: &'a Tensors) -> Result<Self> {
+        let model_type = keys.get("model_type").and_then(Value::as_str);
+        let class = model_type.or_else(|| keys.get("architectures")?.get(0)?.as_str());
+        let is_bert = class.is_some_and(|class| class.to_lowercase().starts_with("bert"));
+        let whole = |key: &str, usual: u64| keys.get(key).and_then(Value::as_u64).unwrap_or(usual) as usize;
+        let prefix = tensors.names().find_map(|name| name.strip_suffix(WORDS));
+        Ok(Self {
+            tensors,
+            prefix: prefix.ok_or_else(|| Error::MissingTensor { name: WORDS.into() })?,
+            is_bert,
+            first_position: if is_bert { 0 } else { whole("pad_token_id", 1) + 1 },
+            heads: whole("num_attention_heads", 12),
+            eps: keys.get("layer_norm_eps").and_then(Value::as_f64).unwrap_or(1e-12),
+        })
+    }
+
+    /// The longest input, in tokens.
+    pub fn max_tokens(&self) -> Result<usize> {
+        let rows = self.view(&format!("{}embeddings.position_embeddings.weight", self.prefix))?.shape[0];
+        Ok(rows - self.first_position)
+    }
+
+    /// The last hidden states of each sequence: (S), (T, C). Positions beyond the last begin again with the first.
+    pub fn hidden_states(&self, sequences: &[Placed<'_>]) -> Result<Vec<Vec<f64>>> {
         let mut states = self.embed(sequences)?;
-        for layer in 0..self.short.config.num_hidden_layers {
-            let layer = self.layer(layer)?;
-            for (x, sequence) in states.iter_mut().zip(sequences) {
-                *x = layer.forward(x, sequence.globals, self.short.config.num_attention_heads);
+        for layer in 0.. {
+            let layer = format!("{}encoder.layer.{layer}.", self.prefix);
+            if !self.tensors.names().any(|name| name.starts_with(&layer)) {
+                break;
+            }
+            let layer = self.layer(&layer)?;
+            for (x, (sequence, _)) in states.iter_mut().zip(sequences) {
+                *x = layer.forward(x, sequence.globals, self.heads);
             }
         }
         Ok(states)
@@ -37,47 +81,48 @@ impl Oracle<'_> {
 
     /// The logits of the head from the last hidden states of one sequence, (T, C), laid out as in
     /// [`Logits`](crate::model::Logits).
-    pub fn logits(&self, x: &[f64]) -> Result<Vec<f64>> {
-        let is_bert = self.short.kind == ModelKind::Bert;
-        let pooler = format!("{}pooler.dense", self.short.prefix);
+    pub fn logits(&self, task: Task, x: &[f64]) -> Result<Vec<f64>> {
+        let pooler = format!("{}pooler.dense", self.prefix);
         let tanh = |name: &str| -> Result<Vec<f64>> {
-            let first = &x[..self.short.config.hidden_size];
-            Ok(self.linear(name)?.forward(first).into_iter().map(f64::tanh).collect())
+            let dense = self.linear(name)?;
+            let first = &x[..dense.weight.len() / dense.bias.len()];
+            Ok(dense.forward(first).into_iter().map(f64::tanh).collect())
         };
-        Ok(match self.short.task {
+        Ok(match task {
             Task::Encoder => Vec::new(),
             Task::QuestionAnswering => self.linear("qa_outputs")?.forward(x),
             Task::TokenClassification => self.linear("classifier")?.forward(x),
             Task::MultipleChoice => self.linear("classifier")?.forward(&tanh(&pooler)?),
-            Task::SequenceClassification if is_bert => self.linear("classifier")?.forward(&tanh(&pooler)?),
+            Task::SequenceClassification if self.is_bert => self.linear("classifier")?.forward(&tanh(&pooler)?),
             Task::SequenceClassification => self.linear("classifier.out_proj")?.forward(&tanh("classifier.dense")?),
             Task::MaskedLm => {
-                let [dense, norm, bias] = match is_bert {
-                    true => ["transform.dense", "transform.LayerNorm", "bias"].map(|n| format!("cls.predictions.{n}")),
-                    false => ["dense", "layer_norm", "bias"].map(|n| format!("lm_head.{n}")),
+                let [dense, norm, bias, decoder] = match self.is_bert {
+                    true => ["transform.dense", "transform.LayerNorm", "bias", "decoder.weight"]
+                        .map(|name| format!("cls.predictions.{name}")),
+                    false => ["dense", "layer_norm", "bias", "decoder.weight"].map(|name| format!("lm_head.{name}")),
                 };
                 let mut x = self.linear(&dense)?.forward(x);
                 x.iter_mut().for_each(|x| *x = kernels::gelu(*x));
                 self.norm(&norm)?.forward(&mut x);
-                let words = self.encoder("embeddings.word_embeddings.weight")?;
-                OracleLinear { weight: words, bias: self.read(&bias)? }.forward(&x)
+                let is_stored = self.tensors.names().any(|name| name == decoder);
+                let weight = if is_stored { self.read(&decoder)? } else { self.encoder(WORDS)? };
+                OracleLinear { weight, bias: self.read(&bias)? }.forward(&x)
             }
         })
     }
 
-    fn embed(&self, sequences: &[Sequence<'_>]) -> Result<Vec<Vec<f64>>> {
-        let c = self.short.config.hidden_size;
-        let words = self.encoder("embeddings.word_embeddings.weight")?;
+    fn embed(&self, sequences: &[Placed<'_>]) -> Result<Vec<Vec<f64>>> {
+        let words = self.encoder(WORDS)?;
         let positions = self.encoder("embeddings.position_embeddings.weight")?;
         let types = self.encoder("embeddings.token_type_embeddings.weight")?;
-        let norm = self.norm(&format!("{}embeddings.LayerNorm", self.short.prefix))?;
-        // No token is padding, so RoBERTa's positions are consecutive.
-        let first = if self.short.kind == ModelKind::Bert { 0 } else { self.short.config.pad_token_id + 1 };
-        let embed = |sequence: &Sequence<'_>| {
+        let norm = self.norm(&format!("{}embeddings.LayerNorm", self.prefix))?;
+        let (c, own) = (norm.bias.len(), self.max_tokens()?);
+        let embed = |(sequence, shift): &Placed<'_>| {
             let mut x = Vec::with_capacity(sequence.ids.len() * c); // (T, C)
             for (i, &id) in sequence.ids.iter().enumerate() {
                 let kind = sequence.token_type_ids.map_or(0, |types| types[i]);
-                let rows = (&words[id as usize * c..], &positions[(first + i) * c..], &types[kind as usize * c..]);
+                let position = self.first_position + (i + shift) % own;
+                let rows = (&words[id as usize * c..], &positions[position * c..], &types[kind as usize * c..]);
                 x.extend((0..c).map(|j| rows.0[j] + rows.1[j] + rows.2[j]));
             }
             norm.forward(&mut x);
@@ -86,21 +131,21 @@ impl Oracle<'_> {
         Ok(sequences.iter().map(embed).collect())
     }
 
-    fn layer(&self, layer: usize) -> Result<OracleLayer> {
-        let name = format!("{}encoder.layer.{layer}", self.short.prefix);
+    /// - `name`: prefix of the names of the layer
+    fn layer(&self, name: &str) -> Result<OracleLayer> {
         let projections = |suffix: &str| -> Result<[OracleLinear; 3]> {
-            let linear = |part: &str| self.linear(&format!("{name}.attention.self.{part}{suffix}"));
+            let linear = |part: &str| self.linear(&format!("{name}attention.self.{part}{suffix}"));
             Ok([linear("query")?, linear("key")?, linear("value")?])
         };
-        let is_long = self.short.kind == ModelKind::Longformer;
+        let is_long = self.tensors.names().any(|own| own.starts_with(name) && own.contains("_global."));
         Ok(OracleLayer {
             projections: projections("")?,
             global: if is_long { Some(projections("_global")?) } else { None },
-            attention_output: self.linear(&format!("{name}.attention.output.dense"))?,
-            attention_norm: self.norm(&format!("{name}.attention.output.LayerNorm"))?,
-            intermediate: self.linear(&format!("{name}.intermediate.dense"))?,
-            output: self.linear(&format!("{name}.output.dense"))?,
-            output_norm: self.norm(&format!("{name}.output.LayerNorm"))?,
+            attention_output: self.linear(&format!("{name}attention.output.dense"))?,
+            attention_norm: self.norm(&format!("{name}attention.output.LayerNorm"))?,
+            intermediate: self.linear(&format!("{name}intermediate.dense"))?,
+            output: self.linear(&format!("{name}output.dense"))?,
+            output_norm: self.norm(&format!("{name}output.LayerNorm"))?,
         })
     }
 
@@ -108,17 +153,22 @@ impl Oracle<'_> {
         Ok(OracleLinear { weight: self.read(&format!("{name}.weight"))?, bias: self.read(&format!("{name}.bias"))? })
     }
 
+    /// Files that were converted from TensorFlow have names of their own.
     fn norm(&self, name: &str) -> Result<OracleNorm> {
-        let eps = self.short.config.layer_norm_eps.into();
-        Ok(OracleNorm { weight: self.read(&format!("{name}.weight"))?, bias: self.read(&format!("{name}.bias"))?, eps })
+        let read = |part, old| self.read(&format!("{name}.{part}")).or_else(|_| self.read(&format!("{name}.{old}")));
+        Ok(OracleNorm { weight: read("weight", "gamma")?, bias: read("bias", "beta")?, eps: self.eps })
     }
 
     fn encoder(&self, name: &str) -> Result<Vec<f64>> {
-        self.read(&format!("{}{name}", self.short.prefix))
+        self.read(&format!("{}{name}", self.prefix))
+    }
+
+    fn view(&self, name: &str) -> Result<TensorView<'a>> {
+        self.tensors.get(name)?.ok_or_else(|| Error::MissingTensor { name: name.into() })
     }
 
     fn read(&self, name: &str) -> Result<Vec<f64>> {
-        let view = get(self.tensors, name)?.ok_or_else(|| Error::MissingTensor { name: name.into() })?;
+        let view = self.view(name)?;
         let mut values = vec![0.0; view.shape.iter().product()];
         view.copy_to(&mut values);
         Ok(values.into_iter().map(f64::from).collect())

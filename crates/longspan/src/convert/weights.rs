@@ -16,8 +16,7 @@ pub(super) fn lengthen(short: &ShortModel, tensors: &Tensors, config: &Config) -
     let layers = config.num_hidden_layers;
     let more = format!("{}encoder.layer.{layers}.attention.self.query.weight", short.prefix);
     if get(tensors, &more)?.is_some() {
-        let message = format!("num_hidden_layers {layers}: the weights have more");
-        return Err(Error::format(CONFIG, FormatKind::Config, message));
+        return Err(wrong(format!("num_hidden_layers {layers}: the weights have more")));
     }
     let mut long = Parameters::zeros(config, short.task);
     let list = long.list().to_vec();
@@ -43,8 +42,11 @@ pub(super) fn lengthen(short: &ShortModel, tensors: &Tensors, config: &Config) -
         }
         used.insert(name);
     }
-    let left_out = left_out(short, tensors, &used);
-    Ok((long, left_out))
+    Ok((long, left_out(short, tensors, &used)?))
+}
+
+fn wrong(message: String) -> Error {
+    Error::format(CONFIG, FormatKind::Config, message)
 }
 
 /// Repeats the rows of the position table.
@@ -65,10 +67,7 @@ fn repeat(short: &ShortModel, old: &[f32], new: &mut [f32], config: &Config) {
 /// The name in the source of a parameter of the long model.
 fn source_name(short: &ShortModel, name: &str) -> String {
     if let Some(rest) = name.strip_prefix(LONG) {
-        let rest = match short.kind {
-            ModelKind::Longformer => rest.to_owned(),
-            ModelKind::Bert | ModelKind::Roberta => rest.replace("_global.", "."),
-        };
+        let rest = if short.is_long { rest.to_owned() } else { rest.replace("_global.", ".") };
         return format!("{}{rest}", short.prefix);
     }
     if short.kind != ModelKind::Bert {
@@ -86,8 +85,9 @@ fn source_name(short: &ShortModel, name: &str) -> String {
     pair.map_or(name.to_owned(), |(long, own)| name.replacen(long, own, 1))
 }
 
-/// The modules that were not used, each once, without buffers and second names of tied weights.
-fn left_out(short: &ShortModel, tensors: &Tensors, used: &BTreeSet<String>) -> Vec<String> {
+/// The modules that were not used, each once, without buffers and second names of tied weights. They belong to heads: an
+/// encoder that has more, such as relative positions or adapters, would compute something else.
+fn left_out(short: &ShortModel, tensors: &Tensors, used: &BTreeSet<String>) -> Result<Vec<String>> {
     let tied = ["lm_head.decoder.weight", "lm_head.decoder.bias"];
     let tied_of_bert = ["cls.predictions.decoder.weight", "cls.predictions.decoder.bias"];
     let mut modules = BTreeSet::new();
@@ -96,8 +96,13 @@ fn left_out(short: &ShortModel, tensors: &Tensors, used: &BTreeSet<String>) -> V
         let is_tied = short.task == Task::MaskedLm && tied.iter().chain(&tied_of_bert).any(|tied| *tied == name);
         let is_buffer = ["position_ids", "token_type_ids"].iter().any(|buffer| name.ends_with(buffer));
         if !used.contains(&current) && !is_tied && !is_buffer {
+            let own = name.strip_prefix(short.prefix).unwrap_or_default();
+            if own.starts_with("embeddings.") || own.starts_with("encoder.") {
+                let model_type = &short.model_type;
+                return Err(wrong(format!("model_type `{model_type}`: it has no `{name}`, which the weights have")));
+            }
             modules.insert(name.rsplit_once('.').map_or(name, |(module, _)| module).to_owned());
         }
     }
-    modules.into_iter().collect()
+    Ok(modules.into_iter().collect())
 }

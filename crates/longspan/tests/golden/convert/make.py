@@ -1,15 +1,19 @@
-"""Makes small random models for inputs of up to 18 tokens, and the outputs of transformers for them.
+"""Makes small random models, short ones for inputs of up to 18 tokens and Longformers for 64, and the outputs of
+transformers for them.
 
-    python make.py              writes the folders beside this file (needs torch, transformers and tokenizers)
-    python make.py --check DIR  loads the results of `longspan convert`, in folders of the same names in DIR, with
-                                every class of transformers, and compares logits and encoded pairs
+    python make.py [NAME...]              writes the folders beside this file, or some (needs torch, transformers and
+                                          tokenizers)
+    python make.py --check DIR [NAME...]  loads the results of `longspan convert`, in folders of the same names in DIR,
+                                          with every class of transformers, and compares logits and encoded pairs
 
-Each folder has a checkpoint with a tokenizer, and golden.safetensors with tensors N.FIELD, where N is the input:
+A `*-long-*` folder is a short model's class with Longformer's attention in every layer, as the notebook of Longformer's
+authors makes it. The other Longformers are as the authors' first code stored them. Each folder has a checkpoint with a tokenizer, and golden.safetensors with tensors N.FIELD, where N is the input:
 
     input_ids       I32 (T)
     token_type_ids  I32 (T)
     hidden          F32 (T, C)  the last hidden states
     logits          F32         of the head, if there is one; start and end logits are two columns: (T, 2)
+    global          I32 (G)     the tokens with global attention; only of Longformers, for the others are the same with any
 """
 
 import argparse
@@ -21,12 +25,16 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers.models.longformer.modeling_longformer import LongformerSelfAttention
 
 HERE = Path(__file__).parent
 SEED = 5
 SIZES = dict(hidden_size=16, num_attention_heads=2, num_hidden_layers=2, intermediate_size=24)
 BERT = dict(vocab_size=16, type_vocab_size=2, pad_token_id=0, max_position_embeddings=18, layer_norm_eps=1e-12)
 ROBERTA = dict(vocab_size=16, type_vocab_size=1, pad_token_id=1, max_position_embeddings=20, layer_norm_eps=1e-5)
+WINDOWS = [8, 16]
+LONG_BERT = BERT | dict(max_position_embeddings=64, attention_window=WINDOWS)
+LONG_ROBERTA = ROBERTA | dict(max_position_embeddings=66, attention_window=WINDOWS)
 LABELS = dict(id2label={0: "no", 1: "yes", 2: "perhaps"}, label2id={"no": 0, "yes": 1, "perhaps": 2})
 
 # Folder: class, config, what else the config says, the kind of tokenizer.
@@ -39,8 +47,19 @@ SOURCES = {
     "roberta-sequence": ("RobertaForSequenceClassification", "RobertaConfig", ROBERTA, LABELS, "roberta-json"),
     "roberta-token": ("RobertaForTokenClassification", "RobertaConfig", ROBERTA, LABELS, "roberta-json"),
     "xlm-roberta-qa": ("XLMRobertaForQuestionAnswering", "XLMRobertaConfig", ROBERTA, {}, "unigram"),
+    "xlm-roberta-masked-lm": ("XLMRobertaForMaskedLM", "XLMRobertaConfig", ROBERTA, {}, "unigram"),
+    "roberta-qa": ("RobertaForQuestionAnswering", "RobertaConfig", ROBERTA, {}, "roberta-vocab"),
+    "camembert-qa": ("CamembertForQuestionAnswering", "CamembertConfig", ROBERTA, {}, "unigram"),
+    "camembert-masked-lm": ("CamembertForMaskedLM", "CamembertConfig", ROBERTA, {}, "unigram"),
+    "bert-long-qa": ("BertForQuestionAnswering", "BertConfig", LONG_BERT, {}, "bert-vocab"),
+    "bert-long-masked-lm": ("BertForMaskedLM", "BertConfig", LONG_BERT, {}, "bert-vocab"),
+    "roberta-long-qa": ("RobertaForQuestionAnswering", "RobertaConfig", LONG_ROBERTA, {}, "roberta-vocab"),
+    "longformer-qa": ("LongformerForQuestionAnswering", "LongformerConfig", LONG_ROBERTA, {}, "roberta-vocab"),
+    "longformer-masked-lm": ("LongformerForMaskedLM", "LongformerConfig", LONG_ROBERTA, {}, "roberta-vocab"),
 }
 LENGTHS = [1, 2, 5]
+# Multiples of the widest window, which Longformer's attention needs.
+LONG_LENGTHS = [16, 32, 64]
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "c", "##a", "##b", "what", "is", "bread", "?", "."]
 LETTERS = ["<s>", "<pad>", "</s>", "<unk>", "a", "b", "c", "Ġ", "Ġa", "Ġb", "ab", "?", ".", "d", "e", "<mask>"]
@@ -88,8 +107,57 @@ def write_tokenizer(folder, kind):
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=1) + "\n")
 
 
-def outputs(model, ids, types, **more):
-    inputs = {"input_ids": ids[None], "token_type_ids": types[None]} | more
+class NotebookSelfAttention(LongformerSelfAttention):
+    """Longformer's attention in the place of a short model's."""
+
+    chosen = None  # 1 for tokens with global attention: (1, T)
+
+    def forward(self, hidden_states, **_):
+        is_global = self.chosen > 0
+        (attended, *_) = super().forward(
+            hidden_states,
+            attention_mask=10000.0 * self.chosen,
+            is_index_masked=torch.zeros_like(is_global),
+            is_index_global_attn=is_global,
+            is_global_attn=is_global.any().item(),
+        )
+        return attended, None
+
+
+def make_long(model):
+    for number, layer in enumerate(model.base_model.encoder.layer):
+        layer.attention.self = NotebookSelfAttention(model.config, number)
+    model.eval()
+
+
+def make_old(name, folder):
+    """What older code wrote and today's does not."""
+    tensors = load_file(folder / "model.safetensors")
+    config = json.loads((folder / "config.json").read_text())
+    if "-long-" in name:
+        config["architectures"] = [config["architectures"][0].replace("For", "LongFor")]
+        kind = config["model_type"]
+        tensors[f"{kind}.embeddings.position_ids"] = torch.arange(config["max_position_embeddings"])[None]
+    else:
+        # One-sided windows, and the names and the type of RoBERTa; some files have no type.
+        tensors = {key.replace("longformer.", "roberta."): value for key, value in tensors.items()}
+        config |= dict(attention_window=[window // 2 for window in WINDOWS], attention_dilation=[1, 1])
+        config |= dict(attention_mode="tvm", autoregressive=False, model_type="roberta")
+        del config["architectures"]
+        if name == "longformer-masked-lm":
+            del config["model_type"]
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+
+
+def outputs(model, ids, types, chosen=None):
+    inputs = {"input_ids": ids[None], "token_type_ids": types[None]}
+    if chosen is not None:
+        mask = torch.zeros(1, len(ids), dtype=torch.long)
+        mask[0, chosen] = 1
+        if model.config.model_type == "longformer":
+            inputs["global_attention_mask"] = mask
+        NotebookSelfAttention.chosen = mask
     with torch.no_grad():
         out = model(**inputs, output_hidden_states=True)
     found = {"hidden": out.hidden_states[-1][0].contiguous()}
@@ -109,18 +177,27 @@ def make(name):
     generator = torch.Generator().manual_seed(SEED)
     config = getattr(transformers, config_class)(**SIZES, **sizes, **more)
     model = getattr(transformers, architecture)(config).eval()
+    is_long = "attention_window" in sizes
+    if "-long-" in name:
+        make_long(model)
     for parameter in model.parameters():
         parameter.data = torch.randn(parameter.shape, generator=generator) * (0.3 if parameter.dim() > 1 else 0.5)
     model.tie_weights()
     model.save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
     write_tokenizer(folder, tokenizer)
+    if is_long:
+        make_old(name, folder)
     golden = {}
-    for n, tokens in enumerate(LENGTHS):
+    for n, tokens in enumerate(LONG_LENGTHS if is_long else LENGTHS):
         ids = torch.randint(2, sizes["vocab_size"], (tokens,), generator=generator)
         types = torch.randint(0, sizes["type_vocab_size"], (tokens,), generator=generator)
         golden |= {f"{n}.input_ids": ids.int(), f"{n}.token_type_ids": types.int()}
-        golden |= {f"{n}.{field}": value for field, value in outputs(model, ids, types).items()}
+        chosen = None
+        if is_long:
+            chosen = torch.tensor([0, 1, 2, 3, tokens // 2])
+            golden[f"{n}.global"] = chosen.int()
+        golden |= {f"{n}.{field}": value for field, value in outputs(model, ids, types, chosen).items()}
     made_with = f"torch {torch.__version__}, transformers {transformers.__version__}, seed {SEED}"
     save_file(golden, folder / "golden.safetensors", metadata={"made_with": made_with})
     print(name, sum(file.stat().st_size for file in folder.iterdir()), "bytes")
@@ -134,12 +211,13 @@ def check(name, folder):
     assert not loaded["missing_keys"] or architecture == "LongformerModel", loaded
     assert not loaded["unexpected_keys"] and not loaded["mismatched_keys"], loaded
     largest = 0.0
-    for n, tokens in enumerate(LENGTHS):
+    for n in range(len(LENGTHS)):
         ids, types = (golden[f"{n}.{field}"].long() for field in ("input_ids", "token_type_ids"))
-        for chosen in ([], [0], list(range(tokens))):
-            mask = torch.zeros(1, tokens, dtype=torch.long)
-            mask[0, chosen] = 1
-            for field, found in outputs(model.eval(), ids, types, global_attention_mask=mask).items():
+        all_chosen = [[], [0], list(range(len(ids)))]
+        if f"{n}.global" in golden:
+            all_chosen = [golden[f"{n}.global"].long()]
+        for chosen in all_chosen:
+            for field, found in outputs(model.eval(), ids, types, chosen).items():
                 expected = golden[f"{n}.{field}"]
                 largest = max(largest, (found[: len(expected)] - expected).abs().max().item())
     assert largest < 1e-5, largest
@@ -161,6 +239,7 @@ def check(name, folder):
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--check", type=Path)
-    chosen = arguments.parse_args().check
-    for name in SOURCES:
-        make(name) if chosen is None else check(name, chosen / name)
+    arguments.add_argument("names", nargs="*", default=SOURCES)
+    arguments = arguments.parse_args()
+    for name in arguments.names:
+        make(name) if arguments.check is None else check(name, arguments.check / name)
