@@ -1,4 +1,5 @@
-//! Asks several files two questions, shows the progress, and stops after a time limit.
+//! Asks several files two questions, shows the progress, and stops after a time limit. Run it in the root of the
+//! repository; elsewhere use `Reader::embedded`, with the feature `embedded` of `longspan`.
 //!
 //! ```console
 //! cargo run --release --example ask_files -- 10 README.md STYLE.md LICENSE
@@ -51,7 +52,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         for answer in answers {
             match answer.best() {
                 Some(best) => {
-                    println!("  {}:{}: {} (score {:.2})", answer.document, best.place.line, best.text, best.score)
+                    let (line, snippet) = (best.place.line, &best.snippet);
+                    let sentence = format!("{}»{}«{}", snippet.before, snippet.answer, snippet.after);
+                    println!("  {}:{line}: {sentence} (score {:.2})", answer.document, best.score)
                 }
                 None => println!("  {}: no answer (score {:.2})", answer.document, answer.no_answer_score),
             }

@@ -10,7 +10,7 @@ use crate::{Content, Place, Snippet};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct DocumentAnswer {
-    /// Name of the document.
+    /// Name of the document, as given: [`printable`](crate::text::printable) makes it safe for a terminal.
     pub document: String,
     /// The question.
     pub question: String,

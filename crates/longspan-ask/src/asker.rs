@@ -1,5 +1,6 @@
 //! Questions asked of documents: many pairs share the batches of the model, and an error of one leaves the others.
 
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -79,7 +80,8 @@ impl PairReading {
 pub enum AskEvent<'a> {
     /// These documents are asked next.
     Begin(&'a [NamedDocument]),
-    /// How much of the documents of the last [`AskEvent::Begin`] the model has read, summed over all questions.
+    /// How much of the documents of the last [`AskEvent::Begin`] the model has read, summed over all questions. It starts
+    /// again with each of these: for one bar over several, weigh each by its [`NamedDocument::tokens`].
     Progress(ReadProgress),
     /// An answer.
     Answer {
@@ -95,6 +97,13 @@ pub enum AskEvent<'a> {
         /// The error, with the name of the document.
         error: AskError,
     },
+}
+
+/// What happens while pairs are read.
+enum PairEvent {
+    Progress(ReadProgress),
+    /// The next pair is done.
+    Done(Result<DocumentAnswer, AskError>),
 }
 
 /// Takes events as they come, and stops the work with `Break`: the model reads no further, and neither does
@@ -159,9 +168,8 @@ impl Asker {
         self.reader.pass(&mut readings.into_iter().map(|pair| &mut pair.reading).collect::<Vec<_>>(), tokens_max)
     }
 
-    /// Asks many pairs of a question and a document. Answers come in the order of the pairs. `progress` is called after each
-    /// batch of about one longest input, with the sum over the pairs. Each batch has windows of many pairs in turn, so long
-    /// documents end at about the same time: with a time limit, ask a few pairs per call.
+    /// Asks many pairs of a question and a document. The model reads them in this order, in batches of about one longest
+    /// input, and `progress` is called after each batch, with the sum over the pairs. Answers come in the order of the pairs.
     ///
     /// # Errors
     /// Each pair has its own result. Pairs that were not read when `progress` stopped the work are
@@ -171,14 +179,23 @@ impl Asker {
         pairs: &[(&Question, &NamedDocument)],
         progress: &mut dyn FnMut(ReadProgress) -> ControlFlow<()>,
     ) -> Vec<Result<DocumentAnswer, AskError>> {
-        let mut readings: Vec<_> = pairs.iter().map(|(question, document)| self.begin(question, document)).collect();
-        let mut inner: Vec<_> = readings.iter_mut().flatten().map(|pair| &mut pair.reading).collect();
-        self.reader.read(&mut inner, progress);
-        readings.into_iter().map(|reading| reading?.finish()).collect()
+        let mut answers = Vec::with_capacity(pairs.len());
+        let _ = self.read_pairs(pairs.iter().copied(), &mut |event| match event {
+            PairEvent::Progress(read) => progress(read),
+            PairEvent::Done(answer) => {
+                answers.push(answer);
+                ControlFlow::Continue(())
+            }
+        });
+        answers
     }
 
-    /// Asks every document every question: [`AskEvent::Begin`], [`AskEvent::Progress`] after every pass, then an answer or an
-    /// error for each pair, all questions of the first document first.
+    /// Asks every document every question: [`AskEvent::Begin`], [`AskEvent::Progress`] after every pass, and for each pair,
+    /// all questions of the first document first, an answer or an error as soon as those before it are done. The model reads
+    /// the pairs in this order, so with a time limit the first documents are complete.
+    ///
+    /// Returns `Break` if `on_event` did, even if every pair was complete by then: errors of the kind
+    /// [`Cancelled`](longspan::ErrorKind::Cancelled) show what is missing.
     pub fn ask_documents(
         &self,
         questions: &[Question],
@@ -187,27 +204,69 @@ impl Asker {
     ) -> ControlFlow<()> {
         on_event(AskEvent::Begin(documents))?;
         let of_document = |document| questions.iter().map(move |question| (question, document));
-        let pairs: Vec<_> = documents.iter().flat_map(of_document).collect();
-        let mut flow = ControlFlow::Continue(());
-        let answers = self.ask(&pairs, &mut |progress| {
-            flow = on_event(AskEvent::Progress(progress));
-            flow
-        });
-        for (pair, answer) in answers.into_iter().enumerate() {
-            let question = pair % questions.len();
-            let returned = on_event(match answer {
-                Ok(answer) => AskEvent::Answer { question, answer },
-                Err(error) => AskEvent::Error { question: Some(question), error },
-            });
-            if returned.is_break() {
-                flow = returned;
+        let mut next_question = (0..questions.len()).cycle();
+        self.read_pairs(documents.iter().flat_map(of_document), &mut |event| match event {
+            PairEvent::Progress(read) => on_event(AskEvent::Progress(read)),
+            PairEvent::Done(answer) => {
+                let question = next_question.next().unwrap_or_default();
+                on_event(match answer {
+                    Ok(answer) => AskEvent::Answer { question, answer },
+                    Err(error) => AskEvent::Error { question: Some(question), error },
+                })
             }
-        }
-        flow
+        })
     }
 
-    /// Reads sources and asks each of them every question, group by group, each as [`Asker::ask_documents`] does. The memory
-    /// is that of a group, or of the longest document, so there may be any number of sources.
+    /// Reads pairs in their order. Each is done as soon as it and those before it are read, or the work was stopped.
+    fn read_pairs<'p>(
+        &self,
+        pairs: impl Iterator<Item = (&'p Question, &'p NamedDocument)>,
+        on_event: &mut dyn FnMut(PairEvent) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let mut open: VecDeque<_> = pairs.map(|(question, document)| self.begin(question, document)).collect();
+        let (mut flow, mut tokens_done) = (ControlFlow::Continue(()), 0);
+        let tokens_max = self.reader.model().batch_tokens();
+        loop {
+            let is_done = |pair: &mut Result<PairReading, AskError>| pair.as_ref().map_or(true, PairReading::is_done);
+            while let Some(pair) = open.pop_front_if(|pair| flow.is_break() || is_done(pair)) {
+                tokens_done += pair.as_ref().map_or(0, |pair| pair.progress().tokens);
+                if on_event(PairEvent::Done(pair.and_then(PairReading::finish))).is_break() {
+                    flow = ControlFlow::Break(());
+                }
+            }
+            if open.is_empty() {
+                return flow;
+            }
+            let mut tokens = 0; // in the pairs before
+            let first = open.iter_mut().flatten().take_while(|pair| {
+                let has_room = tokens < tokens_max;
+                tokens += pair.progress().tokens - pair.progress().tokens_done;
+                has_room
+            });
+            if let Err(error) = self.pass(first, tokens_max) {
+                for pair in &mut open {
+                    if let Ok(PairReading { document, reading, .. }) = pair
+                        && !reading.is_done()
+                    {
+                        *pair = Err(AskError::about(&document.name, error.clone()));
+                    }
+                }
+            }
+            let mut sum = ReadProgress::default();
+            (sum.tokens_done, sum.tokens) = (tokens_done, tokens_done);
+            for read in open.iter().flatten().map(PairReading::progress) {
+                sum.tokens_done += read.tokens_done;
+                sum.tokens += read.tokens;
+            }
+            flow = on_event(PairEvent::Progress(sum));
+        }
+    }
+
+    /// Reads sources and asks each of them every question, in groups of about 256 KiB of text, each as
+    /// [`Asker::ask_documents`] does. The memory is that of a group, or of the longest document, so there may be any number
+    /// of sources. After a stop, sources of later groups have no event.
+    ///
+    /// Returns `Break` if `on_event` did, even if every pair was complete by then.
     pub fn ask_sources(
         &self,
         questions: &[Question],

@@ -17,6 +17,7 @@
 //! A program that asks files reads them, asks, and shows what it gets:
 //!
 //! ```
+//! // `folder` has a checkpoint.
 //! # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/embedded");
 //! use std::ops::ControlFlow;
 //! use std::sync::Arc;

@@ -21,11 +21,11 @@ const CUT: &str = "…";
 /// An answer within its sentence, each part one line without control characters; `…` stands where text was left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snippet {
-    /// The sentence before the answer.
+    /// What precedes the answer in its sentence.
     pub before: String,
     /// The answer.
     pub answer: String,
-    /// The sentence after it.
+    /// What follows it there. The three parts after each other are the whole line, spaces included.
     pub after: String,
 }
 

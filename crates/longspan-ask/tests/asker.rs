@@ -141,7 +141,7 @@ fn the_work_can_be_stopped() {
 
     // What is complete is not lost.
     let (questions, mut log) = ([who, asker.question(WHEN).unwrap()], Vec::new());
-    let flow = asker.ask_documents(&questions, &[long, short], &mut |event| {
+    let flow = asker.ask_documents(&questions, &[short, long], &mut |event| {
         log.push(match event {
             AskEvent::Begin(_) => return ControlFlow::Continue(()),
             AskEvent::Progress(_) => "read".to_string(),
@@ -152,8 +152,27 @@ fn the_work_can_be_stopped() {
         ControlFlow::Break(())
     });
     let cancelled = ["Some(0) long: Cancelled", "Some(1) long: Cancelled"];
-    assert_eq!(log, [&["read"], &cancelled[..], &["0 short", "1 short"]].concat());
+    assert_eq!(log, [&["read", "0 short", "1 short"], &cancelled[..]].concat());
     assert!(flow.is_break());
+}
+
+#[test]
+fn an_answer_comes_as_soon_as_those_before_it_are_done() {
+    let asker = asker_of_small_windows();
+    let documents =
+        [document(&asker, "short", BREAD), document(&asker, "long", &PUMP.repeat(300)), document(&asker, "last", PUMP)];
+    let (questions, mut log) = ([asker.question(WHO).unwrap()], Vec::new());
+    let flow = asker.ask_documents(&questions, &documents, &mut |event| {
+        match event {
+            AskEvent::Progress(read) => log.push(format!("read {}", read.tokens_done == read.tokens)),
+            AskEvent::Answer { answer, .. } => log.push(answer.document),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    });
+    log.dedup();
+    assert_eq!(log, ["read false", "short", "read false", "read true", "long", "last"]);
+    assert!(flow.is_continue());
 }
 
 #[test]
