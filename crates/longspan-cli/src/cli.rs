@@ -14,7 +14,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, ColorChoice, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub use ask::AskArgs;
+pub use ask::{AskArgs, PrintArgs};
 pub use bench::{BenchArgs, Preset, TrainingTask};
 pub use common::{MachineArgs, ModelArgs, PrecisionArg};
 pub use convert::ConvertArgs;

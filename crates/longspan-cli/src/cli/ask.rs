@@ -7,7 +7,7 @@ use clap::{Args, ValueHint};
 use longspan::{ReadOptions, SpanList};
 
 use super::common::{MachineArgs, ModelArgs, ReadingArgs, ThresholdArgs};
-use super::values::count;
+use super::values::{count, share};
 
 /// Three ways to give questions.
 pub const USAGE: &str = "longspan ask [OPTIONS] QUESTION [FILE]...
@@ -32,9 +32,6 @@ pub struct AskArgs {
     /// Read the documents once, then ask at a prompt
     #[arg(short, long)]
     pub interactive: bool,
-    /// Print one JSON object per line, for each document and question
-    #[arg(long)]
-    pub json: bool,
     /// Print the JSON Schema of the objects of --json, and ask nothing
     #[arg(long)]
     pub json_schema: bool,
@@ -44,6 +41,9 @@ pub struct AskArgs {
     /// List every span that would be an answer if it were the best one, as a search tool would
     #[arg(short, long)]
     all: bool,
+    /// What is printed.
+    #[command(flatten)]
+    pub print: PrintArgs,
     /// How documents are read.
     #[command(flatten)]
     reading: ReadingArgs,
@@ -53,6 +53,37 @@ pub struct AskArgs {
     /// On what the command computes.
     #[command(flatten)]
     pub machine: MachineArgs,
+}
+
+/// What is printed. None of these options changes the exit status.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What is printed")]
+pub struct PrintArgs {
+    /// Print one JSON object per line, for each document and question
+    #[arg(long)]
+    pub json: bool,
+    /// Print one table in CSV: a row for each document, with its answer to each question, the score and the line
+    #[arg(long, conflicts_with_all = ["json", "interactive", "unranked", "best_documents"])]
+    pub csv: bool,
+    /// Print each result as soon as it is known, in the order of the documents
+    #[arg(long, conflicts_with = "best_documents")]
+    pub unranked: bool,
+    /// Print only documents with an answer, and how many others there are
+    #[arg(long)]
+    pub answered_only: bool,
+    /// Print only the N best documents for each question
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    pub best_documents: Option<usize>,
+    /// Print only answers with a score of X or more
+    #[arg(long, value_name = "X", value_parser = share, allow_negative_numbers = true)]
+    pub min_score: Option<f64>,
+}
+
+impl PrintArgs {
+    /// Whether documents without an answer are not printed.
+    pub fn only_answers(&self) -> bool {
+        self.answered_only || self.min_score.is_some()
+    }
 }
 
 impl AskArgs {
@@ -132,6 +163,10 @@ mod tests {
             (&["--precision", "f16"], "bf16"),
             (&["--top-k", "2", "--all"], "--all"),
             (&["--questions", "q", "--interactive"], "--interactive"),
+            (&["--csv", "--json"], "--csv"),
+            (&["--csv", "--unranked"], "--csv"),
+            (&["--unranked", "--best-documents", "3"], "--unranked"),
+            (&["--min-score", "1.5"], "expected a share such as 0.9"),
         ] {
             let error = Cli::try_parse_from(["longspan", "ask", "question"].iter().chain(arguments)).unwrap_err();
             assert!(error.to_string().contains(said), "{arguments:?}: {error}");

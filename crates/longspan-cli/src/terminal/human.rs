@@ -11,9 +11,10 @@
 
 use anstyle::{AnsiColor, Style};
 
+use longspan_ask::text::{one_line, printable};
 use longspan_ask::{Candidate, DocumentAnswer, Snippet};
 
-use super::{one_line, printable};
+use super::numbers::counted;
 
 /// How much of the sentence is shown on either side of further answers, in characters.
 const COMPACT_MAX: usize = 40;
@@ -50,12 +51,25 @@ impl Palette {
     }
 }
 
-/// The answers to one question, apart by blank lines; above them the question, if it is given.
-pub fn shown(palette: &Palette, precision: &str, question: Option<&str>, answers: &[DocumentAnswer]) -> String {
-    let style = palette.heading;
-    let heading = question.map(|question| format!("{style}# {}{style:#}\n", one_line(question)));
-    let answers = answers.iter().map(|answer| block(palette, precision, answer));
-    heading.into_iter().chain(answers).collect::<Vec<_>>().join("\n")
+/// Answers to one question that are shown together.
+pub struct Results<'a> {
+    /// The question, where there are several.
+    pub heading: Option<&'a str>,
+    /// In the order in which they are shown.
+    pub answers: &'a [DocumentAnswer],
+    /// How many more there are.
+    pub hidden: usize,
+}
+
+/// The answers to one question, apart by blank lines; above them the question, if it is given, and below them how many more
+/// there are.
+pub fn shown(palette: &Palette, precision: &str, results: &Results<'_>) -> String {
+    let Palette { heading: style, dimmed, .. } = palette;
+    let heading = results.heading.map(|question| format!("{style}# {}{style:#}\n", one_line(question)));
+    let answers = results.answers.iter().map(|answer| block(palette, precision, answer));
+    let hidden = Some(results.hidden).filter(|&hidden| hidden > 0);
+    let hidden = hidden.map(|hidden| format!("{dimmed}{} not shown{dimmed:#}\n", counted(hidden, "result")));
+    heading.into_iter().chain(answers).chain(hidden).collect::<Vec<_>>().join("\n")
 }
 
 fn block(palette: &Palette, precision: &str, answer: &DocumentAnswer) -> String {
@@ -80,10 +94,10 @@ fn abstention(palette: &Palette, precision: &str, answer: &DocumentAnswer) -> St
     let Palette { no_answer: style, place: path, dimmed, .. } = palette;
     let (no_answer_score, name) = (score(answer.no_answer_score), document(answer));
     let decision =
-        format!("{style}no answer{style:#}\n  no-answer score {no_answer_score} ({precision})  {path}{name}{path:#}\n");
+        format!("{style}no answer{style:#}\n  score {no_answer_score} ({precision})  {path}{name}{path:#}\n");
     let Some(guess) = answer.candidates.first() else { return decision };
     let (text, score, place) = (one_line(&guess.text), score(guess.score), place(Style::new(), answer, guess));
-    format!("{decision}  {dimmed}best guess: {text}  score {score}  {place}{dimmed:#}\n")
+    format!("{decision}  {dimmed}best guess, not sure enough with {score}: {text}  {place}{dimmed:#}\n")
 }
 
 fn sentence(palette: &Palette, snippet: &Snippet) -> String {
@@ -150,27 +164,32 @@ May 1911
     0.450  a\u{fffd}.txt:4  characters 57–61  It stopped in »1923« for good.
 
 no answer
-  no-answer score >0.999 (f32)  <stdin>
-  best guess: in May  score <0.001  <stdin>:2  characters 29–36
+  score >0.999 (f32)  <stdin>
+  best guess, not sure enough with <0.001: in May  <stdin>:2  characters 29–36
+
+1,204 results not shown
 ";
-        assert_eq!(shown(&Palette::plain(), "f32", None, &[answered, abstained]), expected);
+        let results = Results { heading: None, answers: &[answered, abstained], hidden: 1204 };
+        assert_eq!(shown(&Palette::plain(), "f32", &results), expected);
     }
 
     #[test]
     fn several_questions_are_headings() {
         let abstained = document_answer("b", "x", false, &[], 0.25);
-        let expected = "# Who\nwas  it?\n\nno answer\n  no-answer score 0.750 (f32)  b\n".replace("\nwas  ", " was ");
-        assert_eq!(shown(&Palette::plain(), "f32", Some("Who\nwas  it?"), &[abstained]), expected);
+        let expected = "# Who\nwas  it?\n\nno answer\n  score 0.750 (f32)  b\n".replace("\nwas  ", " was ");
+        let results = Results { heading: Some("Who\nwas  it?"), answers: &[abstained], hidden: 0 };
+        assert_eq!(shown(&Palette::plain(), "f32", &results), expected);
     }
 
     #[test]
     fn colours_take_the_place_of_marks_and_are_closed() {
         let both =
             [document_answer("a", TEXT, true, &["1923"], 0.9), document_answer("b", TEXT, false, &["1923"], 0.1)];
-        let coloured = shown(&Palette::coloured(), "f32", Some("When?"), &both);
+        let results = Results { heading: Some("When?"), answers: &both, hidden: 2 };
+        let coloured = shown(&Palette::coloured(), "f32", &results);
         assert!(!coloured.contains('»') && coloured.contains("\x1b["));
         let plain = anstream::adapter::strip_str(&coloured).to_string();
-        assert_eq!(plain, shown(&Palette::plain(), "f32", Some("When?"), &both).replace(['»', '«'], ""));
+        assert_eq!(plain, shown(&Palette::plain(), "f32", &results).replace(['»', '«'], ""));
         for line in coloured.lines().filter(|line| line.contains('\x1b')) {
             let last = line.rfind('\x1b').unwrap();
             assert!(line[last..].starts_with("\x1b[0m"), "{line:?}");

@@ -10,8 +10,9 @@ use std::io::{self, BufWriter, Write};
 
 use anstream::AutoStream;
 use clap::ColorChoice;
-use longspan_ask::{AnswerObject, DocumentAnswer};
+use longspan_ask::AnswerObject;
 
+pub use human::Results;
 pub use longspan_ask::text::{one_line, printable};
 pub use numbers::{counted, thousands};
 
@@ -64,23 +65,28 @@ impl Output {
         self.started = true;
     }
 
-    /// Shows the answers to one question, which is a heading where there are several questions.
+    /// Whether the reader of standard output has gone (`| head`).
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Shows the answers to one question.
     ///
     /// # Errors
     /// When they cannot be written. A reader that has gone (`| head`) is no error.
-    pub fn show(&mut self, heading: Option<&str>, answers: &[DocumentAnswer]) -> io::Result<()> {
+    pub fn show(&mut self, results: &Results<'_>) -> io::Result<()> {
         if self.closed {
             return Ok(());
         }
         let OutputFormat { json, model, precision } = &self.format;
         let shown = if *json {
-            answers.iter().try_for_each(|answer| {
+            results.answers.iter().try_for_each(|answer| {
                 serde_json::to_writer(&mut self.out, &AnswerObject::new(answer, model, precision))?;
                 self.out.write_all(b"\n")
             })
         } else {
             let apart = if std::mem::replace(&mut self.started, true) { "\n" } else { "" };
-            write!(self.out, "{apart}{}", human::shown(&self.palette, precision, heading, answers))
+            write!(self.out, "{apart}{}", human::shown(&self.palette, precision, results))
         };
         self.closed = !still_read(shown.and_then(|()| self.out.flush()))?;
         Ok(())

@@ -46,8 +46,8 @@ fn an_abstention_shows_the_best_guess() {
     assert_eq!((ran.status, ran.stderr.as_str()), (1, ""));
     let shown = masked(&ran.stdout);
     let lines: Vec<&str> = shown.lines().collect();
-    assert_eq!(lines[..2], ["no answer", "  no-answer score S (f32)  bread.txt"]);
-    assert!(lines.len() == 3 && lines[2].starts_with("  best guess: "), "{lines:?}");
+    assert_eq!(lines[..2], ["no answer", "  score S (f32)  bread.txt"]);
+    assert!(lines.len() == 3 && lines[2].starts_with("  best guess, not sure enough with "), "{lines:?}");
 }
 
 #[test]
@@ -68,6 +68,47 @@ fn documents_are_ranked_and_errors_do_not_stop_the_others() {
     assert_eq!(documents, ["pump.txt", "bread.txt"]);
     // One document with an answer is enough for status 0.
     assert_eq!(folder().run(&["ask", WHO, "bread.txt", "pump.txt"]).status, 0);
+}
+
+#[test]
+fn what_is_printed_can_be_chosen_and_the_status_stays() {
+    let folder = folder();
+    let check = |options: &[&str], printed: &[&str], hidden: &str| {
+        let arguments = |format| [&["ask", WHO, "bread.txt", "pump.txt", "pump.gz"], options, format].concat();
+        let ran = folder.run(&arguments(&["--json"]));
+        let documents: Vec<Value> = lines(&ran.stdout).into_iter().map(|line| line["document"].clone()).collect();
+        assert_eq!((documents, ran.status), (printed.iter().map(|&name| name.into()).collect(), 0), "{options:?}");
+        let text = folder.run(&arguments(&[])).stdout;
+        assert_eq!(text.lines().last().filter(|line| line.ends_with("not shown")).unwrap_or_default(), hidden);
+    };
+    check(&[], &["pump.txt", "pump.gz", "bread.txt"], "");
+    check(&["--unranked"], &["bread.txt", "pump.txt", "pump.gz"], "");
+    check(&["--unranked", "--answered-only"], &["pump.txt", "pump.gz"], "1 result not shown");
+    check(&["--answered-only"], &["pump.txt", "pump.gz"], "1 result not shown");
+    check(&["--best-documents", "1"], &["pump.txt"], "2 results not shown");
+    check(&["--min-score", "0.01", "--best-documents", "9"], &["pump.txt", "pump.gz"], "1 result not shown");
+    check(&["--min-score", "1"], &[], "3 results not shown");
+    assert_eq!(folder.run(&["ask", WHO, "bread.txt", "--answered-only"]).stdout, "1 result not shown\n");
+}
+
+#[test]
+fn a_table_has_a_row_for_each_document() {
+    let folder = folder();
+    std::fs::write(folder.path("questions"), format!("{WHO}\nWhen was the \"pump\", installed?\n")).unwrap();
+    std::fs::write(folder.path("a,b.txt"), PUMP).unwrap();
+    let table = |options: &[&str]| {
+        let files = ["ask", "--csv", "--questions", "questions", "bread.txt", "none.txt", "a,b.txt"];
+        let ran = folder.run(&[&files, options].concat());
+        assert_eq!(ran.status, 2, "none.txt is missing");
+        let score = |cell: &str| cell.len() == 5 && cell.starts_with("0.");
+        let row =
+            |row: &str| row.split(',').map(|cell| if score(cell) { "S" } else { cell }).collect::<Vec<_>>().join(",");
+        ran.stdout.lines().map(row).collect::<Vec<_>>()
+    };
+    let head = format!("document,{WHO},score,line,\"When was the \"\"pump\"\", installed?\",score,line");
+    let answers = "\"a,b.txt\",Ada Brown,S,1,May 1911,S,1";
+    assert_eq!(table(&[]), [&head, "bread.txt,,S,,,S,", answers]);
+    assert_eq!(table(&["--answered-only"]), [&head, answers]);
 }
 
 #[test]

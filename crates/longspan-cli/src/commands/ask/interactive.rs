@@ -1,5 +1,6 @@
 //! `longspan ask --interactive`: reads the documents once, then takes each line as a question.
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use anyhow::{Context, Result};
@@ -8,7 +9,7 @@ use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 
 use super::session::{self, Round};
-use crate::cli::AskArgs;
+use crate::cli::{AskArgs, PrintArgs};
 use crate::data::documents;
 use crate::status::Status;
 use crate::terminal::hints::{fault, report};
@@ -34,13 +35,13 @@ pub fn run(args: &AskArgs) -> Result<Status> {
     if loaded.is_empty() {
         return Ok(status);
     }
-    Ok(status.max(converse(&asker, &mut output, &loaded)?))
+    Ok(status.max(converse(&asker, &args.print, &mut output, &loaded)?))
 }
 
 /// Asks the documents line by line.
-fn converse(asker: &Asker, output: &mut Output, documents: &[NamedDocument]) -> Result<Status> {
+fn converse(asker: &Asker, args: &PrintArgs, output: &mut Output, documents: &[NamedDocument]) -> Result<Status> {
     let mut lines = Lines::open()?;
-    if matches!(lines, Lines::Prompt(_)) {
+    if matches!(lines, Lines::Prompt { .. }) {
         output.set_apart();
         let tokens: usize = documents.iter().map(NamedDocument::tokens).sum();
         let (documents, tokens) = (counted(documents.len(), "document"), counted(tokens, "token"));
@@ -52,10 +53,10 @@ fn converse(asker: &Asker, output: &mut Output, documents: &[NamedDocument]) -> 
             if question.trim().is_empty() {
                 return Ok(Status::Answered);
             }
-            let mut round = Round::new(asker, &[question.trim().to_string()])?;
+            let mut round = Round::new(asker, &[question.trim().to_string()], args, output)?;
             let questions = round.questions.clone();
             let _ = asker.ask_documents(&questions, documents, &mut |event| round.take(event));
-            round.show(output)
+            round.end()
         });
         // An error in one line leaves the others.
         status = status.max(asked.unwrap_or_else(|error| failed(&error)));
@@ -70,7 +71,7 @@ fn failed(error: &anyhow::Error) -> Status {
 
 /// Where questions come from: a prompt on a terminal, plain lines otherwise.
 enum Lines {
-    Prompt(Box<DefaultEditor>),
+    Prompt { editor: Box<DefaultEditor>, pasted: VecDeque<String> },
     Plain(io::StdinLock<'static>),
 }
 
@@ -79,7 +80,8 @@ impl Lines {
         if !io::stdin().is_terminal() {
             return Ok(Self::Plain(io::stdin().lock()));
         }
-        Ok(Self::Prompt(Box::new(DefaultEditor::new().context("the prompt")?)))
+        let editor = Box::new(DefaultEditor::new().context("the prompt")?);
+        Ok(Self::Prompt { editor, pasted: VecDeque::new() })
     }
 
     /// The next line, or `None` at the end. The inner error concerns that line alone.
@@ -93,13 +95,15 @@ impl Lines {
                 let line = String::from_utf8(line);
                 Ok(Some(line.map_err(|_| fault("the question: invalid UTF-8", "questions are UTF-8"))))
             }
-            Self::Prompt(editor) => loop {
+            Self::Prompt { editor, pasted } => loop {
+                if let Some(line) = pasted.pop_front() {
+                    // History is a convenience: an error in it stops nothing.
+                    let _ = editor.add_history_entry(&line);
+                    return Ok(Some(Ok(line)));
+                }
                 match editor.readline(PROMPT) {
-                    Ok(line) => {
-                        // History is a convenience: an error in it stops nothing.
-                        let _ = editor.add_history_entry(&line);
-                        return Ok(Some(Ok(line)));
-                    }
+                    // A pasted block is one input of several lines.
+                    Ok(lines) => pasted.extend(lines.split(['\n', '\r']).map(str::to_owned)),
                     Err(ReadlineError::Interrupted) => {} // the line is dropped, as in a shell
                     Err(ReadlineError::Eof) => return Ok(None),
                     Err(error) => return Err(error).context("the prompt"),

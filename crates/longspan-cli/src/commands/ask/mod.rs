@@ -1,5 +1,6 @@
 //! `longspan ask`: questions and documents from the command line, answers to standard output.
 
+mod grid;
 mod interactive;
 mod session;
 
@@ -32,10 +33,13 @@ pub fn run(args: &AskArgs) -> Result<Status> {
     }
     let texts = questions(args, &files)?;
     let (asker, mut output) = session::open(args)?;
-    let mut round = Round::new(&asker, &texts)?;
+    let mut round = Round::new(&asker, &texts, &args.print, &mut output)?;
+    if round.questions.is_empty() {
+        return round.end(); // before documents are read for nothing
+    }
     let (questions, sources) = (round.questions.clone(), files.iter().map(|path| documents::source(path)));
     let _ = asker.ask_sources(&questions, sources, DocumentLimits::default(), &mut |event| round.take(event));
-    round.show(&mut output)
+    round.end()
 }
 
 /// The question of the command line, or those of a file.

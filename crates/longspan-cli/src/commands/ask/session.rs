@@ -1,5 +1,6 @@
 //! The model that is asked, and what is shown while and after it is asked.
 
+use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -7,12 +8,13 @@ use anyhow::{Context, Result};
 use longspan::{ErrorKind, Question};
 use longspan_ask::{AskEvent, Asker, DocumentAnswer, NamedDocument, rank};
 
-use crate::cli::AskArgs;
+use super::grid;
+use crate::cli::{AskArgs, PrintArgs};
 use crate::data::documents::short;
 use crate::model::{self, OpenedModel};
 use crate::status::Status;
 use crate::terminal::progress::ReadingBar;
-use crate::terminal::{Output, OutputFormat, hints, one_line};
+use crate::terminal::{self, Output, OutputFormat, Results, hints, one_line};
 
 /// An error message shows at most so many characters of a question.
 const MESSAGE_QUESTION_MAX: usize = 60;
@@ -21,63 +23,97 @@ const MESSAGE_QUESTION_MAX: usize = 60;
 pub fn open(args: &AskArgs) -> Result<(Asker, Output)> {
     let OpenedModel { checkpoint, reader } = model::open(&args.model, &args.machine)?;
     let precision = reader.model().precision().to_string();
-    let output = Output::new(OutputFormat { json: args.json, model: checkpoint.name, precision });
+    let output = Output::new(OutputFormat { json: args.print.json, model: checkpoint.name, precision });
     Ok((Asker::new(Arc::new(reader), args.read_options()), output))
 }
 
-/// Questions that are asked together, and their answers so far.
-pub struct Round {
+/// Questions that are asked together, and their answers.
+pub struct Round<'a> {
     /// Those that can be asked.
     pub questions: Arc<[Question]>,
-    /// For each of `questions`.
-    answers: Vec<Vec<DocumentAnswer>>,
+    /// Whether some document answers each of them.
+    answered: Vec<bool>,
     /// Whether there are several questions, so that each is named.
     several: bool,
+    /// Names of the documents so far.
+    documents: Vec<String>,
+    /// (documents, questions): answers that are not shown yet. `None` after an error.
+    answers: Vec<Option<DocumentAnswer>>,
+    /// How many results with `--unranked` were not wanted.
+    hidden: usize,
     failed: bool,
+    written: io::Result<()>,
+    args: &'a PrintArgs,
+    output: &'a mut Output,
     bar: Option<ReadingBar>,
 }
 
-impl Round {
+impl<'a> Round<'a> {
     /// Tokenizes the questions. One that cannot be asked is reported and left out.
     ///
     /// # Errors
     /// When an option does not fit the model.
-    pub fn new(asker: &Asker, texts: &[String]) -> Result<Self> {
-        let several = texts.len() > 1;
-        let mut round = Self { questions: [].into(), answers: Vec::new(), several, failed: false, bar: None };
+    pub fn new(asker: &Asker, texts: &[String], args: &'a PrintArgs, output: &'a mut Output) -> Result<Self> {
+        let mut round = Self {
+            questions: [].into(),
+            answered: Vec::new(),
+            several: texts.len() > 1,
+            documents: Vec::new(),
+            answers: Vec::new(),
+            hidden: 0,
+            failed: false,
+            written: Ok(()),
+            args,
+            output,
+            bar: None,
+        };
         let mut questions = Vec::new();
         for text in texts {
             match asker.question(text) {
                 Ok(question) => questions.push(question),
                 Err(error) if error.kind() == ErrorKind::Option => return Err(error.into()),
-                Err(error) if several => {
+                Err(error) if round.several => {
                     round.fail(anyhow::Error::from(error).context(format!("question `{}`", shortened(text))));
                 }
                 Err(error) => round.fail(error.into()),
             }
         }
-        round.answers.resize_with(questions.len(), Vec::new);
+        round.answered.resize(questions.len(), false);
         round.questions = questions.into();
         Ok(round)
     }
 
-    /// Shows progress, reports errors, and keeps answers.
+    /// Shows progress, reports errors, and shows or keeps answers. Stops the work when nothing can be shown any more.
     pub fn take(&mut self, event: AskEvent<'_>) -> ControlFlow<()> {
         match event {
-            AskEvent::Begin(documents) => self.bar = Some(ReadingBar::new(&label(documents))),
+            AskEvent::Begin(documents) => {
+                self.documents.extend(documents.iter().map(|document| document.name().to_owned()));
+                self.bar = Some(ReadingBar::new(&label(documents)));
+            }
             AskEvent::Progress(progress) => {
                 if let Some(bar) = &mut self.bar {
                     bar.update(progress);
                 }
             }
             AskEvent::Answer { question, answer } => {
-                self.bar = None;
-                self.answers[question].push(answer);
+                self.answered[question] |= answer.answered;
+                if self.args.unranked {
+                    self.show_at_once(question, answer);
+                } else {
+                    self.answers.push(Some(answer));
+                }
             }
-            AskEvent::Error { error, .. } => self.fail(error.into()),
+            AskEvent::Error { question, error } => {
+                self.fail(error.into());
+                self.answers.extend(question.map(|_| None));
+            }
             _ => {}
         }
-        ControlFlow::Continue(())
+        if self.written.is_err() || self.output.is_closed() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 
     fn fail(&mut self, error: anyhow::Error) {
@@ -86,21 +122,58 @@ impl Round {
         self.failed = true;
     }
 
-    /// Shows all answers, ranked, and returns how the program ends.
-    pub fn show(mut self, output: &mut Output) -> Result<Status> {
-        for (question, answers) in self.questions.iter().zip(&mut self.answers) {
-            rank(answers);
-            if !answers.is_empty() {
-                output.show(self.several.then_some(question.text()), answers).context("standard output")?;
-            }
-        }
-        let answered = self.answers.iter().all(|answers| answers.iter().any(|answer| answer.answered));
-        Ok(match (self.failed, answered) {
+    fn show_at_once(&mut self, question: usize, answer: DocumentAnswer) {
+        let Some(answer) = wanted(self.args, answer) else {
+            self.hidden += 1;
+            return;
+        };
+        self.bar = None;
+        let heading = self.several.then(|| self.questions[question].text());
+        self.written = self.output.show(&Results { heading, answers: &[answer], hidden: 0 });
+    }
+
+    /// Shows the answers that were not shown yet, and returns how the program ends.
+    pub fn end(mut self) -> Result<Status> {
+        self.bar = None;
+        let written = std::mem::replace(&mut self.written, Ok(()));
+        written.and_then(|()| self.show_rest()).context("standard output")?;
+        Ok(match (self.failed, self.answered.iter().all(|&answered| answered)) {
             (true, _) => Status::Failed,
             (false, true) => Status::Answered,
             (false, false) => Status::Unanswered,
         })
     }
+
+    fn show_rest(&mut self) -> io::Result<()> {
+        let mut answers = std::mem::take(&mut self.answers);
+        if self.args.csv {
+            let wanted: Vec<_> = answers.into_iter().map(|answer| wanted(self.args, answer?)).collect();
+            return terminal::print(&grid::csv(&self.questions, &self.documents, &wanted, self.args.only_answers())?);
+        }
+        for (q, question) in self.questions.iter().enumerate() {
+            let own = answers.iter_mut().skip(q).step_by(self.questions.len());
+            let mut own: Vec<DocumentAnswer> = own.filter_map(Option::take).collect();
+            rank(&mut own);
+            let count = own.len();
+            let mut shown: Vec<_> = own.into_iter().filter_map(|answer| wanted(self.args, answer)).collect();
+            shown.truncate(self.args.best_documents.unwrap_or(usize::MAX));
+            if count > 0 {
+                let heading = self.several.then_some(question.text());
+                self.output.show(&Results { heading, answers: &shown, hidden: count - shown.len() })?;
+            }
+        }
+        if self.hidden > 0 {
+            self.output.show(&Results { heading: None, answers: &[], hidden: self.hidden })?;
+        }
+        Ok(())
+    }
+}
+
+/// The answer as far as it is to be printed; `None` where nothing of it is.
+fn wanted(args: &PrintArgs, mut answer: DocumentAnswer) -> Option<DocumentAnswer> {
+    let score_min = args.min_score.unwrap_or(0.0);
+    answer.candidates.retain(|candidate| candidate.score >= score_min);
+    (answer.best().is_some() || !args.only_answers()).then_some(answer)
 }
 
 /// The text of the bar: which documents are read.
