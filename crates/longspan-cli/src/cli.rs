@@ -67,7 +67,7 @@ pub enum Command {
     /// Measure how fast this machine runs a model
     #[command(after_long_help = include_str!("cli/help/bench.txt"))]
     Bench(BenchArgs),
-    /// Fetch a model from the Hugging Face hub into the cache and print its folder
+    /// Fetch a model from the Hugging Face hub into the cache, repair damaged files, and print its folder
     Fetch(FetchArgs),
     /// Write the completions of a shell to standard output
     Completions {
@@ -99,9 +99,12 @@ pub struct FetchArgs {
     /// The model, with @REVISION for a branch, tag or commit
     #[arg(value_name = "ORG/NAME[@REVISION]")]
     pub repository: String,
-    /// Use no network: only print where in the cache the model is
+    /// Use no network: only check the model in the cache and print where it is
     #[arg(long)]
     pub offline: bool,
+    /// Download all files again, even if the cache has them
+    #[arg(long, conflicts_with = "offline")]
+    pub force: bool,
 }
 
 /// The whole command line, for completions and manual pages.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use longspan::checkpoint::Source;
-use longspan::hub::{self, Repository};
+use longspan::hub::{CachedFiles, Hub, Repository};
 use longspan::model::Task;
 use longspan::{Error, ErrorKind, Reader};
 
@@ -40,7 +40,7 @@ pub fn find(args: &ModelArgs) -> Result<Checkpoint> {
         let hint = "a model is a folder, or ORG/NAME[@REVISION] on the Hugging Face hub";
         return Err(fault(format!("`{given}`: no such folder"), hint));
     }
-    let folder = from_hub(given, args.offline)?;
+    let folder = from_hub(given, args.offline, CachedFiles::Keep)?;
     Ok(Checkpoint { name, source: Source::Folder(folder), is_local: false })
 }
 
@@ -62,9 +62,11 @@ pub fn open(args: &ModelArgs, machine: &MachineArgs) -> Result<OpenedModel> {
 }
 
 /// The folder of a model of the hub, fetched where the cache lacks it.
-pub fn from_hub(name: &str, offline: bool) -> Result<PathBuf> {
-    let mut bar = DownloadBar::default();
-    Ok(hub::fetch(&Repository::parse(name)?, offline, &mut |progress| bar.update(progress))?)
+pub fn from_hub(name: &str, offline: bool, cached_files: CachedFiles) -> Result<PathBuf> {
+    let (repository, mut bar) = (Repository::parse(name)?, DownloadBar::default());
+    let hub = Hub::from_env();
+    let hub = Hub { offline: hub.offline || offline, cached_files, ..hub };
+    Ok(hub.fetch(&repository, &mut |event| bar.update(event))?)
 }
 
 /// Adds the name of the checkpoint to an error, unless the error has a path in its folder or is about something else.

@@ -232,13 +232,27 @@ pub enum FormatKind {
 pub enum HubFault {
     /// No model on the hub can have this name or revision.
     Name,
+    /// The address of the hub, `HF_ENDPOINT`, is none.
+    Endpoint,
     /// The hub asks for a token, or for another one.
     Access,
+    /// The hub does not accept the token.
+    Token,
     /// The hub has no such model, revision or file.
     NotFound,
-    /// The hub cannot be reached, or does not answer as a hub does.
+    /// The name of the hub's host cannot be resolved.
+    Host,
+    /// There is no secure connection to the hub: its certificate is not trusted, or it does not use TLS.
+    Certificate,
+    /// The hub cannot be reached.
     Unreachable,
-    /// The network may not be used and the cache lacks the files.
+    /// The hub asks to come back later: it has too many requests.
+    Busy,
+    /// The hub, or what is in its place, does not answer as a hub does.
+    Answer,
+    /// A download broke off too often. Another fetch resumes it.
+    Interrupted,
+    /// The cache lacks the files or has damaged ones, and the network is not used.
     NotCached,
 }
 

@@ -3,19 +3,25 @@
 //! The cache is shared with Python's `huggingface_hub`: each finds the models that the other has downloaded. A commit
 //! never changes, so the hub is asked only about branches and tags. If it cannot be reached, the cached copy is used.
 //!
+//! Every fetch ends: a download breaks off and begins anew a limited number of times, a busy hub is waited for a limited
+//! time, and silent or very slow connections are given up. [`FetchEvent::Notice`] announces each wait.
+//!
 //! Environment variables, as in Python: `HF_HUB_CACHE` or `HF_HOME` (location of the cache), `HF_TOKEN` (for private and
 //! gated models), `HF_HUB_OFFLINE=1` (use the cache alone), `HF_ENDPOINT` (another hub), `HTTPS_PROXY` and the like.
 
-mod cache;
-mod client;
+mod event;
 mod listing;
 mod repository;
 
+mod cache;
+mod client;
+mod download;
+
 use std::path::PathBuf;
 
-use self::cache::CachedModel;
-pub use self::client::DownloadProgress;
+use self::cache::{CachedModel, read_short};
 use self::client::HubClient;
+pub use self::event::{CachedFiles, DownloadProgress, FetchEvent};
 use self::listing::RevisionFiles;
 pub use self::repository::Repository;
 use crate::checkpoint::{FILES, LONGSPAN};
@@ -25,19 +31,15 @@ use crate::{Error, Result};
 /// Downloads a model into the cache and returns the folder (a snapshot) that holds its files.
 ///
 /// Files that are in the cache are not downloaded again. With `offline` (or `HF_HUB_OFFLINE=1`) the network is not used.
-/// `progress` is called at the start of each download, repeatedly during it, and at its end.
+/// `on_event` is called at the start of each download, repeatedly during it, at its end, and before each wait.
 ///
 /// # Errors
-/// [`Error::Hub`], whose [`HubFault`] distinguishes a model that does not exist, one that needs a token, and a network
-/// that is down; [`Error::Write`] if the cache cannot be written.
-pub fn fetch(
-    repository: &Repository,
-    offline: bool,
-    progress: &mut dyn FnMut(DownloadProgress<'_>),
-) -> Result<PathBuf> {
+/// [`Error::Hub`], whose [`HubFault`] distinguishes a model that does not exist, one that needs a token, a network that
+/// is down, and more; [`Error::Write`] if the cache cannot be written.
+pub fn fetch(repository: &Repository, offline: bool, on_event: &mut dyn FnMut(FetchEvent<'_>)) -> Result<PathBuf> {
     let mut hub = Hub::from_env();
     hub.offline |= offline;
-    hub.fetch(repository, progress)
+    hub.fetch(repository, on_event)
 }
 
 /// A hub and a cache. [`fetch`] takes them from the environment.
@@ -51,6 +53,8 @@ pub struct Hub {
     pub token: Option<String>,
     /// Whether to use the cache alone.
     pub offline: bool,
+    /// What to do with files that are in the cache.
+    pub cached_files: CachedFiles,
 }
 
 impl Hub {
@@ -68,7 +72,7 @@ impl Hub {
         let home = path("HF_HOME").unwrap_or_else(|| user_cache().join("huggingface"));
         let token_file = path("HF_TOKEN_PATH").unwrap_or_else(|| home.join("token"));
         let token = set("HF_TOKEN").or_else(|| set("HUGGING_FACE_HUB_TOKEN"));
-        let token = token.or_else(|| std::fs::read_to_string(token_file).ok());
+        let token = token.or_else(|| read_short(&token_file));
         let cache = path("HF_HUB_CACHE").or_else(|| path("HUGGINGFACE_HUB_CACHE"));
         let endpoint = set("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
         let offline = set("HF_HUB_OFFLINE").or_else(|| set("TRANSFORMERS_OFFLINE"));
@@ -78,6 +82,7 @@ impl Hub {
             token: token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()),
             offline: offline
                 .is_some_and(|value| matches!(value.trim().to_ascii_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE")),
+            cached_files: CachedFiles::default(),
         }
     }
 
@@ -85,58 +90,87 @@ impl Hub {
     ///
     /// # Errors
     /// Those of [`fetch`].
-    pub fn fetch(&self, repository: &Repository, progress: &mut dyn FnMut(DownloadProgress<'_>)) -> Result<PathBuf> {
+    pub fn fetch(&self, repository: &Repository, on_event: &mut dyn FnMut(FetchEvent<'_>)) -> Result<PathBuf> {
         let cached = CachedModel::new(&self.cache, repository);
         let known = cached.commit();
         let complete = known.as_deref().filter(|commit| cached.missing(commit).is_none());
-        if self.offline {
-            let found = complete.map(|commit| cached.snapshot(commit));
-            return found.ok_or_else(|| not_cached(repository, &cached, known.as_deref()));
+        if self.offline && self.cached_files == CachedFiles::Replace {
+            let message = "downloads are off (offline), so nothing can be downloaded again".to_owned();
+            return Err(repository.error(HubFault::NotCached, message));
         }
+        if self.offline {
+            let commit = complete.ok_or_else(|| not_cached(repository, &cached, known.as_deref()))?;
+            return self.without_network(&cached, commit);
+        }
+        let keeps = self.cached_files == CachedFiles::Keep;
         if let Some(commit) = complete
+            && keeps
             && repository.is_commit()
             && cached.is_settled(commit)
         {
             return Ok(cached.snapshot(commit));
         }
-        let client = HubClient::new(&self.endpoint, self.token.as_deref(), repository);
-        let listing = match (client.list(), complete) {
-            (Err(Error::Hub { fault: HubFault::Unreachable, .. }), Some(commit)) => return Ok(cached.snapshot(commit)),
+        let mut client = HubClient::new(&self.endpoint, self.token.as_deref(), repository, on_event)?;
+        let may_wait = complete.is_none() || !keeps; // a copy in the cache is better than a wait
+        let listing = match (client.list(may_wait), complete) {
+            (Err(error), Some(commit)) if is_outage(&error) && self.cached_files != CachedFiles::Replace => {
+                client.notice(&format!("{error}: the copy in the cache is used"));
+                return self.without_network(&cached, commit);
+            }
             (listing, _) => listing?,
         };
         let commit = &listing.commit;
-        let downloaded = download_missing(&client, &cached, &listing, progress);
+        let downloaded = download_missing(&mut client, &cached, &listing, self.cached_files);
         // All files that affect the answers.
         let is_whole = || cached.missing(commit).is_none() && (!listing.has(LONGSPAN) || cached.is_settled(commit));
         match downloaded.and_then(|()| cached.write_commit(commit)) {
-            Err(Error::Write { .. }) if is_whole() => {} // a read-only cache that several people share
+            Err(Error::Write { .. }) if keeps && is_whole() => {} // a read-only cache that several people share
             result => result?,
         }
         Ok(cached.snapshot(commit))
     }
+
+    /// The complete snapshot of a commit, checked if that is wanted, as far as it can be without the hub.
+    fn without_network(&self, cached: &CachedModel, commit: &str) -> Result<PathBuf> {
+        let snapshot = cached.snapshot(commit);
+        if self.cached_files != CachedFiles::Keep
+            && let Some(file) = cached.damaged(commit)
+        {
+            let message = format!("the copy of `{file}` in {} is damaged", snapshot.display());
+            return Err(cached.repository.error(HubFault::NotCached, message));
+        }
+        Ok(snapshot)
+    }
+}
+
+/// Whether the hub could not be asked, for reasons that have nothing to do with the model.
+fn is_outage(error: &Error) -> bool {
+    use HubFault::{Answer, Busy, Certificate, Host, Unreachable};
+    matches!(error, Error::Hub { fault: Answer | Busy | Certificate | Host | Unreachable, .. })
 }
 
 /// Downloads the missing files of a snapshot. Small files come first: they show early if the model is unsupported.
 fn download_missing(
-    client: &HubClient<'_>,
+    client: &mut HubClient<'_>,
     cached: &CachedModel<'_>,
     listing: &RevisionFiles,
-    progress: &mut dyn FnMut(DownloadProgress<'_>),
+    cached_files: CachedFiles,
 ) -> Result<()> {
-    let lacks = |what| client.repository.error(HubFault::NotFound, format!("the model has no {what}"));
-    let weights = listing::weights(|file| listing.has(file)).map_err(lacks)?; // before anything is downloaded
+    let lacks = |what| cached.repository.error(HubFault::NotFound, format!("the model has no {what}"));
+    let preferred = listing::weights(|file| listing.has(file)).map_err(lacks)?; // before anything is downloaded
     let commit = &listing.commit;
-    let mut download = |file: &str| client.download_into(cached, commit, file, progress);
+    let mut download = |file: &str| client.download_into(cached, commit, file, cached_files);
     for file in FILES.iter().filter(|file| **file != LONGSPAN && listing.has(file)) {
         download(file)?;
     }
     // The cache may have the weights in another format than the preferred one. They are as good.
-    if cached.missing(commit).is_some() {
-        download(weights.file)?;
-        if weights.sharded {
-            for shard in cached.index(commit, weights.file)?.shards() {
-                download(shard)?;
-            }
+    let in_cache = listing::weights(|file| listing.has(file) && cached.snapshot(commit).join(file).is_file()).ok();
+    let is_kept = cached_files != CachedFiles::Replace && cached.missing(commit).is_none();
+    let weights = in_cache.filter(|_| is_kept).unwrap_or(preferred);
+    download(weights.file)?;
+    if weights.sharded {
+        for shard in cached.index(commit, weights.file)?.shards() {
+            download(shard)?;
         }
     }
     if listing.has(LONGSPAN) { download(LONGSPAN) } else { cached.write_absent(commit, LONGSPAN) }

@@ -1,6 +1,7 @@
-//! `longspan fetch`: brings a model of the Hugging Face hub into the cache.
+//! `longspan fetch`: brings a model of the Hugging Face hub into the cache, and repairs it there.
 
 use anyhow::{Context, Result};
+use longspan::hub::CachedFiles;
 
 use crate::cli::FetchArgs;
 use crate::model;
@@ -8,6 +9,7 @@ use crate::terminal;
 
 /// Runs the command: prints the folder that holds the files.
 pub fn run(args: &FetchArgs) -> Result<()> {
-    let folder = model::from_hub(&args.repository, args.offline)?;
+    let cached_files = if args.force { CachedFiles::Replace } else { CachedFiles::Check };
+    let folder = model::from_hub(&args.repository, args.offline, cached_files)?;
     terminal::print(format!("{}\n", folder.display()).as_bytes()).context("standard output")
 }

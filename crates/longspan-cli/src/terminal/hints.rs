@@ -134,6 +134,11 @@ fn unread_format_hint(format: UnreadFormat) -> &'static str {
 /// The hint to an error of the library: its own where there is a better one than that of its class.
 fn library_hint(error: &Error) -> &'static str {
     match error {
+        Error::Write { source, .. }
+            if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
+        {
+            "make room there and run the command again; HF_HOME names another place for the cache"
+        }
         Error::Write { .. } => "check that you may write there and that there is room; HF_HOME names another cache",
         Error::Format { kind, .. } => format_hint(*kind),
         Error::ModelType { .. } => {
@@ -174,7 +179,9 @@ fn class_hint(kind: ErrorKind) -> &'static str {
             "the weights and the state from before are in the folder; a lower --learning-rate or a longer --warmup helps"
         }
         ErrorKind::Io => "check the path, and that you may read it",
-        ErrorKind::Hub => "check the network; with --offline or HF_HUB_OFFLINE=1 the cache alone is used",
+        ErrorKind::Hub => {
+            "check the network, and HTTPS_PROXY if there is a proxy; with --offline or HF_HUB_OFFLINE=1 the cache alone is used"
+        }
         ErrorKind::Cancelled => "run the command again for the whole result",
     }
 }
@@ -197,9 +204,31 @@ fn format_hint(kind: FormatKind) -> &'static str {
 fn hub_hint(fault: HubFault) -> &'static str {
     match fault {
         HubFault::Name => "a model is a folder, or ORG/NAME[@REVISION] on the Hugging Face hub",
+        HubFault::Endpoint => "correct HF_ENDPOINT, or unset it for https://huggingface.co",
         HubFault::Access => "set HF_TOKEN to a token that may read the model, and accept its terms on the hub",
-        HubFault::NotFound => "check the name and the revision on https://huggingface.co",
+        HubFault::Token => {
+            "make a new token at https://huggingface.co/settings/tokens, or remove it (HF_TOKEN, or the file `token` in \
+             HF_HOME): most models need none"
+        }
+        HubFault::NotFound => {
+            "check the name and the revision on https://huggingface.co; a private model needs a token in HF_TOKEN"
+        }
+        HubFault::Host => {
+            "check the network and its name server (DNS), and the spelling of HF_ENDPOINT if it is set; with --offline \
+             the cache alone is used"
+        }
+        HubFault::Certificate => {
+            "check the clock of this machine, whether a proxy opens secure connections (only Mozilla's root \
+             certificates are trusted), and HF_ENDPOINT if it is set"
+        }
         HubFault::Unreachable => class_hint(ErrorKind::Hub),
+        HubFault::Busy => {
+            "run the command again later: it keeps what it has; with a token in HF_TOKEN the hub allows more requests"
+        }
+        HubFault::Answer => {
+            "run the command again later; if nothing changes, HF_ENDPOINT or a proxy leads to something else than a hub"
+        }
+        HubFault::Interrupted => "run the command again: the download goes on where it stopped",
         HubFault::NotCached => "run `longspan fetch ORG/NAME` once with a network",
     }
 }
@@ -209,6 +238,7 @@ mod tests {
     use super::*;
     use anyhow::Context;
     use std::collections::BTreeSet;
+    use std::sync::Arc;
 
     #[test]
     fn a_message_says_each_thing_once() {
@@ -249,6 +279,14 @@ mod tests {
         let named = of_messages.iter().map(|option| option.strip_prefix("--").unwrap()).chain(of_hints);
         let unknown: Vec<&str> = named.filter(|option| !option.is_empty() && !options.contains(option)).collect();
         assert_eq!(unknown, [""; 0]);
+    }
+
+    #[test]
+    fn a_full_disk_and_a_closed_folder_have_two_hints() {
+        let hint =
+            |kind: io::ErrorKind| library_hint(&Error::Write { path: "m".into(), source: Arc::new(kind.into()) });
+        assert!(hint(io::ErrorKind::StorageFull).starts_with("make room"));
+        assert!(hint(io::ErrorKind::PermissionDenied).starts_with("check that you may write there"));
     }
 
     #[test]

@@ -108,28 +108,36 @@ impl StepBar {
 
     /// Prints a line that stays.
     pub fn say(&self, line: &str) {
-        // A closed standard error is no reason to stop.
-        self.0.suspend(|| {
-            let _ = writeln!(anstream::stderr(), "{}", one_line(line));
-        });
+        self.0.suspend(|| print_line(line));
     }
 }
 
-/// A bar for each file that comes from the hub, until the file is complete.
+/// A bar for each file that comes from the hub, until the file is complete, and a line for each notice.
 #[derive(Default)]
 pub struct DownloadBar(Option<Bar>);
 
 impl DownloadBar {
-    /// Shows how far a file has come.
-    pub fn update(&mut self, progress: hub::DownloadProgress<'_>) {
+    /// Shows how far a file has come, or what the fetch waits for.
+    pub fn update(&mut self, event: hub::FetchEvent<'_>) {
+        let progress = match event {
+            hub::FetchEvent::Download(progress) => progress,
+            hub::FetchEvent::Notice(text) => {
+                self.0 = None; // the next progress shows it again
+                print_line(text);
+                return;
+            }
+        };
         let file = one_line(progress.file);
         self.0.take_if(|bar| bar.message() != file); // clears the bar of the last file
         let new = || Bar::new("{bar:30} {bytes} of {total_bytes}, {eta} left  {wide_msg}");
         let bar = self.0.get_or_insert_with(new);
         bar.set_message(file);
-        if let Some(total) = progress.bytes_total {
-            bar.set_length(total);
-        }
+        bar.set_length(progress.bytes_total);
         bar.set_position(progress.bytes_done);
     }
+}
+
+/// Prints a line to standard error. That it is closed is no reason to stop.
+fn print_line(line: &str) {
+    let _ = writeln!(anstream::stderr(), "{}", one_line(line));
 }

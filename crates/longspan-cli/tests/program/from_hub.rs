@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use super::server::{COMMIT, Model, Server};
 use super::{BREAD, Folder, VOCABULARY, check_failed, ran, small_model};
@@ -40,4 +42,101 @@ fn asking_fetches_a_missing_model() {
     assert_eq!((asked.status, asked.stdout.lines().count(), asked.stderr.as_str()), (0, 1, ""));
     let mut command = folder.command(&["ask", "-m", "org/other", "q", "bread.txt"]);
     check_failed(&ran(command.env_remove("HF_HUB_OFFLINE").env("HF_ENDPOINT", hub.endpoint())), "org/other");
+}
+
+/// The program as it fetches the model from a hub.
+fn fetch(folder: &Folder, hub: &Server, more: &[&str]) -> super::Ran {
+    let mut command = folder.command(&[&["fetch", "org/model"], more].concat());
+    ran(command.env_remove("HF_HUB_OFFLINE").env("HF_ENDPOINT", hub.endpoint()))
+}
+
+#[test]
+fn fetch_repairs_and_replaces() {
+    let (folder, hub) = (Folder::new(&[]), hub());
+    assert_eq!(fetch(&folder, &hub, &[]).status, 0);
+    let weights = folder.path("no-cache/hub/models--org--model/snapshots").join(COMMIT).join("model.safetensors");
+    let good = fs::read(&weights).unwrap();
+    let mut bad = good.clone();
+    bad[1000] ^= 1;
+    fs::write(&weights, &bad).unwrap();
+    check_failed(&folder.run(&["fetch", "--offline", "org/model"]), "the copy of `model.safetensors` in ");
+    let repaired = fetch(&folder, &hub, &[]);
+    let said = "`model.safetensors` in the cache is damaged: downloading it again\n";
+    assert_eq!((repaired.status, repaired.stderr.as_str()), (0, said));
+    assert!(fs::read(&weights).unwrap() == good);
+    hub.take_log();
+    assert_eq!(fetch(&folder, &hub, &["--force"]).status, 0);
+    assert_eq!(hub.take_log().iter().filter(|line| line.starts_with("GET /org/")).count(), 3);
+}
+
+#[test]
+fn every_cause_has_its_hint() {
+    for (refuse, message, hint) in [
+        ((429, "", ""), "it is busy", "run the command again later: it keeps what it has"),
+        ((401, "", "Invalid credentials in Authorization header"), "does not know the token", "make a new token"),
+        ((403, "GatedRepo", ""), "is gated", "set HF_TOKEN to a token that may read"),
+        ((404, "", ""), "no such model", "check the name"),
+        ((500, "", ""), "status 500", "run the command again later; if nothing changes, HF_ENDPOINT"),
+    ] {
+        let hub = hub();
+        hub.change(|model| model.refuse = Some(refuse));
+        let mut failed = fetch(&Folder::new(&[]), &hub, &[]);
+        let notices = failed.stderr.matches("is busy (status 429): waiting 0 s\n").count();
+        assert_eq!(notices, if refuse.0 == 429 { 6 } else { 0 });
+        failed.stderr = failed.stderr.lines().skip(notices).map(|line| format!("{line}\n")).collect();
+        check_failed(&failed, message);
+        assert!(failed.stderr.contains(&format!("\nhint: {hint}")), "{failed:?}");
+    }
+    let folder = Folder::new(&[]);
+    let mut command = folder.command(&["fetch", "org/model"]);
+    let failed = ran(command.env_remove("HF_HUB_OFFLINE").env("HF_ENDPOINT", "huggingface.co"));
+    check_failed(&failed, "the address of the hub, `huggingface.co`, does not have the form");
+    assert!(failed.stderr.contains("hint: correct HF_ENDPOINT"), "{failed:?}");
+}
+
+/// Every file and link below a folder.
+fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()) {
+        let name = entry.file_name().into_string().unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            let below = tree(&entry.path()).into_iter();
+            found.extend(below.map(|(path, content)| (format!("{name}/{path}"), content)));
+        } else {
+            let link = fs::read_link(entry.path()).map(|link| link.into_os_string().into_encoded_bytes());
+            found.insert(name, link.unwrap_or_else(|_| fs::read(entry.path()).unwrap()));
+        }
+    }
+    found
+}
+
+/// The hub stops at some byte of all that it sends, in a header or in a file, and the program is killed there.
+#[test]
+fn a_killed_fetch_is_completed_by_the_next() {
+    const KILLS: usize = 40;
+    let hub = hub();
+    let whole = Folder::new(&[]);
+    assert_eq!(fetch(&whole, &hub, &[]).status, 0);
+    let (bytes, whole) = (hub.bytes_sent(), tree(&whole.path("no-cache")));
+    for kill in 0..KILLS {
+        let folder = Folder::new(&[]);
+        let at = (kill * bytes / KILLS) + kill.wrapping_mul(2_654_435_761) % (bytes / KILLS);
+        let stopped = hub.stop_after(at);
+        let mut child = Command::new(assert_cmd::cargo::cargo_bin!("longspan"))
+            .args(["fetch", "org/model"])
+            .env_remove("HF_HUB_OFFLINE")
+            .env_remove("HF_TOKEN")
+            .env("HF_HOME", folder.path("no-cache"))
+            .env("HF_ENDPOINT", hub.endpoint())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        stopped.recv().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let again = fetch(&folder, &hub, &[]);
+        assert_eq!((again.status, again.stderr.as_str()), (0, ""), "killed at byte {at} of {bytes}");
+        assert!(tree(&folder.path("no-cache")) == whole, "killed at byte {at} of {bytes}");
+    }
 }

@@ -1,7 +1,7 @@
 //! The cache's layout, which is that of Python's `huggingface_hub`:
 //!
 //! ```text
-//! .locks/models--ORG--NAME/ETAG.lock      held while a blob is written
+//! .locks/models--ORG--NAME/ETAG.lock      locked while a blob is written, and has the process id of the writer
 //! models--ORG--NAME/
 //!     refs/REVISION                       a commit, as text
 //!     blobs/ETAG                          the files, named by a hash of their content
@@ -9,10 +9,15 @@
 //!     snapshots/COMMIT/FILE               a link to a blob
 //!     .no_exist/COMMIT/FILE               an empty file: the commit has no such file
 //! ```
+//!
+//! Whatever happens to a writer, a blob is whole: it gets its name when it has been checked. What is written is a plain
+//! file of its own: a link that stands in its place is removed, not followed.
 
-use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::fs::{self, File, TryLockError};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
 
 use super::listing::weights;
 use super::repository::{Repository, is_commit};
@@ -22,9 +27,19 @@ use crate::{Error, FormatKind, Result};
 /// The longest index of shards that is read.
 const INDEX_BYTES_MAX: u64 = 16 << 20;
 
+/// The most that is read of the file of a token, of a revision or of a lock.
+const SHORT_FILE_BYTES_MAX: u64 = 4096;
+
+/// The text of a file that has one short line.
+pub(super) fn read_short(path: &Path) -> Option<String> {
+    let mut text = String::new();
+    File::open(path).ok()?.take(SHORT_FILE_BYTES_MAX).read_to_string(&mut text).ok()?;
+    Some(text.trim().to_owned())
+}
+
 /// The part of the cache that belongs to one model.
 pub(super) struct CachedModel<'a> {
-    repository: &'a Repository,
+    pub repository: &'a Repository,
     /// `models--ORG--NAME`.
     name: String,
     cache: &'a Path,
@@ -49,9 +64,8 @@ impl<'a> CachedModel<'a> {
         if self.repository.is_commit() {
             return Some(self.repository.revision.clone());
         }
-        let commit = fs::read_to_string(self.folder().join("refs").join(&self.repository.revision)).ok()?;
-        // It becomes part of a path.
-        Some(commit.trim().to_owned()).filter(|commit| is_commit(commit))
+        let commit = read_short(&self.folder().join("refs").join(&self.repository.revision));
+        commit.filter(|commit| is_commit(commit)) // it becomes part of a path
     }
 
     /// Records the commit that the revision points to.
@@ -60,11 +74,10 @@ impl<'a> CachedModel<'a> {
             return Ok(());
         }
         let path = self.folder().join("refs").join(&self.repository.revision);
-        // Written under another name and renamed, so that no other program sees half of it.
-        let mut temporary = path.clone().into_os_string();
-        temporary.push(format!(".{}.tmp", std::process::id()));
-        create_folder_of(&path)?;
-        fs::write(&temporary, commit).and_then(|()| fs::rename(&temporary, &path)).map_err(Error::write(&path))
+        // All commits have one length, so that one write replaces one by another: no other program sees half of it.
+        let mut file = open_plain(&path)?;
+        let written = file.write_all(commit.as_bytes()).and_then(|()| file.set_len(commit.len() as u64));
+        written.map_err(Error::write(&path))
     }
 
     /// Describes the first file that a snapshot lacks, or `None` if it is complete.
@@ -93,8 +106,7 @@ impl<'a> CachedModel<'a> {
         if path.is_file() {
             return Ok(());
         }
-        create_folder_of(&path)?;
-        fs::write(&path, "").map_err(Error::write(&path))
+        open_plain(&path).map(drop)
     }
 
     fn absent(&self, commit: &str, file: &str) -> PathBuf {
@@ -118,16 +130,36 @@ impl<'a> CachedModel<'a> {
         self.folder().join("blobs").join(etag)
     }
 
-    /// Waits until no other program writes this blob. Dropping the returned file releases the lock.
-    pub(super) fn lock(&self, etag: &str) -> Result<File> {
+    /// The first file of a snapshot whose content is not that of its name, as far as the names of blobs tell.
+    pub(super) fn damaged(&self, commit: &str) -> Option<String> {
+        let files = fs::read_dir(self.snapshot(commit)).ok()?.flatten();
+        let mut damaged = files.filter(|file| {
+            let blob = fs::read_link(file.path()).unwrap_or_default();
+            blob.file_name().and_then(|etag| etag.to_str()).is_some_and(|etag| !has_digest(&file.path(), etag))
+        });
+        damaged.next().map(|file| file.file_name().to_string_lossy().into_owned())
+    }
+
+    /// Waits until no other program writes this blob. `notice` is called with the reason before a wait.
+    pub(super) fn lock(&self, etag: &str, notice: &mut dyn FnMut(&str)) -> Result<BlobLock> {
         let path = self.cache.join(".locks").join(&self.name).join(format!("{etag}.lock"));
-        create_folder_of(&path)?;
-        let file = File::create(&path).map_err(Error::write(&path))?;
-        match file.lock() {
+        let file = open_plain(&path)?;
+        let locked = match file.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                notice(&wait_for(&path));
+                file.lock()
+            }
+            Err(TryLockError::Error(e)) => Err(e),
+            Ok(()) => Ok(()),
+        };
+        match locked {
             // A file system without locks. Two programs then write the same bytes to the same places.
-            Err(e) if e.kind() == ErrorKind::Unsupported => Ok(file),
-            locked => locked.map(|()| file).map_err(Error::write(&path)),
+            Err(e) if e.kind() == ErrorKind::Unsupported => {}
+            locked => locked.map_err(Error::write(&path))?,
         }
+        // The lock holds without the process id: that it cannot be written is no reason to stop.
+        let _ = file.set_len(0).and_then(|()| write!(&file, "{}", std::process::id()));
+        Ok(BlobLock(file))
     }
 
     /// Links a blob into a snapshot.
@@ -156,7 +188,63 @@ fn place(blob: &Path, _etag: &str, path: &Path) -> std::io::Result<()> {
     fs::rename(blob, path)
 }
 
-pub(super) fn create_folder_of(path: &Path) -> Result<()> {
+/// Dropping it releases the lock.
+pub(super) struct BlobLock(File);
+
+impl Drop for BlobLock {
+    fn drop(&mut self) {
+        let _ = self.0.set_len(0); // nobody holds it any more
+    }
+}
+
+/// What another program's lock makes this one wait for.
+fn wait_for(lock: &Path) -> String {
+    let holder = match read_short(lock).and_then(|id| id.parse::<u32>().ok()) {
+        Some(id) => format!("process {id}"),
+        None => "another program".to_owned(),
+    };
+    let since = lock.metadata().and_then(|lock| lock.modified()).ok().and_then(|since| since.elapsed().ok());
+    let since = since.map(|since| format!(" for {} s", since.as_secs())).unwrap_or_default();
+    format!("waiting for {holder}, which has downloaded the same file{since} (it holds `{}`)", lock.display())
+}
+
+/// Opens a file for reading and writing, and makes it and its folder if there is none. What stands in its place and is no
+/// plain file is removed: a link would lead the bytes elsewhere.
+pub(super) fn open_plain(path: &Path) -> Result<File> {
+    create_folder_of(path)?;
+    if path.symlink_metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        fs::remove_file(path).map_err(Error::write(path))?;
+    }
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)] // for a link that has come meanwhile
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NOFOLLOW);
+    options.open(path).map_err(Error::write(path))
+}
+
+/// Whether a file has this length and, where the ETag tells it, this content.
+pub(super) fn is_intact(path: &Path, etag: &str, bytes: u64) -> bool {
+    path.metadata().is_ok_and(|file| file.is_file() && file.len() == bytes) && has_digest(path, etag)
+}
+
+/// Whether the content of a file has this SHA-256. An ETag that is none tells nothing; a file that cannot be read has
+/// none.
+pub(super) fn has_digest(path: &Path, etag: &str) -> bool {
+    let is_sha256 = etag.len() == 64 && etag.bytes().all(|digit| digit.is_ascii_hexdigit());
+    !is_sha256 || sha256(path).is_ok_and(|digest| digest.eq_ignore_ascii_case(etag))
+}
+
+fn sha256(path: &Path) -> std::io::Result<String> {
+    let (mut file, mut digest, mut buffer) = (File::open(path)?, Sha256::new(), vec![0; 1 << 16]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            count => digest.update(&buffer[..count]),
+        }
+    }
+}
+
+fn create_folder_of(path: &Path) -> Result<()> {
     let folder = path.parent().unwrap_or(path);
     fs::create_dir_all(folder).map_err(Error::write(folder))
 }

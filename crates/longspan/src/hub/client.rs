@@ -1,17 +1,16 @@
-//! The hub's HTTP interface: lists the files of a revision and downloads them.
+//! The hub's HTTP interface: lists the files of a revision and requests them.
 //!
 //! A `HEAD` request returns ETag and length of a file. Large files are on other hosts: the hub then redirects, and sends
-//! both in `X-Linked-*`. An interrupted download is resumed where it stopped, by the same call or a later one.
+//! both in `X-Linked-*`. A hub that is busy says how long it asks to wait.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::Path;
-use std::time::Duration;
+use std::io::{self, Read};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use ureq::http::{HeaderMap, Response};
+use ureq::http::{HeaderMap, HeaderValue, Response, Uri};
 use ureq::{Agent, Body};
 
-use super::cache::{CachedModel, create_folder_of};
+use super::event::{DownloadProgress, FetchEvent};
 use super::listing::RevisionFiles;
 use super::repository::{Repository, is_commit};
 use crate::error::HubFault;
@@ -21,48 +20,51 @@ use crate::{Error, Result};
 const LISTING_BYTES_MAX: u64 = 16 << 20;
 /// Redirects within the hub that are followed. A renamed model takes one.
 const HOPS_MAX: usize = 5;
-/// Attempts in a row that may fail without receiving a byte.
-const BREAKS_MAX: usize = 3;
+/// How often, and how long in all, a fetch waits because the hub is busy. The hub counts requests in 5 minutes.
+const WAITS_MAX: u32 = 6;
+const WAITED_MAX: Duration = Duration::from_secs(600);
 /// Limits for connecting, and for each read.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The least that is received in each [`SILENCE_TIMEOUT`]: 1 KiB a second.
+const BYTES_MIN: usize = 30 << 10;
 
-/// Progress of the download of one file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DownloadProgress<'a> {
-    /// Name of the file.
-    pub file: &'a str,
-    /// Bytes on disk, including those of an earlier, interrupted download.
-    pub bytes_done: u64,
-    /// Length of the file, if the hub sends it.
-    pub bytes_total: Option<u64>,
+/// A file as a `HEAD` request describes it.
+pub(super) struct RemoteFile {
+    /// URL of the file after all redirects within the hub.
+    pub url: String,
+    pub etag: String,
+    pub bytes: u64,
 }
 
 pub(super) struct HubClient<'a> {
     endpoint: &'a str,
     token: Option<&'a str>,
-    pub repository: &'a Repository,
+    repository: &'a Repository,
     agent: Agent,
-}
-
-/// A file as a `HEAD` request describes it.
-struct RemoteFile {
-    /// URL of the file after all redirects within the hub.
-    url: String,
-    etag: String,
-    bytes: Option<u64>,
-}
-
-/// Why an attempt to download failed.
-enum AttemptError {
-    /// The connection broke: another attempt may continue from here.
-    Broken(String),
-    /// Another attempt would fail too.
-    Final(Error),
+    on_event: &'a mut dyn FnMut(FetchEvent<'_>),
+    waits: u32,
+    waited: Duration,
 }
 
 impl<'a> HubClient<'a> {
-    pub(super) fn new(endpoint: &'a str, token: Option<&'a str>, repository: &'a Repository) -> Self {
+    pub(super) fn new(
+        endpoint: &'a str,
+        token: Option<&'a str>,
+        repository: &'a Repository,
+        on_event: &'a mut dyn FnMut(FetchEvent<'_>),
+    ) -> Result<Self> {
+        let is_address = |uri: Uri| {
+            matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+        };
+        if !endpoint.parse().is_ok_and(is_address) {
+            let message = format!("the address of the hub, `{endpoint}`, does not have the form https://HOST");
+            return Err(repository.error(HubFault::Endpoint, message));
+        }
+        if token.is_some_and(|token| HeaderValue::from_str(token).is_err()) {
+            let message = "the token has characters that no token has".to_owned(); // which are not shown
+            return Err(repository.error(HubFault::Token, message));
+        }
         let config = Agent::config_builder()
             .user_agent(concat!("longspan/", env!("CARGO_PKG_VERSION")))
             .http_status_as_error(false)
@@ -70,51 +72,37 @@ impl<'a> HubClient<'a> {
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_recv_response(Some(SILENCE_TIMEOUT))
             .timeout_per_read(Some(SILENCE_TIMEOUT));
-        HubClient { endpoint, token, repository, agent: config.build().into() }
+        let agent = config.build().into();
+        Ok(HubClient { endpoint, token, repository, agent, on_event, waits: 0, waited: Duration::ZERO })
     }
 
     /// Requests the commit that the revision points to, and the list of its files.
-    pub(super) fn list(&self) -> Result<RevisionFiles> {
+    pub(super) fn list(&mut self, may_wait: bool) -> Result<RevisionFiles> {
         let Repository { id, revision } = self.repository;
         let url = format!("{}/api/models/{id}/revision/{}", self.endpoint, escape(revision));
-        let mut response = self.get(&url, None).map_err(|e| self.unreachable(e))?;
+        let get = |hub: &Self| hub.get(&url, None);
+        let response = if may_wait { self.patiently(get) } else { get(self) };
+        let response = response.map_err(|e| self.failed(&e))?;
         self.check(&response, None)?;
-        let body = response.body_mut().with_config().limit(LISTING_BYTES_MAX).read_to_vec();
-        let files: Option<RevisionFiles> = serde_json::from_slice(&body.map_err(|e| self.unreachable(e))?).ok();
+        let mut body = Vec::new();
+        let received = body_of(response).take(LISTING_BYTES_MAX + 1).read_to_end(&mut body);
+        received.map_err(|e| self.failed(&e.into()))?;
+        if body.len() as u64 > LISTING_BYTES_MAX {
+            return Err(self.strange(format!("its list of files is longer than {LISTING_BYTES_MAX} bytes")));
+        }
+        let files: Option<RevisionFiles> = serde_json::from_slice(&body).ok();
         let files = files.filter(|files| is_commit(&files.commit));
-        files.ok_or_else(|| self.unreachable("the answer is not that of a hub"))
+        files.ok_or_else(|| self.strange("the answer is not that of a hub"))
     }
 
-    /// Downloads one file into a snapshot, unless it is there.
-    pub(super) fn download_into(
-        &self,
-        cached: &CachedModel,
-        commit: &str,
-        file: &str,
-        progress: &mut dyn FnMut(DownloadProgress<'_>),
-    ) -> Result<()> {
-        if cached.snapshot(commit).join(file).is_file() {
-            return Ok(());
-        }
-        let remote = self.head(commit, file)?;
-        let blob = cached.blob(&remote.etag);
-        let _lock = cached.lock(&remote.etag)?;
-        let on_disk = blob.metadata().ok().map(|blob| blob.len());
-        if on_disk.is_none() || remote.bytes.is_some_and(|bytes| on_disk != Some(bytes)) {
-            // ETags may contain dots, so the extension is appended.
-            let partial = cached.blob(&format!("{}.incomplete", remote.etag));
-            create_folder_of(&partial)?;
-            self.download(file, &remote, &partial, progress)?;
-            std::fs::rename(&partial, &blob).map_err(Error::write(&blob))?;
-        }
-        cached.link(&remote.etag, commit, file)
-    }
-
-    fn head(&self, commit: &str, file: &str) -> Result<RemoteFile> {
+    pub(super) fn head(&mut self, commit: &str, file: &str) -> Result<RemoteFile> {
         let mut url = format!("{}/{}/resolve/{commit}/{file}", self.endpoint, self.repository.id);
         for _ in 0..HOPS_MAX {
-            let request = self.agent.head(&url).header("Accept-Encoding", "identity").config().max_redirects(0).build();
-            let response = self.authorize(request).call().map_err(|e| self.unreachable(e))?;
+            let response = self.patiently(|hub| {
+                let request = hub.agent.head(&url).header("Accept-Encoding", "identity");
+                hub.authorize(request.config().max_redirects(0).build()).call()
+            });
+            let response = response.map_err(|e| self.failed(&e))?;
             self.check(&response, Some(file))?;
             let headers = response.headers();
             let location = redirect(&response);
@@ -131,12 +119,46 @@ impl<'a> HubClient<'a> {
                     && !etag.starts_with('.')
                     && etag.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
             };
-            let etag = etag.filter(is_name).ok_or_else(|| self.unreachable(format!("`{file}` has no usable ETag")))?;
+            let etag = etag.filter(is_name).ok_or_else(|| self.strange(format!("`{file}` has no usable ETag")))?;
             let length = if location.is_none() { text(headers, "content-length") } else { None };
             let bytes = text(headers, "x-linked-size").or(length).and_then(|bytes| bytes.parse().ok());
+            let bytes = bytes.ok_or_else(|| self.strange(format!("`{file}` has no usable length")))?;
             return Ok(RemoteFile { url, etag, bytes });
         }
-        Err(self.unreachable(format!("`{file}` is redirected more than {HOPS_MAX} times")))
+        Err(self.strange(format!("`{file}` is redirected more than {HOPS_MAX} times")))
+    }
+
+    /// Requests a file, optionally from an offset.
+    pub(super) fn request(&mut self, remote: &RemoteFile, from: Option<u64>) -> Result<Response<Body>, ureq::Error> {
+        self.patiently(|hub| hub.get(&remote.url, from))
+    }
+
+    pub(super) fn notice(&mut self, text: &str) {
+        (self.on_event)(FetchEvent::Notice(text));
+    }
+
+    pub(super) fn report(&mut self, progress: DownloadProgress<'_>) {
+        (self.on_event)(FetchEvent::Download(progress));
+    }
+
+    /// Sends a request, and again while the hub is busy, after the time that it asks for.
+    fn patiently(
+        &mut self,
+        send: impl Fn(&Self) -> Result<Response<Body>, ureq::Error>,
+    ) -> Result<Response<Body>, ureq::Error> {
+        loop {
+            let response = send(self)?;
+            let wait = wait_asked(response.headers()).unwrap_or(Duration::from_secs(1 << self.waits));
+            let has_ended = self.waits == WAITS_MAX || wait > WAITED_MAX.saturating_sub(self.waited);
+            if !is_busy(&response) || has_ended {
+                return Ok(response);
+            }
+            let status = response.status().as_u16();
+            self.notice(&format!("{} is busy (status {status}): waiting {} s", self.endpoint, wait.as_secs()));
+            thread::sleep(wait);
+            self.waits += 1;
+            self.waited += wait;
+        }
     }
 
     /// The target of a redirect that stays on the hub, as for a renamed model. Only such a target may receive the token.
@@ -144,88 +166,6 @@ impl<'a> HubClient<'a> {
         let origin = origin(self.endpoint);
         let path = location.strip_prefix(origin).unwrap_or(location);
         path.starts_with('/').then(|| format!("{origin}{path}"))
-    }
-
-    fn download(
-        &self,
-        file: &str,
-        remote: &RemoteFile,
-        partial: &Path,
-        progress: &mut dyn FnMut(DownloadProgress<'_>),
-    ) -> Result<()> {
-        let output = OpenOptions::new().create(true).write(true).truncate(false).open(partial);
-        let mut output = output.map_err(Error::write(partial))?;
-        let mut report = |bytes_done| progress(DownloadProgress { file, bytes_done, bytes_total: remote.bytes });
-        let mut breaks = 0;
-        let mut reached = 0;
-        loop {
-            let message = match self.download_rest(file, remote, partial, &mut output, &mut report) {
-                Ok(()) => return Ok(()),
-                Err(AttemptError::Final(error)) => return Err(error),
-                Err(AttemptError::Broken(message)) => message,
-            };
-            let done = output.metadata().map_err(Error::write(partial))?.len();
-            breaks = if done > reached { 0 } else { breaks + 1 };
-            reached = done;
-            if breaks == BREAKS_MAX {
-                let total = remote.bytes.map_or_else(|| "an unknown number".to_owned(), |bytes| bytes.to_string());
-                let stopped = format!("the download of `{file}` broke off after {done} of {total} bytes");
-                return Err(self.unreachable(format!("{stopped} and will be resumed from there ({message})")));
-            }
-        }
-    }
-
-    /// One attempt to download the missing part of a file.
-    fn download_rest(
-        &self,
-        file: &str,
-        remote: &RemoteFile,
-        partial: &Path,
-        output: &mut File,
-        report: &mut dyn FnMut(u64),
-    ) -> Result<(), AttemptError> {
-        let disk = |source| AttemptError::Final(Error::write(partial)(source));
-        let network = |e: &dyn std::fmt::Display| AttemptError::Broken(e.to_string());
-        let mut done = output.seek(SeekFrom::End(0)).map_err(disk)?;
-        if remote.bytes.is_some_and(|bytes| done > bytes) {
-            done = restart(output).map_err(disk)?;
-        }
-        report(done);
-        if remote.bytes == Some(done) {
-            return Ok(());
-        }
-        let response = self.get(&remote.url, (done > 0).then_some(done)).map_err(|e| network(&e))?;
-        match response.status().as_u16() {
-            206 if text(response.headers(), "content-range")
-                .is_some_and(|r| r.starts_with(&format!("bytes {done}-"))) => {}
-            200 => done = restart(output).map_err(disk)?,
-            // The server does not continue from here, so the download starts again.
-            206 | 416 => {
-                restart(output).map_err(disk)?;
-                return Err(AttemptError::Broken("the server does not resume".to_owned()));
-            }
-            _ => {
-                return Err(AttemptError::Final(
-                    self.check(&response, Some(file)).err().unwrap_or_else(|| self.strange(&response)),
-                ));
-            }
-        }
-        let limit = remote.bytes.map_or(u64::MAX, |bytes| bytes - done);
-        let mut body = response.into_body().into_reader().take(limit);
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            let count = body.read(&mut buffer).map_err(|e| network(&e))?;
-            if count == 0 {
-                break;
-            }
-            output.write_all(&buffer[..count]).map_err(disk)?;
-            done += count as u64;
-            report(done);
-        }
-        match remote.bytes {
-            Some(bytes) if done < bytes => Err(AttemptError::Broken("the connection ended early".to_owned())),
-            _ => Ok(()),
-        }
     }
 
     /// Sends a `GET` to the hub, optionally for the bytes from an offset. The first redirect is followed here, because only
@@ -255,10 +195,12 @@ impl<'a> HubClient<'a> {
 
     /// Translates an error response. Where the status is ambiguous, `X-Error-Code` decides: without a token, a missing and
     /// a private model are both 401.
-    fn check(&self, response: &Response<Body>, file: Option<&str>) -> Result<()> {
+    pub(super) fn check(&self, response: &Response<Body>, file: Option<&str>) -> Result<()> {
         let status = response.status().as_u16();
         if status < 400 {
-            return Ok(());
+            let is_plain = text(response.headers(), "content-encoding").is_none_or(|coding| coding == "identity");
+            let packed = || self.strange("it sends packed data, although it is asked for plain ones");
+            return if is_plain { Ok(()) } else { Err(packed()) };
         }
         let code = text(response.headers(), "x-error-code").unwrap_or_default();
         let words = text(response.headers(), "x-error-message").unwrap_or_default();
@@ -272,9 +214,12 @@ impl<'a> HubClient<'a> {
                 (HubFault::Access, format!("the model is gated: accept its terms at {page} and set HF_TOKEN ({token})"))
             }
             (401, _) if words == INVALID_TOKEN => {
-                (HubFault::Access, "the hub does not know the token in HF_TOKEN".to_owned())
+                (HubFault::Token, "the hub does not know the token in HF_TOKEN".to_owned())
             }
             (401, "RepoNotFound") => (HubFault::NotFound, format!("no such model, or a private one ({token})")),
+            (401, _) if self.token.is_some() => {
+                (HubFault::Token, "the hub refuses the token in HF_TOKEN with status 401".to_owned())
+            }
             (401 | 403, _) => (HubFault::Access, format!("the hub refuses access with status {status} ({token})")),
             (404, "RevisionNotFound") => {
                 (HubFault::NotFound, format!("the model has no revision `{}`", self.repository.revision))
@@ -283,17 +228,83 @@ impl<'a> HubClient<'a> {
                 Some(file) => (HubFault::NotFound, format!("the model has no file `{file}`")),
                 None => (HubFault::NotFound, format!("no such model at {}", self.endpoint)),
             },
-            _ => return Err(self.strange(response)),
+            _ if is_busy(response) => return Err(self.busy(response)),
+            _ => return Err(self.strange(format!("it answers with status {status}"))),
         };
         Err(self.repository.error(fault, message))
     }
 
-    fn strange(&self, response: &Response<Body>) -> Error {
-        self.unreachable(format!("it answers with status {}", response.status()))
+    fn busy(&self, response: &Response<Body>) -> Error {
+        let asked = wait_asked(response.headers());
+        let asked = asked.map(|wait| format!(" and asks to wait {} s", wait.as_secs())).unwrap_or_default();
+        let waits = if self.waits > 0 { format!(", after {} waits", self.waits) } else { String::new() };
+        let status = response.status().as_u16();
+        self.cannot(HubFault::Busy, format!("it is busy{asked} (status {status}{waits})"))
     }
 
-    fn unreachable(&self, what: impl std::fmt::Display) -> Error {
-        self.repository.error(HubFault::Unreachable, format!("cannot be had from {}: {what}", self.endpoint))
+    /// Translates an error of the connection.
+    fn failed(&self, error: &ureq::Error) -> Error {
+        self.cannot(connection_fault(error), error)
+    }
+
+    /// An answer that is not that of a hub.
+    pub(super) fn strange(&self, what: impl std::fmt::Display) -> Error {
+        self.cannot(HubFault::Answer, what)
+    }
+
+    pub(super) fn cannot(&self, fault: HubFault, what: impl std::fmt::Display) -> Error {
+        self.repository.error(fault, format!("cannot be had from {}: {what}", self.endpoint))
+    }
+}
+
+fn connection_fault(error: &ureq::Error) -> HubFault {
+    use ureq::Error::{BadUri, HostNotFound, Http, Io, Pem, Protocol, Rustls, Tls};
+    match error {
+        HostNotFound => HubFault::Host,
+        Tls(_) | Rustls(_) | Pem(_) => HubFault::Certificate,
+        Io(e) if e.kind() == io::ErrorKind::InvalidData => HubFault::Certificate, // rustls, within a handshake
+        BadUri(_) | Http(_) | Protocol(_) => HubFault::Answer,
+        _ => HubFault::Unreachable,
+    }
+}
+
+fn is_busy(response: &Response<Body>) -> bool {
+    matches!(response.status().as_u16(), 429 | 503)
+}
+
+/// How long a busy hub asks to wait: in `Retry-After`, or as the time until its limit is reset, in `RateLimit`.
+fn wait_asked(headers: &HeaderMap) -> Option<Duration> {
+    let reset = || text(headers, "ratelimit")?.split(';').find_map(|part| part.trim().strip_prefix("t="));
+    let seconds = text(headers, "retry-after").or_else(reset)?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// The body of a response, unless it comes too slowly.
+pub(super) fn body_of(response: Response<Body>) -> impl Read {
+    let inner = response.into_body().into_reader();
+    Hurried { inner, since: Instant::now(), period: SILENCE_TIMEOUT, bytes: 0 }
+}
+
+/// A reader that fails if less than [`BYTES_MIN`] comes in a period: a server that sends a byte now and then is never silent.
+struct Hurried<R> {
+    inner: R,
+    since: Instant,
+    period: Duration,
+    /// Received in the period.
+    bytes: usize,
+}
+
+impl<R: Read> Read for Hurried<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.bytes += count;
+        if count > 0 && self.since.elapsed() >= self.period {
+            if self.bytes < BYTES_MIN {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "less than 1 KiB comes in a second"));
+            }
+            (self.since, self.bytes) = (Instant::now(), 0);
+        }
+        Ok(count)
     }
 }
 
@@ -301,12 +312,7 @@ impl<'a> HubClient<'a> {
 /// hub has no code for it.
 const INVALID_TOKEN: &str = "Invalid credentials in Authorization header";
 
-fn restart(output: &mut File) -> std::io::Result<u64> {
-    output.set_len(0)?;
-    output.seek(SeekFrom::Start(0))
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
@@ -323,4 +329,50 @@ fn origin(endpoint: &str) -> &str {
 /// A revision as one segment of a URL: branch names may contain slashes.
 fn escape(revision: &str) -> String {
     revision.replace('/', "%2F").replace('+', "%2B")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_told_apart() {
+        let io = |kind: io::ErrorKind| ureq::Error::Io(kind.into());
+        for (error, fault) in [
+            (ureq::Error::HostNotFound, HubFault::Host),
+            (ureq::Error::Tls("bad certificate"), HubFault::Certificate),
+            (io(io::ErrorKind::InvalidData), HubFault::Certificate),
+            (io(io::ErrorKind::ConnectionRefused), HubFault::Unreachable),
+            (ureq::Error::Timeout(ureq::Timeout::Connect), HubFault::Unreachable),
+            (ureq::Error::BadUri("x".to_owned()), HubFault::Answer),
+        ] {
+            assert_eq!(connection_fault(&error), fault, "{error}");
+        }
+    }
+
+    #[test]
+    fn the_time_to_wait() {
+        for (name, value, seconds) in [
+            ("retry-after", "7", Some(7)),
+            ("retry-after", "-7", None),
+            ("retry-after", "18446744073709551615", Some(u64::MAX)),
+            ("retry-after", "Wed, 21 Oct 2037 07:28:00 GMT", None),
+            ("ratelimit", "\"api\";r=0;t=55", Some(55)),
+            ("x-other", "7", None),
+        ] {
+            let headers = HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())]);
+            assert_eq!(wait_asked(&headers), seconds.map(Duration::from_secs), "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn a_trickle_is_given_up() {
+        let received = |bytes_a_read: usize| {
+            let inner = io::repeat(0);
+            let mut body = Hurried { inner, since: Instant::now(), period: Duration::ZERO, bytes: 0 };
+            body.read(&mut vec![0; bytes_a_read]).map_err(|e| e.kind())
+        };
+        assert_eq!(received(1), Err(io::ErrorKind::TimedOut));
+        assert_eq!(received(BYTES_MIN), Ok(BYTES_MIN));
+    }
 }

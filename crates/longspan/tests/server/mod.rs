@@ -1,13 +1,16 @@
 //! A minimal server with the layout of the Hugging Face hub, for one model.
 //!
 //! `/api/models/ORG/NAME/revision/REV` lists the files. `/ORG/NAME/resolve/COMMIT/FILE` sends them; weights are
-//! redirected to a second server, as the hub does with large files.
+//! redirected to a second server, as the hub does with large files. A test can answer in the place of the server, and can
+//! make it stop at any byte that it sends.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
+
+use sha2::{Digest, Sha256};
 
 /// The commit of `main`, and its commit after it moved.
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -17,8 +20,8 @@ pub const MOVED: &str = "fedcba9876543210fedcba9876543210fedcba98";
 pub struct Model {
     pub commit: String,
     pub files: BTreeMap<String, Vec<u8>>,
-    /// Suffixes of the ETags of files.
-    pub etag_suffix: BTreeMap<String, String>,
+    /// Other ETags of files than those that they have.
+    pub etags: BTreeMap<String, String>,
     /// Status, `X-Error-Code` and `X-Error-Message` of every answer.
     pub refuse: Option<(u16, &'static str, &'static str)>,
     /// The token that files need.
@@ -35,7 +38,7 @@ impl Model {
         Model {
             commit: COMMIT.to_owned(),
             files: files.iter().map(|(name, content)| (name.to_string(), content.clone())).collect(),
-            etag_suffix: BTreeMap::new(),
+            etags: BTreeMap::new(),
             refuse: None,
             token: None,
             cut: None,
@@ -106,13 +109,23 @@ struct State {
     /// Requests in order: `METHOD PATH`, with `from N` for a range.
     log: Vec<String>,
     tokens_seen_elsewhere: usize,
+    /// Answers in the place of the server, with all bytes, where it returns any.
+    stand_in: Option<StandIn>,
+    /// Bytes that both servers have sent.
+    bytes_sent: usize,
+    /// Where they stop, and who is told.
+    stop: Option<(usize, mpsc::Sender<()>)>,
 }
 
-struct Request {
-    method: String,
-    path: String,
+type StandIn = Box<dyn FnMut(&Request) -> Option<Vec<u8>> + Send>;
+
+pub struct Request {
+    pub method: String,
+    pub path: String,
     token: Option<String>,
-    from: Option<usize>,
+    pub from: Option<usize>,
+    /// Address of the server for large files.
+    pub large: SocketAddr,
 }
 
 impl Server {
@@ -120,7 +133,8 @@ impl Server {
     pub fn start(model: Model) -> Self {
         let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let [hub, large] = [0, 1].map(|i| listeners[i].local_addr().unwrap());
-        let state = State { model, log: Vec::new(), tokens_seen_elsewhere: 0 };
+        let state =
+            State { model, log: Vec::new(), tokens_seen_elsewhere: 0, stand_in: None, bytes_sent: 0, stop: None };
         let server = Server { hub, large, state: Arc::new(Mutex::new(state)) };
         for (listener, is_hub) in listeners.into_iter().zip([true, false]) {
             let server = server.clone();
@@ -154,94 +168,145 @@ impl Server {
         self.state.lock().unwrap().tokens_seen_elsewhere
     }
 
-    fn answer(&self, mut stream: TcpStream, is_hub: bool) -> std::io::Result<()> {
-        let request = read_request(&stream)?;
-        let mut state = self.state.lock().unwrap();
-        let from = request.from.map(|from| format!(" from {from}")).unwrap_or_default();
-        state.log.push(format!("{} {}{from}", request.method, request.path));
-        if !is_hub && request.token.is_some() {
-            state.tokens_seen_elsewhere += 1;
-        }
-        if let Some((status, code, message)) = state.model.refuse {
-            return head(
-                &mut stream,
-                status,
-                &[("X-Error-Code", code), ("X-Error-Message", message), ("Content-Length", "0")],
-            );
-        }
-        if let Some(old) = &state.model.renamed_from
-            && request.path.contains(old.as_str())
-        {
-            let location = request.path.replace(old.as_str(), "org/model");
-            return head(&mut stream, 307, &[("Location", &location), ("Content-Length", "0")]);
-        }
-        if request.path.starts_with("/api/models/org/model/revision/") {
-            let names: Vec<_> = state.model.files.keys().map(|name| serde_json::json!({ "rfilename": name })).collect();
-            let body = serde_json::json!({ "sha": state.model.commit, "siblings": names }).to_string();
-            head(&mut stream, 200, &[("Content-Length", &body.len().to_string())])?;
-            return stream.write_all(body.as_bytes());
-        }
-        let commit = state.model.commit.clone();
-        let prefixes = [format!("/org/model/resolve/{commit}/"), "/org/model/resolve/main/".to_owned()];
-        let prefixes = if is_hub { prefixes.to_vec() } else { vec!["/large/".to_owned()] };
-        let file = prefixes.iter().find_map(|prefix| request.path.strip_prefix(prefix)).unwrap_or_default().to_owned();
-        self.send_file(&mut stream, &mut state.model, &request, &file, is_hub)
+    /// Lets a test answer requests to both servers.
+    pub fn stand_in(&self, answer: impl FnMut(&Request) -> Option<Vec<u8>> + Send + 'static) {
+        self.state.lock().unwrap().stand_in = Some(Box::new(answer));
     }
 
-    fn send_file(
-        &self,
-        stream: &mut TcpStream,
-        model: &mut Model,
-        request: &Request,
-        file: &str,
-        is_hub: bool,
-    ) -> std::io::Result<()> {
-        let Some(content) = model.files.get(file) else {
-            return head(stream, 404, &[("X-Error-Code", "EntryNotFound"), ("Content-Length", "0")]);
+    pub fn bytes_sent(&self) -> usize {
+        self.state.lock().unwrap().bytes_sent
+    }
+
+    /// Sends so many bytes from now on, then nothing until the client is gone. The receiver is told when that begins.
+    pub fn stop_after(&self, bytes: usize) -> mpsc::Receiver<()> {
+        let (sender, receiver) = mpsc::channel();
+        let mut state = self.state.lock().unwrap();
+        state.stop = Some((state.bytes_sent + bytes, sender));
+        receiver
+    }
+
+    fn answer(&self, mut stream: TcpStream, is_hub: bool) -> std::io::Result<()> {
+        let request = read_request(&stream, self.large)?;
+        let (answer, stopped) = {
+            let mut state = self.state.lock().unwrap();
+            let mut answer = state.answer(&request, is_hub);
+            let (before, bytes) = (state.bytes_sent, answer.len());
+            let stopped = state.stop.take_if(|(at, _)| *at < before + bytes);
+            answer.truncate(stopped.as_ref().map_or(bytes, |(at, _)| at - before));
+            state.bytes_sent += answer.len();
+            (answer, stopped)
         };
-        if is_hub && model.token.is_some() && request.token != model.token {
-            return head(stream, 401, &[("X-Error-Code", "GatedRepo"), ("Content-Length", "0")]);
+        stream.write_all(&answer)?;
+        if let Some((_, sender)) = stopped {
+            let _ = sender.send(());
+            let _ = stream.read(&mut [0]); // returns when the client is gone
         }
-        let etag = format!("\"etag-{file}{}\"", model.etag_suffix.get(file).map_or("", String::as_str));
+        Ok(())
+    }
+}
+
+impl State {
+    fn answer(&mut self, request: &Request, is_hub: bool) -> Vec<u8> {
+        let from = request.from.map(|from| format!(" from {from}")).unwrap_or_default();
+        self.log.push(format!("{} {}{from}", request.method, request.path));
+        if !is_hub && request.token.is_some() {
+            self.tokens_seen_elsewhere += 1;
+        }
+        if let Some(answer) = self.stand_in.as_mut().and_then(|answer| answer(request)) {
+            return answer;
+        }
+        if let Some((status, code, message)) = self.model.refuse {
+            let headers = [("X-Error-Code", code), ("X-Error-Message", message), ("Retry-After", "0")];
+            return raw(status, &headers, b"");
+        }
+        if let Some(old) = &self.model.renamed_from
+            && request.path.contains(old.as_str())
+        {
+            return raw(307, &[("Location", &request.path.replace(old.as_str(), "org/model"))], b"");
+        }
+        if request.path.starts_with("/api/models/org/model/revision/") {
+            let names: Vec<_> = self.model.files.keys().map(|name| serde_json::json!({ "rfilename": name })).collect();
+            let body = serde_json::json!({ "sha": self.model.commit, "siblings": names }).to_string();
+            return raw(200, &[], body.as_bytes());
+        }
+        let prefixes = [format!("/org/model/resolve/{}/", self.model.commit), "/org/model/resolve/main/".to_owned()];
+        let prefixes = if is_hub { prefixes.to_vec() } else { vec!["/large/".to_owned()] };
+        let file = prefixes.iter().find_map(|prefix| request.path.strip_prefix(prefix)).unwrap_or_default();
+        self.model.answer(request, file, is_hub)
+    }
+}
+
+impl Model {
+    /// A file, or where it is.
+    fn answer(&mut self, request: &Request, file: &str, is_hub: bool) -> Vec<u8> {
+        let Some(content) = self.files.get(file) else {
+            return raw(404, &[("X-Error-Code", "EntryNotFound")], b"");
+        };
+        if is_hub && self.token.is_some() && request.token != self.token {
+            return raw(401, &[("X-Error-Code", "GatedRepo")], b"");
+        }
+        let is_large = file.ends_with(".safetensors") || file.ends_with(".bin");
+        let etag = format!("\"{}\"", self.etag(file));
         let length = content.len().to_string();
-        if is_hub && (file.ends_with(".safetensors") || file.ends_with(".bin")) {
-            let location = format!("http://{}/large/{file}", self.large);
-            let etags = [("X-Linked-Etag", &*etag), ("ETag", "\"of-the-redirect\""), ("X-Repo-Commit", &*model.commit)];
-            let rest = [("X-Linked-Size", &*length), ("Location", &location), ("Content-Length", "0")];
-            return head(stream, 302, &[etags, rest].concat());
+        if is_hub && is_large {
+            let location = format!("http://{}/large/{file}", request.large);
+            let etags = [("X-Linked-Etag", &*etag), ("ETag", "\"of-the-redirect\""), ("X-Repo-Commit", &*self.commit)];
+            return raw(302, &[&etags[..], &[("X-Linked-Size", &*length), ("Location", &location)]].concat(), b"");
         }
-        let from = request.from.filter(|_| !model.ignores_range).unwrap_or(0);
+        let from = request.from.filter(|_| !self.ignores_range).unwrap_or(0);
         if from > content.len() {
-            return head(stream, 416, &[("Content-Length", "0")]);
+            return raw(416, &[], b"");
         }
         let range = format!("bytes {from}-{}/{length}", content.len().saturating_sub(1));
-        let rest = (content.len() - from).to_string();
         let status = if from > 0 { 206 } else { 200 };
-        let commit = model.commit.as_str();
-        let headers =
-            [("ETag", &*etag), ("X-Repo-Commit", commit), ("Content-Range", &range), ("Content-Length", &rest)];
-        head(stream, status, &headers)?;
+        let headers = [("ETag", &*etag), ("X-Repo-Commit", &*self.commit), ("Content-Range", &range)];
+        let mut answer = raw(status, &headers, &content[from..]);
+        let start = answer.len() - (content.len() - from);
         if request.method == "HEAD" {
-            return Ok(());
-        }
-        let mut sent = &content[from..];
-        if let Some((cut_file, bytes, times)) = &mut model.cut
+            answer.truncate(start);
+        } else if let Some((cut_file, bytes, times)) = &mut self.cut
             && cut_file == file
             && *times > 0
         {
             *times -= 1;
-            sent = &sent[..sent.len().min(*bytes)];
+            answer.truncate(start + *bytes);
         }
-        stream.write_all(sent)
+        answer
+    }
+
+    /// The name of a file's content: the SHA-256 of a large one.
+    pub fn etag(&self, file: &str) -> String {
+        match self.etags.get(file) {
+            Some(etag) => etag.clone(),
+            None if file.ends_with(".safetensors") || file.ends_with(".bin") => sha256(&self.files[file]),
+            None => format!("etag-{file}"),
+        }
     }
 }
 
-fn read_request(stream: &TcpStream) -> std::io::Result<Request> {
+/// An answer with its length, unless `headers` have one. An empty value leaves a header out.
+pub fn raw(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+    let mut head = format!("HTTP/1.1 {status} X\r\nConnection: close\r\n");
+    for (name, value) in headers.iter().filter(|(_, value)| !value.is_empty()) {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if !headers.iter().any(|(name, _)| ["Content-Length", "Transfer-Encoding"].contains(name)) {
+        head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
+    [head.as_bytes(), b"\r\n", body].concat()
+}
+
+/// The SHA-256 of the content, as the hub writes it.
+pub fn sha256(content: &[u8]) -> String {
+    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn read_request(stream: &TcpStream, large: SocketAddr) -> std::io::Result<Request> {
     let mut lines = BufReader::new(stream).lines();
     let first = lines.next().transpose()?.unwrap_or_default();
     let mut words = first.split(' ').map(str::to_owned);
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let mut request = Request { method, path, token: None, from: None };
+    let mut request = Request { method, path, token: None, from: None, large };
     for line in lines {
         let line = line?;
         let Some((name, value)) = line.split_once(": ") else { break };
@@ -252,12 +317,4 @@ fn read_request(stream: &TcpStream) -> std::io::Result<Request> {
         }
     }
     Ok(request)
-}
-
-fn head(stream: &mut TcpStream, status: u16, headers: &[(&str, &str)]) -> std::io::Result<()> {
-    write!(stream, "HTTP/1.1 {status} X\r\nConnection: close\r\n")?;
-    for (name, value) in headers.iter().filter(|(_, value)| !value.is_empty()) {
-        write!(stream, "{name}: {value}\r\n")?;
-    }
-    stream.write_all(b"\r\n")
 }

@@ -1,5 +1,8 @@
 //! Tests the client of the hub with a small server that has the hub's layout. The cache must have the layout of Python's.
 
+mod faults;
+#[allow(dead_code)] // the program's tests use more of it
+#[path = "../server/mod.rs"]
 mod server;
 
 use std::collections::BTreeMap;
@@ -8,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use longspan::Error;
 use longspan::error::HubFault;
-use longspan::hub::{Hub, Repository};
+use longspan::hub::{CachedFiles, FetchEvent, Hub, Repository};
 
 use server::{COMMIT, MOVED, Model, Server};
 
@@ -23,7 +26,13 @@ impl Setup {
     fn new(model: Model) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let server = Server::start(model);
-        let hub = Hub { endpoint: server.endpoint(), cache: folder.path().to_owned(), token: None, offline: false };
+        let hub = Hub {
+            endpoint: server.endpoint(),
+            cache: folder.path().to_owned(),
+            token: None,
+            offline: false,
+            cached_files: CachedFiles::Keep,
+        };
         Setup { server, hub, _folder: folder }
     }
 
@@ -33,6 +42,15 @@ impl Setup {
 
     fn model_folder(&self) -> PathBuf {
         self.hub.cache.join("models--org--model")
+    }
+
+    fn blob(&self, name: &str) -> PathBuf {
+        self.model_folder().join("blobs").join(name)
+    }
+
+    /// The place of an unfinished download.
+    fn partial(&self, file: &str) -> PathBuf {
+        self.blob(&format!("{}.incomplete", self.server.model().etag(file)))
     }
 
     fn fault(&self, repository: &str) -> (HubFault, String) {
@@ -58,8 +76,9 @@ fn a_model_is_downloaded_once() {
     let setup = Setup::new(Model::safetensors());
     let mut seen: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     let repository = Repository::parse("org/model").unwrap();
-    let snapshot = setup.hub.fetch(&repository, &mut |progress| {
-        assert_eq!(progress.bytes_total, Some(setup.server.model().files[progress.file].len() as u64));
+    let snapshot = setup.hub.fetch(&repository, &mut |event| {
+        let FetchEvent::Download(progress) = event else { panic!("{event:?}") };
+        assert_eq!(progress.bytes_total, setup.server.model().files[progress.file].len() as u64);
         seen.entry(progress.file.to_owned()).or_default().push(progress.bytes_done);
     });
     let snapshot = snapshot.unwrap();
@@ -82,7 +101,7 @@ fn a_model_is_downloaded_once() {
     #[cfg(unix)]
     {
         let link = fs::read_link(snapshot.join("model.safetensors")).unwrap();
-        assert_eq!(link, Path::new("../../blobs/etag-model.safetensors"));
+        assert_eq!(link, Path::new("../../blobs").join(setup.server.model().etag("model.safetensors")));
     }
 
     // A second fetch asks only for the commit of the branch; a fetch by commit asks for nothing.
@@ -138,7 +157,7 @@ fn a_branch_that_moved_shares_unchanged_files() {
     setup.server.change(|model| {
         model.commit = MOVED.to_owned();
         model.files.insert("config.json".to_owned(), b"{\"changed\":1}".to_vec());
-        model.etag_suffix.insert("config.json".to_owned(), "-2".to_owned());
+        model.etags.insert("config.json".to_owned(), "another".to_owned());
     });
     setup.server.take_log();
     let new = setup.fetch("org/model").unwrap();
@@ -193,11 +212,12 @@ fn each_refusal_has_its_message() {
             "no such model, or a private one (no token was sent: set HF_TOKEN",
         ),
         ((401, "", ""), HubFault::Access, "the hub refuses access with status 401 (no token was sent: set HF_TOKEN"),
-        ((401, "", "Invalid credentials in Authorization header"), HubFault::Access, "the hub does not know the token"),
+        ((401, "", "Invalid credentials in Authorization header"), HubFault::Token, "the hub does not know the token"),
         ((403, "", ""), HubFault::Access, "the hub refuses access with status 403"),
         ((403, "GatedRepo", ""), HubFault::Access, "the model is gated: accept its terms at http://"),
-        ((429, "", ""), HubFault::Unreachable, "cannot be had from http://"),
-        ((500, "", ""), HubFault::Unreachable, "cannot be had from http://"),
+        ((429, "", ""), HubFault::Busy, "cannot be had from http://"),
+        ((503, "", ""), HubFault::Busy, "cannot be had from http://"),
+        ((500, "", ""), HubFault::Answer, "cannot be had from http://"),
     ];
     for (refusal, fault, wanted) in cases {
         let setup = Setup::new(Model { refuse: Some(refusal), ..Model::safetensors() });
@@ -239,15 +259,15 @@ fn an_interrupted_download_is_resumed_at_once() {
 #[test]
 fn an_interrupted_download_is_resumed_by_a_later_run() {
     let setup = Setup::new(Model { cut: Some(("model.safetensors".to_owned(), 0, 99)), ..Model::safetensors() });
-    let partial = setup.model_folder().join("blobs/etag-model.safetensors.incomplete");
+    let partial = setup.partial("model.safetensors");
     fs::create_dir_all(partial.parent().unwrap()).unwrap();
     let content = setup.server.model().files["model.safetensors"].clone();
     fs::write(&partial, &content[..1000]).unwrap();
 
     let (fault, message) = setup.fault("org/model");
-    assert_eq!(fault, HubFault::Unreachable);
+    assert_eq!(fault, HubFault::Interrupted);
     let wanted =
-        format!("the download of `model.safetensors` broke off after 1000 of {} bytes and will be", content.len());
+        format!("the download of `model.safetensors` broke off after 1000 of {} bytes, 5 times", content.len());
     assert!(message.contains(&wanted), "{message}");
     // No reference points to the incomplete model.
     assert!(!setup.model_folder().join("refs/main").exists());
@@ -265,12 +285,11 @@ fn an_interrupted_download_is_resumed_by_a_later_run() {
 fn servers_that_do_not_resume_and_files_that_are_too_long() {
     let setup = Setup::new(Model { ignores_range: true, ..Model::safetensors() });
     let content = setup.server.model().files["model.safetensors"].clone();
-    let blobs = setup.model_folder().join("blobs");
-    fs::create_dir_all(&blobs).unwrap();
-    fs::write(blobs.join("etag-model.safetensors.incomplete"), [b'x'; 1000]).unwrap();
-    fs::write(blobs.join("etag-tokenizer.json.incomplete"), vec![b'x'; 1 << 20]).unwrap();
+    fs::create_dir_all(setup.blob("")).unwrap();
+    fs::write(setup.partial("model.safetensors"), [b'x'; 1000]).unwrap();
+    fs::write(setup.partial("tokenizer.json"), vec![b'x'; 1 << 20]).unwrap();
     // A blob has the wrong length, as after a full disk.
-    fs::write(blobs.join("etag-config.json"), b"").unwrap();
+    fs::write(setup.blob("etag-config.json"), b"").unwrap();
     let snapshot = setup.fetch("org/model").unwrap();
     assert_eq!(fs::read(snapshot.join("model.safetensors")).unwrap(), content);
     for file in ["tokenizer.json", "config.json"] {
@@ -313,7 +332,7 @@ fn a_hostile_hub_writes_nothing_outside_the_cache() {
     let changes: [(Change, &str); 3] = [
         (|model| model.commit = "../../../../outside".to_owned(), "the answer is not that of a hub"),
         (
-            |model| drop(model.etag_suffix.insert("config.json".to_owned(), "/../../../../outside".to_owned())),
+            |model| drop(model.etags.insert("config.json".to_owned(), "x/../../../../outside".to_owned())),
             "`config.json` has no usable ETag",
         ),
         (
