@@ -160,11 +160,11 @@ fn check_windows(windows: &[usize], layers: usize) -> Result<Vec<usize>> {
     }
 }
 
-/// A token without an embedding would otherwise be noticed only when a text contains it.
+/// A token without an embedding, or a vocabulary that was cut, would otherwise be noticed only when a text is read.
 fn check_vocabulary(tokenizer: &Tokenizer, config: &Config) -> Result<()> {
     if tokenizer.vocab_size > config.vocab_size {
         let message = format!("vocab_size {}: the tokenizer has {} tokens", config.vocab_size, tokenizer.vocab_size);
         return Err(Error::format(CONFIG, FormatKind::Config, message));
     }
-    Ok(())
+    tokenizer.check_fits(config)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::source::{ModelKind, ShortModel, get};
 use crate::checkpoint::{CONFIG, Tensors};
 use crate::config::Config;
-use crate::model::{POSITIONS, Parameters, Task};
+use crate::model::{POSITIONS, Parameter, Parameters, Task, parameters};
 use crate::{Error, FormatKind, Result};
 
 /// Prefix of the encoder's parameters in a Longformer.
@@ -18,30 +18,34 @@ pub(super) fn lengthen(short: &ShortModel, tensors: &Tensors, config: &Config) -
     if get(tensors, &more)?.is_some() {
         return Err(wrong(format!("num_hidden_layers {layers}: the weights have more")));
     }
-    let mut long = Parameters::zeros(config, short.task);
-    let list = long.list().to_vec();
-    let mut used = BTreeSet::new();
+    let list = parameters(config, short.task);
+    // Every shape is compared before the weights are allocated: sizes may be claims.
+    let source_shape = |parameter: &Parameter| match parameter.name == POSITIONS {
+        true => vec![short.config.max_position_embeddings, config.hidden_size],
+        false => parameter.shape.clone(),
+    };
+    let mut views = Vec::new();
     for parameter in &list {
         let name = source_name(short, &parameter.name);
         let view = get(tensors, &name)?.ok_or_else(|| Error::MissingTensor { name: name.clone() })?;
-        let positions = parameter.name == POSITIONS;
-        let expected = match positions {
-            true => vec![short.config.max_position_embeddings, config.hidden_size],
-            false => parameter.shape.clone(),
-        };
+        let expected = source_shape(parameter);
         if view.shape != expected {
             return Err(Error::TensorShape { name, expected, found: view.shape });
         }
+        views.push((name, view));
+    }
+    let mut long = Parameters::zeros(config, short.task);
+    for (parameter, (_, view)) in list.iter().zip(&views) {
         let values = long.get_mut(&parameter.name);
-        if positions {
-            let mut rows = vec![0.0; expected.iter().product()]; // (source's positions, C)
+        if parameter.name == POSITIONS {
+            let mut rows = vec![0.0; view.shape.iter().product()]; // (source's positions, C)
             view.copy_to(&mut rows);
             repeat(short, &rows, values, config);
         } else {
             view.copy_to(values);
         }
-        used.insert(name);
     }
+    let used = views.into_iter().map(|(name, _)| name).collect();
     Ok((long, left_out(short, tensors, &used)?))
 }
 

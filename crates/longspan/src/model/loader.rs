@@ -143,12 +143,13 @@ impl Parameters {
     /// # Errors
     /// When a tensor is missing or has another shape than `config` asks for.
     pub fn load(config: &Config, task: Task, tensors: &Tensors, seed: u64) -> Result<Self> {
-        let mut all = Self::zeros(config, task);
         let (list, encoder) = (parameters(config, task), parameters(config, Task::Encoder).len());
         let head_is_there =
             list[encoder..].iter().any(|parameter| tensors.get(&parameter.name).is_ok_and(|t| t.is_some()));
         let from = if head_is_there { task } else { Task::Encoder };
+        // It compares every shape before the weights are allocated: sizes may be claims.
         let loader = Loader::new(config, from, tensors)?;
+        let mut all = Self::zeros(config, task);
         for (i, parameter) in list.iter().enumerate() {
             let values = &mut all.values_mut()[parameter.range()];
             if i < encoder || head_is_there {
