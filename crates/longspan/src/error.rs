@@ -318,6 +318,12 @@ impl Error {
     }
 }
 
+/// The result, or `None` if it panics: crates that read files of strangers do so on some that contradict themselves. The
+/// hook of panics stays as the program has it.
+pub(crate) fn unless_it_panics<T>(run: impl FnOnce() -> T) -> Option<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,10 +7,11 @@
 //!
 //! | what | at most |
 //! |---|---|
-//! | a file that is read whole ([`Source::read`]) | 64 MiB |
-//! | the header of a safetensors file | 32 MiB |
+//! | a file that is read whole ([`Source::read`]) | 64 MiB; 1 MiB of settings, 4 MiB of indexes and lists of tokens |
+//! | the header of a safetensors file | 4 MiB |
 //! | shards of one checkpoint | 1,024 |
-//! | a pickle | 16 MiB, 2^20 objects |
+//! | a pickle | 16 MiB, 2^20 objects, 2^16 tensors |
+//! | the name of a tensor or a storage in a pickle | 1 KiB |
 //! | copies of tensors that are not contiguous | the length of the file |
 
 mod bytes;

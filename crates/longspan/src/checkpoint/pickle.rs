@@ -6,12 +6,10 @@
 //!
 //! Objects are stored in one list and refer to each other by index, and so do memo and stack. Hence cycles and deep
 //! nesting need no recursion, neither to read nor to drop them. Every opcode makes at most one object, and every entry
-//! of a list was pushed by an opcode of its own, so memory is proportional to the length of the pickle, which is
-//! bounded.
+//! of a list was pushed by an opcode of its own; objects and entries are counted and have a bound, and so have tensors,
+//! which are larger.
 //!
 //! Opcodes: CPython's `pickletools.py`. Globals: torch's `_utils.py` and `serialization.py`.
-
-use std::collections::HashMap;
 
 use crate::tensor::DType;
 
@@ -21,6 +19,10 @@ pub(super) const PICKLE_BYTES_MAX: usize = 16 << 20;
 const OBJECTS_MAX: usize = 1 << 20;
 /// The most dimensions of a tensor.
 const DIMENSIONS_MAX: usize = 16;
+/// The most tensors, and the most references to storages. Models have hundreds.
+pub(super) const TENSORS_MAX: usize = 1 << 16;
+/// The longest name of a tensor or a storage, in bytes. A pickle may recall one name again and again.
+pub(super) const NAME_BYTES_MAX: usize = 1024;
 
 /// Index of an object.
 pub(super) type Id = u32;
@@ -40,7 +42,7 @@ pub(super) enum Object<'a> {
     List(Vec<Id>),
     Dict(Vec<(Id, Id)>),
     Global(Global),
-    Storage(Storage<'a>),
+    Storage(Box<Storage<'a>>),
     Tensor(Box<Tensor<'a>>),
 }
 
@@ -132,7 +134,7 @@ impl<'a> Pickle<'a> {
     /// All storages in the pickle.
     pub(super) fn storages(&self) -> impl Iterator<Item = &Storage<'a>> {
         self.objects.iter().filter_map(|object| match object {
-            Object::Storage(storage) => Some(storage),
+            Object::Storage(storage) => Some(&**storage),
             _ => None,
         })
     }
@@ -150,8 +152,8 @@ pub(super) fn read(content: &[u8]) -> Result<Pickle<'_>, String> {
             return Ok(Pickle { objects: machine.objects, root, bytes: machine.position });
         }
         machine.step(opcode, at)?;
-        if machine.stack.len() + machine.marks.len() > OBJECTS_MAX || machine.memo.len() > OBJECTS_MAX {
-            return Err(format!("pickle of more than {OBJECTS_MAX} objects"));
+        if machine.stack.len() + machine.marks.len() > OBJECTS_MAX || machine.entries > OBJECTS_MAX {
+            return Err(too_many());
         }
     }
 }
@@ -164,7 +166,12 @@ struct PickleMachine<'a> {
     stack: Vec<Id>,
     /// Lengths of the stack at each open `(`.
     marks: Vec<usize>,
-    memo: HashMap<u32, Id>,
+    /// Objects by the numbers that the pickle gave them, which count up from 0.
+    memo: Vec<Option<Id>>,
+    /// Entries of tuples, lists and dictionaries.
+    entries: usize,
+    /// Tensors and references to storages.
+    tensors: usize,
 }
 
 impl<'a> PickleMachine<'a> {
@@ -196,6 +203,7 @@ impl<'a> PickleMachine<'a> {
             b'\x87' => self.tuple(3),                     // TUPLE3
             b't' => {
                 let items = self.pop_mark()?; // TUPLE
+                self.entries += items.len();
                 self.push(Object::Tuple(items))
             }
             b']' => self.push(Object::List(Vec::new())), // EMPTY_LIST
@@ -265,7 +273,7 @@ impl<'a> PickleMachine<'a> {
 
     fn push(&mut self, object: Object<'a>) -> Result<(), String> {
         if self.objects.len() >= OBJECTS_MAX {
-            return Err(format!("pickle of more than {OBJECTS_MAX} objects"));
+            return Err(too_many());
         }
         self.stack.push(self.objects.len() as Id);
         self.objects.push(object);
@@ -323,6 +331,7 @@ impl<'a> PickleMachine<'a> {
 
     fn append(&mut self, items: Vec<Id>) -> Result<(), String> {
         let top = self.top()?;
+        self.entries += items.len();
         match &mut self.objects[top as usize] {
             Object::List(list) => list.extend(items),
             other => return Err(format!("damaged: the pickle appends to {}", kind(other))),
@@ -332,6 +341,7 @@ impl<'a> PickleMachine<'a> {
 
     fn set_items(&mut self, items: &[Id]) -> Result<(), String> {
         let top = self.top()?;
+        self.entries += items.len() / 2;
         let (pairs, rest) = items.as_chunks::<2>();
         match &mut self.objects[top as usize] {
             Object::Dict(dict) if rest.is_empty() => dict.extend(pairs.iter().map(|[key, value]| (*key, *value))),
@@ -343,12 +353,19 @@ impl<'a> PickleMachine<'a> {
 
     fn memoize(&mut self, key: u64) -> Result<(), String> {
         let top = self.top()?;
-        self.memo.insert(key as u32, top);
+        let key = key as usize;
+        if key >= OBJECTS_MAX {
+            return Err(too_many());
+        }
+        if key >= self.memo.len() {
+            self.memo.resize(key + 1, None);
+        }
+        self.memo[key] = Some(top);
         Ok(())
     }
 
     fn recall(&mut self, key: u64) -> Result<(), String> {
-        let id = self.memo.get(&(key as u32)).copied();
+        let id = self.memo.get(key as usize).copied().flatten();
         self.stack.push(id.ok_or_else(|| format!("damaged: the pickle recalls entry {key}, which was never stored"))?);
         Ok(())
     }
@@ -401,6 +418,9 @@ impl<'a> PickleMachine<'a> {
         else {
             return Err("damaged: a reference to a storage lacks its class, key or size".to_owned());
         };
+        if key.len() > NAME_BYTES_MAX {
+            return Err(format!("the key of a storage has {} bytes, at most {NAME_BYTES_MAX} are read", key.len()));
+        }
         let count = self.size(count)?;
         let view = match object(5) {
             None | Some(Object::None) => (0, count),
@@ -411,7 +431,16 @@ impl<'a> PickleMachine<'a> {
             Some(other) => return Err(format!("damaged: the view of a storage is {}", kind(other))),
         };
         let storage = Storage { key, element, count, view };
-        self.push(Object::Storage(storage))
+        self.count_tensor()?;
+        self.push(Object::Storage(Box::new(storage)))
+    }
+
+    fn count_tensor(&mut self) -> Result<(), String> {
+        self.tensors += 1;
+        if self.tensors > 2 * TENSORS_MAX {
+            return Err(format!("pickle of more than {TENSORS_MAX} tensors"));
+        }
+        Ok(())
     }
 
     fn reduce(&mut self) -> Result<(), String> {
@@ -428,13 +457,15 @@ impl<'a> PickleMachine<'a> {
                 Ok(())
             }
             (Global::RebuildTensor, [storage, offset, shape, strides, ..]) => {
-                let Object::Storage(storage) = *self.object(*storage) else {
+                let Object::Storage(storage) = self.object(*storage) else {
                     return Err("damaged: a tensor without a storage".to_owned());
                 };
+                let storage = **storage;
                 let (offset, shape, strides) = (self.index(*offset)?, self.indices(*shape)?, self.indices(*strides)?);
                 if shape.len() != strides.len() {
                     return Err(format!("damaged: a tensor with {} sizes and {} strides", shape.len(), strides.len()));
                 }
+                self.count_tensor()?;
                 self.push(Object::Tensor(Box::new(Tensor { storage, offset, shape, strides })))
             }
             (global, arguments) => {
@@ -483,6 +514,10 @@ fn global(module: &str, name: &str) -> Result<Global, String> {
         }
         _ => Err(refuse(module, name)),
     }
+}
+
+fn too_many() -> String {
+    format!("pickle of more than {OBJECTS_MAX} objects")
 }
 
 fn refuse(module: &str, name: &str) -> String {

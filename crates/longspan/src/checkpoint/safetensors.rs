@@ -9,8 +9,9 @@ use serde::Deserialize;
 use super::stored::{StoredTensor, TensorData};
 use crate::tensor::DType;
 
-/// The longest header that is read. A model with a thousand tensors has a header of 100 KB.
-const HEADER_BYTES_MAX: u64 = 32 << 20;
+/// The longest header that is read. A model with a thousand tensors has a header of 100 KB; in memory it is ten times as
+/// large.
+const HEADER_BYTES_MAX: u64 = 4 << 20;
 /// Bytes of the length of the header, which precedes it.
 const LENGTH_BYTES: usize = 8;
 

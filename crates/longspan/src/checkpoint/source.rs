@@ -11,6 +11,11 @@ use crate::{Error, FormatKind, Result};
 
 /// The longest file that is read whole, four times the largest `tokenizer.json` in use.
 const FILE_BYTES_MAX: u64 = 64 << 20;
+/// The longest index, and the longest file with settings of a tokenizer, which may list added tokens. JSON needs about ten
+/// times its length in memory.
+const LIST_BYTES_MAX: u64 = 4 << 20;
+/// The longest `config.json` or `longspan.json`.
+const SETTINGS_BYTES_MAX: u64 = 1 << 20;
 
 /// The sizes of the model.
 pub(crate) const CONFIG: &str = "config.json";
@@ -78,7 +83,8 @@ impl Source {
     ///
     /// # Errors
     /// [`Error::Read`] if the folder is missing or the file cannot be read. [`Error::Format`] if the file has more than
-    /// 64 MiB, since it is meant for configurations and vocabularies, not for weights.
+    /// 64 MiB, since it is meant for configurations and vocabularies, not for weights; 1 MiB of `config.json` and
+    /// `longspan.json`, and 4 MiB of an index and of the smaller files of a tokenizer.
     ///
     /// ```
     /// use longspan::checkpoint::Source;
@@ -94,15 +100,16 @@ impl Source {
             Source::Folder(folder) => folder,
         };
         let path = folder.join(name);
+        let bytes_max = bytes_max(name);
         let mut content = Vec::new();
         match open_file(folder, &path)? {
             None => return Ok(None),
             // One byte more than allowed distinguishes a file that is too long from one of the maximum length.
-            Some(file) => file.take(FILE_BYTES_MAX + 1).read_to_end(&mut content),
+            Some(file) => file.take(bytes_max + 1).read_to_end(&mut content),
         }
         .map_err(Error::read(&path))?;
-        if content.len() as u64 > FILE_BYTES_MAX {
-            return Err(self.format_error(name, format!("longer than {FILE_BYTES_MAX} bytes")));
+        if content.len() as u64 > bytes_max {
+            return Err(self.format_error(name, format!("longer than {bytes_max} bytes")));
         }
         Ok(Some(Cow::Owned(content)))
     }
@@ -136,6 +143,16 @@ impl Source {
             _ => FormatKind::Weights,
         };
         Error::format(file, kind, message)
+    }
+}
+
+/// The most bytes that are read of a file.
+fn bytes_max(name: &str) -> u64 {
+    match name {
+        CONFIG | LONGSPAN => SETTINGS_BYTES_MAX,
+        "tokenizer_config.json" | "special_tokens_map.json" | "added_tokens.json" => LIST_BYTES_MAX,
+        _ if name.ends_with(".index.json") => LIST_BYTES_MAX,
+        _ => FILE_BYTES_MAX,
     }
 }
 

@@ -8,6 +8,7 @@ use super::shards::ShardIndex;
 use super::source::{Source, WEIGHTS, WEIGHTS_WANTED};
 use super::stored::{StoredTensor, TensorData};
 use super::{safetensors, sniff, torch};
+use crate::error::unless_it_panics;
 use crate::tensor::TensorView;
 use crate::{Error, Result};
 
@@ -88,10 +89,12 @@ impl Tensors {
     /// Adds the tensors of one file. Returns `false` if it does not exist.
     fn add_file(&mut self, source: &Source, name: &str) -> Result<bool> {
         let Some(content) = source.weights(name)? else { return Ok(false) };
-        let read =
-            if name.ends_with(".safetensors") { safetensors::tensors(&content) } else { torch::tensors(&content) };
-        let stored = read
+        let is_torch = !name.ends_with(".safetensors");
+        let read = || if is_torch { torch::tensors(&content) } else { safetensors::tensors(&content) };
+        let stored = unless_it_panics(read)
+            .unwrap_or_else(|| Err("damaged: its parts contradict each other".to_owned()))
             .map_err(|message| source.format_error(name, sniff::describe(&content).map_or(message, str::to_owned)))?;
+        content.release(0..content.len()); // the checksums of an archive touch every page
         let file = self.files.len();
         self.files.push(content);
         self.tensors.extend(stored.into_iter().map(|(name, stored)| (name, (file, stored))));

@@ -3,15 +3,17 @@
 //! torch has two formats. Since version 1.6, the file is a zip archive, uncompressed and aligned, with the pickle in
 //! `ROOT/data.pkl` and each storage in `ROOT/data/KEY`. Before, it was a sequence of pickles (a magic number, the
 //! version 1001, properties of the machine, the state dict, the list of storage keys), followed for each key by a count
-//! (i64) and the numbers. Both are read in place. Source: `torch/serialization.py`.
+//! (i64) and the numbers. Both are read in place; the entries of the archive are compared with their checksums. Source: `torch/serialization.py`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Cursor;
 use std::ops::Range;
 
 use zip::{CompressionMethod, ZipArchive};
 
-use super::pickle::{self, Element, Object, PICKLE_BYTES_MAX, Pickle, Storage, Tensor};
+use super::pickle::{
+    self, Element, Id, NAME_BYTES_MAX, Object, PICKLE_BYTES_MAX, Pickle, Storage, TENSORS_MAX, Tensor,
+};
 use super::stored::{StoredTensor, TensorData};
 
 /// The magic number of the older format, 0x1950a86a20f9469cfc6c, in the byte order of a pickle.
@@ -45,18 +47,20 @@ fn zip_tensors(content: &[u8]) -> Result<Vec<(String, StoredTensor)>, String> {
         return Err(format!("its pickle has {} bytes, at most {PICKLE_BYTES_MAX} are read", range.len()));
     }
     let pickle = pickle::read(&content[range])?;
-    let mut storages = HashMap::new();
+    let (mut storages, mut bytes_left) = (HashMap::new(), content.len());
     for storage in pickle.storages() {
         if !storages.contains_key(storage.key) {
             let name = format!("{root}data/{}", storage.key);
             let range = entry(&mut archive, content, &name)?;
-            storages.insert(storage.key, range.ok_or_else(|| format!("truncated or damaged: it lacks `{name}`"))?);
+            let range = range.ok_or_else(|| format!("truncated or damaged: it lacks `{name}`"))?;
+            bytes_left = bytes_left.checked_sub(range.len()).ok_or("damaged: its storages overlap")?;
+            storages.insert(storage.key, range);
         }
     }
     state_dict(content, &pickle, &storages)
 }
 
-/// The bytes of an entry, or `None` if no entry has this name.
+/// The bytes of an entry, compared with its checksum, or `None` if no entry has this name.
 fn entry(archive: &mut ZipArchive<Cursor<&[u8]>>, content: &[u8], name: &str) -> Result<Option<Range<usize>>, String> {
     let Some(index) = archive.index_for_name(name) else { return Ok(None) };
     // This reads the local header of the entry, from which the start of the data follows.
@@ -68,7 +72,13 @@ fn entry(archive: &mut ZipArchive<Cursor<&[u8]>>, content: &[u8], name: &str) ->
     let bytes = usize::try_from(file.size()).ok();
     let range = start.zip(bytes).and_then(|(start, bytes)| Some(start..start.checked_add(bytes)?));
     let range = range.filter(|range| range.end <= content.len());
-    range.map(Some).ok_or_else(|| format!("truncated: `{name}` has {} bytes, the file ends before that", file.size()))
+    let range =
+        range.ok_or_else(|| format!("truncated: `{name}` has {} bytes, the file ends before that", file.size()))?;
+    let (expected, found) = (file.crc32(), crc32fast::hash(&content[range.clone()]));
+    if found != expected {
+        return Err(format!("damaged: the checksum of `{name}` is {expected:08x}, its bytes have {found:08x}"));
+    }
+    Ok(Some(range))
 }
 
 fn legacy_tensors(content: &[u8]) -> Result<Vec<(String, StoredTensor)>, String> {
@@ -112,6 +122,9 @@ fn legacy_storages<'a>(
         let Object::Text(key) = keys.get(*id) else {
             return Err("damaged: the key of a storage is not a text".to_owned());
         };
+        if key.len() > NAME_BYTES_MAX {
+            return Err(format!("the key of a storage has {} bytes, at most {NAME_BYTES_MAX} are read", key.len()));
+        }
         let element = elements.get(key).ok_or_else(|| format!("damaged: no tensor uses the storage {key:?}"))?;
         let (count, rest) = content[position..]
             .split_first_chunk::<8>()
@@ -144,17 +157,41 @@ fn state_dict(
     };
     let mut copies = Copies { content, bytes_left: content.len() };
     let mut tensors = Vec::new();
-    for (key, value) in items {
-        if let (Object::Text(name), Object::Tensor(tensor)) = (pickle.get(*key), pickle.get(*value)) {
+    for (name, value) in last_values(pickle, items)? {
+        if let Object::Tensor(tensor) = pickle.get(value) {
             let stored =
                 stored(tensor, storages, &mut copies).map_err(|message| format!("tensor {name:?}: {message}"))?;
-            tensors.push(((*name).to_owned(), stored));
+            tensors.push((name.to_owned(), stored));
         }
     }
     if tensors.is_empty() {
         return Err("not a state dict: the dictionary holds no tensors".to_owned());
     }
     Ok(tensors)
+}
+
+/// The names of a dictionary, each with the last of its values, which is the one that counts in Python.
+///
+/// Most names that come twice are one object, recalled: comparing objects first keeps the time in proportion to the file.
+fn last_values<'a>(pickle: &Pickle<'a>, items: &[(Id, Id)]) -> Result<Vec<(&'a str, Id)>, String> {
+    let (mut keys, mut names, mut values) = (HashSet::new(), HashSet::new(), Vec::new());
+    for (key, value) in items.iter().rev() {
+        let Object::Text(name) = *pickle.get(*key) else { continue };
+        if !keys.insert(*key) {
+            continue;
+        }
+        if name.len() > NAME_BYTES_MAX {
+            return Err(format!("a name of {} bytes, at most {NAME_BYTES_MAX} are read", name.len()));
+        }
+        if names.insert(name) {
+            values.push((name, *value));
+        }
+        if keys.len() > TENSORS_MAX {
+            return Err(format!("a state dict of more than {TENSORS_MAX} names"));
+        }
+    }
+    values.reverse();
+    Ok(values)
 }
 
 /// Finds the numbers of a tensor and checks that the file has all of them.
