@@ -69,23 +69,30 @@ pub fn question_answering(
     for (s, golds) in golds.iter().enumerate() {
         let range = batch.range(s);
         for side in 0..2 {
-            let of = |logits: &Logits| softmax(range.clone().map(|t| f64::from(logits.values[2 * t + side])));
-            let p = of(logits);
+            let of =
+                |logits: &Logits| range.clone().map(|t| f64::from(logits.values[2 * t + side])).collect::<Vec<_>>();
             let mut is_gold = vec![golds.is_empty(); 1];
             is_gold.resize(range.len(), false);
             for gold in golds {
                 is_gold[if side == 0 { gold.start } else { gold.end }] = true;
             }
-            let found: f64 = p.iter().zip(&is_gold).filter(|(_, gold)| **gold).map(|(p, _)| p).sum();
+            let x = of(logits);
+            let all = log_sum_exp(x.iter());
+            let found = log_sum_exp(x.iter().zip(&is_gold).filter_map(|(x, gold)| gold.then_some(x)));
             let hard = 1.0 - teacher.map_or(0.0, |teacher| teacher.weight);
-            loss -= hard * found.ln() / 2.0;
-            let taught = teacher.map(|teacher| (of(teacher.logits), teacher.weight));
+            loss += hard * (all - found) / 2.0;
+            let taught = teacher.map(|Teacher { logits, weight }| {
+                let x = of(logits);
+                (log_sum_exp(x.iter()), x, weight)
+            });
             for (i, t) in range.clone().enumerate() {
-                let gold = if is_gold[i] { p[i] / found } else { 0.0 };
-                let mut gradient = hard * (p[i] - gold);
-                if let Some((teacher, weight)) = &taught {
-                    gradient += weight * (p[i] - teacher[i]);
-                    loss -= weight * teacher[i] * p[i].max(f64::MIN_POSITIVE).ln() / 2.0;
+                let ln_p = x[i] - all;
+                let gold = if is_gold[i] { (x[i] - found).exp() } else { 0.0 };
+                let mut gradient = hard * (ln_p.exp() - gold);
+                if let Some((all, x, weight)) = &taught {
+                    let teacher = (x[i] - all).exp();
+                    gradient += weight * (ln_p.exp() - teacher);
+                    loss -= weight * teacher * ln_p / 2.0;
                 }
                 dlogits[2 * t + side] = (gradient / 2.0) as f32;
             }
@@ -94,11 +101,30 @@ pub fn question_answering(
     (loss, dlogits)
 }
 
-fn softmax(logits: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut p: Vec<f64> = logits.collect();
-    let max = p.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    p.iter_mut().for_each(|x| *x = (*x - max).exp());
-    let sum: f64 = p.iter().sum();
-    p.iter_mut().for_each(|x| *x /= sum);
-    p
+/// ln Σ e^x, also where every e^x is too small or too large for an f64.
+fn log_sum_exp<'a>(x: impl Iterator<Item = &'a f64> + Clone) -> f64 {
+    let max = x.clone().copied().fold(f64::NEG_INFINITY, f64::max);
+    max + x.map(|x| (x - max).exp()).sum::<f64>().ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Sequence;
+
+    /// The loss is half the distance of the gold token from the best one, on either side, however far it is.
+    #[test]
+    fn a_gold_token_far_below_the_best_has_a_finite_loss_and_a_gradient() {
+        let batch = Batch::of(Sequence { ids: &[0, 5, 2], token_type_ids: None, globals: &[] });
+        for distance in [700.0_f32, 746.0, 2000.0, 1e30] {
+            let logits = Logits { values: vec![distance, distance, 0.0, 0.0, -distance, -distance], columns: 2 };
+            let teacher = Logits { values: vec![0.0, 0.0, distance, distance, -distance, 0.0], columns: 2 };
+            for teacher in [None, Some(Teacher { logits: &teacher, weight: 0.5 })] {
+                let golds = [vec![GoldSpan { start: 1, end: 1 }]];
+                let (loss, dlogits) = question_answering(&batch, &logits, &golds, teacher);
+                assert_eq!(loss, f64::from(distance), "{distance}");
+                assert_eq!(dlogits, [0.5, 0.5, -0.5, -0.5, 0.0, 0.0], "{distance}");
+            }
+        }
+    }
 }
