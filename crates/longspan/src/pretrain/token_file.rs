@@ -341,6 +341,25 @@ mod tests {
         assert_eq!((documents, found), (4, characters));
     }
 
+    /// Figures of SECURITY.md: of 1,000 flipped bits and 1,000 shorter lengths, none is accepted.
+    #[test]
+    fn no_damaged_file_is_accepted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t");
+        build(&path, "x", 4).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for trial in 0..1000 {
+            let at = crate::random::number(1, &[trial]) as usize % (8 * whole.len());
+            let mut flipped = whole.clone();
+            flipped[at / 8] ^= 1 << (at % 8);
+            for damaged in [&flipped, &whole[..at / 8]] {
+                std::fs::write(&path, damaged).unwrap();
+                let error = TokenFile::open(&path).err().unwrap_or_else(|| panic!("bit {at} is not missed"));
+                assert!(matches!(error, Error::Format { kind: FormatKind::TokenFile, .. }), "{error:?}");
+            }
+        }
+    }
+
     #[test]
     fn documents_read_back_equal_and_an_incomplete_file_is_completed() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
 //! The saved state of a run, in one file: `state/state.safetensors` in the folder of the result.
 //!
-//! It holds the weights, both moments and the average as flat tensors. Its header holds the progress of the run and its
-//! identity: settings, data and base. The file is replaced atomically.
+//! It holds the weights, both moments and the average as flat tensors. Its header holds the progress of the run, its
+//! identity (settings, data and base), and a checksum of all these. The file is replaced atomically.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -16,6 +16,12 @@ use crate::{Error, FormatKind, Result};
 /// Its folder, inside that of the result.
 pub(crate) const FOLDER: &str = "state";
 const FILE: &str = "state.safetensors";
+/// The key of the checksum in its header.
+const CHECKSUM: &str = "checksum";
+/// The entry that every file of safetensors has.
+const EVERY_FILE: (&str, &str) = ("format", "pt");
+/// So many numbers are turned into bytes at a time.
+const CHECKED_AT_ONCE: usize = 1 << 14;
 
 /// The progress of a run.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -104,32 +110,82 @@ pub(super) fn save(
     if let Some(average) = &optimizer.average {
         tensors.push(("average", &shape[..], average.values()));
     }
+    tensors.sort_unstable_by_key(|(name, ..)| *name);
+    let mut sum = Checksum::default();
+    for (name, _, values) in &tensors {
+        sum.add(name.as_bytes());
+        let bytes = |piece: &[f32]| piece.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>();
+        values.chunks(CHECKED_AT_ONCE).for_each(|piece| sum.add(&bytes(piece)));
+    }
     let entries = progress.entries();
-    let metadata = entries.iter().chain(identity).map(|(key, value)| (*key, value.as_str()));
-    write_safetensors(&folder.join(FILE), &tensors, &metadata.collect::<Vec<_>>())
+    let mut metadata: Vec<_> = entries.iter().chain(identity).map(|(key, value)| (*key, value.as_str())).collect();
+    let sum = sum.with_entries(metadata.iter().copied().chain([EVERY_FILE]));
+    metadata.push((CHECKSUM, &sum));
+    write_safetensors(&folder.join(FILE), &tensors, &metadata)
 }
 
-/// Reads the state into `weights` and `optimizer`; `None` if there is none.
+/// Whether a state was saved in the folder of a result.
+pub fn has_state(out: &Path) -> bool {
+    out.join(FOLDER).join(FILE).exists()
+}
+
+/// CRC-32 of the content of a state: of each tensor its name and its bytes, in the order of the names; then the entries of
+/// the header, in the order of their keys, each with its length.
+#[derive(Default)]
+struct Checksum(crc32fast::Hasher);
+
+impl Checksum {
+    fn add(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn with_entries<'a>(mut self, entries: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+        let mut entries: Vec<_> = entries.filter(|(key, _)| *key != CHECKSUM).collect();
+        entries.sort_unstable();
+        for text in entries.iter().flat_map(|(key, value)| [key, value]) {
+            self.add(&(text.len() as u64).to_le_bytes());
+            self.add(text.as_bytes());
+        }
+        format!("{:08x}", self.0.finalize())
+    }
+}
+
+/// Reads the state of a run of `steps` steps into `weights` and `optimizer`; `None` if there is none.
 ///
 /// # Errors
 /// [`Error::Conflict`], which names the first difference, where the state is that of another run; [`Error::Format`] where the
-/// file is not what [`save`] writes.
+/// file is not what [`save`] writes: then `weights` and `optimizer` may be partly changed.
 pub(super) fn load(
     out: &Path,
     identity: &Identity,
+    steps: usize,
     weights: &mut Parameters,
     optimizer: &mut Optimizer,
 ) -> Result<Option<RunProgress>> {
-    let folder = out.join(FOLDER);
-    if !folder.join(FILE).exists() {
+    if !has_state(out) {
         return Ok(None);
     }
+    let folder = out.join(FOLDER);
     let wrong = |message| Error::format(folder.join(FILE).display().to_string(), FormatKind::TrainingState, message);
     let opened = Tensors::open_file(&folder, FILE).map_err(|error| match error {
         Error::Format { message, .. } => wrong(message),
         other => other,
     })?;
     let Some((tensors, metadata)) = opened else { return Ok(None) };
+    let Some(expected) = metadata.get(CHECKSUM) else {
+        return Err(wrong(
+            "its header has no checksum: an earlier version of Longspan wrote it, or it is damaged".into(),
+        ));
+    };
+    let mut sum = Checksum::default();
+    for name in tensors.names() {
+        sum.add(name.as_bytes());
+        sum.add(tensors.get(name).map_err(|error| wrong(error.to_string()))?.map_or(&[], |tensor| tensor.data));
+    }
+    let found = sum.with_entries(metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+    if found != *expected {
+        return Err(wrong(format!("it is damaged: its checksum is {found}, its header has {expected:.8}")));
+    }
     for (key, now) in identity {
         let then = metadata.get(*key).map_or("not there", String::as_str);
         if then != now {
@@ -152,7 +208,9 @@ pub(super) fn load(
     if let Some(average) = &mut optimizer.average {
         read("average", average.values_mut())?;
     }
-    RunProgress::from_entries(&metadata).map(Some).map_err(wrong)
+    let progress = RunProgress::from_entries(&metadata).map_err(wrong)?;
+    progress.check(steps).map_err(wrong)?;
+    Ok(Some(progress))
 }
 
 impl RunProgress {
@@ -173,6 +231,25 @@ impl RunProgress {
             entries.push(("best_figures", figures.collect::<Vec<_>>().join(" ")));
         }
         entries
+    }
+
+    /// Checks that a run of `steps` steps can have come here.
+    fn check(&self, steps: usize) -> Result<(), String> {
+        let Self { step, evaluated, ref best, worse, mean_loss, high } = *self;
+        let at_most = |key: &str, found: usize, of: &str, most: usize| match found <= most {
+            true => Ok(()),
+            false => Err(format!("{key} {found}: {of} {most}")),
+        };
+        at_most("step", step, "the run has steps up to", steps)?;
+        at_most("evaluated", evaluated, "the steps done are", step)?;
+        at_most("worse", worse, "the steps before the last evaluation are", evaluated)?;
+        at_most("high", high, "the steps done are", step)?;
+        if !(mean_loss.is_finite() && mean_loss >= 0.0) {
+            return Err(format!("mean_loss {mean_loss}: expected a number from 0 on"));
+        }
+        let Some(BestEvaluation { step: best_step, score, .. }) = best else { return Ok(()) };
+        at_most("best_step", *best_step, "the steps before the last evaluation are", evaluated)?;
+        if score.is_nan() { Err(format!("best_score {score}: expected a number")) } else { Ok(()) }
     }
 
     fn from_entries(metadata: &HashMap<String, String>) -> Result<Self, String> {
@@ -237,13 +314,13 @@ mod tests {
             let identity = identity(&settings, sources());
             let (mut weights, mut none) = (parameters(-0.1), parameters(0.0));
             let mut optimizer = Optimizer::new(&settings, 1, &weights);
-            assert_eq!(load(folder.path(), &identity, &mut weights, &mut optimizer).unwrap(), None);
+            assert_eq!(load(folder.path(), &identity, 9, &mut weights, &mut optimizer).unwrap(), None);
             optimizer.first_moment.fill(0.25);
             optimizer.second_moment.fill(1e-30);
             let progress = RunProgress { step: 7, evaluated: 6, best, worse: 1, mean_loss: 0.1 + 0.2, high: 2 };
             save(folder.path(), &identity, &progress, &weights, &optimizer).unwrap();
             let mut again = Optimizer::new(&settings, 1, &none);
-            assert_eq!(load(folder.path(), &identity, &mut none, &mut again).unwrap(), Some(progress));
+            assert_eq!(load(folder.path(), &identity, 9, &mut none, &mut again).unwrap(), Some(progress));
             assert!(none == weights && again.average == optimizer.average);
             assert_eq!(
                 (&again.first_moment, &again.second_moment),
@@ -305,26 +382,92 @@ mod tests {
         ));
         changes.push((settings.clone(), vec![("teacher", "1".into())], "teacher was not there when"));
         for (settings, sources, message) in changes {
-            match load(folder.path(), &identity(&settings, sources), &mut weights, &mut optimizer) {
+            match load(folder.path(), &identity(&settings, sources), 9, &mut weights, &mut optimizer) {
                 Ok(_) => assert_eq!(message, ""),
                 Err(error) => assert!(error.to_string().contains(message) && !message.is_empty(), "{error}"),
             }
         }
     }
 
+    /// A saved state in a folder, and a run that would continue it.
+    struct Saved {
+        folder: tempfile::TempDir,
+        identity: Identity,
+        weights: Parameters,
+        optimizer: Optimizer,
+    }
+
+    impl Saved {
+        fn new(progress: &RunProgress) -> Self {
+            let settings = settings(0.0);
+            let weights = parameters(0.1);
+            let optimizer = Optimizer::new(&settings, 1, &weights);
+            let (folder, identity) = (tempfile::tempdir().unwrap(), identity(&settings, sources()));
+            save(folder.path(), &identity, progress, &weights, &optimizer).unwrap();
+            Self { folder, identity, weights, optimizer }
+        }
+
+        fn path(&self) -> std::path::PathBuf {
+            self.folder.path().join(FOLDER).join(FILE)
+        }
+
+        fn load(&mut self) -> Result<Option<RunProgress>> {
+            load(self.folder.path(), &self.identity, 9, &mut self.weights, &mut self.optimizer)
+        }
+
+        /// Loads other bytes, which must be refused in one line.
+        fn refused(&mut self, bytes: &[u8]) -> String {
+            std::fs::write(self.path(), bytes).unwrap();
+            let error = self.load().unwrap_err();
+            let kind = matches!(error, Error::Format { kind: FormatKind::TrainingState, .. } | Error::Conflict { .. });
+            let message = error.to_string();
+            assert!(kind && message.lines().count() == 1, "{error:?}");
+            message
+        }
+    }
+
+    /// Figures of SECURITY.md: of 1,000 flipped bits and 1,000 shorter lengths, none is accepted.
     #[test]
-    fn a_broken_state_is_an_error() {
-        let folder = tempfile::tempdir().unwrap();
-        let settings = settings(0.0);
-        let identity = identity(&settings, sources());
-        let mut weights = parameters(0.5);
-        let mut optimizer = Optimizer::new(&settings, 1, &weights);
-        save(folder.path(), &identity, &RunProgress::default(), &weights, &optimizer).unwrap();
-        let path = folder.path().join(FOLDER).join(FILE);
-        let whole = std::fs::read(&path).unwrap();
-        std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
-        let error = load(folder.path(), &identity, &mut weights, &mut optimizer).unwrap_err();
-        assert!(error.to_string().contains("truncated"), "{error}");
-        assert!(matches!(error, Error::Format { kind: FormatKind::TrainingState, .. }), "{error:?}");
+    fn no_damaged_state_is_accepted() {
+        let mut saved = Saved::new(&RunProgress { step: 7, mean_loss: 2.5, ..Default::default() });
+        let whole = std::fs::read(saved.path()).unwrap();
+        for trial in 0..1000 {
+            let at = crate::random::number(1, &[trial]) as usize % (8 * whole.len());
+            let mut flipped = whole.clone();
+            flipped[at / 8] ^= 1 << (at % 8);
+            saved.refused(&flipped);
+            saved.refused(&whole[..at / 8]);
+        }
+        std::fs::write(saved.path(), &whole).unwrap();
+        saved.load().unwrap().unwrap();
+        let unsigned = String::from_utf8_lossy(&whole[8..]).find("checksum").unwrap() + 8;
+        let mut flipped = whole.clone();
+        flipped[unsigned..unsigned + 8].copy_from_slice(b"checkbox");
+        assert!(saved.refused(&flipped).ends_with("an earlier version of Longspan wrote it, or it is damaged"));
+    }
+
+    #[test]
+    fn a_progress_that_no_run_makes_is_refused() {
+        let figures = DevFigures::of(&[("f1", Some(71.1))]);
+        let best = |step, score| Some(BestEvaluation { step, score, figures: figures.clone() });
+        let good = RunProgress { step: 9, evaluated: 6, best: best(3, 71.1), worse: 1, mean_loss: 2.5, high: 2 };
+        let huge = usize::MAX;
+        for (progress, message) in [
+            (RunProgress { step: 10, ..good.clone() }, "step 10: the run has steps up to 9"),
+            (RunProgress { step: huge, ..good.clone() }, "step 18446744073709551615: the run has steps up to 9"),
+            (RunProgress { evaluated: 10, ..good.clone() }, "evaluated 10: the steps done are 9"),
+            (RunProgress { worse: huge, ..good.clone() }, "worse 18446744073709551615: the steps before the last"),
+            (RunProgress { high: huge, ..good.clone() }, "high 18446744073709551615: the steps done are 9"),
+            (RunProgress { mean_loss: f64::NAN, ..good.clone() }, "mean_loss NaN: expected a number from 0 on"),
+            (RunProgress { mean_loss: -1.0, ..good.clone() }, "mean_loss -1: expected a number from 0 on"),
+            (RunProgress { best: best(7, 71.1), ..good.clone() }, "best_step 7: the steps before the last evaluation"),
+            (RunProgress { best: best(3, f64::NAN), ..good.clone() }, "best_score NaN: expected a number"),
+        ] {
+            let mut saved = Saved::new(&progress);
+            let bytes = std::fs::read(saved.path()).unwrap();
+            let found = saved.refused(&bytes);
+            assert!(found.contains(message), "{found}");
+        }
+        assert_eq!(Saved::new(&good).load().unwrap(), Some(good));
     }
 }

@@ -144,7 +144,7 @@ pub(crate) fn train<I: Inputs, L: Learner<Input = I::Input>>(
     }
     let mut optimizer = Optimizer::new(plan.settings, plan.layers, learner.parameters());
     let progress = match plan.resume {
-        true => learner.update(|weights| state::load(plan.out, &plan.identity, weights, &mut optimizer))?,
+        true => learner.update(|weights| state::load(plan.out, &plan.identity, steps, weights, &mut optimizer))?,
         false => None,
     };
     let progress = progress.unwrap_or_default();
@@ -289,7 +289,7 @@ impl<L: Learner> TrainingLoop<'_, '_, '_, L> {
         let RunProgress { mean_loss, high, .. } = &mut self.progress;
         if *mean_loss > 0.0 && loss > HIGH * mean_loss.max(1.0) {
             *high += 1;
-            if *high == HIGH_STEPS {
+            if *high >= HIGH_STEPS {
                 return diverged(format!("the loss is {loss:.3}, and was {mean_loss:.3} {HIGH_STEPS} steps ago"));
             }
         } else {

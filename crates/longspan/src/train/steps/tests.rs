@@ -172,7 +172,8 @@ fn a_run_that_was_killed_or_stopped_gives_the_same_result() {
                 let mut again = Double::new(f1);
                 let identity = state::identity(&settings, vec![]);
                 let mut optimizer = Optimizer::new(&settings, 2, &again.weights);
-                let from = state::load(folder.path(), &identity, &mut again.weights.clone(), &mut optimizer).unwrap();
+                let mut weights = again.weights.clone();
+                let from = state::load(folder.path(), &identity, 10, &mut weights, &mut optimizer).unwrap();
                 let from = from.unwrap_or_default();
                 assert!(if killed { from.step <= done } else { from.step == done + 1 });
                 again.evaluations.set(from.evaluated.div_ceil(3));
