@@ -68,17 +68,18 @@ impl Isa {
         Isa::ALL.into_iter().filter(|isa| !isa.is_available()).collect()
     }
 
-    /// The instruction set to use: the fastest one, unless the environment variable `LONGSPAN_ISA` names another.
+    /// The instruction set to use: the fastest one, unless the environment variable `LONGSPAN_ISA` names another;
+    /// an empty one is an unset one.
     ///
     /// # Errors
     /// If `LONGSPAN_ISA` names no instruction set, or one that this machine lacks.
     pub fn current() -> Result<Isa, UnknownIsa> {
         match std::env::var("LONGSPAN_ISA") {
-            Ok(name) => match name.parse::<Isa>() {
+            Ok(name) if !name.is_empty() => match name.parse::<Isa>() {
                 Ok(isa) if isa.is_available() => Ok(isa),
                 _ => Err(UnknownIsa(name)),
             },
-            Err(_) => Ok(Isa::available().pop().unwrap_or(Isa::Portable)),
+            _ => Ok(Isa::available().pop().unwrap_or(Isa::Portable)),
         }
     }
 

@@ -153,11 +153,11 @@ mod tests {
     #[test]
     fn values_out_of_range_are_refused() {
         for (arguments, said) in [
-            (&["--top-k", "0"][..], "expected a whole number from 1 on"),
+            (&["--top-k", "0"][..], "expected a whole number from 1 to"),
             (&["--threshold", "NaN"], "expected a number"),
             (&["--threads", "0"], "--threads"),
-            (&["--max-tokens", "-1"], "expected a whole number from 1 on"),
-            (&["--doc-stride", "-3"], "expected a whole number from 0 on"),
+            (&["--max-tokens", "-1"], "expected a whole number from 1 to"),
+            (&["--doc-stride", "-3"], "expected a whole number from 0 to"),
             (&["--global-attention", "1,x"], "expected `question`"),
             (&["--global-attention", ""], "expected `question`"),
             (&["--precision", "f16"], "bf16"),

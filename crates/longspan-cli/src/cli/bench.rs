@@ -3,8 +3,8 @@
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::common::{MACHINE, ModelArgs, PrecisionArg, THREADS_MAX};
-use super::values::{count, count_or_zero};
+use super::common::{MACHINE, ModelArgs, PrecisionArg};
+use super::values::{count, count_or_zero, threads};
 
 /// Arguments of `longspan bench`.
 #[derive(Debug, Args)]
@@ -39,9 +39,9 @@ pub struct BenchArgs {
     #[arg(long)]
     pub json: bool,
     /// Threads to compute on, a comma list [default: all cores]
-    #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..=THREADS_MAX),
-          help_heading = MACHINE)]
-    pub threads: Vec<u16>,
+    #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = threads,
+          allow_negative_numbers = true, help_heading = MACHINE)]
+    pub threads: Vec<usize>,
     /// Number formats to compute in, a comma list
     #[arg(long, value_name = "WHICH,WHICH", value_delimiter = ',', default_value = "auto", env = "LONGSPAN_PRECISION",
           hide_env_values = true, help_heading = MACHINE)]

@@ -4,12 +4,11 @@ use anyhow::Context;
 use clap::{Args, ValueEnum, ValueHint};
 use longspan::{GlobalAttention, ReadOptions, SpanList};
 
-use super::values::{count, count_or_zero, global_attention, threshold};
+use super::values::{count, count_or_zero, global_attention, threads, threshold};
 
 pub const DATA: &str = "Data";
 pub const MACHINE: &str = "Machine";
 const READING: &str = "How documents are read";
-pub const THREADS_MAX: i64 = 4096;
 
 /// Which model.
 #[derive(Debug, Args)]
@@ -87,8 +86,8 @@ pub struct MachineArgs {
 #[command(next_help_heading = MACHINE)]
 pub struct ThreadsArgs {
     /// Threads to compute on [default: all cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=THREADS_MAX))]
-    threads: Option<u16>,
+    #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true)]
+    threads: Option<usize>,
 }
 
 impl ThreadsArgs {
@@ -98,7 +97,7 @@ impl ThreadsArgs {
     /// When they cannot be started.
     pub fn start(&self) -> anyhow::Result<()> {
         if let Some(threads) = self.threads {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into());
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
             pool.build_global().with_context(|| format!("{threads} threads"))?;
         }
         Ok(())
@@ -109,6 +108,7 @@ impl ThreadsArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PrecisionArg {
     /// bf16 where the machine has instructions for it, else f32
+    #[value(alias = "")] // an empty LONGSPAN_PRECISION is an unset one
     Auto,
     /// Single precision
     F32,

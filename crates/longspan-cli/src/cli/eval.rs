@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 use super::common::{DATA, MachineArgs, ModelArgs, ReadingArgs, ThresholdArgs};
-use super::values::{count, share};
+use super::values::{count, count_or_zero, share};
 
 const WITHOUT_MODEL: &str = "Without a model";
 
@@ -80,7 +80,8 @@ pub struct CalibrateArgs {
     #[command(flatten)]
     pub sampling: SamplingArgs,
     /// Ask again with paragraphs among their neighbours, up to these numbers of tokens; 0 for none
-    #[arg(long, value_name = "N,N", value_delimiter = ',', default_value = "3500,8000", help_heading = DATA)]
+    #[arg(long, value_name = "N,N", value_delimiter = ',', default_value = "3500,8000", help_heading = DATA,
+          value_parser = count_or_zero, allow_negative_numbers = true)]
     pub context_tokens: Vec<usize>,
     /// How documents are read.
     #[command(flatten)]

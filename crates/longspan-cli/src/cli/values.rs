@@ -1,15 +1,32 @@
 //! Parsers of option values.
 
+use std::ops::RangeInclusive;
+
 use longspan::GlobalAttention;
+
+/// Most tokens, spans, questions and the like of an option: as many as the positions of the largest model that is read.
+const COUNT_MAX: usize = 1 << 24;
+const THREADS_MAX: usize = 4096;
 
 /// A whole number from 1 on.
 pub fn count(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "expected a whole number from 1 on".into())
+    whole(text, 1..=COUNT_MAX)
 }
 
 /// A whole number from 0 on.
 pub fn count_or_zero(text: &str) -> Result<usize, String> {
-    text.parse().map_err(|_| "expected a whole number from 0 on".into())
+    whole(text, 0..=COUNT_MAX)
+}
+
+/// A number of threads.
+pub fn threads(text: &str) -> Result<usize, String> {
+    whole(text, 1..=THREADS_MAX)
+}
+
+fn whole(text: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
+    let (least, most) = (range.start(), range.end());
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("expected a whole number from {least} to {most}"))
 }
 
 /// A number or an infinity.

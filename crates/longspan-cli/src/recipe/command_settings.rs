@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use longspan::pretrain::MlmSettings;
-use longspan::train::settings_table::{self, ABOVE_ZERO, Domain};
+use longspan::train::settings_table::{self, ABOVE_ZERO, Domain, STEPS};
 use longspan::train::{QaSettings, Schedule, TrainSettings};
 
 use super::{AllSettings, CommandSettings, Recipe};
@@ -50,7 +50,7 @@ settings_table::declare! {
     }
     "Optimizer" {
         /// Steps for which a head that the model lacks is trained alone first; 0: train it with the rest.
-        head_steps: usize = 300, Domain::Whole(0);
+        head_steps: usize = 300, STEPS;
         /// Highest learning rate of these steps.
         head_learning_rate: f64 = 1e-3, ABOVE_ZERO;
     }

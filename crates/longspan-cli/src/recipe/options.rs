@@ -71,7 +71,7 @@ fn parser<C: CommandSettings>(
     move |text| {
         let value = match setting.domain {
             Domain::Number(..) => text.parse().ok().map(Value::Float),
-            Domain::Whole(_) => text.parse().ok().map(Value::Integer),
+            Domain::Whole(..) => text.parse().ok().map(Value::Integer),
             Domain::Paths => Some(Value::from(vec![text])),
             _ => Some(Value::from(text)),
         };
@@ -83,7 +83,7 @@ fn parser<C: CommandSettings>(
 fn value_name(domain: &Domain) -> String {
     match domain {
         Domain::Number(..) => "X".into(),
-        Domain::Whole(_) => "N".into(),
+        Domain::Whole(..) => "N".into(),
         Domain::Flag => "true|false".into(),
         Domain::OneOf(names) => names.join("|"),
         Domain::TokenRange => "A..B".into(),

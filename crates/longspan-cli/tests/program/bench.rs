@@ -104,18 +104,20 @@ fn invalid_options_are_refused() {
     let model = model.to_str().unwrap();
     check(&["-m", model, "--lengths", "40,150"], "--lengths 150: the model has positions for 149 tokens");
     check(&["--preset", "large", "--lengths", "4097"], "--lengths 4097: the model has positions for 4096 tokens");
-    check(&["--sequences", "99999999999999999"], "--sequences 99999999999999999: ");
+    check(&["--sequences", "16777216"], "--sequences 16777216: 2147483648 tokens in a batch, the most is 1048576");
     check(&["--preset", "mini", "-m", model], "--preset cannot be used with --model");
     check(&["-m", "./missing"], "`./missing`: no such folder");
     for (arguments, message) in [
-        (&["--lengths", "0"][..], "expected a whole number from 1 on"),
-        (&["--lengths", ""], "expected a whole number from 1 on"),
-        (&["--lengths", "128,"], "expected a whole number from 1 on"),
-        (&["--lengths", "-5"], "expected a whole number from 1 on"),
-        (&["--sequences", "many"], "expected a whole number from 1 on"),
-        (&["--globals", "-1"], "expected a whole number from 0 on"),
-        (&["--passes", "0"], "expected a whole number from 1 on"),
-        (&["--threads", "1,0"], "--threads"),
+        (&["--lengths", "0"][..], "expected a whole number from 1 to"),
+        (&["--lengths", ""], "expected a whole number from 1 to"),
+        (&["--lengths", "128,"], "expected a whole number from 1 to"),
+        (&["--lengths", "-5"], "expected a whole number from 1 to"),
+        (&["--sequences", "many"], "expected a whole number from 1 to"),
+        (&["--globals", "-1"], "expected a whole number from 0 to"),
+        (&["--passes", "0"], "expected a whole number from 1 to"),
+        (&["--sequences", "16777217"], "expected a whole number from 1 to 16777216"),
+        (&["--passes", "99999999999999999999"], "expected a whole number from 1 to 16777216"),
+        (&["--threads", "1,0"], "expected a whole number from 1 to 4096"),
         (&["--precision", "f32,f64"], "possible values: auto, f32, bf16, int8"),
         (&["--preset", "huge"], "possible values: mini, base, large"),
         (&["extra"], "unexpected argument"),

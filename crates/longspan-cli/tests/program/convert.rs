@@ -119,9 +119,9 @@ fn invalid_arguments_are_refused() {
     check(&[&bert, "out", "--max-tokens", "9999999"], "--max-tokens 9999999: expected 1 to 1048576");
     check(&[&bert, "out", "--one-sided-windows"], "--one-sided-windows needs a Longformer: the model is a `bert`");
     for (arguments, message) in [
-        (&["--attention-window", "0"][..], "expected a whole number from 1 on"),
-        (&["--attention-window", "8,"], "expected a whole number from 1 on"),
-        (&["--max-tokens", "-1"], "expected a whole number from 1 on"),
+        (&["--attention-window", "0"][..], "expected a whole number from 1 to"),
+        (&["--attention-window", "8,"], "expected a whole number from 1 to"),
+        (&["--max-tokens", "-1"], "expected a whole number from 1 to"),
         (&["more"], "unexpected argument"),
     ] {
         let ran = folder.run(&[&["convert", &bert, "out"], arguments].concat());

@@ -19,7 +19,7 @@ mod sequences;
 mod bits;
 mod run;
 
-use crate::train::settings_table::{self, ABOVE_ZERO_TO_ONE, Domain};
+use crate::train::settings_table::{self, ABOVE_ZERO_TO_ONE, Domain, TOKENS_MAX};
 
 pub use bits::{Bits, BitsStretch, Measuring, STRETCH, measure, source_tokens};
 pub use run::{MlmJob, check, has_head, head_flop, run};
@@ -30,7 +30,7 @@ settings_table::declare! {
     pub struct MlmSettings;
     "Inputs" {
         /// Tokens of an input.
-        max_tokens: usize = 4096, Domain::Whole(3), "the model's positions, at most 4096";
+        max_tokens: usize = 4096, Domain::Whole(3, TOKENS_MAX), "the model's positions, at most 4096";
         /// Share of the tokens to mask, above 0, at most 1.
         mask_share: f64 = 0.15, ABOVE_ZERO_TO_ONE;
         /// Mask all tokens of a word or none.

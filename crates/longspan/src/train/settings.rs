@@ -5,7 +5,10 @@ use std::ops::RangeInclusive;
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::settings_table::{self, ABOVE_ZERO, ABOVE_ZERO_TO_ONE, BELOW_ONE, Domain, FROM_ZERO, SHARE, SettingsTable};
+use super::settings_table::{
+    self, ABOVE_ZERO, ABOVE_ZERO_TO_ONE, BELOW_ONE, Domain, EPOCHS, FROM_ZERO, SHARE, STEPS, SettingsTable, TOKENS,
+    TOKENS_MAX,
+};
 use crate::config::Config;
 use crate::model::{Precision, best_precision};
 use crate::{Error, Result};
@@ -15,11 +18,11 @@ settings_table::declare! {
     pub struct TrainSettings;
     _ {
         /// How many times the data are used; 0.5 uses half of them.
-        epochs: f64 = 2.0, ABOVE_ZERO;
+        epochs: f64 = 2.0, EPOCHS;
         /// Number of steps, in place of `epochs`; 0: as many as `epochs` gives.
-        steps: usize = 0, Domain::Whole(0);
+        steps: usize = 0, STEPS;
         /// Seed of everything random.
-        seed: u64 = 1, Domain::Whole(0);
+        seed: u64 = 1, Domain::Whole(0, u64::MAX);
         /// Number format of matrix products; `auto`: bf16 where the machine has instructions for it, else f32.
         #[serde(with = "precision_name")]
         precision: Precision = Precision::Bf16, Domain::OneOf(&["auto", "f32", "bf16"]), "auto";
@@ -28,9 +31,9 @@ settings_table::declare! {
     }
     "Inputs" {
         /// Tokens of a step, approximately.
-        batch_tokens: usize = 8192, Domain::Whole(1);
+        batch_tokens: usize = 8192, TOKENS;
         /// Most tokens in one forward and backward pass, except for a longer input; determines the memory.
-        pass_tokens: usize = 8192, Domain::Whole(1);
+        pass_tokens: usize = 8192, TOKENS;
     }
     "Optimizer" {
         /// Highest learning rate.
@@ -44,7 +47,7 @@ settings_table::declare! {
         /// Learning rate of a layer, as a multiple of the layer above; the embeddings are below the first layer.
         layer_decay: f64 = 1.0, ABOVE_ZERO_TO_ONE;
         /// Freeze this many of the lowest layers, and if there are any, the embeddings.
-        frozen_layers: usize = 0, Domain::Whole(0);
+        frozen_layers: usize = 0, Domain::Whole(0, 1 << 12);
         /// Train only a part of the model: positions, the table of position embeddings.
         train_only: Option<TrainOnly> = None, Domain::OneOf(&["positions"]);
         /// Dropout after the embeddings, attention and feed-forward layers, below 1.
@@ -64,11 +67,11 @@ settings_table::declare! {
     }
     "Evaluation and saving" {
         /// Steps between evaluations; 0: evaluate once, at the end.
-        dev_every: usize = 0, Domain::Whole(0);
+        dev_every: usize = 0, STEPS;
         /// Stop after this many evaluations without improvement; 0: never.
-        patience: usize = 0, Domain::Whole(0);
+        patience: usize = 0, STEPS;
         /// Steps between saved states; 0: save at evaluations and at the end.
-        save_every: usize = 500, Domain::Whole(0);
+        save_every: usize = 500, STEPS;
     }
 }
 
@@ -81,9 +84,9 @@ settings_table::declare! {
     }
     "Inputs" {
         /// Most tokens of an input; longer documents are cut into windows.
-        max_tokens: usize = 4096, Domain::Whole(1), "the model's positions, at most 4096";
+        max_tokens: usize = 4096, TOKENS, "the model's positions, at most 4096";
         /// Tokens that neighbouring windows share.
-        doc_stride: Option<usize> = None, Domain::Whole(0), "as `longspan ask` chooses it";
+        doc_stride: Option<usize> = None, Domain::Whole(0, TOKENS_MAX), "as `longspan ask` chooses it";
         /// Share of the tokens in long documents, each a paragraph in context: among its neighbours, 0 to 1.
         long_share: f64 = 0.0, SHARE;
         /// Length of these documents in tokens.
@@ -164,8 +167,8 @@ impl QaSettings {
     pub fn check(&self) -> Result<()> {
         self.check_ranges()?;
         let (least, most) = (self.context_tokens.start(), self.context_tokens.end());
-        if *least == 0 || least > most {
-            let expected = "expected numbers from 1 on, the smaller first";
+        if *least == 0 || least > most || *most as u64 > TOKENS_MAX {
+            let expected = format!("expected numbers from 1 to {TOKENS_MAX}, the smaller first");
             return Err(Error::option("context_tokens", format!("{least}..{most}: {expected}")));
         }
         Ok(())
@@ -202,7 +205,7 @@ mod token_range {
         let text = String::deserialize(deserializer)?;
         let (from, to) = text.split_once("..").unwrap_or((&text, &text));
         match (from.trim().parse(), to.trim().parse()) {
-            (Ok(from), Ok(to)) if 0 < from && from <= to => Ok(from..=to),
+            (Ok(from), Ok(to)) if 0 < from && from <= to && to as u64 <= TOKENS_MAX => Ok(from..=to),
             _ => Err(D::Error::custom(format!("no range of tokens: `{text}`"))),
         }
     }
@@ -220,7 +223,7 @@ mod tests {
         }
         let all = rows::<TrainSettings>().chain(rows::<QaSettings>()).chain(rows::<crate::pretrain::MlmSettings>());
         for (value, row) in all {
-            let is_number = matches!(row.domain, Domain::Number(..) | Domain::Whole(_)) && value.text != "None";
+            let is_number = matches!(row.domain, Domain::Number(..) | Domain::Whole(..)) && value.text != "None";
             assert_eq!(value.number.is_some(), is_number, "{}", row.key);
         }
     }
@@ -239,8 +242,20 @@ mod tests {
         check(|_| {}, "");
         check(|s| s.frozen_layers = 2, "");
         check(|s| s.frozen_layers = 3, "frozen_layers 3: the model has 2");
-        check(|s| s.epochs = 0.0, "epochs 0: expected a number above 0");
-        check(|s| s.epochs = f64::INFINITY, "epochs inf: expected a number above 0");
+        for (epochs, shown) in [(0.0, "0"), (f64::INFINITY, "inf"), (1_000_000.5, "1000000.5")] {
+            let settings = TrainSettings { epochs, ..Default::default() };
+            let error = settings.check(&config).unwrap_err().to_string();
+            assert_eq!(error, format!("epochs {shown}: expected a number above 0, at most 1000000"));
+        }
+        check(|s| s.epochs = 1e6, "");
+        check(|s| s.steps = 10_000_001, "steps 10000001: expected a whole number from 0 to 10000000");
+        check(|s| s.batch_tokens = 1 << 25, "batch_tokens 33554432: expected a whole number from 1 to 16777216");
+        check(|s| s.pass_tokens = 0, "pass_tokens 0: expected a whole number from 1 to 16777216");
+        check(
+            |s| s.save_every = usize::MAX,
+            &format!("save_every {}: expected a whole number from 0 to 10000000", 2.0_f64.powi(64)),
+        );
+        check(|s| s.seed = u64::MAX, "");
         check(|s| s.dropout = 1.0, "dropout 1: expected a number from 0 on, below 1");
         check(|s| s.dropout = 1.0 - f64::EPSILON, "dropout 0.9999999999999998: too near to its limit");
         check(|s| s.eps = 1e-60, &format!("eps {}: too near to its limit", 1e-60));
@@ -256,7 +271,10 @@ mod tests {
         let read = |json: &str| serde_json::from_str::<QaSettings>(json).map_err(|error| error.to_string());
         let wanted = QaSettings { context_tokens: 8..=9, long_share: 0.5, ..Default::default() };
         assert_eq!(read(r#"{"context_tokens": "8..9", "long_share": 0.5}"#).unwrap(), wanted);
-        assert!(read(r#"{"context_tokens": "9..8"}"#).unwrap_err().contains("no range of tokens: `9..8`"));
+        for range in ["9..8", "0..8", "8..16777217", "1152921504606846976"] {
+            let json = format!(r#"{{"context_tokens": "{range}"}}"#);
+            assert!(read(&json).unwrap_err().contains(&format!("no range of tokens: `{range}`")));
+        }
         assert!(read(r#"{"epochs": 1}"#).unwrap_err().contains("unknown field `epochs`"));
         let json = serde_json::to_string(&TrainSettings::default()).unwrap();
         assert_eq!(serde_json::from_str::<TrainSettings>(&json).unwrap(), TrainSettings::default());

@@ -28,8 +28,8 @@ pub struct Setting {
 pub enum Domain {
     /// A number: the range in words, and whether a number lies in it.
     Number(&'static str, fn(f64) -> bool),
-    /// A whole number, the smallest of which is given.
-    Whole(u32),
+    /// A whole number: the smallest and the largest.
+    Whole(u64, u64),
     /// `true` or `false`.
     Flag,
     /// One of these names.
@@ -46,6 +46,9 @@ pub enum Domain {
 
 /// A number above 0.
 pub const ABOVE_ZERO: Domain = Domain::Number("a number above 0", |x| x >= f64::MIN_POSITIVE);
+/// How often data are used.
+pub const EPOCHS: Domain =
+    Domain::Number("a number above 0, at most 1000000", |x| (f64::MIN_POSITIVE..=1e6).contains(&x));
 /// A number above 0, at most 1.
 pub const ABOVE_ZERO_TO_ONE: Domain = Domain::Number("a number above 0, at most 1", |x| x > 0.0 && x <= 1.0);
 /// A number from 0 on.
@@ -55,13 +58,22 @@ pub const BELOW_ONE: Domain =
     Domain::Number("a number from 0 on, below 1", |x| (0.0..=1.0 - f64::EPSILON).contains(&x));
 /// A share from 0 to 1.
 pub const SHARE: Domain = Domain::Number("a share from 0 to 1", |x| (0.0..=1.0).contains(&x));
+/// A number of steps or evaluations; 0 has a meaning of its own.
+pub const STEPS: Domain = Domain::Whole(0, STEPS_MAX);
+/// A number of tokens.
+pub const TOKENS: Domain = Domain::Whole(1, TOKENS_MAX);
+
+/// Most steps of a run: ten times those of the longest pretraining of a Longformer, BERT or RoBERTa.
+pub const STEPS_MAX: u64 = 10_000_000;
+/// Most tokens of an input, a pass, a step or a document: as many as the positions of any `config.json` that is read.
+pub const TOKENS_MAX: u64 = 1 << 24;
 
 impl Domain {
     /// Whether a number lies in it.
     pub fn holds(&self, number: f64) -> bool {
         match self {
             Domain::Number(_, holds) => number.is_finite() && holds(number),
-            Domain::Whole(least) => number >= f64::from(*least),
+            Domain::Whole(least, most) => (*least as f64..=*most as f64).contains(&number),
             _ => true,
         }
     }
@@ -72,7 +84,8 @@ impl fmt::Display for Domain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Domain::Number(range, _) => f.write_str(range),
-            Domain::Whole(least) => write!(f, "a whole number from {least} on"),
+            Domain::Whole(least, u64::MAX) => write!(f, "a whole number from {least} on"),
+            Domain::Whole(least, most) => write!(f, "a whole number from {least} to {most}"),
             Domain::Flag => f.write_str("true or false"),
             Domain::OneOf([only]) => write!(f, "`{only}`"),
             Domain::OneOf(names) => {

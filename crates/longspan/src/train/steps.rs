@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use super::optimizer::{Optimizer, StepScale};
 use super::schedule::learning_rate;
+use super::settings_table::STEPS_MAX;
 use super::state::{self, BestEvaluation, Identity, RunProgress};
 use super::{DevFigures, DevReport, RunEvent, StepReport, TrainSettings};
 use crate::model::{Dropout, Parameters};
@@ -137,7 +138,7 @@ pub(crate) fn train<I: Inputs, L: Learner<Input = I::Input>>(
     learner: &mut L,
     on_event: &mut OnRunEvent<'_>,
 ) -> Result<RunOutcome> {
-    let epochs = steps_of_epochs(plan.settings, |epoch| inputs.epoch(epoch).len());
+    let epochs = steps_of_epochs(plan.settings, |epoch| inputs.epoch(epoch).len())?;
     let steps: usize = epochs.iter().map(|(taken, _)| taken).sum();
     if steps == 0 {
         return Err(Error::NoData(I::NONE.into()));
@@ -168,24 +169,30 @@ pub(crate) fn train<I: Inputs, L: Learner<Input = I::Input>>(
 }
 
 /// For each epoch the number of steps taken, and the number that it has.
-fn steps_of_epochs(settings: &TrainSettings, steps: impl Fn(usize) -> usize) -> Vec<(usize, usize)> {
+///
+/// # Errors
+/// [`Error::Option`] if they are too many.
+fn steps_of_epochs(settings: &TrainSettings, steps: impl Fn(usize) -> usize) -> Result<Vec<(usize, usize)>> {
     let TrainSettings { epochs, steps: wanted, .. } = *settings;
-    if wanted > 0 {
-        let mut left = wanted;
-        let epochs = (0..).map(steps).map_while(|all| {
-            let taken = left.min(all);
-            left -= taken;
-            (taken > 0).then_some((taken, all))
-        });
-        return epochs.collect();
+    let (mut found, mut total) = (Vec::new(), 0);
+    while if wanted > 0 { total < wanted } else { (found.len() as f64) < epochs } {
+        let all = steps(found.len());
+        let share = (epochs - found.len() as f64).min(1.0);
+        let taken = match wanted {
+            // At least one: a small share of a few steps must not round to none.
+            0 => ((share * all as f64).round() as usize).max(all.min(1)),
+            _ if all == 0 => break,
+            _ => all.min(wanted - total),
+        };
+        found.push((taken, all));
+        total += taken;
+        if total as u64 > STEPS_MAX {
+            let message =
+                format!("{epochs}: {total} steps in the first {}, a run has {STEPS_MAX} at most", found.len());
+            return Err(Error::option("epochs", message));
+        }
     }
-    let taken = |epoch: usize| {
-        let all = steps(epoch);
-        let share = (epochs - epoch as f64).min(1.0);
-        // At least one: a small share of a few steps must not round to none.
-        (((share * all as f64).round() as usize).max(all.min(1)), all)
-    };
-    (0..epochs.ceil() as usize).map(taken).collect()
+    Ok(found)
 }
 
 /// The inputs of a step.

@@ -74,10 +74,9 @@ impl<'a> BenchPlan<'a> {
         if args.training.is_some() && precisions.as_ref().is_ok_and(|all| all.contains(&Precision::Int8)) {
             return Err(fault("--precision int8: training computes in f32 or bf16", "leave out --training, or int8"));
         }
-        let threads: Vec<usize> = args.threads.iter().map(|&count| usize::from(count)).collect();
         let globals = if args.training == Some(TrainingTask::MaskedLm) { 0 } else { args.globals };
         let batch = |tokens: usize| BatchSize { sequences: args.sequences, tokens, globals: globals.min(tokens) };
-        let threads = if threads.is_empty() { vec![cores()] } else { each_once(threads) };
+        let threads = if args.threads.is_empty() { vec![cores()] } else { each_once(args.threads.clone()) };
         let batches = lengths(args, config.max_tokens())?.into_iter().map(batch).collect();
         Ok(Self { args, isa, precisions: each_once(precisions?), threads, batches })
     }

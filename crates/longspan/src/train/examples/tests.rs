@@ -329,6 +329,6 @@ fn unusable_data_are_named() {
     let reversed = 9..=8;
     check(
         &|_, settings| settings.context_tokens = reversed.clone(),
-        "context_tokens 9..8: expected numbers from 1 on, the smaller first",
+        "context_tokens 9..8: expected numbers from 1 to 16777216, the smaller first",
     );
 }

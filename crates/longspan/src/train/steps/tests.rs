@@ -281,10 +281,18 @@ fn a_step_without_loss_terms_has_no_loss() {
 fn a_run_with_a_number_of_steps_takes_the_epochs_that_it_needs() {
     let taken = |steps: usize, epochs: &[usize]| {
         let settings = TrainSettings { steps, ..settings() };
-        steps_of_epochs(&settings, |epoch| epochs.get(epoch).copied().unwrap_or(0))
+        steps_of_epochs(&settings, |epoch| epochs.get(epoch).copied().unwrap_or(0)).unwrap()
     };
     assert_eq!(taken(7, &[3, 4, 5]), [(3, 3), (4, 4)]);
     assert_eq!(taken(8, &[3, 4, 5]), [(3, 3), (4, 4), (1, 5)]);
     assert_eq!(taken(2, &[3, 4]), [(2, 3)]);
     assert_eq!(taken(2, &[]), []);
+}
+
+#[test]
+fn a_run_of_too_many_steps_is_refused() {
+    let settings = TrainSettings { epochs: 1e6, ..settings() };
+    let message = steps_of_epochs(&settings, |_| 3_000_000).unwrap_err().to_string();
+    assert_eq!(message, "epochs 1000000: 12000000 steps in the first 4, a run has 10000000 at most");
+    assert_eq!(steps_of_epochs(&settings, |_| 10).unwrap().len(), 1_000_000);
 }
