@@ -11,6 +11,7 @@
 //! folder       folders that the program writes into
 //! machine      instruction set, and the machine's peak
 //! memory       the peak of resident memory
+//! panics       bugs, reported as errors
 //! terminal     answers as text or JSON, tables, bars, errors and hints
 //! status       the exit status
 //! ```
@@ -24,6 +25,7 @@ mod folder;
 mod machine;
 mod memory;
 mod model;
+mod panics;
 mod recipe;
 mod run;
 mod status;
@@ -31,6 +33,7 @@ mod terminal;
 
 use std::process::ExitCode;
 
+use anyhow::{Context, Result};
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
@@ -39,24 +42,40 @@ use crate::status::Status;
 use crate::terminal::hints;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    terminal::choose_colours(cli.color);
-    let ended = match cli.command {
-        Command::Ask(args) => ask::run(&args),
-        Command::Eval(args) => eval::run(&args).map(|()| Status::Answered),
-        Command::Calibrate(args) => calibrate::run(&args).map(|()| Status::Answered),
-        Command::Convert(args) => convert::run(&args).map(|()| Status::Answered),
-        Command::Train(args) => train::run(&args).map(|()| Status::Answered),
-        Command::Pretrain(args) => pretrain::run(&args).map(|()| Status::Answered),
-        Command::Info(args) => info::run(&args).map(|()| Status::Answered),
-        Command::Bench(args) => bench::run(&args).map(|()| Status::Answered),
-        Command::Fetch(args) => fetch::run(&args).map(|()| Status::Answered),
-        Command::Completions { shell } => pages::completions(shell).map(|()| Status::Answered),
-        Command::Man { command } => pages::man(command.as_deref()).map(|()| Status::Answered),
+    ExitCode::from(panics::reported(run) as u8)
+}
+
+fn run() -> Status {
+    let ended = match Cli::try_parse() {
+        Ok(cli) => {
+            terminal::choose_colours(cli.color);
+            command(cli.command)
+        }
+        Err(page) if page.use_stderr() => {
+            let _ = page.print(); // where standard error is closed there is nobody to tell
+            Ok(Status::Failed)
+        }
+        Err(page) => terminal::printed(page.print()).context("standard output").map(|()| Status::Answered),
     };
-    let status = ended.unwrap_or_else(|error| {
+    ended.unwrap_or_else(|error| {
         hints::report(&error);
         Status::Failed
-    });
-    ExitCode::from(status as u8)
+    })
+}
+
+fn command(command: Command) -> Result<Status> {
+    let done = match command {
+        Command::Ask(args) => return ask::run(&args),
+        Command::Eval(args) => eval::run(&args),
+        Command::Calibrate(args) => calibrate::run(&args),
+        Command::Convert(args) => convert::run(&args),
+        Command::Train(args) => train::run(&args),
+        Command::Pretrain(args) => pretrain::run(&args),
+        Command::Info(args) => info::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Fetch(args) => fetch::run(&args),
+        Command::Completions { shell } => pages::completions(shell),
+        Command::Man { command } => pages::man(command.as_deref()),
+    };
+    done.map(|()| Status::Answered)
 }

@@ -20,6 +20,9 @@ pub const DATA_HINT: &str =
 /// The hint to documents of other formats and to binary files.
 const PLAIN_TEXT_HINT: &str = "only plain text is read for now: save or export the document as UTF-8 text";
 
+/// The hint to an error of standard input or output.
+const STREAM_HINT: &str = "check where it comes from or goes to, and that there is room";
+
 /// An error of the program itself, with its hint.
 #[derive(Debug)]
 pub struct Fault {
@@ -68,9 +71,13 @@ pub fn warn(message: &str) {
 fn message(error: &anyhow::Error) -> String {
     let mut parts = Vec::new();
     for cause in error.chain() {
+        let of_system = cause.downcast_ref().map(io_message);
         let message = match cause.downcast_ref::<Error>() {
             Some(Error::Option { name, message }) => format!("{} {message}", option(name)),
-            _ => cause.to_string(),
+            Some(Error::Read { path, source } | Error::Write { path, source }) => {
+                format!("`{}`: {}", path.display(), io_message(source))
+            }
+            _ => of_system.unwrap_or_else(|| cause.to_string()),
         };
         parts.push(printable(&message));
         if cause.is::<Error>() || cause.is::<SourceError>() || cause.is::<AskError>() || cause.is::<Fault>() {
@@ -97,7 +104,9 @@ fn hint(error: &anyhow::Error) -> Option<&'static str> {
             AskError::Source(error) => Some(source_hint(&error.kind)),
             _ => None, // its source is the next cause
         };
-        of_program.or_else(of_source).or_else(of_document).or_else(|| cause.downcast_ref().map(library_hint))
+        let of_library = || cause.downcast_ref().map(library_hint);
+        let of_stream = || cause.is::<io::Error>().then_some(STREAM_HINT);
+        of_program.or_else(of_source).or_else(of_document).or_else(of_library).or_else(of_stream)
     })
 }
 

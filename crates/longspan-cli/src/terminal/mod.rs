@@ -106,6 +106,13 @@ fn still_read(written: io::Result<()>) -> io::Result<bool> {
 /// # Errors
 /// As [`Output::show`].
 pub fn print(bytes: &[u8]) -> io::Result<()> {
-    let mut out = io::stdout();
-    still_read(out.write_all(bytes).and_then(|()| out.flush())).map(drop)
+    printed(io::stdout().write_all(bytes))
+}
+
+/// The end of what was written to standard output: flushed. A reader that has gone (`| head`) is no error.
+///
+/// # Errors
+/// When it could not be written.
+pub fn printed(written: io::Result<()>) -> io::Result<()> {
+    still_read(written.and_then(|()| io::stdout().flush())).map(drop)
 }

@@ -66,6 +66,18 @@ fn config(from: &str, to: &str) -> Vec<u8> {
     config.replace(from, to).into_bytes()
 }
 
+/// The crate that reads it panics on the gap in its ids. That is caught, and nothing is shown of it.
+#[test]
+fn a_tokenizer_whose_ids_have_a_gap_is_one_error() {
+    let token = |content: &str, id: usize| {
+        let flags =
+            ["lstrip", "normalized", "rstrip", "single_word"].map(|flag| format!("\"{flag}\": false")).join(", ");
+        format!("{{\"content\": \"{content}\", \"id\": {id}, {flags}, \"special\": true}}")
+    };
+    let tokenizer = format!("{{\"added_tokens\": [{}, {}], \"decoder\":", token("<s>", 0), token("<mask>", 15));
+    check("tokenizer.json", Some(tokenizer.as_bytes()), "`tokenizer.json`: ");
+}
+
 #[test]
 fn missing_files_are_named() {
     check("config.json", None, "config.json");

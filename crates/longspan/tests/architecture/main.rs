@@ -44,7 +44,7 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
         &[
             &["status", "memory"],
             &["terminal"],
-            &["folder", "machine", "recipe"],
+            &["folder", "machine", "recipe", "panics"],
             &["cli"],
             &["model", "data"],
             &["run"],

@@ -1,0 +1,96 @@
+//! Standard output that is full or closed, and variables that are empty.
+
+use std::fs::{File, OpenOptions};
+use std::process::Stdio;
+
+use super::{BREAD, Folder, check_failed, ran, small_model};
+
+fn folder() -> Folder {
+    let data = r#"{"data": [{"title": "Bread", "paragraphs": [{"context": "Bread is made from flour.", "qas": [
+        {"id": "what", "question": "What is bread made from?", "answers": [{"text": "flour", "answer_start": 19}]}
+    ]}]}]}"#;
+    Folder::new(&[("bread.txt", BREAD.as_bytes()), ("dev.json", data.as_bytes()), ("questions", b"What is bread?\n")])
+}
+
+/// Every command that prints, with enough to print.
+const PRINTING: [&[&str]; 17] = [
+    &["ask", "What is bread?", "bread.txt"],
+    &["ask", "What is bread?", "bread.txt", "--color", "always"],
+    &["ask", "What is bread?", "bread.txt", "--json"],
+    &["ask", "What is bread?", "bread.txt", "--csv"],
+    &["ask", "What is bread?", "bread.txt", "bread.txt", "--unranked"],
+    &["ask", "--questions", "questions", "bread.txt", "--unranked", "--json"],
+    &["ask", "--json-schema"],
+    &["eval", "dev.json"],
+    &["eval", "dev.json", "--json"],
+    &["info"],
+    &["info", "--json"],
+    &["completions", "bash"],
+    &["man"],
+    &["man", "ask"],
+    &["--version"],
+    &["--help"],
+    &["help", "ask"],
+];
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_device_is_an_error() {
+    let folder = folder();
+    for arguments in PRINTING {
+        let full = || Stdio::from(OpenOptions::new().write(true).open("/dev/full").unwrap());
+        let mut process = folder.process(arguments);
+        let output = process.stdout(full()).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let is_clear =
+            stderr.contains("standard output: no storage space\n") && stderr.contains("that there is room\n");
+        assert!(output.status.code() == Some(2) && stderr.lines().count() == 2 && is_clear, "{arguments:?}: {stderr}");
+    }
+    let mut process = folder.process(&["ask", "--interactive", "bread.txt"]);
+    process.stdin(File::open(folder.path("questions")).unwrap());
+    let output = process.stdout(OpenOptions::new().write(true).open("/dev/full").unwrap()).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && stderr.contains("error: standard output: no storage space"), "{stderr}");
+}
+
+#[test]
+fn a_reader_that_has_gone_ends_the_program_silently() {
+    let folder = folder();
+    for arguments in PRINTING {
+        let mut child = folder.process(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code().map(|code| code < 2), stderr.as_str()), (Some(true), ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn an_empty_variable_is_an_unset_one() {
+    let folder = folder();
+    let names = [
+        "LONGSPAN_ISA",
+        "LONGSPAN_PRECISION",
+        "LONGSPAN_MODEL",
+        "HF_HOME",
+        "HF_ENDPOINT",
+        "HF_TOKEN",
+        "HF_TOKEN_PATH",
+        "HF_HUB_CACHE",
+        "HF_HUB_OFFLINE",
+        "XDG_CACHE_HOME",
+    ];
+    let model = small_model();
+    for arguments in [
+        &["ask", "What is bread?", "bread.txt", "--json-schema"][..],
+        &["info", "--json"],
+        &["bench", "-m", model.to_str().unwrap(), "--lengths", "16", "--passes", "1"],
+    ] {
+        let mut process = folder.process(arguments);
+        process.envs(names.map(|name| (name, "")));
+        let ran = ran(&mut assert_cmd::Command::from_std(process));
+        assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{arguments:?}");
+    }
+    let mut command = folder.command(&["info"]);
+    check_failed(&ran(command.env("LONGSPAN_ISA", "none")), "instruction set `none`");
+}
