@@ -1,10 +1,11 @@
 //! Folders that the program writes into.
 
 use std::fs::{self, File, TryLockError};
-use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::Result;
+use longspan::Error;
+use longspan::checkpoint::{is_free, write_whole};
 
 use crate::terminal::hints::{fault, io_fault};
 
@@ -14,14 +15,12 @@ pub fn make_new(folder: &Path) -> Result<()> {
     check_empty(folder, "name a new folder; --resume continues an interrupted run")
 }
 
-/// Checks that a folder is empty or does not exist.
+/// Checks that a folder is empty or does not exist, apart from what a killed run has left.
 pub fn check_empty(folder: &Path, hint: &'static str) -> Result<()> {
     check_no_file(folder)?;
-    match fs::read_dir(folder).map(|mut entries| entries.next().is_none()) {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(fault(format!("`{}`: the folder is not empty", folder.display()), hint)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(cannot_write(folder, &error)),
+    match is_free(folder)? {
+        true => Ok(()),
+        false => Err(fault(format!("`{}`: the folder is not empty", folder.display()), hint)),
     }
 }
 
@@ -31,7 +30,8 @@ pub fn make(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))
 }
 
-fn check_no_file(folder: &Path) -> Result<()> {
+/// Checks that there is no file in its place.
+pub fn check_no_file(folder: &Path) -> Result<()> {
     if folder.is_file() {
         return Err(fault(format!("`{}`: a file, not a folder", folder.display()), "name a new folder"));
     }
@@ -52,6 +52,17 @@ pub fn check_writable(folder: &Path) -> Result<()> {
     let path = folder.join(".longspan-was-here");
     let tried = File::create(&path).and_then(|_| fs::remove_file(&path));
     tried.map_err(|error| cannot_write(folder, &error))
+}
+
+/// Writes a file, so that at any time either the old or the new one is there.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_whole(path, bytes).map_err(|error| match error {
+        Error::Write { path, source } => cannot_write(&path, &source),
+        other => other.into(),
+    })
 }
 
 /// The error that a file cannot be written.

@@ -1,12 +1,11 @@
 //! `longspan calibrate`: fits the threshold of a model, and turns its scores into probabilities of being right.
 
 use std::fmt::Write;
-use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use longspan::checkpoint::{Source, write_whole};
+use longspan::checkpoint::{DraftFolder, Source, is_free, write_whole};
 use longspan::evaluate::calibration::{Aim, CalibrationQuality, Fit, Observation, held_out};
 use longspan::evaluate::coverage::ANSWERS_MIN;
 use longspan::reader::{Calibration, Logistic, ReaderSettings};
@@ -56,7 +55,7 @@ pub fn run(args: &CalibrateArgs) -> Result<()> {
     let mut data = squad::read(&args.data, args.sampling.skip_bad)?;
     args.machine.threads.start()?;
     let OpenedModel { checkpoint, reader } = model::open(&args.model, &args.machine)?;
-    let folder = target_folder(&checkpoint, args.out.as_deref())?; // before hours of work
+    let target = Target::new(&checkpoint, args.out.as_deref())?; // before hours of work
     let mut settings = reader.settings().clone();
     warn_of_fitted(&data, &settings);
     // The fit starts from scores without calibration.
@@ -82,11 +81,8 @@ pub fn run(args: &CalibrateArgs) -> Result<()> {
     settings.max_answer_length = options.max_answer_length.unwrap_or(settings.max_answer_length);
     settings.verify_tokens = options.verify_tokens.unwrap_or(settings.verify_tokens);
     settings.calibration = Some(calibration.clone());
-    if args.out.is_some() {
-        checkpoint.source.copy_to(&folder)?;
-    }
-    let written = folder.join(ReaderSettings::FILE);
-    write_whole(&written, settings.to_json().as_bytes())?;
+    let written = args.out.as_deref().unwrap_or(Path::new(&checkpoint.name)).join(ReaderSettings::FILE);
+    target.write(&checkpoint, &settings)?;
     let (model, skipped) = (checkpoint.name, data.skipped.count);
     let report =
         CalibrationReport { model, written, null_score_diff_threshold: threshold, calibration, skipped, parts };
@@ -94,24 +90,43 @@ pub fn run(args: &CalibrateArgs) -> Result<()> {
     terminal::print(shown.as_bytes()).context("standard output")
 }
 
-/// The folder to write to: that of the model, or an empty one or one with the same model for its copy.
-fn target_folder(checkpoint: &Checkpoint, out: Option<&Path>) -> Result<PathBuf> {
-    let Some(folder) = out else {
-        if let (true, Source::Folder(folder)) = (checkpoint.is_local, &checkpoint.source) {
-            folder::check_writable(folder)?;
-            return Ok(folder.clone());
+/// Where the settings are written to.
+enum Target {
+    /// The folder of the model.
+    Model(PathBuf),
+    /// A folder for a copy of the model.
+    Copy(DraftFolder),
+}
+
+impl Target {
+    fn new(checkpoint: &Checkpoint, out: Option<&Path>) -> Result<Self> {
+        let Some(folder) = out else {
+            if let (true, Source::Folder(folder)) = (checkpoint.is_local, &checkpoint.source) {
+                folder::check_writable(folder)?;
+                return Ok(Self::Model(folder.clone()));
+            }
+            let message =
+                format!("model `{}`: not a folder of yours, so nothing can be written into it", checkpoint.name);
+            return Err(fault(message, "--out DIR copies the model into a folder and calibrates the copy"));
+        };
+        folder::check_no_file(folder)?;
+        if is_free(folder)? {
+            return Ok(Self::Copy(DraftFolder::begin(folder)?));
         }
-        let message = format!("model `{}`: not a folder of yours, so nothing can be written into it", checkpoint.name);
-        return Err(fault(message, "--out DIR copies the model into a folder and calibrates the copy"));
-    };
-    folder::make(folder)?;
-    let there = Source::Folder(folder.to_owned());
-    let empty = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
-    if !empty && there.checksum().ok() != Some(checkpoint.source.checksum()?) {
-        let message = format!("`{}`: the folder holds something other than this model", folder.display());
-        return Err(fault(message, "name a new folder"));
+        if Source::Folder(folder.to_owned()).checksum().ok() != Some(checkpoint.source.checksum()?) {
+            let message = format!("`{}`: the folder holds something other than this model", folder.display());
+            return Err(fault(message, "name a new folder"));
+        }
+        Ok(Self::Model(folder.to_owned()))
     }
-    Ok(folder.to_owned())
+
+    fn write(self, checkpoint: &Checkpoint, settings: &ReaderSettings) -> longspan::Result<()> {
+        let write = |folder: &Path| write_whole(&folder.join(ReaderSettings::FILE), settings.to_json().as_bytes());
+        match self {
+            Self::Model(folder) => write(&folder),
+            Self::Copy(draft) => draft.fill(|folder| checkpoint.source.copy_to(folder).and_then(|()| write(folder))),
+        }
+    }
 }
 
 /// The questions that were asked with contexts of so many tokens; `None`: as they are.

@@ -12,8 +12,9 @@ use crate::cli::TrainArgs;
 use crate::data::squad::{self as data, SquadData};
 use crate::machine::instruction_set;
 use crate::model::{self, named};
+use crate::run::folder::{self, RunFolder};
+use crate::run::made;
 use crate::run::watch::RunWatcher;
-use crate::run::{folder, made};
 use crate::terminal;
 use crate::terminal::hints::{self, fault};
 use crate::terminal::thousands;
@@ -40,7 +41,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     settings.task.check()?;
 
     let out = &args.run.out;
-    let metrics = folder::prepare(&args.run, &settings)?;
+    let RunFolder { metrics, resume } = folder::prepare(&args.run, &settings)?;
     let watch = RunWatcher::new(out, metrics, isa, settings.train.precision);
     let job = QaJob {
         base: &base.source,
@@ -51,10 +52,10 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         qa: &settings.task,
         settings: &settings.train,
         out,
-        resume: args.run.resume,
+        resume,
     };
     let (outcome, has_begun) = watch.watch(|watch| train::run(&job, watch));
-    if outcome.is_err() && !has_begun && !args.run.resume {
+    if outcome.is_err() && !has_begun && !resume {
         folder::unmake(out);
     }
     terminal::print(ended(out, &outcome?).as_bytes()).context("standard output")

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
-use longspan::checkpoint::write_whole;
+use longspan::train::has_state;
 
 use super::metrics::{self, Metrics};
 use crate::cli::RunArgs;
@@ -36,20 +36,51 @@ pub fn recipe<C: CommandSettings>(args: &RunArgs, options: &Recipe<C>) -> Result
     Ok(own)
 }
 
-/// Makes the folder of a run and writes the recipe into it before anything else. Gives the file of metrics, which locks
-/// the folder.
+/// The folder of a run that is about to begin.
+pub struct RunFolder {
+    /// The file of metrics, which locks the folder.
+    pub metrics: Metrics,
+    /// Whether the run goes on where an earlier one ended.
+    pub resume: bool,
+}
+
+/// Makes the folder of a run, locks it and writes the recipe into it. A folder where the same run was begun, and killed
+/// before it saved its first state, is as good as a new one: the run goes on in it.
 ///
 /// # Errors
-/// When the folder is not empty, or cannot be written.
-pub fn prepare(args: &RunArgs, settings: &AllSettings<impl CommandSettings>) -> Result<Metrics> {
-    let path = args.out.join(RECIPE);
-    if args.resume && path.exists() {
-        return Metrics::open(&args.out);
-    }
-    folders::make_new(&args.out)?;
+/// When the folder is not empty, another run uses it, or it cannot be written.
+pub fn prepare(args: &RunArgs, settings: &AllSettings<impl CommandSettings>) -> Result<RunFolder> {
+    let (out, path) = (&args.out, args.out.join(RECIPE));
     let head = "# The complete recipe of this run, for --recipe in the folder where the run was started.\n\n";
-    write_whole(&path, format!("{head}{}", settings.to_toml()?).as_bytes())?;
-    Metrics::open(&args.out)
+    let recipe = format!("{head}{}", settings.to_toml()?);
+    let is_begun = || match fs::read(&path) {
+        Ok(found) => args.resume || (found == recipe.as_bytes() && !has_state(out)),
+        Err(_) => false,
+    };
+    folders::make(out)?;
+    if !is_begun() {
+        check_new(out)?;
+    }
+    let metrics = Metrics::open(out)?;
+    if is_begun() {
+        return Ok(RunFolder { metrics, resume: true });
+    }
+    check_new(out)?; // again, for another run may have ended before the lock
+    folders::write(&path, recipe.as_bytes()).inspect_err(|_| unmake(out))?;
+    Ok(RunFolder { metrics, resume: args.resume })
+}
+
+/// Checks that a folder has at most what a run leaves that is killed before its recipe is written.
+fn check_new(out: &Path) -> Result<()> {
+    let unwritten = format!("{RECIPE}.new");
+    let is_left = |entry: fs::DirEntry| {
+        let name = entry.file_name();
+        *name == *unwritten || (name == metrics::FILE && entry.metadata().is_ok_and(|metadata| metadata.len() == 0))
+    };
+    if fs::read_dir(out).is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(is_left))) {
+        return Ok(());
+    }
+    folders::check_empty(out, "name a new folder; --resume continues an interrupted run")
 }
 
 /// Removes what [`prepare`] made for a run that failed before its first step, so that another run may have the

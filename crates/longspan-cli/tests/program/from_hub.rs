@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
+use super::kills::kills;
 use super::server::{COMMIT, Model, Server};
-use super::{BREAD, Folder, VOCABULARY, check_failed, ran, small_model};
+use super::{BREAD, Folder, VOCABULARY, check_failed, ran, small_model, tree};
 
 const ASK: [&str; 7] = ["ask", "--json", "--threshold", "inf", "-m", "org/model", "what is bread ?"];
 
 /// A hub that has the small model.
-fn hub() -> Server {
+pub fn hub() -> Server {
     let file = |name: &str| (name.to_string(), fs::read(small_model().join(name)).unwrap());
     let mut files = BTreeMap::from(["config.json", "model.safetensors"].map(file));
     files.insert("vocab.txt".into(), VOCABULARY.into());
@@ -45,7 +45,7 @@ fn asking_fetches_a_missing_model() {
 }
 
 /// The program as it fetches the model from a hub.
-fn fetch(folder: &Folder, hub: &Server, more: &[&str]) -> super::Ran {
+pub fn fetch(folder: &Folder, hub: &Server, more: &[&str]) -> super::Ran {
     let mut command = folder.command(&[&["fetch", "org/model"], more].concat());
     ran(command.env_remove("HF_HUB_OFFLINE").env("HF_ENDPOINT", hub.endpoint()))
 }
@@ -94,44 +94,21 @@ fn every_cause_has_its_hint() {
     assert!(failed.stderr.contains("hint: correct HF_ENDPOINT"), "{failed:?}");
 }
 
-/// Every file and link below a folder.
-fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()) {
-        let name = entry.file_name().into_string().unwrap();
-        if entry.file_type().unwrap().is_dir() {
-            let below = tree(&entry.path()).into_iter();
-            found.extend(below.map(|(path, content)| (format!("{name}/{path}"), content)));
-        } else {
-            let link = fs::read_link(entry.path()).map(|link| link.into_os_string().into_encoded_bytes());
-            found.insert(name, link.unwrap_or_else(|_| fs::read(entry.path()).unwrap()));
-        }
-    }
-    found
-}
-
 /// The hub stops at some byte of all that it sends, in a header or in a file, and the program is killed there.
 #[test]
 fn a_killed_fetch_is_completed_by_the_next() {
-    const KILLS: usize = 40;
+    let kills = kills(40);
     let hub = hub();
     let whole = Folder::new(&[]);
     assert_eq!(fetch(&whole, &hub, &[]).status, 0);
     let (bytes, whole) = (hub.bytes_sent(), tree(&whole.path("no-cache")));
-    for kill in 0..KILLS {
+    for kill in 0..kills {
         let folder = Folder::new(&[]);
-        let at = (kill * bytes / KILLS) + kill.wrapping_mul(2_654_435_761) % (bytes / KILLS);
+        let at = (kill * bytes / kills) + kill.wrapping_mul(2_654_435_761) % (bytes / kills);
         let stopped = hub.stop_after(at);
-        let mut child = Command::new(assert_cmd::cargo::cargo_bin!("longspan"))
-            .args(["fetch", "org/model"])
-            .env_remove("HF_HUB_OFFLINE")
-            .env_remove("HF_TOKEN")
-            .env("HF_HOME", folder.path("no-cache"))
-            .env("HF_ENDPOINT", hub.endpoint())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut command = folder.process(&["fetch", "org/model"]);
+        command.env_remove("HF_HUB_OFFLINE").env("HF_ENDPOINT", hub.endpoint());
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         stopped.recv().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();

@@ -11,13 +11,18 @@ mod convert;
 mod eval;
 mod from_hub;
 mod interactive;
+mod kills;
+mod no_room;
 mod other_commands;
 mod pretrain;
 #[allow(dead_code)] // the library's tests use more of it
 #[path = "../../../longspan/tests/server/mod.rs"]
 mod server;
+mod streams;
 mod train;
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
@@ -55,7 +60,12 @@ impl Folder {
 
     /// The program, with an environment that does not depend on the machine.
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::cargo_bin("longspan").unwrap();
+        Command::from_std(self.process(arguments))
+    }
+
+    /// The same, to be started without waiting for its end.
+    fn process(&self, arguments: &[&str]) -> std::process::Command {
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("longspan"));
         for name in ["LONGSPAN_MODEL", "LONGSPAN_ISA", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "HF_TOKEN"] {
             command.env_remove(name);
         }
@@ -98,6 +108,22 @@ fn check_failed(ran: &Ran, message: &str) {
     assert_eq!((ran.status, ran.stdout.as_str(), lines.len()), (2, "", 2), "{ran:?}");
     assert!(lines[0].starts_with("error: ") && lines[1].starts_with("hint: "), "{ran:?}");
     assert!(lines[0].contains(message), "`{message}` is not in {:?}", lines[0]);
+}
+
+/// Every file and link below a folder.
+fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()) {
+        let name = entry.file_name().into_string().unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            let below = tree(&entry.path()).into_iter();
+            found.extend(below.map(|(path, content)| (format!("{name}/{path}"), content)));
+        } else {
+            let link = fs::read_link(entry.path()).map(|link| link.into_os_string().into_encoded_bytes());
+            found.insert(name, link.unwrap_or_else(|_| fs::read(entry.path()).unwrap()));
+        }
+    }
+    found
 }
 
 fn gz(bytes: &[u8]) -> Vec<u8> {

@@ -15,6 +15,7 @@
 //! | copies of tensors that are not contiguous | the length of the file |
 
 mod bytes;
+mod draft;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod files;
@@ -29,9 +30,10 @@ mod torch;
 mod write;
 
 pub(crate) use self::bytes::FileBytes;
+pub use self::draft::{DraftFolder, is_free};
 pub use self::files::write_whole;
 pub(crate) use self::shards::ShardIndex;
 pub use self::source::Source;
 pub(crate) use self::source::{CONFIG, FILES, LONGSPAN, WEIGHTS, WEIGHTS_WANTED, WeightsFile};
 pub use self::tensors::Tensors;
-pub use self::write::{NamedTensor, fill_folder, write_checkpoint, write_checkpoint_with, write_safetensors};
+pub use self::write::{NamedTensor, write_checkpoint, write_checkpoint_with, write_safetensors};

@@ -50,37 +50,6 @@ pub fn write_checkpoint_with(
     write_safetensors(&folder.join(WEIGHTS[0].file), tensors, &[])
 }
 
-/// Lets `fill` write into a folder that is new or empty, and keeps the files only if it succeeds: they are written into
-/// a subfolder, and moved out of it at the end.
-///
-/// # Errors
-/// [`Error::Write`], also if the folder cannot be created or is not empty, and the error of `fill`.
-pub fn fill_folder<T>(folder: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
-    let was_there = folder.exists();
-    make_folder(folder)?;
-    let failed = Error::write(folder);
-    if fs::read_dir(folder).map_err(failed)?.next().is_some() {
-        return Err(failed(io::ErrorKind::DirectoryNotEmpty.into()));
-    }
-    let draft = folder.join(DRAFT);
-    let filled = make_folder(&draft).and_then(|()| fill(&draft)).and_then(|made| {
-        for entry in fs::read_dir(&draft).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            fs::rename(entry.path(), folder.join(entry.file_name())).map_err(failed)?;
-        }
-        Ok(made)
-    });
-    // A draft that cannot be removed does no harm, and the error of `fill` is the more helpful one.
-    let _ = fs::remove_dir_all(&draft);
-    if filled.is_err() && !was_there {
-        let _ = fs::remove_dir(folder);
-    }
-    filled
-}
-
-/// The subfolder for files until all of them are complete.
-const DRAFT: &str = ".unfinished";
-
 fn make_folder(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(Error::write(folder))
 }
@@ -187,22 +156,6 @@ mod tests {
         names.sort();
         assert_eq!(names, ["config.json", "model.safetensors", "vocab.txt"]);
         assert_eq!(Source::Folder(folder).config().unwrap(), config);
-    }
-
-    #[test]
-    fn a_folder_is_filled_completely_or_not_at_all() {
-        let folder = tempfile::tempdir().unwrap();
-        let out = folder.path().join("a/out");
-        let write = |folder: &Path| write_whole(&folder.join("x"), b"1");
-        let fails = |folder: &Path| write(folder).and(Err::<(), _>(Error::EmptyDocument));
-        assert!(matches!(fill_folder(&out, fails), Err(Error::EmptyDocument)));
-        assert!(!out.exists());
-        fs::create_dir_all(&out).unwrap();
-        assert!(matches!(fill_folder(&out, fails), Err(Error::EmptyDocument)));
-        assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
-        fill_folder(&out, write).unwrap();
-        assert_eq!((fs::read(out.join("x")).unwrap(), fs::read_dir(&out).unwrap().count()), (b"1".to_vec(), 1));
-        assert!(matches!(fill_folder(&out, write), Err(Error::Write { .. })));
     }
 
     #[test]

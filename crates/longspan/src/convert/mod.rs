@@ -21,7 +21,7 @@ use std::path::Path;
 
 pub use comparison::Comparison;
 
-use crate::checkpoint::{CONFIG, Source, Tensors, fill_folder, write_checkpoint_with};
+use crate::checkpoint::{CONFIG, DraftFolder, Source, Tensors, write_checkpoint_with};
 use crate::config::Config;
 use crate::model::{Parameter, Task};
 use crate::tokenizer::{PairFiles, Tokenizer};
@@ -88,7 +88,7 @@ pub fn convert(source: &Source, folder: &Path, options: &ConvertOptions) -> Resu
     check_vocabulary(&tokenizer, &config)?;
     let files = PairFiles::make(|name| source.read(name), config.type_vocab_size > 1, config.max_tokens())?;
 
-    let (comparison, parameters, left_out) = fill_folder(folder, |folder| {
+    let (comparison, parameters, left_out) = DraftFolder::begin(folder)?.fill(|folder| {
         let (parameters, left_out) = weights::lengthen(&short, &tensors, &config)?;
         let beside =
             [("tokenizer.json", &files.tokenizer_json), ("tokenizer_config.json", &files.tokenizer_config_json)];

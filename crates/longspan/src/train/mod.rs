@@ -35,7 +35,7 @@ pub use optimizer::{Optimizer, StepScale};
 pub use run::{QaJob, flop, run};
 pub use settings::{QaSettings, Schedule, TrainOnly, TrainSettings};
 pub use settings_table::{Setting, SettingValue, SettingsTable};
-pub use state::BestEvaluation;
+pub use state::{BestEvaluation, has_state};
 pub use steps::{RunEnd, RunOutcome};
 
 /// A step that was done.

@@ -11,8 +11,6 @@
 //! answers.jsonl           from which --resume continues
 //! ```
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
 use std::ops::Range;
 use std::path::Path;
 
@@ -25,7 +23,7 @@ use serde::Serialize;
 use super::evaluation::Evaluation;
 use super::report::{EvalReport, JsonObject};
 use super::{page, plots};
-use crate::folder::{self, cannot_write};
+use crate::folder;
 
 /// Writes the answers of a model, in the formats of the official script and those of its kin.
 pub fn write_answers(folder: &Path, scored: &[Scored<'_>]) -> Result<()> {
@@ -42,10 +40,10 @@ pub fn write_report(folder: &Path, report: &EvalReport, evaluation: &Evaluation<
     folder::make(&pictures)?;
     let plots = plots::draw(report)?;
     for plot in &plots {
-        write(&pictures.join(format!("{}.svg", plot.name)), plot.svg.as_bytes())?;
-        write(&pictures.join(format!("{}.png", plot.name)), &plot.png)?;
+        folder::write(&pictures.join(format!("{}.svg", plot.name)), plot.svg.as_bytes())?;
+        folder::write(&pictures.join(format!("{}.png", plot.name)), &plot.png)?;
     }
-    write(&folder.join("report.html"), page::render(report, &plots, evaluation)?.as_bytes())
+    folder::write(&folder.join("report.html"), page::render(report, &plots, evaluation)?.as_bytes())
 }
 
 /// A span as transformers lists it, with its place in characters.
@@ -76,15 +74,7 @@ fn by_id<'a, T>(scored: &'a [Scored<'a>], value: impl Fn(&'a Scored<'a>) -> T) -
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let write = || {
-        let mut out = BufWriter::new(File::create(path)?);
-        serde_json::to_writer_pretty(&mut out, value)?;
-        out.write_all(b"\n")?;
-        out.flush()
-    };
-    write().map_err(|error| cannot_write(path, &error))
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    fs::write(path, bytes).map_err(|error| cannot_write(path, &error))
+    let mut json = serde_json::to_vec_pretty(value)?;
+    json.push(b'\n');
+    folder::write(path, &json)
 }

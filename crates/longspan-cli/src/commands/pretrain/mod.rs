@@ -21,9 +21,10 @@ use crate::cli::PretrainArgs;
 use crate::folder as folders;
 use crate::machine::instruction_set;
 use crate::model::{self, Checkpoint, named};
+use crate::run::folder::{self, RunFolder};
+use crate::run::made;
 use crate::run::metrics::Metrics;
 use crate::run::watch::RunWatcher;
-use crate::run::{folder, made};
 use crate::terminal::hints::fault;
 use crate::terminal::progress::Bar;
 use crate::terminal::{self, thousands};
@@ -53,7 +54,7 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
     let config = named(&base.name, base.source.config())?;
     let all = recipe.all_settings(config.max_tokens())?;
     let (settings, mlm) = (&all.train, &all.task);
-    let (out, resume) = (&args.run.out, args.run.resume);
+    let out = &args.run.out;
     let has_one = named(&base.name, has_head(&base.source))?;
     let head = if has_one { None } else { all.of_head(config.num_hidden_layers) };
     for settings in head.iter().chain([settings]) {
@@ -63,14 +64,14 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
         let message = "--train-only positions: the model has no head, and --head-steps 0 trains none";
         return Err(fault(message, "leave out one of the two"));
     }
-    if !resume {
+    if !args.run.resume {
         let note = Bar::note();
         note.say(&format!("checking texts: {:.1} MB in {} files", texts.bytes as f64 / 1e6, texts.files()));
         texts.check(field)?;
         valid.as_ref().map_or(Ok(()), |valid| valid.check(field))?;
     }
 
-    let metrics = folder::prepare(&args.run, &all)?;
+    let RunFolder { metrics, resume } = folder::prepare(&args.run, &all)?;
     folders::make(&out.join(TOKENS))?;
     let train = tokenized(&texts, field, &base, &out.join(TOKENS).join("text.bin"))?;
     let valid = valid.map(|valid| tokenized(&valid, field, &base, &out.join(TOKENS).join("valid.bin"))).transpose()?;

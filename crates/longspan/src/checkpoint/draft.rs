@@ -1,0 +1,230 @@
+//! A folder that is filled at once, so that a run that was killed never leaves one that looks complete, nor one that the
+//! next run refuses.
+//!
+//! Files are written into a subfolder, the draft, and moved out of it at the end, the weights last. A file in the draft is
+//! locked while a run fills the folder, and lists what is moved. So the next run knows what a killed one has left, and
+//! removes nothing else.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use super::source::WEIGHTS;
+use crate::{Error, Result};
+
+/// The subfolder for files until all of them are complete.
+const DRAFT: &str = ".longspan-unfinished";
+/// The locked file in it: the names of the files that are moved, one a line.
+const MOVED: &str = "moved";
+
+/// A folder that this run alone may fill. Dropped unfilled, it is left as it was found, without what a killed run had left.
+pub struct DraftFolder {
+    folder: PathBuf,
+    /// Whether this run made it.
+    is_new: bool,
+    is_filled: bool,
+    moved: File,
+}
+
+/// Whether a folder can be filled: it does not exist, is empty, or holds only what a killed run has left.
+///
+/// # Errors
+/// [`Error::Read`] if it cannot be listed.
+pub fn is_free(folder: &Path) -> Result<bool> {
+    let failed = Error::read(folder);
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
+        entries => entries.map_err(failed)?,
+    };
+    let left = left_files(folder);
+    for entry in entries {
+        let name = entry.map_err(failed)?.file_name();
+        if name != DRAFT && !left.iter().any(|left| name == **left) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The names of the files that a killed run may have moved out of its draft.
+fn left_files(folder: &Path) -> Vec<String> {
+    let listed = fs::read_to_string(folder.join(DRAFT).join(MOVED)).unwrap_or_default();
+    let is_name = |line: &&str| Path::new(line).file_name().is_some_and(|name| name == *line);
+    listed.lines().filter(is_name).map(str::to_owned).collect()
+}
+
+impl DraftFolder {
+    /// Makes the folder if it is missing, and locks it.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if it holds other files or another run is filling it, [`Error::Write`].
+    pub fn begin(folder: &Path) -> Result<Self> {
+        let conflict = |message: &str| Err(Error::Conflict { path: folder.to_owned(), message: message.into() });
+        if !is_free(folder)? {
+            return conflict("the folder is not empty");
+        }
+        let is_new = !folder.exists();
+        let draft = folder.join(DRAFT);
+        fs::create_dir_all(&draft).map_err(Error::write(folder))?;
+        let path = draft.join(MOVED);
+        let moved = match OpenOptions::new().create(true).truncate(false).write(true).open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return conflict(IN_USE), // it has just ended
+            moved => moved.map_err(Error::write(&path))?,
+        };
+        if let Err(TryLockError::WouldBlock) = moved.try_lock() {
+            return conflict(IN_USE);
+        }
+        // Another run may have ended before the lock.
+        if !path.exists() || !is_free(folder)? {
+            return conflict(IN_USE);
+        }
+        let begun = Self { folder: folder.to_owned(), is_new, is_filled: false, moved };
+        begun.clear().and_then(|()| begun.moved.set_len(0)).map_err(Error::write(folder))?;
+        Ok(begun)
+    }
+
+    /// Lets `fill` write files into the draft, and moves them into the folder if it succeeds.
+    ///
+    /// # Errors
+    /// [`Error::Write`], and the error of `fill`. Nothing is kept then.
+    pub fn fill<T>(mut self, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+        let draft = self.folder.join(DRAFT);
+        let made = fill(&draft)?;
+        let failed = Error::write(&self.folder);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&draft).map_err(failed)? {
+            names.extend(entry.map_err(failed)?.file_name().into_string().ok().filter(|name| name != MOVED));
+        }
+        names.sort_by_key(|name| WEIGHTS.iter().any(|weights| weights.file == name));
+        let listed = self.moved.write_all((names.join("\n") + "\n").as_bytes()).and_then(|()| self.moved.sync_all());
+        listed.map_err(failed)?;
+        for name in &names {
+            fs::rename(draft.join(name), self.folder.join(name)).map_err(failed)?;
+        }
+        self.is_filled = true;
+        Ok(made)
+    }
+
+    /// Removes what a run has left, except for the locked file.
+    fn clear(&self) -> std::io::Result<()> {
+        for name in left_files(&self.folder) {
+            let _ = fs::remove_file(self.folder.join(name)); // it may still be in the draft
+        }
+        for entry in fs::read_dir(self.folder.join(DRAFT))? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                fs::remove_dir_all(entry.path())?;
+            } else if entry.file_name() != MOVED {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+const IN_USE: &str = "another run is using it";
+
+impl Drop for DraftFolder {
+    fn drop(&mut self) {
+        // A draft that cannot be removed does no harm: the next run removes it.
+        if !self.is_filled {
+            let _ = self.clear();
+        }
+        let _ = fs::remove_dir_all(self.folder.join(DRAFT));
+        if self.is_new && !self.is_filled {
+            let _ = fs::remove_dir(&self.folder);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::write_whole;
+
+    /// What the run writes, in the order in which it is moved.
+    const FILES: [&str; 4] = ["config.json", "m-1.safetensors", "vocab.txt", "model.safetensors.index.json"];
+
+    fn write(draft: &Path) -> Result<()> {
+        FILES.iter().rev().try_for_each(|name| write_whole(&draft.join(name), name.as_bytes()))
+    }
+
+    fn fill(folder: &Path) -> Result<()> {
+        DraftFolder::begin(folder)?.fill(write)
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names.into_iter().map(|name| name.into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_folder_is_filled_completely_or_not_at_all() {
+        let temporary = tempfile::tempdir().unwrap();
+        let out = temporary.path().join("a/out");
+        let fails = |folder: &Path| write(folder).and(Err::<(), _>(Error::EmptyDocument));
+        let failed = || matches!(DraftFolder::begin(&out).unwrap().fill(fails), Err(Error::EmptyDocument));
+        assert!(failed() && !out.exists());
+        fs::create_dir_all(&out).unwrap();
+        assert!(failed() && names(&out).is_empty());
+        // A file that cannot be moved: those before it are taken back.
+        let blocked = DraftFolder::begin(&out).unwrap();
+        fs::create_dir_all(out.join("vocab.txt/mine")).unwrap();
+        assert!(matches!(blocked.fill(write), Err(Error::Write { .. })));
+        assert_eq!(names(&out), ["vocab.txt"]);
+        fs::remove_dir_all(out.join("vocab.txt")).unwrap();
+        fill(&out).unwrap();
+        let mut wanted = FILES;
+        wanted.sort_unstable();
+        assert_eq!(names(&out), wanted);
+        let error = fill(&out).unwrap_err();
+        assert!(matches!(error, Error::Conflict { .. }) && error.to_string().ends_with("the folder is not empty"));
+    }
+
+    /// A run that was killed before, between and after its moves.
+    #[test]
+    fn what_a_killed_run_left_is_no_obstacle() {
+        for moved in 0..=FILES.len() {
+            let temporary = tempfile::tempdir().unwrap();
+            let (out, draft) = (temporary.path(), temporary.path().join(DRAFT));
+            fs::create_dir(&draft).unwrap();
+            write(&draft).unwrap();
+            fs::write(draft.join("model.safetensors.new"), "x").unwrap();
+            fs::write(draft.join(MOVED), FILES.join("\n") + "\n../mine\n").unwrap();
+            for name in &FILES[..moved] {
+                fs::rename(draft.join(name), out.join(name)).unwrap();
+            }
+            assert!(is_free(out).unwrap(), "{moved}");
+            fill(out).unwrap();
+            assert_eq!(names(out).len(), FILES.len(), "{moved}");
+        }
+    }
+
+    #[test]
+    fn nothing_of_others_is_removed() {
+        let temporary = tempfile::tempdir().unwrap();
+        let out = temporary.path().join("out");
+        fs::create_dir_all(out.join(DRAFT)).unwrap();
+        fs::write(out.join(DRAFT).join(MOVED), "config.json\n../mine\n/etc/passwd\n..\n").unwrap();
+        fs::write(temporary.path().join("mine"), "").unwrap();
+        fs::write(out.join("notes.txt"), "").unwrap();
+        assert!(!is_free(&out).unwrap());
+        assert!(matches!(fill(&out), Err(Error::Conflict { .. })));
+        assert_eq!(names(&out), [DRAFT, "notes.txt"]);
+        fs::remove_file(out.join("notes.txt")).unwrap();
+        fill(&out).unwrap();
+        assert!(temporary.path().join("mine").exists());
+    }
+
+    #[test]
+    fn one_run_fills_a_folder_at_a_time() {
+        let temporary = tempfile::tempdir().unwrap();
+        let out = temporary.path().join("out");
+        let first = DraftFolder::begin(&out).unwrap();
+        let error = fill(&out).unwrap_err();
+        assert!(error.to_string().ends_with("out`: another run is using it"), "{error}");
+        first.fill(write).unwrap();
+        assert_eq!(names(&out).len(), FILES.len());
+    }
+}
