@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::Result;
 use longspan::evaluate::{AskOutcome, AskProgress, Asked, Scored, ask};
 use longspan::reader::ReaderSettings;
-use longspan::squad::Dataset;
+use longspan::squad::{Dataset, SquadQuestion};
 use longspan::{ErrorKind, ReadOptions, Reader};
 
 use super::answers::AnswerFile;
@@ -25,6 +25,20 @@ pub struct Asking<'a> {
     pub dataset: &'a Dataset,
     /// Whether questions that cannot be asked are left out.
     pub skip_bad: bool,
+}
+
+impl Asking<'_> {
+    /// Checks that the options fit the model and all questions that can be asked.
+    ///
+    /// # Errors
+    /// When one does not.
+    pub fn check_options(&self) -> Result<()> {
+        for (_, SquadQuestion { question, .. }) in self.dataset.questions() {
+            let checked = self.reader.question(question).and_then(|asked| self.reader.check(&asked, self.options));
+            checked.or_else(|error| if error.kind() == ErrorKind::Option { Err(error) } else { Ok(()) })?;
+        }
+        Ok(())
+    }
 }
 
 /// The scored answers, and how fast they were made.

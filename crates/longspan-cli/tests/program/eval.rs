@@ -334,3 +334,21 @@ fn a_threshold_is_chosen_for_a_precision() {
     let figure = |key: &str| report["official"][key].as_f64().unwrap().round();
     assert_eq!((figure("HasAns_f1"), figure("NoAns_f1")), (93.0, 100.0));
 }
+
+#[test]
+fn options_are_checked_before_any_file_is_written() {
+    let folder = folder();
+    let refused = |more: &[&str], message: &str| {
+        check_failed(&folder.run(&[&["eval", "dev.json", "--out", "out"], more].concat()), message);
+        assert!(!folder.path("out").exists() && !folder.path("saved.json").exists(), "{more:?}");
+    };
+    for (option, value, message) in [
+        ("--max-tokens", "9999", "--max-tokens 9999: the model has positions for 4096"),
+        ("--doc-stride", "16000000", "--doc-stride 16000000: windows have room for "),
+        ("--global-attention", "99999", "--global-attention 99999: inputs have 4096 tokens"),
+    ] {
+        refused(&["--save-data", "saved.json", option, value], message);
+    }
+    refused(&["--predictions", "none.json"], "`none.json`: no such file");
+    refused(&["--predictions", "dev.json"], "predictions are an object of texts by question id");
+}

@@ -42,10 +42,10 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         data.dataset.sample(limit, args.sampling.seed);
     }
     let Some(path) = &args.predictions else { return evaluate_model(args, data) };
+    let files = PredictionFiles::read(path, args.null_odds.as_deref())?;
     if let Some(folder) = &args.out {
         folder::make_new(folder)?;
     }
-    let files = PredictionFiles::read(path, args.null_odds.as_deref())?;
     let mut evaluation = predictions::evaluation(&data.dataset, &files, args.threshold.threshold)?;
     if args.out.is_some() {
         predictions::measure_lengths(&model::find(&args.model)?, &mut evaluation.results)?;
@@ -61,17 +61,18 @@ fn evaluate_model(args: &EvalArgs, mut data: SquadData) -> Result<()> {
     if let Some(tokens) = args.context_tokens {
         data.dataset = squad::lengthen(&data.dataset, tokens, args.sampling.seed, reader.tokenizer())?;
     }
+    let options = args.reading.options(args.threshold.threshold, SpanList::Top(args.n_best_size));
+    let asking = Asking { reader, options: &options, dataset: &data.dataset, skip_bad: args.sampling.skip_bad };
+    asking.check_options()?; // before anything is written
     if let Some(path) = &args.save_data {
         squad::save(&data.dataset, path, &args.data)?;
     }
-    let options = args.reading.options(args.threshold.threshold, SpanList::Top(args.n_best_size));
     let mut answers = None;
     if let Some(folder) = &args.out {
         let make = if args.resume { folder::make } else { folder::make_new };
         make(folder)?;
         answers = Some(AnswerFile::open(folder, &model_run::identity(&opened, &data.dataset, &options)?)?);
     }
-    let asking = Asking { reader, options: &options, dataset: &data.dataset, skip_bad: args.sampling.skip_bad };
     let asked = ask_all(&asking, answers.as_mut(), &mut data.skipped)?;
     let evaluation = model_run::evaluation(&data.dataset, &asked.scored);
     warn_of_fitted(&data, reader.settings());
