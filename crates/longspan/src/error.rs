@@ -35,17 +35,17 @@ pub enum Error {
         source: Arc<io::Error>,
     },
     /// A file does not contain what it should.
-    #[error("`{file}`: {message}")]
+    #[error("`{}`: {message}", file.display())]
     Format {
         /// Path of the file, or its name where the folder is known to the caller.
-        file: String,
+        file: PathBuf,
         /// What the file is for.
         kind: FormatKind,
         /// What is wrong with it.
         message: String,
     },
     /// A folder already has something in it that this run would replace or cannot continue.
-    #[error("`{}`: {message}", path.display())]
+    #[error("`{}`: {}", path.display(), with_excerpts(message))]
     Conflict {
         /// The file or folder in question.
         path: PathBuf,
@@ -53,7 +53,7 @@ pub enum Error {
         message: String,
     },
     /// `config.json` describes another type of model than the one that is expected.
-    #[error("`config.json`: model_type `{found}`: {expected}")]
+    #[error("`config.json`: model_type `{}`: {expected}", excerpt(found))]
     ModelType {
         /// The type in the file.
         found: String,
@@ -61,10 +61,10 @@ pub enum Error {
         expected: &'static str,
     },
     /// A checkpoint lacks a file.
-    #[error("`{checkpoint}`: no {wanted}")]
+    #[error("`{}`: no {wanted}", checkpoint.display())]
     MissingFile {
         /// Folder or name of the checkpoint.
-        checkpoint: String,
+        checkpoint: PathBuf,
         /// The file, or the alternatives.
         wanted: &'static str,
     },
@@ -72,13 +72,13 @@ pub enum Error {
     #[error("no tokenizer: neither tokenizer.json, nor vocab.json with merges.txt, nor vocab.txt")]
     MissingTokenizer,
     /// A checkpoint lacks a tensor that its configuration asks for.
-    #[error("tensor `{name}`: not in the checkpoint")]
+    #[error("tensor `{}`: not in the checkpoint", excerpt(name))]
     MissingTensor {
         /// Hugging Face's name of the tensor.
         name: String,
     },
     /// A tensor has another shape than the configuration asks for.
-    #[error("tensor `{name}`: expected shape {expected:?}, file has {found:?}")]
+    #[error("tensor `{}`: expected shape {expected:?}, file has {}", excerpt(name), excerpt(&format!("{found:?}")))]
     TensorShape {
         /// Hugging Face's name of the tensor.
         name: String,
@@ -88,7 +88,7 @@ pub enum Error {
         found: Vec<usize>,
     },
     /// A tensor is stored in a number format that is not read as floating point.
-    #[error("tensor `{name}`: expected F32, F16 or BF16, file has {found}")]
+    #[error("tensor `{}`: expected F32, F16 or BF16, file has {}", excerpt(name), excerpt(found))]
     TensorType {
         /// Hugging Face's name of the tensor.
         name: String,
@@ -132,7 +132,7 @@ pub enum Error {
         tokens_max: usize,
     },
     /// A question of a dataset cannot be asked.
-    #[error("question `{id}`: {source}")]
+    #[error("question `{}`: {source}", excerpt(id))]
     Question {
         /// Its id.
         id: String,
@@ -167,7 +167,7 @@ pub enum Error {
         tokens: usize,
     },
     /// The Hugging Face hub, or the connection to it, failed.
-    #[error("hub: `{repository}`: {message}")]
+    #[error("hub: `{}`: {}", excerpt(repository), with_excerpts(message))]
     Hub {
         /// `ORG/NAME`, with `@REVISION` where one was asked for.
         repository: String,
@@ -296,7 +296,7 @@ impl Error {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Read { path, .. } | Self::Write { path, .. } | Self::Conflict { path, .. } => Some(path),
-            Self::Format { file: path, .. } | Self::MissingFile { checkpoint: path, .. } => Some(Path::new(path)),
+            Self::Format { file: path, .. } | Self::MissingFile { checkpoint: path, .. } => Some(path),
             _ => None,
         }
     }
@@ -309,13 +309,62 @@ impl Error {
         |source| Self::Write { path: path.to_owned(), source: Arc::new(source) }
     }
 
-    pub(crate) fn format(file: impl Into<String>, kind: FormatKind, message: impl Into<String>) -> Self {
-        Self::Format { file: file.into(), kind, message: message.into() }
+    pub(crate) fn format(file: impl Into<PathBuf>, kind: FormatKind, message: impl AsRef<str>) -> Self {
+        Self::Format { file: file.into(), kind, message: with_excerpts(message.as_ref()) }
     }
 
-    pub(crate) fn option(name: &'static str, message: impl Into<String>) -> Self {
-        Self::Option { name, message: message.into() }
+    pub(crate) fn option(name: &'static str, message: impl AsRef<str>) -> Self {
+        Self::Option { name, message: with_excerpts(message.as_ref()) }
     }
+}
+
+/// Most characters of foreign text that a message repeats in one place.
+const EXCERPT_CHARACTERS: usize = 100;
+/// Most characters of a message between its quotes. What is quoted without backticks, such as a number, is cut there.
+const PART_CHARACTERS: usize = 300;
+/// Most characters of a message.
+const MESSAGE_CHARACTERS: usize = 1000;
+
+/// Foreign text as a message repeats it: one line, at most 100 characters of it. Control characters are escaped, and `…`
+/// stands for what is left out.
+///
+/// ```
+/// use longspan::error::excerpt;
+///
+/// assert_eq!(excerpt("two\nlines"), "two\\nlines");
+/// assert_eq!(excerpt(&"ab".repeat(1000)), "ab".repeat(50) + "…");
+/// ```
+pub fn excerpt(text: &str) -> String {
+    cut(text, EXCERPT_CHARACTERS)
+}
+
+/// A message of one line, with excerpts of what it quotes between backticks.
+fn with_excerpts(message: &str) -> String {
+    let mut shown = String::new();
+    for (i, part) in message.split('`').enumerate() {
+        if i > 0 {
+            shown.push('`');
+        }
+        shown += &cut(part, if i % 2 == 1 { EXCERPT_CHARACTERS } else { PART_CHARACTERS });
+        if shown.len() > 4 * MESSAGE_CHARACTERS {
+            break;
+        }
+    }
+    cut(&shown, MESSAGE_CHARACTERS)
+}
+
+fn cut(text: &str, characters: usize) -> String {
+    let (mut shown, mut left) = (String::new(), characters);
+    for c in text.chars() {
+        let width = if c.is_control() { c.escape_default().count() } else { 1 };
+        if width > left {
+            shown.push('…');
+            break;
+        }
+        left -= width;
+        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
 }
 
 /// The result, or `None` if it panics: crates that read files of strangers do so on some that contradict themselves. The
@@ -339,5 +388,49 @@ mod tests {
         let question = Error::Question { id: "7".into(), source: Box::new(Error::EmptyQuestion) }.clone();
         assert_eq!(question.source().unwrap().to_string(), "the question is empty");
         assert_eq!(Error::option("doc_stride", "5: too much").to_string(), "doc_stride 5: too much");
+    }
+
+    #[test]
+    fn messages_repeat_no_more_than_an_excerpt_of_foreign_text() {
+        let long = "x\n".repeat(1 << 20);
+        let (name, path) = (long.clone(), PathBuf::from("f"));
+        let source = Arc::new(io::Error::from(io::ErrorKind::NotFound));
+        let format = |message: String| Error::format("f", FormatKind::Dataset, message);
+        for error in [
+            format(format!("no `{long}`, expected `{long}`")),
+            format(long.clone()),
+            format("`a".repeat(1 << 20)),
+            Error::option("doc_stride", format!("`{long}`: too much")),
+            Error::Conflict { path, message: format!("seed was {long} when the run began") },
+            Error::ModelType { found: long.clone(), expected: "expected longformer" },
+            Error::MissingTensor { name: name.clone() },
+            Error::TensorShape { name: name.clone(), expected: vec![1], found: vec![1; 1 << 20] },
+            Error::TensorType { name, found: long.clone() },
+            Error::Question { id: long.clone(), source: Box::new(Error::EmptyQuestion) },
+            Error::Hub { repository: long.clone(), fault: HubFault::Answer, message: long },
+            Error::Read { path: "f".into(), source },
+        ] {
+            let message = error.to_string();
+            let parts = || message.split(['`', ' ', '…']).map(|part| part.chars().count());
+            assert!(message.len() < 4096 && message.lines().count() == 1, "{} bytes: {message}", message.len());
+            assert!(parts().all(|count| count <= PART_CHARACTERS), "{message}");
+        }
+        let short = "`a`: no `b c`, it has 12";
+        assert_eq!(with_excerpts(short), short);
+    }
+
+    #[test]
+    fn paths_stay_as_they_are() {
+        let path = Path::new("caf\u{e9}/x.json");
+        assert_eq!(Error::format(path, FormatKind::Config, "no JSON").path(), Some(path));
+        #[cfg(unix)]
+        {
+            use std::os::unix::ffi::OsStrExt;
+            let path = Path::new(std::ffi::OsStr::from_bytes(b"x\xff"));
+            let missing = Error::MissingFile { checkpoint: path.into(), wanted: "weights" };
+            for error in [missing, Error::format(path, FormatKind::Config, "no JSON")] {
+                assert_eq!(error.path(), Some(path));
+            }
+        }
     }
 }

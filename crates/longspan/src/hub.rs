@@ -17,6 +17,7 @@ mod cache;
 mod client;
 mod download;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use self::cache::{CachedModel, read_short};
@@ -60,13 +61,14 @@ pub struct Hub {
 impl Hub {
     /// Reads the environment variables that Python's `huggingface_hub` reads.
     pub fn from_env() -> Self {
-        Self::from_variables(|name| std::env::var(name).ok())
+        Self::from_variables(|name| std::env::var_os(name))
     }
 
     /// Like [`Hub::from_env`], with a function that returns the value of a variable.
-    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let set = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
-        let path = |name: &str| set(name).map(PathBuf::from);
+    pub fn from_variables<V: Into<OsString>>(variable: impl Fn(&str) -> Option<V>) -> Self {
+        let is_set = |value: &OsString| !value.to_str().is_some_and(|value| value.trim().is_empty());
+        let path = |name: &str| variable(name).map(Into::into).filter(is_set).map(PathBuf::from);
+        let set = |name: &str| path(name)?.into_os_string().into_string().ok();
         let user_cache =
             || path("XDG_CACHE_HOME").unwrap_or_else(|| std::env::home_dir().unwrap_or_default().join(".cache"));
         let home = path("HF_HOME").unwrap_or_else(|| user_cache().join("huggingface"));

@@ -1,7 +1,7 @@
 //! The bytes of a large file, of weights or of tokens, mapped into memory or embedded in the program.
 
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::ops::{Deref, Range};
 use std::path::Path;
 
@@ -68,7 +68,11 @@ impl Deref for FileBytes {
 }
 
 /// Opens a file of `folder`. Returns `None` if the folder lacks the file, and an error if the folder does not exist.
+/// A pipe, which might be waited for without end, and a device are errors.
 pub(super) fn open_file(folder: &Path, path: &Path) -> Result<Option<File>> {
+    if path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
+        return Err(Error::read(path)(io::Error::new(ErrorKind::InvalidInput, "not a plain file")));
+    }
     match File::open(path) {
         Ok(file) => Ok(Some(file)),
         Err(e) if e.kind() == ErrorKind::NotFound => match folder.metadata() {

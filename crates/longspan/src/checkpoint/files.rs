@@ -75,7 +75,7 @@ impl Source {
             }
             return Ok(names);
         }
-        Err(Error::MissingFile { checkpoint: self.to_string(), wanted: WEIGHTS_WANTED })
+        Err(self.lacks(WEIGHTS_WANTED))
     }
 
     fn has(&self, name: &str) -> Result<bool> {

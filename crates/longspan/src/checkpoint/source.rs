@@ -119,7 +119,7 @@ impl Source {
     /// # Errors
     /// [`Error::MissingFile`] if it does not exist, and the errors of [`Config::from_json`].
     pub fn config(&self) -> Result<Config> {
-        let missing = || Error::MissingFile { checkpoint: self.to_string(), wanted: "`config.json`" };
+        let missing = || self.lacks("`config.json`");
         Config::from_json(&self.read(CONFIG)?.ok_or_else(missing)?)
     }
 
@@ -131,10 +131,19 @@ impl Source {
         }
     }
 
+    /// The error that the checkpoint lacks a file.
+    pub(crate) fn lacks(&self, wanted: &'static str) -> Error {
+        let checkpoint = match self {
+            Source::Folder(folder) => folder.clone(),
+            Source::Memory(_) => self.to_string().into(),
+        };
+        Error::MissingFile { checkpoint, wanted }
+    }
+
     pub(super) fn format_error(&self, name: &str, message: String) -> Error {
         let file = match self {
-            Source::Folder(folder) => folder.join(name).display().to_string(),
-            Source::Memory(_) => name.to_owned(),
+            Source::Folder(folder) => folder.join(name),
+            Source::Memory(_) => name.into(),
         };
         let kind = match name {
             CONFIG => FormatKind::Config,

@@ -42,7 +42,7 @@ impl Tensors {
                 return Ok(opened);
             }
         }
-        Err(Error::MissingFile { checkpoint: source.to_string(), wanted: WEIGHTS_WANTED })
+        Err(source.lacks(WEIGHTS_WANTED))
     }
 
     /// The tensors of one safetensors file and the metadata of its header, or `None` if it does not exist.

@@ -76,7 +76,7 @@ const KNOWN_TYPES: [KnownType; 5] = [
 impl ShortModel {
     /// Reads `config.json`. `one_sided_windows` doubles the windows of a Longformer.
     pub fn read(source: &Source, one_sided_windows: bool) -> Result<Self> {
-        let missing = || Error::MissingFile { checkpoint: source.to_string(), wanted: "`config.json`" };
+        let missing = || source.lacks("`config.json`");
         let json = source.read(CONFIG)?.ok_or_else(missing)?;
         let keys: Map<String, Value> =
             serde_json::from_slice(&json).map_err(|e| wrong(format!("expected a JSON object: {e}")))?;

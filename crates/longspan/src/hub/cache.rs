@@ -117,7 +117,7 @@ impl<'a> CachedModel<'a> {
     pub(super) fn index(&self, commit: &str, file: &str) -> Result<ShardIndex> {
         let path = self.snapshot(commit).join(file);
         let read_error = Error::read(&path);
-        let format_error = |message: String| Error::format(path.display().to_string(), FormatKind::Weights, message);
+        let format_error = |message: String| Error::format(&path, FormatKind::Weights, message);
         let bytes = path.metadata().map_err(read_error)?.len();
         if bytes > INDEX_BYTES_MAX {
             return Err(format_error(format!("{bytes} bytes, at most {INDEX_BYTES_MAX} are read")));

@@ -97,7 +97,9 @@ impl TokenFile {
             identity: identity.chars().take(IDENTITY_BYTES_MAX / 4).collect(),
         };
         if !path.exists() {
-            let part = PathBuf::from(format!("{}.part", path.display()));
+            let mut part = path.as_os_str().to_owned();
+            part.push(".part");
+            let part = PathBuf::from(part);
             let mut writer = TokenFileWriter::open(&part, &head)?;
             on_progress(writer.done);
             let mut documents = documents.skip(writer.done.documents);
@@ -132,7 +134,7 @@ impl TokenFile {
     /// [`Error::Read`], and [`Error::Format`] where it is not whole.
     pub fn open(path: &Path) -> Result<Self> {
         let bytes = map(path)?;
-        let wrong = |message| Error::format(path.display().to_string(), FormatKind::TokenFile, message);
+        let wrong = |message| Error::format(path, FormatKind::TokenFile, message);
         let scanned = scan(&bytes).ok_or_else(|| wrong("no file of tokens"))?;
         let ScannedFile { head, documents, sum, checksum, .. } = scanned;
         let checksum = checksum.ok_or_else(|| wrong("it is damaged, or its end is missing"))?;

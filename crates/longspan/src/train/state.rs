@@ -166,7 +166,7 @@ pub(super) fn load(
         return Ok(None);
     }
     let folder = out.join(FOLDER);
-    let wrong = |message| Error::format(folder.join(FILE).display().to_string(), FormatKind::TrainingState, message);
+    let wrong = |message| Error::format(folder.join(FILE), FormatKind::TrainingState, message);
     let opened = Tensors::open_file(&folder, FILE).map_err(|error| match error {
         Error::Format { message, .. } => wrong(message),
         other => other,
