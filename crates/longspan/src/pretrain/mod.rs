@@ -1,6 +1,7 @@
 //! Pretraining: long documents → a better encoder, by masked language modelling.
 //!
 //! ```text
+//! text         the document in a line of JSON
 //! token_file   documents, tokenized once, in a memory-mapped file
 //! sequences    the documents joined and cut into inputs
 //! masking      which tokens of an input are masked, and what replaces them
@@ -11,6 +12,7 @@
 //! The objective is that of Devlin et al., "BERT" (arXiv 1810.04805), the packing FULL-SENTENCES of Liu et al., "RoBERTa"
 //! (arXiv 1907.11692), the use for long inputs that of Beltagy et al., "Longformer" (arXiv 2004.05150), section 5.
 
+mod text;
 mod token_file;
 
 mod masking;
@@ -23,6 +25,7 @@ use crate::train::settings_table::{self, ABOVE_ZERO_TO_ONE, Domain, TOKENS_MAX};
 
 pub use bits::{Bits, BitsStretch, Measuring, STRETCH, measure, source_tokens};
 pub use run::{MlmJob, check, has_head, head_flop, run};
+pub use text::text_of_json;
 pub use token_file::{TokenFile, Tokenized};
 
 settings_table::declare! {

@@ -1,13 +1,14 @@
 //! The files that evaluate-v2.0.py reads, and the output that it prints.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use indexmap::IndexMap;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Number;
 
 use super::metrics::{OfficialFigures, Scores};
 use super::ranking::{Ranked, Ranking};
+use crate::json::{self, MemoryBudget};
 use crate::{Error, FormatKind, Result};
 
 /// Predicted texts by question id, in the order of their file; an empty text means that there is no answer.
@@ -16,28 +17,65 @@ pub type Predictions = IndexMap<String, String>;
 /// Null odds, or other scores of 'no answer', by question id in the order of their file.
 pub type NullOdds = IndexMap<String, f64>;
 
-/// Reads a file of predictions; `file` is its name in messages.
+/// Reads a file of predictions; `file` is its name in messages. They take at most 48 MiB of memory and three times the length
+/// of the JSON.
 ///
 /// # Errors
 /// [`Error::Format`] where it is not a JSON object of texts.
 pub fn parse_predictions(file: &str, json: &[u8]) -> Result<Predictions> {
-    parse(file, json, "predictions are an object of texts by question id")
+    parse(file, json, "predictions are an object of texts by question id", |text| text)
 }
 
-/// Reads a file of null odds; `file` is its name in messages.
+/// Reads a file of null odds; `file` is its name in messages. They take at most 48 MiB of memory and three times the length of
+/// the JSON.
 ///
 /// # Errors
 /// [`Error::Format`] where it is not a JSON object of numbers.
 pub fn parse_null_odds(file: &str, json: &[u8]) -> Result<NullOdds> {
-    parse(file, json, "null odds are an object of numbers by question id")
+    parse(file, json, "null odds are an object of numbers by question id", |_| "")
 }
 
-fn parse<T: DeserializeOwned>(file: &str, json: &[u8], expected: &str) -> Result<IndexMap<String, T>> {
+fn parse<T: DeserializeOwned>(
+    file: &str,
+    json: &[u8],
+    expected: &str,
+    text_of: fn(&T) -> &str,
+) -> Result<IndexMap<String, T>> {
     let format = |message: String| Error::format(file, FormatKind::Predictions, message);
     if json.trim_ascii().is_empty() {
         return Err(format(format!("empty: {expected}")));
     }
-    serde_json::from_slice(json).map_err(|error| format(format!("{error}: {expected}")))
+    let entries = Entries { memory: MemoryBudget::of(json), text_of };
+    let mut reading = serde_json::Deserializer::from_slice(json);
+    let read = reading.deserialize_map(entries).and_then(|entries| reading.end().map(|()| entries));
+    read.map_err(|error| format(format!("{}: {expected}", json::message(&error))))
+}
+
+/// Reads the entries of an object, within a budget. Of equal keys the last counts, in the place of the first.
+struct Entries<T> {
+    memory: MemoryBudget,
+    /// The text of a value.
+    text_of: fn(&T) -> &str,
+}
+
+impl<'de, T: DeserializeOwned> Visitor<'de> for Entries<T> {
+    type Value = IndexMap<String, T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut object: A) -> Result<Self::Value, A::Error> {
+        let mut entries = IndexMap::new();
+        while let Some((id, value)) = object.next_entry::<String, T>()? {
+            let entry_bytes = size_of::<(String, T, [usize; 3])>(); // with the hash and the index of the map
+            if !entries.contains_key(&id) {
+                self.memory.take(entry_bytes, &[&id, (self.text_of)(&value)]).map_err(A::Error::custom)?;
+            }
+            entries.insert(id, value);
+        }
+        Ok(entries)
+    }
 }
 
 /// The odds of each scored question, in the order of the scores.
