@@ -8,11 +8,12 @@
 //! snippet      the sentence around an answer
 //! error        what is wrong with a document that cannot be asked
 //! source       a file, standard input or bytes → content
+//! unpack       bytes plain or packed with gzip
 //! content      the text of a document, and its map to characters, UTF-16 units and lines
 //! text         text without control characters; errors of the operating system in words
 //! ```
 //!
-//! `source` and `content` know no model.
+//! `source`, `unpack` and `content` know no model.
 //!
 //! A program that asks files reads them, asks, and shows what it gets:
 //!
@@ -58,6 +59,8 @@
 pub mod text;
 
 mod content;
+mod unpack;
+
 mod source;
 
 mod snippet;
@@ -75,4 +78,5 @@ pub use content::{Content, Place};
 pub use error::{AskError, error_code};
 pub use snippet::Snippet;
 pub use source::{DocumentLimits, DocumentSource, SourceError, SourceErrorKind, UnreadFormat};
+pub use unpack::GzipReader;
 pub use wire::{AnswerObject, CandidateObject};

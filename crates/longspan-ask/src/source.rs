@@ -7,12 +7,11 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use flate2::read::MultiGzDecoder;
-
-use crate::Content;
 use crate::text::io_message;
+use crate::{Content, GzipReader};
 
-const GZIP: &[u8] = b"\x1f\x8b";
+/// The bytes by which other formats and binary files are known, before the rest is read.
+const START_BYTES: u64 = 8192;
 
 /// Where a document comes from.
 ///
@@ -82,6 +81,9 @@ pub enum SourceErrorKind {
         /// The limit.
         text_bytes_max: u64,
     },
+    /// It is packed far too well for a text: see [`GzipReader`].
+    #[error("{0}")]
+    PackedTooWell(Arc<io::Error>),
     /// The gzip data end too early.
     #[error("its gzip data end too early")]
     GzipCut,
@@ -100,10 +102,12 @@ pub enum SourceErrorKind {
         unpacked: bool,
     },
     /// It is text of another encoding, or no text.
-    #[error("invalid UTF-8 at byte {offset}{}", of(*.unpacked))]
+    #[error("invalid UTF-8 at byte {offset}{}, in line {line}", of(*.unpacked))]
     Encoding {
         /// Where.
         offset: usize,
+        /// Its line, from 1.
+        line: usize,
         /// Whether the offset counts in the unpacked text.
         unpacked: bool,
     },
@@ -126,7 +130,7 @@ impl SourceError {
         match self.kind {
             Io(_) | Folder | GzipCut | GzipDamaged(_) => "unreadable",
             Format(_) | Binary { .. } | Encoding { .. } => "unknown_format",
-            TooLong { .. } => "too_large",
+            TooLong { .. } | PackedTooWell(_) => "too_large",
             Empty | Blank => "empty_document",
         }
     }
@@ -188,7 +192,7 @@ const FORMATS: [(UnreadFormat, &[u8]); 11] = [
     (UnreadFormat::Bzip2, b"BZh91AY&SY"),
     (UnreadFormat::Zstd, b"\x28\xb5\x2f\xfd"),
     (UnreadFormat::SevenZip, b"7z\xbc\xaf\x27\x1c"),
-    (UnreadFormat::DoubleGzip, GZIP),
+    (UnreadFormat::DoubleGzip, b"\x1f\x8b"),
 ];
 
 impl DocumentSource {
@@ -236,39 +240,37 @@ fn open(path: &PathBuf) -> Result<File, SourceErrorKind> {
     File::open(path).map_err(unreadable)
 }
 
-/// Unpacks and decodes. Gzip is known by its first bytes and not by the name of a file.
-fn decode(mut input: impl Read, limits: DocumentLimits) -> Result<String, SourceErrorKind> {
-    let mut start = Vec::new();
-    input.by_ref().take(GZIP.len() as u64).read_to_end(&mut start).map_err(unreadable)?;
-    let unpacked = start == GZIP;
-    let whole = start.as_slice().chain(input);
-    let bytes = if unpacked {
-        bounded(MultiGzDecoder::new(whole), limits, not_unpacked)
-    } else {
-        bounded(whole, limits, unreadable)
-    }?;
-    if let Some(&(format, _)) = FORMATS.iter().find(|(_, start)| bytes.starts_with(start)) {
-        return Err(SourceErrorKind::Format(format));
-    }
-    if let Some(offset) = bytes.iter().position(|&byte| byte == 0) {
-        return Err(SourceErrorKind::Binary { offset, unpacked });
-    }
-    let encoding = |offset| SourceErrorKind::Encoding { offset, unpacked };
-    String::from_utf8(bytes).map_err(|error| encoding(error.utf8_error().valid_up_to()))
-}
-
-fn bounded(
-    input: impl Read,
-    DocumentLimits { text_bytes_max }: DocumentLimits,
-    failed: fn(io::Error) -> SourceErrorKind,
-) -> Result<Vec<u8>, SourceErrorKind> {
-    let mut bytes = Vec::new();
+/// Unpacks and decodes.
+fn decode(input: impl Read, DocumentLimits { text_bytes_max }: DocumentLimits) -> Result<String, SourceErrorKind> {
+    let input = GzipReader::new(input).map_err(unreadable)?;
+    let unpacked = input.is_packed();
+    let failed = if unpacked { not_unpacked } else { unreadable };
     // One byte more than is allowed tells a text that is too long from one that just fits.
-    input.take(text_bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+    let mut input = input.take(text_bytes_max.saturating_add(1));
+    let mut bytes = Vec::new();
+    input.by_ref().take(START_BYTES).read_to_end(&mut bytes).map_err(failed)?;
+    check_text(&bytes, unpacked)?;
+    input.read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > text_bytes_max {
         return Err(SourceErrorKind::TooLong { text_bytes_max });
     }
-    Ok(bytes)
+    check_text(&bytes, unpacked)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let offset = error.utf8_error().valid_up_to();
+        let line = 1 + error.as_bytes()[..offset].iter().filter(|&&byte| byte == b'\n').count();
+        SourceErrorKind::Encoding { offset, line, unpacked }
+    })
+}
+
+/// Checks that bytes are not those of another format.
+fn check_text(bytes: &[u8], unpacked: bool) -> Result<(), SourceErrorKind> {
+    if let Some(&(format, _)) = FORMATS.iter().find(|(_, start)| bytes.starts_with(start)) {
+        return Err(SourceErrorKind::Format(format));
+    }
+    match bytes.iter().position(|&byte| byte == 0) {
+        Some(offset) => Err(SourceErrorKind::Binary { offset, unpacked }),
+        None => Ok(()),
+    }
 }
 
 fn unreadable(error: io::Error) -> SourceErrorKind {
@@ -279,6 +281,7 @@ fn unreadable(error: io::Error) -> SourceErrorKind {
 fn not_unpacked(error: io::Error) -> SourceErrorKind {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => SourceErrorKind::GzipCut,
+        io::ErrorKind::FileTooLarge => SourceErrorKind::PackedTooWell(Arc::new(error)),
         io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => SourceErrorKind::GzipDamaged(Arc::new(error)),
         _ => unreadable(error),
     }
@@ -323,12 +326,15 @@ mod tests {
         check(b"PK\x03\x04...", office, "unknown_format");
         check(b"\xff\xfea\0", "UTF-16 text, not plain text", "unknown_format");
         check(b"abc\0def", "a binary file: NUL at byte 3", "unknown_format");
-        check("ab\u{e9}".as_bytes().split_last().unwrap().1, "invalid UTF-8 at byte 2", "unknown_format");
-        check(&gz(b"ok \xe9t\xe9"), "invalid UTF-8 at byte 3 of the unpacked text", "unknown_format");
+        check("ab\u{e9}".as_bytes().split_last().unwrap().1, "invalid UTF-8 at byte 2, in line 1", "unknown_format");
+        check(&gz(b"o\n \xe9t\xe9"), "invalid UTF-8 at byte 3 of the unpacked text, in line 2", "unknown_format");
         check(&gz(&gz(b"text")), "packed with gzip twice, not plain text", "unknown_format");
         check(&[b'a'; 1001], "longer than 1000 bytes, the most that is read", "too_large");
         check(&gz(&[b'a'; 100_000]), "longer than 1000 bytes, the most that is read", "too_large");
         assert_eq!(read_text(&[b'a'; 1000]).unwrap().len(), 1000);
+        let endless = |byte: u8| decode(io::repeat(byte), DocumentLimits { text_bytes_max: 100_000 }).unwrap_err();
+        assert_eq!(endless(b'a').to_string(), "longer than 100000 bytes, the most that is read");
+        assert_eq!(endless(0).to_string(), "a binary file: NUL at byte 0");
     }
 
     #[test]

@@ -28,7 +28,7 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
         "longspan/src/lib.rs",
         &[
             &["error"],
-            &["config", "tensor", "random", "prefetch"],
+            &["config", "json", "tensor", "random", "prefetch"],
             &["tokenizer", "checkpoint", "hub"],
             &["model"],
             &["reader", "squad"],
@@ -37,12 +37,12 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
     ),
     (
         "longspan-ask/src/lib.rs",
-        &[&["text", "content"], &["source", "snippet"], &["answer", "error"], &["wire", "asker"]],
+        &[&["text", "content", "unpack"], &["source", "snippet"], &["answer", "error"], &["wire", "asker"]],
     ),
     (
         "longspan-cli/src/main.rs",
         &[
-            &["status", "memory"],
+            &["status", "memory", "lines"],
             &["terminal"],
             &["folder", "machine", "recipe", "panics"],
             &["cli"],

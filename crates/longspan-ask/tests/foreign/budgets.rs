@@ -1,0 +1,153 @@
+//! The memory that reading takes: at most 64 MB and four times the unpacked length of a file. An allocator counts.
+
+use std::io::{self, Write};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use longspan::pretrain::text_of_json;
+use longspan::squad::Dataset;
+use longspan::squad::official::{parse_null_odds, parse_predictions};
+use longspan_ask::{DocumentLimits, DocumentSource};
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static PEAK: PeakAlloc = PeakAlloc;
+
+/// Unpacked length of the files that are tried.
+const BYTES: usize = 24_000_000;
+
+/// Reads the bytes of a file as a command does, and says what is wrong with them.
+type Command = fn(&str) -> Result<(), String>;
+
+/// What is tried, the command, the file, and how its error begins; empty where there is none.
+type Case = (&'static str, Command, Pattern, &'static str);
+
+/// A text that is repeated between two others; `#` stands for the number of the repetition.
+struct Pattern(&'static str, &'static str, &'static str);
+
+impl Pattern {
+    /// About so many bytes of it, packed as little as possible, for the limit of what is unpacked is no matter here.
+    fn packed(&self, bytes: usize) -> (Vec<u8>, usize) {
+        let mut out = GzEncoder::new(Vec::new(), Compression::none());
+        let mut length = 0;
+        let mut put = |text: &str| {
+            length += text.len();
+            out.write_all(text.as_bytes()).unwrap();
+            length
+        };
+        put(self.0);
+        for number in 0.. {
+            if put(&self.1.replace('#', &number.to_string())) >= bytes {
+                break;
+            }
+        }
+        put(self.2);
+        (out.finish().unwrap(), length)
+    }
+}
+
+fn squad(text: &str) -> Result<(), String> {
+    let ignore = &mut |_| Ok(());
+    let mut skipping = Dataset::default();
+    skipping.add("f", text.as_bytes(), ignore).map_err(|error| error.to_string())?;
+    drop(skipping);
+    Dataset::parse("f", text.as_bytes()).map(drop).map_err(|error| error.to_string())
+}
+
+fn predictions(text: &str) -> Result<(), String> {
+    parse_predictions("f", text.as_bytes()).map(drop).map_err(|error| error.to_string())
+}
+
+fn null_odds(text: &str) -> Result<(), String> {
+    parse_null_odds("f", text.as_bytes()).map(drop).map_err(|error| error.to_string())
+}
+
+fn json_line(text: &str) -> Result<(), String> {
+    text_of_json(text.as_bytes(), "text").map(drop)
+}
+
+const QUESTION: &str = r#"{"id": #, "question": "", "answers": []}, "#;
+const GOLD: &str = r#"{"text": "", "answer_start": 0}, "#;
+const TOO_MANY: &str = "too many values";
+
+const QAS: &str = r#"{"data": [{"paragraphs": [{"context": "x", "qas": ["#;
+const ANSWERS: &str = r#"{"data": [{"paragraphs": [{"context": "x", "qas": [{"id": 1, "question": "?", "answers": ["#;
+const PARAGRAPH: &str = r#"{"data": [{"paragraphs": [{"qas": [], "#;
+
+fn cases() -> Vec<Case> {
+    let number = "the number 0";
+    vec![
+        ("numbers for articles", squad, Pattern(r#"{"data": ["#, "0,", "0]}"), number),
+        ("numbers for paragraphs", squad, Pattern(r#"{"data": [{"paragraphs": ["#, "0,", "0]}]}"), number),
+        ("numbers for questions", squad, Pattern(QAS, "0,", "0]}]}]}"), number),
+        ("numbers for answers", squad, Pattern(ANSWERS, "0,", "0]}]}]}]}"), number),
+        ("empty articles", squad, Pattern(r#"{"data": ["#, r#"{"paragraphs":[]},"#, r#"{"paragraphs":[]}]}"#), ""),
+        (
+            "empty paragraphs",
+            squad,
+            Pattern(r#"{"data": [{"paragraphs": ["#, r#"{"context":"","qas":[]},"#, r#"{"context":"","qas":[]}]}]}"#),
+            "",
+        ),
+        ("short questions", squad, Pattern(QAS, QUESTION, r#"{"id": "x", "question": "", "answers": []}]}]}]}"#), ""),
+        ("short answers", squad, Pattern(ANSWERS, GOLD, r#"{"text": "", "answer_start": 0}]}]}]}]}"#), ""),
+        ("a long context", squad, Pattern(r#"{"data": [{"paragraphs": [{"qas": [], "context": ""#, "long ", "\"}]}]}"), ""),
+        ("a context of escapes", squad, Pattern(r#"{"data": [{"paragraphs": [{"qas": [], "context": ""#, "\\u00e9", "\"}]}]}"), ""),
+        ("unwanted texts", squad, Pattern(PARAGRAPH, r#""x#": "unwanted \n text", "#, r#""context": ""}]}]}"#), ""),
+        ("one unwanted text", squad, Pattern(r#"{"data": [], "x": ""#, "unwanted ", "\"}"), ""),
+        ("an unwanted number", squad, Pattern(r#"{"data": [], "x": 1"#, "0", "}"), ""),
+        ("a number for data", squad, Pattern(r#"{"data": 1"#, "0", "}"), "`data` is the number 10"),
+        ("a long key", squad, Pattern(r#"{"data": [], "\n"#, "key ", "\": 1}"), ""),
+        ("unwanted lists", squad, Pattern(r#"{"data": [], "x": ["#, "[],", "0]}"), ""),
+        ("equal keys", squad, Pattern(PARAGRAPH, r#""context": "a", "#, r#""context": "b"}]}]}"#), ""),
+        ("deep lists", squad, Pattern(r#"{"data": ["#, "[", ""), "EOF while parsing a list"),
+        ("deep objects", squad, Pattern("", r#"{"data":"#, ""), "EOF while parsing"),
+        ("a text alone", squad, Pattern("\"", "x", "\""), "invalid type: string"),
+        ("predictions", predictions, Pattern("{", r#""#": "", "#, r#""x": ""}"#), TOO_MANY),
+        ("equal predictions", predictions, Pattern("{", r#""x": "", "#, r#""x": ""}"#), ""),
+        ("a long prediction", predictions, Pattern(r#"{"x": ""#, "x", "\"}"), ""),
+        ("lists for predictions", predictions, Pattern(r#"{"x": ["#, "[],", "0]}"), "invalid type: sequence"),
+        ("null odds", null_odds, Pattern("{", r#""#":0,"#, r#""x":0}"#), TOO_MANY),
+        ("long null odds", null_odds, Pattern(r#"{"x": 0."#, "12", "}"), ""),
+        ("a text for null odds", null_odds, Pattern(r#"{"x": ""#, "12", "\"}"), "invalid type: string"),
+        ("a line of numbers", json_line, Pattern(r#"{"x": ["#, "0,", r#"0], "text": "x"}"#), ""),
+        ("a line of lists", json_line, Pattern(r#"{"text": ["#, "[],", "0]}"), "`text` is a list, expected text"),
+        ("a line of keys", json_line, Pattern("{", r#""x#": 1, "#, r#""text": ""}"#), ""),
+        ("equal keys in a line", json_line, Pattern("{", r#""text": "a", "#, r#""text": ""}"#), ""),
+    ]
+}
+
+#[test]
+fn reading_takes_memory_in_proportion() {
+    let _alone = super::ALONE.lock();
+    let mut wrong = Vec::new();
+    for (name, read, pattern, expected) in cases() {
+        let (bytes, unpacked) = pattern.packed(BYTES);
+        let source = DocumentSource::Bytes { name: "f".into(), bytes };
+        PEAK.reset_peak_usage();
+        let before = PEAK.current_usage();
+        let found = read(&source.read_text(DocumentLimits::default()).unwrap()).err().unwrap_or_default();
+        let peak = PEAK.peak_usage() - before;
+        println!("{name}: {:.1} MB for {:.1} MB", peak as f64 / 1e6, unpacked as f64 / 1e6);
+        let is_expected = if expected.is_empty() { found.is_empty() } else { found.contains(expected) };
+        if !is_expected || found.len() > 500 || peak > 64_000_000 + 4 * unpacked {
+            wrong.push(format!("{name}: {peak} bytes for {unpacked}: {}", &found[..found.len().min(200)]));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// A thousand bytes of each byte: a limit of what is unpacked ends it, long before that of a document.
+#[test]
+fn a_bomb_takes_little() {
+    let _alone = super::ALONE.lock();
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    io::copy(&mut io::Read::take(io::repeat(b' '), 300_000_000), &mut packed).unwrap();
+    let source = DocumentSource::Bytes { name: "f".into(), bytes: packed.finish().unwrap() };
+    PEAK.reset_peak_usage();
+    let before = PEAK.current_usage();
+    let error = source.read_text(DocumentLimits::default()).unwrap_err();
+    assert!(error.to_string().contains("at most 100 for each are read"), "{error}");
+    assert_eq!(error.code(), "too_large");
+    let peak = PEAK.peak_usage() - before;
+    assert!(peak < 4 * 64_000_000, "{peak} bytes");
+}

@@ -1,0 +1,79 @@
+//! How many damaged files are accepted, of a thousand with a flipped bit and of a thousand that are cut off. Formats without
+//! checksums accept much; what counts is that nothing panics, and that a change of these numbers is seen.
+
+use flate2::Compression;
+use longspan::pretrain::text_of_json;
+use longspan::random;
+use longspan::squad::Dataset;
+use longspan::squad::official::{parse_null_odds, parse_predictions};
+use longspan_ask::{DocumentLimits, DocumentSource};
+
+const TRIALS: u64 = 1000;
+
+/// Files with one bit flipped each.
+fn flipped(whole: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    (0..TRIALS).map(|trial| {
+        let bit = random::number(1, &[trial]) % (8 * whole.len() as u64);
+        let mut file = whole.to_vec();
+        file[bit as usize / 8] ^= 1 << (bit % 8);
+        file
+    })
+}
+
+/// Files that end too early.
+fn cut(whole: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    (0..TRIALS).map(|trial| whole[..random::number(2, &[trial]) as usize % whole.len()].to_vec())
+}
+
+fn squad() -> String {
+    let question = |id: usize| {
+        let answers = if id.is_multiple_of(3) { "" } else { r#"{"text": "Café Central", "answer_start": 4}"# };
+        format!(
+            r#"{{"id": "5ad39d{id:02}", "question": "Where is it, \"{id}\"?", "is_impossible": {}, "answers": [{answers}]}}"#,
+            id.is_multiple_of(3)
+        )
+    };
+    let paragraph = |first: usize| {
+        let qas = (first..first + 4).map(question).collect::<Vec<_>>().join(", ");
+        format!(r#"{{"context": "The Café Central \u00e9 🚰 is in Vienna, and was so in 1876.", "qas": [{qas}]}}"#)
+    };
+    let paragraphs = [0, 4, 8].map(paragraph).join(", ");
+    format!(r#"{{"version": "v2.0", "data": [{{"title": "Cafés", "paragraphs": [{paragraphs}]}}]}}"#)
+}
+
+fn object(value: impl Fn(usize) -> String) -> String {
+    format!("{{{}}}", (0..60).map(|id| format!("\"5ad39d{id:02}\": {}", value(id))).collect::<Vec<_>>().join(", "))
+}
+
+/// Whether a command accepts a file.
+type Reads = fn(&[u8]) -> bool;
+
+fn document(bytes: &[u8]) -> bool {
+    let source = DocumentSource::Bytes { name: "f".into(), bytes: bytes.to_vec() };
+    source.read(DocumentLimits::default()).is_ok()
+}
+
+#[test]
+fn damaged_files() {
+    let _alone = super::ALONE.lock();
+    let (squad, predictions) = (squad(), object(|id| format!("\"Café {id}\"")));
+    let (odds, line) =
+        (object(|id| format!("-{id}.25e-1")), r#"{"title": "Cafés", "text": "The Café Central is in Vienna."}"#);
+    let text = "The Café Central is in Vienna, and was so in 1876.\n".repeat(40);
+    let [packed, stored] = [Compression::best(), Compression::none()].map(|level| super::gz(text.as_bytes(), level));
+    let cases: [(&str, &[u8], Reads, usize, usize); 7] = [
+        ("SQuAD", squad.as_bytes(), |json| Dataset::parse("f", json).is_ok(), 0, 0),
+        ("predictions", predictions.as_bytes(), |json| parse_predictions("f", json).is_ok(), 0, 0),
+        ("null odds", odds.as_bytes(), |json| parse_null_odds("f", json).is_ok(), 0, 0),
+        ("a line of JSON", line.as_bytes(), |json| text_of_json(json, "text").is_ok(), 0, 0),
+        ("a document", text.as_bytes(), document, 0, 0),
+        ("a packed document", &packed, document, 0, 0),
+        ("a document stored by gzip", &stored, document, 0, 0),
+    ];
+    let found = cases.map(|(name, whole, accepts, ..)| {
+        assert!(accepts(whole), "{name}");
+        (name, flipped(whole).filter(|file| accepts(file)).count(), cut(whole).filter(|file| accepts(file)).count())
+    });
+    let expected = cases.map(|(name, _, _, flipped, cut)| (name, flipped, cut));
+    assert_eq!(found, expected);
+}
