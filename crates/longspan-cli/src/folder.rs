@@ -1,13 +1,22 @@
 //! Folders that the program writes into.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{BufReader, ErrorKind};
 use std::path::Path;
 
 use anyhow::Result;
 use longspan::Error;
 use longspan::checkpoint::{is_free, write_whole};
 
+use crate::lines::next_line;
 use crate::terminal::hints::{fault, io_fault};
+
+/// The longest record of a run that is read again.
+const RECORD_BYTES_MAX: u64 = 1 << 30;
+/// Its longest line.
+const RECORD_LINE_BYTES_MAX: u64 = 1 << 24;
+
+const RECORD_HINT: &str = "the file is damaged or belongs to another program: name another folder";
 
 /// Makes the folder. An existing one must be empty, so that nothing is overwritten.
 pub fn make_new(folder: &Path) -> Result<()> {
@@ -38,13 +47,39 @@ pub fn check_no_file(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Locks a file for as long as it is open, so that two runs do not write into one folder.
-pub fn lock(file: &File, path: &Path) -> Result<()> {
+/// Opens a record, to which a run adds lines; makes it if it is missing. It is locked for as long as it is open, so that two
+/// runs do not write into one folder. Calls `take` with the number, from 1, and the bytes of each whole line that it has.
+/// What follows the last of them was cut off when the run ended, and is removed.
+///
+/// # Errors
+/// When another run is using the file, it cannot be read or written, is no plain file, or is too long; those of `take`.
+pub fn open_record(path: &Path, take: &mut dyn FnMut(usize, &[u8]) -> Result<()>) -> Result<File> {
+    let failed = |error: std::io::Error| cannot_write(path, &error);
+    let wrong = |what: String| fault(format!("`{}`: {what}", path.display()), RECORD_HINT);
+    let file = OpenOptions::new().create(true).read(true).append(true).open(path).map_err(failed)?;
     if let Err(TryLockError::WouldBlock) = file.try_lock() {
         let message = format!("`{}`: another run is using it", path.display());
         return Err(fault(message, "wait until it has ended, or name another folder"));
     }
-    Ok(())
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(wrong("not a plain file".into()));
+    }
+    if metadata.len() > RECORD_BYTES_MAX {
+        return Err(wrong(format!("has {} bytes, the most that is read is {RECORD_BYTES_MAX}", metadata.len())));
+    }
+    let (mut lines, mut line, mut end) = (BufReader::new(&file), Vec::new(), 0);
+    for number in 1.. {
+        let read = next_line(&mut lines, &mut line, RECORD_LINE_BYTES_MAX);
+        let is_whole = read.map_err(|error| wrong(format!("line {number}: {error}")))? && line.ends_with(b"\n");
+        if !is_whole {
+            break;
+        }
+        end += line.len() as u64;
+        take(number, &line)?;
+    }
+    file.set_len(end).map_err(failed)?;
+    Ok(file)
 }
 
 /// Checks that files can be written into a folder, before there is anything to write.

@@ -10,6 +10,7 @@
 //! recipe       the values that a run of training was given, as options and as a file
 //! folder       folders that the program writes into
 //! machine      instruction set, and the machine's peak
+//! lines        lines from elsewhere, to a limit
 //! memory       the peak of resident memory
 //! panics       bugs, reported as errors
 //! terminal     answers as text or JSON, tables, bars, errors and hints
@@ -22,6 +23,7 @@ mod commands;
 
 mod data;
 mod folder;
+mod lines;
 mod machine;
 mod memory;
 mod model;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use longspan::checkpoint::Source;
+use longspan::error::excerpt;
 use longspan::hub::{CachedFiles, Hub, Repository};
 use longspan::model::Task;
 use longspan::{Error, ErrorKind, Reader};
@@ -28,18 +29,21 @@ pub fn find(args: &ModelArgs) -> Result<Checkpoint> {
     let Some(given) = args.model.as_deref().filter(|name| !name.is_empty()) else {
         return Ok(Checkpoint { name: embedded_name(), source: Source::embedded(), is_local: false });
     };
-    let name = given.to_string();
     let path = Path::new(given);
+    let name = path.display().to_string();
     if path.is_dir() {
         return Ok(Checkpoint { name, source: Source::Folder(path.into()), is_local: true });
     }
     if path.exists() {
-        return Err(fault(format!("`{given}`: a file, not a folder"), "a model is the folder that holds its files"));
+        return Err(fault(
+            format!("`{}`: a file, not a folder", excerpt(&name)),
+            "a model is the folder that holds its files",
+        ));
     }
-    if !could_be_on_hub(given) {
+    let Some(given) = given.to_str().filter(|given| could_be_on_hub(given)) else {
         let hint = "a model is a folder, or ORG/NAME[@REVISION] on the Hugging Face hub";
-        return Err(fault(format!("`{given}`: no such folder"), hint));
-    }
+        return Err(fault(format!("`{}`: no such folder", excerpt(&name)), hint));
+    };
     let folder = from_hub(given, args.offline, CachedFiles::Keep)?;
     Ok(Checkpoint { name, source: Source::Folder(folder), is_local: false })
 }
@@ -75,7 +79,7 @@ pub fn named<T>(name: &str, result: longspan::Result<T>) -> Result<T> {
         let has_path = error.path().is_some_and(|path| path.starts_with(name));
         let is_other = matches!(error, Error::Write { .. }) || error.kind() == ErrorKind::Option;
         let error = anyhow::Error::from(error);
-        if has_path || is_other { error } else { error.context(format!("model `{name}`")) }
+        if has_path || is_other { error } else { error.context(format!("model `{}`", excerpt(name))) }
     })
 }
 

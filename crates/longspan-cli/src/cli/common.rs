@@ -1,5 +1,7 @@
 //! Arguments that several commands have.
 
+use std::ffi::OsString;
+
 use anyhow::Context;
 use clap::{Args, ValueEnum, ValueHint};
 use longspan::{GlobalAttention, ReadOptions, SpanList};
@@ -15,7 +17,7 @@ const READING: &str = "How documents are read";
 pub struct ModelArgs {
     /// The model: a folder, or ORG/NAME[@REVISION] on the Hugging Face hub [default: the embedded model]
     #[arg(short, long, env = "LONGSPAN_MODEL", hide_env_values = true, value_hint = ValueHint::DirPath)]
-    pub model: Option<String>,
+    pub model: Option<OsString>,
     /// Use no network: a model of the hub must be in the cache
     #[arg(long)]
     pub offline: bool,

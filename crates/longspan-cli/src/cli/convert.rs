@@ -1,5 +1,6 @@
 //! Arguments of `longspan convert`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -13,7 +14,7 @@ use super::values::count;
 pub struct ConvertArgs {
     /// The short model: a folder, or ORG/NAME[@REVISION] on the Hugging Face hub
     #[arg(value_name = "SRC", value_hint = clap::ValueHint::DirPath)]
-    source: String,
+    source: OsString,
     /// The folder of the long model: new or empty
     #[arg(value_name = "OUT", value_hint = clap::ValueHint::DirPath)]
     pub out: PathBuf,

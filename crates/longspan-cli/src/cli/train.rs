@@ -52,6 +52,6 @@ pub struct RunArgs {
 impl RunArgs {
     /// The arguments that name a model; without a name, the embedded one.
     pub fn model(&self, name: Option<&str>) -> ModelArgs {
-        ModelArgs { model: name.map(str::to_owned), offline: self.offline }
+        ModelArgs { model: name.map(Into::into), offline: self.offline }
     }
 }

@@ -30,7 +30,7 @@ const LONG_QUESTIONS: usize = 1000;
 #[derive(Serialize)]
 struct CalibrationReport {
     model: String,
-    written: PathBuf,
+    written: String,
     null_score_diff_threshold: f64,
     calibration: Calibration,
     /// Questions and other parts of the data that were left out, counted once for each length.
@@ -84,8 +84,14 @@ pub fn run(args: &CalibrateArgs) -> Result<()> {
     let written = args.out.as_deref().unwrap_or(Path::new(&checkpoint.name)).join(ReaderSettings::FILE);
     target.write(&checkpoint, &settings)?;
     let (model, skipped) = (checkpoint.name, data.skipped.count);
-    let report =
-        CalibrationReport { model, written, null_score_diff_threshold: threshold, calibration, skipped, parts };
+    let report = CalibrationReport {
+        model,
+        written: written.display().to_string(),
+        null_score_diff_threshold: threshold,
+        calibration,
+        skipped,
+        parts,
+    };
     let shown = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { table(&report) };
     terminal::print(shown.as_bytes()).context("standard output")
 }
@@ -272,6 +278,6 @@ fn table(report: &CalibrationReport) -> String {
         let Logistic { logit, ln_tokens, constant } = logistic;
         let _ = writeln!(shown, "{name:<16} σ({logit:.4}·logit({name}) {ln_tokens:+.4}·ln(tokens) {constant:+.4})");
     }
-    let _ = writeln!(shown, "\nwritten to {}", report.written.display());
+    let _ = writeln!(shown, "\nwritten to {}", report.written);
     shown
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use longspan::convert::{Comparison, Conversion, convert};
+use longspan::error::excerpt;
 use longspan::model::Task;
 
 use crate::cli::ConvertArgs;
@@ -59,7 +60,7 @@ fn summary(name: &str, out: &Path, made: &Conversion) -> String {
 
 /// The first parts, and how many more there are.
 fn listed(parts: &[String]) -> String {
-    let mut shown = parts.iter().take(LISTED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let mut shown = parts.iter().take(LISTED_MAX).map(|part| excerpt(part)).collect::<Vec<_>>().join(", ");
     if parts.len() > LISTED_MAX {
         let _ = write!(shown, " and {} more", parts.len() - LISTED_MAX);
     }

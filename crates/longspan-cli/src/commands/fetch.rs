@@ -11,5 +11,5 @@ use crate::terminal;
 pub fn run(args: &FetchArgs) -> Result<()> {
     let cached_files = if args.force { CachedFiles::Replace } else { CachedFiles::Check };
     let folder = model::from_hub(&args.repository, args.offline, cached_files)?;
-    terminal::print(format!("{}\n", folder.display()).as_bytes()).context("standard output")
+    terminal::print(&[folder.as_os_str().as_encoded_bytes(), b"\n"].concat()).context("standard output")
 }

@@ -2,11 +2,12 @@
 //! from it.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use longspan::error::excerpt;
 use longspan::evaluate::{AskOutcome, Asked};
 use longspan::tokenizer::ByteSpan;
 use longspan::{Answer, Span};
@@ -17,6 +18,9 @@ use crate::folder::{self, cannot_write};
 use crate::terminal::hints::fault;
 
 const FILE: &str = "answers.jsonl";
+
+/// The longest line that identifies a run.
+const IDENTITY_BYTES_MAX: usize = 1 << 16;
 
 const CHANGED: &str = "it was not written by `longspan eval`, or was changed since: name another folder";
 
@@ -59,16 +63,21 @@ impl AnswerFile {
     /// When it belongs to another run, another run is using it, or it cannot be written.
     pub fn open(folder: &Path, identity: &RunIdentity) -> Result<Self> {
         let path = folder.join(FILE);
-        let failed = |error: std::io::Error| cannot_write(&path, &error);
-        let mut file = OpenOptions::new().create(true).read(true).append(true).open(&path).map_err(failed)?;
-        folder::lock(&file, &path)?;
-        let (mut content, mut known) = (Vec::new(), HashMap::new());
-        file.read_to_end(&mut content).map_err(failed)?;
-        let whole = read(&path, &content, identity, &mut known)?;
-        // A line that was cut off when the run ended is written again.
-        file.set_len(whole as u64).map_err(failed)?;
-        if whole == 0 {
-            writeln!(file, "{}", Value::Object(identity.clone())).map_err(failed)?;
+        let (mut lines, mut known) = (0, HashMap::new());
+        let mut file = folder::open_record(&path, &mut |number, line| {
+            lines = number;
+            let broken = || fault(format!("`{}`: line {number} cannot be read", path.display()), CHANGED);
+            if number == 1 {
+                let found = Some(line).filter(|line| line.len() <= IDENTITY_BYTES_MAX);
+                let found: Option<RunIdentity> = found.and_then(|line| serde_json::from_slice(line).ok());
+                return check(&path, &found.ok_or_else(broken)?, identity);
+            }
+            let line: AnswerLine = serde_json::from_slice(line).map_err(|_| broken())?;
+            known.insert(line.id.clone(), outcome(line));
+            Ok(())
+        })?;
+        if lines == 0 {
+            writeln!(file, "{}", Value::Object(identity.clone())).map_err(|error| cannot_write(&path, &error))?;
         }
         Ok(Self { path, file, known })
     }
@@ -79,10 +88,8 @@ impl AnswerFile {
     /// When it cannot be about this document.
     pub fn known(&self, asked: &Asked<'_>) -> Result<Option<AskOutcome>> {
         let Some(outcome) = self.known.get(&asked.question.id) else { return Ok(None) };
-        let context = &asked.paragraph.context;
-        let spans = &outcome.answer.spans;
-        if spans.is_empty() || spans.iter().any(|span| context.get(span.bytes.start..span.bytes.end).is_none()) {
-            let id = &asked.question.id;
+        if !is_possible(outcome, &asked.paragraph.context) {
+            let id = excerpt(&asked.question.id);
             return Err(fault(format!("`{}`: no answer to question `{id}`", self.path.display()), CHANGED));
         }
         Ok(Some(outcome.clone()))
@@ -98,20 +105,13 @@ impl AnswerFile {
     }
 }
 
-/// Reads the lines; returns the number of bytes up to the end of the last whole one.
-fn read(path: &Path, content: &[u8], identity: &RunIdentity, known: &mut HashMap<String, AskOutcome>) -> Result<usize> {
-    let broken = |number: usize| fault(format!("`{}`: line {number} cannot be read", path.display()), CHANGED);
-    let whole = content.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
-    for (number, line) in (1..).zip(content[..whole].split_inclusive(|&byte| byte == b'\n')) {
-        if number == 1 {
-            let found: RunIdentity = serde_json::from_slice(line).map_err(|_| broken(number))?;
-            check(path, &found, identity)?;
-        } else {
-            let line: AnswerLine = serde_json::from_slice(line).map_err(|_| broken(number))?;
-            known.insert(line.id.clone(), outcome(line));
-        }
-    }
-    Ok(whole)
+/// Whether an outcome can be that of a question about this document.
+fn is_possible(outcome: &AskOutcome, context: &str) -> bool {
+    let AskOutcome { answer: Answer { spans, tokens, windows, .. }, answer_position } = outcome;
+    let tokens_max = 2 * context.len() + 2; // no tokenizer makes more of a text
+    let counts = [*tokens, *windows, answer_position.unwrap_or(0)];
+    let is_span = |span: &Span| context.get(span.bytes.start..span.bytes.end).is_some();
+    !spans.is_empty() && spans.iter().all(is_span) && counts.iter().all(|count| *count <= tokens_max)
 }
 
 /// Checks that a file was written by the same run.
@@ -119,13 +119,13 @@ fn check(path: &Path, found: &RunIdentity, wanted: &RunIdentity) -> Result<()> {
     let keys = wanted.keys().chain(found.keys());
     let Some(key) = keys.into_iter().find(|key| found.get(*key) != wanted.get(*key)) else { return Ok(()) };
     let of = |identity: &RunIdentity| {
-        identity.get(key).filter(|value| !value.is_null()).map_or("none".into(), Value::to_string)
+        identity.get(key).filter(|value| !value.is_null()).map_or("none".into(), |value| excerpt(&value.to_string()))
     };
     let what = match key.as_str() {
         "data_checksum" => "other questions".into(),
         "model_checksum" => "another model".into(),
         "settings" => "other settings of the model".into(),
-        _ => format!("{key} {}, this one has {}", of(found), of(wanted)),
+        _ => format!("{} {}, this one has {}", excerpt(key), of(found), of(wanted)),
     };
     let message = format!("`{}`: that run had {what}", path.display());
     Err(fault(message, "go on with the same model, data and options, or name another folder"))

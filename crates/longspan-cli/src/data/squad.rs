@@ -5,6 +5,7 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use longspan::error::excerpt;
 use longspan::squad::Dataset;
 use longspan::tokenizer::Tokenizer;
 use longspan::{Error, evaluate::Asked};
@@ -97,7 +98,7 @@ pub fn save(dataset: &Dataset, path: &Path, from: &[PathBuf]) -> Result<()> {
 /// are no longer those of the files once a part was left out.
 pub fn name_of(dataset: &Dataset, asked: &Asked<'_>) -> String {
     let title = &dataset.articles[asked.article].title;
-    let article = if title.is_empty() { String::new() } else { format!("article `{title}`, ") };
+    let article = if title.is_empty() { String::new() } else { format!("article `{}`, ", excerpt(title)) };
     let begins: String = asked.paragraph.context.chars().take(PARAGRAPH_CHARACTERS).collect();
-    format!("{article}paragraph `{}…`, question `{}`", begins.trim(), asked.question.id)
+    format!("{article}paragraph `{}…`, question `{}`", excerpt(begins.trim()), excerpt(&asked.question.id))
 }

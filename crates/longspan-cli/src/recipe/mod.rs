@@ -9,11 +9,13 @@
 pub mod command_settings;
 mod options;
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::marker::PhantomData;
 use std::path::Path;
 
 use anyhow::Result;
+use longspan::error::excerpt;
 use longspan::train::{Setting, SettingsTable, TrainSettings};
 use toml::de::DeTable;
 use toml::{Table, Value};
@@ -23,6 +25,9 @@ use crate::terminal::thousands;
 
 /// Inputs are no longer than this unless `max_tokens` asks for it, even if the model has more positions.
 const TOKENS_MAX: usize = 4096;
+
+/// The longest recipe; TOML needs up to a hundred times its length in memory.
+const RECIPE_BYTES_MAX: u64 = 1 << 18;
 
 const RECIPE_HINT: &str = "a recipe is TOML with the names of the options, `_` for `-`; out, resume, offline and \
                            threads are options only";
@@ -132,7 +137,14 @@ impl<C: CommandSettings> Recipe<C> {
     /// When it cannot be read, is not TOML, or has an unknown key or a value that its setting cannot have.
     pub fn open(path: &Path) -> Result<Self> {
         let hint = "check the path, and that you may read the file";
-        let text = fs::read_to_string(path).map_err(|error| io_fault(path, &error, hint))?;
+        let mut text = String::new();
+        // One byte more than is allowed tells a recipe that is too long from one that just fits.
+        let read = File::open(path).and_then(|file| file.take(RECIPE_BYTES_MAX + 1).read_to_string(&mut text));
+        let read = read.map_err(|error| io_fault(path, &error, hint))? as u64;
+        if read > RECIPE_BYTES_MAX {
+            let message = format!("`{}`: longer than {RECIPE_BYTES_MAX} bytes, the most that is read", path.display());
+            return Err(fault(message, RECIPE_HINT));
+        }
         Self::parse(&path.display().to_string(), &text)
     }
 
@@ -147,7 +159,7 @@ impl<C: CommandSettings> Recipe<C> {
         };
         let syntax = |error: toml::de::Error| {
             let message = error.message().lines().next().unwrap_or_default();
-            wrong(error.span().map_or(0, |span| span.start), message.to_owned())
+            wrong(error.span().map_or(0, |span| span.start), excerpt(message))
         };
         let places = DeTable::parse(text).map_err(syntax)?;
         let values: Table = toml::from_str(text).map_err(syntax)?;
@@ -155,10 +167,10 @@ impl<C: CommandSettings> Recipe<C> {
             let place = places.get_ref().keys().find(|place| place.get_ref() == key);
             let wrong = |what: String| Err(wrong(place.map_or(0, |place| place.span().start), what));
             let Some(setting) = Self::settings().find(|setting| setting.key == key) else {
-                return wrong(format!("unknown key `{key}`{}", near::<C>(key)));
+                return wrong(format!("unknown key `{}`{}", excerpt(key), near::<C>(key)));
             };
             if !is_valid::<C>(setting, value) {
-                return wrong(format!("{key} {}: expected {}", shown(value), setting.domain));
+                return wrong(format!("{key} {}: expected {}", excerpt(&shown(value)), setting.domain));
             }
         }
         Self::new(values)
@@ -177,7 +189,8 @@ impl<C: CommandSettings> Recipe<C> {
     pub fn difference_from(&self, earlier: &Self) -> Option<String> {
         let (key, value) = self.values.iter().find(|(key, value)| earlier.values.get(*key) != Some(value))?;
         let theirs = earlier.values.get(key).map_or("none".into(), shown);
-        Some(format!("--{} {theirs}, this one would have {}", key.replace('_', "-"), shown(value)))
+        let [theirs, ours] = [theirs, shown(value)].map(|value| excerpt(&value));
+        Some(format!("--{} {theirs}, this one would have {ours}", key.replace('_', "-")))
     }
 
     /// The settings of the command alone.

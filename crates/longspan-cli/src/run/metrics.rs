@@ -3,8 +3,8 @@
 //! the times.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -14,10 +14,13 @@ use serde_json::{Value, json};
 
 use crate::folder as folders;
 use crate::folder::cannot_write;
-use crate::terminal::hints::{fault, io_fault};
+use crate::terminal::hints::fault;
 
 /// Its name.
 pub const FILE: &str = "metrics.jsonl";
+
+/// The longest line; JSON needs about ten times its length in memory.
+const LINE_BYTES_MAX: usize = 1 << 16;
 
 /// The part of a line that is plotted.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,26 +56,16 @@ impl Metrics {
     /// When another run uses the folder, or the file was not written by a run.
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
-        let open = OpenOptions::new().create(true).read(true).append(true).open(&path);
-        let mut file = open.map_err(|error| cannot_write(&path, &error))?;
-        folders::lock(&file, &path)?;
-        let mut content = Vec::new();
-        let read = file.read_to_end(&mut content);
-        read.map_err(|error| io_fault(&path, &error, "check that you may read it"))?;
-        let mut earlier = Vec::new();
-        let mut end = 0;
-        for (number, line) in (1..).zip(content.split_inclusive(|&byte| byte == b'\n')) {
-            if line.last() != Some(&b'\n') {
-                break; // the run was killed while it wrote
-            }
+        let (mut earlier, mut end) = (Vec::new(), 0);
+        let file = folders::open_record(&path, &mut |number, line| {
             end += line.len() as u64;
             let Some(point) = point(line) else {
                 let message = format!("`{}`: line {number} was not written by a run", path.display());
                 return Err(fault(message, "the file is damaged or belongs to another program: choose another folder"));
             };
             earlier.push((point, end));
-        }
-        file.set_len(end).map_err(|error| cannot_write(&path, &error))?;
+            Ok(())
+        })?;
         Ok(Self { path, file, earlier })
     }
 
@@ -142,7 +135,7 @@ impl Metrics {
 
 /// Reads a line. A number that is not finite was written as null.
 fn point(line: &[u8]) -> Option<MetricPoint> {
-    let line: Value = serde_json::from_slice(line).ok()?;
+    let line: Value = serde_json::from_slice(line.get(..).filter(|line| line.len() <= LINE_BYTES_MAX)?).ok()?;
     let step = usize::try_from(line["step"].as_u64()?).ok()?;
     let number = |key: &str| line.get(key).map(|value| value.as_f64().unwrap_or(f64::NAN));
     match line["kind"].as_str()? {

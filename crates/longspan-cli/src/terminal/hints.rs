@@ -115,6 +115,7 @@ fn source_hint(kind: &SourceErrorKind) -> &'static str {
         SourceErrorKind::Io(_) => class_hint(ErrorKind::Io),
         SourceErrorKind::Folder => "give the files in it",
         SourceErrorKind::TooLong { .. } => "split the document into parts, and give them all",
+        SourceErrorKind::PackedTooWell(_) => "no text packs so well: unpack it first if you know what is in it",
         SourceErrorKind::GzipCut => {
             "the file is cut off, or has other bytes behind its data: copy or download it again"
         }

@@ -8,6 +8,7 @@ mod bad_input;
 mod bad_models;
 mod bench;
 mod convert;
+mod endless;
 mod eval;
 mod from_hub;
 mod interactive;

@@ -1,7 +1,7 @@
 //! `longspan ask --interactive`: reads the documents once, then takes each line as a question.
 
 use std::collections::VecDeque;
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use anyhow::{Context, Result};
 use longspan_ask::{Asker, DocumentLimits, NamedDocument};
@@ -11,11 +11,15 @@ use rustyline::error::ReadlineError;
 use super::session::{self, Round};
 use crate::cli::{AskArgs, PrintArgs};
 use crate::data::documents;
+use crate::lines::next_line;
 use crate::status::Status;
 use crate::terminal::hints::{fault, report};
 use crate::terminal::{Output, counted};
 
 const PROMPT: &str = "? ";
+
+/// The longest line of standard input.
+const QUESTION_BYTES_MAX: u64 = 1 << 20;
 
 /// Runs the command.
 pub fn run(args: &AskArgs) -> Result<Status> {
@@ -64,6 +68,10 @@ fn converse(asker: &Asker, args: &PrintArgs, output: &mut Output, documents: &[N
     Ok(status)
 }
 
+fn invalid() -> anyhow::Error {
+    fault("the question: invalid UTF-8", "questions are UTF-8")
+}
+
 fn failed(error: &anyhow::Error) -> Status {
     report(error);
     Status::Failed
@@ -71,7 +79,12 @@ fn failed(error: &anyhow::Error) -> Status {
 
 /// Where questions come from: a prompt on a terminal, plain lines otherwise.
 enum Lines {
-    Prompt { editor: Box<DefaultEditor>, pasted: VecDeque<String> },
+    Prompt {
+        editor: Box<DefaultEditor>,
+        pasted: VecDeque<String>,
+        /// Whether what comes next is the rest of a line that is no text.
+        broken: bool,
+    },
     Plain(io::StdinLock<'static>),
 }
 
@@ -81,7 +94,7 @@ impl Lines {
             return Ok(Self::Plain(io::stdin().lock()));
         }
         let editor = Box::new(DefaultEditor::new().context("the prompt")?);
-        Ok(Self::Prompt { editor, pasted: VecDeque::new() })
+        Ok(Self::Prompt { editor, pasted: VecDeque::new(), broken: false })
     }
 
     /// The next line, or `None` at the end. The inner error concerns that line alone.
@@ -89,22 +102,30 @@ impl Lines {
         match self {
             Self::Plain(stdin) => {
                 let mut line = Vec::new();
-                if stdin.read_until(b'\n', &mut line).context("standard input")? == 0 {
+                let read = next_line(stdin, &mut line, QUESTION_BYTES_MAX);
+                if !read.map_err(|error| fault(format!("standard input: {error}"), "a question is one line"))? {
                     return Ok(None);
                 }
-                let line = String::from_utf8(line);
-                Ok(Some(line.map_err(|_| fault("the question: invalid UTF-8", "questions are UTF-8"))))
+                Ok(Some(String::from_utf8(line).map_err(|_| invalid())))
             }
-            Self::Prompt { editor, pasted } => loop {
+            Self::Prompt { editor, pasted, broken } => loop {
                 if let Some(line) = pasted.pop_front() {
                     // History is a convenience: an error in it stops nothing.
                     let _ = editor.add_history_entry(&line);
                     return Ok(Some(Ok(line)));
                 }
                 match editor.readline(PROMPT) {
+                    Ok(rest) if std::mem::take(broken) => {
+                        pasted.extend(rest.split(['\n', '\r']).skip(1).map(str::to_owned))
+                    }
                     // A pasted block is one input of several lines.
                     Ok(lines) => pasted.extend(lines.split(['\n', '\r']).map(str::to_owned)),
                     Err(ReadlineError::Interrupted) => {} // the line is dropped, as in a shell
+                    Err(ReadlineError::Io(error)) if error.kind() == ErrorKind::InvalidData => {
+                        if !std::mem::replace(broken, true) {
+                            return Ok(Some(Err(invalid())));
+                        }
+                    }
                     Err(ReadlineError::Eof) => return Ok(None),
                     Err(error) => return Err(error).context("the prompt"),
                 }

@@ -7,14 +7,19 @@ mod session;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use longspan::Error;
+use longspan::{Error, error::excerpt};
 use longspan_ask::{AnswerObject, DocumentLimits};
 
 use crate::cli::AskArgs;
 use crate::data::documents;
 use crate::status::Status;
-use crate::terminal::{self, hints::fault};
+use crate::terminal::{self, counted, hints::fault};
 use session::Round;
+
+/// The longest file of questions.
+const QUESTIONS_BYTES_MAX: u64 = 1 << 24;
+/// Most questions in it.
+const QUESTIONS_MAX: usize = 100_000;
 
 /// Runs the command.
 pub fn run(args: &AskArgs) -> Result<Status> {
@@ -56,7 +61,7 @@ fn questions(args: &AskArgs, files: &[PathBuf]) -> Result<Vec<String>> {
     }
     if Path::new(question).is_file() {
         let hint = "the question comes first, in quotes, then the documents";
-        return Err(fault(format!("`{question}`: a file where the question should be"), hint));
+        return Err(fault(format!("`{}`: a file where the question should be", excerpt(question)), hint));
     }
     Ok(vec![question.to_string()])
 }
@@ -66,7 +71,15 @@ fn questions_of(path: &Path, files: &[PathBuf]) -> Result<Vec<String>> {
         let hint = "name a file for one of them";
         return Err(fault("standard input cannot hold both the questions and a document", hint));
     }
-    let text = documents::source(path).read(DocumentLimits::default()).context("questions")?;
-    let lines = text.text().trim_start_matches('\u{feff}').lines().map(str::trim);
-    Ok(lines.filter(|line| !line.is_empty()).map(str::to_string).collect())
+    let mut limits = DocumentLimits::default();
+    limits.text_bytes_max = QUESTIONS_BYTES_MAX;
+    let text = documents::source(path).read(limits).context("questions")?;
+    let lines = text.text().trim_start_matches('\u{feff}').lines().map(str::trim).filter(|line| !line.is_empty());
+    let questions: Vec<String> = lines.take(QUESTIONS_MAX + 1).map(str::to_string).collect();
+    if questions.len() > QUESTIONS_MAX {
+        let message =
+            format!("questions: `{}`: more than {}", documents::name(path), counted(QUESTIONS_MAX, "question"));
+        return Err(fault(message, "split the file, and ask the parts one after the other"));
+    }
+    Ok(questions)
 }

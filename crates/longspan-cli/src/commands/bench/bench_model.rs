@@ -26,7 +26,7 @@ impl BenchModel {
         if let Some(preset) = args.preset {
             // --preset overrides the variable LONGSPAN_MODEL, which clap cannot tell from `--model`.
             let given = args.model.model.as_deref().filter(|name| !name.is_empty());
-            if given.is_some() && given != std::env::var("LONGSPAN_MODEL").ok().as_deref() {
+            if given.is_some() && given != std::env::var_os("LONGSPAN_MODEL").as_deref() {
                 let hint = "--preset measures random weights, --model those of a checkpoint: give one of them";
                 return Err(fault("--preset cannot be used with --model", hint));
             }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use longspan::error::excerpt;
 use longspan::evaluate::Asked;
 use longspan::squad::Dataset;
 use longspan::squad::metrics::{QuestionScore, Scores};
@@ -61,7 +62,10 @@ pub fn evaluation<'a>(
     };
     if let [first, rest @ ..] = scores.missing.as_slice() {
         let others = if rest.is_empty() { String::new() } else { format!(" and {} others", rest.len()) };
-        hints::warn(&format!("`{name}`: no prediction for question `{first}`{others}: left out of every figure"));
+        hints::warn(&format!(
+            "`{name}`: no prediction for question `{}`{others}: left out of every figure",
+            excerpt(first)
+        ));
     }
     let ranking = null_odds.as_ref().map(|(_, odds)| rank(&scores, predictions, odds));
     let decided = scores.decided(&odds, threshold);

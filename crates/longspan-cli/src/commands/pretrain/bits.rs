@@ -7,7 +7,7 @@ use kuva::backend::svg::SvgBackend;
 use kuva::prelude::{Layout, Plot};
 use kuva::render::render::render_multiple;
 use longspan::checkpoint::write_whole;
-use longspan::pretrain::{Bits, STRETCH};
+use longspan::pretrain::{Bits, BitsStretch, STRETCH};
 use serde::{Deserialize, Serialize};
 
 use crate::run::plot::{described, line};
@@ -16,6 +16,13 @@ use crate::terminal::thousands;
 
 const JSON: &str = "bits.json";
 const SVG: &str = "bits.svg";
+
+/// The longest `bits.json`, and the most that is read of it: stages, bytes of a name, tokens of an input, and bits.
+const JSON_BYTES_MAX: u64 = 1 << 20;
+const STAGES_MAX: usize = 8;
+const NAME_BYTES_MAX: usize = 64;
+const TOKENS_MAX: usize = 1 << 24;
+const BITS_MAX: f64 = 1e9;
 
 const COLOURS: [&str; 3] = ["#6b7280", "#d97706", "#2563eb"];
 
@@ -38,11 +45,29 @@ impl Stage {
     pub fn new(name: &str, tokens: usize, measured: &Bits) -> Self {
         Self { name: name.into(), tokens, measured: measured.clone() }
     }
+
+    /// Whether a measurement can have these figures. Everything that is counted from them is then small.
+    fn is_possible(&self) -> bool {
+        let Self { name, tokens, measured: Bits { masked, bits, bits_per_character, stretches } } = self;
+        let is_possible = |stretch: &BitsStretch| {
+            stretch.from < *tokens && stretch.from.is_multiple_of(STRETCH) && stretch.masked <= *masked
+        };
+        let figures = [*bits, *bits_per_character].into_iter().chain(stretches.iter().map(|stretch| stretch.bits));
+        name.len() <= NAME_BYTES_MAX
+            && *tokens <= TOKENS_MAX
+            && stretches.iter().all(is_possible)
+            && stretches.windows(2).all(|pair| pair[0].from < pair[1].from)
+            && figures.into_iter().all(|bits| (0.0..=BITS_MAX).contains(&bits))
+    }
 }
 
-/// The stages written before a run was resumed.
+/// The stages written before a run was resumed; `None` where there are none, or what stands there was not measured.
 pub fn read(folder: &Path) -> Option<Vec<Stage>> {
-    serde_json::from_slice(&std::fs::read(folder.join(JSON)).ok()?).ok()
+    let path = folder.join(JSON);
+    let length = std::fs::metadata(&path).ok()?;
+    let json = (length.is_file() && length.len() <= JSON_BYTES_MAX).then(|| std::fs::read(&path).ok())??;
+    let stages: Vec<Stage> = serde_json::from_slice(&json).ok()?;
+    (stages.len() <= STAGES_MAX && stages.iter().all(Stage::is_possible)).then_some(stages)
 }
 
 /// Writes the stages as JSON and as a plot.
@@ -89,6 +114,8 @@ fn svg(stages: &[Stage]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     #[test]
@@ -109,7 +136,37 @@ mod tests {
         write(folder.path(), &stages).unwrap();
         let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
         assert!(read(SVG).contains("before, 1024 tokens"));
-        let json: serde_json::Value = serde_json::from_str(&read(JSON)).unwrap();
+        let json: Value = serde_json::from_str(&read(JSON)).unwrap();
         assert_eq!(json[1]["stretches"][1]["bits"], 1.5);
+    }
+
+    #[test]
+    fn only_what_can_have_been_measured_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let found = |content: &[u8]| {
+            std::fs::write(folder.path().join(JSON), content).unwrap();
+            super::read(folder.path()).map(|stages| table(&stages).lines().count())
+        };
+        let good = json!([{"name": "before", "tokens": 1024, "masked": 7, "bits": 2.5, "bits_per_character": 0.5,
+            "stretches": [{"from": 0, "masked": 3, "bits": 1.5}, {"from": 512, "masked": 4, "bits": 1.5}]}]);
+        assert_eq!(found(good.to_string().as_bytes()), Some(2));
+        for (place, value) in [
+            ("/0/stretches/1/from", json!(16_777_216)),
+            ("/0/stretches/1/from", json!(u64::MAX / 512 * 512)),
+            ("/0/stretches/1/from", json!(513)),
+            ("/0/stretches/1/from", json!(0)),
+            ("/0/stretches/1/bits", json!(1e300)),
+            ("/0/stretches/1/masked", json!(u64::MAX)),
+            ("/0/tokens", json!(u64::MAX)),
+            ("/0/bits", json!(-1.0)),
+            ("/0/bits", json!(null)),
+            ("/0/name", json!("x".repeat(65))),
+            ("", json!(vec![good[0].clone(); 9])),
+        ] {
+            let mut bad = good.clone();
+            *bad.pointer_mut(place).unwrap() = value;
+            assert_eq!(found(bad.to_string().as_bytes()), None, "{place}");
+        }
+        assert_eq!(found(&[good.to_string().as_bytes(), &[b' '; 1 << 20]].concat()), None);
     }
 }

@@ -1,21 +1,24 @@
 //! Training texts: files and folders → documents.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use flate2::CrcWriter;
-use flate2::read::MultiGzDecoder;
 use indicatif::ProgressBar;
-use longspan_ask::DocumentLimits;
-use serde_json::Value;
+use longspan::pretrain::text_of_json;
+use longspan_ask::GzipReader;
 
 use crate::data::documents;
+use crate::lines::next_line;
 use crate::terminal::hints::{fault, io_fault, io_message};
 use crate::terminal::thousands;
 
 const JSONL_HINT: &str = "a .jsonl file has one JSON object a line, and --text-field names the key of its text";
+
+/// The longest line of JSON.
+const LINE_BYTES_MAX: u64 = 1 << 26;
 
 /// The texts of some files.
 pub struct Texts {
@@ -92,18 +95,11 @@ impl Texts {
 
 /// The lines of a file, plain or gzip.
 fn lines(path: &Path, bar: &ProgressBar) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>>> {
-    let mut file = BufReader::new(bar.wrap_read(File::open(path)?));
-    let packed = file.fill_buf()?.starts_with(b"\x1f\x8b");
-    let mut text: Box<dyn BufRead> =
-        if packed { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(file) };
-    let bytes_max = DocumentLimits::default().text_bytes_max;
+    let mut text = BufReader::new(GzipReader::new(bar.wrap_read(File::open(path)?))?);
     Ok(std::iter::from_fn(move || {
         let mut line = Vec::new();
-        // One byte more than allowed shows that a line is too long.
-        match text.by_ref().take(bytes_max + 1).read_until(b'\n', &mut line) {
-            Ok(0) => None,
-            read => Some(read.map(|_| line)),
-        }
+        let read = next_line(&mut text, &mut line, LINE_BYTES_MAX);
+        read.map(|read| read.then_some(line)).transpose()
     }))
 }
 
@@ -118,7 +114,12 @@ fn ends(path: &Path, ends: &[&str]) -> bool {
 
 /// The files of a path, those of a folder at any depth; hidden files are skipped.
 fn walk(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    if !fs::metadata(path).map_err(|error| unreadable(path, &error))?.is_dir() {
+    let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+    if !metadata.is_dir() {
+        if !metadata.is_file() {
+            let message = format!("`{}`: not a plain file, and texts are read more than once", path.display());
+            return Err(fault(message, "name files and folders of plain files"));
+        }
         files.push(path.to_owned());
         return Ok(());
     }
@@ -137,20 +138,10 @@ fn text(path: &Path, number: usize, line: io::Result<Vec<u8>>, field: &str) -> R
     };
     let line = match line {
         Err(error) => return wrong(&io_message(&error)),
-        Ok(line) if line.len() as u64 > DocumentLimits::default().text_bytes_max => {
-            return wrong("longer than any text that is read");
-        }
         Ok(line) if line.trim_ascii().is_empty() => return Ok(None),
         Ok(line) => line,
     };
-    match serde_json::from_slice::<Value>(&line) {
-        Err(_) => wrong("no JSON in UTF-8"),
-        Ok(mut value) => match value.get_mut(field).map(Value::take) {
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => wrong(&format!("`{field}` is not text")),
-            None => wrong(&format!("no `{field}`")),
-        },
-    }
+    text_of_json(&line, field).map(Some).or_else(|what| wrong(&what))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> anyhow::Error {
@@ -198,7 +189,8 @@ mod tests {
             assert!(error.ends_with(said), "{error}");
         };
         says("x.jsonl", b"{\"text\": \"A\"}\n{\"title\": \"A\"}\n", "x.jsonl`, line 2: no `text`");
-        says("x.jsonl", b"{\"text\": 1}", "line 1: `text` is not text");
+        says("x.jsonl", b"{\"text\": 1}", "line 1: `text` is the number 1, expected text");
+        says("x.jsonl", b"[1]", "line 1: no JSON object");
         says("x.jsonl", b"\n.", "line 2: no JSON in UTF-8");
         says("x.jsonl", b"{\"text\": \"\xff\"}", "line 1: no JSON in UTF-8");
         assert!(Texts::find(&[folder.path().join("none")]).err().unwrap().to_string().ends_with("no such file"));

@@ -1,0 +1,185 @@
+//! Files without end, files that are longer than they may be, bombs, and foreign text without end in messages: one clear line
+//! each.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::train::learnable;
+use super::{BREAD, Folder, check_failed, gz, ran, small_model};
+
+const MESSAGE_BYTES_MAX: usize = 1200;
+
+fn check_short(folder: &Folder, arguments: &[&str], message: &str) {
+    let ran = folder.run(arguments);
+    check_failed(&ran, message);
+    assert!(ran.stderr.len() < MESSAGE_BYTES_MAX, "{arguments:?}: {} bytes", ran.stderr.len());
+}
+
+/// A file without content that is so long.
+fn sparse(path: &Path, bytes: u64) {
+    File::create(path).unwrap().set_len(bytes).unwrap();
+}
+
+/// Zeros that pack a thousand times.
+fn bomb(bytes: usize) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    (0..bytes >> 20).for_each(|_| encoder.write_all(&[b' '; 1 << 20]).unwrap());
+    encoder.finish().unwrap()
+}
+
+#[test]
+#[cfg(unix)]
+fn nothing_is_read_without_end() {
+    let folder = learnable();
+    fs::write(folder.path("d.txt"), BREAD).unwrap();
+    sparse(&folder.path("zeros.jsonl"), (1 << 26) + 1);
+    fs::write(folder.path("questions"), "a\n".repeat(100_001)).unwrap();
+    fs::write(folder.path("recipe.toml"), " ".repeat((1 << 18) + 1)).unwrap();
+    for (arguments, message) in [
+        (&["ask", "who?", "/dev/zero"][..], "`/dev/zero`: a binary file: NUL at byte 0"),
+        (&["ask", "--questions", "/dev/zero", "d.txt"], "questions: `/dev/zero`: a binary file"),
+        (&["ask", "--questions", "questions", "d.txt"], "questions: `questions`: more than 100,000 questions"),
+        (&["eval", "/dev/zero"], "`/dev/zero`: a binary file"),
+        (&["eval", "train.json", "--predictions", "/dev/zero"], "`/dev/zero`: a binary file"),
+        (
+            &["train", "--recipe", "/dev/zero", "--out", "out"],
+            "`/dev/zero`: longer than 262144 bytes, the most that is read",
+        ),
+        (&["pretrain", "--recipe", "recipe.toml", "--out", "out"], "`recipe.toml`: longer than 262144 bytes"),
+        (&["pretrain", "--text", "/dev/zero", "--out", "out", "-m", "base"], "`/dev/zero`: not a plain file"),
+        (
+            &["pretrain", "--text", "zeros.jsonl", "--out", "out", "-m", "base"],
+            "`zeros.jsonl`, line 1: longer than 67108864 bytes, the most that is read of a line",
+        ),
+    ] {
+        check_short(&folder, arguments, message);
+    }
+    let mut interactive = folder.command(&["ask", "-i", "d.txt"]);
+    let expected = "standard input: longer than 1048576 bytes, the most that is read of a line";
+    check_failed(&ran(interactive.write_stdin(vec![0; 2 << 20])), expected);
+    fs::remove_file(folder.path("base/config.json")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", folder.path("base/config.json")).unwrap();
+    check_short(&folder, &["ask", "-m", "base", "who?", "d.txt"], "base/config.json`: not a plain file");
+}
+
+#[test]
+fn records_of_a_run_have_a_length() {
+    let folder = learnable();
+    let resume = ["eval", "train.json", "-m", "base", "--out", "report", "--resume"];
+    fs::create_dir(folder.path("report")).unwrap();
+    for (bytes, message) in [
+        ((1 << 30) + 1, "has 1073741825 bytes, the most that is read is 1073741824"),
+        ((1 << 24) + 1, "line 1: longer than 16777216 bytes, the most that is read of a line"),
+    ] {
+        sparse(&folder.path("report/answers.jsonl"), bytes);
+        let path = if cfg!(windows) { "report\\answers.jsonl" } else { "report/answers.jsonl" };
+        check_short(&folder, &resume, &format!("`{path}`: {message}"));
+    }
+}
+
+#[test]
+fn a_small_file_does_not_unpack_to_very_much() {
+    let folder = learnable();
+    fs::write(folder.path("bomb.gz"), bomb(80 << 20)).unwrap();
+    fs::copy(folder.path("bomb.gz"), folder.path("bomb.jsonl.gz")).unwrap();
+    fs::write(folder.path("d.txt"), BREAD).unwrap();
+    let message = "bytes of gzip data unpack to 64";
+    for arguments in [
+        &["ask", "who?", "bomb.gz"][..],
+        &["eval", "bomb.gz"],
+        &["eval", "train.json", "--predictions", "bomb.gz"],
+        &["pretrain", "--text", "bomb.gz", "--out", "out", "-m", "base"],
+        &["pretrain", "--text", "bomb.jsonl.gz", "--out", "out", "-m", "base"],
+    ] {
+        check_short(&folder, arguments, message);
+    }
+}
+
+#[test]
+fn messages_repeat_little_of_what_they_are_about() {
+    let folder = learnable();
+    let long = "x\n".repeat(1 << 19);
+    let write = |name: &str, content: &str| fs::write(folder.path(name), content).unwrap();
+    let squad = |title: &str, id: &str, start: usize| {
+        let answers = json!([{"text": long, "answer_start": start}]);
+        json!({"data": [{"title": title, "paragraphs": [{"context": "x", "qas": [
+            {"id": id, "question": "?", "answers": answers}]}]}]})
+        .to_string()
+    };
+    write("title.json", &squad(&long, "1", 9));
+    write("id.json", &squad("", &long, 0));
+    write("top.json", &json!(long).to_string());
+    write("number.json", &format!("{{\"data\": 1{}}}", "0".repeat(1 << 20)));
+    write("predictions.json", &json!({long.clone(): "x"}).to_string());
+    write("lists.json", &json!({"a": [long]}).to_string());
+    write("odds.json", &json!({"a": long}).to_string());
+    let quoted = serde_json::to_string(&long).unwrap(); // TOML has the same strings
+    write("key.toml", &format!("{quoted} = 1"));
+    write("twice.toml", &format!("{quoted} = 1\n{quoted} = 1"));
+    write("value.toml", &format!("seed = {quoted}"));
+    write("d.txt", BREAD);
+    let config = fs::read_to_string(small_model().join("config.json")).unwrap();
+    write("base/config.json", &config.replace("\"longformer\"", &quoted));
+    let name = "x".repeat(5000);
+    for (arguments, message) in [
+        (&["eval", "title.json"][..], "answer `x\\nx\\n"),
+        (&["eval", "id.json"], "question `x\\nx\\n"),
+        (&["eval", "top.json"], "expected an object with `data`"),
+        (&["eval", "number.json"], "`data` is the number 1000"),
+        (&["eval", "train.json", "--predictions", "predictions.json"], "none of its 1 predictions"),
+        (&["eval", "train.json", "--predictions", "lists.json"], "invalid type: sequence, expected a string"),
+        (&["eval", "train.json", "--predictions", "p.json", "--null-odds", "odds.json"], "invalid type: string"),
+        (&["train", "--recipe", "key.toml", "--out", "out"], "unknown key `x\\nx\\n"),
+        (&["train", "--recipe", "value.toml", "--out", "out"], "seed"),
+        (&["train", "--recipe", "twice.toml", "--out", "out"], "duplicate key"),
+        (&["ask", "-m", "base", "who?", "d.txt"], "model_type `x\\nx\\n"),
+        (&["ask", "-m", &name, "who?", "d.txt"], "`: no such folder"),
+    ] {
+        write("p.json", "{}");
+        check_short(&folder, arguments, message);
+    }
+}
+
+/// A path of Unix is any bytes.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_path_need_not_be_text() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let folder = learnable();
+    let name = OsStr::from_bytes(b"x\xff");
+    let path = folder.0.path().join(name);
+    fs::rename(folder.path("base"), &path).unwrap();
+    let run = |arguments: &[&str], last: &[&OsStr]| ran(folder.command(arguments).args(last));
+    fs::write(folder.path("d.txt"), BREAD).unwrap();
+    let answered = run(&["ask", "What is bread made from?", "d.txt", "-m"], &[name]);
+    assert!(answered.status < 2 && answered.stderr.is_empty(), "{answered:?}");
+    let document = folder.0.path().join(OsStr::from_bytes(b"\xfe.txt"));
+    fs::copy(folder.path("d.txt"), &document).unwrap();
+    let answered = run(&["ask", "--json", "What is bread made from?"], &[document.as_os_str()]);
+    assert!(answered.status < 2 && answered.stdout.contains("\u{fffd}.txt"), "{answered:?}");
+
+    fs::rename(&path, folder.path("base")).unwrap();
+    fs::write(folder.path("t.txt"), "bread is made from flour . ".repeat(20)).unwrap();
+    let few = ["--steps", "1", "--max-tokens", "16", "--batch-tokens", "32", "--threads", "1"];
+    let pretrain = [&["pretrain", "-m", "base", "--text", "t.txt", "--head-steps", "1"], &few[..], &["--out"]].concat();
+    let trained = run(&pretrain, &[name]);
+    assert_eq!(trained.status, 0, "{trained:?}");
+    let mut files: Vec<_> = fs::read_dir(path.join("tokens")).unwrap().map(|file| file.unwrap().file_name()).collect();
+    files.sort();
+    assert_eq!(files, ["text.bin"]);
+    let beside = fs::read_dir(folder.0.path()).unwrap().map(|file| file.unwrap().file_name());
+    let strange: Vec<_> = beside.filter(|found| found.to_string_lossy().starts_with('x')).collect();
+    assert_eq!(strange, [name]);
+
+    let evaluated = run(&["eval", "train.json", "-m", "base", "--limit", "2", "--out"], &[OsStr::from_bytes(b"y\xff")]);
+    assert_eq!(evaluated.status, 0, "{evaluated:?}");
+    let missing = run(&["eval", "train.json", "-m"], &[OsStr::from_bytes(b"none\xff")]);
+    check_failed(&missing, "`none\u{fffd}`: no such folder");
+    let packed = gz(b"{\"data\": []}");
+    fs::write(folder.0.path().join(OsStr::from_bytes(b"z\xff.gz")), packed).unwrap();
+    check_failed(&run(&["eval"], &[OsStr::from_bytes(b"z\xff.gz")]), "`z\u{fffd}.gz`: no questions");
+}
