@@ -255,6 +255,7 @@ fn decode(input: impl Read, DocumentLimits { text_bytes_max }: DocumentLimits) -
         return Err(SourceErrorKind::TooLong { text_bytes_max });
     }
     check_text(&bytes, unpacked)?;
+    bytes.shrink_to_fit();
     String::from_utf8(bytes).map_err(|error| {
         let offset = error.utf8_error().valid_up_to();
         let line = 1 + error.as_bytes()[..offset].iter().filter(|&&byte| byte == b'\n').count();

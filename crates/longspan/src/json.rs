@@ -102,7 +102,11 @@ pub(crate) fn message(error: &serde_json::Error) -> String {
 
 fn without_place(error: &serde_json::Error) -> String {
     let message = error.to_string();
-    excerpt(message.rsplit_once(" at line ").map_or(message.as_str(), |parts| parts.0))
+    let message = message.rsplit_once(" at line ").map_or(message.as_str(), |parts| parts.0);
+    match message.rsplit_once(", expected ") {
+        Some((found, expected)) => format!("{}, expected {}", excerpt(found), excerpt(expected)),
+        None => excerpt(message),
+    }
 }
 
 /// What a value is, in words.
@@ -117,6 +121,14 @@ pub(crate) fn kind(value: &RawValue) -> String {
     }
 }
 
+/// Adds to a list that grows by a quarter at a time, so that it takes little more than its values.
+pub(crate) fn push<T>(list: &mut Vec<T>, value: T) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(list.len() / 4 + 1);
+    }
+    list.push(value);
+}
+
 /// The memory that the values of a file may take, beside its JSON.
 pub(crate) struct MemoryBudget {
     bytes: usize,
@@ -125,11 +137,13 @@ pub(crate) struct MemoryBudget {
 }
 
 /// The part of the budget that does not depend on the length of the JSON.
-const BUDGET_BYTES: usize = 48 << 20;
+const BUDGET_BYTES: usize = 56_000_000;
 /// The memory for each byte of JSON.
 const BUDGET_BYTES_A_BYTE: usize = 3;
 /// What an allocation takes beside its content.
 const ALLOCATION_BYTES: usize = 32;
+/// Numerator and denominator of the share of a list's values that it takes while it grows: the old list, and the new one.
+const GROWTH: [usize; 2] = [9, 4];
 
 impl MemoryBudget {
     /// The budget of a file.
@@ -138,12 +152,13 @@ impl MemoryBudget {
         Self { bytes: 0, bytes_max, json_bytes: json.len() }
     }
 
-    /// Takes memory for a value and its texts.
+    /// Takes memory for a value in a list, and for its texts.
     ///
     /// # Errors
     /// When too much is taken.
     pub fn take(&mut self, value_bytes: usize, texts: &[&str]) -> Result<(), String> {
-        self.bytes += value_bytes + texts.iter().map(|text| text.len() + ALLOCATION_BYTES).sum::<usize>();
+        self.bytes += value_bytes * GROWTH[0] / GROWTH[1];
+        self.bytes += texts.iter().map(|text| text.len() + ALLOCATION_BYTES).sum::<usize>();
         if self.bytes > self.bytes_max {
             let Self { bytes_max, json_bytes, .. } = self;
             return Err(format!("too many values: {json_bytes} bytes of JSON may take {bytes_max} bytes of memory"));

@@ -147,6 +147,20 @@ mod tests {
         assert_eq!(thinned(&points[..POINTS_MAX]), points[..POINTS_MAX]);
     }
 
+    /// A file of metrics may hold any numbers.
+    #[test]
+    fn the_picture_of_any_numbers_is_small() {
+        let numbers = [0.0, -0.0, 5e-324, 1e-300, 1.0, -1e300, 1e300, f64::MAX, f64::MIN, f64::NAN, f64::INFINITY];
+        for (first, second) in numbers.iter().flat_map(|first| numbers.map(|second| (*first, second))) {
+            let mut curves = Curves::default();
+            for (step, number) in [(0, first), (usize::MAX, second)] {
+                curves.add(MetricPoint::Loss { step, loss: number });
+                curves.add(MetricPoint::Bits { step, bits: number });
+            }
+            assert!(curves.svg().unwrap_or_default().len() < 100_000, "{first} {second}");
+        }
+    }
+
     #[test]
     fn there_is_a_picture_from_the_first_step_on() {
         let mut curves = Curves::default();

@@ -39,7 +39,7 @@ fn bad_questions() {
         "the question has 6 tokens, at most 3",
     );
     check(bread, &["--questions", "blank", "bread.txt"], "questions: `blank`: empty");
-    check(bread, &["--questions", "latin1", "bread.txt"], "questions: `latin1`: invalid UTF-8 at byte 2");
+    check(bread, &["--questions", "latin1", "bread.txt"], "questions: `latin1`: invalid UTF-8 at byte 2, in line 1");
     check(bread, &["--questions", "missing", "bread.txt"], "questions: `missing`: no such file");
     check(bread, &["--questions", "-"], "standard input cannot hold both");
 }

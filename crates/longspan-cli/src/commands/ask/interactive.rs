@@ -79,12 +79,7 @@ fn failed(error: &anyhow::Error) -> Status {
 
 /// Where questions come from: a prompt on a terminal, plain lines otherwise.
 enum Lines {
-    Prompt {
-        editor: Box<DefaultEditor>,
-        pasted: VecDeque<String>,
-        /// Whether what comes next is the rest of a line that is no text.
-        broken: bool,
-    },
+    Prompt { editor: Box<DefaultEditor>, pasted: VecDeque<String> },
     Plain(io::StdinLock<'static>),
 }
 
@@ -94,7 +89,7 @@ impl Lines {
             return Ok(Self::Plain(io::stdin().lock()));
         }
         let editor = Box::new(DefaultEditor::new().context("the prompt")?);
-        Ok(Self::Prompt { editor, pasted: VecDeque::new(), broken: false })
+        Ok(Self::Prompt { editor, pasted: VecDeque::new() })
     }
 
     /// The next line, or `None` at the end. The inner error concerns that line alone.
@@ -108,23 +103,19 @@ impl Lines {
                 }
                 Ok(Some(String::from_utf8(line).map_err(|_| invalid())))
             }
-            Self::Prompt { editor, pasted, broken } => loop {
+            Self::Prompt { editor, pasted } => loop {
                 if let Some(line) = pasted.pop_front() {
                     // History is a convenience: an error in it stops nothing.
                     let _ = editor.add_history_entry(&line);
                     return Ok(Some(Ok(line)));
                 }
                 match editor.readline(PROMPT) {
-                    Ok(rest) if std::mem::take(broken) => {
-                        pasted.extend(rest.split(['\n', '\r']).skip(1).map(str::to_owned))
-                    }
                     // A pasted block is one input of several lines.
                     Ok(lines) => pasted.extend(lines.split(['\n', '\r']).map(str::to_owned)),
                     Err(ReadlineError::Interrupted) => {} // the line is dropped, as in a shell
+                    // It comes with the byte that is no text; the editor drops what was typed before.
                     Err(ReadlineError::Io(error)) if error.kind() == ErrorKind::InvalidData => {
-                        if !std::mem::replace(broken, true) {
-                            return Ok(Some(Err(invalid())));
-                        }
+                        return Ok(Some(Err(invalid())));
                     }
                     Err(ReadlineError::Eof) => return Ok(None),
                     Err(error) => return Err(error).context("the prompt"),
