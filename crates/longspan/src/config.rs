@@ -329,6 +329,10 @@ mod tests {
             (r#","max_position_embeddings":2"#, "max_position_embeddings 2 leaves no position"),
             (r#","num_hidden_layers":99999999999,"attention_window":8"#, "num_hidden_layers 99999999999"),
             (r#","layer_norm_eps":0"#, "layer_norm_eps 0"),
+            (r#","layer_norm_eps":-1e-5"#, "layer_norm_eps -0.00001"),
+            (r#","layer_norm_eps":1e-60"#, "layer_norm_eps 0"),
+            (r#","layer_norm_eps":1e300"#, "layer_norm_eps inf"),
+            (r#","layer_norm_eps":1e400"#, "number out of range"),
             (r#","layer_norm_eps":"1e-5""#, "layer_norm_eps `\"1e-5\"`: expected a number"),
             ("", ""),
         ] {

@@ -12,6 +12,8 @@ use crate::tensor::DType;
 /// The longest header that is read. A model with a thousand tensors has a header of 100 KB; in memory it is ten times as
 /// large.
 const HEADER_BYTES_MAX: u64 = 4 << 20;
+/// The most dimensions of a tensor. The crate `safetensors` takes eighty bytes for each size.
+const DIMENSIONS_MAX: usize = 16;
 /// Bytes of the length of the header, which precedes it.
 const LENGTH_BYTES: usize = 8;
 
@@ -56,8 +58,28 @@ fn header(content: &[u8]) -> Result<(usize, Metadata), String> {
         Some(header) if !header.starts_with(b"{") => {
             Err("not a safetensors file: its header does not begin with `{`".to_owned())
         }
+        Some(header) if sizes(header) > DIMENSIONS_MAX => {
+            Err(format!("a tensor of {} dimensions, at most {DIMENSIONS_MAX} are read", sizes(header)))
+        }
         Some(_) => SafeTensors::read_metadata(content).map_err(|e| explain(content, header_bytes, e)),
     }
+}
+
+/// The entries of the longest list of a header, without reading it.
+fn sizes(header: &[u8]) -> usize {
+    let (mut longest, mut entries, mut in_text) = (0, 0, false);
+    let mut bytes = header.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' if in_text => _ = bytes.next(),
+            b'"' => in_text = !in_text,
+            b'[' if !in_text => entries = 1,
+            b',' if !in_text => entries += 1,
+            b']' if !in_text => longest = longest.max(entries),
+            _ => {}
+        }
+    }
+    longest
 }
 
 fn explain(content: &[u8], header_bytes: usize, error: SafeTensorError) -> String {

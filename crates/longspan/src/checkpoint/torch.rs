@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::Cursor;
 use std::ops::Range;
 
+use memchr::memmem;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::pickle::{
@@ -18,6 +19,10 @@ use super::stored::{StoredTensor, TensorData};
 
 /// The magic number of the older format, 0x1950a86a20f9469cfc6c, in the byte order of a pickle.
 const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
+/// With these bytes begins each entry of the directory of a zip archive.
+const ENTRY: &[u8] = b"PK\x01\x02";
+/// The most entries of an archive. Each takes half a kilobyte of memory.
+const ENTRIES_MAX: usize = TENSORS_MAX + 1024;
 /// The version of the older format.
 const VERSION: i64 = 1001;
 
@@ -27,6 +32,10 @@ pub(super) fn tensors(content: &[u8]) -> Result<Vec<(String, StoredTensor)>, Str
 }
 
 fn zip_tensors(content: &[u8]) -> Result<Vec<(String, StoredTensor)>, String> {
+    let entries = memmem::find_iter(content, ENTRY).take(ENTRIES_MAX + 1).count();
+    if entries > ENTRIES_MAX {
+        return Err(format!("a zip archive of more than {ENTRIES_MAX} entries"));
+    }
     let mut archive = ZipArchive::new(Cursor::new(content)).map_err(|e| {
         format!("truncated or damaged: it begins as a zip archive, but the directory at its end cannot be read ({e})")
     })?;

@@ -56,6 +56,9 @@ pub struct Logistic {
 /// Logits are clamped to this magnitude, so that scores of 0 and 1 keep a finite logit.
 const LOGIT_MAX: f64 = 36.0;
 
+/// More tokens than any document has: its offsets have 32 bits.
+const TOKENS_MAX: f64 = 4294967296.0;
+
 impl Logistic {
     /// The probability for a score about a document of so many tokens.
     ///
@@ -67,6 +70,13 @@ impl Logistic {
     pub fn probability(&self, score: f64, tokens: usize) -> f64 {
         let [logit, ln_tokens] = Self::features(score, tokens);
         1.0 / (1.0 + (-(self.logit * logit + self.ln_tokens * ln_tokens + self.constant)).exp())
+    }
+
+    /// Whether the probability is a number for every score of every document. The sum of the terms has no limit only if one
+    /// of them has none.
+    fn is_finite(&self) -> bool {
+        let terms = [self.logit * LOGIT_MAX, self.ln_tokens * TOKENS_MAX.ln(), self.constant];
+        terms.iter().map(|term| term.abs()).sum::<f64>().is_finite()
     }
 
     /// logit(score) and ln(tokens).
@@ -114,6 +124,15 @@ impl ReaderSettings {
         if !(1..=2).contains(&separators) {
             return Err(wrong(format!("separators {separators}: expected 1 or 2")));
         }
+        if let Some(Calibration { score, no_answer_score, .. }) = &settings.calibration {
+            for (name, logistic) in [("score", score), ("no_answer_score", no_answer_score)] {
+                let Logistic { logit, ln_tokens, constant } = logistic;
+                if !logistic.is_finite() {
+                    let terms = format!("{logit:e}, {ln_tokens:e}, {constant:e}");
+                    return Err(wrong(format!("calibration of {name}: {terms} give scores that are no numbers")));
+                }
+            }
+        }
         Ok(settings)
     }
 
@@ -127,16 +146,33 @@ impl ReaderSettings {
 mod tests {
     use super::*;
 
+    fn calibration(logit: &str, ln_tokens: &str, constant: &str) -> String {
+        let changed = format!(r#"{{"logit": {logit}, "ln_tokens": {ln_tokens}, "constant": {constant}}}"#);
+        let usual = r#"{"logit": 1, "ln_tokens": 0, "constant": 0}"#;
+        format!(r#"{{"calibration": {{"score": {changed}, "no_answer_score": {usual}, "fitted_on": ""}}}}"#)
+    }
+
     #[test]
     fn settings_are_read_and_checked() {
         let settings = ReaderSettings::from_json(br#"{"null_score_diff_threshold": -2.5, "separators": 1}"#).unwrap();
         assert_eq!((settings.null_score_diff_threshold, settings.separators), (-2.5, 1));
         assert_eq!(ReaderSettings::from_json(b"{}").unwrap(), ReaderSettings::default());
+        let steep = ReaderSettings::from_json(calibration("1e306", "-1e306", "0").as_bytes()).unwrap();
+        let score = steep.calibration.unwrap().score;
+        for tokens in [1, u32::MAX as usize] {
+            let scores = [0.0, f64::MIN_POSITIVE, 0.5, 1.0 - f64::EPSILON, 1.0].map(|s| score.probability(s, tokens));
+            assert!(scores.iter().all(|score| (0.0..=1.0).contains(score)), "{scores:?}");
+        }
         for (json, message) in [
             (r#"{"separators": 3}"#, "separators 3: expected 1 or 2"),
             (r#"{"max_answer_length": 0}"#, "max_answer_length 0"),
             (r#"{"treshold": 1}"#, "unknown field `treshold`"),
             (r#"{"calibration": {"score": {"logit": 1}}}"#, "missing field `ln_tokens`"),
+            (&calibration("1e308", "0", "0"), "calibration of score: 1e308, 0e0, 0e0 give scores that are no numbers"),
+            (&calibration("0", "-1e308", "0"), "calibration of score: 0e0, -1e308, 0e0 give"),
+            (&calibration("1e307", "-1e306", "-1e308"), "calibration of score: 1e307, -1e306, -1e308 give"),
+            (&calibration("1e400", "0", "0"), "number out of range"),
+            (r#"{"null_score_diff_threshold": 1e400}"#, "number out of range"),
             ("", "EOF"),
         ] {
             let error = ReaderSettings::from_json(json.as_bytes()).unwrap_err().to_string();

@@ -15,8 +15,11 @@ use tokenizers::{
     AddedToken, ModelWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer as Inner,
 };
 
+use super::check::check;
+use super::outline::{check_count, check_values, merges_of};
 use super::pieces::CutRule;
 use super::{Tokenizer, Tokens, format_error};
+use crate::error::unless_it_panics;
 use crate::{Error, Result};
 
 pub(super) type Read<'a> = &'a dyn Fn(&str) -> Result<Option<Cow<'static, [u8]>>>;
@@ -103,8 +106,7 @@ impl Tokenizer {
 
 /// Turns a panic into an error: the crate `tokenizers` panics on some files that contradict themselves.
 pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
-    let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
-    ran.unwrap_or_else(|_| Err(format_error(TOKENIZER_JSON, "its parts contradict each other")))
+    unless_it_panics(run).unwrap_or_else(|| Err(format_error(TOKENIZER_JSON, "its parts contradict each other")))
 }
 
 fn load_and_try(read: Read<'_>) -> Result<Tokenizer> {
@@ -146,16 +148,17 @@ impl TokenizerFiles {
         let config: TokenizerConfig = read_json(read, CONFIG)?.unwrap_or_default();
         let special: SpecialTokens = read_json(read, SPECIAL_TOKENS)?.unwrap_or_default();
 
-        let (file, inner) = if let Some(json) = read(TOKENIZER_JSON)? {
+        let (file, inner, merges) = if let Some(json) = read(TOKENIZER_JSON)? {
+            let merges = merges_of(&json).map_err(|error| format_error(TOKENIZER_JSON, error))?;
             let inner = Inner::from_bytes(&json).map_err(|error| format_error(TOKENIZER_JSON, error))?;
-            (TOKENIZER_JSON, with_config(inner, &config)?)
+            (TOKENIZER_JSON, with_config(inner, &config)?, merges)
         } else if let (Some(vocab), Some(merges)) = (read(VOCAB_JSON)?, read(MERGES_TXT)?) {
-            let inner = byte_level_bpe(&vocab, &merges, &config)?;
-            (VOCAB_JSON, with_added_tokens(inner, read, &config)?)
+            let (inner, merges) = byte_level_bpe(&vocab, &merges, &config)?;
+            (VOCAB_JSON, with_added_tokens(inner, read, &config)?, merges)
         } else if let Some(vocab) = read(VOCAB_TXT)? {
             let unk_token = config.special.unk_token.as_ref().or(special.unk_token.as_ref());
             let inner = wordpiece(&vocab, unk_token.map_or("[UNK]", TokenName::content), &config)?;
-            (VOCAB_TXT, with_added_tokens(inner, read, &config)?)
+            (VOCAB_TXT, with_added_tokens(inner, read, &config)?, 0)
         } else {
             return Err(Error::MissingTokenizer);
         };
@@ -175,16 +178,25 @@ impl TokenizerFiles {
         let pad = find(|tokens| &tokens.pad_token, ["<pad>", "[PAD]"])?;
         let mask = find(|tokens| &tokens.mask_token, ["<mask>", "[MASK]"])?;
         let unk = find(|tokens| &tokens.unk_token, ["<unk>", "[UNK]"])?;
+        let special: Vec<u32> = [Some(&cls), Some(&sep), pad.as_ref(), mask.as_ref(), unk.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(|role| role.1)
+            .collect();
+        check(&inner, merges, &special).map_err(|error| format_error(file, error))?;
         Ok(Self { file, inner, cls, sep, pad, mask, unk })
     }
 }
 
-/// The tokenizer of RoBERTa and similar models.
-fn byte_level_bpe(vocab: &[u8], merges: &[u8], config: &TokenizerConfig) -> Result<Inner> {
+/// The tokenizer of RoBERTa and similar models, and how many merges it has.
+fn byte_level_bpe(vocab: &[u8], merges: &[u8], config: &TokenizerConfig) -> Result<(Inner, usize)> {
+    check_values(utf8(VOCAB_JSON, vocab)?).map_err(|error| format_error(VOCAB_JSON, error))?;
     let vocab: HashMap<String, u32> = serde_json::from_slice(vocab).map_err(|error| format_error(VOCAB_JSON, error))?;
     let vocab: Vocab = vocab.into_iter().collect();
     let mut pairs = Vec::new();
-    for (number, line) in (1..).zip(utf8(MERGES_TXT, merges)?.lines()) {
+    let merges = utf8(MERGES_TXT, merges)?;
+    check_count(merges.lines().count()).map_err(|error| format_error(MERGES_TXT, error))?;
+    for (number, line) in (1..).zip(merges.lines()) {
         if line.is_empty() || line.starts_with("#version") {
             continue;
         }
@@ -193,15 +205,18 @@ fn byte_level_bpe(vocab: &[u8], merges: &[u8], config: &TokenizerConfig) -> Resu
             .ok_or_else(|| format_error(MERGES_TXT, format!("line {number}: expected two tokens, found `{line}`")))?;
         pairs.push((left.to_owned(), right.to_owned()));
     }
+    let merges = pairs.len();
     let bpe = BPE::builder().vocab_and_merges(vocab, pairs).build().map_err(|error| format_error(MERGES_TXT, error))?;
     let mut inner = Inner::new(bpe);
     inner.with_pre_tokenizer(Some(ByteLevel::new(config.add_prefix_space.unwrap_or(false), true, true)));
-    Ok(inner)
+    Ok((inner, merges))
 }
 
 /// The tokenizer of BERT and similar models.
 fn wordpiece(vocab: &[u8], unk_token: &str, config: &TokenizerConfig) -> Result<Inner> {
-    let vocab: Vocab = (0..).zip(utf8(VOCAB_TXT, vocab)?.lines()).map(|(id, token)| (token.to_owned(), id)).collect();
+    let vocab = utf8(VOCAB_TXT, vocab)?;
+    check_count(vocab.lines().count()).map_err(|error| format_error(VOCAB_TXT, error))?;
+    let vocab: Vocab = (0..).zip(vocab.lines()).map(|(id, token)| (token.to_owned(), id)).collect();
     if !vocab.contains_key(unk_token) {
         return Err(format_error(VOCAB_TXT, format!("no token `{unk_token}` in the vocabulary")));
     }

@@ -3,7 +3,10 @@
 //! A text is only ever text here: whatever is in the files of a checkpoint, no special token is added, none is recognised
 //! in a text, nothing is truncated and nothing is padded. The reader adds the special tokens.
 
+mod check;
+mod growth;
 mod load;
+mod outline;
 mod pairs;
 mod pieces;
 
@@ -11,11 +14,14 @@ use std::fmt::Display;
 use std::ops::Range;
 
 use rayon::prelude::*;
+use tokenizers::{Encoding, Model, OffsetType, PreTokenizer};
 
 use crate::config::Config;
+use crate::error::unless_it_panics;
 use crate::{Error, FormatKind, Result};
+use check::MISSING_SHARE;
 pub(crate) use pairs::PairFiles;
-use pieces::CutRule;
+use pieces::{CutRule, PieceSizes};
 
 /// A range of bytes of a text: `text[start..end]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -92,14 +98,18 @@ pub struct Tokenizer {
 }
 
 /// Texts up to about this size are tokenized at once, longer ones in pieces of about this size.
-const PIECE_BYTES: usize = 64 << 10;
+const PIECES: PieceSizes = PieceSizes { piece_bytes: 64 << 10, stretch_bytes: 64 << 10 };
 
 impl Tokenizer {
-    /// Checks that a model has an embedding for each token.
+    /// Checks that a model has an embedding for each token, and the tokenizer a token for nearly each embedding.
     pub(crate) fn check_fits(&self, config: &Config) -> Result<()> {
-        if self.vocab_size > config.vocab_size {
-            let message = format!("{} tokens, the model has {}", self.vocab_size, config.vocab_size);
-            return Err(Error::format("tokenizer", FormatKind::Tokenizer, message));
+        let (tokens, rows) = (self.inner.get_vocab_size(true), config.vocab_size);
+        let wrong = |message: String| Err(Error::format("tokenizer", FormatKind::Tokenizer, message));
+        if self.vocab_size > rows {
+            return wrong(format!("{} tokens, the model has {rows}", self.vocab_size));
+        }
+        if tokens + rows / MISSING_SHARE < rows {
+            return wrong(format!("{tokens} tokens in `{}`, the model has {rows}: a file is cut", self.file));
         }
         Ok(())
     }
@@ -107,11 +117,14 @@ impl Tokenizer {
     /// Tokens of `text`, of any length up to 4 GiB; a literal `</s>` or `[MASK]` stays plain text.
     ///
     /// Long texts are tokenized in parallel on the current `rayon` pool, in pieces that give the same tokens as the whole.
+    /// Two kinds of text are cut where tokens can differ from those of the whole. A word of more than 64 KiB is cut every
+    /// 64 KiB. For a tokenizer with unusual steps, texts are cut before white space, every 2 MiB at most and more often
+    /// where its steps can make a text longer.
     ///
     /// # Errors
-    /// [`Error::TextTooLong`] above 4 GiB.
+    /// [`Error::TextTooLong`] above 4 GiB, and [`Error::Format`] if the tokenizer cannot take the text.
     pub fn encode(&self, text: &str) -> Result<Tokens> {
-        self.encode_in_pieces(text, PIECE_BYTES)
+        self.encode_in_pieces(text, PIECES)
     }
 
     /// Whether every id is the same token for both.
@@ -139,12 +152,12 @@ impl Tokenizer {
         all
     }
 
-    fn encode_in_pieces(&self, text: &str, piece_bytes: usize) -> Result<Tokens> {
+    fn encode_in_pieces(&self, text: &str, sizes: PieceSizes) -> Result<Tokens> {
         let bytes_max = u32::MAX as usize;
         if text.len() > bytes_max {
             return Err(Error::TextTooLong { bytes: text.len(), bytes_max });
         }
-        let pieces: Vec<_> = self.cut_rule.pieces(text, piece_bytes).collect();
+        let pieces: Vec<_> = self.cut_rule.pieces(text, sizes).collect();
         if let [_] = pieces[..] {
             return self.encode_piece(text, 0);
         }
@@ -164,7 +177,9 @@ impl Tokenizer {
 
     /// Tokens of a piece that starts at byte `at` of the text.
     fn encode_piece(&self, piece: &str, at: usize) -> Result<Tokens> {
-        let encoding = self.inner.encode(piece, false).map_err(|error| format_error(self.file, error))?;
+        let encoding = unless_it_panics(|| self.encoding(piece, at == 0));
+        let encoding = encoding.unwrap_or_else(|| Err("its parts contradict each other".into()));
+        let encoding = encoding.map_err(|error| format_error(self.file, error))?;
         let mut latest_start = 0;
         let span = |&(start, end): &(usize, usize)| {
             let ByteSpan { start, end } = trimmed(piece, ByteSpan { start, end });
@@ -174,6 +189,18 @@ impl Tokenizer {
             ByteSpan32 { start: (at + latest_start) as u32, end: (at + end.max(latest_start)) as u32 }
         };
         Ok(Tokens { ids: encoding.get_ids().to_vec(), spans: encoding.get_offsets().iter().map(span).collect() })
+    }
+
+    /// The steps of the crate's `encode`, with another pre-tokenizer for later pieces.
+    fn encoding(&self, piece: &str, is_first: bool) -> tokenizers::Result<Encoding> {
+        let Self { inner, cut_rule, .. } = self;
+        let pre_tokenizer = if is_first { inner.get_pre_tokenizer() } else { cut_rule.later.as_ref() };
+        let mut words = inner.get_added_vocabulary().extract_and_normalize(inner.get_normalizer(), piece);
+        if let Some(pre_tokenizer) = pre_tokenizer {
+            pre_tokenizer.pre_tokenize(&mut words)?;
+        }
+        words.tokenize(|word| inner.get_model().tokenize(word.get()))?;
+        words.into_encoding(None, 0, OffsetType::Byte)
     }
 }
 

@@ -93,17 +93,22 @@ fn special_tokens_and_sizes() {
     assert_eq!(load(&[("vocab.txt", &MINILM), ("special_tokens_map.json", map)]).cls_token_id, 8);
 }
 
+/// The tokenizer of a case of a golden file.
+fn golden_tokenizer(case: &Value) -> Tokenizer {
+    let config = Some(case["tokenizer_config"].clone()).filter(|config| !config.is_null());
+    match (case["name"].as_str().unwrap(), case["files"][0].as_str().unwrap()) {
+        ("roberta", _) => roberta(config),
+        ("minilm", "vocab.txt") => minilm(config),
+        _ => load(&[("tokenizer.json", &minilm_json(|_| {}))]),
+    }
+}
+
 #[test]
 fn same_tokens_as_transformers() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tokenizer/tokens.json");
     let golden: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     for case in golden["tokenizers"].as_array().unwrap() {
-        let config = Some(case["tokenizer_config"].clone()).filter(|config| !config.is_null());
-        let tokenizer = match (case["name"].as_str().unwrap(), case["files"][0].as_str().unwrap()) {
-            ("roberta", _) => roberta(config.clone()),
-            ("minilm", "vocab.txt") => minilm(config.clone()),
-            _ => load(&[("tokenizer.json", &minilm_json(|_| {}))]),
-        };
+        let (tokenizer, config) = (golden_tokenizer(case), &case["tokenizer_config"]);
         for (text, expected) in golden["texts"].as_array().unwrap().iter().zip(case["tokens"].as_array().unwrap()) {
             let text = text.as_str().unwrap();
             let tokens = tokenizer.encode(text).unwrap();
@@ -111,6 +116,50 @@ fn same_tokens_as_transformers() {
             let spans: Vec<_> = tokens.spans.iter().map(|span| (span.start, span.end)).collect();
             assert_eq!(json!(spans), expected["spans"], "{} {config:?}: {text:?}", case["name"]);
         }
+    }
+}
+
+/// Words of 10,000 letters, in texts that are cut.
+#[test]
+fn long_words_give_the_tokens_of_transformers() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tokenizer/long.json");
+    let golden: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let checksum = |numbers: &mut dyn Iterator<Item = u32>| {
+        crc32fast::hash(&numbers.flat_map(u32::to_le_bytes).collect::<Vec<_>>())
+    };
+    for case in golden["tokenizers"].as_array().unwrap() {
+        let tokenizer = golden_tokenizer(case);
+        for (text, expected) in golden["texts"].as_array().unwrap().iter().zip(case["tokens"].as_array().unwrap()) {
+            let word = [
+                text[0].as_str().unwrap().repeat(text[1].as_u64().unwrap() as usize).as_str(),
+                text[2].as_str().unwrap(),
+            ]
+            .concat();
+            let Tokens { ids, spans } = tokenizer.encode(&word.repeat(text[3].as_u64().unwrap() as usize)).unwrap();
+            let found = [
+                ids.len() as u32,
+                checksum(&mut ids.iter().copied()),
+                checksum(&mut spans.iter().flat_map(|span| [span.start, span.end])),
+            ];
+            assert_eq!(json!(found), *expected, "{} {}: {text}", case["name"], case["tokenizer_config"]);
+        }
+    }
+}
+
+/// A word that is longer than a piece is cut, and its tokens are those of its parts.
+#[test]
+fn words_without_end_are_cut() {
+    let letters = 300_000;
+    for (tokenizer, letter, tokens) in
+        [(roberta(None), "x", 37_500), (minilm(None), "x", 3), (minilm(None), "\u{4e2d}", letters)]
+    {
+        let text = letter.repeat(letters);
+        let found = tokenizer.encode(&text).unwrap();
+        check_spans(&text, &found).unwrap();
+        assert!(found.ids.len().abs_diff(tokens) <= 8, "{letter}: {}", found.ids.len());
+        assert_eq!(found.spans[0].start, 0);
+        assert_eq!(found.spans.last().unwrap().end as usize, text.len());
+        assert!(found.spans.array_windows().all(|[a, b]| a.end == b.start));
     }
 }
 
@@ -232,40 +281,54 @@ fn errors_name_the_file_and_the_token() {
     }
 }
 
-/// Tokenizers with each rule for cutting.
+/// Tokenizers with each rule for cutting, with all kinds of places and with the last kind alone.
 static CUT: LazyLock<Vec<(&str, Tokenizer)>> = LazyLock::new(|| {
+    let mut last = cut();
+    last.iter_mut().for_each(|(_, tokenizer)| tokenizer.cut_rule.keep_the_last_places());
+    [cut(), last].into_iter().flatten().collect()
+});
+
+fn cut() -> Vec<(&'static str, Tokenizer)> {
     let metaspace = |scheme: &str| {
         let json = roberta_json(|json| {
             json["pre_tokenizer"] = json!({"type": "Metaspace", "replacement": "\u{120}", "prepend_scheme": scheme});
         });
         load(&[("tokenizer.json", &json)])
     };
-    let added = json!([
-        {"id": 50265, "content": "New", "single_word": true, "lstrip": true, "rstrip": false, "normalized": true, "special": false},
-        {"id": 50266, "content": "he", "single_word": false, "lstrip": true, "rstrip": false, "normalized": false, "special": false},
-    ]);
+    let added_to = |id: u32| {
+        json!([
+            {"id": id, "content": "New", "single_word": true, "lstrip": true, "rstrip": false, "normalized": true, "special": false},
+            {"id": id + 1, "content": "d1-", "single_word": false, "lstrip": true, "rstrip": false, "normalized": false, "special": false},
+        ])
+    };
     vec![
         ("byte-level", roberta(None)),
         ("byte-level with a prefix space", roberta(Some(json!({"add_prefix_space": true})))),
         (
             "byte-level with added tokens",
-            load(&[("tokenizer.json", &roberta_json(|json| json["added_tokens"] = added.clone()))]),
+            load(&[("tokenizer.json", &roberta_json(|json| json["added_tokens"] = added_to(50265)))]),
         ),
         ("WordPiece", minilm(None)),
         ("WordPiece, cased", minilm(Some(json!({"do_lower_case": false})))),
+        ("WordPiece, Chinese in words", minilm(Some(json!({"tokenize_chinese_chars": false})))),
+        (
+            "WordPiece with added tokens",
+            load(&[("tokenizer.json", &minilm_json(|json| json["added_tokens"] = added_to(30522)))]),
+        ),
         ("WordPiece, cased, without accents", minilm(Some(json!({"do_lower_case": false, "strip_accents": true})))),
         ("metaspace always", metaspace("always")),
         ("metaspace first", metaspace("first")),
         ("metaspace never", metaspace("never")),
     ]
-});
+}
 
 /// Parts of text between which cuts are hard, separated by bars.
 const HARD: &str = concat!(
     " | | |  |   |\n|\n|\r\n|\t|\r|\u{b}|\u{85}|\u{a0}|\u{3000}|\u{2028}|\u{1c}|\u{0}|\u{7}|\u{200b}|\u{200d}|",
     "\u{feff}|\u{fffd}|\u{ad}|\u{e000}|\u{378}|\u{301}|\u{323}|\u{307}|\u{302e}|\u{1d165}|\u{f71}\u{f72}|e\u{301}|",
     "\u{e9}|\u{130}|\u{1f468}\u{200d}\u{1f469}|\u{1f1e9}|\u{1f44d}\u{1f3fd}|\u{2764}\u{fe0f}|\u{4e2d}|\u{2f800}|",
-    "</s>|<mask>|<pad>|[SEP]|[MASK]|New|he|'s|'ll|'|.|?!|##|\u{120}|\u{2581}|a|The|word|123|\u{bd}|",
+    "</s>|<mask>|<pad>|[SEP]|[MASK]|New|word1-|'s|'ll|'|.|?!|##|\u{120}|\u{2581}|a|The|word|123|\u{bd}|",
+    "\u{3001}|\u{ff01}|\u{93f}|\u{964}|\u{e01}|\u{1d7d8}|!'ll|x'1|'x|",
     "\u{5e9}\u{5c1}|\u{ac00}|\u{1100}\u{1161}|\u{3a3}|antidisestablish"
 );
 
@@ -291,35 +354,40 @@ fn check_spans(text: &str, tokens: &Tokens) -> std::result::Result<(), TestCaseE
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1500) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(700) })]
 
     #[test]
     fn pieces_give_the_tokens_of_the_whole(text in text(), piece_bytes in 0usize..12) {
+        let sizes = PieceSizes { piece_bytes, stretch_bytes: usize::MAX };
         for (name, tokenizer) in CUT.iter() {
-            prop_assert!(tokenizer.cut_rule != CutRule::Nowhere, "{}", name);
+            prop_assert!(tokenizer.cut_rule.is_exact(), "{}", name);
             let whole = tokenizer.encode_piece(&text, 0).unwrap();
             check_spans(&text, &whole)?;
-            let in_pieces = tokenizer.encode_in_pieces(&text, piece_bytes).unwrap();
+            let in_pieces = tokenizer.encode_in_pieces(&text, sizes).unwrap();
             prop_assert_eq!(in_pieces, whole, "{}: {:?}", name, text);
         }
     }
 
     #[test]
-    fn pieces_cover_the_text(text in text(), piece_bytes in 0usize..12) {
-        for rule in [CutRule::Nowhere, CutRule::BeforeSpace, CutRule::BeforeSpaceOrNewline] {
+    fn pieces_cover_the_text(text in text(), piece_bytes in 0usize..12, stretch_bytes in 0usize..12) {
+        let sizes = PieceSizes { piece_bytes, stretch_bytes };
+        for (_, tokenizer) in CUT.iter() {
             let mut end = 0;
-            for piece in rule.pieces(&text, piece_bytes) {
+            for piece in tokenizer.cut_rule.pieces(&text, sizes) {
                 prop_assert_eq!(piece.start, end);
                 prop_assert!(piece.end > piece.start || text.is_empty());
+                prop_assert!(piece.len() <= piece_bytes.max(1) + stretch_bytes + 8, "{:?}", piece);
                 end = piece.end;
             }
             prop_assert_eq!(end, text.len());
+            let whole = tokenizer.encode_in_pieces(&text, sizes).unwrap();
+            check_spans(&text, &whole)?;
         }
     }
 }
 
 #[test]
-fn tokenizers_that_cannot_be_cut_stay_whole() {
+fn tokenizers_with_unusual_steps_are_cut_rarely() {
     let change_of = |key: &'static str, value: Value| move |json: &mut Value| json[key] = value.clone();
     let added = |content: &str, rstrip: bool| {
         json!([{"id": 50265, "content": content, "single_word": false, "lstrip": false, "rstrip": rstrip,
@@ -341,9 +409,13 @@ fn tokenizers_that_cannot_be_cut_stay_whole() {
     ];
     for change in changes {
         let tokenizer = load(&[("tokenizer.json", &roberta_json(change))]);
-        assert_eq!(tokenizer.cut_rule, CutRule::Nowhere);
+        assert!(!tokenizer.cut_rule.is_exact());
         let text = "a New York \u{4e2d} New one";
-        assert_eq!(tokenizer.encode_in_pieces(text, 1).unwrap(), tokenizer.encode_piece(text, 0).unwrap());
+        assert_eq!(tokenizer.encode(text).unwrap(), tokenizer.encode_piece(text, 0).unwrap());
+        // Longer ones are cut before white space, and spans stay exact.
+        let long = format!("{text} {text}").repeat(1 << 17);
+        check_spans(&long, &tokenizer.encode(&long).unwrap()).unwrap();
+        assert!(tokenizer.cut_rule.pieces(&long, PIECES).count() > 1);
     }
 }
 

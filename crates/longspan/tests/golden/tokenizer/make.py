@@ -121,20 +121,25 @@ def tokens(tokenizer, text):
     return {"ids": encoding["input_ids"], "spans": spans}
 
 
+def load(name, kind, files, config):
+    with tempfile.TemporaryDirectory() as folder:
+        for file in files:
+            (Path(folder) / file).write_bytes(content(name, file))
+        if config is not None:
+            (Path(folder) / "tokenizer_config.json").write_text(json.dumps(config))
+        return getattr(transformers, kind).from_pretrained(folder)
+
+
 def main():
     cases = []
     for name, kind, files, config in TOKENIZERS:
-        with tempfile.TemporaryDirectory() as folder:
-            for file in files:
-                (Path(folder) / file).write_bytes(content(name, file))
-            if config is not None:
-                (Path(folder) / "tokenizer_config.json").write_text(json.dumps(config))
-            tokenizer = getattr(transformers, kind).from_pretrained(folder)
-            case = {"name": name, "files": files, "tokenizer_config": config}
-            cases.append(case | {"tokens": [tokens(tokenizer, text) for text in TEXTS]})
+        tokenizer = load(name, kind, files, config)
+        case = {"name": name, "files": files, "tokenizer_config": config}
+        cases.append(case | {"tokens": [tokens(tokenizer, text) for text in TEXTS]})
     versions = {"transformers": transformers.__version__, "tokenizers": tokenizers.__version__}
     json.dump({"versions": versions, "texts": TEXTS, "tokenizers": cases}, sys.stdout, separators=(",", ":"))
     print()
 
 
-main()
+if __name__ == "__main__":
+    main()

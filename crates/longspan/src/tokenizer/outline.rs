@@ -1,0 +1,134 @@
+//! What `tokenizer.json` may contain, checked before anything is made of it: the crate `tokenizers` builds tables that are
+//! many times as large as the file, tries added tokens at once, and recurses over the letters of a token.
+
+use std::mem;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use tokenizers::{NormalizerWrapper, PreTokenizerWrapper};
+
+use super::growth::{GROWTH_MAX, growth, map_texts};
+
+/// The longest token, in bytes.
+pub(super) const TOKEN_BYTES_MAX: usize = 2048;
+/// The longest list of added tokens, the longest steps with their maps of characters.
+const SECTION_BYTES_MAX: usize = 4 << 20;
+/// The longest steps without maps of characters. They may contain regular expressions, which are large when compiled.
+const STEPS_BYTES_MAX: usize = 16 << 10;
+/// The most objects in steps: a replacement has two.
+const STEPS_OBJECTS_MAX: usize = 256;
+/// The most numbers and texts of a model. A vocabulary has one for each token, merges and scores one or two more.
+const VALUES_MAX: usize = 1 << 21;
+
+/// The keys of `tokenizer.json` whose content costs memory.
+#[derive(Deserialize)]
+struct Sections<'a> {
+    #[serde(borrow)]
+    added_tokens: Option<&'a RawValue>,
+    normalizer: Option<&'a RawValue>,
+    pre_tokenizer: Option<&'a RawValue>,
+    post_processor: Option<&'a RawValue>,
+    decoder: Option<&'a RawValue>,
+    model: Option<&'a RawValue>,
+}
+
+/// The part of a model that the crate keeps to itself.
+#[derive(Deserialize)]
+struct ModelOutline {
+    merges: Option<Vec<IgnoredAny>>,
+}
+
+/// Checks a `tokenizer.json`, and counts its merges.
+pub(super) fn merges_of(json: &[u8]) -> Result<usize, String> {
+    let parsed = |error: serde_json::Error| error.to_string();
+    let sections: Sections<'_> = serde_json::from_slice(json).map_err(parsed)?;
+    let Sections { added_tokens, normalizer, pre_tokenizer, post_processor, decoder, model } = sections;
+    if let Some(tokens) = added_tokens {
+        check_bytes("added_tokens", tokens)?;
+        check_values(tokens.get())?;
+    }
+    let steps = [
+        ("normalizer", normalizer),
+        ("pre_tokenizer", pre_tokenizer),
+        ("post_processor", post_processor),
+        ("decoder", decoder),
+    ];
+    for (name, steps) in steps.into_iter().filter_map(|(name, steps)| Some((name, steps?))) {
+        check_bytes(name, steps)?;
+        check_steps(name, serde_json::from_str(steps.get()).map_err(parsed)?)?;
+    }
+    let normalizer: Option<NormalizerWrapper> = read(normalizer)?;
+    let pre_tokenizer: Option<PreTokenizerWrapper> = read(pre_tokenizer)?;
+    let factor = growth(normalizer.as_ref(), pre_tokenizer.as_ref());
+    if !(factor <= GROWTH_MAX) {
+        return Err(format!("its steps may make {factor:.0} bytes of one, at most {GROWTH_MAX} are allowed"));
+    }
+    let Some(model) = model else { return Ok(0) };
+    check_values(model.get())?;
+    let outline: ModelOutline = serde_json::from_str(model.get()).map_err(parsed)?;
+    Ok(outline.merges.map_or(0, |merges| merges.len()))
+}
+
+fn read<'a, T: Deserialize<'a>>(section: Option<&'a RawValue>) -> Result<Option<T>, String> {
+    section.map(|section| serde_json::from_str(section.get()).map_err(|error| error.to_string())).transpose()
+}
+
+fn check_bytes(name: &str, section: &RawValue) -> Result<(), String> {
+    let bytes = section.get().len();
+    match bytes > SECTION_BYTES_MAX {
+        true => Err(format!("{name} of {bytes} bytes, at most {SECTION_BYTES_MAX} are read")),
+        false => Ok(()),
+    }
+}
+
+fn check_steps(name: &str, mut steps: Value) -> Result<(), String> {
+    take_maps(&mut steps)?;
+    let written = steps.to_string();
+    let (bytes, objects) = (written.len(), written.matches('{').count());
+    if bytes > STEPS_BYTES_MAX || objects > STEPS_OBJECTS_MAX {
+        let most = format!("at most {STEPS_BYTES_MAX} and {STEPS_OBJECTS_MAX} are read");
+        return Err(format!("{name} of {bytes} bytes in {objects} objects, {most}"));
+    }
+    Ok(())
+}
+
+/// Checks the maps of characters, and takes them out. The crate takes the memory that the first bytes of a map ask for.
+fn take_maps(steps: &mut Value) -> Result<(), String> {
+    match steps {
+        Value::Object(keys) => keys.iter_mut().try_for_each(|(key, value)| match key == "precompiled_charsmap" {
+            true => map_texts(&mem::take(value)).map(drop).ok_or_else(|| "its precompiled_charsmap is damaged".into()),
+            false => take_maps(value),
+        }),
+        Value::Array(items) => items.iter_mut().try_for_each(take_maps),
+        _ => Ok(()),
+    }
+}
+
+/// Checks the length of each text of a JSON, and how many numbers and texts it has, a key and its value counted as one.
+pub(super) fn check_values(json: &str) -> Result<(), String> {
+    let (mut values, mut text_start) = (1, None);
+    let mut bytes = json.bytes().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match (byte, text_start) {
+            (b'\\', Some(_)) => _ = bytes.next(),
+            (b'"', None) => text_start = Some(at + 1),
+            (b'"', Some(start)) if at - start > TOKEN_BYTES_MAX => {
+                return Err(format!("a token of {} bytes, at most {TOKEN_BYTES_MAX} are read", at - start));
+            }
+            (b'"', Some(_)) => text_start = None,
+            (b',', None) => values += 1,
+            _ => {}
+        }
+    }
+    check_count(values)
+}
+
+/// Checks the number of entries of a vocabulary or of a list of merges.
+pub(super) fn check_count(values: usize) -> Result<(), String> {
+    match values > VALUES_MAX {
+        true => Err(format!("{values} numbers and texts, at most {VALUES_MAX} are read")),
+        false => Ok(()),
+    }
+}
