@@ -96,7 +96,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`Error::Option`] when the model has another task than question answering, and [`Error::Format`] when the tokenizer
-    /// has more tokens than the model.
+    /// has more tokens than the model, or too few.
     pub fn from_parts(tokenizer: Tokenizer, model: Model, settings: ReaderSettings) -> Result<Self> {
         if model.task() != Task::QuestionAnswering {
             return Err(Error::option("task", format!("{:?}: expected QuestionAnswering", model.task())));

@@ -1,6 +1,7 @@
 //! What `tokenizer.json` may contain, checked before anything is made of it: the crate `tokenizers` builds tables that are
 //! many times as large as the file, tries added tokens at once, and recurses over the letters of a token.
 
+use std::borrow::Cow;
 use std::mem;
 
 use serde::Deserialize;
@@ -22,6 +23,9 @@ const STEPS_OBJECTS_MAX: usize = 256;
 /// The most numbers and texts of a model. A vocabulary has one for each token, merges and scores one or two more.
 const VALUES_MAX: usize = 1 << 21;
 
+/// The most nodes in the trie of Unigram, twice those of XLM-RoBERTa. Each takes half a kilobyte.
+const NODES_MAX: usize = 1 << 21;
+
 /// The keys of `tokenizer.json` whose content costs memory.
 #[derive(Deserialize)]
 struct Sections<'a> {
@@ -34,10 +38,12 @@ struct Sections<'a> {
     model: Option<&'a RawValue>,
 }
 
-/// The part of a model that the crate keeps to itself.
+/// The parts of a model that the crate keeps to itself.
 #[derive(Deserialize)]
-struct ModelOutline {
+struct ModelOutline<'a> {
     merges: Option<Vec<IgnoredAny>>,
+    #[serde(borrow)]
+    vocab: Option<&'a RawValue>,
 }
 
 /// Checks a `tokenizer.json`, and counts its merges.
@@ -67,8 +73,12 @@ pub(super) fn merges_of(json: &[u8]) -> Result<usize, String> {
     }
     let Some(model) = model else { return Ok(0) };
     check_values(model.get())?;
-    let outline: ModelOutline = serde_json::from_str(model.get()).map_err(parsed)?;
-    Ok(outline.merges.map_or(0, |merges| merges.len()))
+    let ModelOutline { merges, vocab } = serde_json::from_str(model.get()).map_err(parsed)?;
+    // Unigram has a list of pieces with their scores, the others a map.
+    if let Some(pieces) = vocab.filter(|vocab| vocab.get().starts_with('[')) {
+        check_trie(serde_json::from_str(pieces.get()).map_err(parsed)?)?;
+    }
+    Ok(merges.map_or(0, |merges| merges.len()))
 }
 
 fn read<'a, T: Deserialize<'a>>(section: Option<&'a RawValue>) -> Result<Option<T>, String> {
@@ -103,6 +113,18 @@ fn take_maps(steps: &mut Value) -> Result<(), String> {
         }),
         Value::Array(items) => items.iter_mut().try_for_each(take_maps),
         _ => Ok(()),
+    }
+}
+
+/// Checks the number of nodes of the trie of Unigram: a piece adds those that it does not share with its neighbour.
+fn check_trie(mut pieces: Vec<(Cow<'_, str>, IgnoredAny)>) -> Result<(), String> {
+    pieces.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    let shared = |a: &str, b: &str| a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
+    let nodes: usize = pieces.iter().map(|(piece, _)| piece.len()).sum();
+    let nodes = nodes - pieces.array_windows().map(|[(a, _), (b, _)]| shared(a, b)).sum::<usize>();
+    match nodes > NODES_MAX {
+        true => Err(format!("a trie of {nodes} nodes, at most {NODES_MAX} are read")),
+        false => Ok(()),
     }
 }
 

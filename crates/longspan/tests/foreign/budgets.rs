@@ -1,15 +1,19 @@
 //! The memory that a hostile file may take. An allocator counts.
 
 use std::fs;
+use std::io::Read;
+use std::sync::Arc;
 
 use longspan::checkpoint::{Source, Tensors};
 use longspan::convert::{ConvertOptions, convert};
 use longspan::model::{Model, Parameters, Precision, Task};
 use longspan::reader::ReaderSettings;
+use longspan::tokenizer::Tokenizer;
 use peak_alloc::PeakAlloc;
+use serde_json::{Value, json};
 
-use super::golden;
-use super::hostile::{claims, pickle, safetensors};
+use super::hostile::{added_token, archive, claims, pickle, replace, safetensors, sequence, tokenizer};
+use super::{ALLOCATIONS, golden};
 
 #[global_allocator]
 static PEAK: PeakAlloc = PeakAlloc;
@@ -94,6 +98,18 @@ fn other_weights() -> Vec<Case> {
             false,
             safetensors(&format!("{{{}}}", " ".repeat(16 * MB))),
         ),
+        weights(
+            "a shape of 2,000,000 sizes",
+            "model.safetensors",
+            4 * MB,
+            false,
+            safetensors(&format!(
+                r#"{{"a":{{"dtype":"F32","shape":[{}0],"data_offsets":[0,0]}}}}"#,
+                "0,".repeat(2_000_000)
+            )),
+        ),
+        weights("an archive of 300,000 entries", "pytorch_model.bin", MB, false, archive(300_000)),
+        weights("an archive of 60,000 entries", "pytorch_model.bin", 64 * MB, false, archive(60_000)),
         weights("280,000 tensors in shards", "model.safetensors.index.json", 80 * MB, false, index.into_bytes()),
     ]
 }
@@ -135,10 +151,110 @@ fn configurations() -> Vec<Case> {
     ]
 }
 
+/// Loads a `tokenizer.json` and tokenizes a text.
+fn tokenized(
+    name: &'static str,
+    budget: usize,
+    taken: bool,
+    json: String,
+    text: impl Fn() -> String + 'static,
+) -> Case {
+    case(name, budget, taken, move |_| {
+        let read = |name: &str| Ok((name == "tokenizer.json").then(|| json.clone().into_bytes().into()));
+        Tokenizer::load(read).is_ok_and(|tokenizer| tokenizer.encode(&text()).is_ok())
+    })
+}
+
+fn tokenizers() -> Vec<Case> {
+    let none = String::new;
+    let with = |path: &str, value: Value| tokenizer(&[(path, value)]).to_string();
+    let tens = |count: usize| sequence((0..count).map(|_| replace("String", "a", "aaaaaaaaaa")));
+    let nested = |depth: usize| (0..depth).fold(replace("String", "a", "b"), |inner, _| sequence([inner]));
+    let regexes = |count: usize| sequence((0..count).map(|_| replace("Regex", r"[\w\s]{20}", "")));
+    let vocab = |count: usize, token: &dyn Fn(usize) -> String| {
+        (0..count).map(|i| (token(i), json!(i + 20))).collect::<serde_json::Map<_, _>>()
+    };
+    let words = |count: usize| {
+        let mut json = tokenizer(&[]);
+        json["model"]["vocab"].as_object_mut().unwrap().extend(vocab(count, &|i| format!("{i:x}")));
+        json.to_string()
+    };
+    let added = |count: usize| {
+        let tokens = (0..count).map(|i| ("/added_tokens", added_token(i + 15, &format!("{i:x}").repeat(40), &[])));
+        tokenizer(&tokens.collect::<Vec<_>>()).to_string()
+    };
+    let merges = |letters: u32| {
+        let letters: Vec<_> = (0..letters).filter_map(|i| char::from_u32('\u{4e00}' as u32 + i)).collect();
+        let pairs: Vec<_> = letters.iter().flat_map(|a| letters.iter().map(move |b| [a, b])).collect();
+        let tokens = ["[CLS]".to_owned(), "[SEP]".to_owned()].into_iter();
+        let tokens =
+            tokens.chain(letters.iter().map(char::to_string)).chain(pairs.iter().map(|[a, b]| format!("{a}{b}")));
+        let vocab: serde_json::Map<_, _> = tokens.zip(0..).map(|(token, id)| (token, json!(id))).collect();
+        with("/model", json!({"type": "BPE", "vocab": vocab, "merges": pairs}))
+    };
+    let unigram = |count: usize| {
+        let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(String::from);
+        let pieces = special.into_iter().chain((0..count).map(|i| format!("{i:x}").repeat(300)));
+        let pieces: Vec<_> = pieces.map(|piece| json!([piece, -1.0])).collect();
+        with("/model", json!({"type": "Unigram", "unk_id": 1, "vocab": pieces, "byte_fallback": false}))
+    };
+    vec![
+        tokenized("a text that grows 10^8 times", 4 * MB, false, with("/normalizer", tens(8)), none),
+        tokenized("a text that grows 1,000 times", 600 * MB, true, with("/normalizer", tens(3)), || {
+            "a".repeat(8 << 10)
+        }),
+        tokenized("normalisers within each other", 4 * MB, true, with("/normalizer", nested(40)), none),
+        tokenized("normalisers too deep", 4 * MB, false, with("/normalizer", nested(70)), none),
+        tokenized("large regular expressions", 512 * MB, true, with("/normalizer", regexes(100)), none),
+        tokenized("a token of 1 MiB", 8 * MB, false, with("/model/unk_token", json!("x".repeat(MB))), none),
+        tokenized("lists within each other", 8 * MB, false, "[".repeat(MB), none),
+        tokenized("300,000 tokens", 300 * MB, true, words(300_000), none),
+        tokenized("3,000,000 tokens", 200 * MB, false, words(3_000_000), none),
+        tokenized("10,000 added tokens", 200 * MB, true, added(10_000), none),
+        tokenized("100,000 added tokens", 64 * MB, false, added(100_000), none),
+        tokenized("100,000 merges", 100 * MB, true, merges(316), none),
+        tokenized("long pieces of Unigram", 500 * MB, true, unigram(700), none),
+        tokenized("more long pieces of Unigram", 16 * MB, false, unigram(3000), none),
+    ]
+}
+
+/// Texts of 10 MiB, with and without spaces, take memory in proportion to their length.
+fn texts() -> Vec<Case> {
+    const BYTES: usize = 10 * MB;
+    let unpacked = |name: &str| {
+        let mut content = Vec::new();
+        let packed = fs::read(format!("{}/tests/data/{name}.gz", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut content).unwrap();
+        content
+    };
+    let files = Arc::new(["vocab.txt", "vocab.json", "merges.txt"].map(|name| match name {
+        "vocab.txt" => (name, unpacked("minilm-vocab.txt")),
+        _ => (name, unpacked(&format!("roberta-{name}"))),
+    }));
+    let text = |name: &'static str, kind: &'static str, part: &'static str| {
+        let files = files.clone();
+        let tokenizer = Tokenizer::load(|name| {
+            let file = files.iter().find(|file| file.0 == name && (name == "vocab.txt") == (kind == "vocab.txt"));
+            Ok(file.map(|file| file.1.clone().into()))
+        });
+        let tokenizer = tokenizer.unwrap();
+        case(name, 12 * BYTES, true, move |_| tokenizer.encode(&part.repeat(BYTES / part.len())).is_ok())
+    };
+    vec![
+        text("English with spaces, WordPiece", "vocab.txt", "It stands in Leeds, they say. "),
+        text("English without spaces, WordPiece", "vocab.txt", "abcdefghij"),
+        text("Chinese, WordPiece", "vocab.txt", "\u{7684}\u{4e00}\u{662f}\u{5728}"),
+        text("English with spaces, byte-level BPE", "vocab.json", "It stands in Leeds, they say. "),
+        text("English without spaces, byte-level BPE", "vocab.json", "abcdefghij"),
+        text("Chinese, byte-level BPE", "vocab.json", "\u{7684}\u{4e00}\u{662f}\u{5728}"),
+    ]
+}
+
 #[test]
 fn hostile_files_keep_to_their_budgets() {
     let mut found = Vec::new();
-    let cases = [pickles(), other_weights(), configurations()];
+    let _alone = ALLOCATIONS.write();
+    let cases = [pickles(), other_weights(), configurations(), tokenizers(), texts()];
     rayon::ThreadPoolBuilder::new().num_threads(2).build_global().unwrap();
     for Case { name, budget, taken, run } in cases.into_iter().flatten() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,9 +1,15 @@
-//! Bytes of strangers: how much memory a hostile file may take.
+//! Bytes of strangers: what is refused, how much memory a hostile file may take, and how much damage is noticed.
 
 mod budgets;
+mod damage;
 mod hostile;
+mod tokenizers;
 
 use std::path::{Path, PathBuf};
+use std::sync::RwLock;
+
+/// The tests of one program run at once and share its allocator. The one that counts writes, the others read.
+static ALLOCATIONS: RwLock<()> = RwLock::new(());
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
