@@ -16,7 +16,7 @@ use clap_complete::Shell;
 
 pub use ask::{AskArgs, PrintArgs};
 pub use bench::{BenchArgs, Preset, TrainingTask};
-pub use common::{MachineArgs, ModelArgs, PrecisionArg};
+pub use common::{MachineArgs, ModelArgs, PrecisionArg, cannot_start};
 pub use convert::ConvertArgs;
 pub use eval::{CalibrateArgs, EvalArgs};
 pub use train::{PretrainArgs, RunArgs, TrainArgs};
@@ -37,7 +37,14 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
     /// Colours: `auto` (on a terminal that has them; NO_COLOR and CLICOLOR are heeded), `always` or `never`
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true,
+        display_order = 900
+    )] // below the options of each command
     pub color: ColorChoice,
 }
 

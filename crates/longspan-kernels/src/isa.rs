@@ -68,8 +68,8 @@ impl Isa {
         Isa::ALL.into_iter().filter(|isa| !isa.is_available()).collect()
     }
 
-    /// The instruction set to use: the fastest one, unless the environment variable `LONGSPAN_ISA` names another;
-    /// an empty one is an unset one.
+    /// The instruction set to use: the fastest one, unless the environment variable `LONGSPAN_ISA` names another. An
+    /// empty variable counts as unset.
     ///
     /// # Errors
     /// If `LONGSPAN_ISA` names no instruction set, or one that this machine lacks.

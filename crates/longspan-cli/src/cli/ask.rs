@@ -36,7 +36,7 @@ pub struct AskArgs {
     #[arg(long)]
     pub json_schema: bool,
     /// List up to N spans for each document; they do not overlap
-    #[arg(short = 'k', long, value_name = "N", conflicts_with = "all", value_parser = count, allow_negative_numbers = true)]
+    #[arg(short = 'k', long, value_name = "N", conflicts_with = "all", value_parser = count, allow_hyphen_values = true)]
     top_k: Option<usize>,
     /// List every span that would be an answer if it were the best one, as a search tool would
     #[arg(short, long)]
@@ -72,10 +72,10 @@ pub struct PrintArgs {
     #[arg(long)]
     pub answered_only: bool,
     /// Print only the N best documents for each question
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = count, allow_hyphen_values = true)]
     pub best_documents: Option<usize>,
     /// Print only answers with a score of X or more
-    #[arg(long, value_name = "X", value_parser = share, allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", value_parser = share, allow_hyphen_values = true)]
     pub min_score: Option<f64>,
 }
 
@@ -151,11 +151,42 @@ mod tests {
     }
 
     #[test]
+    fn a_negative_number_is_a_value_of_every_numeric_option() {
+        let numeric = ["N", "X", "P", "N,N", "A..B"];
+        let is_numeric =
+            |option: &&clap::Arg| option.get_value_names().is_some_and(|names| numeric.contains(&names[0].as_str()));
+        let mut checked = 0;
+        for command in command().get_subcommands() {
+            for option in command.get_arguments().filter(is_numeric) {
+                let option = format!("--{}", option.get_long().unwrap());
+                for value in ["-1", "-1,2", "-5..9", "-.5", "-1e3", "-inf"] {
+                    let line = ["longspan", command.get_name(), &option, value];
+                    let error = Cli::try_parse_from(line).unwrap_err().to_string();
+                    let is_value = error.contains(": expected ") || option == "--threshold";
+                    assert!(is_value && !error.contains("tip:"), "{line:?}: {error}");
+                    checked += 1;
+                }
+            }
+        }
+        assert!(checked > 300, "{checked}");
+    }
+
+    #[test]
+    fn every_command_that_computes_takes_threads() {
+        let takes_threads = |command: &&clap::Command| command.get_arguments().any(|arg| arg.get_id() == "threads");
+        let commands = command();
+        let names: Vec<&str> =
+            commands.get_subcommands().filter(takes_threads).map(|command| command.get_name()).collect();
+        assert_eq!(names, ["ask", "eval", "calibrate", "convert", "train", "pretrain", "bench"]);
+    }
+
+    #[test]
     fn values_out_of_range_are_refused() {
         for (arguments, said) in [
             (&["--top-k", "0"][..], "expected a whole number from 1 to"),
             (&["--threshold", "NaN"], "expected a number"),
-            (&["--threads", "0"], "--threads"),
+            (&["--threads", "0"], "expected a whole number from 1 to 4096"),
+            (&["--threads", "4097"], "expected a whole number from 1 to 4096"),
             (&["--max-tokens", "-1"], "expected a whole number from 1 to"),
             (&["--doc-stride", "-3"], "expected a whole number from 0 to"),
             (&["--global-attention", "1,x"], "expected `question`"),

@@ -16,16 +16,16 @@ pub struct BenchArgs {
     #[arg(long, value_name = "SIZE")]
     pub preset: Option<Preset>,
     /// Tokens of an input, a comma list [default: 128,512,4096, as far as the model has positions]
-    #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = count, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = count, allow_hyphen_values = true)]
     pub lengths: Vec<usize>,
     /// Inputs in a batch
-    #[arg(long, value_name = "N", default_value = "1", value_parser = count, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = count, allow_hyphen_values = true)]
     pub sequences: usize,
     /// Tokens with global attention, the first of each input
-    #[arg(long, value_name = "N", default_value = "12", value_parser = count_or_zero, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value = "12", value_parser = count_or_zero, allow_hyphen_values = true)]
     pub globals: usize,
     /// Passes that are timed
-    #[arg(long, value_name = "N", default_value = "5", value_parser = count, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value = "5", value_parser = count, allow_hyphen_values = true)]
     pub passes: usize,
     /// Also measure matrix products alone, in sizes of a base model
     #[arg(long)]
@@ -39,8 +39,8 @@ pub struct BenchArgs {
     #[arg(long)]
     pub json: bool,
     /// Threads to compute on, a comma list [default: all cores]
-    #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = threads,
-          allow_negative_numbers = true, help_heading = MACHINE)]
+    #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = threads, allow_hyphen_values = true,
+          help_heading = MACHINE)]
     pub threads: Vec<usize>,
     /// Number formats to compute in, a comma list
     #[arg(long, value_name = "WHICH,WHICH", value_delimiter = ',', default_value = "auto", env = "LONGSPAN_PRECISION",

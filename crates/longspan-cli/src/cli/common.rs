@@ -2,11 +2,11 @@
 
 use std::ffi::OsString;
 
-use anyhow::Context;
 use clap::{Args, ValueEnum, ValueHint};
 use longspan::{GlobalAttention, ReadOptions, SpanList};
 
 use super::values::{count, count_or_zero, global_attention, threads, threshold};
+use crate::terminal::hints::fault;
 
 pub const DATA: &str = "Data";
 pub const MACHINE: &str = "Machine";
@@ -28,22 +28,23 @@ pub struct ModelArgs {
 #[command(next_help_heading = READING)]
 pub struct ReadingArgs {
     /// Longest answer, in tokens [default: the model's setting, or 30]
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = count, allow_hyphen_values = true)]
     max_answer_length: Option<usize>,
     /// Longest input of the model, in tokens: question and window [default and maximum: the model's positions]
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = count, allow_hyphen_values = true)]
     max_tokens: Option<usize>,
     /// Tokens that neighbouring windows of a longer document share [default: the model's largest attention window, at most a
     /// quarter of the room that an input has for the document]
-    #[arg(long, value_name = "N", value_parser = count_or_zero, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = count_or_zero, allow_hyphen_values = true)]
     doc_stride: Option<usize>,
     /// Read N tokens around the best span of a longer document once more, alone; an answer must convince there too. 0
     /// switches this off. Thresholds depend on it [default: the model's setting, or 0]
-    #[arg(long, value_name = "N", value_parser = count_or_zero, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = count_or_zero, allow_hyphen_values = true)]
     verify_tokens: Option<usize>,
     /// Tokens with global attention: `question`, `first`, `none`, or positions in the input such as `0,1,5`
     /// (0 is `<s>`, the question follows)
-    #[arg(long, value_name = "WHICH", default_value = "question", value_parser = global_attention)]
+    #[arg(long, value_name = "WHICH", default_value = "question", value_parser = global_attention,
+          allow_hyphen_values = true)]
     global_attention: GlobalAttention,
 }
 
@@ -88,7 +89,7 @@ pub struct MachineArgs {
 #[command(next_help_heading = MACHINE)]
 pub struct ThreadsArgs {
     /// Threads to compute on [default: all cores]
-    #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = threads, allow_hyphen_values = true)]
     threads: Option<usize>,
 }
 
@@ -100,17 +101,22 @@ impl ThreadsArgs {
     pub fn start(&self) -> anyhow::Result<()> {
         if let Some(threads) = self.threads {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-            pool.build_global().with_context(|| format!("{threads} threads"))?;
+            pool.build_global().map_err(|error| cannot_start(threads, &error))?;
         }
         Ok(())
     }
+}
+
+/// The error that so many threads cannot be started.
+pub fn cannot_start(threads: usize, error: &rayon::ThreadPoolBuildError) -> anyhow::Error {
+    fault(format!("--threads {threads}: {error}"), "give a smaller number: more threads than cores gain nothing")
 }
 
 /// Number format to compute in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PrecisionArg {
     /// bf16 where the machine has instructions for it, else f32
-    #[value(alias = "")] // an empty LONGSPAN_PRECISION is an unset one
+    #[value(alias = "")] // an empty LONGSPAN_PRECISION counts as unset
     Auto,
     /// Single precision
     F32,

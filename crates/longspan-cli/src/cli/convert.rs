@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use longspan::convert::ConvertOptions;
 
-use super::common::ModelArgs;
+use super::common::{ModelArgs, ThreadsArgs};
 use super::values::count;
 
 /// Arguments of `longspan convert`.
@@ -19,11 +19,11 @@ pub struct ConvertArgs {
     #[arg(value_name = "OUT", value_hint = clap::ValueHint::DirPath)]
     pub out: PathBuf,
     /// Longest input, in tokens [default: 4096; a Longformer keeps what it has]
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = count, allow_hyphen_values = true)]
     max_tokens: Option<usize>,
     /// Tokens that a token attends to, half of them on either side; one even number, or a comma list with one for each layer
     /// [default: 512; a Longformer keeps its own]
-    #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = count, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = count, allow_hyphen_values = true)]
     attention_window: Vec<usize>,
     /// SRC is a Longformer whose config.json has one-sided windows: double them
     #[arg(long)]
@@ -31,6 +31,9 @@ pub struct ConvertArgs {
     /// Use no network: a model of the hub must be in the cache
     #[arg(long)]
     offline: bool,
+    /// What it computes on.
+    #[command(flatten)]
+    pub threads: ThreadsArgs,
 }
 
 impl ConvertArgs {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 use super::common::{DATA, MachineArgs, ModelArgs, ReadingArgs, ThresholdArgs};
-use super::values::{count, count_or_zero, share};
+use super::values::{count, count_or_zero, seed, share};
 
 const WITHOUT_MODEL: &str = "Without a model";
 
@@ -28,13 +28,13 @@ pub struct EvalArgs {
     #[arg(long, requires = "out", conflicts_with = "predictions")]
     pub resume: bool,
     /// Spans that nbest_predictions.json lists for each question
-    #[arg(long, value_name = "N", default_value = "20", value_parser = count, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value = "20", value_parser = count, allow_hyphen_values = true)]
     pub n_best_size: usize,
     /// Which questions are asked.
     #[command(flatten)]
     pub sampling: SamplingArgs,
     /// Put every paragraph among its neighbours, up to N tokens
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, help_heading = DATA,
+    #[arg(long, value_name = "N", value_parser = count, allow_hyphen_values = true, help_heading = DATA,
           conflicts_with = "predictions")]
     pub context_tokens: Option<usize>,
     /// Write the questions as they are asked to this file, so that another system can be asked the same
@@ -71,7 +71,7 @@ pub struct CalibrateArgs {
     #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,
     /// Choose the threshold at which this share of the answers is right, instead of the one with the best F1
-    #[arg(long, value_name = "P", value_parser = share)]
+    #[arg(long, value_name = "P", value_parser = share, allow_hyphen_values = true)]
     pub target_precision: Option<f64>,
     /// Print one JSON object
     #[arg(long)]
@@ -81,7 +81,7 @@ pub struct CalibrateArgs {
     pub sampling: SamplingArgs,
     /// Ask again with paragraphs among their neighbours, up to these numbers of tokens; 0 for none
     #[arg(long, value_name = "N,N", value_delimiter = ',', default_value = "3500,8000", help_heading = DATA,
-          value_parser = count_or_zero, allow_negative_numbers = true)]
+          value_parser = count_or_zero, allow_hyphen_values = true)]
     pub context_tokens: Vec<usize>,
     /// How documents are read.
     #[command(flatten)]
@@ -96,10 +96,10 @@ pub struct CalibrateArgs {
 #[command(next_help_heading = DATA)]
 pub struct SamplingArgs {
     /// Ask only N questions, drawn at random; `calibrate` asks N at each length
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = count, allow_hyphen_values = true)]
     pub limit: Option<usize>,
     /// Draw other questions and other neighbours
-    #[arg(long, value_name = "N", default_value = "1", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = seed, allow_hyphen_values = true)]
     pub seed: u64,
     /// Leave out and count the faulty parts of the data
     #[arg(long)]

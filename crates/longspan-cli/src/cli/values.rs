@@ -1,6 +1,8 @@
 //! Parsers of option values.
 
+use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 use longspan::GlobalAttention;
 
@@ -18,15 +20,19 @@ pub fn count_or_zero(text: &str) -> Result<usize, String> {
     whole(text, 0..=COUNT_MAX)
 }
 
+/// The seed of random numbers.
+pub fn seed(text: &str) -> Result<u64, String> {
+    whole(text, 0..=u64::MAX)
+}
+
 /// A number of threads.
 pub fn threads(text: &str) -> Result<usize, String> {
     whole(text, 1..=THREADS_MAX)
 }
 
-fn whole(text: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
-    let (least, most) = (range.start(), range.end());
+fn whole<T: FromStr + PartialOrd + Display>(text: &str, range: RangeInclusive<T>) -> Result<T, String> {
     let number = text.parse().ok().filter(|number| range.contains(number));
-    number.ok_or_else(|| format!("expected a whole number from {least} to {most}"))
+    number.ok_or_else(|| format!("expected a whole number from {} to {}", range.start(), range.end()))
 }
 
 /// A number or an infinity.

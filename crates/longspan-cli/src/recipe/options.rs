@@ -46,7 +46,7 @@ impl<C: CommandSettings> FromArgMatches for Recipe<C> {
 fn argument<C: CommandSettings>(setting: &'static Setting, defaults: &Table) -> Arg {
     let Setting { key, heading, domain, .. } = setting;
     let argument = Arg::new(*key).long(key.replace('_', "-")).help(help(setting, defaults));
-    let argument = argument.value_name(value_name(domain)).hide_possible_values(true).allow_negative_numbers(true);
+    let argument = argument.value_name(value_name(domain)).hide_possible_values(true);
     let argument = argument.help_heading(*heading);
     let argument = if *key == SHORT.0 { argument.short(SHORT.1) } else { argument };
     match domain {
@@ -58,6 +58,10 @@ fn argument<C: CommandSettings>(setting: &'static Setting, defaults: &Table) -> 
         Domain::Paths => {
             let argument = argument.value_parser(parser::<C>(setting)).num_args(1..).action(ArgAction::Append);
             argument.value_hint(ValueHint::AnyPath)
+        }
+        // A value such as `-1` is refused as one, not taken for an option.
+        Domain::Number(..) | Domain::Whole(_) | Domain::TokenRange => {
+            argument.value_parser(parser::<C>(setting)).allow_hyphen_values(true)
         }
         Domain::Model => argument.value_parser(parser::<C>(setting)).value_hint(ValueHint::DirPath),
         _ => argument.value_parser(parser::<C>(setting)),

@@ -86,7 +86,10 @@ fn every_command_has_help() {
 fn the_heading_of_the_machine_has_its_options_only() {
     for command in ["train", "pretrain"] {
         let help = Folder::new(&[]).run(&[command, "-h"]).stdout;
-        let (_, machine) = help.split_once("\nMachine:\n").unwrap();
+        let (options, machine) = help.split_once("\nMachine:\n").unwrap();
+        let (settings, general) = options.split_once("--color").unwrap();
+        let above = general.lines().filter(|line| line.trim_start().starts_with('-')).collect::<Vec<_>>();
+        assert!(settings.contains("--precision") && above.len() == 1 && above[0].starts_with("  -h"), "{general}");
         let options: Vec<&str> = machine.lines().take_while(|line| !line.is_empty()).collect();
         assert!(options.len() == 1 && options[0].trim_start().starts_with("--threads"), "{command}: {options:?}");
     }

@@ -24,7 +24,7 @@ use longspan::random;
 use longspan_kernels::{Arithmetic, Isa};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::cli::{BenchArgs, TrainingTask};
+use crate::cli::{BenchArgs, TrainingTask, cannot_start};
 use crate::machine::{cores, instruction_set, products};
 use crate::memory::PeakMemory;
 use crate::terminal::hints::fault;
@@ -128,7 +128,7 @@ fn measure(plan: &BenchPlan<'_>, model: &BenchModel) -> Result<BenchReport> {
             let setting = BenchSetting {
                 plan,
                 arithmetic: Arithmetic { isa: plan.isa, precision },
-                pool: pool.with_context(|| format!("{threads} threads"))?,
+                pool: pool.map_err(|error| cannot_start(threads, &error))?,
                 note: &note,
             };
             let peak = setting.measure_products(&mut report);
