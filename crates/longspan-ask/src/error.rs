@@ -2,6 +2,7 @@
 
 use longspan::{Error, ErrorKind};
 
+use crate::text::quoted;
 use crate::{SourceError, SourceErrorKind};
 
 /// A document that cannot be read or asked. What is wrong with a question or an option is a [`longspan::Error`].
@@ -12,7 +13,7 @@ pub enum AskError {
     #[error(transparent)]
     Source(#[from] SourceError),
     /// It cannot be asked.
-    #[error("`{document}`: {source}")]
+    #[error("{}: {source}", quoted(document))]
     Document {
         /// Name of the document.
         document: String,

@@ -9,6 +9,7 @@
 //! error        what is wrong with a document that cannot be asked
 //! source       a file, standard input or bytes → content
 //! unpack       bytes plain or packed with gzip
+//! encoding     what bytes seem to be that are no UTF-8
 //! content      the text of a document, and its map to characters, UTF-16 units and lines
 //! text         text without control characters; errors of the operating system in words
 //! ```
@@ -61,6 +62,7 @@ pub mod text;
 mod content;
 mod unpack;
 
+mod encoding;
 mod source;
 
 mod snippet;
@@ -75,6 +77,7 @@ mod asker;
 pub use answer::{Candidate, DocumentAnswer, rank};
 pub use asker::{AskEvent, Asker, NamedDocument, OnEvent, PairReading};
 pub use content::{Content, Place};
+pub use encoding::LikelyEncoding;
 pub use error::{AskError, error_code};
 pub use snippet::Snippet;
 pub use source::{DocumentLimits, DocumentSource, SourceError, SourceErrorKind, UnreadFormat};

@@ -7,11 +7,14 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::text::io_message;
-use crate::{Content, GzipReader};
+use crate::text::{io_message, quoted};
+use crate::{Content, GzipReader, LikelyEncoding};
 
 /// The bytes by which other formats and binary files are known, before the rest is read.
 const START_BYTES: u64 = 8192;
+
+/// A NUL that got into a text by accident stays there; with more than one in so many bytes, the file is binary.
+const BYTES_PER_NUL: usize = 4096;
 
 /// Where a document comes from.
 ///
@@ -57,7 +60,7 @@ impl Default for DocumentLimits {
 
 /// A source that cannot be read as a document.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("`{name}`: {kind}")]
+#[error("{}: {kind}", quoted(name))]
 pub struct SourceError {
     /// Name of the document.
     pub name: String,
@@ -93,10 +96,12 @@ pub enum SourceErrorKind {
     /// It is a file of a format that is not read.
     #[error("{0}, not plain text")]
     Format(UnreadFormat),
-    /// It has a NUL, which no text has.
-    #[error("a binary file: NUL at byte {offset}{}", of(*.unpacked))]
+    /// It has more than one NUL in 4 KiB, or a NUL and bytes that are no UTF-8.
+    #[error("a binary file: {} at byte {offset}{}", if *.nuls == 1 { "NUL".into() } else { format!("{nuls} NULs, the first") }, of(*.unpacked))]
     Binary {
-        /// Where.
+        /// How many NULs.
+        nuls: usize,
+        /// Where the first one is.
         offset: usize,
         /// Whether the offset counts in the unpacked text.
         unpacked: bool,
@@ -108,6 +113,8 @@ pub enum SourceErrorKind {
         offset: usize,
         /// Its line, from 1.
         line: usize,
+        /// What it seems to be.
+        seems: LikelyEncoding,
         /// Whether the offset counts in the unpacked text.
         unpacked: bool,
     },
@@ -148,8 +155,14 @@ pub enum UnreadFormat {
     OldOffice,
     /// RTF.
     Rtf,
-    /// Text in UTF-16.
+    /// Text in UTF-16 with a byte-order mark.
     Utf16,
+    /// Text in UTF-16 without one, the low byte of each unit first.
+    Utf16Le,
+    /// Text in UTF-16 without one, the high byte of each unit first.
+    Utf16Be,
+    /// Text in UTF-32.
+    Utf32,
     /// Packed with xz.
     Xz,
     /// Packed with bzip2.
@@ -170,7 +183,8 @@ impl fmt::Display for UnreadFormat {
             Self::Zip => "a zip archive or an office document (such as DOCX, ODT or EPUB)",
             Self::OldOffice => "an old office document (such as DOC)",
             Self::Rtf => "an RTF document",
-            Self::Utf16 => "UTF-16 text",
+            Self::Utf16 | Self::Utf16Le | Self::Utf16Be => "UTF-16 text",
+            Self::Utf32 => "UTF-32 text",
             Self::Xz => "packed with xz",
             Self::Bzip2 => "packed with bzip2",
             Self::Zstd => "packed with zstd",
@@ -181,11 +195,13 @@ impl fmt::Display for UnreadFormat {
 }
 
 /// Formats that are mistaken for text now and then, and their first bytes.
-const FORMATS: [(UnreadFormat, &[u8]); 11] = [
+const FORMATS: [(UnreadFormat, &[u8]); 13] = [
     (UnreadFormat::Pdf, b"%PDF-"),
     (UnreadFormat::Zip, b"PK\x03\x04"),
     (UnreadFormat::OldOffice, b"\xd0\xcf\x11\xe0"),
     (UnreadFormat::Rtf, b"{\\rtf"),
+    (UnreadFormat::Utf32, b"\xff\xfe\0\0"),
+    (UnreadFormat::Utf32, b"\0\0\xfe\xff"),
     (UnreadFormat::Utf16, b"\xff\xfe"),
     (UnreadFormat::Utf16, b"\xfe\xff"),
     (UnreadFormat::Xz, b"\xfd7zXZ\0"),
@@ -256,11 +272,7 @@ fn decode(input: impl Read, DocumentLimits { text_bytes_max }: DocumentLimits) -
     }
     check_text(&bytes, unpacked)?;
     bytes.shrink_to_fit();
-    String::from_utf8(bytes).map_err(|error| {
-        let offset = error.utf8_error().valid_up_to();
-        let line = 1 + error.as_bytes()[..offset].iter().filter(|&&byte| byte == b'\n').count();
-        SourceErrorKind::Encoding { offset, line, unpacked }
-    })
+    String::from_utf8(bytes).map_err(|error| not_text(error.as_bytes(), error.utf8_error().valid_up_to(), unpacked))
 }
 
 /// Checks that bytes are not those of another format.
@@ -268,9 +280,39 @@ fn check_text(bytes: &[u8], unpacked: bool) -> Result<(), SourceErrorKind> {
     if let Some(&(format, _)) = FORMATS.iter().find(|(_, start)| bytes.starts_with(start)) {
         return Err(SourceErrorKind::Format(format));
     }
-    match bytes.iter().position(|&byte| byte == 0) {
-        Some(offset) => Err(SourceErrorKind::Binary { offset, unpacked }),
-        None => Ok(()),
+    match nuls(bytes) {
+        nuls if nuls > bytes.len().div_ceil(BYTES_PER_NUL) => Err(binary(bytes, nuls, unpacked)),
+        _ => Ok(()),
+    }
+}
+
+fn nuls(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|&&byte| byte == 0).count()
+}
+
+/// What bytes with NULs are.
+fn binary(bytes: &[u8], nuls: usize, unpacked: bool) -> SourceErrorKind {
+    // Of a unit of UTF-16, one byte is NUL in spaces, punctuation and Latin letters: always the same one.
+    let first = bytes.iter().step_by(2).filter(|&&byte| byte == 0).count();
+    let has_units = bytes.len().is_multiple_of(2) && nuls > 1 && 16 * nuls >= bytes.len();
+    match first {
+        0 if has_units => SourceErrorKind::Format(UnreadFormat::Utf16Le),
+        _ if has_units && first == nuls => SourceErrorKind::Format(UnreadFormat::Utf16Be),
+        _ => {
+            let offset = bytes.iter().position(|&byte| byte == 0).unwrap_or_default();
+            SourceErrorKind::Binary { nuls, offset, unpacked }
+        }
+    }
+}
+
+/// What bytes are that are no UTF-8 from `offset` on.
+fn not_text(bytes: &[u8], offset: usize, unpacked: bool) -> SourceErrorKind {
+    match nuls(bytes) {
+        0 => {
+            let line = 1 + bytes[..offset].iter().filter(|&&byte| byte == b'\n').count();
+            SourceErrorKind::Encoding { offset, line, seems: LikelyEncoding::of(bytes), unpacked }
+        }
+        nuls => binary(bytes, nuls, unpacked),
     }
 }
 
@@ -308,10 +350,15 @@ mod tests {
 
     #[test]
     fn a_text_is_left_as_it_is() {
-        for text in ["", "a", "\u{feff}a\r\nb\r", "e\u{301} 👩‍👩‍👧 \u{a0}\u{200b} </s>", "\x1b[31m\x0c"] {
+        for text in ["", "a", "\u{feff}a\r\nb\r", "It\0 ran.", "e\u{301} 👩‍👩‍👧 \u{a0}\u{200b} </s>", "\x1b[31m\x0c"]
+        {
             assert_eq!(read_text(text.as_bytes()).unwrap(), text);
             assert_eq!(read_text(&gz(text.as_bytes())).unwrap(), text);
         }
+        let document = "one line\n".repeat(1000);
+        let stray = format!("\0{}\0", document);
+        let source = DocumentSource::Bytes { name: "f".into(), bytes: stray.clone().into() };
+        assert_eq!(source.read_text(DocumentLimits::default()).unwrap(), stray);
         let two = [gz(b"one "), gz(b"two")].concat();
         assert_eq!(read_text(&two).unwrap(), "one two");
     }
@@ -326,7 +373,16 @@ mod tests {
         let office = "a zip archive or an office document (such as DOCX, ODT or EPUB), not plain text";
         check(b"PK\x03\x04...", office, "unknown_format");
         check(b"\xff\xfea\0", "UTF-16 text, not plain text", "unknown_format");
-        check(b"abc\0def", "a binary file: NUL at byte 3", "unknown_format");
+        check(b"\xff\xfe\0\0a\0\0\0", "UTF-32 text, not plain text", "unknown_format");
+        for text in ["How it ran.", "\u{41a}\u{430}\u{43a} \u{442}\u{430}\u{43a}?"] {
+            let units = || text.encode_utf16();
+            let orders = [units().flat_map(u16::to_le_bytes).collect(), units().flat_map(u16::to_be_bytes).collect()];
+            let kinds = orders.map(|bytes: Vec<u8>| read_text(&bytes).unwrap_err().kind);
+            use UnreadFormat::{Utf16Be, Utf16Le};
+            assert!(matches!(kinds, [SourceErrorKind::Format(Utf16Le), SourceErrorKind::Format(Utf16Be)]), "{kinds:?}");
+        }
+        check(b"abc\0\xff", "a binary file: NUL at byte 3", "unknown_format");
+        check(b"abcdefgh\0\0abcdefgh", "a binary file: 2 NULs, the first at byte 8", "unknown_format");
         check("ab\u{e9}".as_bytes().split_last().unwrap().1, "invalid UTF-8 at byte 2, in line 1", "unknown_format");
         check(&gz(b"o\n \xe9t\xe9"), "invalid UTF-8 at byte 3 of the unpacked text, in line 2", "unknown_format");
         check(&gz(&gz(b"text")), "packed with gzip twice, not plain text", "unknown_format");

@@ -31,6 +31,11 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
+/// The name of a document in a message: `-` is standard input.
+pub fn quoted(name: &str) -> String {
+    if name == "-" { "standard input".into() } else { format!("`{name}`") }
+}
+
 /// An error of the operating system, in the words of the other messages.
 pub fn io_message(error: &io::Error) -> String {
     match error.kind() {

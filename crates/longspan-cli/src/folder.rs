@@ -9,7 +9,7 @@ use longspan::Error;
 use longspan::checkpoint::{is_free, write_whole};
 
 use crate::lines::next_line;
-use crate::terminal::hints::{fault, io_fault};
+use crate::terminal::hints::{WRITE_HINT, fault, io_fault};
 
 /// The longest record of a run that is read again.
 const RECORD_BYTES_MAX: u64 = 1 << 30;
@@ -102,5 +102,5 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// The error that a file cannot be written.
 pub fn cannot_write(path: &Path, error: &std::io::Error) -> anyhow::Error {
-    io_fault(path, error, "check that you may write there and that there is room")
+    io_fault(path, error, WRITE_HINT)
 }

@@ -11,9 +11,9 @@ use longspan::{ErrorKind, ReadOptions, Reader};
 use super::answers::AnswerFile;
 use super::documents;
 use super::squad::{self, Skipped, SquadData};
-use crate::terminal::hints::{self, DATA_HINT, fault};
+use crate::terminal::hints::{self, fault};
 use crate::terminal::progress::Bar;
-use crate::terminal::thousands;
+use crate::terminal::{counted, thousands};
 
 /// Questions, and how they are asked.
 pub struct Asking<'a> {
@@ -70,7 +70,7 @@ pub fn ask_all<'a>(
 
     // The time left is estimated by bytes: how many tokens these are is not known beforehand.
     let bar = Bar::share(bytes as u64);
-    bar.say(&format!("{} questions", rest.len()));
+    bar.say(&counted(rest.len(), "question"));
     let started = Instant::now();
     let mut last = AskProgress::default();
     let mut order = unknown.into_iter();
@@ -103,16 +103,16 @@ pub fn ask_all<'a>(
     let outcomes = questions.into_iter().zip(outcomes);
     let scored: Vec<_> = outcomes.filter_map(|(asked, outcome)| Some(Scored::new(asked, outcome?))).collect();
     if scored.is_empty() {
-        return Err(fault("no question could be asked", DATA_HINT));
+        return Err(fault("no question could be asked", "each was left out, as the warnings say"));
     }
     Ok(AskedAll { scored, done: last, seconds })
 }
 
 /// How many questions were asked, and how fast.
 fn pace(done: AskProgress, questions: usize, seconds: f64) -> String {
-    let (asked, all) = (thousands(done.questions), thousands(questions));
+    let (asked, all) = (thousands(done.questions), counted(questions, "question"));
     let tokens = thousands((done.tokens as f64 / seconds) as usize);
-    format!("{asked} of {all} questions, {:.1}/s, {tokens} tokens/s", done.questions as f64 / seconds)
+    format!("{asked} of {all}, {:.1}/s, {tokens} tokens/s", done.questions as f64 / seconds)
 }
 
 /// Warns where the model may have been calibrated on the data that judge it.

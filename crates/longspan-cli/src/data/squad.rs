@@ -9,10 +9,15 @@ use longspan::error::excerpt;
 use longspan::squad::Dataset;
 use longspan::tokenizer::Tokenizer;
 use longspan::{Error, evaluate::Asked};
+use longspan_ask::text::quoted;
 
 use super::documents;
 use crate::folder::cannot_write;
+use crate::terminal::counted;
 use crate::terminal::hints::{self, DATA_HINT, fault};
+
+/// The hint to a part of the data that cannot be used.
+const PART_HINT: &str = "correct that part, or let --skip-bad leave out and count such parts";
 
 /// So many bad parts are reported one by one.
 const REPORTED_MAX: usize = 5;
@@ -50,7 +55,8 @@ impl Skipped {
 impl Drop for Skipped {
     fn drop(&mut self) {
         if self.count > REPORTED_MAX {
-            hints::warn(&format!("{} more were left out", self.count - REPORTED_MAX));
+            let more = counted(self.count - REPORTED_MAX, "more part");
+            hints::warn(&format!("{more} left out"));
         }
     }
 }
@@ -65,12 +71,18 @@ pub fn read(paths: &[PathBuf], skip_bad: bool) -> Result<SquadData> {
         let name = documents::name(path);
         let text = documents::text(path)?;
         let SquadData { dataset, skipped, .. } = &mut data;
-        let mut bad = |error: Error| skip_bad.then(|| skipped.add(&error)).ok_or(error);
-        dataset.add(&name, text.as_bytes(), &mut bad)?;
+        let mut is_part = false;
+        let mut bad = |error: Error| {
+            is_part = true;
+            skip_bad.then(|| skipped.add(&error)).ok_or(error)
+        };
+        let added = dataset.add(documents::title(&name), text.as_bytes(), &mut bad);
+        added.map_err(|error| if is_part { fault(error.to_string(), PART_HINT) } else { error.into() })?;
         data.files.push(name);
     }
     if data.dataset.questions().next().is_none() {
-        return Err(fault(format!("`{}`: no questions", data.files.join("`, `")), DATA_HINT));
+        let names: Vec<String> = data.files.iter().map(|name| quoted(name)).collect();
+        return Err(fault(format!("{}: no questions", names.join(", ")), DATA_HINT));
     }
     Ok(data)
 }

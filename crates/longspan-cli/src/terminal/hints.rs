@@ -7,15 +7,18 @@ use std::path::Path;
 
 use anstyle::AnsiColor;
 use longspan::error::HubFault;
+use longspan::hub::Hub;
 use longspan::{Error, ErrorKind, FormatKind};
-use longspan_ask::{AskError, SourceError, SourceErrorKind, UnreadFormat};
+use longspan_ask::{AskError, LikelyEncoding, SourceError, SourceErrorKind, UnreadFormat};
 
 use crate::terminal::printable;
 pub use longspan_ask::text::io_message;
 
 /// The hint to data that cannot be used.
-pub const DATA_HINT: &str =
-    "data have the form of SQuAD v1.1 or v2.0; --skip-bad leaves out and counts malformed parts";
+pub const DATA_HINT: &str = "data are JSON in the form of SQuAD v1.1 or v2.0, plain or gzip";
+
+/// The hint to files that cannot be written.
+pub const WRITE_HINT: &str = "check that you may write there and that there is room";
 
 /// The hint to documents of other formats and to binary files.
 const PLAIN_TEXT_HINT: &str = "only plain text is read for now: save or export the document as UTF-8 text";
@@ -121,17 +124,30 @@ fn source_hint(kind: &SourceErrorKind) -> &'static str {
         }
         SourceErrorKind::GzipDamaged(_) => "copy or download it again",
         SourceErrorKind::Format(format) => unread_format_hint(*format),
-        SourceErrorKind::Encoding { .. } => {
-            "documents are UTF-8: convert it, for example with `iconv -f ISO-8859-1 -t UTF-8`"
-        }
+        SourceErrorKind::Encoding { seems, .. } => encoding_hint(*seems),
         SourceErrorKind::Empty | SourceErrorKind::Blank => class_hint(ErrorKind::Document),
         _ => PLAIN_TEXT_HINT,
     }
 }
 
+fn encoding_hint(seems: LikelyEncoding) -> &'static str {
+    match seems {
+        LikelyEncoding::Utf8Cut => "the text ends within a character of UTF-8: copy or download the file again",
+        LikelyEncoding::Utf8Damaged => {
+            "most of the text is UTF-8: correct that place, or copy or download the file again"
+        }
+        LikelyEncoding::Latin1 => "text must be UTF-8: convert it, probably with `iconv -f ISO-8859-1 -t UTF-8`",
+        LikelyEncoding::Cp1252 => "text must be UTF-8: convert it, probably with `iconv -f CP1252 -t UTF-8`",
+        _ => "text must be UTF-8: convert it with `iconv -f ENCODING -t UTF-8`, where ENCODING is the one that it has",
+    }
+}
+
 fn unread_format_hint(format: UnreadFormat) -> &'static str {
     match format {
-        UnreadFormat::Utf16 => "documents are UTF-8: convert it with `iconv -f UTF-16 -t UTF-8`",
+        UnreadFormat::Utf16 => "text must be UTF-8: convert it with `iconv -f UTF-16 -t UTF-8`",
+        UnreadFormat::Utf16Le => "text must be UTF-8: convert it with `iconv -f UTF-16LE -t UTF-8`",
+        UnreadFormat::Utf16Be => "text must be UTF-8: convert it with `iconv -f UTF-16BE -t UTF-8`",
+        UnreadFormat::Utf32 => "text must be UTF-8: convert it with `iconv -f UTF-32 -t UTF-8`",
         UnreadFormat::Xz
         | UnreadFormat::Bzip2
         | UnreadFormat::Zstd
@@ -144,12 +160,17 @@ fn unread_format_hint(format: UnreadFormat) -> &'static str {
 /// The hint to an error of the library: its own where there is a better one than that of its class.
 fn library_hint(error: &Error) -> &'static str {
     match error {
-        Error::Write { source, .. }
-            if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
-        {
-            "make room there and run the command again; HF_HOME names another place for the cache"
+        Error::Write { path, source } => {
+            let is_full = matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+            match (is_full, path.starts_with(Hub::from_env().cache)) {
+                (true, true) => "make room there and run the command again, or name another cache in HF_HOME",
+                (true, false) => "make room there and run the command again",
+                (false, true) => {
+                    "check that you may write there and that there is room, or name another cache in HF_HOME"
+                }
+                (false, false) => WRITE_HINT,
+            }
         }
-        Error::Write { .. } => "check that you may write there and that there is room; HF_HOME names another cache",
         Error::Format { kind, .. } => format_hint(*kind),
         Error::ModelType { .. } => {
             "Longspan asks Longformers; `longspan convert` turns a BERT, RoBERTa, XLM-RoBERTa or CamemBERT into one"
@@ -163,10 +184,10 @@ fn library_hint(error: &Error) -> &'static str {
         }
         Error::TensorType { .. } => "store the weights as f32, f16 or bf16",
         Error::Conversion { .. } => "config.json and the weights of the source may be those of two models",
-        Error::EmptyQuestion => "the question is the first argument, in quotes",
+        Error::EmptyQuestion => "a question has words; on the command line it is the first argument, in quotes",
         Error::TextTooLong { .. } => "shorten the question, or split the document into parts and give them all",
-        Error::Question { .. } => "correct the question or take it out of the data",
-        Error::NoData(_) => "give more or longer texts",
+        Error::Question { .. } => "correct the question in the data, or train on data without it",
+        Error::NoData(_) => "give more data, or longer texts",
         Error::Conflict { .. } => {
             "name another folder, or continue what is there with the data and options it began with"
         }
@@ -201,13 +222,13 @@ fn format_hint(kind: FormatKind) -> &'static str {
         FormatKind::Config | FormatKind::Weights | FormatKind::Tokenizer => {
             "a model is a checkpoint of a supported type in Hugging Face's layout; if it is one, fetch or copy it again"
         }
-        FormatKind::Settings => "correct the file or take it away: it holds Longspan's own settings of the model",
+        FormatKind::Settings => "correct the file or move it away: it holds Longspan's own settings of the model",
         FormatKind::Dataset => DATA_HINT,
         FormatKind::Predictions => {
             "check that it is a file of predictions or null odds, such as `longspan eval --out` writes"
         }
         FormatKind::TrainingState => "the run cannot continue from a damaged state: start it again in another folder",
-        FormatKind::TokenFile => "remove the file: the text is then tokenized again",
+        FormatKind::TokenFile => "move the file away: the text is then tokenized again",
     }
 }
 
@@ -217,8 +238,8 @@ fn hub_hint(fault: HubFault) -> &'static str {
         HubFault::Endpoint => "correct HF_ENDPOINT, or unset it for https://huggingface.co",
         HubFault::Access => "set HF_TOKEN to a token that may read the model, and accept its terms on the hub",
         HubFault::Token => {
-            "make a new token at https://huggingface.co/settings/tokens, or remove it (HF_TOKEN, or the file `token` in \
-             HF_HOME): most models need none"
+            "make a new token at https://huggingface.co/settings/tokens, or do without (unset HF_TOKEN, move the file \
+             `token` in HF_HOME away): most models need none"
         }
         HubFault::NotFound => {
             "check the name and the revision on https://huggingface.co; a private model needs a token in HF_TOKEN"
@@ -293,10 +314,14 @@ mod tests {
 
     #[test]
     fn a_full_disk_and_a_closed_folder_have_two_hints() {
-        let hint =
-            |kind: io::ErrorKind| library_hint(&Error::Write { path: "m".into(), source: Arc::new(kind.into()) });
-        assert!(hint(io::ErrorKind::StorageFull).starts_with("make room"));
-        assert!(hint(io::ErrorKind::PermissionDenied).starts_with("check that you may write there"));
+        let hint = |path: &Path, kind: io::ErrorKind| {
+            library_hint(&Error::Write { path: path.into(), source: Arc::new(kind.into()) })
+        };
+        for (path, is_cache) in [(Path::new("m"), false), (&Hub::from_env().cache.join("m"), true)] {
+            let hints = [io::ErrorKind::StorageFull, io::ErrorKind::PermissionDenied].map(|kind| hint(path, kind));
+            assert!(hints[0].starts_with("make room") && hints[1].starts_with("check that you may write there"));
+            assert!(hints.iter().all(|hint| hint.contains("HF_HOME") == is_cache));
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ fn bad_documents() {
     document("empty.gz", &gz(b""), "`empty.gz`: empty");
     document("latin1.txt", b"caf\xe9", "`latin1.txt`: invalid UTF-8 at byte 3");
     document("binary", b"abc\0\xff", "`binary`: a binary file: NUL at byte 3");
+    document("binary", b"ab\0\0c", "`binary`: a binary file: 2 NULs, the first at byte 2");
     document("a.pdf", b"%PDF-1.4\n\xe2\xe3", "`a.pdf`: a PDF document");
     document("a.docx", b"PK\x03\x04\x14\0", "`a.docx`: a zip archive or an office document");
     document("utf16.txt", b"\xff\xfea\0", "`utf16.txt`: UTF-16 text");
@@ -24,7 +25,42 @@ fn bad_documents() {
     check(&[], &["who?", "missing.txt"], "`missing.txt`: no such file");
     check(&[], &["who?", "."], "`.`: a folder, not a file");
     let folder = Folder::new(&[]);
-    check_failed(&ran(folder.command(&["ask", "who?"]).write_stdin("")), "`-`: empty");
+    for arguments in [&["ask", "who?"][..], &["ask", "who?", "-"]] {
+        check_failed(&ran(folder.command(arguments).write_stdin("")), "error: standard input: empty");
+    }
+    check_failed(&ran(folder.command(&["eval", "-"]).write_stdin("{}")), "`standard input`: no `data`");
+    let no_question = r#"{"data": []}"#;
+    check_failed(&ran(folder.command(&["eval", "-"]).write_stdin(no_question)), "error: standard input: no questions");
+}
+
+#[test]
+fn the_hint_to_another_encoding_says_how_to_convert_it() {
+    for (content, hint) in [
+        (&b"caf\xe9 au lait"[..], "`iconv -f ISO-8859-1 -t UTF-8`"),
+        (b"it\x92s 10 \x80", "`iconv -f CP1252 -t UTF-8`"),
+        (b"\x83e\x83X\x83g\x81B", "`iconv -f ENCODING -t UTF-8`"),
+        (b"\xff\xfeh\0i\0", "`iconv -f UTF-16 -t UTF-8`"),
+        (b"h\0i\0", "`iconv -f UTF-16LE -t UTF-8`"),
+        (b"\0h\0i", "`iconv -f UTF-16BE -t UTF-8`"),
+        (b"d\xc3\xa9j\xc3\xa0 v\xc3", "ends within a character"),
+        (b"d\xc3\xa9j\xc3\xa0 \xff v", "correct that place"),
+    ] {
+        let folder = Folder::new(&[("text", content), ("bread.txt", BREAD.as_bytes())]);
+        for arguments in [&["ask", "who?", "text"][..], &["ask", "--questions", "text", "bread.txt"]] {
+            let ran = folder.run(arguments);
+            check_failed(&ran, "`text`: ");
+            assert!(ran.stderr.contains(hint), "{}", ran.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_stray_nul_is_read() {
+    let text = format!("Bread\0 was first baked by Ada Brown in 1911.\n{}", BREAD.repeat(100));
+    let ran = Folder::new(&[("a.txt", text.as_bytes())]).run(&["ask", "Who first baked bread?", "a.txt"]);
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+    assert!(ran.stdout.starts_with("Ada Brown\n") && ran.stdout.contains("a.txt:1  characters 26–35\n"), "{ran:?}");
+    assert!(ran.stdout.contains("Bread\u{fffd} was"), "{ran:?}");
 }
 
 #[test]
@@ -53,8 +89,15 @@ fn a_bad_question_among_others_is_reported_once() {
     assert_eq!(ran.status, 2);
     assert_eq!(ran.stdout.lines().count(), 2);
     let errors: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
-    assert!(errors.len() == 1 && errors[0].starts_with("error: question `why why "), "{}", ran.stderr);
+    let named = "error: `questions`, line 1: question `why why ";
+    assert!(errors.len() == 1 && errors[0].starts_with(named), "{}", ran.stderr);
     assert!(errors[0].len() < 200);
+    std::fs::write(folder.path("questions"), "What is bread?\n\n\x01\n").unwrap();
+    let ran = folder.run(&["ask", "--questions", "questions", "a.txt"]);
+    assert!(
+        ran.stderr.starts_with("error: `questions`, line 3: question `\u{fffd}`: the question is empty\n"),
+        "{ran:?}"
+    );
 }
 
 #[test]
@@ -76,6 +119,9 @@ fn invalid_options_are_refused_before_any_file_is_read() {
         (&["ask", "q", "--top-k", "0"], "--top-k"),
         (&["ask", "q", "--threshold", "nan"], "expected a number"),
         (&["ask", "q", "--threads", "0"], "--threads"),
+        (&["ask", "q", "--threads", "-1"], "'--threads <N>': expected a whole number from 1 to 4096"),
+        (&["bench", "--threads", "1,-2"], "'--threads <N,N>': expected a whole number from 1 to 4096"),
+        (&["convert", "a", "b", "--threads", "-1"], "'--threads <N>': expected a whole number from 1 to 4096"),
         (&["ask", "q", "--global-attention", "some"], "expected `question`, `first`, `none`"),
         (&["ask", "q", "--precision", "f64"], "possible values: auto, f32"),
         (&["ask", "q", "--nonsense"], "unexpected argument '--nonsense'"),

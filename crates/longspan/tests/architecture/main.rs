@@ -37,7 +37,7 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
     ),
     (
         "longspan-ask/src/lib.rs",
-        &[&["text", "content", "unpack"], &["source", "snippet"], &["answer", "error"], &["wire", "asker"]],
+        &[&["text", "content", "encoding", "unpack"], &["source", "snippet"], &["answer", "error"], &["wire", "asker"]],
     ),
     (
         "longspan-cli/src/main.rs",
