@@ -3,7 +3,7 @@
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde::Serialize;
 
-use crate::{Candidate, DocumentAnswer};
+use crate::{Candidate, DocumentAnswer, Place};
 
 /// The answer of one document to one question.
 // The comments of the fields are the descriptions in the schema. Keys come in this order.
@@ -61,6 +61,12 @@ pub struct CandidateObject<'a> {
     pub start: usize,
     /// One past its last character.
     pub end: usize,
+    /// First byte in the UTF-8 text.
+    pub start_byte: usize,
+    /// One past its last byte.
+    pub end_byte: usize,
+    /// Line on which it begins, from 1.
+    pub line: usize,
     /// Logit of its first token as a start.
     pub start_logit: f32,
     /// Logit of its last token as an end.
@@ -101,11 +107,15 @@ impl<'a> AnswerObject<'a> {
 
 impl<'a> CandidateObject<'a> {
     fn new(candidate: &'a Candidate) -> Self {
+        let Place { characters, bytes, line, .. } = &candidate.place;
         Self {
             text: &candidate.text,
             score: candidate.score,
-            start: candidate.place.characters.start,
-            end: candidate.place.characters.end,
+            start: characters.start,
+            end: characters.end,
+            start_byte: bytes.start,
+            end_byte: bytes.end,
+            line: *line,
             start_logit: candidate.start_logit,
             end_logit: candidate.end_logit,
         }
@@ -150,8 +160,9 @@ mod tests {
             concat!(
                 r#"{"document":"é.txt","question":"Which?","answer":"zwei","score":0.75,"no_answer_score":0.25,"#,
                 r#""null_odds":-1.5,"start":4,"end":8,"start_byte":7,"end_byte":11,"line":2,"#,
-                r#""answers":[{"text":"zwei","score":0.75,"start":4,"end":8,"start_logit":2.5,"end_logit":3.0},"#,
-                r#"{"text":"é","score":0.375,"start":1,"end":2,"start_logit":2.5,"end_logit":3.0}],"#,
+                r#""answers":[{"text":"zwei","score":0.75,"start":4,"end":8,"start_byte":7,"end_byte":11,"line":2,"#,
+                r#""start_logit":2.5,"end_logit":3.0},{"text":"é","score":0.375,"start":1,"end":2,"start_byte":3,"#,
+                r#""end_byte":5,"line":1,"start_logit":2.5,"end_logit":3.0}],"#,
                 r#""tokens":7,"windows":1,"model":"m (embedded)","precision":"f32","seconds":0.25}"#,
             )
         );

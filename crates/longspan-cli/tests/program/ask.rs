@@ -199,7 +199,7 @@ fn keys(line: &str) -> Vec<String> {
 
 #[test]
 fn json_places_are_exact_in_a_text_of_many_scripts() {
-    let text = format!("e\u{301}\u{200b}\u{a0}</s> <mask> [SEP] 👩‍👩‍👧\r\n\r {PUMP}\u{2028}漢字\x1b[31m\n");
+    let text = format!("e\u{301}\0\u{200b}\u{a0}</s> <mask> [SEP] 👩‍👩‍👧\r\n\r {PUMP}\u{2028}漢字\x1b[31m\n");
     let folder = Folder::new(&[("nasty.txt", text.as_bytes())]);
     for question in [WHO, "When did it stop?", NOT_THERE] {
         let ran = folder.run(&["ask", "--json", "-k", "20", question, "nasty.txt"]);
@@ -209,8 +209,13 @@ fn json_places_are_exact_in_a_text_of_many_scripts() {
         let number = |key: &str| line[key].as_u64().map(|number| number as usize);
         let slice = |start: u64, end: u64| text.chars().skip(start as usize).take((end - start) as usize).collect();
         for span in line["answers"].as_array().unwrap() {
+            let place = |key: &str| span[key].as_u64().unwrap() as usize;
             let found: String = slice(span["start"].as_u64().unwrap(), span["end"].as_u64().unwrap());
-            assert_eq!(span["text"], found);
+            assert_eq!(
+                (&span["text"], &text[place("start_byte")..place("end_byte")]),
+                (&found.as_str().into(), &*found)
+            );
+            assert_eq!(place("line"), 1 + text[..place("start_byte")].matches('\n').count());
         }
         match number("start_byte") {
             Some(start) => {
