@@ -116,7 +116,7 @@ pub enum Error {
     #[error("the document is empty")]
     EmptyDocument,
     /// A text is longer than 32-bit offsets reach.
-    #[error("the text has {bytes} bytes, the most is {bytes_max}")]
+    #[error("the text has {}, the most is {bytes_max}", counted(*bytes, "byte"))]
     TextTooLong {
         /// Length of its UTF-8.
         bytes: usize,
@@ -124,7 +124,7 @@ pub enum Error {
         bytes_max: usize,
     },
     /// The question leaves no room for a document.
-    #[error("the question has {tokens} tokens, at most {tokens_max} leave room for a document")]
+    #[error("the question has {}, at most {tokens_max} would leave room for a document", counted(*tokens, "token"))]
     QuestionTooLong {
         /// Tokens of the question.
         tokens: usize,
@@ -155,8 +155,9 @@ pub enum Error {
     InstructionSet(UnknownIsa),
     /// A converted model does not compute what its source does.
     #[error(
-        "the converted model differs from its source by {difference:.1e} on inputs up to {tokens} tokens, at most \
-         {difference_max:.1e} is allowed"
+        "the converted model differs from its source by {difference:.1e} on inputs up to {}, at most \
+         {difference_max:.1e} is allowed",
+        counted(*tokens, "token")
     )]
     Conversion {
         /// The largest difference of a hidden state or a logit.
@@ -365,6 +366,11 @@ fn cut(text: &str, characters: usize) -> String {
         if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
     }
     shown
+}
+
+/// A number of things, such as `1 token` or `2 tokens`.
+pub(crate) fn counted(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 /// The result, or `None` if it panics: crates that read files of strangers do so on some that contradict themselves. The

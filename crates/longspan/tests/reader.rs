@@ -373,13 +373,19 @@ fn unusable_questions_documents_and_options_are_errors() {
     assert!(matches!(READER.answer(" ", "Some text."), Err(Error::EmptyQuestion)));
     let long = "why ".repeat(5000);
     let default = ReadOptions::default();
-    assert_eq!(fails(&long, &default), "the question has 5000 tokens, at most 4091 leave room for a document");
+    assert_eq!(fails(&long, &default), "the question has 5000 tokens, at most 4091 would leave room for a document");
     let with = |set: &dyn Fn(&mut ReadOptions)| fails("Why?", &options(set));
     assert_eq!(with(&|o| o.max_tokens = Some(5000)), "max_tokens 5000: the model has positions for 4096");
-    assert_eq!(with(&|o| o.max_tokens = Some(6)), "the question has 2 tokens, at most 1 leave room for a document");
+    assert_eq!(
+        with(&|o| o.max_tokens = Some(6)),
+        "the question has 2 tokens, at most 1 would leave room for a document"
+    );
     let stride = |n| options(|o| (o.max_tokens, o.doc_stride) = (Some(20), Some(n)));
     assert_eq!(fails("Why?", &stride(15)), "doc_stride 15: windows have room for 14 tokens of the document");
-    assert_eq!(fails("Why is it so?", &stride(12)), "the question has 5 tokens, at most 3 leave room for a document");
+    assert_eq!(
+        fails("Why is it so?", &stride(12)),
+        "the question has 5 tokens, at most 3 would leave room for a document"
+    );
     assert_eq!(
         with(&|o| o.global_attention = GlobalAttention::List(vec![4096])),
         "global_attention 4096: inputs have 4096 tokens"

@@ -21,7 +21,7 @@ use crate::folder;
 use crate::model::{self, Checkpoint, OpenedModel};
 use crate::terminal::hints::{self, fault};
 use crate::terminal::table::{aligned, row};
-use crate::terminal::{self, one_line, thousands};
+use crate::terminal::{self, counted, one_line, thousands};
 
 /// Without `--limit`, so many questions are asked about long documents.
 const LONG_QUESTIONS: usize = 1000;
@@ -189,7 +189,7 @@ fn parts(groups: &[LengthGroup], before: Fit, aim: Aim) -> Vec<CalibratedPart> {
     let mut parts = vec![part("all".into(), 0..questions.len())];
     let mut start = 0;
     for (length, observed) in groups.iter().filter(|_| groups.len() > 1) {
-        let name = length.map_or_else(|| "as they are".into(), |tokens| format!("{} tokens", thousands(tokens)));
+        let name = length.map_or_else(|| "as they are".into(), |tokens| counted(tokens, "token"));
         parts.push(part(name, start..start + observed.len()));
         start += observed.len();
     }
@@ -237,9 +237,9 @@ fn how(reader: &Reader, options: &ReadOptions) -> String {
 /// The data in words.
 fn fitted_on(files: &[String], groups: &[LengthGroup], how: &str) -> String {
     let names: Vec<String> = files.iter().map(|file| short(file)).collect();
-    let counts = groups.iter().map(|(length, observed)| match (thousands(observed.len()), length) {
-        (count, None) => format!("{count} questions as they are"),
-        (count, Some(tokens)) => format!("{count} among neighbours up to {} tokens", thousands(*tokens)),
+    let counts = groups.iter().map(|(length, observed)| match length {
+        None => format!("{} as they are", counted(observed.len(), "question")),
+        Some(tokens) => format!("{} among neighbours up to {}", thousands(observed.len()), counted(*tokens, "token")),
     });
     format!("{}: {}, {how}", names.join(", "), counts.collect::<Vec<_>>().join(", "))
 }

@@ -16,8 +16,14 @@ pub fn name(path: &Path) -> String {
     DocumentSource::File(path.into()).name()
 }
 
-/// The name of a file without its folders.
+/// What a message calls the document of this name.
+pub fn title(name: &str) -> &str {
+    if name == "-" { "standard input" } else { name }
+}
+
+/// What a message calls it, without its folders.
 pub fn short(name: &str) -> String {
+    let name = title(name);
     Path::new(name).file_name().map_or_else(|| name.to_string(), |file| file.to_string_lossy().into_owned())
 }
 

@@ -222,7 +222,7 @@ fn predictions_for_other_data_are_refused() {
         fs::write(folder.path("p.json"), predictions).unwrap();
         folder.run(&[&["eval", "dev.json", "--json", "--predictions", "p.json"], more].concat())
     };
-    check_failed(&evaluate("{\"x\": \"y\"}", &[]), "`p.json`: none of its 1 predictions is for a question of the data");
+    check_failed(&evaluate("{\"x\": \"y\"}", &[]), "`p.json`: 1 prediction, but none for a question of the data");
     check_failed(&evaluate("[]", &[]), "`p.json`: invalid type: sequence");
     check_failed(&evaluate("{\"who\": 3}", &[]), "`p.json`: invalid type: integer `3`, expected a string");
     let ran = evaluate("{\"who\": \"Ada Brown\", \"other\": \"\"}", &[]);

@@ -23,6 +23,7 @@ pub use comparison::Comparison;
 
 use crate::checkpoint::{CONFIG, DraftFolder, Source, Tensors, write_checkpoint_with};
 use crate::config::Config;
+use crate::error::counted;
 use crate::model::{Parameter, Task};
 use crate::tokenizer::{PairFiles, Tokenizer};
 use crate::{Error, FormatKind, Result};
@@ -120,7 +121,7 @@ fn long_config(short: &ShortModel, tokenizer: &Tokenizer, options: &ConvertOptio
         return Err(Error::option("max_tokens", format!("{max_tokens}: expected 1 to {MAX_TOKENS_MAX}")));
     }
     if is_long && max_tokens < own {
-        let message = format!("{max_tokens}: the model has positions for {own} tokens already");
+        let message = format!("{max_tokens}: the model has positions for {} already", counted(own, "token"));
         return Err(Error::option("max_tokens", message));
     }
     let layers = short.config.num_hidden_layers;
@@ -154,8 +155,8 @@ fn check_windows(windows: &[usize], layers: usize) -> Result<Vec<usize>> {
         [window] => Ok(vec![*window; layers]),
         _ if windows.len() == layers => Ok(windows.to_vec()),
         _ => {
-            let count = windows.len();
-            Err(Error::option("attention_window", format!("has {count} numbers, the model has {layers} layers")))
+            let (numbers, layers) = (counted(windows.len(), "number"), counted(layers, "layer"));
+            Err(Error::option("attention_window", format!("has {numbers}, the model has {layers}")))
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::settings::{Logistic, ReaderSettings};
 use crate::config::Config;
+use crate::error::counted;
 use crate::{Error, Result};
 
 /// Which tokens of an input see, and are seen by, all others.
@@ -116,7 +117,7 @@ impl Plan {
             return Err(Error::QuestionTooLong { tokens: question, tokens_max });
         }
         if doc_stride >= room {
-            let message = format!("{doc_stride}: windows have room for {room} tokens of the document");
+            let message = format!("{doc_stride}: windows have room for {} of the document", counted(room, "token"));
             return Err(Error::option("doc_stride", message));
         }
         let max_answer_length = options.max_answer_length.unwrap_or(settings.max_answer_length);
@@ -137,7 +138,8 @@ impl Plan {
         if let GlobalAttention::List(positions) = &options.global_attention
             && let Some(position) = positions.iter().find(|&&position| position >= max_tokens)
         {
-            return Err(Error::option("global_attention", format!("{position}: inputs have {max_tokens} tokens")));
+            let message = format!("{position}: inputs have {}", counted(max_tokens, "token"));
+            return Err(Error::option("global_attention", message));
         }
         let calibration = settings.calibration.as_ref();
         Ok(Self {

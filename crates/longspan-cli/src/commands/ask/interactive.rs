@@ -8,7 +8,7 @@ use longspan_ask::{Asker, DocumentLimits, NamedDocument};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 
-use super::session::{self, Round};
+use super::session::{self, GivenQuestion, Round};
 use crate::cli::{AskArgs, PrintArgs};
 use crate::data::documents;
 use crate::lines::next_line;
@@ -57,7 +57,8 @@ fn converse(asker: &Asker, args: &PrintArgs, output: &mut Output, documents: &[N
             if question.trim().is_empty() {
                 return Ok(Status::Answered);
             }
-            let mut round = Round::new(asker, &[question.trim().to_string()], args, output)?;
+            let question = GivenQuestion { text: question.trim().to_owned(), place: None };
+            let mut round = Round::new(asker, &[question], args, output)?;
             let questions = round.questions.clone();
             let _ = asker.ask_documents(&questions, documents, &mut |event| round.take(event));
             round.end()

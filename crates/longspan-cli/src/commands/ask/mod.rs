@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use longspan::{Error, error::excerpt};
+use longspan_ask::text::quoted;
 use longspan_ask::{AnswerObject, DocumentLimits};
 
 use crate::cli::AskArgs;
 use crate::data::documents;
 use crate::status::Status;
-use crate::terminal::{self, counted, hints::fault};
-use session::Round;
+use crate::terminal::{self, counted, hints::fault, thousands};
+use session::{GivenQuestion, Round};
 
 /// The longest file of questions.
 const QUESTIONS_BYTES_MAX: u64 = 1 << 24;
@@ -36,9 +37,9 @@ pub fn run(args: &AskArgs) -> Result<Status> {
     if files.is_empty() {
         files.push(PathBuf::from("-"));
     }
-    let texts = questions(args, &files)?;
+    let given = questions(args, &files)?;
     let (asker, mut output) = session::open(args)?;
-    let mut round = Round::new(&asker, &texts, &args.print, &mut output)?;
+    let mut round = Round::new(&asker, &given, &args.print, &mut output)?;
     if round.questions.is_empty() {
         return round.end(); // before documents are read for nothing
     }
@@ -48,7 +49,7 @@ pub fn run(args: &AskArgs) -> Result<Status> {
 }
 
 /// The question of the command line, or those of a file.
-fn questions(args: &AskArgs, files: &[PathBuf]) -> Result<Vec<String>> {
+fn questions(args: &AskArgs, files: &[PathBuf]) -> Result<Vec<GivenQuestion>> {
     if let Some(path) = &args.questions {
         return questions_of(path, files);
     }
@@ -63,10 +64,10 @@ fn questions(args: &AskArgs, files: &[PathBuf]) -> Result<Vec<String>> {
         let hint = "the question comes first, in quotes, then the documents";
         return Err(fault(format!("`{}`: a file where the question should be", excerpt(question)), hint));
     }
-    Ok(vec![question.to_string()])
+    Ok(vec![GivenQuestion { text: question.to_owned(), place: None }])
 }
 
-fn questions_of(path: &Path, files: &[PathBuf]) -> Result<Vec<String>> {
+fn questions_of(path: &Path, files: &[PathBuf]) -> Result<Vec<GivenQuestion>> {
     if documents::is_stdin(path) && files.iter().any(|file| documents::is_stdin(file)) {
         let hint = "name a file for one of them";
         return Err(fault("standard input cannot hold both the questions and a document", hint));
@@ -74,11 +75,16 @@ fn questions_of(path: &Path, files: &[PathBuf]) -> Result<Vec<String>> {
     let mut limits = DocumentLimits::default();
     limits.text_bytes_max = QUESTIONS_BYTES_MAX;
     let text = documents::source(path).read(limits).context("questions")?;
-    let lines = text.text().trim_start_matches('\u{feff}').lines().map(str::trim).filter(|line| !line.is_empty());
-    let questions: Vec<String> = lines.take(QUESTIONS_MAX + 1).map(str::to_string).collect();
+    let lines = (1..).zip(text.text().trim_start_matches('\u{feff}').lines().map(str::trim));
+    let name = quoted(&documents::name(path));
+    let given = |(number, line): (usize, &str)| GivenQuestion {
+        text: line.to_owned(),
+        place: Some(format!("{name}, line {}", thousands(number))),
+    };
+    let questions: Vec<_> =
+        lines.filter(|(_, line)| !line.is_empty()).map(given).take(QUESTIONS_MAX + 1).collect();
     if questions.len() > QUESTIONS_MAX {
-        let message =
-            format!("questions: `{}`: more than {}", documents::name(path), counted(QUESTIONS_MAX, "question"));
+        let message = format!("questions: {name}: more than {}", counted(QUESTIONS_MAX, "question"));
         return Err(fault(message, "split the file, and ask the parts one after the other"));
     }
     Ok(questions)

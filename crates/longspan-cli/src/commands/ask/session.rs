@@ -27,6 +27,14 @@ pub fn open(args: &AskArgs) -> Result<(Asker, Output)> {
     Ok((Asker::new(Arc::new(reader), args.read_options()), output))
 }
 
+/// A question as it was given.
+pub struct GivenQuestion {
+    /// The question.
+    pub text: String,
+    /// Its file and line, if it is from a file.
+    pub place: Option<String>,
+}
+
 /// Questions that are asked together, and their answers.
 pub struct Round<'a> {
     /// Those that can be asked.
@@ -53,11 +61,11 @@ impl<'a> Round<'a> {
     ///
     /// # Errors
     /// When an option does not fit the model.
-    pub fn new(asker: &Asker, texts: &[String], args: &'a PrintArgs, output: &'a mut Output) -> Result<Self> {
+    pub fn new(asker: &Asker, given: &[GivenQuestion], args: &'a PrintArgs, output: &'a mut Output) -> Result<Self> {
         let mut round = Self {
             questions: [].into(),
             answered: Vec::new(),
-            several: texts.len() > 1,
+            several: given.len() > 1,
             documents: Vec::new(),
             answers: Vec::new(),
             hidden: 0,
@@ -68,14 +76,14 @@ impl<'a> Round<'a> {
             bar: None,
         };
         let mut questions = Vec::new();
-        for text in texts {
-            match asker.question(text) {
-                Ok(question) => questions.push(question),
-                Err(error) if error.kind() == ErrorKind::Option => return Err(error.into()),
-                Err(error) if round.several => {
-                    round.fail(anyhow::Error::from(error).context(format!("question `{}`", shortened(text))));
+        for GivenQuestion { text, place } in given {
+            match (asker.question(text), place) {
+                (Ok(question), _) => questions.push(question),
+                (Err(error), _) if error.kind() == ErrorKind::Option => return Err(error.into()),
+                (Err(error), Some(place)) => {
+                    round.fail(anyhow::Error::from(error).context(format!("{place}: {}", named(text))));
                 }
-                Err(error) => round.fail(error.into()),
+                (Err(error), None) => round.fail(error.into()),
             }
         }
         round.answered.resize(questions.len(), false);
@@ -103,9 +111,10 @@ impl<'a> Round<'a> {
                     self.answers.push(Some(answer));
                 }
             }
-            AskEvent::Error { question, error } => {
-                self.fail(error.into());
-                self.answers.extend(question.map(|_| None));
+            AskEvent::Error { question: None, error } => self.fail(error.into()),
+            AskEvent::Error { question: Some(question), error } => {
+                self.fail(anyhow::Error::from(error).context(named(self.questions[question].text())));
+                self.answers.push(None);
             }
             _ => {}
         }
@@ -187,10 +196,11 @@ fn label(documents: &[NamedDocument]) -> String {
     }
 }
 
-fn shortened(question: &str) -> String {
+/// What a message calls a question.
+fn named(question: &str) -> String {
     let line = one_line(question);
     match line.char_indices().nth(MESSAGE_QUESTION_MAX) {
-        Some((at, _)) => format!("{}…", &line[..at]),
-        None => line,
+        Some((at, _)) => format!("question `{}…`", &line[..at]),
+        None => format!("question `{line}`"),
     }
 }

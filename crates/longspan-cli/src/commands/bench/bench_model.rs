@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::cli::{BenchArgs, Preset};
 use crate::model::{self, Checkpoint, windows};
+use crate::terminal::counted;
 use crate::terminal::hints::fault;
 
 /// A model that can be loaded in any precision.
@@ -61,7 +62,8 @@ impl BenchModel {
     pub fn size(&self) -> String {
         let Config { num_hidden_layers: layers, hidden_size, num_attention_heads: heads, .. } = self.config;
         let windows = windows(&self.config.attention_window);
-        format!("{layers} layers, {hidden_size} wide, {heads} heads, window {windows}")
+        let (layers, heads) = (counted(layers, "layer"), counted(heads, "head"));
+        format!("{layers}, {hidden_size} wide, {heads}, window {windows}")
     }
 }
 

@@ -13,6 +13,7 @@ use longspan::tokenizer::{ByteSpan, Tokenizer};
 use super::evaluation::{Evaluation, QuestionResult};
 use crate::data::documents;
 use crate::model::{self, Checkpoint};
+use crate::terminal::counted;
 use crate::terminal::hints::{self, fault};
 
 /// The official default: no null odds that are probabilities are above it.
@@ -36,7 +37,7 @@ impl PredictionFiles {
 
 /// A file's name and content.
 fn parse<T>(path: &Path, parse: impl Fn(&str, &[u8]) -> longspan::Result<T>) -> Result<(String, T)> {
-    let name = documents::name(path);
+    let name = documents::title(&documents::name(path)).to_owned();
     let content = parse(&name, documents::text(path)?.as_bytes())?;
     Ok((name, content))
 }
@@ -50,8 +51,8 @@ pub fn evaluation<'a>(
     let PredictionFiles { name, predictions, null_odds } = files;
     let scores = Scores::of(dataset, |id| predictions.get(id).map(String::as_str));
     if scores.questions.is_empty() {
-        let count = predictions.len();
-        let message = format!("`{name}`: none of its {count} predictions is for a question of the data");
+        let count = counted(predictions.len(), "prediction");
+        let message = format!("`{name}`: {count}, but none for a question of the data");
         return Err(fault(message, "give the predictions of the same data set"));
     }
     let threshold = threshold.unwrap_or(THRESHOLD);
@@ -61,7 +62,7 @@ pub fn evaluation<'a>(
         None => vec![0.0; scores.questions.len()],
     };
     if let [first, rest @ ..] = scores.missing.as_slice() {
-        let others = if rest.is_empty() { String::new() } else { format!(" and {} others", rest.len()) };
+        let others = if rest.is_empty() { String::new() } else { format!(" and {}", counted(rest.len(), "other")) };
         hints::warn(&format!(
             "`{name}`: no prediction for question `{}`{others}: left out of every figure",
             excerpt(first)

@@ -7,13 +7,14 @@ use longspan::evaluate::coverage::Coverage;
 use serde_json::Number;
 
 use super::report::{CalibrationCheck, DataSummary, EvalReport, RunSummary, SliceRow, ThresholdPoint};
+use crate::data::documents::title;
 use crate::terminal::numbers::{megabytes, percent, short};
 use crate::terminal::table::{aligned, row};
 use crate::terminal::{counted, one_line, thousands};
 
 /// The report for the terminal; `folder` holds its files, where they were asked for.
 pub fn show(report: &EvalReport, folder: Option<&Path>) -> String {
-    let names: Vec<String> = report.data.files.iter().map(|name| one_line(name)).collect();
+    let names: Vec<String> = report.data.files.iter().map(|name| one_line(title(name))).collect();
     let mut shown = format!("{}\n{}\n", names.join(", "), data_line(&report.data));
     for (title, rows) in tables(report) {
         let _ = write!(shown, "\n{title}\n\n{}", aligned(&rows));
@@ -53,21 +54,23 @@ pub fn tables(report: &EvalReport) -> Vec<(String, Vec<Vec<String>>)> {
 /// What was asked.
 pub fn data_line(data: &DataSummary) -> String {
     let DataSummary { questions, articles, documents, .. } = data;
-    let [questions, documents, articles] = [questions, documents, articles].map(|count| thousands(*count));
-    let mut line = format!("{questions} questions about {documents} documents of {articles} articles");
+    let counts = [(questions, "question"), (documents, "document"), (articles, "article")];
+    let [questions, documents, articles] = counts.map(|(count, thing)| counted(*count, thing));
+    let mut line = format!("{questions} about {documents} of {articles}");
     if data.limit.is_some() {
         line.push_str(", drawn at random");
     }
     if let Some(tokens) = data.context_tokens {
-        let _ = write!(line, ", paragraphs among their neighbours up to {} tokens", thousands(tokens));
+        let _ = write!(line, ", paragraphs among their neighbours up to {}", counted(tokens, "token"));
     }
     if let Some(tokens) = data.mean_tokens {
-        let _ = write!(line, ", {} tokens on average", thousands(tokens.round() as usize));
+        let _ = write!(line, ", {} on average", counted(tokens.round() as usize, "token"));
     }
-    for (count, what) in [(data.skipped, "bad parts left out"), (data.missing, "without a prediction left out")] {
-        if count > 0 {
-            let _ = write!(line, ", {} {what}", thousands(count));
-        }
+    if data.skipped > 0 {
+        let _ = write!(line, ", {} left out", counted(data.skipped, "bad part"));
+    }
+    if data.missing > 0 {
+        let _ = write!(line, ", {} without a prediction left out", thousands(data.missing));
     }
     line
 }
@@ -137,17 +140,18 @@ fn errors(calibration: &CalibrationCheck) -> Vec<Vec<String>> {
 /// How the model was asked, whether its scores are calibrated, and how fast it was.
 pub fn run_lines(run: &RunSummary) -> [String; 3] {
     let RunSummary { precision, instruction_set, threads, verify_tokens, seconds, .. } = run;
-    let (asked, tokens) = (thousands(run.asked), thousands(run.tokens_per_second.round() as usize));
+    let (asked, tokens) = (counted(run.asked, "question"), thousands(run.tokens_per_second.round() as usize));
     let per_second = run.questions_per_second;
     let model = one_line(&run.model);
     let threshold = short(run.null_score_diff_threshold);
-    let verified = if *verify_tokens == 0 { String::new() } else { format!(", verified by {verify_tokens} tokens") };
+    let verified =
+        if *verify_tokens == 0 { String::new() } else { format!(", verified by {}", counted(*verify_tokens, "token")) };
     let threads = counted(*threads, "thread");
     let calibrated = run.calibrated_on.as_ref().map(|data| format!("scores calibrated on {}", one_line(data)));
     let memory = run.peak_memory_bytes.map(|bytes| format!(", {} MB at most", megabytes(bytes))).unwrap_or_default();
     [
         format!("{model}, threshold {threshold}{verified}, {precision} on {instruction_set}, {threads}"),
         calibrated.unwrap_or_else(|| "scores not calibrated: `longspan calibrate` does that".into()),
-        format!("{asked} questions asked in {seconds:.1} s: {per_second:.1} questions/s, {tokens} tokens/s{memory}"),
+        format!("{asked} asked in {seconds:.1} s: {per_second:.1} questions/s, {tokens} tokens/s{memory}"),
     ]
 }

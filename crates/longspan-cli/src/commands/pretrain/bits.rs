@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::run::plot::{described, line};
 use crate::terminal::table::aligned;
-use crate::terminal::thousands;
+use crate::terminal::{counted, thousands};
 
 const JSON: &str = "bits.json";
 const SVG: &str = "bits.svg";
@@ -89,7 +89,7 @@ pub fn table(stages: &[Stage]) -> String {
     head.extend(columns.iter().map(|i| format!("from {}", thousands(i * STRETCH))));
     let mut rows = vec![head];
     for Stage { name, tokens, measured: Bits { bits, bits_per_character, stretches, .. } } in stages {
-        let mut row = vec![format!("{name}, {} tokens", thousands(*tokens))];
+        let mut row = vec![format!("{name}, {}", counted(*tokens, "token"))];
         row.extend([bits, bits_per_character].map(|number| format!("{number:.3}")));
         let cell = |i: &usize| {
             let stretch = stretches.iter().find(|stretch| stretch.from == i * STRETCH);

@@ -27,7 +27,7 @@ use crate::run::metrics::Metrics;
 use crate::run::watch::RunWatcher;
 use crate::terminal::hints::fault;
 use crate::terminal::progress::Bar;
-use crate::terminal::{self, thousands};
+use crate::terminal::{self, counted};
 use bits::Stage;
 use text::Texts;
 
@@ -66,7 +66,7 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
     }
     if !args.run.resume {
         let note = Bar::note();
-        note.say(&format!("checking texts: {:.1} MB in {} files", texts.bytes as f64 / 1e6, texts.files()));
+        note.say(&format!("checking texts: {}", texts.size()));
         texts.check(field)?;
         valid.as_ref().map_or(Ok(()), |valid| valid.check(field))?;
     }
@@ -102,11 +102,11 @@ fn tokenized(texts: &Texts, field: &str, base: &Checkpoint, path: &Path) -> Resu
     let (text, files, vocabulary) = (texts.checksum, texts.files(), source.tokenizer_checksum()?);
     let identity = format!("text {text:08x} in {files} files, field {field}, tokenizer {vocabulary:08x}");
     if !path.exists() {
-        say(&format!("tokenizing texts: {:.1} MB in {} files", texts.bytes as f64 / 1e6, texts.files()));
+        say(&format!("tokenizing texts: {}", texts.size()));
     }
     let bar = Bar::share(texts.bytes);
     let mut on_progress = |done: Tokenized| {
-        bar.say(&format!("{} documents, {} tokens", thousands(done.documents), thousands(done.tokens)));
+        bar.say(&format!("{}, {}", counted(done.documents, "document"), counted(done.tokens, "token")));
     };
     TokenFile::build(path, &identity, &tokenizer, texts.documents(field, &bar), &mut on_progress)
 }
@@ -155,6 +155,7 @@ fn say(line: &str) {
 fn stage(name: &str, model: &Source, valid: &TokenFile, measuring: &Measuring<'_>, tokens: usize) -> Result<Stage> {
     say(&format!("measuring bits of masked tokens: {name}"));
     let note = Bar::note();
-    let mut on_progress = |done: usize, all: usize| note.say(&format!("measuring {name}: {done} of {all} inputs"));
+    let mut on_progress =
+        |done: usize, all: usize| note.say(&format!("measuring {name}: {done} of {}", counted(all, "input")));
     Ok(Stage::new(name, tokens, &measure(model, valid, measuring, &mut on_progress)?))
 }

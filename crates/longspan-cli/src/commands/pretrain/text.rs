@@ -13,7 +13,7 @@ use longspan_ask::GzipReader;
 use crate::data::documents;
 use crate::lines::next_line;
 use crate::terminal::hints::{fault, io_fault, io_message};
-use crate::terminal::thousands;
+use crate::terminal::{counted, thousands};
 
 const JSONL_HINT: &str = "a .jsonl file has one JSON object a line, and --text-field names the key of its text";
 
@@ -62,6 +62,11 @@ impl Texts {
     /// Number of files.
     pub fn files(&self) -> usize {
         self.files.len()
+    }
+
+    /// How much there is, in words.
+    pub fn size(&self) -> String {
+        format!("{:.1} MB in {}", self.bytes as f64 / 1e6, counted(self.files.len(), "file"))
     }
 
     /// The documents in order: each line of JSONL, otherwise each file.

@@ -314,7 +314,7 @@ fn unusable_data_are_named() {
     check(&|dataset, _| question(dataset, " "), "question `0/0/no`: the question is empty");
     check(
         &|dataset, _| question(dataset, &"why ".repeat(20)),
-        "question `0/0/no`: the question has 60 tokens, at most 45 leave room for a document",
+        "question `0/0/no`: the question has 60 tokens, at most 45 would leave room for a document",
     );
     check(
         &|dataset, _| dataset.articles[1].paragraphs[0].context = " \n".into(),
