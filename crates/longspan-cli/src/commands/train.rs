@@ -16,8 +16,8 @@ use crate::run::folder::{self, RunFolder};
 use crate::run::made;
 use crate::run::watch::RunWatcher;
 use crate::terminal;
+use crate::terminal::counted;
 use crate::terminal::hints::{self, fault};
-use crate::terminal::thousands;
 
 /// Runs the command.
 pub fn run(args: &TrainArgs) -> Result<()> {
@@ -67,10 +67,8 @@ fn warn_of_shared(train: &SquadData, dev: &SquadData) {
         |data: &'_ SquadData| data.dataset.questions().map(|(_, question)| question.id.clone()).collect::<HashSet<_>>();
     let shared = ids(train).intersection(&ids(dev)).count();
     if shared > 0 {
-        let shared = thousands(shared);
-        hints::warn(&format!(
-            "--dev: {shared} of its questions are in the training data, so their figures will be too good"
-        ));
+        let shared = counted(shared, "question");
+        hints::warn(&format!("--dev: it shares {shared} with the training data, so its figures will be too good"));
     }
 }
 

@@ -6,7 +6,7 @@ pub mod numbers;
 pub mod progress;
 pub mod table;
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 
 use anstream::AutoStream;
 use clap::ColorChoice;
@@ -99,6 +99,21 @@ fn still_read(written: io::Result<()>) -> io::Result<bool> {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         other => other.map(|()| true),
     }
+}
+
+/// Writes text to standard output: unchanged to a program, without control characters to a terminal.
+///
+/// # Errors
+/// As [`Output::show`].
+pub fn print_table(text: &str) -> io::Result<()> {
+    if !io::stdout().is_terminal() {
+        return print(text.as_bytes());
+    }
+    let lines = text.split_inclusive('\n').map(|line| match line.strip_suffix('\n') {
+        Some(line) => printable(line.trim_end_matches('\r')) + "\n",
+        None => printable(line),
+    });
+    print(lines.collect::<String>().as_bytes())
 }
 
 /// Writes bytes to standard output.

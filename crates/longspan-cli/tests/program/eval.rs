@@ -53,6 +53,44 @@ fn replace(folder: &Folder, file: &str, change: impl Fn(&mut Value)) {
 }
 
 #[test]
+fn one_thing_is_counted_as_one() {
+    let data = json!({"data": [{"title": "Bread", "paragraphs": [{"context": "Bread is baked in an oven.", "qas": [
+        {"id": "1", "question": "Where is bread baked?", "answers": [{"text": "in an oven", "answer_start": 15}]},
+    ]}]}]});
+    let folder = Folder::new(&[("one.json", data.to_string().as_bytes())]);
+    let shown = printed(&folder, &["eval", "one.json"]);
+    assert!(shown.starts_with("one.json\n1 question about 1 document of 1 article, 7 tokens on average\n"), "{shown}");
+    assert!(shown.contains("\n1 question asked in "), "{shown}");
+}
+
+#[test]
+fn hints_name_only_what_helps() {
+    let data =
+        |question: Value| json!({"data": [{"paragraphs": [{"context": "Bread.", "qas": [question]}]}]}).to_string();
+    let wrong = data(json!({"id": "1", "question": "Who?", "answers": [{"text": "x", "answer_start": 9}]}));
+    let empty = data(json!({"id": "1", "question": "", "answers": []}));
+    let good = data(json!({"id": "1", "question": "Who?", "answers": []}));
+    let folder = Folder::new(&[("wrong", wrong.as_bytes()), ("empty", empty.as_bytes()), ("good", good.as_bytes())]);
+    fs::write(folder.path("nonsense"), "nonsense").unwrap();
+    fs::create_dir(folder.path("full")).unwrap();
+    fs::write(folder.path("full/file"), "").unwrap();
+    let form = "data are JSON in the form of SQuAD v1.1 or v2.0, plain or gzip";
+    for (arguments, hint) in [
+        (&["wrong"][..], "correct that part, or let --skip-bad leave out and count such parts"),
+        (&["wrong", "--skip-bad"], form),
+        (&["nonsense"], form),
+        (&["nonsense", "--skip-bad"], form),
+        (&["empty"], "--skip-bad leaves out and counts questions that cannot be asked"),
+        (&["empty", "--skip-bad"], "each was left out, as the warnings say"),
+        (&["good", "--out", "full"], "name a new folder; --resume continues an interrupted run"),
+        (&["good", "--out", "full", "--predictions", "p.json"], "name a new folder"),
+    ] {
+        let ran = folder.run(&[&["eval"], arguments].concat());
+        assert!(ran.status == 2 && ran.stderr.ends_with(&format!("hint: {hint}\n")), "{arguments:?}: {ran:?}");
+    }
+}
+
+#[test]
 fn official_figures_are_printed_as_by_the_script() {
     let folder = folder();
     let found = printed(&folder, &["eval", "dev.json.gz", "--json", "--out", "report"]);

@@ -95,7 +95,7 @@ fn bad_data_are_refused_before_the_first_step() {
     let ran = refused(&folder, &["--train", "bad.json", "--skip-bad"]);
     assert!(ran.stderr.starts_with("warning: left out: `bad.json`") && ran.status == 2, "{ran:?}");
     let ran = refused(&folder, &["--train", "train.json", "--dev", "train.json", "--max-tokens", "9999"]);
-    let warning = "warning: --dev: 1 of its questions are in the training data, so their figures will be too good\n";
+    let warning = "warning: --dev: it shares 1 question with the training data, so its figures will be too good\n";
     assert!(ran.stderr.starts_with(warning), "{ran:?}");
 }
 

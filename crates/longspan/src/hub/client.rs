@@ -261,6 +261,8 @@ fn connection_fault(error: &ureq::Error) -> HubFault {
     use ureq::Error::{BadUri, HostNotFound, Http, Io, Pem, Protocol, Rustls, Tls};
     match error {
         HostNotFound => HubFault::Host,
+        // The resolver of the standard library has no kind of its own.
+        Io(e) if e.to_string().starts_with("failed to lookup address") => HubFault::Host,
         Tls(_) | Rustls(_) | Pem(_) => HubFault::Certificate,
         Io(e) if e.kind() == io::ErrorKind::InvalidData => HubFault::Certificate, // rustls, within a handshake
         BadUri(_) | Http(_) | Protocol(_) => HubFault::Answer,
@@ -340,6 +342,7 @@ mod tests {
         let io = |kind: io::ErrorKind| ureq::Error::Io(kind.into());
         for (error, fault) in [
             (ureq::Error::HostNotFound, HubFault::Host),
+            (ureq::Error::Io(io::Error::other("failed to lookup address information: …")), HubFault::Host),
             (ureq::Error::Tls("bad certificate"), HubFault::Certificate),
             (io(io::ErrorKind::InvalidData), HubFault::Certificate),
             (io(io::ErrorKind::ConnectionRefused), HubFault::Unreachable),

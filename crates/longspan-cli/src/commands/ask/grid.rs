@@ -19,7 +19,7 @@ pub fn csv(
     documents: &[String],
     answers: &[Option<DocumentAnswer>],
     only_answers: bool,
-) -> io::Result<Vec<u8>> {
+) -> io::Result<String> {
     let mut table = Writer::from_writer(Vec::new());
     let columns = questions.iter().flat_map(|question| [question.text(), "score", "line"]);
     table.write_record(["document"].into_iter().chain(columns))?;
@@ -36,5 +36,6 @@ pub fn csv(
         }
         table.write_record(cells)?;
     }
-    table.into_inner().map_err(|error| error.into_error())
+    let table = table.into_inner().map_err(|error| error.into_error())?;
+    String::from_utf8(table).map_err(io::Error::other)
 }

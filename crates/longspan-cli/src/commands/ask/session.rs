@@ -157,7 +157,8 @@ impl<'a> Round<'a> {
         let mut answers = std::mem::take(&mut self.answers);
         if self.args.csv {
             let wanted: Vec<_> = answers.into_iter().map(|answer| wanted(self.args, answer?)).collect();
-            return terminal::print(&grid::csv(&self.questions, &self.documents, &wanted, self.args.only_answers())?);
+            let table = grid::csv(&self.questions, &self.documents, &wanted, self.args.only_answers())?;
+            return terminal::print_table(&table);
         }
         for (q, question) in self.questions.iter().enumerate() {
             let own = answers.iter_mut().skip(q).step_by(self.questions.len());

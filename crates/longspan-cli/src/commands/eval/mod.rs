@@ -44,7 +44,8 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     let Some(path) = &args.predictions else { return evaluate_model(args, data) };
     let files = PredictionFiles::read(path, args.null_odds.as_deref())?;
     if let Some(folder) = &args.out {
-        folder::make_new(folder)?;
+        folder::check_empty(folder, "name a new folder")?;
+        folder::make(folder)?;
     }
     let mut evaluation = predictions::evaluation(&data.dataset, &files, args.threshold.threshold)?;
     if args.out.is_some() {
