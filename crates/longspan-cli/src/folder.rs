@@ -1,7 +1,7 @@
 //! Folders that the program writes into.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{BufReader, ErrorKind};
+use std::io::BufReader;
 use std::path::Path;
 
 use anyhow::Result;

@@ -60,7 +60,7 @@ fn argument<C: CommandSettings>(setting: &'static Setting, defaults: &Table) -> 
             argument.value_hint(ValueHint::AnyPath)
         }
         // A value such as `-1` is refused as one, not taken for an option.
-        Domain::Number(..) | Domain::Whole(_) | Domain::TokenRange => {
+        Domain::Number(..) | Domain::Whole(..) | Domain::TokenRange => {
             argument.value_parser(parser::<C>(setting)).allow_hyphen_values(true)
         }
         Domain::Model => argument.value_parser(parser::<C>(setting)).value_hint(ValueHint::DirPath),

@@ -81,8 +81,7 @@ fn questions_of(path: &Path, files: &[PathBuf]) -> Result<Vec<GivenQuestion>> {
         text: line.to_owned(),
         place: Some(format!("{name}, line {}", thousands(number))),
     };
-    let questions: Vec<_> =
-        lines.filter(|(_, line)| !line.is_empty()).map(given).take(QUESTIONS_MAX + 1).collect();
+    let questions: Vec<_> = lines.filter(|(_, line)| !line.is_empty()).map(given).take(QUESTIONS_MAX + 1).collect();
     if questions.len() > QUESTIONS_MAX {
         let message = format!("questions: {name}: more than {}", counted(QUESTIONS_MAX, "question"));
         return Err(fault(message, "split the file, and ask the parts one after the other"));
