@@ -230,8 +230,10 @@ fn scan(bytes: &[u8]) -> Option<ScannedFile> {
             let tokens = usize::try_from(tokens).ok()?;
             let after = at.checked_add(tokens.checked_mul(width)?)?;
             let checksum = short(after)?;
+            // No text has more, and so no sum of them overflows.
+            let characters = u32::try_from(characters).ok()? as usize;
             let is_whole = crc32fast::hash(&bytes[end..after]) == checksum;
-            is_whole.then_some((StoredDocument { at, tokens, characters: characters as usize }, after + 4, checksum))
+            is_whole.then_some((StoredDocument { at, tokens, characters }, after + 4, checksum))
         };
         let Some((document, after, checksum)) = number(end + 8).and_then(whole) else { break None };
         documents.push(document);
