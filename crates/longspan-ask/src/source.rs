@@ -391,7 +391,7 @@ mod tests {
         assert_eq!(read_text(&[b'a'; 1000]).unwrap().len(), 1000);
         let endless = |byte: u8| decode(io::repeat(byte), DocumentLimits { text_bytes_max: 100_000 }).unwrap_err();
         assert_eq!(endless(b'a').to_string(), "longer than 100000 bytes, the most that is read");
-        assert_eq!(endless(0).to_string(), "a binary file: NUL at byte 0");
+        assert_eq!(endless(0).to_string(), "a binary file: 8192 NULs, the first at byte 0");
     }
 
     #[test]

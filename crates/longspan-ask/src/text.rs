@@ -40,6 +40,7 @@ pub fn quoted(name: &str) -> String {
 pub fn io_message(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "no such file".into(),
+        _ if error.raw_os_error().is_none() => error.to_string(), // in words already
         kind @ (io::ErrorKind::PermissionDenied
         | io::ErrorKind::ReadOnlyFilesystem
         | io::ErrorKind::StorageFull

@@ -18,10 +18,13 @@ const RECORD_LINE_BYTES_MAX: u64 = 1 << 24;
 
 const RECORD_HINT: &str = "the file is damaged or belongs to another program: name another folder";
 
+/// The hint to a folder that is not empty, where a run could be resumed.
+pub const RESUME_HINT: &str = "name a new folder; --resume continues an interrupted run";
+
 /// Makes the folder. An existing one must be empty, so that nothing is overwritten.
 pub fn make_new(folder: &Path) -> Result<()> {
     make(folder)?;
-    check_empty(folder, "name a new folder; --resume continues an interrupted run")
+    check_empty(folder, RESUME_HINT)
 }
 
 /// Checks that a folder is empty or does not exist, apart from what a killed run has left.

@@ -8,7 +8,7 @@ use longspan::train::has_state;
 
 use super::metrics::{self, Metrics};
 use crate::cli::RunArgs;
-use crate::folder as folders;
+use crate::folder::{self as folders, RESUME_HINT};
 use crate::recipe::{AllSettings, CommandSettings, Recipe};
 use crate::terminal::hints::fault;
 
@@ -59,19 +59,19 @@ pub fn prepare(args: &RunArgs, settings: &AllSettings<impl CommandSettings>) -> 
     };
     folders::make(out)?;
     if !is_begun() {
-        check_new(out)?;
+        check_new(out, args.resume)?;
     }
     let metrics = Metrics::open(out)?;
     if is_begun() {
         return Ok(RunFolder { metrics, resume: true });
     }
-    check_new(out)?; // again, for another run may have ended before the lock
+    check_new(out, args.resume)?; // again, for another run may have ended before the lock
     folders::write(&path, recipe.as_bytes()).inspect_err(|_| unmake(out))?;
     Ok(RunFolder { metrics, resume: args.resume })
 }
 
 /// Checks that a folder has at most what a run leaves that is killed before its recipe is written.
-fn check_new(out: &Path) -> Result<()> {
+fn check_new(out: &Path, resume: bool) -> Result<()> {
     let unwritten = format!("{RECIPE}.new");
     let is_left = |entry: fs::DirEntry| {
         let name = entry.file_name();
@@ -80,7 +80,8 @@ fn check_new(out: &Path) -> Result<()> {
     if fs::read_dir(out).is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(is_left))) {
         return Ok(());
     }
-    folders::check_empty(out, "name a new folder; --resume continues an interrupted run")
+    let hint = if resume { "no run was begun there: name the folder of one" } else { RESUME_HINT };
+    folders::check_empty(out, hint)
 }
 
 /// Removes what [`prepare`] made for a run that failed before its first step, so that another run may have the

@@ -39,7 +39,7 @@ fn nothing_is_read_without_end() {
     fs::write(folder.path("questions"), "a\n".repeat(100_001)).unwrap();
     fs::write(folder.path("recipe.toml"), " ".repeat((1 << 18) + 1)).unwrap();
     for (arguments, message) in [
-        (&["ask", "who?", "/dev/zero"][..], "`/dev/zero`: a binary file: NUL at byte 0"),
+        (&["ask", "who?", "/dev/zero"][..], "`/dev/zero`: a binary file: 8192 NULs, the first at byte 0"),
         (&["ask", "--questions", "/dev/zero", "d.txt"], "questions: `/dev/zero`: a binary file"),
         (&["ask", "--questions", "questions", "d.txt"], "questions: `questions`: more than 100,000 questions"),
         (&["eval", "/dev/zero"], "`/dev/zero`: a binary file"),
@@ -129,7 +129,10 @@ fn messages_repeat_little_of_what_they_are_about() {
         (&["eval", "id.json"], "question `x\\nx\\n"),
         (&["eval", "top.json"], "expected an object with `data`"),
         (&["eval", "number.json"], "`data` is the number 1000"),
-        (&["eval", "train.json", "--predictions", "predictions.json"], "none of its 1 predictions"),
+        (
+            &["eval", "train.json", "--predictions", "predictions.json"],
+            "1 prediction, but none for a question of the data",
+        ),
         (&["eval", "train.json", "--predictions", "lists.json"], "invalid type: sequence, expected a string"),
         (&["eval", "train.json", "--predictions", "p.json", "--null-odds", "odds.json"], "invalid type: string"),
         (&["train", "--recipe", "key.toml", "--out", "out"], "unknown key `x\\nx\\n"),

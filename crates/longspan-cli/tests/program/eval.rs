@@ -72,6 +72,7 @@ fn hints_name_only_what_helps() {
     let good = data(json!({"id": "1", "question": "Who?", "answers": []}));
     let folder = Folder::new(&[("wrong", wrong.as_bytes()), ("empty", empty.as_bytes()), ("good", good.as_bytes())]);
     fs::write(folder.path("nonsense"), "nonsense").unwrap();
+    fs::write(folder.path("p.json"), r#"{"1": ""}"#).unwrap();
     fs::create_dir(folder.path("full")).unwrap();
     fs::write(folder.path("full/file"), "").unwrap();
     let form = "data are JSON in the form of SQuAD v1.1 or v2.0, plain or gzip";
