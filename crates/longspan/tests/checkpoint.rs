@@ -216,6 +216,7 @@ fn indexes_name_plain_files_that_exist() {
     let cases = [
         (index("../secret.safetensors"), "model.safetensors.index.json`: names the shard \"../secret"),
         (index("/etc/passwd"), "model.safetensors.index.json`: names the shard \"/etc/passwd\", which is not a plain"),
+        (index(&format!("{}.bin", "a".repeat(252))), "model.safetensors.index.json`: names the shard \"aaa"),
         (
             index("b.safetensors"),
             "model.safetensors.index.json`: names the shard `b.safetensors`, which does not exist",

@@ -9,6 +9,8 @@ use crate::Result;
 
 /// The most shards that one index may name.
 const SHARDS_MAX: usize = 1024;
+/// The longest name of a file that file systems have.
+const SHARD_NAME_BYTES_MAX: usize = 255;
 
 /// The index of a sharded checkpoint.
 #[derive(Deserialize)]
@@ -43,5 +45,6 @@ impl ShardIndex {
 
 fn is_plain_file_name(name: &str) -> bool {
     let weights = name.ends_with(".safetensors") || name.ends_with(".bin");
-    weights && !name.starts_with('.') && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    let fits = name.len() <= SHARD_NAME_BYTES_MAX && !name.starts_with('.');
+    weights && fits && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
 }
