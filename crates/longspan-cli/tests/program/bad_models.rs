@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{BREAD, Folder, VOCABULARY, check_failed, ran, small_model};
+use super::{BREAD, Folder, check_failed, ran, small_model, vocabulary};
 
 /// A folder with a document and the small model, complete with a vocabulary.
 fn folder() -> Folder {
@@ -11,7 +11,7 @@ fn folder() -> Folder {
     for name in ["config.json", "model.safetensors"] {
         fs::copy(small_model().join(name), folder.path("model").join(name)).unwrap();
     }
-    fs::write(folder.path("model/vocab.txt"), VOCABULARY).unwrap();
+    fs::write(folder.path("model/vocab.txt"), vocabulary()).unwrap();
     folder
 }
 

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use super::kills::kills;
 use super::server::{COMMIT, Model, Server};
-use super::{BREAD, Folder, VOCABULARY, check_failed, ran, small_model, tree};
+use super::{BREAD, Folder, check_failed, ran, small_model, tree, vocabulary};
 
 const ASK: [&str; 7] = ["ask", "--json", "--threshold", "inf", "-m", "org/model", "what is bread ?"];
 
@@ -14,7 +14,7 @@ const ASK: [&str; 7] = ["ask", "--json", "--threshold", "inf", "-m", "org/model"
 pub fn hub() -> Server {
     let file = |name: &str| (name.to_string(), fs::read(small_model().join(name)).unwrap());
     let mut files = BTreeMap::from(["config.json", "model.safetensors"].map(file));
-    files.insert("vocab.txt".into(), VOCABULARY.into());
+    files.insert("vocab.txt".into(), vocabulary().into());
     Server::start(Model { files, ..Model::safetensors() })
 }
 

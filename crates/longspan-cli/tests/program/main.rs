@@ -135,7 +135,11 @@ fn gz(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A vocabulary for questions about bread.
-const VOCABULARY: &str = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nwhat\nis\nbread\nmade\nfrom\n?\n.\nflour\n";
+fn vocabulary() -> String {
+    let words = "[PAD] [UNK] [CLS] [SEP] [MASK] what is bread made from ? . flour".split(' ').map(str::to_owned);
+    let unused = (13..120).map(|id| format!("[unused{id}]"));
+    words.chain(unused).map(|token| token + "\n").collect()
+}
 
 /// A small model with random weights, made by transformers. Its answers have no meaning.
 fn small_model() -> PathBuf {

@@ -37,7 +37,7 @@ fn a_run_writes_a_model_and_its_bits_before_and_after() {
         let line = lines.iter().find(|line| line.starts_with(stage)).unwrap();
         line.split_whitespace().nth(3).unwrap().parse().unwrap()
     };
-    assert!(bits("after, 16 tokens") < bits("before, 16 tokens") - 0.5, "{ran:?}");
+    assert!(bits("after, 16 tokens") < bits("before, 16 tokens") - 0.3, "{ran:?}");
     for name in ["config.json", "model.safetensors", "vocab.txt", "recipe.toml", "loss.svg", "bits.json", "bits.svg"] {
         assert!(folder.path("out").join(name).exists(), "{name}");
     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Folder, Ran, VOCABULARY, check_failed, small_model};
+use super::{Folder, Ran, check_failed, small_model, vocabulary};
 
 const DATA: &str = r#"{"data": [{"title": "Bread", "paragraphs": [{"context": "Bread is made from flour.", "qas": [
     {"id": "what", "question": "What is bread made from?", "answers": [{"text": "flour", "answer_start": 19}]}
@@ -157,7 +157,7 @@ pub fn learnable() -> Folder {
     for name in ["config.json", "model.safetensors"] {
         fs::copy(small_model().join(name), folder.path("base").join(name)).unwrap();
     }
-    fs::write(folder.path("base/vocab.txt"), VOCABULARY).unwrap();
+    fs::write(folder.path("base/vocab.txt"), vocabulary()).unwrap();
     folder
 }
 

@@ -8,7 +8,7 @@ use super::outline::TOKEN_BYTES_MAX;
 
 /// The largest id, above those of all models that can be loaded.
 const ID_MAX: u32 = 1 << 24;
-/// One of so many tokens may be missing: checkpoints round the rows of their embedding up, and some lists of merges leave
+/// One of so many tokens may be missing, and one more: checkpoints round the rows of their embedding up, and some lists of merges leave
 /// a few tokens out.
 pub(super) const MISSING_SHARE: usize = 32;
 

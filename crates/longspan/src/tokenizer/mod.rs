@@ -108,7 +108,7 @@ impl Tokenizer {
         if self.vocab_size > rows {
             return wrong(format!("{} tokens, the model has {rows}", self.vocab_size));
         }
-        if tokens + rows / MISSING_SHARE < rows {
+        if tokens + rows / MISSING_SHARE + 1 < rows {
             return wrong(format!("{tokens} tokens in `{}`, the model has {rows}: a file is cut", self.file));
         }
         Ok(())
@@ -175,8 +175,22 @@ impl Tokenizer {
         Ok(tokens)
     }
 
-    /// Tokens of a piece that starts at byte `at` of the text.
+    /// Tokens of a piece that starts at byte `at` of the text, none of which is special, whatever the steps make of it.
     fn encode_piece(&self, piece: &str, at: usize) -> Result<Tokens> {
+        let tokens = self.tokens(piece, at)?;
+        match tokens.ids.iter().find(|&&id| self.is_special(id)) {
+            Some(id) => Err(format_error(self.file, format!("a text would become the special token {id}"))),
+            None => Ok(tokens),
+        }
+    }
+
+    /// Whether it is the id of a token that the reader adds.
+    fn is_special(&self, id: u32) -> bool {
+        let special = [Some(self.cls_token_id), Some(self.sep_token_id), self.pad_token_id, self.mask_token_id];
+        special.contains(&Some(id)) && self.unk_token_id != Some(id)
+    }
+
+    fn tokens(&self, piece: &str, at: usize) -> Result<Tokens> {
         let encoding = unless_it_panics(|| self.encoding(piece, at == 0));
         let encoding = encoding.unwrap_or_else(|| Err("its parts contradict each other".into()));
         let encoding = encoding.map_err(|error| format_error(self.file, error))?;

@@ -68,7 +68,7 @@ pub(super) fn merges_of(json: &[u8]) -> Result<usize, String> {
     let normalizer: Option<NormalizerWrapper> = read(normalizer)?;
     let pre_tokenizer: Option<PreTokenizerWrapper> = read(pre_tokenizer)?;
     let factor = growth(normalizer.as_ref(), pre_tokenizer.as_ref());
-    if !(factor <= GROWTH_MAX) {
+    if factor > GROWTH_MAX {
         return Err(format!("its steps may make {factor:.0} bytes of one, at most {GROWTH_MAX} are allowed"));
     }
     let Some(model) = model else { return Ok(0) };
@@ -94,9 +94,8 @@ fn check_bytes(name: &str, section: &RawValue) -> Result<(), String> {
 }
 
 fn check_steps(name: &str, mut steps: Value) -> Result<(), String> {
-    take_maps(&mut steps)?;
-    let written = steps.to_string();
-    let (bytes, objects) = (written.len(), written.matches('{').count());
+    let objects = take_maps(&mut steps)?;
+    let bytes = steps.to_string().len();
     if bytes > STEPS_BYTES_MAX || objects > STEPS_OBJECTS_MAX {
         let most = format!("at most {STEPS_BYTES_MAX} and {STEPS_OBJECTS_MAX} are read");
         return Err(format!("{name} of {bytes} bytes in {objects} objects, {most}"));
@@ -104,15 +103,20 @@ fn check_steps(name: &str, mut steps: Value) -> Result<(), String> {
     Ok(())
 }
 
-/// Checks the maps of characters, and takes them out. The crate takes the memory that the first bytes of a map ask for.
-fn take_maps(steps: &mut Value) -> Result<(), String> {
+/// Checks the maps of characters, takes them out, and counts objects. The crate takes the memory that the first bytes of a
+/// map ask for.
+fn take_maps(steps: &mut Value) -> Result<usize, String> {
     match steps {
-        Value::Object(keys) => keys.iter_mut().try_for_each(|(key, value)| match key == "precompiled_charsmap" {
-            true => map_texts(&mem::take(value)).map(drop).ok_or_else(|| "its precompiled_charsmap is damaged".into()),
-            false => take_maps(value),
-        }),
-        Value::Array(items) => items.iter_mut().try_for_each(take_maps),
-        _ => Ok(()),
+        Value::Object(keys) => {
+            keys.iter_mut().try_fold(1, |objects, (key, value)| match key == "precompiled_charsmap" {
+                true => {
+                    map_texts(&mem::take(value)).map(|_| objects).ok_or("its precompiled_charsmap is damaged".into())
+                }
+                false => Ok(objects + take_maps(value)?),
+            })
+        }
+        Value::Array(items) => items.iter_mut().try_fold(0, |objects, item| Ok(objects + take_maps(item)?)),
+        _ => Ok(0),
     }
 }
 

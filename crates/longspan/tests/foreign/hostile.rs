@@ -88,9 +88,9 @@ pub fn character_map(key: &str, at: u32, texts: &str) -> Value {
     let mut trie = vec![0xff_u32; 256 * (key.len() + 1)];
     trie[0] = 0;
     for (state, byte) in key.bytes().enumerate() {
-        let place = 256 * state as u32 ^ u32::from(byte);
+        let place = (256 * state as u32) ^ u32::from(byte);
         let is_leaf = state + 1 == key.len();
-        trie[place as usize] = u32::from(byte) | u32::from(is_leaf) << 8 | (place ^ 256 * (state as u32 + 1)) << 10;
+        trie[place as usize] = u32::from(byte) | u32::from(is_leaf) << 8 | (place ^ (256 * (state as u32 + 1))) << 10;
     }
     trie[256 * key.len()] = at;
     let trie: Vec<u8> = trie.into_iter().flat_map(u32::to_le_bytes).collect();

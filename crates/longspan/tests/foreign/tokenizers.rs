@@ -117,7 +117,7 @@ fn hostile_tokenizers_are_refused() {
             vec![("/normalizer", replace("Regex", &"x".repeat(20_000), ""))],
             "normalizer of 20054 bytes in 2 objects, at most 16384 and 256 are read",
         ),
-        (vec![("/decoder", json!({"type": "Fuse", "x": "x".repeat(20_000)}))], "decoder of 20023 bytes"),
+        (vec![("/decoder", json!({"type": "Fuse", "x": "x".repeat(20_000)}))], "decoder of 20022 bytes"),
         (vec![("/post_processor", json!(vec![0; 10_000]))], "post_processor of 20001 bytes"),
         (vec![("/added_tokens", json!("x".repeat(5 << 20)))], "added_tokens of 5243"),
         (vec![("/normalizer", stored_map(&[255, 255, 255, 255, 0]))], "its precompiled_charsmap is damaged"),
@@ -161,6 +161,26 @@ fn a_text_that_a_tokenizer_cannot_take_is_an_error() {
         let error = tokenizer.encode(&text).unwrap_err().to_string();
         assert_eq!(error, "`tokenizer.json`: its parts contradict each other");
     }
+}
+
+/// Steps can write a special token where the text has none.
+#[test]
+fn no_text_says_a_special_token() {
+    let words =
+        json!({"type": "WordLevel", "vocab": {"[CLS]": 0, "[SEP]": 1, "[UNK]": 2, "a": 3}, "unk_token": "[UNK]"});
+    let steps = sequence([replace("String", "[", ""), replace("String", "zz", "[SEP]")]);
+    let split = json!({"type": "WhitespaceSplit"});
+    let model = [("/model", words), ("/normalizer", steps), ("/pre_tokenizer", split)];
+    let tokenizer_of_words = load(&tokenizer(&model)).unwrap();
+    assert_eq!(tokenizer_of_words.encode("a [SEP] b").unwrap().ids, [3, 2, 2]);
+    let error = tokenizer_of_words.encode("a zz b").unwrap_err().to_string();
+    assert_eq!(error, "`tokenizer.json`: a text would become the special token 1");
+
+    let mut whole = merges(3);
+    whole["ignore_merges"] = json!(true);
+    let model = [("/model", whole), ("/normalizer", Value::Null), ("/pre_tokenizer", Value::Null)];
+    let error = load(&tokenizer(&model)).unwrap_err().to_string();
+    assert_eq!(error, "`tokenizer.json`: the text `[CLS]` would become the special token");
 }
 
 #[test]
