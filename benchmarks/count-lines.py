@@ -4,7 +4,7 @@
 
 FOLDER is a checkout of the repository; the default is this one. A code line is a line in a `.rs` file under `src/` that
 is neither blank nor a `//` comment. Not counted are `examples/`, test files (`tests.rs`, anything under `tests/`, the AMX
-emulator) and items behind `#[cfg(test)]`, such as a module of tests at the end of a file.
+emulator), the crate in `fuzz`, and items behind `#[cfg(test)]`, such as a module of tests at the end of a file.
 """
 
 import re
