@@ -21,7 +21,9 @@
 //! 3. Nothing is added before a later piece that is not added there in the whole: see `later`.
 //!
 //! The model of the tokenizer then sees the same words. Tokens that were added to the vocabulary are recognised before all
-//! that. They must neither contain nor absorb white space, and where there are any, cuts are before white space only.
+//! that. They must neither contain white space nor absorb what follows them, and where there are any, cuts are before white
+//! space only: a token that absorbs the white space before it then has all of it in its piece. It may not where there is a
+//! normaliser, which makes white space of other characters.
 //!
 //! Every other tokenizer is known too little. It gets larger pieces, the smaller the longer it may make a text, each of
 //! which it takes as a text of its own.
@@ -78,7 +80,8 @@ impl CutRule {
     pub(super) fn of(tokenizer: &tokenizers::Tokenizer) -> Self {
         let added = tokenizer.get_added_tokens_decoder();
         let takes_space = added.values().any(|token| {
-            !token.content.bytes().all(|byte| byte.is_ascii_graphic()) || (token.rstrip && !token.special)
+            let absorbs = token.rstrip || (token.lstrip && tokenizer.get_normalizer().is_some());
+            !token.content.bytes().all(|byte| byte.is_ascii_graphic()) || (absorbs && !token.special)
         });
         let words = added.values().all(|token| token.special);
         let (normalizer, mut later) = (tokenizer.get_normalizer(), tokenizer.get_pre_tokenizer().cloned());
