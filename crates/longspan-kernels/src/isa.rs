@@ -74,12 +74,13 @@ impl Isa {
     /// # Errors
     /// If `LONGSPAN_ISA` names no instruction set, or one that this machine lacks.
     pub fn current() -> Result<Isa, UnknownIsa> {
-        match std::env::var("LONGSPAN_ISA") {
-            Ok(name) if !name.is_empty() => match name.parse::<Isa>() {
+        let name = std::env::var_os("LONGSPAN_ISA").unwrap_or_default().to_string_lossy().into_owned();
+        match name.is_empty() {
+            false => match name.parse::<Isa>() {
                 Ok(isa) if isa.is_available() => Ok(isa),
                 _ => Err(UnknownIsa(name)),
             },
-            _ => Ok(Isa::available().pop().unwrap_or(Isa::Portable)),
+            true => Ok(Isa::available().pop().unwrap_or(Isa::Portable)),
         }
     }
 
@@ -188,6 +189,9 @@ impl FromStr for Isa {
     }
 }
 
+/// A message repeats so many characters of a name.
+const NAME_CHARACTERS_MAX: usize = 20;
+
 /// `LONGSPAN_ISA` names an instruction set that does not exist or that this machine lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownIsa(
@@ -198,7 +202,8 @@ pub struct UnknownIsa(
 impl fmt::Display for UnknownIsa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<String> = Isa::available().iter().map(Isa::to_string).collect();
-        write!(f, "instruction set `{}`: this machine has {}", self.0, names.join(", "))
+        let asked: String = self.0.chars().take(NAME_CHARACTERS_MAX).flat_map(char::escape_debug).collect();
+        write!(f, "instruction set `{asked}`: this machine has {}", names.join(", "))
     }
 }
 
@@ -214,5 +219,7 @@ mod tests {
             assert_eq!(isa.to_string().parse(), Ok(isa));
         }
         assert_eq!("sse9".parse::<Isa>(), Err(UnknownIsa("sse9".into())));
+        let message = UnknownIsa("x\n".repeat(50_000)).to_string();
+        assert!(message.starts_with("instruction set `x\\nx\\n") && message.len() < 200, "{message}");
     }
 }

@@ -45,16 +45,32 @@ impl Masking {
     }
 
     /// Masks tokens of an input. Gives their places and original ids, in ascending order.
+    ///
+    /// Of an input that has other tokens than special ones, at least one token is masked, or one word.
     pub(super) fn mask(&self, seed: u64, ids: &mut [u32]) -> Vec<(usize, u32)> {
-        let draw = |what: MaskDraw, place: usize| random::fraction(seed, &[what as u64, place as u64]);
+        let masks = self.mask_share(self.share, seed, ids);
+        if !masks.is_empty() {
+            return masks;
+        }
+        let places = (0..ids.len()).filter(|&place| !self.special.contains(&ids[place]) && !self.continues(ids[place]));
+        let least = places.map(|place| draw(seed, MaskDraw::IsMasked, place)).reduce(f64::min);
+        least.map_or(masks, |least| self.mask_share(least.next_up(), seed, ids))
+    }
+
+    fn continues(&self, id: u32) -> bool {
+        self.continues.get(id as usize).is_some_and(|continues| *continues)
+    }
+
+    fn mask_share(&self, share: f64, seed: u64, ids: &mut [u32]) -> Vec<(usize, u32)> {
+        let draw = |what, place| draw(seed, what, place);
         let mut masks = Vec::new();
         let mut word = 0; // where the word of the token starts
         for (place, id) in ids.iter_mut().enumerate() {
             let own = *id;
-            if !self.continues.get(own as usize).is_some_and(|continues| *continues) {
+            if !self.continues(own) {
                 word = place;
             }
-            if self.special.contains(&own) || draw(MaskDraw::IsMasked, word) >= self.share {
+            if self.special.contains(&own) || draw(MaskDraw::IsMasked, word) >= share {
                 continue;
             }
             let instead = draw(MaskDraw::Instead, place);
@@ -67,6 +83,11 @@ impl Masking {
         }
         masks
     }
+}
+
+/// A number from 0 to 1 for a place of an input.
+fn draw(seed: u64, what: MaskDraw, place: usize) -> f64 {
+    random::fraction(seed, &[what as u64, place as u64])
 }
 
 #[cfg(test)]
@@ -99,6 +120,20 @@ mod tests {
         assert_eq!(again, ids);
         let mut other = before;
         assert_ne!(masking(Vec::new()).mask(8, &mut other), masks);
+    }
+
+    #[test]
+    fn something_is_masked_however_small_the_share() {
+        for (continues, ids, masked) in [
+            (Vec::new(), &[2, 10, 11, 12, 3][..], 1),
+            ((0..1000).map(|id| id >= 500).collect(), &[2, 10, 500, 501, 3], 3),
+            (Vec::new(), &[2, 3], 0),
+        ] {
+            let masking = Masking { share: 1e-320, ..masking(continues) };
+            for seed in 0..20 {
+                assert_eq!(masking.mask(seed, &mut ids.to_vec()).len(), masked, "{ids:?}");
+            }
+        }
     }
 
     #[test]

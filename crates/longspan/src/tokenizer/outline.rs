@@ -26,7 +26,10 @@ const VALUES_MAX: usize = 1 << 21;
 /// The most nodes in the trie of Unigram, twice those of XLM-RoBERTa. Each takes half a kilobyte.
 const NODES_MAX: usize = 1 << 21;
 
-/// The keys of `tokenizer.json` whose content costs memory.
+/// The most characters of a word that WordPiece splits, which takes the square of their number; BERT has 100.
+const WORD_CHARACTERS_MAX: u64 = 1000;
+
+/// The keys of `tokenizer.json` whose content costs memory or time.
 #[derive(Deserialize)]
 struct Sections<'a> {
     #[serde(borrow)]
@@ -44,6 +47,7 @@ struct ModelOutline<'a> {
     merges: Option<Vec<IgnoredAny>>,
     #[serde(borrow)]
     vocab: Option<&'a RawValue>,
+    max_input_chars_per_word: Option<u64>,
 }
 
 /// Checks a `tokenizer.json`, and counts its merges.
@@ -69,11 +73,15 @@ pub(super) fn merges_of(json: &[u8]) -> Result<usize, String> {
     let pre_tokenizer: Option<PreTokenizerWrapper> = read(pre_tokenizer)?;
     let factor = growth(normalizer.as_ref(), pre_tokenizer.as_ref());
     if factor > GROWTH_MAX {
-        return Err(format!("its steps may make {factor:.0} bytes of one, at most {GROWTH_MAX} are allowed"));
+        let bytes = if factor < 1e9 { format!("{factor:.0}") } else { format!("{factor:.0e}") };
+        return Err(format!("its steps may make {bytes} bytes of one, at most {GROWTH_MAX} are allowed"));
     }
     let Some(model) = model else { return Ok(0) };
     check_values(model.get())?;
-    let ModelOutline { merges, vocab } = serde_json::from_str(model.get()).map_err(parsed)?;
+    let ModelOutline { merges, vocab, max_input_chars_per_word } = serde_json::from_str(model.get()).map_err(parsed)?;
+    if let Some(characters) = max_input_chars_per_word.filter(|&characters| characters > WORD_CHARACTERS_MAX) {
+        return Err(format!("max_input_chars_per_word {characters}: at most {WORD_CHARACTERS_MAX} are read"));
+    }
     // Unigram has a list of pieces with their scores, the others a map.
     if let Some(pieces) = vocab.filter(|vocab| vocab.get().starts_with('[')) {
         check_trie(serde_json::from_str(pieces.get()).map_err(parsed)?)?;

@@ -54,6 +54,7 @@ fn steps_that_grow_texts_without_bound_are_refused() {
     for (path, step, factor) in [
         ("/normalizer", tens(8), "100000000"),
         ("/normalizer", tens(4), "10000"),
+        ("/normalizer", tens(100), "1e100"),
         ("/normalizer", tens(3), ""),
         ("/normalizer", nested(3), "10000"),
         ("/normalizer", nested(2), ""),
@@ -92,6 +93,10 @@ fn hostile_tokenizers_are_refused() {
     for (changes, message) in [
         (vec![added("\u{200b}", &["normalized"])], "nothing is left of the added token 15 once it is normalized"),
         (vec![added("\u{301}", &["normalized"])], "nothing is left of the added token 15"),
+        (
+            vec![("/model/max_input_chars_per_word", json!(1001))],
+            "max_input_chars_per_word 1001: at most 1000 are read",
+        ),
         (vec![added("\u{200b}", &["normalized", "special"])], "nothing is left of the added token 15"),
         (vec![added(" \n", &["normalized"]), ("/normalizer", strip)], "nothing is left of the added token 15"),
         (
