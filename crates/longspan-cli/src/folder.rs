@@ -12,11 +12,11 @@ use crate::lines::next_line;
 use crate::terminal::hints::{WRITE_HINT, fault, io_fault};
 
 /// The longest record of a run that is read again.
-const RECORD_BYTES_MAX: u64 = 1 << 30;
+const RECORD_BYTES_MAX: u64 = 1 << 32;
 /// Its longest line.
 const RECORD_LINE_BYTES_MAX: u64 = 1 << 24;
 
-const RECORD_HINT: &str = "the file is damaged or belongs to another program: name another folder";
+const RECORD_HINT: &str = "the file is too long, damaged or that of another program: name another folder";
 
 /// The hint to a folder that is not empty, where a run could be resumed.
 pub const RESUME_HINT: &str = "name a new folder; --resume continues an interrupted run";

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 use super::common::{DATA, MachineArgs, ModelArgs, ReadingArgs, ThresholdArgs};
-use super::values::{count, count_or_zero, seed, share};
+use super::values::{count, count_or_zero, seed, share, spans};
 
 const WITHOUT_MODEL: &str = "Without a model";
 
@@ -28,7 +28,7 @@ pub struct EvalArgs {
     #[arg(long, requires = "out", conflicts_with = "predictions")]
     pub resume: bool,
     /// Spans that nbest_predictions.json lists for each question
-    #[arg(long, value_name = "N", default_value = "20", value_parser = count, allow_hyphen_values = true)]
+    #[arg(long, value_name = "N", default_value = "20", value_parser = spans, allow_hyphen_values = true)]
     pub n_best_size: usize,
     /// Which questions are asked.
     #[command(flatten)]

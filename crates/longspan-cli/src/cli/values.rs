@@ -8,6 +8,8 @@ use longspan::GlobalAttention;
 
 /// Most tokens, spans, questions and the like of an option: as many as the positions of the largest model that is read.
 const COUNT_MAX: usize = 1 << 24;
+/// Most spans of a question: their line in `answers.jsonl` must stay shorter than `RECORD_LINE_BYTES_MAX`.
+const SPANS_MAX: usize = 10_000;
 const THREADS_MAX: usize = 4096;
 
 /// A whole number from 1 on.
@@ -18,6 +20,11 @@ pub fn count(text: &str) -> Result<usize, String> {
 /// A whole number from 0 on.
 pub fn count_or_zero(text: &str) -> Result<usize, String> {
     whole(text, 0..=COUNT_MAX)
+}
+
+/// A number of spans.
+pub fn spans(text: &str) -> Result<usize, String> {
+    whole(text, 1..=SPANS_MAX)
 }
 
 /// The seed of random numbers.

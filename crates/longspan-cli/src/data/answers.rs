@@ -108,7 +108,7 @@ impl AnswerFile {
 /// Whether an outcome can be that of a question about this document.
 fn is_possible(outcome: &AskOutcome, context: &str) -> bool {
     let AskOutcome { answer: Answer { spans, tokens, windows, .. }, answer_position } = outcome;
-    let tokens_max = 2 * context.len() + 2; // no tokenizer makes more of a text
+    let tokens_max = 1024 * (context.len() + 2); // no tokenizer makes more of a text: `GROWTH_MAX`
     let counts = [*tokens, *windows, answer_position.unwrap_or(0)];
     let is_span = |span: &Span| context.get(span.bytes.start..span.bytes.end).is_some();
     !spans.is_empty() && spans.iter().all(is_span) && counts.iter().all(|count| *count <= tokens_max)
@@ -190,10 +190,20 @@ mod tests {
     fn an_answer_that_cannot_be_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let mut answers = AnswerFile::open(folder.path(), &head("m")).unwrap();
-        answers.add("a", &sample(6)).unwrap();
+        let of = |start: usize, tokens: usize| {
+            let mut outcome = sample(start);
+            outcome.answer.tokens = tokens;
+            outcome
+        };
+        let cases = [("a", of(5, 1024 * 10), true), ("b", of(6, 7), false), ("c", of(0, 1024 * 10 + 1), false)];
+        cases.iter().for_each(|(id, outcome, _)| answers.add(id, outcome).unwrap());
         drop(answers);
         let answers = AnswerFile::open(folder.path(), &head("m")).unwrap();
-        assert!(known(&answers, "a").unwrap_err().to_string().ends_with("no answer to question `a`"));
+        for (id, _, is_possible) in cases {
+            let refused = known(&answers, id).err().map(|error| error.to_string());
+            assert_eq!(refused.is_none(), is_possible, "{id}");
+            assert!(refused.is_none_or(|message| message.ends_with(&format!("no answer to question `{id}`"))), "{id}");
+        }
     }
 
     #[test]

@@ -120,6 +120,7 @@ fn invalid_options_are_refused_before_any_file_is_read() {
         (&["ask", "q", "--threshold", "nan"], "expected a number"),
         (&["ask", "q", "--threads", "0"], "--threads"),
         (&["ask", "q", "--threads", "-1"], "'--threads <N>': expected a whole number from 1 to 4096"),
+        (&["eval", "d", "--n-best-size", "10001"], "'--n-best-size <N>': expected a whole number from 1 to 10000"),
         (&["bench", "--threads", "1,-2"], "'--threads <N,N>': expected a whole number from 1 to 4096"),
         (&["convert", "a", "b", "--threads", "-1"], "'--threads <N>': expected a whole number from 1 to 4096"),
         (&["ask", "q", "--global-attention", "some"], "expected `question`, `first`, `none`"),

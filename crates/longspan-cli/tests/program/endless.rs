@@ -71,7 +71,7 @@ fn records_of_a_run_have_a_length() {
     let resume = ["eval", "train.json", "-m", "base", "--out", "report", "--resume"];
     fs::create_dir(folder.path("report")).unwrap();
     for (bytes, message) in [
-        ((1 << 30) + 1, "has 1073741825 bytes, the most that is read is 1073741824"),
+        ((1 << 32) + 1, "has 4294967297 bytes, the most that is read is 4294967296"),
         ((1 << 24) + 1, "line 1: longer than 16777216 bytes, the most that is read of a line"),
     ] {
         sparse(&folder.path("report/answers.jsonl"), bytes);
