@@ -1,7 +1,9 @@
 //! Panics. One that reaches the end of the program is a bug, and reported as one error. One that the library catches,
 //! around the crates that read files of strangers, is silent.
 
+use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, PanicHookInfo};
 use std::sync::{Mutex, PoisonError};
@@ -16,17 +18,19 @@ const MESSAGE_MAX: usize = 200;
 const HINT: &str = "this is a bug: report it on the page of Longspan's repository, with the command and the files that it \
                     reads; RUST_BACKTRACE=1 shows more";
 
-/// The last panic, of whatever thread: its message with the place, and its backtrace where the user asks for one.
-static LAST: Mutex<Option<(String, Backtrace)>> = Mutex::new(None);
+/// The panics by their messages, which tell the one that ends the program from those that are caught: the last one with
+/// its place, and its backtrace where the user asks for one.
+static PANICS: Mutex<BTreeMap<String, (String, Backtrace)>> = Mutex::new(BTreeMap::new());
 
 /// Runs the program.
 pub fn reported(run: impl FnOnce() -> Status) -> Status {
     std::panic::set_hook(Box::new(|panic| {
-        *LAST.lock().unwrap_or_else(PoisonError::into_inner) = Some((described(panic), Backtrace::capture()));
+        let described = (described(panic), Backtrace::capture());
+        PANICS.lock().unwrap_or_else(PoisonError::into_inner).insert(message(panic.payload()), described);
     }));
-    std::panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
-        let (message, backtrace) =
-            LAST.lock().unwrap_or_else(PoisonError::into_inner).take().expect("the hook was called");
+    std::panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| {
+        let panic = PANICS.lock().unwrap_or_else(PoisonError::into_inner).remove(&message(&*payload));
+        let (message, backtrace) = panic.expect("the hook was called");
         report(&fault(format!("internal error: {message}"), HINT));
         if backtrace.status() == BacktraceStatus::Captured {
             let _ = write!(anstream::stderr(), "{backtrace}");
@@ -36,9 +40,15 @@ pub fn reported(run: impl FnOnce() -> Status) -> Status {
 }
 
 fn described(panic: &PanicHookInfo<'_>) -> String {
-    let message = one_line(panic.payload_as_str().unwrap_or("no message"));
+    let message = message(panic.payload());
     let place = panic.location().map_or(String::new(), |place| format!(" ({}:{})", place.file(), place.line()));
-    format!("{message:.MESSAGE_MAX$}{place}")
+    message + &place
+}
+
+/// The start of its message, so that little is kept of panics that are caught.
+fn message(payload: &dyn Any) -> String {
+    let text = payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
+    one_line(text.unwrap_or("no message")).chars().take(MESSAGE_MAX).collect()
 }
 
 #[cfg(test)]
@@ -54,6 +64,11 @@ mod tests {
         match case {
             "caught" => drop(std::panic::catch_unwind(|| panic!("silence"))),
             "here" => panic!("first line\n  second line {}", "x".repeat(1000)),
+            "before another" => {
+                let first = std::panic::catch_unwind(|| panic!("first line")).unwrap_err();
+                drop(std::panic::catch_unwind(|| panic!("silence")));
+                std::panic::resume_unwind(first)
+            }
             "in a pool" => drop(rayon::join(|| assert!(case.is_empty(), "in a pool"), || ())),
             other => panic!("no case: {other}"),
         }
@@ -68,6 +83,7 @@ mod tests {
         for (case, backtrace, status, message) in [
             ("caught", "1", 0, None),
             ("here", "0", 2, Some(format!("first line second line {} (", "x".repeat(177)))),
+            ("before another", "0", 2, Some("first line (".into())),
             ("in a pool", "0", 2, Some("in a pool (".into())),
             ("here", "1", 2, Some("first line second line ".into())),
         ] {
