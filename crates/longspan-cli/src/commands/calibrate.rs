@@ -123,6 +123,7 @@ impl Target {
             let message = format!("`{}`: the folder holds something other than this model", folder.display());
             return Err(fault(message, "name a new folder"));
         }
+        folder::check_writable(folder)?;
         Ok(Self::Model(folder.to_owned()))
     }
 

@@ -1,7 +1,6 @@
 //! SQuAD files → the questions to ask.
 
-use std::fs::File;
-use std::io::BufWriter;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -12,7 +11,7 @@ use longspan::{Error, evaluate::Asked};
 use longspan_ask::text::quoted;
 
 use super::documents;
-use crate::folder::cannot_write;
+use crate::folder::{self, cannot_write};
 use crate::terminal::counted;
 use crate::terminal::hints::{self, DATA_HINT, fault};
 
@@ -102,8 +101,14 @@ pub fn save(dataset: &Dataset, path: &Path, from: &[PathBuf]) -> Result<()> {
     if from.iter().any(same) {
         return Err(fault(format!("`{}`: one of the files that are read", path.display()), "name another file"));
     }
-    let write = || dataset.write(BufWriter::new(File::create(path)?));
-    write().map_err(|error| cannot_write(path, &error))
+    let failed = |error| cannot_write(path, &error);
+    let mut json = Vec::new();
+    dataset.write(&mut json).map_err(failed)?;
+    // A device, a pipe or a link such as /dev/stdout stays what it is.
+    match path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        true => fs::write(path, json).map_err(failed),
+        false => folder::write(path, &json),
+    }
 }
 
 /// What a message calls a question: its article, paragraph and id. The paragraph is named by its beginning, since numbers

@@ -220,6 +220,11 @@ fn paragraphs_in_context_and_samples_can_be_saved() {
     let two = printed(&folder, &["eval", "dev.json", "--json", "--limit", "2", "--save-data", "two.json"]);
     assert!(two.contains("\"total\": 2,"), "{two}");
     assert_eq!(printed(&folder, &["eval", "two.json", "--json"]), two);
+    if cfg!(unix) {
+        let printed = printed(&folder, &["eval", "two.json", "--json", "--save-data", "/dev/stdout"]);
+        let saved = fs::read_to_string(folder.path("two.json")).unwrap();
+        assert_eq!(printed, saved + &two);
+    }
 }
 
 #[test]
@@ -329,6 +334,10 @@ fn a_calibrated_copy_gives_other_scores_for_the_same_answers() {
     assert_eq!(evaluate("", "before"), evaluate("copy", "after"));
     let scores = |out: &str| json(&folder, &format!("{out}/nbest_predictions.json"))["who"][0]["probability"].clone();
     assert_ne!(scores("before"), scores("after"));
+    // A folder in the place of the file that is tried: nothing else keeps every user from writing.
+    fs::create_dir(folder.path("copy/.longspan-was-here")).unwrap();
+    check_failed(&folder.run(&["calibrate", "dev.json", "--out", "copy"]), "error: `copy`: ");
+    fs::remove_dir(folder.path("copy/.longspan-was-here")).unwrap();
     let again = ["calibrate", "dev.json", "-m", "copy", "--context-tokens", "100", "--json"];
     let again: Value = serde_json::from_slice(&folder.command(&again).output().unwrap().stdout).unwrap();
     assert_eq!(again["calibration"], report["calibration"]);

@@ -4,7 +4,7 @@
 #![cfg(unix)]
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use super::from_hub::{fetch, hub};
 use super::kills::{check_ends, folder, results, written};
@@ -55,19 +55,28 @@ fn a_state_that_cannot_be_written_leaves_the_earlier_one() {
     let written = &written()["train"];
     assert_eq!(folder.run(&written.run()).status, 0);
     let whole = results(&folder.path("out"));
+    // A run that ends after its first state, since a folder is in the place of a file that it writes then.
+    let recipe = fs::read(folder.path("out/recipe.toml")).unwrap();
     fs::remove_dir_all(folder.path("out")).unwrap();
+    fs::create_dir_all(folder.path("out/vocab.txt")).unwrap();
+    fs::write(folder.path("out/recipe.toml"), recipe).unwrap();
+    check_ends(&folder.run(&written.run()), "`out/vocab.txt`: ");
+    fs::remove_dir(folder.path("out/vocab.txt")).unwrap();
     let state = || fs::read(folder.path("out/state/state.safetensors"));
-    let mut child = folder.process(&written.run()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    while state().is_err() {
-        std::thread::yield_now();
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
     let earlier = state().unwrap();
     check_ends(&limited(folder.process(&written.again()), 2000), "`out/state/state.safetensors`: file too large");
     assert!(state().unwrap() == earlier);
     assert_eq!(folder.run(&written.again()).status, 0);
     assert!(results(&folder.path("out")) == whole);
+}
+
+#[test]
+fn data_that_cannot_be_saved_leave_the_earlier_file() {
+    let folder = folder();
+    fs::write(folder.path("saved.json"), "earlier").unwrap();
+    let arguments = ["eval", "-m", "base", "dev.json", "--save-data", "saved.json"];
+    check_ends(&limited(folder.process(&arguments), 1), "`saved.json");
+    assert_eq!(fs::read(folder.path("saved.json")).unwrap(), b"earlier");
 }
 
 #[test]
