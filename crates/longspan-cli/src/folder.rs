@@ -22,18 +22,21 @@ const RECORD_HINT: &str = "the file is too long, damaged or that of another prog
 pub const RESUME_HINT: &str = "name a new folder; --resume continues an interrupted run";
 
 /// Makes the folder. An existing one must be empty, so that nothing is overwritten.
-pub fn make_new(folder: &Path) -> Result<()> {
+pub fn make_new(folder: &Path, hint: &'static str) -> Result<()> {
     make(folder)?;
-    check_empty(folder, RESUME_HINT)
+    let mut entries = fs::read_dir(folder).map_err(|error| cannot_write(folder, &error))?;
+    entries.next().map_or(Ok(()), |_| Err(not_empty(folder, hint)))
 }
 
-/// Checks that a folder is empty or does not exist, apart from what a killed run has left.
-pub fn check_empty(folder: &Path, hint: &'static str) -> Result<()> {
+/// Checks that a [`longspan::checkpoint::DraftFolder`] can be filled.
+pub fn check_free(folder: &Path) -> Result<()> {
     check_no_file(folder)?;
-    match is_free(folder)? {
-        true => Ok(()),
-        false => Err(fault(format!("`{}`: the folder is not empty", folder.display()), hint)),
-    }
+    if is_free(folder)? { Ok(()) } else { Err(not_empty(folder, "name a new folder")) }
+}
+
+/// The error that a folder has files.
+pub fn not_empty(folder: &Path, hint: &'static str) -> anyhow::Error {
+    fault(format!("`{}`: the folder is not empty", folder.display()), hint)
 }
 
 /// Makes the folder, unless it exists.
@@ -61,8 +64,7 @@ pub fn open_record(path: &Path, take: &mut dyn FnMut(usize, &[u8]) -> Result<()>
     let wrong = |what: String| fault(format!("`{}`: {what}", path.display()), RECORD_HINT);
     let file = OpenOptions::new().create(true).read(true).append(true).open(path).map_err(failed)?;
     if let Err(TryLockError::WouldBlock) = file.try_lock() {
-        let message = format!("`{}`: another run is using it", path.display());
-        return Err(fault(message, "wait until it has ended, or name another folder"));
+        return Err(Error::InUse { path: path.to_owned() }.into());
     }
     let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() {

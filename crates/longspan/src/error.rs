@@ -52,6 +52,12 @@ pub enum Error {
         /// What it belongs to.
         message: String,
     },
+    /// Another run is writing there.
+    #[error("`{}`: another run is using it", path.display())]
+    InUse {
+        /// The file or folder in question.
+        path: PathBuf,
+    },
     /// `config.json` describes another type of model than the one that is expected.
     #[error("`config.json`: model_type `{}`: {expected}", excerpt(found))]
     ModelType {
@@ -287,7 +293,9 @@ impl Error {
             Self::EmptyQuestion | Self::QuestionTooLong { .. } => ErrorKind::Question,
             Self::EmptyDocument | Self::TextTooLong { .. } => ErrorKind::Document,
             Self::Question { .. } | Self::NoData(_) => ErrorKind::Dataset,
-            Self::Option { .. } | Self::InstructionSet(_) | Self::Conflict { .. } => ErrorKind::Option,
+            Self::Option { .. } | Self::InstructionSet(_) | Self::Conflict { .. } | Self::InUse { .. } => {
+                ErrorKind::Option
+            }
             Self::Hub { .. } => ErrorKind::Hub,
             Self::Cancelled => ErrorKind::Cancelled,
         }
@@ -296,7 +304,9 @@ impl Error {
     /// The file or folder that the message names: absolute, as the caller gave it, or only the name of a file of a checkpoint.
     pub fn path(&self) -> Option<&Path> {
         match self {
-            Self::Read { path, .. } | Self::Write { path, .. } | Self::Conflict { path, .. } => Some(path),
+            Self::Read { path, .. } | Self::Write { path, .. } | Self::Conflict { path, .. } | Self::InUse { path } => {
+                Some(path)
+            }
             Self::Format { file: path, .. } | Self::MissingFile { checkpoint: path, .. } => Some(path),
             _ => None,
         }

@@ -15,7 +15,7 @@ use crate::terminal::{self, counted, thousands};
 
 /// Runs the command.
 pub fn run(args: &ConvertArgs) -> Result<()> {
-    folder::check_empty(&args.out, "name a new folder")?; // before anything is fetched for it
+    folder::check_free(&args.out)?; // before anything is fetched for it
     args.threads.start()?;
     let Checkpoint { name, source, .. } = model::find(&args.source())?;
     let made = model::named(&name, convert(&source, &args.out, &args.options()))?;

@@ -81,7 +81,7 @@ fn check_new(out: &Path, resume: bool) -> Result<()> {
         return Ok(());
     }
     let hint = if resume { "no run was begun there: name the folder of one" } else { RESUME_HINT };
-    folders::check_empty(out, hint)
+    Err(folders::not_empty(out, hint))
 }
 
 /// Removes what [`prepare`] made for a run that failed before its first step, so that another run may have the

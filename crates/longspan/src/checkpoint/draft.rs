@@ -2,19 +2,19 @@
 //! next run refuses.
 //!
 //! Files are written into a subfolder, the draft, and moved out of it at the end, the weights last. A file in the draft is
-//! locked while a run fills the folder, and lists what is moved. So the next run knows what a killed one has left, and
-//! removes nothing else.
+//! locked while a run fills the folder, and lists what is moved, with checksums. So the next run knows what a killed one has
+//! left, and removes nothing else.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use super::source::WEIGHTS;
+use super::source::{Source, WEIGHTS};
 use crate::{Error, Result};
 
 /// The subfolder for files until all of them are complete.
 const DRAFT: &str = ".longspan-unfinished";
-/// The locked file in it: the names of the files that are moved, one a line.
+/// The locked file in it: a line of [`listed`] for each file that is moved.
 const MOVED: &str = "moved";
 
 /// A folder that this run alone may fill. Dropped unfilled, it is left as it was found, without what a killed run had left.
@@ -48,35 +48,54 @@ pub fn is_free(folder: &Path) -> Result<bool> {
 
 /// The names of the files that a killed run may have moved out of its draft.
 fn left_files(folder: &Path) -> Vec<String> {
-    let listed = fs::read_to_string(folder.join(DRAFT).join(MOVED)).unwrap_or_default();
-    let is_name = |line: &&str| Path::new(line).file_name().is_some_and(|name| name == *line);
-    listed.lines().filter(is_name).map(str::to_owned).collect()
+    let lines = fs::read_to_string(folder.join(DRAFT).join(MOVED)).unwrap_or_default();
+    let left = |line: &str| {
+        let (_, name) = line.split_once(' ')?;
+        let is_file = Path::new(name).file_name()? == name && folder.join(name).is_file();
+        (is_file && listed(folder, name).ok()? == line).then(|| name.to_owned())
+    };
+    lines.lines().filter_map(left).collect()
+}
+
+/// The CRC-32 of a file, and its name.
+fn listed(folder: &Path, name: &str) -> Result<String> {
+    let mut sum = crc32fast::Hasher::new();
+    Source::Folder(folder.to_owned()).each_piece(name, &mut |piece| {
+        sum.update(piece);
+        Ok(())
+    })?;
+    Ok(format!("{:08x} {name}", sum.finalize()))
 }
 
 impl DraftFolder {
     /// Makes the folder if it is missing, and locks it.
     ///
     /// # Errors
-    /// [`Error::Conflict`] if it holds other files or another run is filling it, [`Error::Write`].
+    /// [`Error::Conflict`] if it holds other files, [`Error::InUse`] if another run is filling it, [`Error::Write`].
     pub fn begin(folder: &Path) -> Result<Self> {
-        let conflict = |message: &str| Err(Error::Conflict { path: folder.to_owned(), message: message.into() });
-        if !is_free(folder)? {
-            return conflict("the folder is not empty");
-        }
+        if is_free(folder)? { Self::lock(folder) } else { Err(not_empty(folder)) }
+    }
+
+    fn lock(folder: &Path) -> Result<Self> {
+        let in_use = || Error::InUse { path: folder.to_owned() };
         let is_new = !folder.exists();
         let draft = folder.join(DRAFT);
         fs::create_dir_all(&draft).map_err(Error::write(folder))?;
         let path = draft.join(MOVED);
         let moved = match OpenOptions::new().create(true).truncate(false).write(true).open(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return conflict(IN_USE), // it has just ended
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(in_use()), // it has just ended
             moved => moved.map_err(Error::write(&path))?,
         };
         if let Err(TryLockError::WouldBlock) = moved.try_lock() {
-            return conflict(IN_USE);
+            return Err(in_use());
         }
         // Another run may have ended before the lock.
-        if !path.exists() || !is_free(folder)? {
-            return conflict(IN_USE);
+        if !is_free(folder)? {
+            let _ = fs::remove_dir_all(&draft);
+            return Err(not_empty(folder));
+        }
+        if !path.exists() {
+            return Err(in_use());
         }
         let begun = Self { folder: folder.to_owned(), is_new, is_filled: false, moved };
         begun.clear().and_then(|()| begun.moved.set_len(0)).map_err(Error::write(folder))?;
@@ -96,8 +115,8 @@ impl DraftFolder {
             names.extend(entry.map_err(failed)?.file_name().into_string().ok().filter(|name| name != MOVED));
         }
         names.sort_by_key(|name| WEIGHTS.iter().any(|weights| weights.file == name));
-        let listed = self.moved.write_all((names.join("\n") + "\n").as_bytes()).and_then(|()| self.moved.sync_all());
-        listed.map_err(failed)?;
+        let lines = names.iter().map(|name| Ok(listed(&draft, name)? + "\n")).collect::<Result<String>>()?;
+        self.moved.write_all(lines.as_bytes()).and_then(|()| self.moved.sync_all()).map_err(failed)?;
         for name in &names {
             fs::rename(draft.join(name), self.folder.join(name)).map_err(failed)?;
         }
@@ -122,7 +141,9 @@ impl DraftFolder {
     }
 }
 
-const IN_USE: &str = "another run is using it";
+fn not_empty(folder: &Path) -> Error {
+    Error::Conflict { path: folder.to_owned(), message: "the folder is not empty".into() }
+}
 
 impl Drop for DraftFolder {
     fn drop(&mut self) {
@@ -191,7 +212,8 @@ mod tests {
             fs::create_dir(&draft).unwrap();
             write(&draft).unwrap();
             fs::write(draft.join("model.safetensors.new"), "x").unwrap();
-            fs::write(draft.join(MOVED), FILES.join("\n") + "\n../mine\n").unwrap();
+            let lines = FILES.map(|name| listed(&draft, name).unwrap());
+            fs::write(draft.join(MOVED), lines.join("\n") + "\n00000000 ../mine\n").unwrap();
             for name in &FILES[..moved] {
                 fs::rename(draft.join(name), out.join(name)).unwrap();
             }
@@ -206,13 +228,16 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let out = temporary.path().join("out");
         fs::create_dir_all(out.join(DRAFT)).unwrap();
-        fs::write(out.join(DRAFT).join(MOVED), "config.json\n../mine\n/etc/passwd\n..\n").unwrap();
+        let lines = "config.json\n00000001 config.json\n00000000 ../mine\n00000000 /etc/passwd\n..\n";
+        fs::write(out.join(DRAFT).join(MOVED), lines).unwrap();
         fs::write(temporary.path().join("mine"), "").unwrap();
-        fs::write(out.join("notes.txt"), "").unwrap();
-        assert!(!is_free(&out).unwrap());
-        assert!(matches!(fill(&out), Err(Error::Conflict { .. })));
-        assert_eq!(names(&out), [DRAFT, "notes.txt"]);
-        fs::remove_file(out.join("notes.txt")).unwrap();
+        for name in ["notes.txt", "config.json"] {
+            fs::write(out.join(name), "").unwrap();
+            assert!(!is_free(&out).unwrap(), "{name}");
+            assert!(matches!(fill(&out), Err(Error::Conflict { .. })), "{name}");
+            assert_eq!(names(&out), [DRAFT, name]);
+            fs::remove_file(out.join(name)).unwrap();
+        }
         fill(&out).unwrap();
         assert!(temporary.path().join("mine").exists());
     }
@@ -225,6 +250,9 @@ mod tests {
         let error = fill(&out).unwrap_err();
         assert!(error.to_string().ends_with("out`: another run is using it"), "{error}");
         first.fill(write).unwrap();
+        // One that saw the folder before it was filled.
+        let error = DraftFolder::lock(&out).err().expect("it is filled");
+        assert!(error.to_string().ends_with("out`: the folder is not empty"), "{error}");
         assert_eq!(names(&out).len(), FILES.len());
     }
 }

@@ -86,7 +86,7 @@ impl Source {
     }
 
     /// Calls `take` with the content of a file, piece by piece.
-    fn each_piece(&self, name: &str, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    pub(super) fn each_piece(&self, name: &str, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let folder = match self {
             Source::Memory(files) => return take(find(files, name).unwrap_or_default()),
             Source::Folder(folder) => folder,

@@ -28,7 +28,7 @@ use crate::cli::EvalArgs;
 use crate::data::answers::AnswerFile;
 use crate::data::asking::{Asking, ask_all, warn_of_fitted};
 use crate::data::squad::{self, SquadData};
-use crate::folder;
+use crate::folder::{self, RESUME_HINT};
 use crate::model;
 use crate::terminal;
 use evaluation::Evaluation;
@@ -44,8 +44,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     let Some(path) = &args.predictions else { return evaluate_model(args, data) };
     let files = PredictionFiles::read(path, args.null_odds.as_deref())?;
     if let Some(folder) = &args.out {
-        folder::check_empty(folder, "name a new folder")?;
-        folder::make(folder)?;
+        folder::make_new(folder, "name a new folder")?;
     }
     let mut evaluation = predictions::evaluation(&data.dataset, &files, args.threshold.threshold)?;
     if args.out.is_some() {
@@ -70,8 +69,10 @@ fn evaluate_model(args: &EvalArgs, mut data: SquadData) -> Result<()> {
     }
     let mut answers = None;
     if let Some(folder) = &args.out {
-        let make = if args.resume { folder::make } else { folder::make_new };
-        make(folder)?;
+        match args.resume {
+            true => folder::make(folder)?,
+            false => folder::make_new(folder, RESUME_HINT)?,
+        }
         answers = Some(AnswerFile::open(folder, &model_run::identity(&opened, &data.dataset, &options)?)?);
     }
     let asked = ask_all(&asking, answers.as_mut(), &mut data.skipped)?;
