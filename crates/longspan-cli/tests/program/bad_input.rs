@@ -1,6 +1,6 @@
 //! Questions, documents and options that cannot be used: one clear line, a hint, exit status 2.
 
-use super::{BREAD, Folder, check_failed, gz, ran};
+use super::{BREAD, Folder, check_failed, gz, ran, small_model};
 
 fn check(files: &[(&str, &[u8])], arguments: &[&str], message: &str) {
     check_failed(&Folder::new(files).run(&[&["ask"], arguments].concat()), message);
@@ -131,5 +131,33 @@ fn invalid_options_are_refused_before_any_file_is_read() {
         let ran = folder.run(arguments);
         assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{arguments:?}");
         assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains(message), "{arguments:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn an_empty_variable_is_an_unset_one() {
+    let folder = Folder::new(&[("bread.txt", BREAD.as_bytes())]);
+    let names = [
+        "LONGSPAN_ISA",
+        "LONGSPAN_PRECISION",
+        "LONGSPAN_MODEL",
+        "HF_HOME",
+        "HF_ENDPOINT",
+        "HF_TOKEN",
+        "HF_TOKEN_PATH",
+        "HF_HUB_CACHE",
+        "HF_HUB_OFFLINE",
+        "XDG_CACHE_HOME",
+    ];
+    let model = small_model();
+    for arguments in [
+        &["ask", "What is bread made from?", "bread.txt"][..],
+        &["info", "--json"],
+        &["bench", "-m", model.to_str().unwrap(), "--lengths", "16", "--passes", "1"],
+    ] {
+        let mut process = folder.process(arguments);
+        process.envs(names.map(|name| (name, "")));
+        let ran = ran(&mut assert_cmd::Command::from_std(process));
+        assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{arguments:?}");
     }
 }

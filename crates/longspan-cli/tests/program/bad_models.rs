@@ -40,17 +40,6 @@ fn the_model_option_overrides_the_environment() {
 }
 
 #[test]
-fn empty_variables_count_as_unset() {
-    let folder = folder();
-    for name in ["LONGSPAN_ISA", "LONGSPAN_PRECISION"] {
-        for arguments in [&["ask", "Where is bread baked?", "bread.txt"][..], &["info"]] {
-            let ran = ran(folder.command(arguments).env(name, ""));
-            assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{name}");
-        }
-    }
-}
-
-#[test]
 fn an_unknown_instruction_set_is_named() {
     let folder = folder();
     for arguments in [&ASK[..], &["info"]] {

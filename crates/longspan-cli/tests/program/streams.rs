@@ -1,9 +1,9 @@
-//! Standard output that is full or closed, and variables that are empty.
+//! Standard output that is full or closed.
 
 use std::fs::{File, OpenOptions};
 use std::process::Stdio;
 
-use super::{BREAD, Folder, check_failed, ran, small_model};
+use super::{BREAD, Folder};
 
 fn folder() -> Folder {
     let data = r#"{"data": [{"title": "Bread", "paragraphs": [{"context": "Bread is made from flour.", "qas": [
@@ -63,34 +63,4 @@ fn a_reader_that_has_gone_ends_the_program_silently() {
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code().map(|code| code < 2), stderr.as_str()), (Some(true), ""), "{arguments:?}");
     }
-}
-
-#[test]
-fn an_empty_variable_is_an_unset_one() {
-    let folder = folder();
-    let names = [
-        "LONGSPAN_ISA",
-        "LONGSPAN_PRECISION",
-        "LONGSPAN_MODEL",
-        "HF_HOME",
-        "HF_ENDPOINT",
-        "HF_TOKEN",
-        "HF_TOKEN_PATH",
-        "HF_HUB_CACHE",
-        "HF_HUB_OFFLINE",
-        "XDG_CACHE_HOME",
-    ];
-    let model = small_model();
-    for arguments in [
-        &["ask", "What is bread?", "bread.txt", "--json-schema"][..],
-        &["info", "--json"],
-        &["bench", "-m", model.to_str().unwrap(), "--lengths", "16", "--passes", "1"],
-    ] {
-        let mut process = folder.process(arguments);
-        process.envs(names.map(|name| (name, "")));
-        let ran = ran(&mut assert_cmd::Command::from_std(process));
-        assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{arguments:?}");
-    }
-    let mut command = folder.command(&["info"]);
-    check_failed(&ran(command.env("LONGSPAN_ISA", "none")), "instruction set `none`");
 }
