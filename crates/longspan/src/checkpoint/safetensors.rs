@@ -65,19 +65,24 @@ fn header(content: &[u8]) -> Result<(usize, Metadata), String> {
     }
 }
 
-/// The entries of the longest list of a header, without reading it.
+/// The entries of the longest list of a header, those of lists in it included, without reading it. A list may lack its end.
 fn sizes(header: &[u8]) -> usize {
-    let (mut longest, mut entries, mut in_text) = (0, 0, false);
+    let (mut longest, mut entries, mut depth, mut in_text) = (0, 0, 0_usize, false);
     let mut bytes = header.iter();
     while let Some(byte) = bytes.next() {
         match byte {
             b'\\' if in_text => _ = bytes.next(),
             b'"' => in_text = !in_text,
-            b'[' if !in_text => entries = 1,
-            b',' if !in_text => entries += 1,
-            b']' if !in_text => longest = longest.max(entries),
+            _ if in_text => {}
+            b'[' => {
+                entries = if depth == 0 { 1 } else { entries };
+                depth += 1;
+            }
+            b',' if depth > 0 => entries += 1,
+            b']' => depth = depth.saturating_sub(1),
             _ => {}
         }
+        longest = longest.max(entries);
     }
     longest
 }

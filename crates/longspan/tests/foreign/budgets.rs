@@ -86,6 +86,10 @@ fn pickles() -> Vec<Case> {
 
 fn other_weights() -> Vec<Case> {
     let tensor = |i: usize| format!(r#""{i:x}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#);
+    let shape = |name: &'static str, shape: String| {
+        let header = format!(r#"{{"a":{{"dtype":"F32","data_offsets":[0,0],"shape":{shape}"#);
+        weights(name, "model.safetensors", 4 * MB, false, safetensors(&header))
+    };
     let tensors = (0..68_000).map(tensor).collect::<Vec<_>>().join(",");
     let shard = |i: usize| format!(r#""{i:x}":"a.bin""#);
     let index = format!(r#"{{"weight_map":{{{}}}}}"#, (0..280_000).map(shard).collect::<Vec<_>>().join(","));
@@ -98,16 +102,9 @@ fn other_weights() -> Vec<Case> {
             false,
             safetensors(&format!("{{{}}}", " ".repeat(16 * MB))),
         ),
-        weights(
-            "a shape of 2,000,000 sizes",
-            "model.safetensors",
-            4 * MB,
-            false,
-            safetensors(&format!(
-                r#"{{"a":{{"dtype":"F32","shape":[{}0],"data_offsets":[0,0]}}}}"#,
-                "0,".repeat(2_000_000)
-            )),
-        ),
+        shape("a shape of 2,000,000 sizes", format!("[{}0]}}}}", "0,".repeat(2_000_000))),
+        shape("a shape of 2,000,000 sizes without an end", format!("[{}", "0,".repeat(2_000_000))),
+        shape("a shape of 1,000,000 lists", format!("[{}0]}}}}", "[],".repeat(1_000_000))),
         weights("an archive of 300,000 entries", "pytorch_model.bin", MB, false, archive(300_000)),
         weights("an archive of 60,000 entries", "pytorch_model.bin", 64 * MB, false, archive(60_000)),
         weights("280,000 tensors in shards", "model.safetensors.index.json", 80 * MB, false, index.into_bytes()),
