@@ -78,7 +78,7 @@ fn check_merges(
         token.chars().nth(1).is_some() && !is_byte && !special.contains(id) && !added.contains_key(id)
     };
     let merged = vocabulary.iter().filter(|(token, id)| is_merged(token, id)).count();
-    match merges + merged / MISSING_SHARE < merged {
+    match merges + merged / MISSING_SHARE + 1 < merged {
         true => Err(format!("{merges} merges for {merged} tokens of several characters: a file is cut")),
         false => Ok(()),
     }

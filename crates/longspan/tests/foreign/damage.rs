@@ -131,7 +131,7 @@ fn tokenizers() -> Vec<Trial> {
         trial("tokenizer.json", &[tokenizer_json, config(15)], checkpoint, [48, 0]),
         trial("vocab.txt", &[("vocab.txt", vocab_txt), config(2000)], checkpoint, [876, 34]),
         trial("vocab.json", &[vocab_json.clone(), merges_txt.clone(), bpe.clone()], checkpoint, [3, 0]),
-        trial("merges.txt", &[merges_txt, vocab_json, bpe], checkpoint, [350, 18]),
+        trial("merges.txt", &[merges_txt, vocab_json, bpe], checkpoint, [350, 19]),
     ]
 }
 

@@ -134,7 +134,7 @@ fn hostile_tokenizers_are_refused() {
         // A value beyond the texts, at which the crate `tokenizers` panics.
         (vec![("/normalizer", character_map("a", 9, "text"))], "its parts contradict each other"),
         (vec![("/model", merges(0))], "0 merges for 3 tokens of several characters: a file is cut"),
-        (vec![("/model", merges(2))], "2 merges for 3 tokens of several characters: a file is cut"),
+        (vec![("/model", merges(1))], "1 merges for 3 tokens of several characters: a file is cut"),
     ] {
         let error = load(&tokenizer(&changes)).expect_err(message).to_string();
         assert!(error.starts_with(&format!("`tokenizer.json`: {message}")), "{message}: {error}");
@@ -152,7 +152,10 @@ fn hostile_tokenizers_are_refused() {
     ] {
         load(&tokenizer(&changes)).unwrap_or_else(|error| panic!("{changes:?}: {error}"));
     }
-    load(&tokenizer(&[("/model", merges(3)), ("/normalizer", Value::Null)])).unwrap();
+    // One merge may be missing.
+    for count in [2, 3] {
+        load(&tokenizer(&[("/model", merges(count)), ("/normalizer", Value::Null)])).unwrap();
+    }
 }
 
 /// Some panics of the crate `tokenizers` depend on the text.
@@ -171,6 +174,7 @@ fn a_text_that_a_tokenizer_cannot_take_is_an_error() {
 /// Steps can write a special token where the text has none.
 #[test]
 fn no_text_says_a_special_token() {
+    let _counted = ALLOCATIONS.read();
     let words =
         json!({"type": "WordLevel", "vocab": {"[CLS]": 0, "[SEP]": 1, "[UNK]": 2, "a": 3}, "unk_token": "[UNK]"});
     let steps = sequence([replace("String", "[", ""), replace("String", "zz", "[SEP]")]);
