@@ -3,16 +3,7 @@
 //! Weights are read in place: files are memory-mapped, and a [`TensorView`](crate::tensor::TensorView) is a slice of
 //! the map. There are two formats, safetensors and torch's pickles, each in one file or in shards. Reading never
 //! executes anything. Allocations are bounded by constants and by the length of the file, never by a size that the file
-//! claims:
-//!
-//! | what | at most |
-//! |---|---|
-//! | a file that is read whole ([`Source::read`]) | 64 MiB; 1 MiB of settings, 4 MiB of indexes and lists of tokens |
-//! | the header of a safetensors file | 4 MiB |
-//! | shards of one checkpoint | 1,024 |
-//! | a pickle | 16 MiB, 2^20 objects, 2^16 tensors |
-//! | the name of a tensor or a storage in a pickle | 1 KiB |
-//! | copies of tensors that are not contiguous | the length of the file |
+//! claims: `SECURITY.md` lists the limits.
 
 mod bytes;
 mod draft;
