@@ -2,6 +2,8 @@
 
 mod budgets;
 mod damage;
+#[path = "../../../longspan/tests/damage/mod.rs"]
+mod damage_trials;
 
 use std::io::Write;
 use std::sync::Mutex;

@@ -13,11 +13,9 @@ use longspan::reader::{Reader, ReaderSettings};
 use serde_json::json;
 use tempfile::TempDir;
 
+use super::damage_trials::taken;
 use super::hostile::{small_config, tokenizer};
 use super::{ALLOCATIONS, golden};
-
-/// The most flips and the most cuts, which are evenly spread over the file.
-const TRIALS_MAX: usize = 1000;
 
 /// A folder with a golden file, and how it is read.
 struct Trial {
@@ -28,27 +26,6 @@ struct Trial {
     read: fn(&Path) -> bool,
     /// How many damaged files are taken: of those with a flipped bit, and of those that are cut.
     taken: [usize; 2],
-}
-
-/// What has been taken, and how many trials there were.
-fn taken(trial: &Trial) -> [[usize; 2]; 2] {
-    let path = trial.folder.path().join(trial.file);
-    let whole = fs::read(&path).unwrap();
-    assert!((trial.read)(trial.folder.path()), "{}: the whole file is refused", trial.name);
-    let is_taken = |content: &[u8]| {
-        fs::write(&path, content).unwrap();
-        (trial.read)(trial.folder.path())
-    };
-    let flips = TRIALS_MAX.min(8 * whole.len());
-    let flipped = (0..flips).filter(|i| {
-        let (mut content, bit) = (whole.clone(), i * 8 * whole.len() / flips);
-        content[bit / 8] ^= 1 << (bit % 8);
-        is_taken(&content)
-    });
-    let flipped = flipped.count();
-    let cuts = TRIALS_MAX.min(whole.len());
-    let cut = (0..cuts).filter(|i| is_taken(&whole[..i * whole.len() / cuts])).count();
-    [[flipped, flips], [cut, cuts]]
 }
 
 /// A trial of `file` in a folder with these files.
@@ -140,8 +117,11 @@ fn damage_is_noticed_as_often_as_the_table_has_it() {
     let _counted = ALLOCATIONS.read();
     let mut found = Vec::new();
     for trial in [checkpoints(), settings(), tokenizers()].into_iter().flatten() {
-        let [[flipped, flips], [cut, cuts]] = taken(&trial);
-        println!("{}: {flipped} of {flips} flipped bits and {cut} of {cuts} cuts are taken", trial.name);
+        let path = trial.folder.path().join(trial.file);
+        let [[flipped, _], [cut, _]] = taken(trial.name, &content(&path), |damaged| {
+            fs::write(&path, damaged).unwrap();
+            (trial.read)(trial.folder.path())
+        });
         if [flipped, cut] != trial.taken {
             found.push(format!("{}: {:?}, found {:?}", trial.name, trial.taken, [flipped, cut]));
         }

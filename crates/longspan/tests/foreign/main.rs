@@ -2,6 +2,8 @@
 
 mod budgets;
 mod damage;
+#[path = "../damage/mod.rs"]
+mod damage_trials;
 mod hostile;
 mod tokenizers;
 
