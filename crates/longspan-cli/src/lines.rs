@@ -1,6 +1,6 @@
-//! Lines from elsewhere, none of which is read without end.
+//! Lines and small files from elsewhere, none of which is read without end.
 
-use std::io::{self, BufRead, ErrorKind, Read};
+use std::io::{self, BufRead, ErrorKind, Read, Take};
 
 /// Reads the next line, with its end, in the place of what `line` holds; `false` at the end.
 ///
@@ -8,13 +8,31 @@ use std::io::{self, BufRead, ErrorKind, Read};
 /// Those of `input`, and one of the kind [`ErrorKind::FileTooLarge`] for a line of more than `bytes_max` bytes.
 pub fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>, bytes_max: u64) -> io::Result<bool> {
     line.clear();
-    // One byte more than is allowed tells a line that is too long from one that just fits.
-    Read::take(&mut *input, bytes_max.saturating_add(1)).read_until(b'\n', line)?;
+    limited(input, bytes_max).read_until(b'\n', line)?;
     if line.len() as u64 > bytes_max {
-        let message = format!("longer than {bytes_max} bytes, the most that is read of a line");
-        return Err(io::Error::new(ErrorKind::FileTooLarge, message));
+        return Err(too_long(bytes_max, " of a line"));
     }
     Ok(!line.is_empty())
+}
+
+/// Reads to the end.
+///
+/// # Errors
+/// Those of `input`, and one of the kind [`ErrorKind::FileTooLarge`] for more than `bytes_max` bytes.
+pub fn read_to_limit(input: impl Read, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    limited(input, bytes_max).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max { Err(too_long(bytes_max, "")) } else { Ok(bytes) }
+}
+
+/// One byte more than is allowed tells what is too long from what just fits.
+fn limited<R: Read>(input: R, bytes_max: u64) -> Take<R> {
+    input.take(bytes_max.saturating_add(1))
+}
+
+fn too_long(bytes_max: u64, of: &str) -> io::Error {
+    let message = format!("longer than {bytes_max} bytes, the most that is read{of}");
+    io::Error::new(ErrorKind::FileTooLarge, message)
 }
 
 #[cfg(test)]

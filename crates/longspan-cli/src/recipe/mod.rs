@@ -10,7 +10,7 @@ pub mod command_settings;
 mod options;
 
 use std::fs::File;
-use std::io::Read;
+use std::io;
 use std::marker::PhantomData;
 use std::path::Path;
 
@@ -20,6 +20,7 @@ use longspan::train::{Setting, SettingsTable, TrainSettings};
 use toml::de::DeTable;
 use toml::{Table, Value};
 
+use crate::lines::read_to_limit;
 use crate::terminal::hints::{fault, io_fault};
 use crate::terminal::thousands;
 
@@ -136,15 +137,11 @@ impl<C: CommandSettings> Recipe<C> {
     /// # Errors
     /// When it cannot be read, is not TOML, or has an unknown key or a value that its setting cannot have.
     pub fn open(path: &Path) -> Result<Self> {
-        let hint = "check the path, and that you may read the file";
-        let mut text = String::new();
-        // One byte more than is allowed tells a recipe that is too long from one that just fits.
-        let read = File::open(path).and_then(|file| file.take(RECIPE_BYTES_MAX + 1).read_to_string(&mut text));
-        let read = read.map_err(|error| io_fault(path, &error, hint))? as u64;
-        if read > RECIPE_BYTES_MAX {
-            let message = format!("`{}`: longer than {RECIPE_BYTES_MAX} bytes, the most that is read", path.display());
-            return Err(fault(message, RECIPE_HINT));
-        }
+        let read = File::open(path).and_then(|file| read_to_limit(file, RECIPE_BYTES_MAX));
+        let text = read.and_then(|bytes| io::read_to_string(&bytes[..])).map_err(|error| {
+            let is_long = error.kind() == io::ErrorKind::FileTooLarge;
+            io_fault(path, &error, if is_long { RECIPE_HINT } else { "check the path, and that you may read the file" })
+        })?;
         Self::parse(&path.display().to_string(), &text)
     }
 

@@ -37,7 +37,8 @@ fn nothing_is_read_without_end() {
     fs::write(folder.path("d.txt"), BREAD).unwrap();
     sparse(&folder.path("zeros.jsonl"), (1 << 26) + 1);
     fs::write(folder.path("questions"), "a\n".repeat(100_001)).unwrap();
-    fs::write(folder.path("recipe.toml"), " ".repeat((1 << 18) + 1)).unwrap();
+    // It is cut within a character.
+    fs::write(folder.path("recipe.toml"), "#".to_owned() + &"\u{20ac}".repeat(1 << 17)).unwrap();
     for (arguments, message) in [
         (&["ask", "who?", "/dev/zero"][..], "`/dev/zero`: a binary file: 8192 NULs, the first at byte 0"),
         (&["ask", "--questions", "/dev/zero", "d.txt"], "questions: `/dev/zero`: a binary file"),
