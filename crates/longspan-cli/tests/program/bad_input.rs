@@ -74,7 +74,9 @@ fn bad_questions() {
         &["--max-tokens", "8", "what is bread made from?", "bread.txt"],
         "the question has 6 tokens, at most 3",
     );
-    check(bread, &["--questions", "blank", "bread.txt"], "questions: `blank`: empty");
+    let blank = Folder::new(bread).run(&["ask", "--questions", "blank", "bread.txt"]);
+    check_failed(&blank, "questions: `blank`: empty");
+    assert!(blank.stderr.ends_with("hint: a file of questions has one on each line\n"), "{blank:?}");
     check(bread, &["--questions", "latin1", "bread.txt"], "questions: `latin1`: invalid UTF-8 at byte 2, in line 1");
     check(bread, &["--questions", "missing", "bread.txt"], "questions: `missing`: no such file");
     check(bread, &["--questions", "-"], "standard input cannot hold both");

@@ -53,6 +53,20 @@ fn a_full_device_is_an_error() {
     assert!(output.status.code() == Some(2) && stderr.contains("error: standard output: no storage space"), "{stderr}");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn questions_that_cannot_be_read_are_an_error_of_standard_input() {
+    let folder = folder();
+    let mut process = folder.process(&["ask", "--interactive", "bread.txt"]);
+    let output = process.stdin(File::open(folder.path("")).unwrap()).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr.starts_with("error: standard input: Is a directory") && stderr.contains("where it comes from"),
+        "{stderr}"
+    );
+}
+
 #[test]
 fn a_reader_that_has_gone_ends_the_program_silently() {
     let folder = folder();

@@ -98,8 +98,11 @@ impl Lines {
         match self {
             Self::Plain(stdin) => {
                 let mut line = Vec::new();
-                let read = next_line(stdin, &mut line, QUESTION_BYTES_MAX);
-                if !read.map_err(|error| fault(format!("standard input: {error}"), "a question is one line"))? {
+                let read = next_line(stdin, &mut line, QUESTION_BYTES_MAX).map_err(|error| match error.kind() {
+                    ErrorKind::FileTooLarge => fault(format!("standard input: {error}"), "a question is one line"),
+                    _ => anyhow::Error::from(error).context("standard input"),
+                });
+                if !read? {
                     return Ok(None);
                 }
                 Ok(Some(String::from_utf8(line).map_err(|_| invalid())))

@@ -74,7 +74,10 @@ fn questions_of(path: &Path, files: &[PathBuf]) -> Result<Vec<GivenQuestion>> {
     }
     let mut limits = DocumentLimits::default();
     limits.text_bytes_max = QUESTIONS_BYTES_MAX;
-    let text = documents::source(path).read(limits).context("questions")?;
+    let text = documents::source(path).read(limits).map_err(|error| match error.code() {
+        "empty_document" => fault(format!("questions: {error}"), "a file of questions has one on each line"),
+        _ => anyhow::Error::from(error).context("questions"),
+    })?;
     let lines = (1..).zip(text.text().trim_start_matches('\u{feff}').lines().map(str::trim));
     let name = quoted(&documents::name(path));
     let given = |(number, line): (usize, &str)| GivenQuestion {
