@@ -31,9 +31,14 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
-/// The name of a document in a message: `-` is standard input.
+/// What a message calls the document of this name: `-` is standard input.
+pub fn title(name: &str) -> &str {
+    if name == "-" { "standard input" } else { name }
+}
+
+/// The same in quotes.
 pub fn quoted(name: &str) -> String {
-    if name == "-" { "standard input".into() } else { format!("`{name}`") }
+    format!("`{}`", title(name))
 }
 
 /// An error of the operating system, in the words of the other messages.

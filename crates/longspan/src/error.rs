@@ -346,7 +346,7 @@ const MESSAGE_CHARACTERS: usize = 1000;
 /// assert_eq!(excerpt(&"ab".repeat(1000)), "ab".repeat(50) + "…");
 /// ```
 pub fn excerpt(text: &str) -> String {
-    cut(text, EXCERPT_CHARACTERS)
+    shortened(text, EXCERPT_CHARACTERS)
 }
 
 /// A message of one line, with excerpts of what it quotes between backticks.
@@ -356,19 +356,21 @@ fn with_excerpts(message: &str) -> String {
         if i > 0 {
             shown.push('`');
         }
-        shown += &cut(part, if i % 2 == 1 { EXCERPT_CHARACTERS } else { PART_CHARACTERS });
+        shown += &shortened(part, if i % 2 == 1 { EXCERPT_CHARACTERS } else { PART_CHARACTERS });
         if shown.len() > 4 * MESSAGE_CHARACTERS {
             break;
         }
     }
-    cut(&shown, MESSAGE_CHARACTERS)
+    shortened(&shown, MESSAGE_CHARACTERS)
 }
 
-fn cut(text: &str, characters: usize) -> String {
-    let (mut shown, mut left) = (String::new(), characters);
+/// Foreign text as [`excerpt`] shows it, at most so many characters of it.
+pub fn shortened(text: &str, characters_max: usize) -> String {
+    let (mut shown, mut left) = (String::new(), characters_max);
     for c in text.chars() {
         let width = if c.is_control() { c.escape_default().count() } else { 1 };
         if width > left {
+            shown.truncate(shown.trim_end().len());
             shown.push('…');
             break;
         }

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use anyhow::Result;
+use longspan_ask::text::title;
 use longspan_ask::{DocumentLimits, DocumentSource};
 
 /// Whether a path stands for standard input.
@@ -14,11 +15,6 @@ pub fn is_stdin(path: &Path) -> bool {
 /// The name of a document in every output: its path as it was given, `-` for standard input.
 pub fn name(path: &Path) -> String {
     DocumentSource::File(path.into()).name()
-}
-
-/// What a message calls the document of this name.
-pub fn title(name: &str) -> &str {
-    if name == "-" { "standard input" } else { name }
 }
 
 /// What a message calls it, without its folders.

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use longspan::error::excerpt;
+use longspan::error::{excerpt, shortened};
 use longspan::squad::Dataset;
 use longspan::tokenizer::Tokenizer;
 use longspan::{Error, evaluate::Asked};
-use longspan_ask::text::quoted;
+use longspan_ask::text::{quoted, title};
 
 use super::documents;
 use crate::folder::{self, cannot_write};
@@ -75,7 +75,7 @@ pub fn read(paths: &[PathBuf], skip_bad: bool) -> Result<SquadData> {
             is_part = true;
             skip_bad.then(|| skipped.add(&error)).ok_or(error)
         };
-        let added = dataset.add(documents::title(&name), text.as_bytes(), &mut bad);
+        let added = dataset.add(title(&name), text.as_bytes(), &mut bad);
         added.map_err(|error| if is_part { fault(error.to_string(), PART_HINT) } else { error.into() })?;
         data.files.push(name);
     }
@@ -116,6 +116,6 @@ pub fn save(dataset: &Dataset, path: &Path, from: &[PathBuf]) -> Result<()> {
 pub fn name_of(dataset: &Dataset, asked: &Asked<'_>) -> String {
     let title = &dataset.articles[asked.article].title;
     let article = if title.is_empty() { String::new() } else { format!("article `{}`, ", excerpt(title)) };
-    let begins: String = asked.paragraph.context.chars().take(PARAGRAPH_CHARACTERS).collect();
-    format!("{article}paragraph `{}…`, question `{}`", excerpt(begins.trim()), excerpt(&asked.question.id))
+    let begins = shortened(asked.paragraph.context.trim(), PARAGRAPH_CHARACTERS);
+    format!("{article}paragraph `{begins}`, question `{}`", excerpt(&asked.question.id))
 }

@@ -26,11 +26,11 @@ fn bad_documents() {
     check(&[], &["who?", "."], "`.`: a folder, not a file");
     let folder = Folder::new(&[]);
     for arguments in [&["ask", "who?"][..], &["ask", "who?", "-"]] {
-        check_failed(&ran(folder.command(arguments).write_stdin("")), "error: standard input: empty");
+        check_failed(&ran(folder.command(arguments).write_stdin("")), "error: `standard input`: empty");
     }
     check_failed(&ran(folder.command(&["eval", "-"]).write_stdin("{}")), "`standard input`: no `data`");
     let no_question = r#"{"data": []}"#;
-    check_failed(&ran(folder.command(&["eval", "-"]).write_stdin(no_question)), "error: standard input: no questions");
+    check_failed(&ran(folder.command(&["eval", "-"]).write_stdin(no_question)), "`standard input`: no questions");
 }
 
 #[test]

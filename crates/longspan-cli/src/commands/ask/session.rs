@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use longspan::{ErrorKind, Question};
+use longspan::{ErrorKind, Question, error::shortened};
 use longspan_ask::{AskEvent, Asker, DocumentAnswer, NamedDocument, rank};
 
 use super::grid;
@@ -199,9 +199,5 @@ fn label(documents: &[NamedDocument]) -> String {
 
 /// What a message calls a question.
 fn named(question: &str) -> String {
-    let line = one_line(question);
-    match line.char_indices().nth(MESSAGE_QUESTION_MAX) {
-        Some((at, _)) => format!("question `{}…`", &line[..at]),
-        None => format!("question `{line}`"),
-    }
+    format!("question `{}`", shortened(&one_line(question), MESSAGE_QUESTION_MAX))
 }

@@ -9,6 +9,7 @@ use longspan::squad::Dataset;
 use longspan::squad::metrics::{QuestionScore, Scores};
 use longspan::squad::official::{NullOdds, Predictions, odds_of, parse_null_odds, parse_predictions, rank};
 use longspan::tokenizer::{ByteSpan, Tokenizer};
+use longspan_ask::text::title;
 
 use super::evaluation::{Evaluation, QuestionResult};
 use crate::data::documents;
@@ -37,7 +38,7 @@ impl PredictionFiles {
 
 /// A file's name and content.
 fn parse<T>(path: &Path, parse: impl Fn(&str, &[u8]) -> longspan::Result<T>) -> Result<(String, T)> {
-    let name = documents::title(&documents::name(path)).to_owned();
+    let name = title(&documents::name(path)).to_owned();
     let content = parse(&name, documents::text(path)?.as_bytes())?;
     Ok((name, content))
 }

@@ -4,10 +4,10 @@ use std::fmt::Write;
 use std::path::Path;
 
 use longspan::evaluate::coverage::Coverage;
+use longspan_ask::text::title;
 use serde_json::Number;
 
 use super::report::{CalibrationCheck, DataSummary, EvalReport, RunSummary, SliceRow, ThresholdPoint};
-use crate::data::documents::title;
 use crate::terminal::numbers::{megabytes, percent, short};
 use crate::terminal::table::{aligned, row};
 use crate::terminal::{counted, one_line, thousands};
