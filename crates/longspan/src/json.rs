@@ -124,7 +124,7 @@ pub(crate) fn kind(value: &RawValue) -> String {
 /// Adds to a list that grows by a quarter at a time, so that it takes little more than its values.
 pub(crate) fn push<T>(list: &mut Vec<T>, value: T) {
     if list.len() == list.capacity() {
-        list.reserve_exact(list.len() / 4 + 1);
+        list.reserve_exact(more(list.len()));
     }
     list.push(value);
 }
@@ -143,7 +143,12 @@ const BUDGET_BYTES_A_BYTE: usize = 3;
 /// What an allocation takes beside its content.
 const ALLOCATION_BYTES: usize = 32;
 /// Numerator and denominator of the share of a list's values that it takes while it grows: the old list, and the new one.
-const GROWTH: [usize; 2] = [9, 4];
+const LIST_SHARE: [usize; 2] = [9, 4];
+
+/// How many more values a full list gets room for.
+pub(crate) fn more(values: usize) -> usize {
+    values / 4 + 1
+}
 
 impl MemoryBudget {
     /// The budget of a file.
@@ -157,7 +162,7 @@ impl MemoryBudget {
     /// # Errors
     /// When too much is taken.
     pub fn take(&mut self, value_bytes: usize, texts: &[&str]) -> Result<(), String> {
-        self.bytes += value_bytes * GROWTH[0] / GROWTH[1];
+        self.bytes += value_bytes * LIST_SHARE[0] / LIST_SHARE[1];
         self.bytes += texts.iter().map(|text| text.len() + ALLOCATION_BYTES).sum::<usize>();
         if self.bytes > self.bytes_max {
             let Self { bytes_max, json_bytes, .. } = self;

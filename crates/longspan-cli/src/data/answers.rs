@@ -20,7 +20,7 @@ use crate::terminal::hints::fault;
 const FILE: &str = "answers.jsonl";
 
 /// The longest line that identifies a run.
-const IDENTITY_BYTES_MAX: usize = 1 << 16;
+const RUN_IDENTITY_BYTES_MAX: usize = 1 << 16;
 
 const CHANGED: &str = "it was not written by `longspan eval`, or was changed since: name another folder";
 
@@ -68,7 +68,7 @@ impl AnswerFile {
             lines = number;
             let broken = || fault(format!("`{}`: line {number} cannot be read", path.display()), CHANGED);
             if number == 1 {
-                let found = Some(line).filter(|line| line.len() <= IDENTITY_BYTES_MAX);
+                let found = Some(line).filter(|line| line.len() <= RUN_IDENTITY_BYTES_MAX);
                 let found: Option<RunIdentity> = found.and_then(|line| serde_json::from_slice(line).ok());
                 return check(&path, &found.ok_or_else(broken)?, identity);
             }

@@ -25,7 +25,7 @@ use crate::terminal::hints::{fault, io_fault};
 use crate::terminal::thousands;
 
 /// Inputs are no longer than this unless `max_tokens` asks for it, even if the model has more positions.
-const TOKENS_MAX: usize = 4096;
+const DEFAULT_TOKENS_MAX: usize = 4096;
 
 /// The longest recipe; TOML needs up to a hundred times its length in memory.
 const RECIPE_BYTES_MAX: u64 = 1 << 18;
@@ -205,7 +205,7 @@ impl<C: CommandSettings> Recipe<C> {
     pub fn all_settings(&self, tokens_max: usize) -> Result<AllSettings<C>> {
         let mut values = self.values.clone();
         values.entry("precision").or_insert("auto".into());
-        let tokens = values.entry("max_tokens").or_insert((tokens_max.min(TOKENS_MAX) as i64).into()).clone();
+        let tokens = values.entry("max_tokens").or_insert((tokens_max.min(DEFAULT_TOKENS_MAX) as i64).into()).clone();
         let settings = AllSettings::<C>::read(&values)?;
         let TrainSettings { dev_every, patience, .. } = settings.train;
         let wrong = if tokens.as_integer().is_some_and(|tokens| tokens > tokens_max as i64) {

@@ -135,7 +135,7 @@ impl Metrics {
 
 /// Reads a line. A number that is not finite was written as null.
 fn point(line: &[u8]) -> Option<MetricPoint> {
-    let line: Value = serde_json::from_slice(line.get(..).filter(|line| line.len() <= LINE_BYTES_MAX)?).ok()?;
+    let line: Value = serde_json::from_slice(Some(line).filter(|line| line.len() <= LINE_BYTES_MAX)?).ok()?;
     let step = usize::try_from(line["step"].as_u64()?).ok()?;
     let number = |key: &str| line.get(key).map(|value| value.as_f64().unwrap_or(f64::NAN));
     match line["kind"].as_str()? {

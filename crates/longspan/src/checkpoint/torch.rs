@@ -32,6 +32,7 @@ pub(super) fn tensors(content: &[u8]) -> Result<Vec<(String, StoredTensor)>, Str
 }
 
 fn zip_tensors(content: &[u8]) -> Result<Vec<(String, StoredTensor)>, String> {
+    // A hostile directory may stand anywhere, so the whole file is searched; the checksums of its storages take longer.
     let entries = memmem::find_iter(content, ENTRY).take(ENTRIES_MAX + 1).count();
     if entries > ENTRIES_MAX {
         return Err(format!("a zip archive of more than {ENTRIES_MAX} entries"));

@@ -57,7 +57,7 @@ pub struct Logistic {
 const LOGIT_MAX: f64 = 36.0;
 
 /// More tokens than any document has: its offsets have 32 bits.
-const TOKENS_MAX: f64 = 4294967296.0;
+const DOCUMENT_TOKENS_MAX: f64 = 4294967296.0;
 
 impl Logistic {
     /// The probability for a score about a document of so many tokens.
@@ -75,7 +75,7 @@ impl Logistic {
     /// Whether the probability is a number for every score of every document. The sum of the terms has no limit only if one
     /// of them has none.
     fn is_finite(&self) -> bool {
-        let terms = [self.logit * LOGIT_MAX, self.ln_tokens * TOKENS_MAX.ln(), self.constant];
+        let terms = [self.logit * LOGIT_MAX, self.ln_tokens * DOCUMENT_TOKENS_MAX.ln(), self.constant];
         terms.iter().map(|term| term.abs()).sum::<f64>().is_finite()
     }
 

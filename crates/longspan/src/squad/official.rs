@@ -73,7 +73,7 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for Entries<T> {
                 self.memory.take(entry_bytes, &[&id, (self.text_of)(&value)]).map_err(A::Error::custom)?;
             }
             if entries.len() == entries.capacity() {
-                entries.reserve_exact(entries.len() / 4 + 1);
+                entries.reserve_exact(json::more(entries.len()));
             }
             entries.insert(id, value);
         }

@@ -1,7 +1,6 @@
 //! JSON → [`Dataset`]; everything is checked, so that no one trains or measures on data that contradict themselves.
 
 use std::collections::HashSet;
-use std::mem::size_of;
 
 use serde_json::value::RawValue;
 

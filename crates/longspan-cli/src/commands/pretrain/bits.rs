@@ -8,6 +8,7 @@ use kuva::prelude::{Layout, Plot};
 use kuva::render::render::render_multiple;
 use longspan::checkpoint::write_whole;
 use longspan::pretrain::{Bits, BitsStretch, STRETCH};
+use longspan::train::settings_table::TOKENS_MAX;
 use serde::{Deserialize, Serialize};
 
 use crate::run::plot::{described, line};
@@ -17,11 +18,10 @@ use crate::terminal::{counted, thousands};
 const JSON: &str = "bits.json";
 const SVG: &str = "bits.svg";
 
-/// The longest `bits.json`, and the most that is read of it: stages, bytes of a name, tokens of an input, and bits.
+/// The longest `bits.json`, and the most that is read of it: stages, bytes of a name, and bits.
 const JSON_BYTES_MAX: u64 = 1 << 20;
 const STAGES_MAX: usize = 8;
 const NAME_BYTES_MAX: usize = 64;
-const TOKENS_MAX: usize = 1 << 24;
 const BITS_MAX: f64 = 1e9;
 
 const COLOURS: [&str; 3] = ["#6b7280", "#d97706", "#2563eb"];
@@ -54,7 +54,7 @@ impl Stage {
         };
         let figures = [*bits, *bits_per_character].into_iter().chain(stretches.iter().map(|stretch| stretch.bits));
         name.len() <= NAME_BYTES_MAX
-            && *tokens <= TOKENS_MAX
+            && *tokens as u64 <= TOKENS_MAX
             && stretches.iter().all(is_possible)
             && stretches.windows(2).all(|pair| pair[0].from < pair[1].from)
             && figures.into_iter().all(|bits| (0.0..=BITS_MAX).contains(&bits))
