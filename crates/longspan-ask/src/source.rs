@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::text::{io_message, quoted};
+use crate::unpack::CUT;
 use crate::{Content, GzipReader, LikelyEncoding};
 
 /// The bytes by which other formats and binary files are known, before the rest is read.
@@ -88,10 +89,10 @@ pub enum SourceErrorKind {
     #[error("{0}")]
     PackedTooWell(Arc<io::Error>),
     /// The gzip data end too early.
-    #[error("its gzip data end too early")]
+    #[error("{}", CUT)]
     GzipCut,
     /// The gzip data are damaged.
-    #[error("its gzip data are damaged: {0}")]
+    #[error("{0}")]
     GzipDamaged(Arc<io::Error>),
     /// It is a file of a format that is not read.
     #[error("{0}, not plain text")]

@@ -6,6 +6,9 @@ use flate2::read::MultiGzDecoder;
 
 const GZIP: &[u8] = b"\x1f\x8b";
 
+/// The message about packed bytes that end too early.
+pub(crate) const CUT: &str = "its gzip data end too early";
+
 /// So much may be unpacked of any file.
 const FREE_BYTES_MAX: u64 = 64_000_000;
 /// Beyond that, so much for each packed byte. Text reaches 3 to 20.
@@ -50,7 +53,7 @@ impl<R: Read> GzipReader<R> {
     }
 
     /// Whether the bytes are packed.
-    pub fn is_packed(&self) -> bool {
+    pub(crate) fn is_packed(&self) -> bool {
         matches!(self.0, Bytes::Packed { .. })
     }
 }
@@ -61,7 +64,7 @@ impl<R: Read> Read for GzipReader<R> {
             Bytes::Plain(whole) => return whole.read(buffer),
             Bytes::Packed { decoder, unpacked } => (decoder, unpacked),
         };
-        let count = decoder.read(buffer)?;
+        let count = decoder.read(buffer).map_err(not_unpacked)?;
         *unpacked += count as u64;
         let packed = decoder.get_ref().bytes;
         if *unpacked > FREE_BYTES_MAX.max(RATIO_MAX.saturating_mul(packed)) {
@@ -72,6 +75,17 @@ impl<R: Read> Read for GzipReader<R> {
             return Err(io::Error::new(ErrorKind::FileTooLarge, message));
         }
         Ok(count)
+    }
+}
+
+/// An error of the decoder, in words.
+fn not_unpacked(error: io::Error) -> io::Error {
+    match error.kind() {
+        kind @ ErrorKind::UnexpectedEof => io::Error::new(kind, CUT),
+        kind @ (ErrorKind::InvalidInput | ErrorKind::InvalidData) => {
+            io::Error::new(kind, format!("its gzip data are damaged: {error}"))
+        }
+        _ => error,
     }
 }
 

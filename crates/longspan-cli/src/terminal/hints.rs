@@ -99,7 +99,8 @@ fn option(name: &str) -> String {
     }
 }
 
-fn hint(error: &anyhow::Error) -> Option<&'static str> {
+/// What would help.
+pub fn hint(error: &anyhow::Error) -> Option<&'static str> {
     error.chain().find_map(|cause| {
         let of_program = cause.downcast_ref().map(|fault: &Fault| fault.hint);
         let of_source = || cause.downcast_ref().map(|error: &SourceError| source_hint(&error.kind));

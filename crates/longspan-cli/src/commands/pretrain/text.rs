@@ -16,6 +16,7 @@ use crate::terminal::hints::{fault, io_fault, io_message};
 use crate::terminal::{counted, thousands};
 
 const JSONL_HINT: &str = "a .jsonl file has one JSON object a line, and --text-field names the key of its text";
+const READ_HINT: &str = "check that the file is whole: plain text or gzip, with the JSON of one text on each line";
 
 /// The longest line of JSON.
 const LINE_BYTES_MAX: u64 = 1 << 26;
@@ -137,16 +138,16 @@ fn walk(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 
 /// The text of a line of JSON; `None` for an empty line.
 fn text(path: &Path, number: usize, line: io::Result<Vec<u8>>, field: &str) -> Result<Option<String>> {
-    let wrong = |what: &str| {
+    let wrong = |what: &str, hint| {
         let message = format!("`{}`, line {}: {what}", documents::name(path), thousands(number));
-        Err(fault(message, JSONL_HINT))
+        Err(fault(message, hint))
     };
     let line = match line {
-        Err(error) => return wrong(&io_message(&error)),
+        Err(error) => return wrong(&io_message(&error), READ_HINT),
         Ok(line) if line.trim_ascii().is_empty() => return Ok(None),
         Ok(line) => line,
     };
-    text_of_json(&line, field).map(Some).or_else(|what| wrong(&what))
+    text_of_json(&line, field).map(Some).or_else(|what| wrong(&what, JSONL_HINT))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> anyhow::Error {
@@ -158,6 +159,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+    use crate::terminal::hints::hint;
 
     #[test]
     fn files_and_folders_become_documents() {
@@ -188,11 +190,22 @@ mod tests {
         put("all/b/one.txt", b"Two.\n");
         assert_ne!(Texts::find(&[all]).unwrap().checksum, texts.checksum);
 
-        let says = |name: &str, content: &[u8], said: &str| {
+        let fails = |name: &str, content: &[u8]| {
             let texts = Texts::find(&[put(name, content)]).unwrap();
-            let error = texts.documents("text", &ProgressBar::hidden()).find_map(Result::err).unwrap().to_string();
+            texts.documents("text", &ProgressBar::hidden()).find_map(Result::err).unwrap()
+        };
+        let says = |name: &str, content: &[u8], said: &str| {
+            let error = fails(name, content).to_string();
             assert!(error.ends_with(said), "{error}");
         };
+        let whole = packed(b"{\"text\": \"A\"}\n");
+        for (damaged, said) in [
+            (&whole[..whole.len() - 9], "line 2: its gzip data end too early"),
+            (&[&whole[..10], &[7; 20]].concat(), "line 1: its gzip data are damaged: corrupt deflate stream"),
+        ] {
+            says("x.jsonl.gz", damaged, said);
+            assert_eq!(hint(&fails("x.jsonl.gz", damaged)), Some(READ_HINT));
+        }
         says("x.jsonl", b"{\"text\": \"A\"}\n{\"title\": \"A\"}\n", "x.jsonl`, line 2: no `text`");
         says("x.jsonl", b"{\"text\": 1}", "line 1: `text` is the number 1, expected text");
         says("x.jsonl", b"[1]", "line 1: no JSON object");
