@@ -79,7 +79,16 @@ impl RunWatcher {
             self.on_event(event);
             ControlFlow::Continue(())
         });
-        if let Err(error) = self.draw() {
+        // A run that was killed after its last step may have no plot of it.
+        let earlier = match &outcome {
+            Ok(RunOutcome { steps, .. }) if !self.begun => self.metrics.begin(&RunEvent::Saved { step: *steps }),
+            _ => Ok(Vec::new()),
+        };
+        let drawn = earlier.and_then(|points| {
+            points.into_iter().for_each(|point| self.curves.add(point));
+            self.draw()
+        });
+        if let Err(error) = drawn {
             hints::warn(&error.to_string());
         }
         (outcome, self.begun)

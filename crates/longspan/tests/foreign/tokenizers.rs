@@ -84,6 +84,16 @@ fn steps_that_grow_texts_without_bound_are_refused() {
 }
 
 #[test]
+fn words_that_take_long_are_not_split() {
+    let _counted = ALLOCATIONS.read();
+    for (characters, is_refused) in [(100, false), (1000, false), (1001, true)] {
+        let error = load(&tokenizer(&[("/model/max_input_chars_per_word", json!(characters))])).err();
+        let expected = "`tokenizer.json`: max_input_chars_per_word 1001: at most 1000 are read".to_owned();
+        assert_eq!(error.map(|error| error.to_string()), is_refused.then_some(expected));
+    }
+}
+
+#[test]
 fn hostile_tokenizers_are_refused() {
     let _counted = ALLOCATIONS.read();
     let added = |content: &str, set: &[&str]| ("/added_tokens", added_token(15, content, set));
@@ -93,10 +103,6 @@ fn hostile_tokenizers_are_refused() {
     for (changes, message) in [
         (vec![added("\u{200b}", &["normalized"])], "nothing is left of the added token 15 once it is normalized"),
         (vec![added("\u{301}", &["normalized"])], "nothing is left of the added token 15"),
-        (
-            vec![("/model/max_input_chars_per_word", json!(1001))],
-            "max_input_chars_per_word 1001: at most 1000 are read",
-        ),
         (vec![added("\u{200b}", &["normalized", "special"])], "nothing is left of the added token 15"),
         (vec![added(" \n", &["normalized"]), ("/normalizer", strip)], "nothing is left of the added token 15"),
         (
