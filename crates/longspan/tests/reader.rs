@@ -13,7 +13,8 @@ use longspan::model::{Model, Precision, Task};
 use longspan::reader::{Calibration, Logistic, ReaderSettings};
 use longspan::tokenizer::Tokenizer;
 use longspan::{
-    Answer, Document, DocumentReading, Error, GlobalAttention, Question, ReadOptions, ReadProgress, Reader, SpanList,
+    Answer, Document, DocumentReading, Error, GlobalAttention, Question, ReadOptions, ReadProgress, Reader, Span,
+    SpanList,
 };
 use serde::Deserialize;
 
@@ -481,4 +482,30 @@ fn readings_of_two_models_share_no_pass() {
         reader.begin(&question, &document, &ReadOptions::default()).unwrap()
     });
     let _ = readers[0].pass(&mut [&mut own, &mut foreign], 100);
+}
+
+#[test]
+fn an_answer_runs_over_no_border_if_that_is_asked_for() {
+    let pages = "Revenue rose to 71 million kroner. The chief executive is Mrs\n\u{c}ACME Annual Report 2019      Page 3\n\n\
+        Anneliese Vogt, who joined in 2011.";
+    let cells = "Mayor of Odde: Kari Moen Mayor of Ribe: Jens Lund";
+    for (question, text, borders, best_without, best_with) in [
+        ("Who is the chief executive?", pages, &[61, 98][..], &pages[58..114], "Anneliese Vogt"),
+        ("Who is the mayor of Ribe?", cells, &[25, 40], "Jens Lund", "Jens Lund"),
+    ] {
+        let document = READER.document(text).unwrap();
+        let document = if text == cells { document.with_borders(borders) } else { document };
+        for (respect_borders, verify_tokens) in [(false, 0), (false, 12), (true, 0), (true, 12)] {
+            let options = options(|options| {
+                options.respect_borders = Some(respect_borders);
+                options.verify_tokens = Some(verify_tokens);
+            });
+            let answer = READER.answer_with(question, &document, &options.top(99)).unwrap();
+            let best = if respect_borders { best_with } else { best_without };
+            assert_eq!(answer.spans[0].text(text), best);
+            let crosses =
+                |span: &Span| borders.iter().any(|&border| span.bytes.start < border && border < span.bytes.end);
+            assert!(!respect_borders || !answer.spans.iter().any(crosses), "{:?}", answer.spans);
+        }
+    }
 }

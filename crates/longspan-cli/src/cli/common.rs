@@ -30,6 +30,9 @@ pub struct ReadingArgs {
     /// Longest answer, in tokens [default: the model's setting, or 30]
     #[arg(long, value_name = "N", value_parser = count, allow_hyphen_values = true)]
     max_answer_length: Option<usize>,
+    /// Whether no answer may run over a blank line or a form feed [default: the model's setting, or false]
+    #[arg(long, value_name = "true|false")]
+    respect_borders: Option<bool>,
     /// Longest input of the model, in tokens: question and window [default and maximum: the model's positions]
     #[arg(long, value_name = "N", value_parser = count, allow_hyphen_values = true)]
     max_tokens: Option<usize>,
@@ -55,6 +58,7 @@ impl ReadingArgs {
         options.max_tokens = self.max_tokens;
         options.doc_stride = self.doc_stride;
         options.max_answer_length = self.max_answer_length;
+        options.respect_borders = self.respect_borders;
         options.null_score_diff_threshold = null_score_diff_threshold;
         options.verify_tokens = self.verify_tokens;
         options.spans = spans;

@@ -79,6 +79,7 @@ pub fn run(args: &CalibrateArgs) -> Result<()> {
     warn_of_quality(&parts[0], args.target_precision);
     settings.null_score_diff_threshold = threshold;
     settings.max_answer_length = options.max_answer_length.unwrap_or(settings.max_answer_length);
+    settings.respect_borders = options.respect_borders.unwrap_or(settings.respect_borders);
     settings.verify_tokens = options.verify_tokens.unwrap_or(settings.verify_tokens);
     settings.calibration = Some(calibration.clone());
     let written = args.out.as_deref().unwrap_or(Path::new(&checkpoint.name)).join(ReaderSettings::FILE);

@@ -55,6 +55,7 @@ fn model_info(name: &str, source: &Source) -> longspan::Result<Properties> {
         0 => "none".into(),
         tokens => format!("by {} around the best span", counted(tokens, "token")),
     };
+    let borders = if settings.respect_borders { "respected" } else { "not respected" };
     let calibrated_on = settings.calibration.map(|calibration| calibration.fitted_on);
     let scores = calibrated_on.as_ref().map_or("not calibrated".into(), |data| format!("calibrated on {data}"));
     let licence = model::model_card(source).and_then(|card| licence(&card));
@@ -73,6 +74,7 @@ fn model_info(name: &str, source: &Source) -> longspan::Result<Properties> {
         ("stored_as", "stored as", (json!(stored_as), stored_as)),
         ("null_score_diff_threshold", "threshold", (json!(threshold), short(threshold))),
         ("max_answer_length", "longest answer", tokens(settings.max_answer_length)),
+        ("respect_borders", "borders", (json!(settings.respect_borders), borders.into())),
         ("verify_tokens", "verification", (json!(settings.verify_tokens), verification)),
         ("calibrated_on", "scores", (json!(calibrated_on), scores)),
         ("licence", "licence", stated(licence.as_deref())),

@@ -27,6 +27,7 @@ model
   stored as          f32
   threshold          0
   longest answer     9 tokens
+  borders            not respected
   verification       none
   scores             not calibrated
   licence            mit

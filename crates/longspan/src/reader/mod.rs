@@ -3,6 +3,7 @@
 //! ```text
 //! settings     longspan.json: how a checkpoint is to be asked
 //! options      how the caller asks, and the plan of one question: settings and options together
+//! borders      places of a text that no answer runs over
 //! document     questions and documents, each tokenized once
 //! answer       answers and their spans
 //! input        the input of the model for a question and a window
@@ -12,6 +13,7 @@
 //! ```
 
 mod answer;
+mod borders;
 mod document;
 mod input;
 mod options;

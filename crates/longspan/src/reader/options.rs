@@ -37,6 +37,9 @@ pub struct ReadOptions {
     pub doc_stride: Option<usize>,
     /// Tokens of the longest answer.
     pub max_answer_length: Option<usize>,
+    /// Whether no answer may run over a border: a blank line, a form feed, or an offset of
+    /// [`Document::with_borders`](super::Document::with_borders).
+    pub respect_borders: Option<bool>,
     /// There is no answer when `null_odds` is larger than this.
     pub null_score_diff_threshold: Option<f64>,
     /// Tokens of the verification window: the text around the best span, which is read once more, alone, where the document
@@ -83,6 +86,7 @@ pub(crate) struct Plan {
     pub room: usize,
     pub doc_stride: usize,
     pub max_answer_length: usize,
+    pub respect_borders: bool,
     /// Tokens of the verification window, at least as many as any span has; 0: none is read.
     pub verify_tokens: usize,
     pub threshold: f64,
@@ -147,6 +151,7 @@ impl Plan {
             room,
             doc_stride,
             max_answer_length,
+            respect_borders: options.respect_borders.unwrap_or(settings.respect_borders),
             verify_tokens,
             threshold,
             span_calibration: calibration.map(|calibration| calibration.score),

@@ -71,7 +71,8 @@ struct Sums {
 impl DocumentReading {
     pub(super) fn new(question: Question, document: Document, plan: Plan, reader_id: Arc<()>) -> Self {
         let windows = windows(document.tokens(), plan.room, plan.doc_stride);
-        let (window_count, logits) = (windows.len(), SpanLogits::new(plan.max_answer_length));
+        let borders = if plan.respect_borders { document.borders().clone() } else { Arc::default() };
+        let (window_count, logits) = (windows.len(), SpanLogits::new(plan.max_answer_length, borders));
         let mut reading = Self {
             question,
             document,
@@ -181,7 +182,7 @@ impl DocumentReading {
             self.logits.push(window, null, logits);
         } else {
             let spans = &spans[window.tokens.clone()];
-            let mut alone = SpanLogits::new(self.plan.max_answer_length);
+            let mut alone = self.logits.without_windows(window.tokens.clone());
             alone.push(&Window { tokens: 0..spans.len(), starts: 0..spans.len() }, null, logits);
             self.verification = Some(Sums::of(&alone, spans));
         }

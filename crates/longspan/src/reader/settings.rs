@@ -14,6 +14,9 @@ pub struct ReaderSettings {
     pub null_score_diff_threshold: f64,
     /// Tokens of the longest answer. Default 30.
     pub max_answer_length: usize,
+    /// Whether no answer may run over a border: see [`ReadOptions`](crate::ReadOptions::respect_borders). Default false, as
+    /// in transformers.
+    pub respect_borders: bool,
     /// Separators between question and document: 2, or 1 for allenai's TriviaQA checkpoints. Default 2.
     pub separators: usize,
     /// Tokens of the verification window: see [`ReadOptions`](crate::ReadOptions::verify_tokens). Threshold and calibration
@@ -90,6 +93,7 @@ impl Default for ReaderSettings {
         Self {
             null_score_diff_threshold: 0.0,
             max_answer_length: 30,
+            respect_borders: false,
             separators: 2,
             verify_tokens: 0,
             calibration: None,

@@ -1,12 +1,13 @@
 //! From logits to spans: one normalisation over all windows.
 //!
 //! S of a span is the sum of its start and end logits, n the least null score of a window. A span is admissible when its
-//! start belongs to a window, its end lies in the same window, it has at most `max_answer_length` tokens, and it contains
-//! more than white space. Devlin et al., "BERT" (arXiv 1810.04805), section 4.3; the sums are over all windows.
+//! start belongs to a window, its end lies in the same window, it has at most `max_answer_length` tokens, it runs over no
+//! border, and it contains more than white space. Devlin et al., "BERT" (arXiv 1810.04805), section 4.3; the sums are over all windows.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::windows::Window;
 use crate::tokenizer::ByteSpan32;
@@ -15,6 +16,7 @@ use crate::tokenizer::ByteSpan32;
 #[derive(Debug)]
 pub(super) struct SpanLogits {
     max_answer_length: usize,
+    borders: Arc<[u32]>, // tokens that no span has together with the token before them, in order
     windows: Vec<WindowLogits>,
     start_logits: Vec<f32>, // (tokens): each from the window to which the start belongs
     end_logits: Vec<f32>,   // window after window: from its first start to the last end that a span can have
@@ -48,9 +50,17 @@ impl TokenSpan {
 
 impl SpanLogits {
     /// Without any window.
-    pub fn new(max_answer_length: usize) -> Self {
+    ///
+    /// - `borders`: the tokens that no span has together with the token before them, in order
+    pub fn new(max_answer_length: usize, borders: Arc<[u32]>) -> Self {
         let (windows, start_logits, end_logits) = Default::default();
-        Self { max_answer_length, windows, start_logits, end_logits, null_score: f64::INFINITY }
+        Self { max_answer_length, borders, windows, start_logits, end_logits, null_score: f64::INFINITY }
+    }
+
+    /// The same for a part of the document, without any window.
+    pub fn without_windows(&self, tokens: Range<usize>) -> Self {
+        let inside = self.borders.iter().filter(|&&border| tokens.contains(&(border as usize)));
+        Self::new(self.max_answer_length, inside.map(|border| border - tokens.start as u32).collect())
     }
 
     /// Adds the next window.
@@ -145,7 +155,9 @@ impl SpanLogits {
         tokens: &[ByteSpan32],
     ) -> impl Iterator<Item = TokenSpan> + 'a {
         let start_logit = self.start_logits[start];
+        let border = self.borders.get(self.borders.partition_point(|&border| border as usize <= start));
         let last = window.ends.end.min(start.saturating_add(self.max_answer_length));
+        let last = border.map_or(last, |&border| last.min(border as usize));
         // White space at the front will be trimmed, but a span must have something else.
         let first = (start..last).find(|&t| !tokens[t].is_empty()).unwrap_or(last);
         let ends = &self.end_logits[window.ends_at..];
@@ -211,6 +223,7 @@ mod tests {
         logits: Vec<Vec<[f32; 2]>>,
         tokens: Vec<ByteSpan32>,
         max_answer_length: usize,
+        borders: Vec<u32>,
     }
 
     /// Quantised logits, so that there are ties; some tokens are white space.
@@ -235,13 +248,14 @@ mod tests {
                     tokens[i] = tokens[i - 1];
                 }
             }
-            Case { windows, nulls, logits, tokens, max_answer_length: length }
+            let borders = (0..=count as u32).filter(|_| pair()[0] > 2.0).collect();
+            Case { windows, nulls, logits, tokens, max_answer_length: length, borders }
         })
     }
 
     impl Case {
         fn span_logits(&self) -> SpanLogits {
-            let mut span_logits = SpanLogits::new(self.max_answer_length);
+            let mut span_logits = SpanLogits::new(self.max_answer_length, self.borders.clone().into());
             for ((window, null), logits) in self.windows.iter().zip(&self.nulls).zip(&self.logits) {
                 span_logits.push(window, *null, logits);
             }
@@ -257,6 +271,7 @@ mod tests {
                         let admissible = window.starts.contains(&start)
                             && start <= end
                             && end < start + self.max_answer_length
+                            && !self.borders.iter().any(|&border| (start + 1..=end).contains(&(border as usize)))
                             && self.tokens[start..=end].iter().any(|token| !token.is_empty());
                         if admissible {
                             let start_logit = logits[start - window.tokens.start][0];

@@ -80,8 +80,8 @@ impl<'a> Base<'a> {
         }
         // The calibration of the base does not hold for its successor.
         let defaults = ReaderSettings::default();
-        let ReaderSettings { max_answer_length, separators, .. } = *settings;
-        let settings = ReaderSettings { max_answer_length, separators, ..defaults.clone() };
+        let ReaderSettings { max_answer_length, respect_borders, separators, .. } = *settings;
+        let settings = ReaderSettings { max_answer_length, respect_borders, separators, ..defaults.clone() };
         if settings != defaults || out.join(LONGSPAN).exists() {
             write_whole(&out.join(LONGSPAN), settings.to_json().as_bytes())?;
         }

@@ -334,12 +334,12 @@ mod tests {
     #[test]
     fn the_identity_of_the_default_settings_is_that_of_earlier_states() {
         let expected = "base: 5fdb3d15\n\
-            settings of the base: Settings { null_score_diff_threshold: 0.0, max_answer_length: 30, separators: 2, \
-            verify_tokens: 0, calibration: None }\n\
+            settings of the base: Settings { null_score_diff_threshold: 0.0, max_answer_length: 30, \
+            respect_borders: false, separators: 2, verify_tokens: 0, calibration: None }\n\
             training data: 6e2b3c13\n\
             dev data: none\n\
             dev options: ReadOptions { max_tokens: None, doc_stride: None, max_answer_length: None, \
-            null_score_diff_threshold: None, verify_tokens: None, spans: Top(1), global_attention: Question }\n\
+            respect_borders: None, null_score_diff_threshold: None, verify_tokens: None, spans: Top(1), global_attention: Question }\n\
             teacher: none\nteacher_weight: None\n\
             max_tokens: 4096\ndoc_stride: None\nlong_share: 0.0\ncontext_tokens: 512..=4096\nrandom_positions: 0.0\n\
             negative_windows: 1.0\n";
@@ -360,6 +360,7 @@ mod tests {
             max_tokens: Some(512),
             doc_stride: Some(0),
             max_answer_length: Some(20),
+            respect_borders: Some(true),
             null_score_diff_threshold: Some(f64::INFINITY),
             verify_tokens: Some(256),
             spans: SpanList::All,
@@ -367,14 +368,14 @@ mod tests {
         };
         let qa = QaSettings { doc_stride: Some(128), context_tokens: 8..=9, ..Default::default() };
         let expected = "base: 5fdb3d15\n\
-            settings of the base: Settings { null_score_diff_threshold: -1.5, max_answer_length: 30, separators: 2, \
-            verify_tokens: 0, calibration: Some(Calibration { score: Logistic { logit: 0.6, ln_tokens: -0.25, \
+            settings of the base: Settings { null_score_diff_threshold: -1.5, max_answer_length: 30, \
+            respect_borders: false, separators: 2, verify_tokens: 0, calibration: Some(Calibration { score: Logistic { logit: 0.6, ln_tokens: -0.25, \
             constant: 1e-7 }, no_answer_score: Logistic { logit: 1.0, ln_tokens: -0.25, constant: 1e-7 }, fitted_on: \
             \"SQuAD\" }) }\n\
             training data: 6e2b3c13\n\
             dev data: 6e2b3c13\n\
             dev options: ReadOptions { max_tokens: Some(512), doc_stride: Some(0), max_answer_length: Some(20), \
-            null_score_diff_threshold: Some(inf), verify_tokens: Some(256), spans: All, global_attention: List([0, 5]) \
+            respect_borders: Some(true), null_score_diff_threshold: Some(inf), verify_tokens: Some(256), spans: All, global_attention: List([0, 5]) \
             }\n\
             teacher: 5fdb3d15\nteacher_weight: Some(0.5)\n\
             max_tokens: 4096\ndoc_stride: Some(128)\nlong_share: 0.0\ncontext_tokens: 8..=9\nrandom_positions: 0.0\n\

@@ -34,6 +34,7 @@ pub fn identity(opened: &OpenedModel, dataset: &Dataset, options: &ReadOptions) 
         "max_tokens": options.max_tokens,
         "doc_stride": options.doc_stride,
         "max_answer_length": options.max_answer_length,
+        "respect_borders": options.respect_borders,
         // As text, because JSON has no infinity.
         "threshold": options.null_score_diff_threshold.map(|threshold| threshold.to_string()),
         "verify_tokens": options.verify_tokens,
