@@ -24,9 +24,12 @@ pub struct Checkpoint {
     pub is_local: bool,
 }
 
+/// The name of the embedded model on the command line. A folder of this name is `./embedded`.
+const EMBEDDED: &str = "embedded";
+
 /// Finds the checkpoint; one of the hub is fetched if it is not in the cache.
 pub fn find(args: &ModelArgs) -> Result<Checkpoint> {
-    let Some(given) = args.model.as_deref().filter(|name| !name.is_empty()) else {
+    let Some(given) = args.model.as_deref().filter(|name| !name.is_empty() && *name != EMBEDDED) else {
         return Ok(Checkpoint { name: embedded_name(), source: Source::embedded(), is_local: false });
     };
     let path = Path::new(given);

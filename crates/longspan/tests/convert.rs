@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use longspan::checkpoint::{Source, Tensors, write_safetensors};
 use longspan::convert::{Conversion, ConvertOptions, convert};
 use longspan::model::{Batch, Model, Precision, Sequence, Task};
+use longspan::tensor::DType;
 use longspan::tokenizer::Tokenizer;
 use safetensors::SafeTensors;
 
@@ -238,7 +239,7 @@ fn edit_tensors(folder: &Path, edit: impl FnOnce(&mut All)) {
     edit(&mut tensors);
     let tensors: Vec<_> =
         tensors.iter().map(|(name, (shape, values))| (name.as_str(), &shape[..], &values[..])).collect();
-    write_safetensors(&folder.join("model.safetensors"), &tensors, &[]).unwrap();
+    write_safetensors(&folder.join("model.safetensors"), DType::F32, &tensors, &[]).unwrap();
 }
 
 fn edit_config(folder: &Path, edit: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>)) {
@@ -333,6 +334,56 @@ fn rename(from: &'static str, to: &'static str) -> impl FnOnce(&Path) {
 
 /// Changes a source and converts it: that must fail with this message and write nothing.
 #[track_caller]
+/// Logits of a converted model: (T, 2).
+fn logits(folder: &Path) -> Vec<f32> {
+    let source = Source::Folder(folder.into());
+    let tensors = Tensors::open(&source).unwrap();
+    let model = Model::load(source.config().unwrap(), Task::QuestionAnswering, Precision::F32, &tensors).unwrap();
+    let ids: Vec<u32> = (0..40).map(|i| i % 16).collect();
+    model.logits(&Batch::of(Sequence { ids: &ids, token_type_ids: None, globals: &[0, 1] })).unwrap().values
+}
+
+#[test]
+fn stored_weights_are_rounded_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = Source::Folder(golden("bert-qa"));
+    let make = |source: &Source, name: &str, store| {
+        let out = folder.path().join(name);
+        let options = if source.config().is_ok() { ConvertOptions::default() } else { options() };
+        convert(source, &out, &ConvertOptions { store, ..options }).unwrap();
+        out
+    };
+    let whole = make(&source, "whole", DType::F32);
+    let exact = logits(&whole);
+    for (dtype, most) in [(DType::F32, 0.0), (DType::F16, 1e-3), (DType::BF16, 1e-2), (DType::Int8, 2e-2)] {
+        let once = make(&source, &format!("{dtype}"), dtype);
+        let again = make(&Source::Folder(once.clone()), &format!("{dtype}-again"), dtype);
+        let found = logits(&once);
+        let difference = exact.iter().zip(&found).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(difference <= most && (difference > 0.0 || dtype == DType::F32), "{dtype}: {difference}");
+        assert!(
+            fs::read(once.join("model.safetensors")).unwrap() == fs::read(again.join("model.safetensors")).unwrap()
+        );
+    }
+    let large = folder.path().join("large");
+    for entry in fs::read_dir(&whole).unwrap() {
+        let entry = entry.unwrap();
+        fs::create_dir_all(&large).unwrap();
+        fs::copy(entry.path(), large.join(entry.file_name())).unwrap();
+    }
+    let mut tensors = all(&whole);
+    tensors.get_mut("qa_outputs.bias").unwrap().1[0] = 70_000.0;
+    let tensors: Vec<_> = tensors.iter().map(|(name, (shape, values))| (&**name, &shape[..], &values[..])).collect();
+    write_safetensors(&large.join("model.safetensors"), DType::F32, &tensors, &[]).unwrap();
+    let error = convert(
+        &Source::Folder(large),
+        &folder.path().join("out"),
+        &ConvertOptions { store: DType::F16, ..ConvertOptions::default() },
+    );
+    assert_eq!(error.unwrap_err().to_string(), "store f16: the weights have a number of 70000, f16 ends at 65504");
+    assert!(!folder.path().join("out").exists());
+}
+
 fn fails(name: &str, change: impl FnOnce(&Path), options: &ConvertOptions, message: &str) {
     let source = copy(&golden(name));
     change(source.path());

@@ -97,6 +97,7 @@ pub fn convert(case: &[u8]) -> bool {
             .and_then(Value::as_array)
             .map(|list| list.iter().filter_map(number).collect()),
         one_sided_windows: json.get("one_sided").is_some(),
+        ..ConvertOptions::default()
     };
     FOLDER.with(|folder| {
         folder.put("config.json", Some(files[0]));

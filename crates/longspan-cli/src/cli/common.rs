@@ -15,7 +15,7 @@ const READING: &str = "How documents are read";
 /// Which model.
 #[derive(Debug, Args)]
 pub struct ModelArgs {
-    /// The model: a folder, or ORG/NAME[@REVISION] on the Hugging Face hub [default: the embedded model]
+    /// The model: a folder, ORG/NAME[@REVISION] on the Hugging Face hub, or `embedded` [default: embedded]
     #[arg(short, long, env = "LONGSPAN_MODEL", hide_env_values = true, value_hint = ValueHint::DirPath)]
     pub model: Option<OsString>,
     /// Use no network: a model of the hub must be in the cache

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use longspan::convert::ConvertOptions;
+use longspan::tensor::DType;
 
 use super::common::{ModelArgs, ThreadsArgs};
 use super::values::count;
@@ -12,10 +13,10 @@ use super::values::count;
 /// Arguments of `longspan convert`.
 #[derive(Debug, Args)]
 pub struct ConvertArgs {
-    /// The short model: a folder, or ORG/NAME[@REVISION] on the Hugging Face hub
+    /// The model: a folder, ORG/NAME[@REVISION] on the Hugging Face hub, or `embedded`
     #[arg(value_name = "SRC", value_hint = clap::ValueHint::DirPath)]
     source: OsString,
-    /// The folder of the long model: new or empty
+    /// The folder of the converted model: new or empty
     #[arg(value_name = "OUT", value_hint = clap::ValueHint::DirPath)]
     pub out: PathBuf,
     /// Longest input, in tokens [default: 4096; a Longformer keeps what it has]
@@ -28,6 +29,10 @@ pub struct ConvertArgs {
     /// SRC is a Longformer whose config.json has one-sided windows: double them
     #[arg(long)]
     one_sided_windows: bool,
+    /// The number format of the weights: f32, f16, bf16 or int8, a byte for a number of a matrix, which transformers does not
+    /// read
+    #[arg(long, value_name = "FORMAT", default_value = "f32")]
+    store: DType,
     /// Use no network: a model of the hub must be in the cache
     #[arg(long)]
     offline: bool,
@@ -49,6 +54,7 @@ impl ConvertArgs {
             max_tokens: self.max_tokens,
             attention_window: (!windows.is_empty()).then(|| windows.clone()),
             one_sided_windows: self.one_sided_windows,
+            store: self.store,
         }
     }
 }

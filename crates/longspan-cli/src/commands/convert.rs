@@ -1,7 +1,6 @@
 //! `longspan convert`: makes a long model of a short one.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use anyhow::{Context, Result};
 use longspan::convert::{Comparison, Conversion, convert};
@@ -19,10 +18,11 @@ pub fn run(args: &ConvertArgs) -> Result<()> {
     args.threads.start()?;
     let Checkpoint { name, source, .. } = model::find(&args.source())?;
     let made = model::named(&name, convert(&source, &args.out, &args.options()))?;
-    terminal::print(summary(&name, &args.out, &made).as_bytes()).context("standard output")
+    terminal::print(summary(&name, args, &made).as_bytes()).context("standard output")
 }
 
-fn summary(name: &str, out: &Path, made: &Conversion) -> String {
+fn summary(name: &str, args: &ConvertArgs, made: &Conversion) -> String {
+    let (out, store) = (args.out.as_path(), args.options().store);
     let Conversion { model_type, source_max_tokens, config, task, parameters, left_out, pairs_changed, comparison } =
         made;
     let head = match task {
@@ -34,7 +34,7 @@ fn summary(name: &str, out: &Path, made: &Conversion) -> String {
         ("from", format!("{name}, a model of type {model_type}")),
         ("longest input", format!("{}, from {}", counted(config.max_tokens(), "token"), thousands(*source_max_tokens))),
         ("attention window", windows(&config.attention_window)),
-        ("parameters", thousands(*parameters)),
+        ("parameters", format!("{}, stored as {store}", thousands(*parameters))),
         ("head", head),
     ];
     if !left_out.is_empty() {

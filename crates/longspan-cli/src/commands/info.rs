@@ -86,12 +86,11 @@ fn model_info(name: &str, source: &Source) -> longspan::Result<Properties> {
 fn stored_as(tensors: &Tensors) -> String {
     // A tensor of integers, such as `position_ids`, is not a weight.
     let weights = tensors.names().filter_map(|name| tensors.get(name).ok()?);
-    let formats = weights.map(|tensor| match tensor.dtype {
-        DType::F32 => "f32",
-        DType::F16 => "f16",
-        DType::BF16 => "bf16",
-    });
-    Vec::from_iter(BTreeSet::from_iter(formats)).join(", ")
+    // Beside matrices in bytes, vectors are in f32.
+    let dtypes: Vec<DType> = weights.map(|tensor| tensor.dtype).collect();
+    let dtypes = dtypes.iter().filter(|dtype| **dtype != DType::F32 || !dtypes.contains(&DType::Int8));
+    let formats: BTreeSet<String> = dtypes.map(DType::to_string).collect();
+    Vec::from_iter(formats).join(", ")
 }
 
 /// The licence that the front matter of a model card states.

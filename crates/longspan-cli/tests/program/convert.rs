@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::{Folder, check_failed};
+use super::{Folder, PUMP, check_failed};
 
 /// A small model of up to 18 tokens with random weights, made by transformers.
 fn source(name: &str) -> String {
@@ -35,7 +35,7 @@ made               out
 from               SRC, a model of type bert
 longest input      1,000 tokens, from 18
 attention window   8, 16
-parameters         22,208
+parameters         22,208, stored as f32
 head               masked language model, from the source
 left out           bert.pooler.dense, cls.seq_relationship
 tokenizer          two separators stand between question and document now
@@ -51,7 +51,7 @@ made               longer
 from               out, a model of type longformer
 longest input      1,200 tokens, from 1,000
 attention window   8, 16
-parameters         25,408
+parameters         25,408, stored as f32
 head               masked language model, from the source
 
 largest difference from the source on inputs up to 5 tokens: D, of its logits D
@@ -70,7 +70,7 @@ made               out
 from               SRC, a model of type xlm-roberta
 longest input      4,096 tokens, from 18
 attention window   512 in every layer
-parameters         71,458
+parameters         71,458, stored as f32
 head               question answering, from the source
 
 largest difference from the source on inputs up to 18 tokens: D, of its logits D
@@ -130,4 +130,30 @@ fn invalid_arguments_are_refused() {
     }
     fs::create_dir(folder.path("out")).unwrap();
     assert_eq!(folder.run(&["convert", &bert, "out", "--attention-window", "4"]).status, 0);
+}
+
+#[test]
+fn the_embedded_model_can_be_stored_in_every_format() {
+    let folder = Folder::new(&[("pump.txt", PUMP.as_bytes())]);
+    let ask = |model: &str| {
+        let ran = folder.run(&["ask", "-m", model, "--json", "Who installed the pump?", "pump.txt"]);
+        assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+        serde_json::from_str::<serde_json::Value>(&ran.stdout).unwrap()
+    };
+    let (embedded, mut sizes) = (ask("embedded"), Vec::new());
+    assert_eq!(embedded["model"], ask("")["model"]);
+    for store in ["f16", "int8"] {
+        let ran = folder.run(&["convert", "embedded", store, "--store", store]);
+        assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+        assert!(ran.stdout.contains(&format!(", stored as {store}\n")), "{}", ran.stdout);
+        assert!(folder.run(&["info", "-m", store]).stdout.contains(&format!("  stored as          {store}\n")));
+        let found = ask(store);
+        let difference = (found["score"].as_f64().unwrap() - embedded["score"].as_f64().unwrap()).abs();
+        // The embedded model is stored in f16 or in bytes, which every format but those holds.
+        assert_eq!(found["answer"], embedded["answer"]);
+        assert!(difference < if store == "int8" { 0.05 } else { 1e-6 }, "{store}: {difference}");
+        assert!(folder.path(store).join("README.md").exists() && folder.path(store).join("longspan.json").exists());
+        sizes.push(fs::metadata(folder.path(store).join("model.safetensors")).unwrap().len());
+    }
+    assert!(sizes[1] < sizes[0] * 51 / 100, "{sizes:?}");
 }

@@ -1,5 +1,8 @@
 //! `model.safetensors`: the length of the header, the header in JSON, and the numbers.
 //! <https://github.com/huggingface/safetensors>
+//!
+//! A matrix NAME in bytes is an I8 tensor of shape [N, K] beside an F32 tensor NAME_scale of shape [N, 1]: number (i, j) is
+//! byte (i, j) times scale i. The names are those of the library compressed-tensors.
 
 use std::collections::HashMap;
 
@@ -14,6 +17,8 @@ use crate::tensor::DType;
 const HEADER_BYTES_MAX: u64 = 4 << 20;
 /// The most dimensions of a tensor. The crate `safetensors` takes eighty bytes for each size.
 const DIMENSIONS_MAX: usize = 16;
+/// The end of the name of a matrix's scales.
+pub(super) const SCALE: &str = "_scale";
 /// Bytes of the length of the header, which precedes it.
 const LENGTH_BYTES: usize = 8;
 
@@ -26,13 +31,39 @@ pub(super) fn tensors(content: &[u8]) -> Result<Vec<(String, StoredTensor)>, Str
             Dtype::F32 => Ok(DType::F32),
             Dtype::F16 => Ok(DType::F16),
             Dtype::BF16 => Ok(DType::BF16),
+            Dtype::I8 => Ok(DType::Int8),
             other => Err(format!("{other:?}")),
         };
         // `read_metadata` has checked that offsets, shapes and the length of the file agree.
         let data = TensorData::Range(start + info.data_offsets.0..start + info.data_offsets.1);
-        (name, StoredTensor { format, shape: info.shape.clone(), data })
+        (name, StoredTensor { format, shape: info.shape.clone(), data, scales: 0..0 })
     });
-    Ok(stored.collect())
+    Ok(with_scales(stored.collect()))
+}
+
+/// Gives matrices in bytes their scales, which are no tensors of their own then. Bytes without scales are numbers of a format
+/// that is not read.
+fn with_scales(mut stored: HashMap<String, StoredTensor>) -> Vec<(String, StoredTensor)> {
+    let in_bytes = stored.iter().filter(|(_, tensor)| tensor.format == Ok(DType::Int8));
+    for name in in_bytes.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+        let scale_name = format!("{name}{SCALE}");
+        let rows = if let [rows, _] = stored[&name].shape[..] { Some(rows) } else { None };
+        let fits =
+            |scale: &&StoredTensor| scale.format == Ok(DType::F32) && rows.is_some_and(|n| scale.shape == [n, 1]);
+        let scales = match stored.get(&scale_name).filter(fits).map(|scale| &scale.data) {
+            Some(TensorData::Range(range)) => Some(range.clone()),
+            _ => None,
+        };
+        let tensor = stored.get_mut(&name).expect("it is in the list");
+        match scales {
+            None => tensor.format = Err("I8 without scales".into()),
+            Some(scales) => {
+                tensor.scales = scales;
+                stored.remove(&scale_name);
+            }
+        }
+    }
+    stored.into_iter().collect()
 }
 
 /// The metadata of the header.

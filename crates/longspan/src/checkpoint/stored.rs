@@ -10,6 +10,8 @@ pub(super) struct StoredTensor {
     pub format: Result<DType, String>,
     pub shape: Vec<usize>,
     pub data: TensorData,
+    /// The scales of the rows of [`DType::Int8`], one f32 each; empty for other formats.
+    pub scales: Range<usize>,
 }
 
 /// The place of the numbers of a tensor.

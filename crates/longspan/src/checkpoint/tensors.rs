@@ -76,7 +76,8 @@ impl Tensors {
             TensorData::Range(range) => &self.files[*file][range.clone()],
             TensorData::Copy(copy) => copy,
         };
-        Ok(Some(TensorView { dtype, shape: stored.shape.clone(), data }))
+        let scales = &self.files[*file][stored.scales.clone()];
+        Ok(Some(TensorView { dtype, shape: stored.shape.clone(), data, scales }))
     }
 
     /// Lets the system drop the pages of a tensor that is not needed again soon.

@@ -236,7 +236,7 @@ fn stored(
         None => TensorData::Range(0..0), // The tensor is listed but never read, so it is not copied.
     };
     let format = element.float.ok_or_else(|| element.name.to_owned());
-    Ok(StoredTensor { format, shape: shape.clone(), data })
+    Ok(StoredTensor { format, shape: shape.clone(), data, scales: 0..0 })
 }
 
 /// The bytes of a view of a storage.

@@ -19,18 +19,24 @@ mod weights;
 
 use std::path::Path;
 
+use half::f16;
+
 pub use comparison::Comparison;
 
-use crate::checkpoint::{CONFIG, DraftFolder, Source, Tensors, write_checkpoint_with};
+use crate::checkpoint::{
+    CONFIG, DraftFolder, LONGSPAN, README, Source, Tensors, WEIGHTS, write_checkpoint_with, write_safetensors,
+    write_whole,
+};
 use crate::config::Config;
 use crate::error::counted;
-use crate::model::{Parameter, Task};
+use crate::model::{Parameter, Parameters, Task};
+use crate::tensor::DType;
 use crate::tokenizer::{PairFiles, Tokenizer};
 use crate::{Error, FormatKind, Result};
 use source::ShortModel;
 
 /// Options of a conversion.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConvertOptions {
     /// The longest input, in tokens. By default 4,096; a Longformer keeps its own.
     pub max_tokens: Option<usize>,
@@ -38,6 +44,15 @@ pub struct ConvertOptions {
     pub attention_window: Option<Vec<usize>>,
     /// The source is a Longformer whose `config.json` has one-sided widths, as in the authors' original code.
     pub one_sided_windows: bool,
+    /// The number format of the weights. By default f32. The others round, after the comparison with the source; transformers
+    /// reads all but [`DType::Int8`].
+    pub store: DType,
+}
+
+impl Default for ConvertOptions {
+    fn default() -> Self {
+        Self { max_tokens: None, attention_window: None, one_sided_windows: false, store: DType::F32 }
+    }
 }
 
 /// The result of a conversion.
@@ -66,9 +81,10 @@ const ATTENTION_WINDOW: usize = 512;
 /// The position table of a large model then has 4 GiB.
 const MAX_TOKENS_MAX: usize = 1 << 20;
 
-/// Makes a long checkpoint from a short one, in a new or empty folder: `model.safetensors` in f32 under the names of
+/// Makes a long checkpoint from a short one, in a new or empty folder: `model.safetensors` under the names of
 /// Hugging Face's Longformer, `config.json`, `tokenizer.json` and `tokenizer_config.json`. A Longformer gets current names,
-/// two-sided windows, positions that start after that of the padding, and the requested number of positions.
+/// two-sided windows, positions that start after that of the padding, and the requested number of positions, and keeps its
+/// `longspan.json` and its model card.
 ///
 /// # Errors
 /// [`Error::ModelType`] for an unsupported source, [`Error::Format`], [`Error::MissingTensor`] or [`Error::TensorShape`] for a
@@ -94,10 +110,18 @@ pub fn convert(source: &Source, folder: &Path, options: &ConvertOptions) -> Resu
         let beside =
             [("tokenizer.json", &files.tokenizer_json), ("tokenizer_config.json", &files.tokenizer_config_json)];
         write_checkpoint_with(folder, &config, &parameters.tensors(), &beside)?;
+        for name in [LONGSPAN, README].into_iter().filter(|_| short.is_long) {
+            if let Some(content) = source.read(name)? {
+                write_whole(&folder.join(name), &content)?;
+            }
+        }
         let count = parameters.list().iter().map(Parameter::count).sum();
         drop(parameters); // the comparison reads what is on disk
         let long = Source::Folder(folder.into());
         let comparison = comparison::compare(&short.keys, &tensors, &config, task, &long)?;
+        if options.store != DType::F32 {
+            store(folder, &config, task, options.store)?;
+        }
         Ok((comparison, count, left_out))
     })?;
     Ok(Conversion {
@@ -110,6 +134,19 @@ pub fn convert(source: &Source, folder: &Path, options: &ConvertOptions) -> Resu
         pairs_changed: files.pairs_changed,
         comparison,
     })
+}
+
+/// Writes the weights of a converted model again, in another format.
+fn store(folder: &Path, config: &Config, task: Task, dtype: DType) -> Result<()> {
+    let weights = Parameters::load(config, task, &Tensors::open(&Source::Folder(folder.into()))?, 0)?;
+    let largest = weights.values().iter().fold(0.0, |largest: f32, x| largest.max(x.abs()));
+    if dtype == DType::F16 && !f16::from_f32(largest).is_finite() {
+        return Err(Error::option(
+            "store",
+            format!("f16: the weights have a number of {largest}, f16 ends at {}", f16::MAX),
+        ));
+    }
+    write_safetensors(&folder.join(WEIGHTS[0].file), dtype, &weights.tensors(), &[])
 }
 
 /// The sizes of the long model.

@@ -11,6 +11,7 @@ use super::settings_table::{SettingValue, SettingsTable};
 use super::{DevFigures, Schedule, TrainSettings};
 use crate::checkpoint::{Tensors, write_safetensors};
 use crate::model::Parameters;
+use crate::tensor::DType;
 use crate::{Error, FormatKind, Result};
 
 /// Its folder, inside that of the result.
@@ -121,7 +122,7 @@ pub(super) fn save(
     let mut metadata: Vec<_> = entries.iter().chain(identity).map(|(key, value)| (*key, value.as_str())).collect();
     let sum = sum.with_entries(metadata.iter().copied().chain([EVERY_FILE]));
     metadata.push((CHECKSUM, &sum));
-    write_safetensors(&folder.join(FILE), &tensors, &metadata)
+    write_safetensors(&folder.join(FILE), DType::F32, &tensors, &metadata)
 }
 
 /// Whether a state was saved in the folder of a result.
