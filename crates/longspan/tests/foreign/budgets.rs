@@ -252,7 +252,6 @@ fn hostile_files_keep_to_their_budgets() {
     let mut found = Vec::new();
     let _alone = ALLOCATIONS.write();
     let cases = [pickles(), other_weights(), configurations(), tokenizers(), texts()];
-    rayon::ThreadPoolBuilder::new().num_threads(2).build_global().unwrap();
     for Case { name, budget, taken, run } in cases.into_iter().flatten() {
         let folder = tempfile::tempdir().unwrap();
         PEAK.reset_peak_usage();
