@@ -45,12 +45,16 @@ pub fn make(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))
 }
 
-/// Checks that there is no file in its place.
+/// Checks that there is nothing else than a folder in its place, or in that of the folders around it.
 pub fn check_no_file(folder: &Path) -> Result<()> {
-    if folder.is_file() {
-        return Err(fault(format!("`{}`: a file, not a folder", folder.display()), "name a new folder"));
-    }
-    Ok(())
+    let there = folder.ancestors().find(|path| path.symlink_metadata().is_ok());
+    let Some(path) = there.filter(|path| !path.is_dir()) else { return Ok(()) };
+    let kind = match fs::metadata(path) {
+        Err(_) => "a link to nothing",
+        Ok(metadata) if metadata.is_file() => "a file",
+        Ok(_) => "a device or a pipe",
+    };
+    Err(fault(format!("`{}`: {kind}, not a folder", path.display()), "name a new folder"))
 }
 
 /// Opens a record, to which a run adds lines; makes it if it is missing. It is locked for as long as it is open, so that two
@@ -109,3 +113,8 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 pub fn cannot_write(path: &Path, error: &std::io::Error) -> anyhow::Error {
     io_fault(path, error, WRITE_HINT)
 }
+
+/// A new process has the files of its parent, and their locks, until its program begins. A test that starts one writes, those
+/// that open a file again read.
+#[cfg(test)]
+pub static PROCESSES: std::sync::RwLock<()> = std::sync::RwLock::new(());

@@ -122,7 +122,10 @@ impl Config {
             return Err(wrong(format!("hidden_size {hidden} is not a multiple of num_attention_heads {heads}")));
         }
         let (rows, pad) = (self.max_position_embeddings, self.pad_token_id);
-        if rows > SIZE_MAX || rows <= pad.saturating_add(1) {
+        if rows > SIZE_MAX {
+            return Err(wrong(format!("max_position_embeddings {rows}: at most {SIZE_MAX} are read")));
+        }
+        if rows <= pad.saturating_add(1) {
             return Err(wrong(format!("max_position_embeddings {rows} leaves no position after pad_token_id {pad}")));
         }
         if !(self.layer_norm_eps > 0.0 && self.layer_norm_eps < 1.0) {
@@ -131,7 +134,7 @@ impl Config {
         for (layer, &window) in self.attention_window.iter().enumerate() {
             if window == 0 || window % 2 != 0 || window > SIZE_MAX {
                 let place = format!("attention_window {window} of layer {layer}");
-                return Err(wrong(format!("{place}: expected an even, positive number of tokens")));
+                return Err(wrong(format!("{place}: expected an even number of tokens from 2 to {SIZE_MAX}")));
             }
         }
         Ok(())
@@ -327,6 +330,10 @@ mod tests {
             (r#","hidden_size":-1"#, "hidden_size `-1`: expected a whole number"),
             (r#","vocab_size":null"#, "no `vocab_size`"),
             (r#","max_position_embeddings":2"#, "max_position_embeddings 2 leaves no position"),
+            (
+                r#","max_position_embeddings":1099511627776"#,
+                "max_position_embeddings 1099511627776: at most 16777216 are read",
+            ),
             (r#","num_hidden_layers":99999999999,"attention_window":8"#, "num_hidden_layers 99999999999"),
             (r#","layer_norm_eps":0"#, "layer_norm_eps 0"),
             (r#","layer_norm_eps":-1e-5"#, "layer_norm_eps -0.00001"),

@@ -209,7 +209,7 @@ fn class_hint(kind: ErrorKind) -> &'static str {
         ErrorKind::Document => "give a document with some text",
         ErrorKind::Dataset => DATA_HINT,
         ErrorKind::Training => {
-            "the weights and the state from before are in the folder; a lower --learning-rate or a longer --warmup helps"
+            "a lower --learning-rate or a longer --warmup helps, unless the weights were broken before the first step"
         }
         ErrorKind::Io => "check the path, and that you may read it",
         ErrorKind::Hub => {

@@ -110,6 +110,13 @@ fn invalid_arguments_are_refused() {
         assert!(!folder.path("out").exists());
     };
     check(&[&bert, "file"], "`file`: a file, not a folder");
+    check(&[&bert, "file/in/it"], "`file`: a file, not a folder");
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("nothing", folder.path("link")).unwrap();
+        check(&[&bert, "link"], "`link`: a link to nothing, not a folder");
+        check(&[&bert, "/dev/null"], "`/dev/null`: a device or a pipe, not a folder");
+    }
     check(&[&bert, "."], "`.`: the folder is not empty");
     check(&["./missing", "out"], "`./missing`: no such folder");
     check(&["no-org/no-model", "out"], "no-org/no-model");

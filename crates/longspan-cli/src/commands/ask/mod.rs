@@ -17,6 +17,8 @@ use crate::status::Status;
 use crate::terminal::{self, counted, hints::fault, thousands};
 use session::{GivenQuestion, Round};
 
+const SPLIT_HINT: &str = "split the file, and ask the parts one after the other";
+
 /// The longest file of questions.
 const QUESTIONS_BYTES_MAX: u64 = 1 << 24;
 /// Most questions in it.
@@ -76,6 +78,7 @@ fn questions_of(path: &Path, files: &[PathBuf]) -> Result<Vec<GivenQuestion>> {
     limits.text_bytes_max = QUESTIONS_BYTES_MAX;
     let text = documents::source(path).read(limits).map_err(|error| match error.code() {
         "empty_document" => fault(format!("questions: {error}"), "a file of questions has one on each line"),
+        "too_large" => fault(format!("questions: {error}"), SPLIT_HINT),
         _ => anyhow::Error::from(error).context("questions"),
     })?;
     let lines = (1..).zip(text.text().trim_start_matches('\u{feff}').lines().map(str::trim));
@@ -87,7 +90,7 @@ fn questions_of(path: &Path, files: &[PathBuf]) -> Result<Vec<GivenQuestion>> {
     let questions: Vec<_> = lines.filter(|(_, line)| !line.is_empty()).map(given).take(QUESTIONS_MAX + 1).collect();
     if questions.len() > QUESTIONS_MAX {
         let message = format!("questions: {name}: more than {}", counted(QUESTIONS_MAX, "question"));
-        return Err(fault(message, "split the file, and ask the parts one after the other"));
+        return Err(fault(message, SPLIT_HINT));
     }
     Ok(questions)
 }
