@@ -77,6 +77,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_one_error_unless_it_is_caught() {
+        let _alone = crate::folder::PROCESSES.write();
         if let Ok(case) = std::env::var(CASE) {
             std::process::exit(reported(|| run(&case)) as i32);
         }

@@ -188,6 +188,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_cannot_be_is_refused() {
+        let _no_new_process = crate::folder::PROCESSES.read();
         let folder = tempfile::tempdir().unwrap();
         let mut answers = AnswerFile::open(folder.path(), &head("m")).unwrap();
         let of = |start: usize, tokens: usize| {
@@ -208,6 +209,7 @@ mod tests {
 
     #[test]
     fn a_run_cut_off_anywhere_goes_on() {
+        let _no_new_process = crate::folder::PROCESSES.read();
         let folder = tempfile::tempdir().unwrap();
         let mut answers = AnswerFile::open(folder.path(), &head("m")).unwrap();
         answers.add("a", &sample(0)).unwrap();
@@ -231,6 +233,7 @@ mod tests {
 
     #[test]
     fn another_run_is_not_gone_on_with() {
+        let _no_new_process = crate::folder::PROCESSES.read();
         let folder = tempfile::tempdir().unwrap();
         drop(AnswerFile::open(folder.path(), &head("m")).unwrap());
         let refused = |model: &str| match AnswerFile::open(folder.path(), &head(model)) {

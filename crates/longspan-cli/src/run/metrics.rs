@@ -162,6 +162,7 @@ mod tests {
 
     #[test]
     fn a_run_that_goes_on_leaves_the_file_of_one_that_was_never_stopped() {
+        let _no_new_process = crate::folder::PROCESSES.read();
         // Saved after step 2, evaluated after steps 2 and 4.
         let events = [
             RunEvent::Step(step(1, 2.5)),
@@ -201,6 +202,7 @@ mod tests {
 
     #[test]
     fn two_runs_do_not_share_a_folder_and_other_files_are_refused() {
+        let _no_new_process = crate::folder::PROCESSES.read();
         let folder = tempfile::tempdir().unwrap();
         let refused = || Metrics::open(folder.path()).err().unwrap().to_string();
         let first = Metrics::open(folder.path()).unwrap();

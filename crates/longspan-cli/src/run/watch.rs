@@ -244,6 +244,7 @@ mod tests {
 
     #[test]
     fn a_run_leaves_its_files_behind() {
+        let _no_new_process = crate::folder::PROCESSES.read();
         let folder = tempfile::tempdir().unwrap();
         let isa = Isa::current().unwrap();
         let watch = |events: &[RunEvent]| {
