@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use longspan::{Document, DocumentReading, Question, ReadOptions, ReadProgress, Reader};
 
-use crate::{AskError, Content, DocumentAnswer, DocumentLimits, DocumentSource};
+use crate::{AskError, Content, DocumentAnswer, DocumentSource, Limits};
 
 /// Sources are read and asked in groups of about so much text: enough to fill batches, and little to keep in memory.
 const GROUP_BYTES: usize = 1 << 18;
@@ -271,7 +271,7 @@ impl Asker {
         &self,
         questions: &[Question],
         sources: impl IntoIterator<Item = DocumentSource>,
-        limits: DocumentLimits,
+        limits: &Limits,
         on_event: OnEvent<'_>,
     ) -> ControlFlow<()> {
         let mut sources = sources.into_iter().fuse();
@@ -299,7 +299,7 @@ impl Asker {
     ///
     /// # Errors
     /// Those of [`DocumentSource::read`] and [`Asker::document`].
-    pub fn read(&self, source: &DocumentSource, limits: DocumentLimits) -> Result<NamedDocument, AskError> {
+    pub fn read(&self, source: &DocumentSource, limits: &Limits) -> Result<NamedDocument, AskError> {
         self.document(&source.name(), source.read(limits)?)
     }
 }

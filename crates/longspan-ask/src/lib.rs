@@ -7,14 +7,9 @@
 //! answer       the answer of one document to one question; ranking
 //! snippet      the sentence around an answer
 //! error        what is wrong with a document that cannot be asked
-//! source       a file, standard input or bytes → content
-//! unpack       bytes plain or packed with gzip
-//! encoding     what bytes seem to be that are no UTF-8
-//! content      the text of a document, and its map to characters, UTF-16 units and lines
+//! source       a file, standard input or bytes → content, by `longspan-documents`
 //! text         text without control characters; errors of the operating system in words
 //! ```
-//!
-//! `source`, `unpack` and `content` know no model.
 //!
 //! A program that asks files reads them, asks, and shows what it gets:
 //!
@@ -25,7 +20,7 @@
 //! use std::sync::Arc;
 //!
 //! use longspan::{ReadOptions, Reader};
-//! use longspan_ask::{AnswerObject, AskEvent, Asker, DocumentLimits, DocumentSource, rank};
+//! use longspan_ask::{AnswerObject, AskEvent, Asker, DocumentSource, Limits, rank};
 //!
 //! let asker = Asker::new(Arc::new(Reader::open(folder)?), ReadOptions::default());
 //! let questions = [asker.question("Who installed the pump?")?];
@@ -36,7 +31,7 @@
 //!     DocumentSource::File("missing.txt".into()),
 //! ];
 //! let mut answers = Vec::new();
-//! let _ = asker.ask_sources(&questions, sources, DocumentLimits::default(), &mut |event| {
+//! let _ = asker.ask_sources(&questions, sources, &Limits::default(), &mut |event| {
 //!     match event {
 //!         AskEvent::Answer { answer, .. } => answers.push(answer),
 //!         AskEvent::Progress(progress) => eprintln!("{} of {} tokens", progress.tokens_done, progress.tokens),
@@ -59,10 +54,6 @@
 
 pub mod text;
 
-mod content;
-mod unpack;
-
-mod encoding;
 mod source;
 
 mod snippet;
@@ -76,10 +67,8 @@ mod asker;
 
 pub use answer::{Candidate, DocumentAnswer, rank};
 pub use asker::{AskEvent, Asker, NamedDocument, OnEvent, PairReading};
-pub use content::{Content, Place};
-pub use encoding::LikelyEncoding;
 pub use error::{AskError, error_code};
+pub use longspan_documents::{Content, GzipReader, LikelyEncoding, Limits, Place, ReadError, UnreadFormat};
 pub use snippet::Snippet;
-pub use source::{DocumentLimits, DocumentSource, SourceError, SourceErrorKind, UnreadFormat};
-pub use unpack::GzipReader;
+pub use source::{DocumentSource, SourceError, SourceErrorKind};
 pub use wire::{AnswerObject, CandidateObject};

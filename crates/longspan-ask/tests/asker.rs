@@ -5,9 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use longspan::checkpoint::Source;
 use longspan::{ErrorKind, Precision, ReadOptions, Reader};
-use longspan_ask::{
-    AskEvent, Asker, Content, DocumentAnswer, DocumentLimits, DocumentSource, NamedDocument, error_code,
-};
+use longspan_ask::{AskEvent, Asker, Content, DocumentAnswer, DocumentSource, Limits, NamedDocument, error_code};
 
 const PUMP: &str = "The pump was installed in May 1911 by Ada Brown 🚰.\nIt stopped in 1923.\n";
 const BREAD: &str = "Bread is made from flour, water and salt. It is baked in an oven.\n";
@@ -82,7 +80,7 @@ fn an_error_of_one_document_leaves_the_others() {
         bytes("latin1", b"caf\xe9"),
         bytes("mark", "\u{feff} \u{200b}".as_bytes()),
     ];
-    let flow = asker.ask_sources(&questions, sources, DocumentLimits::default(), &mut |event| {
+    let flow = asker.ask_sources(&questions, sources, &Limits::default(), &mut |event| {
         log.push(match event {
             AskEvent::Begin(documents) => format!("begin {}", documents.len()),
             AskEvent::Progress(progress) => format!("read {}", progress.tokens_done == progress.tokens),
@@ -119,7 +117,7 @@ fn sources_are_read_group_by_group() {
         read.set(read.get() + 1);
         bytes("bread", text.as_bytes())
     });
-    let flow = asker.ask_sources(&[], sources, DocumentLimits::default(), &mut |event| {
+    let flow = asker.ask_sources(&[], sources, &Limits::default(), &mut |event| {
         let AskEvent::Begin(documents) = event else { return ControlFlow::Continue(()) };
         groups.push((documents.len(), read.get()));
         if groups.len() == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

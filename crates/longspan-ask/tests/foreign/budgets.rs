@@ -7,7 +7,7 @@ use flate2::write::GzEncoder;
 use longspan::pretrain::text_of_json;
 use longspan::squad::Dataset;
 use longspan::squad::official::{parse_null_odds, parse_predictions};
-use longspan_ask::{DocumentLimits, DocumentSource};
+use longspan_ask::{DocumentSource, Limits};
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
@@ -150,7 +150,7 @@ fn reading_takes_memory_in_proportion() {
         let source = DocumentSource::Bytes { name: "f".into(), bytes };
         PEAK.reset_peak_usage();
         let before = PEAK.current_usage();
-        let found = read(&source.read_text(DocumentLimits::default()).unwrap()).err().unwrap_or_default();
+        let found = read(&source.read_text(&Limits::default()).unwrap()).err().unwrap_or_default();
         let peak = PEAK.peak_usage() - before;
         println!("{name}: {:.1} MB for {:.1} MB", peak as f64 / 1e6, unpacked as f64 / 1e6);
         let is_expected = if expected.is_empty() { found.is_empty() } else { found.contains(expected) };
@@ -170,7 +170,7 @@ fn a_bomb_takes_little() {
     let source = DocumentSource::Bytes { name: "f".into(), bytes: packed.finish().unwrap() };
     PEAK.reset_peak_usage();
     let before = PEAK.current_usage();
-    let error = source.read_text(DocumentLimits::default()).unwrap_err();
+    let error = source.read_text(&Limits::default()).unwrap_err();
     assert!(error.to_string().contains("at most 100 for each are read"), "{error}");
     assert_eq!(error.code(), "too_large");
     let peak = PEAK.peak_usage() - before;

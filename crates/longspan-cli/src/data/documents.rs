@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use longspan_ask::text::title;
-use longspan_ask::{DocumentLimits, DocumentSource};
+use longspan_ask::{DocumentSource, Limits};
 
 /// Whether a path stands for standard input.
 pub fn is_stdin(path: &Path) -> bool {
@@ -39,5 +39,5 @@ pub fn source(path: &Path) -> DocumentSource {
 /// # Errors
 /// When it cannot be read or is not UTF-8 text.
 pub fn text(path: &Path) -> Result<String> {
-    Ok(source(path).read_text(DocumentLimits::default())?)
+    Ok(source(path).read_text(&Limits::default())?)
 }

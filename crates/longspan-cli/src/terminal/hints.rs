@@ -9,7 +9,7 @@ use anstyle::AnsiColor;
 use longspan::error::HubFault;
 use longspan::hub::Hub;
 use longspan::{Error, ErrorKind, FormatKind};
-use longspan_ask::{AskError, LikelyEncoding, SourceError, SourceErrorKind, UnreadFormat};
+use longspan_ask::{AskError, LikelyEncoding, ReadError, SourceError, SourceErrorKind, UnreadFormat};
 
 use crate::terminal::printable;
 pub use longspan_ask::text::io_message;
@@ -118,15 +118,20 @@ fn source_hint(kind: &SourceErrorKind) -> &'static str {
     match kind {
         SourceErrorKind::Io(_) => class_hint(ErrorKind::Io),
         SourceErrorKind::Folder => "give the files in it",
-        SourceErrorKind::TooLong { .. } => "split the document into parts, and give them all",
-        SourceErrorKind::PackedTooWell(_) => "no text packs so well: unpack it first if you know what is in it",
-        SourceErrorKind::GzipCut => {
-            "the file is cut off, or has other bytes behind its data: copy or download it again"
-        }
-        SourceErrorKind::GzipDamaged(_) => "copy or download it again",
-        SourceErrorKind::Format(format) => unread_format_hint(*format),
-        SourceErrorKind::Encoding { seems, .. } => encoding_hint(*seems),
-        SourceErrorKind::Empty | SourceErrorKind::Blank => class_hint(ErrorKind::Document),
+        SourceErrorKind::Read(error) => read_hint(error),
+        _ => PLAIN_TEXT_HINT,
+    }
+}
+
+fn read_hint(error: &ReadError) -> &'static str {
+    match error {
+        ReadError::TooLong { .. } => "split the document into parts, and give them all",
+        ReadError::PackedTooWell(_) => "no text packs so well: unpack it first if you know what is in it",
+        ReadError::GzipCut => "the file is cut off, or has other bytes behind its data: copy or download it again",
+        ReadError::GzipDamaged(_) => "copy or download it again",
+        ReadError::Format(format) => unread_format_hint(*format),
+        ReadError::Encoding { seems, .. } => encoding_hint(*seems),
+        ReadError::Empty | ReadError::Blank => class_hint(ErrorKind::Document),
         _ => PLAIN_TEXT_HINT,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use anyhow::{Context, Result};
-use longspan_ask::{Asker, DocumentLimits, NamedDocument};
+use longspan_ask::{Asker, Limits, NamedDocument};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 
@@ -31,7 +31,7 @@ pub fn run(args: &AskArgs) -> Result<Status> {
     let (asker, mut output) = session::open(args)?;
     let (mut status, mut loaded) = (Status::Answered, Vec::new());
     for path in &files {
-        match asker.read(&documents::source(path), DocumentLimits::default()) {
+        match asker.read(&documents::source(path), &Limits::default()) {
             Ok(document) => loaded.push(document),
             Err(error) => status = failed(&error.into()),
         }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use longspan::{Error, error::excerpt};
 use longspan_ask::text::quoted;
-use longspan_ask::{AnswerObject, DocumentLimits};
+use longspan_ask::{AnswerObject, Limits};
 
 use crate::cli::AskArgs;
 use crate::data::documents;
@@ -46,7 +46,7 @@ pub fn run(args: &AskArgs) -> Result<Status> {
         return round.end(); // before documents are read for nothing
     }
     let (questions, sources) = (round.questions.clone(), files.iter().map(|path| documents::source(path)));
-    let _ = asker.ask_sources(&questions, sources, DocumentLimits::default(), &mut |event| round.take(event));
+    let _ = asker.ask_sources(&questions, sources, &Limits::default(), &mut |event| round.take(event));
     round.end()
 }
 
@@ -74,9 +74,9 @@ fn questions_of(path: &Path, files: &[PathBuf]) -> Result<Vec<GivenQuestion>> {
         let hint = "name a file for one of them";
         return Err(fault("standard input cannot hold both the questions and a document", hint));
     }
-    let mut limits = DocumentLimits::default();
+    let mut limits = Limits::default();
     limits.text_bytes_max = QUESTIONS_BYTES_MAX;
-    let text = documents::source(path).read(limits).map_err(|error| match error.code() {
+    let text = documents::source(path).read(&limits).map_err(|error| match error.code() {
         "empty_document" => fault(format!("questions: {error}"), "a file of questions has one on each line"),
         "too_large" => fault(format!("questions: {error}"), SPLIT_HINT),
         _ => anyhow::Error::from(error).context("questions"),

@@ -21,7 +21,7 @@ const RATIO_MAX: u64 = 100;
 /// use std::io::Read;
 ///
 /// let mut text = String::new();
-/// longspan_ask::GzipReader::new(&b"plain"[..])?.read_to_string(&mut text)?;
+/// longspan_documents::GzipReader::new(&b"plain"[..])?.read_to_string(&mut text)?;
 /// assert_eq!(text, "plain");
 /// # Ok::<(), std::io::Error>(())
 /// ```

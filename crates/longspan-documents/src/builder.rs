@@ -1,0 +1,250 @@
+//! What the reader of a format writes into: text, with the pages, blocks, words and runs of the source as they come.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::content::{Content, Parts};
+use crate::map::{Block, BlockKind, Page, PageBox, PageSize, Run, Word};
+use crate::{Format, Limits, ReadError};
+
+/// Makes a [`Content`] of what it is told, in the order of the text. White space between blocks and pages is its own work:
+/// a blank line between blocks, a tab between the cells of a row, a line feed between rows, and a line feed and a form feed
+/// between pages. What it adds belongs to the block and the page before it.
+pub(crate) struct Builder {
+    text: String,
+    text_bytes_max: u64,
+    parts: Parts,
+    /// Whether the text went over its limit: nothing was added since.
+    is_full: bool,
+}
+
+impl Builder {
+    pub fn new(format: Format, limits: &Limits) -> Self {
+        let parts = Parts {
+            format,
+            title: None,
+            language: None,
+            warnings: Vec::new(),
+            pages: Vec::new(),
+            blocks: Vec::new(),
+            words: Vec::new(),
+            runs: Vec::new(),
+        };
+        // Offsets have 32 bits.
+        let text_bytes_max = limits.text_bytes_max.min(u32::MAX.into());
+        Self { text: String::new(), text_bytes_max, parts, is_full: false }
+    }
+
+    /// The text so far.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The parts so far: title, language and warnings are set there.
+    pub fn parts(&mut self) -> &mut Parts {
+        &mut self.parts
+    }
+
+    /// Begins a page. A block may go on over it.
+    pub fn page(&mut self, label: Option<&str>, size: Option<PageSize>) {
+        if !self.parts.pages.is_empty() {
+            self.add("\n\u{c}");
+        }
+        // What precedes the first page belongs to it.
+        let start = if self.parts.pages.is_empty() { 0 } else { self.here() };
+        self.parts.pages.push(Page { start, label: label.map(Arc::from), size });
+    }
+
+    /// Begins a block. One without text gives way to the next one, unless it is a cell.
+    pub fn block(&mut self, kind: BlockKind) {
+        let page = self.parts.pages.last().map_or(0, |page| page.start);
+        if let Some(last) = self.parts.blocks.last().copied() {
+            let is_cell = matches!(last.kind, BlockKind::Cell { .. });
+            let has_text = !self.text[last.start as usize..].trim().is_empty();
+            if !has_text && !is_cell {
+                self.parts.blocks.pop();
+            } else if self.here() > page || (is_cell && last.start >= page) {
+                self.add(between(last.kind, kind));
+            }
+        }
+        let start = if self.parts.blocks.is_empty() { 0 } else { self.here() };
+        self.parts.blocks.push(Block { start, kind });
+    }
+
+    /// Adds text that no bytes of the file stand for.
+    pub fn add(&mut self, text: &str) {
+        if self.takes(text) {
+            // Its place in the file is behind what precedes it. Where nothing does, no run is needed.
+            let last = self.parts.runs.last().map(|run| run.source.clone());
+            if let Some(last) = last.filter(|last| !last.is_empty()) {
+                self.run(last.end..last.end);
+            }
+            self.text.push_str(text);
+        }
+    }
+
+    /// Adds text that was made of these bytes of the file.
+    pub fn add_from(&mut self, text: &str, source: Range<usize>) {
+        if self.takes(text) {
+            self.run(source.start as u32..source.end as u32);
+            self.text.push_str(text);
+        }
+    }
+
+    /// Adds a word that is printed in a box of the last page. White space behind it is added apart.
+    pub fn word(&mut self, text: &str, at: PageBox) {
+        if self.takes(text) {
+            let PageBox { x, y, width, height, .. } = at;
+            self.parts.words.push(Word { start: self.here(), x, y, width, height });
+            self.text.push_str(text);
+        }
+    }
+
+    /// The content.
+    ///
+    /// # Errors
+    /// When the text is over its limit, or has nothing but white space.
+    pub fn finish(self) -> Result<Content, ReadError> {
+        if self.is_full {
+            return Err(ReadError::TooLong { text_bytes_max: self.text_bytes_max });
+        }
+        if self.text.trim().is_empty() {
+            return Err(if self.text.is_empty() { ReadError::Empty } else { ReadError::Blank });
+        }
+        Ok(Content::new(self.text.into(), self.parts))
+    }
+
+    fn here(&self) -> u32 {
+        self.text.len() as u32
+    }
+
+    fn takes(&mut self, text: &str) -> bool {
+        self.is_full |= (self.text.len() + text.len()) as u64 > self.text_bytes_max;
+        !self.is_full && !text.is_empty()
+    }
+
+    fn run(&mut self, source: Range<u32>) {
+        let start = self.here();
+        self.parts.runs.push(Run { start, source });
+    }
+}
+
+/// The white space between two blocks.
+fn between(last: BlockKind, next: BlockKind) -> &'static str {
+    match (last, next) {
+        (BlockKind::Cell { row, column }, BlockKind::Cell { row: next_row, column: next_column }) => {
+            if row == next_row && next_column > column {
+                "\t"
+            } else if next_row > row {
+                "\n"
+            } else {
+                "\n\n"
+            }
+        }
+        _ => "\n\n",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use BlockKind::*;
+
+    fn built(build: impl FnOnce(&mut Builder)) -> Result<Content, ReadError> {
+        let mut builder = Builder::new(Format::Html, &Limits { text_bytes_max: 100, ..Limits::default() });
+        build(&mut builder);
+        builder.finish()
+    }
+
+    fn span(content: &Content, text: &str) -> Range<usize> {
+        let start = content.text().find(text).unwrap();
+        start..start + text.len()
+    }
+
+    #[test]
+    fn blocks_and_pages_are_apart() {
+        let content = built(|builder| {
+            builder.page(Some("i"), None);
+            builder.block(Heading(1));
+            builder.add("One");
+            builder.block(Heading(2));
+            builder.add("Two");
+            builder.block(Paragraph); // has no text
+            builder.block(Cell { row: 0, column: 0 });
+            builder.add("a");
+            builder.block(Cell { row: 0, column: 1 }); // has none either
+            builder.block(Cell { row: 1, column: 0 });
+            builder.add("b");
+            builder.page(Some("ii"), None);
+            builder.block(Heading(2));
+            builder.add("Three");
+            builder.block(Paragraph);
+            builder.add("It ends.");
+        });
+        let content = content.unwrap();
+        assert_eq!(&**content.text(), "One\n\nTwo\n\na\t\nb\n\u{c}Three\n\nIt ends.");
+        let place = |text: &str| {
+            let place = content.place(span(&content, text));
+            (place.page_label.unwrap().to_string(), place.page_line.unwrap(), place.headings.join("/"))
+        };
+        assert_eq!(place("One"), ("i".into(), 1, "".into()));
+        assert_eq!(place("Two"), ("i".into(), 2, "One".into()));
+        assert_eq!(place("b"), ("i".into(), 4, "One/Two".into()));
+        assert_eq!(place("Three"), ("ii".into(), 1, "One".into()));
+        assert_eq!(place("ends"), ("ii".into(), 2, "One/Three".into()));
+        let borders = ["Two", "a", "\nb", "b", "Three", "It"].map(|text| span(&content, text).start);
+        assert_eq!(content.borders(), borders);
+    }
+
+    #[test]
+    fn a_span_has_its_source() {
+        let source = "<p>Tom &amp; <b>Jerry</b></p>";
+        let content = built(|builder| {
+            builder.block(Paragraph);
+            builder.add_from("Tom ", 3..7);
+            builder.add_from("&", 7..12);
+            builder.add_from(" ", 12..13);
+            builder.add_from("Jerry", 16..21);
+            builder.block(Paragraph);
+            builder.add_from("é", 0..0);
+        });
+        let content = content.unwrap();
+        let found = |text: &str| &source[content.place(span(&content, text)).source.unwrap()];
+        assert_eq!(found("om"), "om");
+        assert_eq!(found("m &"), "m &amp;");
+        assert_eq!(found("& Je"), "&amp; <b>Je");
+        assert_eq!(found("\n"), "");
+    }
+
+    #[test]
+    fn a_span_has_a_box_for_each_printed_line() {
+        let at = |x: f32, y: f32, width: f32| PageBox { page: 1, x, y, width, height: 10.0 };
+        let content = built(|builder| {
+            builder.page(None, None);
+            builder.block(Paragraph);
+            for (text, place) in
+                [("The", at(0.0, 0.0, 30.0)), ("com", at(40.0, 1.0, 30.0)), ("pany", at(0.0, 20.0, 40.0))]
+            {
+                builder.word(text, place);
+                builder.add(if text == "The" { " " } else { "" });
+            }
+            builder.add("\n");
+            builder.word("Inc.", at(0.0, 40.0, 40.0));
+        });
+        let content = content.unwrap();
+        let boxes = |text: &str| content.boxes(span(&content, text));
+        assert_eq!(boxes("he com"), [PageBox { page: 1, x: 10.0, y: 0.0, width: 60.0, height: 11.0 }]);
+        assert_eq!(boxes("compa"), [at(40.0, 1.0, 30.0), at(0.0, 20.0, 20.0)]);
+        assert_eq!(boxes("pany\nInc."), [at(0.0, 20.0, 40.0), at(0.0, 40.0, 40.0)]);
+        assert_eq!(boxes("\n"), []);
+    }
+
+    #[test]
+    fn a_text_over_the_limit_is_an_error_and_never_shorter() {
+        let long = built(|builder| (0..200).for_each(|_| builder.add("a")));
+        assert!(matches!(long, Err(ReadError::TooLong { text_bytes_max: 100 })));
+        assert_eq!(built(|builder| builder.add(&"a".repeat(100))).unwrap().text().len(), 100);
+        assert!(matches!(built(|_| ()), Err(ReadError::Empty)));
+        assert!(matches!(built(|builder| builder.add(" ")), Err(ReadError::Blank)));
+    }
+}

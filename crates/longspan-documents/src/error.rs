@@ -1,0 +1,124 @@
+//! Why bytes cannot be read.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::unpack::CUT;
+use crate::{Format, LikelyEncoding, UnreadFormat};
+
+/// Why bytes cannot be read as a document. Its `Display` is one line that does not name the document.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The input could not be read.
+    #[error("{0}")]
+    Io(Arc<io::Error>),
+    /// The text is longer than the limit.
+    #[error("longer than {text_bytes_max} bytes, the most that is read")]
+    TooLong {
+        /// The limit.
+        text_bytes_max: u64,
+    },
+    /// A count is beyond its limit.
+    #[error("more than {limit} {what}, the most that is read")]
+    TooMany {
+        /// What is counted, in the plural.
+        what: &'static str,
+        /// The limit.
+        limit: u64,
+    },
+    /// It took longer than the limit.
+    #[error("reading it took more than {} s", .0.as_secs())]
+    TooSlow(Duration),
+    /// It is packed far too well for a document.
+    #[error("{0}")]
+    PackedTooWell(Arc<io::Error>),
+    /// The gzip data end too early.
+    #[error("{}", CUT)]
+    GzipCut,
+    /// The gzip data are damaged.
+    #[error("{0}")]
+    GzipDamaged(Arc<io::Error>),
+    /// It is a file of a format that is not read.
+    #[error("{0}, which is not read")]
+    Format(UnreadFormat),
+    /// It is not of the format that was asked for.
+    #[error("not {}", .0.with_article())]
+    NotOfFormat(Format),
+    /// A file of a format that is read, but damaged beyond repair.
+    #[error("{} that cannot be read: {what}", format.with_article())]
+    Damaged {
+        /// The format.
+        format: Format,
+        /// What is wrong, in words.
+        what: String,
+    },
+    /// It is encrypted, and no password was given.
+    #[error("encrypted: it needs a password")]
+    PasswordRequired,
+    /// It is encrypted with another password.
+    #[error("encrypted: the password is wrong")]
+    PasswordWrong,
+    /// It is encrypted in a way that is not read, such as DRM.
+    #[error("encrypted: {0}")]
+    Encrypted(String),
+    /// It has pages, but none has text.
+    #[error("none of its {pages} pages has text: they are pictures, as scans are")]
+    NoText {
+        /// Its pages.
+        pages: usize,
+    },
+    /// It has more than one NUL in 4 KiB, or a NUL and bytes that are no UTF-8.
+    #[error("a binary file: {} at byte {offset}{}", if *.nuls == 1 { "NUL".into() } else { format!("{nuls} NULs, the first") }, of(*.unpacked))]
+    Binary {
+        /// How many NULs.
+        nuls: usize,
+        /// Where the first one is.
+        offset: usize,
+        /// Whether the offset counts in the unpacked text.
+        unpacked: bool,
+    },
+    /// It is text of another encoding, or no text.
+    #[error("invalid UTF-8 at byte {offset}{}, in line {line}", of(*.unpacked))]
+    Encoding {
+        /// Where.
+        offset: usize,
+        /// Its line, from 1.
+        line: usize,
+        /// What it seems to be.
+        seems: LikelyEncoding,
+        /// Whether the offset counts in the unpacked text.
+        unpacked: bool,
+    },
+    /// It has no text.
+    #[error("empty")]
+    Empty,
+    /// It has white space alone.
+    #[error("empty but for white space")]
+    Blank,
+    /// Its reader failed in a way that it should not.
+    #[error("its reader failed: {0}")]
+    Failed(String),
+}
+
+fn of(unpacked: bool) -> &'static str {
+    if unpacked { " of the unpacked text" } else { "" }
+}
+
+impl ReadError {
+    /// A stable code for programs: `unreadable`, `unknown_format`, `too_large`, `password_required`, `encrypted`, `no_text`
+    /// or `empty_document`.
+    pub fn code(&self) -> &'static str {
+        use ReadError::*;
+        match self {
+            Io(_) | GzipCut | GzipDamaged(_) | Damaged { .. } | Failed(_) => "unreadable",
+            Format(_) | NotOfFormat(_) | Binary { .. } | Encoding { .. } => "unknown_format",
+            TooLong { .. } | TooMany { .. } | TooSlow(_) | PackedTooWell(_) => "too_large",
+            PasswordRequired | PasswordWrong => "password_required",
+            Encrypted(_) => "encrypted",
+            NoText { .. } => "no_text",
+            Empty | Blank => "empty_document",
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The bytes of a file as text, and a map from the text back to the file: characters, UTF-16 units, lines, pages,
+//! headings, places on the page. This crate knows no model, opens no file and starts no process.
+//!
+//! ```text
+//! read         bytes → content: what format they are of, and its reader
+//! plain        text as it is
+//! builder      what the reader of a format writes into; it makes the content
+//! content      the text and its map
+//! map          what the map consists of: pages, blocks, words on a page, runs of the source
+//! format       the formats, and by which bytes and names they are known
+//! unpack       bytes plain or packed with gzip
+//! encoding     what bytes seem to be that are no UTF-8
+//! warning      what a reader should know about a text that was read
+//! error        why bytes cannot be read
+//! limits       how much is read
+//! ```
+//!
+//! ```
+//! use longspan_documents::{Hints, Limits, read};
+//!
+//! let content = read("Costs\u{c}It ran in 1911.".as_bytes(), &Hints::default(), &Limits::default())?;
+//! let place = content.place(6..8);
+//! assert_eq!((&content.text()[place.bytes], place.page), ("It", Some(2)));
+//! # Ok::<(), longspan_documents::ReadError>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod encoding;
+mod error;
+mod format;
+mod limits;
+mod map;
+mod unpack;
+mod warning;
+
+mod content;
+
+#[allow(dead_code, reason = "readers of formats follow")]
+mod builder;
+
+mod plain;
+
+mod read;
+
+pub use content::{Content, Place};
+pub use encoding::LikelyEncoding;
+pub use error::ReadError;
+pub use format::{Format, UnreadFormat};
+pub use limits::Limits;
+pub use map::{Block, BlockKind, Page, PageBox, PageSize};
+pub use read::{Hints, read, read_from, read_text};
+pub use unpack::GzipReader;
+pub use warning::Warning;

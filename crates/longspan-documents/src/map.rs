@@ -1,0 +1,126 @@
+//! What the map of a text consists of: flat lists, each sorted by its place in the text. Offsets have 32 bits, since a text
+//! has at most 1 GiB.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A page, from its start to that of the next one.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Page {
+    /// Its first byte in the text.
+    pub start: u32,
+    /// What is printed for its number, such as `iv` or `A-3`, if the file says so.
+    pub label: Option<Arc<str>>,
+    /// Its size as it is shown, with rotation applied, if the file says so.
+    pub size: Option<PageSize>,
+}
+
+/// The size of a page in points of 1/72 inch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct PageSize {
+    /// Width.
+    pub width: f32,
+    /// Height.
+    pub height: f32,
+}
+
+/// A part of the text that is one thing to a reader, with the white space behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Block {
+    /// Its first byte in the text. It ends where the next one begins.
+    pub start: u32,
+    /// What it is.
+    pub kind: BlockKind,
+}
+
+/// What a block is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BlockKind {
+    /// A heading of a level, from 1.
+    Heading(u8),
+    /// Running text.
+    Paragraph,
+    /// An item of a list.
+    ListItem,
+    /// A cell of a table; rows and columns count from 0 in their table.
+    Cell {
+        /// Its row.
+        row: u16,
+        /// Its column.
+        column: u16,
+    },
+    /// Code, or other text whose white space matters.
+    Code,
+    /// A footnote or endnote.
+    Note,
+    /// The caption of a table or picture.
+    Caption,
+    /// What stands beside the text: running heads, page numbers, navigation.
+    Furniture,
+}
+
+impl BlockKind {
+    /// Whether no answer should run into or out of such a block.
+    pub(crate) fn is_apart(self) -> bool {
+        !matches!(self, Self::Paragraph | Self::ListItem)
+    }
+}
+
+/// A rectangle on a page, in points from the top left corner of the page as it is shown.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct PageBox {
+    /// Number of the page, from 1.
+    pub page: usize,
+    /// Left edge.
+    pub x: f32,
+    /// Upper edge.
+    pub y: f32,
+    /// Width.
+    pub width: f32,
+    /// Height.
+    pub height: f32,
+}
+
+impl PageBox {
+    /// Whether another box stands on the same printed line, to the right or left of this one.
+    pub(crate) fn is_line_of(&self, other: &Self) -> bool {
+        let overlap = (self.y + self.height).min(other.y + other.height) - self.y.max(other.y);
+        self.page == other.page && overlap > 0.5 * self.height.min(other.height)
+    }
+
+    /// The smallest box around both.
+    pub(crate) fn with(&self, other: &Self) -> Self {
+        let (x, y) = (self.x.min(other.x), self.y.min(other.y));
+        let right = (self.x + self.width).max(other.x + other.width);
+        let bottom = (self.y + self.height).max(other.y + other.height);
+        Self { page: self.page, x, y, width: right - x, height: bottom - y }
+    }
+}
+
+/// A word as it is printed on the page in which it begins.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Word {
+    /// Its first byte in the text. It ends before the white space behind it, or where the next one begins: a word that was
+    /// hyphenated at the end of a line is two.
+    pub start: u32,
+    pub x: f32,
+    pub y: f32,
+    pub width: f32,
+    pub height: f32,
+}
+
+/// A run of the text and the bytes of the file that it was made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// Its first byte in the text. It ends where the next one begins.
+    pub start: u32,
+    /// Bytes of the file. If they are as many as those of the run they are the same ones, else the run is one piece, such as
+    /// a character that was written as an entity. They are none where the text was added, such as a line feed between
+    /// paragraphs.
+    pub source: Range<u32>,
+}

@@ -1,0 +1,232 @@
+//! Bytes → content: what format they are of, and its reader.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use crate::encoding::LikelyEncoding;
+use crate::format::{FORMATS, UnreadFormat};
+use crate::unpack::GzipReader;
+use crate::{Content, Format, Limits, ReadError, plain};
+
+/// The bytes by which other formats and binary files are known, before the rest is read.
+const START_BYTES: u64 = 8192;
+
+/// A NUL that got into a text by accident stays there; with more than one in so many bytes, the file is binary.
+const BYTES_PER_NUL: usize = 4096;
+
+/// What is known of a document beside its bytes.
+#[derive(Debug, Clone, Default)]
+pub struct Hints {
+    /// The name of its file. Its extension tells formats that bytes do not tell, such as Markdown.
+    pub name: Option<String>,
+    /// Its format, if it is known and not to be found out.
+    pub format: Option<Format>,
+    /// The password of an encrypted file.
+    pub password: Option<String>,
+}
+
+/// Reads the bytes of a file, plain or packed with gzip.
+///
+/// # Errors
+/// When they are not of a format that is read, are damaged or encrypted, have no text, or go over a limit.
+pub fn read(bytes: &[u8], hints: &Hints, limits: &Limits) -> Result<Content, ReadError> {
+    read_from(bytes, hints, limits)
+}
+
+/// Reads a file to its end, plain or packed with gzip.
+///
+/// # Errors
+/// As [`read`], and those of `input`.
+pub fn read_from(input: impl Read, _hints: &Hints, limits: &Limits) -> Result<Content, ReadError> {
+    let text = read_text(input, limits)?;
+    if text.chars().all(|c| c.is_whitespace() || c == '\u{feff}') {
+        return Err(if text.is_empty() { ReadError::Empty } else { ReadError::Blank });
+    }
+    Ok(plain::content(text.into(), Vec::new()))
+}
+
+/// Reads plain text, unpacked and otherwise unchanged: a byte-order mark stays, and CRLF stays. It may be empty.
+///
+/// # Errors
+/// When it cannot be read, is too long or is not UTF-8 text.
+pub fn read_text(input: impl Read, &Limits { text_bytes_max, .. }: &Limits) -> Result<String, ReadError> {
+    let input = GzipReader::new(input).map_err(unreadable)?;
+    let unpacked = input.is_packed();
+    let failed = if unpacked { not_unpacked } else { unreadable };
+    // One byte more than is allowed tells a text that is too long from one that just fits.
+    let mut input = input.take(text_bytes_max.saturating_add(1));
+    let mut bytes = Vec::new();
+    input.by_ref().take(START_BYTES).read_to_end(&mut bytes).map_err(failed)?;
+    check_text(&bytes, unpacked)?;
+    input.read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > text_bytes_max {
+        return Err(ReadError::TooLong { text_bytes_max });
+    }
+    check_text(&bytes, unpacked)?;
+    bytes.shrink_to_fit();
+    String::from_utf8(bytes).map_err(|error| not_text(error.as_bytes(), error.utf8_error().valid_up_to(), unpacked))
+}
+
+/// Checks that bytes are not those of another format.
+fn check_text(bytes: &[u8], unpacked: bool) -> Result<(), ReadError> {
+    if let Some(&(format, _)) = FORMATS.iter().find(|(_, start)| bytes.starts_with(start)) {
+        return Err(ReadError::Format(format));
+    }
+    match nuls(bytes) {
+        nuls if nuls > bytes.len().div_ceil(BYTES_PER_NUL) => Err(binary(bytes, nuls, unpacked)),
+        _ => Ok(()),
+    }
+}
+
+fn nuls(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|&&byte| byte == 0).count()
+}
+
+/// What bytes with NULs are.
+fn binary(bytes: &[u8], nuls: usize, unpacked: bool) -> ReadError {
+    // Of a unit of UTF-16, one byte is NUL in spaces, punctuation and Latin letters: always the same one.
+    let first = bytes.iter().step_by(2).filter(|&&byte| byte == 0).count();
+    let has_units = bytes.len().is_multiple_of(2) && nuls > 1 && 16 * nuls >= bytes.len();
+    match first {
+        0 if has_units => ReadError::Format(UnreadFormat::Utf16Le),
+        _ if has_units && first == nuls => ReadError::Format(UnreadFormat::Utf16Be),
+        _ => {
+            let offset = bytes.iter().position(|&byte| byte == 0).unwrap_or_default();
+            ReadError::Binary { nuls, offset, unpacked }
+        }
+    }
+}
+
+/// What bytes are that are no UTF-8 from `offset` on.
+fn not_text(bytes: &[u8], offset: usize, unpacked: bool) -> ReadError {
+    match nuls(bytes) {
+        0 => {
+            let line = 1 + bytes[..offset].iter().filter(|&&byte| byte == b'\n').count();
+            ReadError::Encoding { offset, line, seems: LikelyEncoding::of(bytes), unpacked }
+        }
+        nuls => binary(bytes, nuls, unpacked),
+    }
+}
+
+fn unreadable(error: io::Error) -> ReadError {
+    ReadError::Io(Arc::new(error))
+}
+
+/// What an error of the gzip decoder means.
+fn not_unpacked(error: io::Error) -> ReadError {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => ReadError::GzipCut,
+        io::ErrorKind::FileTooLarge => ReadError::PackedTooWell(Arc::new(error)),
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => ReadError::GzipDamaged(Arc::new(error)),
+        _ => unreadable(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use std::io::Write;
+
+    fn gz(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn limits(text_bytes_max: u64) -> Limits {
+        Limits { text_bytes_max, ..Limits::default() }
+    }
+
+    fn read_short(bytes: &[u8]) -> Result<String, ReadError> {
+        read_text(bytes, &limits(1000))
+    }
+
+    #[test]
+    fn a_text_is_left_as_it_is() {
+        for text in ["", "a", "\u{feff}a\r\nb\r", "It\0 ran.", "e\u{301} 👩‍👩‍👧 \u{a0}\u{200b} </s>", "\x1b[31m\x0c"]
+        {
+            assert_eq!(read_short(text.as_bytes()).unwrap(), text);
+            assert_eq!(read_short(&gz(text.as_bytes())).unwrap(), text);
+        }
+        let document = "one line\n".repeat(1000);
+        let stray = format!("\0{}\0", document);
+        assert_eq!(read_text(stray.as_bytes(), &Limits::default()).unwrap(), stray);
+        let two = [gz(b"one "), gz(b"two")].concat();
+        assert_eq!(read_short(&two).unwrap(), "one two");
+    }
+
+    #[test]
+    fn an_error_says_what_the_bytes_are() {
+        let check = |bytes: &[u8], message: &str, code: &str| {
+            let error = read_short(bytes).unwrap_err();
+            assert_eq!((error.to_string(), error.code()), (message.to_owned(), code));
+        };
+        check(b"%PDF-1.7 \x00", "a PDF document, which is not read", "unknown_format");
+        let office = "a zip archive or an office document (such as DOCX, ODT or EPUB), which is not read";
+        check(b"PK\x03\x04...", office, "unknown_format");
+        check(b"\xff\xfea\0", "UTF-16 text, which is not read", "unknown_format");
+        check(b"\xff\xfe\0\0a\0\0\0", "UTF-32 text, which is not read", "unknown_format");
+        for text in ["How it ran.", "\u{41a}\u{430}\u{43a} \u{442}\u{430}\u{43a}?"] {
+            let units = || text.encode_utf16();
+            let orders = [units().flat_map(u16::to_le_bytes).collect(), units().flat_map(u16::to_be_bytes).collect()];
+            let kinds = orders.map(|bytes: Vec<u8>| read_short(&bytes).unwrap_err());
+            use UnreadFormat::{Utf16Be, Utf16Le};
+            assert!(matches!(kinds, [ReadError::Format(Utf16Le), ReadError::Format(Utf16Be)]), "{kinds:?}");
+        }
+        check(b"abc\0\xff", "a binary file: NUL at byte 3", "unknown_format");
+        check(b"abcdefgh\0\0abcdefgh", "a binary file: 2 NULs, the first at byte 8", "unknown_format");
+        check("ab\u{e9}".as_bytes().split_last().unwrap().1, "invalid UTF-8 at byte 2, in line 1", "unknown_format");
+        check(&gz(b"o\n \xe9t\xe9"), "invalid UTF-8 at byte 3 of the unpacked text, in line 2", "unknown_format");
+        check(&gz(&gz(b"text")), "packed with gzip twice, which is not read", "unknown_format");
+        check(&[b'a'; 1001], "longer than 1000 bytes, the most that is read", "too_large");
+        check(&gz(&[b'a'; 100_000]), "longer than 1000 bytes, the most that is read", "too_large");
+        assert_eq!(read_short(&[b'a'; 1000]).unwrap().len(), 1000);
+        let endless = |byte: u8| read_text(io::repeat(byte), &limits(100_000)).unwrap_err();
+        assert_eq!(endless(b'a').to_string(), "longer than 100000 bytes, the most that is read");
+        assert_eq!(endless(0).to_string(), "a binary file: 8192 NULs, the first at byte 0");
+    }
+
+    #[test]
+    fn a_gzip_file_cut_anywhere_is_an_error() {
+        let whole = gz(b"some text that is packed");
+        for length in 2..whole.len() {
+            let error = read_short(&whole[..length]).unwrap_err();
+            assert!(matches!(error, ReadError::GzipCut), "cut to {length}");
+            assert_eq!(error.to_string(), "its gzip data end too early");
+        }
+        let mut damaged = whole.clone();
+        let middle = damaged.len() - 6; // its checksum
+        damaged[middle] ^= 1;
+        assert!(matches!(read_short(&damaged).unwrap_err(), ReadError::GzipDamaged(_)));
+    }
+
+    /// A file that cannot be read.
+    struct Unreadable(io::ErrorKind);
+
+    impl Read for Unreadable {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+    }
+
+    #[test]
+    fn only_gzip_data_are_called_damaged() {
+        for kind in [io::ErrorKind::InvalidData, io::ErrorKind::UnexpectedEof] {
+            for start in ["", "a", "some text"] {
+                let error = read_text(start.as_bytes().chain(Unreadable(kind)), &Limits::default()).unwrap_err();
+                assert!(matches!(error, ReadError::Io(_)), "{start}");
+                assert_eq!(error.to_string(), kind.to_string());
+            }
+        }
+    }
+
+    #[test]
+    fn a_document_has_text() {
+        for (text, code) in [("", "empty_document"), (" \r\n\u{feff}\u{a0}\u{2028}", "empty_document")] {
+            let error = read(text.as_bytes(), &Hints::default(), &Limits::default()).unwrap_err();
+            assert_eq!(error.code(), code);
+        }
+    }
+}
