@@ -21,6 +21,22 @@ class Parser(argparse.ArgumentParser):
     def error(self, message):
         fail(message, "see `--help`")
 
+    def add_shares(self, defaults, of):
+        """An option for the share of each kind, and `--only` for a single kind."""
+        for kind, share in defaults.items():
+            self.add_argument(f"--{kind}", type=float, default=share, metavar="SHARE", help=f"{of} [{share}]")
+        self.add_argument("--only", choices=defaults, help="this kind has a share of 1, the others of 0")
+
+    def shares(self, args, kinds):
+        """The share of each kind, from 0 to 1."""
+        if args.only:
+            return {kind: float(kind == args.only) for kind in kinds}
+        shares = {kind: getattr(args, kind) for kind in kinds}
+        for kind, share in shares.items():
+            if not 0 <= share <= 1:
+                self.error(f"--{kind} {share}: expected 0 to 1")
+        return shares
+
 
 def opened(path, mode):
     return (gzip.open if path.endswith(".gz") else open)(path, mode, encoding="utf-8")
