@@ -65,6 +65,21 @@ def read(path, out):
     return data
 
 
+def by_id(path, kinds):
+    """Reads a JSON object of values by question id, as `longspan eval` writes it."""
+    hint = "give the folder of a finished `longspan eval --out`"
+    try:
+        with opened(path, "rt") as file:
+            values = json.load(file)
+    except OSError as error:
+        fail(f"`{path}`: {error.strerror or error}", hint)
+    except (ValueError, RecursionError) as error:
+        fail(f"`{path}`: {error}", hint)
+    if not isinstance(values, dict) or not all(isinstance(value, kinds) for value in values.values()):
+        fail(f"`{path}`: not an object of values by question id", hint)
+    return values
+
+
 def paragraph_fits(context, questions):
     def answer_fits(text, start):
         return type(start) is int and start >= 0 and context.startswith(text, start)

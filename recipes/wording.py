@@ -1,6 +1,6 @@
 """Rewords questions as people type them: with typing errors, as keywords, in other case, without a question mark.
 
-    python recipes/wording.py train-v2.0.json.gz train-reworded.json.gz [--transposed 0.1] [--keywords 0.1] … [--seed 1]
+    python recipes/wording.py train-v2.0.json.gz train-reworded.json.gz [--transposed 0.1] [--lower 0.2] … [--seed 1]
     python recipes/wording.py dev-v2.0.json.gz dev-keywords.json.gz --only keywords
 
 Reads data in the format of SQuAD and writes them with the same texts and answers, compressed with gzip if the name ends
@@ -20,7 +20,7 @@ different words of at least four letters, after the first letter. A question can
 `keywords` and `polite`, one of `transposed` and `mistyped`, and one of `lower` and `upper`. `--only` rewords every
 question in one way; a question that the kind does not change, such as one without a question mark, stays as it is.
 
-The id of a reworded question is the kinds, a colon and the id of the original: `keywords+lower:56be4db0acb8001400a502ec`.
+The id of a reworded question is the kinds, a colon and the id of the original: `keywords+lower:56be4db0acb80014`.
 The script is for English data only.
 """
 
@@ -41,11 +41,11 @@ KINDS = [kind for shares in SHARES for kind in shares]
 
 FUNCTION_WORDS = set(
     """
-    a an the of in on at to for from by with and or is are was were be been do does did has have had can could would will
-    should what which it its they their he his she her that this these those there as
+    a an the of in on at to for from by with and or is are was were be been do does did has have had can could would
+    will should what which it its they their he his she her that this these those there as
     """.split()
 )
-QUESTION_WORDS = FUNCTION_WORDS | {"who", "whom", "whose", "when", "where", "why", "how", "if", "after", "before", "during"}
+QUESTION_WORDS = FUNCTION_WORDS | set("who whom whose when where why how if after before during".split())
 AROUND = [
     ("Please tell me: ", ""),
     ("Please tell me, ", ""),
