@@ -80,7 +80,7 @@ def asked(question, kind):
     return {"id": f"{kind}:{question['id']}", "question": question["question"], "answers": [], "is_impossible": True}
 
 
-def draw(data, foreign_count, neighbour_count, rng):
+def drawn(data, foreign_count, neighbour_count, rng):
     """The new questions, as three lists of (paragraph, question): foreign, neighbours, unsure neighbours."""
     articles = [
         [Paragraph(a, p, paragraph) for p, paragraph in enumerate(article["paragraphs"])]
@@ -103,30 +103,20 @@ def draw(data, foreign_count, neighbour_count, rng):
     return found_foreign, sure, unsure
 
 
-def in_articles(data, found):
-    """The questions in copies of the whole articles."""
-    by_place, articles = {}, []
+def copies(data, found):
+    """Copies of the articles of the questions found; their paragraphs have these questions only."""
+    hosted = {}
     for host, question in found:
-        by_place.setdefault((host.article, host.index), []).append(question)
-    for a in sorted({article for article, _ in by_place}):
-        paragraphs = data["data"][a]["paragraphs"]
-        copies = [{"context": p["context"], "qas": by_place.get((a, i), [])} for i, p in enumerate(paragraphs)]
-        articles.append({**data["data"][a], "paragraphs": copies})
-    return articles
+        hosted.setdefault((host.article, host.index), []).append(question)
+    for a in sorted({article for article, _ in hosted}):
+        paragraphs = enumerate(data["data"][a]["paragraphs"])
+        new = [{"context": old["context"], "qas": hosted.get((a, p), [])} for p, old in paragraphs]
+        yield {**data["data"][a], "paragraphs": new}
 
 
-def alone(data, found):
-    """The questions in articles of a single paragraph."""
-    by_place = {}
-    for host, question in found:
-        by_place.setdefault((host.article, host.index), []).append(question)
-    return [
-        {
-            **data["data"][a],
-            "paragraphs": [{"context": data["data"][a]["paragraphs"][p]["context"], "qas": questions}],
-        }
-        for (a, p), questions in sorted(by_place.items())
-    ]
+def alone(articles):
+    """Each paragraph with a question as an article by itself."""
+    return [{**a, "paragraphs": [paragraph]} for a in articles for paragraph in a["paragraphs"] if paragraph["qas"]]
 
 
 def main():
@@ -142,14 +132,14 @@ def main():
         if not 0 <= getattr(args, name) <= QUESTIONS_MAX:
             parser.error(f"--{name} {getattr(args, name)}: expected 0 to {QUESTIONS_MAX}")
     data = squad.read(args.data, args.out)
-    found, sure, unsure = draw(data, args.foreign, args.neighbours, random.Random(args.seed))
+    found, sure, unsure = drawn(data, args.foreign, args.neighbours, random.Random(args.seed))
     if not found and not sure:
         squad.fail(f"`{args.data}`: no question can be asked elsewhere", "give English data with several articles")
-    squad.write({"version": "v2.0", "data": in_articles(data, found) + alone(data, sure)}, args.out)
+    squad.write({"version": "v2.0", "data": [*copies(data, found), *alone(copies(data, sure))]}, args.out)
     print(f"{len(found):,} foreign questions, {args.foreign:,} requested")
     print(f"{len(sure):,} questions about neighbours, {args.neighbours:,} requested")
     if args.unsure:
-        squad.write({"version": "v2.0", "data": alone(data, unsure)}, args.unsure)
+        squad.write({"version": "v2.0", "data": alone(copies(data, unsure))}, args.unsure)
         print(f"{len(unsure):,} questions about neighbours are unsure")
 
 

@@ -106,19 +106,15 @@ def mistyped(question, rng):
     return with_errors(question, rng.randint(1, 3), list(ERRORS), rng)
 
 
-def lower(question, _rng):
-    return question.lower()
-
-
-def upper(question, _rng):
-    return question.upper()
-
-
-def unmarked(question, _rng):
-    return question.rstrip(" ?") or question
-
-
-REWORD = {kind: globals()[kind] for kind in KINDS}
+REWORD = {
+    "keywords": keywords,
+    "polite": polite,
+    "transposed": transposed,
+    "mistyped": mistyped,
+    "lower": lambda question, _rng: question.lower(),
+    "upper": lambda question, _rng: question.upper(),
+    "unmarked": lambda question, _rng: question.rstrip(" ?") or question,
+}
 MARK = re.compile(rf"(?:{'|'.join(KINDS)})(?:\+|:)")  # how the id of a reworded question begins
 
 
@@ -127,7 +123,7 @@ def reworded(question, shares, rng):
     kinds = []
     for group in SHARES:
         weights = [shares[kind] for kind in group]
-        (kind,) = rng.choices([*group, None], [*weights, 1 - sum(weights)])
+        (kind,) = rng.choices([*group, None], [*weights, max(0.0, 1 - sum(weights))])
         new = REWORD[kind](question, rng) if kind else question
         if new != question:
             question = new
@@ -139,11 +135,10 @@ def main():
     parser = squad.Parser(__doc__)
     parser.add_argument("data")
     parser.add_argument("out")
-    defaults = {kind: share for group in SHARES for kind, share in group.items()}
-    parser.add_shares(defaults, "of the questions")
+    parser.add_shares({kind: share for group in SHARES for kind, share in group.items()}, "of the questions")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    shares = parser.shares(args, defaults)
+    shares = parser.shares(args, KINDS)
     for group in SHARES:
         if sum(shares[kind] for kind in group) > 1:
             parser.error(f"--{' and --'.join(group)}: expected a sum of at most 1")
