@@ -9,8 +9,8 @@ nothing about whether there is an answer. The option of a kind sets its share of
 
     keywords     Who was the first president of France?     first president France
     polite       Who was the first president of France?     Please tell me: who was the first president of France?
-    transposed   two pairs of letters change places         Who was the fisrt presidnet of France?
-    mistyped     one to three errors                        Who was the firrst presdent of Frsnce?
+    transposed   two pairs of letters change places         Who was the first presidnet of Frnace?
+    mistyped     one to three errors                        Who was the first presdent of Frannce?
     lower        all letters in lower case                  who was the first president of france?
     upper        all letters in upper case                  WHO WAS THE FIRST PRESIDENT OF FRANCE?
     unmarked     no question mark at the end                Who was the first president of France
