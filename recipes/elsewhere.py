@@ -21,6 +21,7 @@ itself, because the paragraph that answers them must not come into its context.
 The id of a question is `foreign:` or `neighbour:` and the id of the original. The script is for English data only.
 """
 
+import os
 import random
 import re
 
@@ -131,6 +132,8 @@ def main():
     for name in ("foreign", "neighbours"):
         if not 0 <= getattr(args, name) <= QUESTIONS_MAX:
             parser.error(f"--{name} {getattr(args, name)}: expected 0 to {QUESTIONS_MAX}")
+    if args.unsure and os.path.realpath(args.unsure) in [os.path.realpath(path) for path in (args.data, args.out)]:
+        squad.fail(f"`{args.unsure}`: this is another file of the command", "give another file to --unsure")
     data = squad.read(args.data, args.out)
     found, sure, unsure = drawn(data, args.foreign, args.neighbours, random.Random(args.seed))
     if not found and not sure:
