@@ -89,19 +89,21 @@ def drawn(data, foreign_count, neighbour_count, rng):
     ]
     filled = [article for article in articles if article]
     questions = [(own, q) for article in articles for own in article for q in own.data["qas"] if q["answers"]]
-    found_foreign, sure, unsure = [], [], []
-    for own, question in rng.sample(questions, len(questions)):
-        words = keywords(question["question"])
-        if len(found_foreign) < foreign_count and len(filled) > 1:
-            if host := foreign(filled, own, question, words, rng):
-                found_foreign.append((host, asked(question, "foreign")))
-        elif len(sure) < neighbour_count:
-            if host := neighbour(articles, own, question, words, rng):
-                is_sure = host.answers_nothing(question, words)
-                (sure if is_sure else unsure).append((host, asked(question, "neighbour")))
-        else:
+    questions = rng.sample(questions, len(questions))
+    found, sure, unsure = [], [], []
+    for own, question in questions if len(filled) > 1 else []:
+        if len(found) == foreign_count:
             break
-    return found_foreign, sure, unsure
+        if host := foreign(filled, own, question, keywords(question["question"]), rng):
+            found.append((host, asked(question, "foreign")))
+    for own, question in reversed(questions):  # few data give the same questions to both kinds
+        if len(sure) == neighbour_count:
+            break
+        words = keywords(question["question"])
+        if host := neighbour(articles, own, question, words, rng):
+            is_sure = host.answers_nothing(question, words)
+            (sure if is_sure else unsure).append((host, asked(question, "neighbour")))
+    return found, sure, unsure
 
 
 def copies(data, found):
