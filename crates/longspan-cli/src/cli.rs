@@ -10,9 +10,14 @@ mod convert;
 mod eval;
 mod train;
 
+use std::env;
+
+use clap::builder::StyledStr;
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Args, ColorChoice, CommandFactory, Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue};
+use clap::{Arg, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
+use longspan::error::{excerpt, shortened};
 
 pub use ask::{AskArgs, PrintArgs};
 pub use bench::{BenchArgs, Preset, TrainingTask};
@@ -20,6 +25,8 @@ pub use common::{MachineArgs, ModelArgs, PrecisionArg, cannot_start};
 pub use convert::ConvertArgs;
 pub use eval::{CalibrateArgs, EvalArgs};
 pub use train::{PretrainArgs, RunArgs, TrainArgs};
+
+use crate::terminal::printable;
 
 const STYLES: Styles =
     Styles::styled().header(AnsiColor::Green.on_default().bold()).usage(AnsiColor::Green.on_default().bold());
@@ -112,6 +119,39 @@ pub struct FetchArgs {
     /// Download all files again, even if the cache has them
     #[arg(long, conflicts_with = "offline")]
     pub force: bool,
+}
+
+/// The longest tip of an error that is shown. A tip repeats an argument twice.
+const TIP_CHARACTERS: usize = 300;
+
+/// Reads the command line. A variable of the environment that is empty counts as unset.
+///
+/// # Errors
+/// What there is to print instead: an error, a help text or the version.
+pub fn read() -> Result<Cli, clap::Error> {
+    let is_empty = |arg: &Arg| arg.get_env().and_then(env::var_os).is_some_and(|value| value.is_empty());
+    let set = |arg: Arg| if is_empty(&arg) { arg.env(None::<&'static str>) } else { arg };
+    let mut command = command().mut_subcommands(|command| command.mut_args(set));
+    let mut matches = command.try_get_matches_from_mut(env::args_os()).map_err(with_excerpts)?;
+    Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+}
+
+/// An error with excerpts of what the user wrote, and without tips that repeat more of it.
+fn with_excerpts(mut error: clap::Error) -> clap::Error {
+    let texts = error.context().filter_map(|(kind, value)| match value {
+        ContextValue::String(text) => Some((kind, printable(&excerpt(text)))),
+        _ => None,
+    });
+    for (kind, text) in texts.collect::<Vec<_>>() {
+        error.insert(kind, ContextValue::String(text));
+    }
+    let is_long = |tip: &StyledStr| shortened(&tip.to_string(), TIP_CHARACTERS) != tip.to_string();
+    if let Some(ContextValue::StyledStrs(tips)) = error.get(ContextKind::Suggested)
+        && tips.iter().any(is_long)
+    {
+        error.remove(ContextKind::Suggested);
+    }
+    error
 }
 
 /// The whole command line, for completions and manual pages.

@@ -36,9 +36,8 @@ mod terminal;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::Parser;
 
-use crate::cli::{Cli, Command};
+use crate::cli::Command;
 use crate::commands::{ask, bench, calibrate, convert, eval, fetch, info, pages, pretrain, train};
 use crate::status::Status;
 use crate::terminal::hints;
@@ -48,7 +47,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Status {
-    let ended = match Cli::try_parse() {
+    let ended = match cli::read() {
         Ok(cli) => {
             terminal::choose_colours(cli.color);
             command(cli.command)

@@ -29,9 +29,13 @@ const EMBEDDED: &str = "embedded";
 
 /// Finds the checkpoint; one of the hub is fetched if it is not in the cache.
 pub fn find(args: &ModelArgs) -> Result<Checkpoint> {
-    let Some(given) = args.model.as_deref().filter(|name| !name.is_empty() && *name != EMBEDDED) else {
+    let Some(given) = args.model.as_deref().filter(|name| *name != EMBEDDED) else {
         return Ok(Checkpoint { name: embedded_name(), source: Source::embedded(), is_local: false });
     };
+    if given.is_empty() {
+        let hint = "name a folder or ORG/NAME[@REVISION] on the Hugging Face hub; `embedded` is the embedded model";
+        return Err(fault("the name of a model is empty", hint));
+    }
     let path = Path::new(given);
     let name = path.display().to_string();
     if path.is_dir() {

@@ -120,7 +120,6 @@ pub fn cannot_start(threads: usize, error: &rayon::ThreadPoolBuildError) -> anyh
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PrecisionArg {
     /// bf16 where the machine has instructions for it, else f32
-    #[value(alias = "")] // an empty LONGSPAN_PRECISION counts as unset
     Auto,
     /// Single precision
     F32,

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use clap_complete::Shell;
 use clap_mangen::Man;
+use longspan::error::excerpt;
 
 use crate::cli;
 use crate::terminal;
@@ -21,10 +22,9 @@ pub fn man(command: Option<&str>) -> Result<()> {
     program.build();
     let about = match command {
         None => program,
-        Some(name) => program
-            .find_subcommand(name)
-            .cloned()
-            .ok_or_else(|| fault(format!("`{name}`: no such command"), "`longspan --help` lists the commands"))?,
+        Some(name) => program.find_subcommand(name).cloned().ok_or_else(|| {
+            fault(format!("`{}`: no such command", excerpt(name)), "`longspan --help` lists the commands")
+        })?,
     };
     let mut page = Vec::new();
     Man::new(about).render(&mut page).context("manual page")?;

@@ -1,5 +1,6 @@
 //! Questions, documents and options that cannot be used: one clear line, a hint, exit status 2.
 
+use super::train::learnable;
 use super::{BREAD, Folder, check_failed, gz, ran, small_model};
 
 fn check(files: &[(&str, &[u8])], arguments: &[&str], message: &str) {
@@ -133,6 +134,33 @@ fn invalid_options_are_refused_before_any_file_is_read() {
         let ran = folder.run(arguments);
         assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{arguments:?}");
         assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains(message), "{arguments:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn an_empty_value_is_none() {
+    let folder = learnable();
+    std::fs::write(folder.path("recipe.toml"), "model = \"\"").unwrap();
+    let train = ["train", "--train", "train.json", "--out", "out"];
+    for arguments in [
+        &["ask", "-m", "", "who?", "train.json"][..],
+        &["info", "-m", ""],
+        &["bench", "-m", ""],
+        &["convert", "", "out"],
+        &[&train[..], &["-m", ""]].concat(),
+        &[&train[..], &["-m", "base", "--teacher", ""]].concat(),
+        &[&train[..], &["--recipe", "recipe.toml"]].concat(),
+    ] {
+        check_failed(&folder.run(arguments), "error: the name of a model is empty");
+    }
+    for (arguments, option) in [
+        (&["ask", "who?", "train.json", "--precision", ""][..], "--precision <WHICH>"),
+        (&["eval", "train.json", "--out", ""], "--out <DIR>"),
+        (&["convert", "base", ""], "<OUT>"),
+    ] {
+        let ran = folder.run(arguments);
+        let message = format!("error: a value is required for '{option}' but none was supplied\n");
+        assert!(ran.status == 2 && ran.stderr.starts_with(&message), "{arguments:?}: {ran:?}");
     }
 }
 
