@@ -104,7 +104,7 @@ impl Config {
             eos_token_id: keys.whole("eos_token_id", Some(2))?,
             sep_token_id: keys.whole("sep_token_id", Some(2))?,
             attention_window: keys.windows(num_hidden_layers)?,
-            layer_norm_eps: keys.number("layer_norm_eps", 1e-12)? as f32,
+            layer_norm_eps: keys.eps()?,
             num_labels: if labels.is_empty() { keys.size("num_labels", Some(2))? } else { labels.len() },
             labels,
             architecture,
@@ -128,9 +128,6 @@ impl Config {
         if rows <= pad.saturating_add(1) {
             return Err(wrong(format!("max_position_embeddings {rows} leaves no position after pad_token_id {pad}")));
         }
-        if !(self.layer_norm_eps > 0.0 && self.layer_norm_eps < 1.0) {
-            return Err(wrong(format!("layer_norm_eps {}: expected a small positive number", self.layer_norm_eps)));
-        }
         for (layer, &window) in self.attention_window.iter().enumerate() {
             if window == 0 || window % 2 != 0 || window > SIZE_MAX {
                 let place = format!("attention_window {window} of layer {layer}");
@@ -153,6 +150,10 @@ impl Config {
 
 /// No model comes near this size, and products of two sizes stay far below overflow.
 const SIZE_MAX: usize = 1 << 24;
+
+/// Models have 1e-12 to 1e-3.
+const EPS_MIN: f64 = 1e-30;
+const EPS_MAX: f64 = 0.1;
 
 /// No model has this many layers.
 const LAYERS_MAX: usize = 1 << 12;
@@ -225,10 +226,15 @@ impl ConfigKeys {
         }
     }
 
-    fn number(&self, key: &str, default: f64) -> Result<f64> {
+    fn eps(&self) -> Result<f32> {
+        let key = "layer_norm_eps";
         match self.0.get(key) {
-            None | Some(Value::Null) => Ok(default),
-            Some(value) => value.as_f64().ok_or_else(|| wrong(format!("{key} `{value}`: expected a number"))),
+            None | Some(Value::Null) => Ok(1e-12),
+            Some(value) => {
+                let number = value.as_f64().filter(|number| (EPS_MIN..=EPS_MAX).contains(number));
+                let expected = || wrong(format!("{key} `{value}`: expected a number from {EPS_MIN:e} to {EPS_MAX}"));
+                Ok(number.ok_or_else(expected)? as f32)
+            }
         }
     }
 
@@ -335,12 +341,13 @@ mod tests {
                 "max_position_embeddings 1099511627776: at most 16777216 are read",
             ),
             (r#","num_hidden_layers":99999999999,"attention_window":8"#, "num_hidden_layers 99999999999"),
-            (r#","layer_norm_eps":0"#, "layer_norm_eps 0"),
-            (r#","layer_norm_eps":-1e-5"#, "layer_norm_eps -0.00001"),
-            (r#","layer_norm_eps":1e-60"#, "layer_norm_eps 0"),
-            (r#","layer_norm_eps":1e300"#, "layer_norm_eps inf"),
+            (r#","layer_norm_eps":0"#, "layer_norm_eps `0`: expected a number from 1e-30 to 0.1"),
+            (r#","layer_norm_eps":-1e-5"#, "layer_norm_eps `-0.00001`: expected a number from"),
+            (r#","layer_norm_eps":1e-60"#, "layer_norm_eps `1e-60`: expected a number from"),
+            (r#","layer_norm_eps":0.5"#, "layer_norm_eps `0.5`: expected a number from"),
+            (r#","layer_norm_eps":1e308"#, "layer_norm_eps `1e+308`: expected a number from"),
             (r#","layer_norm_eps":1e400"#, "number out of range"),
-            (r#","layer_norm_eps":"1e-5""#, "layer_norm_eps `\"1e-5\"`: expected a number"),
+            (r#","layer_norm_eps":"1e-5""#, "layer_norm_eps `\"1e-5\"`: expected a number from"),
             ("", ""),
         ] {
             match config(changes) {
