@@ -37,7 +37,10 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let teacher = command.teacher.as_deref().map(|name| model::find(&args.run.model(Some(name)))).transpose()?;
     let config = named(&base.name, base.source.config())?;
     let settings = recipe.all_settings(config.max_tokens())?;
-    settings.train.check(&config)?;
+    named(&base.name, train::check_base(&base.source, &settings.train))?;
+    if let Some(teacher) = &teacher {
+        named(&teacher.name, train::check_teacher(&teacher.source))?;
+    }
     settings.task.check()?;
 
     let out = &args.run.out;

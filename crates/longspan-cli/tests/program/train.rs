@@ -131,6 +131,39 @@ fn a_run_that_cannot_begin_writes_nothing() {
 }
 
 #[test]
+fn a_checkpoint_that_does_not_fit_its_sizes_is_named() {
+    let folder = learnable();
+    fs::create_dir(folder.path("other")).unwrap();
+    for name in ["model.safetensors", "vocab.txt"] {
+        fs::copy(folder.path("base").join(name), folder.path("other").join(name)).unwrap();
+    }
+    let config = fs::read_to_string(folder.path("base/config.json")).unwrap();
+    fs::write(folder.path("t.txt"), "bread is made from flour . ".repeat(20)).unwrap();
+    let pretrain = ["pretrain", "--text", "t.txt", "--max-tokens", "16", "--out", "out", "-m", "other"];
+    let train = |more: &[&str]| folder.run(&[&["train", "--train", "train.json", "--out", "out"], more].concat());
+    for (from, to, message) in [
+        (
+            "\"intermediate_size\": 128",
+            "\"intermediate_size\": 64",
+            "intermediate.dense.weight`: expected shape [64, 72], ",
+        ),
+        (
+            "\"num_hidden_layers\": 3",
+            "\"num_hidden_layers\": 2, \"attention_window\": 6",
+            "num_hidden_layers 2: the weights",
+        ),
+        ("\"num_hidden_layers\": 3", "\"num_hidden_layers\": 4, \"attention_window\": 6", "query.weight`: not in the"),
+    ] {
+        assert!(config.contains(from), "`{from}`");
+        fs::write(folder.path("other/config.json"), config.replace(from, to)).unwrap();
+        for ran in [train(&["-m", "other"]), train(&["-m", "base", "--teacher", "other"]), folder.run(&pretrain)] {
+            check_failed(&ran, "model `other`: ");
+            assert!(ran.stderr.contains(message) && !folder.path("out").exists(), "{ran:?}");
+        }
+    }
+}
+
+#[test]
 fn a_resumed_run_has_its_own_recipe() {
     let folder = folder();
     fs::create_dir(folder.path("out")).unwrap();

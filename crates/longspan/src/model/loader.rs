@@ -43,6 +43,14 @@ impl<'a> Loader<'a> {
         Ok(Self { parameters: found, tensors: Some(tensors) })
     }
 
+    /// Like [`Loader::new`], but the checkpoint may lack the head, all of it. Returns whether it has one.
+    fn perhaps_without_head(config: &Config, task: Task, tensors: &'a Tensors) -> Result<(Self, bool)> {
+        let (list, encoder) = (parameters(config, task), parameters(config, Task::Encoder).len());
+        let is_there = |parameter: &Parameter| tensors.get(&parameter.name).is_ok_and(|tensor| tensor.is_some());
+        let has_head = list[encoder..].iter().any(is_there);
+        Ok((Self::new(config, if has_head { task } else { Task::Encoder }, tensors)?, has_head))
+    }
+
     /// The values of a model in training.
     pub fn of(all: &'a Parameters) -> Self {
         let values = |p: &Parameter| ParameterSource::Values(&all.values()[p.range()]);
@@ -144,11 +152,8 @@ impl Parameters {
     /// When a tensor is missing or has another shape than `config` asks for.
     pub fn load(config: &Config, task: Task, tensors: &Tensors, seed: u64) -> Result<Self> {
         let (list, encoder) = (parameters(config, task), parameters(config, Task::Encoder).len());
-        let head_is_there =
-            list[encoder..].iter().any(|parameter| tensors.get(&parameter.name).is_ok_and(|t| t.is_some()));
-        let from = if head_is_there { task } else { Task::Encoder };
         // It compares every shape before the weights are allocated: sizes may be claims.
-        let loader = Loader::new(config, from, tensors)?;
+        let (loader, head_is_there) = Loader::perhaps_without_head(config, task, tensors)?;
         let mut all = Self::zeros(config, task);
         for (i, parameter) in list.iter().enumerate() {
             let values = &mut all.values_mut()[parameter.range()];
@@ -159,6 +164,14 @@ impl Parameters {
             }
         }
         Ok(all)
+    }
+
+    /// Checks what [`Parameters::load`] finds, and reads none of it.
+    ///
+    /// # Errors
+    /// Those of [`Parameters::load`].
+    pub(crate) fn check(config: &Config, task: Task, tensors: &Tensors) -> Result<()> {
+        Loader::perhaps_without_head(config, task, tensors).map(drop)
     }
 }
 

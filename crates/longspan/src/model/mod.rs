@@ -123,6 +123,11 @@ impl Model {
         Ok(Self { cpu: CpuModel::pack(&loader, config, task, precision)? })
     }
 
+    /// Checks what [`Model::load`] finds, and reads none of it.
+    pub(crate) fn check(config: &Config, task: Task, tensors: &Tensors) -> Result<()> {
+        Loader::new(config, task, tensors).map(drop)
+    }
+
     /// Packs parameters, as they are in training.
     ///
     /// # Errors

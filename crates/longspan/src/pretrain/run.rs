@@ -79,7 +79,7 @@ pub fn run(job: &MlmJob<'_>, on_event: &mut dyn FnMut(&RunEvent) -> ControlFlow<
 pub fn check(source: &Source, settings: &TrainSettings, mlm: &MlmSettings) -> Result<()> {
     let base = Base::open(source)?;
     check_settings(&base, settings, mlm)?;
-    Parameters::load(&base.config, TASK, &Tensors::open(source)?, settings.seed).map(drop)
+    Parameters::check(&base.config, TASK, &Tensors::open(source)?)
 }
 
 fn check_settings(base: &Base<'_>, settings: &TrainSettings, mlm: &MlmSettings) -> Result<Masking> {

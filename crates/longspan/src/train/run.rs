@@ -72,6 +72,26 @@ pub fn run(job: &QaJob<'_>, on_event: &mut dyn FnMut(&RunEvent) -> ControlFlow<(
     steps::train(plan, &QaInputs { examples, settings }, &mut learner, on_event)
 }
 
+/// Checks a checkpoint to start from, and the settings for it, before anything is made for the run.
+///
+/// # Errors
+/// [`Error::Option`] for a setting that is out of its range, and those of loading the checkpoint.
+pub fn check_base(source: &Source, settings: &TrainSettings) -> Result<()> {
+    let Base { config, .. } = Base::open(source)?;
+    settings.check(&config)?;
+    Parameters::check(&config, TASK, &Tensors::open(source)?)
+}
+
+/// Checks a teacher by itself, before anything is made for the run.
+///
+/// # Errors
+/// Those of loading the checkpoint.
+pub fn check_teacher(source: &Source) -> Result<()> {
+    let config = source.config()?;
+    folder::tokenizer(source, &config)?;
+    Model::check(&config, TASK, &Tensors::open(source)?)
+}
+
 /// Rejects at once the questions that the evaluation would reject hours later.
 fn check_questions(dev: &Dataset, tokenizer: &Tokenizer, max_tokens: usize, separators: usize) -> Result<()> {
     let tokens_max = max_tokens.saturating_sub(1 + separators + 1 + 1); // one token of the document at least
