@@ -91,6 +91,14 @@ pub fn open_record(path: &Path, take: &mut dyn FnMut(usize, &[u8]) -> Result<()>
     Ok(file)
 }
 
+/// Checks that a file which the program reads by itself is a plain one, or missing: a pipe might be waited for without end.
+pub fn check_plain(path: &Path) -> Result<()> {
+    if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(fault(format!("`{}`: not a plain file", path.display()), RECORD_HINT));
+    }
+    Ok(())
+}
+
 /// Checks that files can be written into a folder, before there is anything to write.
 pub fn check_writable(folder: &Path) -> Result<()> {
     let path = folder.join(".longspan-was-here");

@@ -18,6 +18,7 @@ mod client;
 mod download;
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use self::cache::{CachedModel, read_short};
@@ -36,7 +37,8 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// [`Error::Hub`], whose [`HubFault`] distinguishes a model that does not exist, one that needs a token, a network that
-/// is down, and more; [`Error::Write`] if the cache cannot be written.
+/// is down, and more; [`Error::Read`] if the file of the token cannot be read; [`Error::Write`] if the cache cannot be
+/// written.
 pub fn fetch(repository: &Repository, offline: bool, on_event: &mut dyn FnMut(FetchEvent<'_>)) -> Result<PathBuf> {
     let mut hub = Hub::from_env();
     hub.offline |= offline;
@@ -52,6 +54,8 @@ pub struct Hub {
     pub cache: PathBuf,
     /// Sent to the endpoint, but to no host that it redirects to.
     pub token: Option<String>,
+    /// Where the token is read from when the hub is asked, if there is no `token`. The file may be missing.
+    pub token_file: Option<PathBuf>,
     /// Whether to use the cache alone.
     pub offline: bool,
     /// What to do with files that are in the cache.
@@ -74,14 +78,14 @@ impl Hub {
         let home = path("HF_HOME").unwrap_or_else(|| user_cache().join("huggingface"));
         let token_file = path("HF_TOKEN_PATH").unwrap_or_else(|| home.join("token"));
         let token = set("HF_TOKEN").or_else(|| set("HUGGING_FACE_HUB_TOKEN"));
-        let token = token.or_else(|| read_short(&token_file));
         let cache = path("HF_HUB_CACHE").or_else(|| path("HUGGINGFACE_HUB_CACHE"));
         let endpoint = set("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
         let offline = set("HF_HUB_OFFLINE").or_else(|| set("TRANSFORMERS_OFFLINE"));
         Hub {
             endpoint: endpoint.trim().trim_end_matches('/').to_owned(),
             cache: cache.unwrap_or_else(|| home.join("hub")),
-            token: token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()),
+            token: token.map(|token| token.trim().to_owned()),
+            token_file: Some(token_file),
             offline: offline
                 .is_some_and(|value| matches!(value.trim().to_ascii_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE")),
             cached_files: CachedFiles::default(),
@@ -112,7 +116,8 @@ impl Hub {
         {
             return Ok(cached.snapshot(commit));
         }
-        let mut client = HubClient::new(&self.endpoint, self.token.as_deref(), repository, on_event)?;
+        let token = self.read_token()?;
+        let mut client = HubClient::new(&self.endpoint, token.as_deref(), repository, on_event)?;
         let may_wait = complete.is_none() || !keeps; // a copy in the cache is better than a wait
         let listing = match (client.list(may_wait), complete) {
             (Err(error), Some(commit)) if is_outage(&error) && self.cached_files != CachedFiles::Replace => {
@@ -130,6 +135,15 @@ impl Hub {
             result => result?,
         }
         Ok(cached.snapshot(commit))
+    }
+
+    /// The token, from its file if it was not given.
+    fn read_token(&self) -> Result<Option<String>> {
+        let (None, Some(path)) = (&self.token, &self.token_file) else { return Ok(self.token.clone()) };
+        match read_short(path) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+            read => Ok(Some(read.map_err(Error::read(path))?).filter(|token| !token.is_empty())),
+        }
     }
 
     /// The complete snapshot of a commit, checked if that is wanted, as far as it can be without the hub.

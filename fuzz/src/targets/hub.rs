@@ -29,6 +29,7 @@ pub fn fetch(case: &[u8]) -> bool {
         endpoint,
         cache: folder.path().join("cache"),
         token: None,
+        token_file: None,
         offline: false,
         cached_files: CachedFiles::Keep,
     };

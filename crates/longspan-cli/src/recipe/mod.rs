@@ -28,7 +28,7 @@ use crate::terminal::thousands;
 const DEFAULT_TOKENS_MAX: usize = 4096;
 
 /// The longest recipe; TOML needs up to a hundred times its length in memory.
-const RECIPE_BYTES_MAX: u64 = 1 << 18;
+pub const RECIPE_BYTES_MAX: u64 = 1 << 18;
 
 const RECIPE_HINT: &str = "a recipe is TOML with the names of the options, `_` for `-`; out, resume, offline and \
                            threads are options only";

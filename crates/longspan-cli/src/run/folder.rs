@@ -1,6 +1,6 @@
 //! The folder of a run, and the recipe in it by which the run resumes.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 
 use anyhow::Result;
@@ -9,7 +9,8 @@ use longspan::train::has_state;
 use super::metrics::{self, Metrics};
 use crate::cli::RunArgs;
 use crate::folder::{self as folders, RESUME_HINT};
-use crate::recipe::{AllSettings, CommandSettings, Recipe};
+use crate::lines::read_to_limit;
+use crate::recipe::{AllSettings, CommandSettings, RECIPE_BYTES_MAX, Recipe};
 use crate::terminal::hints::fault;
 
 /// The recipe that a run leaves behind, and resumes by.
@@ -25,6 +26,7 @@ pub fn recipe<C: CommandSettings>(args: &RunArgs, options: &Recipe<C>) -> Result
         Some(path) => Recipe::open(path)?.overridden_by(options),
     };
     let path = args.out.join(RECIPE);
+    folders::check_plain(&path)?;
     if !args.resume || !path.exists() {
         return Ok(wanted);
     }
@@ -53,7 +55,8 @@ pub fn prepare(args: &RunArgs, settings: &AllSettings<impl CommandSettings>) -> 
     let (out, path) = (&args.out, args.out.join(RECIPE));
     let head = "# The complete recipe of this run, for --recipe in the folder where the run was started.\n\n";
     let recipe = format!("{head}{}", settings.to_toml()?);
-    let is_begun = || match fs::read(&path) {
+    let read = || File::open(&path).and_then(|file| read_to_limit(file, RECIPE_BYTES_MAX));
+    let is_begun = || match read() {
         Ok(found) => args.resume || (found == recipe.as_bytes() && !has_state(out)),
         Err(_) => false,
     };

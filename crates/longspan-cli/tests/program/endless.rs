@@ -8,9 +8,13 @@ use std::path::Path;
 use serde_json::json;
 
 use super::train::learnable;
-use super::{BREAD, Folder, check_failed, gz, ran, small_model};
+use super::{BREAD, Folder, Ran, check_failed, gz, ran, small_model};
 
 const MESSAGE_BYTES_MAX: usize = 1200;
+
+/// A run that waits for so long has no end.
+#[cfg(unix)]
+const WAIT: std::time::Duration = std::time::Duration::from_secs(100);
 
 fn check_short(folder: &Folder, arguments: &[&str], message: &str) {
     let ran = folder.run(arguments);
@@ -64,6 +68,76 @@ fn nothing_is_read_without_end() {
     fs::remove_file(folder.path("base/config.json")).unwrap();
     std::os::unix::fs::symlink("/dev/zero", folder.path("base/config.json")).unwrap();
     check_short(&folder, &["ask", "-m", "base", "who?", "d.txt"], "base/config.json`: not a plain file");
+}
+
+#[cfg(unix)]
+fn make_pipe(path: &Path) {
+    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+/// Files that nobody named, each in turn a pipe without an end and a device without one.
+#[test]
+#[cfg(unix)]
+fn files_that_nobody_named_are_plain() {
+    let folder = learnable();
+    fs::write(folder.path("d.txt"), BREAD).unwrap();
+    let (ask, info) = (&["ask", "-m", "base", "who?", "d.txt"][..], &["info", "-m", "base"][..]);
+    let train = &["train", "-m", "base", "--train", "train.json", "--out", "out"][..];
+    let resume = &[train, &["--resume"]].concat()[..];
+    let eval = &["eval", "train.json", "-m", "base", "--out", "out", "--resume"][..];
+    let (fetch, offline) = (&["fetch", "org/model"][..], &["fetch", "org/model", "--offline"][..]);
+    for (arguments, file, message) in [
+        (ask, "base/config.json", Some("`base/config.json`: not a plain file")),
+        (ask, "base/longspan.json", Some("`base/longspan.json`: not a plain file")),
+        (ask, "base/tokenizer.json", Some("`base/tokenizer.json`: not a plain file")),
+        (ask, "base/vocab.txt", Some("`base/vocab.txt`: not a plain file")),
+        (ask, "base/model.safetensors", Some("`base/model.safetensors`: not a plain file")),
+        (train, "base/model.safetensors", Some("`base/model.safetensors`: not a plain file")),
+        (info, "base/README.md", None),
+        (train, "out/recipe.toml", Some("`out/recipe.toml`: not a plain file")),
+        (resume, "out/recipe.toml", Some("`out/recipe.toml`: not a plain file")),
+        (train, "out/recipe.toml.new", Some("`out/recipe.toml`: not a plain file")),
+        (eval, "out/answers.jsonl", Some("`out/answers.jsonl`: not a plain file")),
+        (&["convert", "base", "out"], "out/.longspan-unfinished/moved", Some("moved`: not a plain file")),
+        (fetch, "token", Some("token`: not a plain file")),
+        (offline, "token", Some("no copy of it in ")),
+        (offline, "no-cache/hub/models--org--model/refs/main", Some("no copy of it in ")),
+    ] {
+        let path = folder.path(file);
+        let saved = fs::read(&path).ok();
+        for is_pipe in [true, false] {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let _ = fs::remove_file(&path);
+            match is_pipe {
+                true => make_pipe(&path),
+                false => std::os::unix::fs::symlink("/dev/zero", &path).unwrap(),
+            }
+            let mut command = folder.command(arguments);
+            command.env_remove("HF_HUB_OFFLINE").env("HF_ENDPOINT", "http://127.0.0.1:1");
+            let ran = ran(command.env("HF_TOKEN_PATH", folder.path("token")).timeout(WAIT));
+            match message {
+                Some(message) => check_failed(&ran, message),
+                None => assert_eq!(ran.status, 0, "{file}: {ran:?}"),
+            }
+        }
+        fs::remove_file(&path).unwrap();
+        saved.map_or(Ok(()), |content| fs::write(&path, content)).unwrap();
+        let _ = fs::remove_dir_all(folder.path("out"));
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_cache_of_models_has_plain_files() {
+    let (folder, hub) = (Folder::new(&[]), super::from_hub::hub());
+    assert_eq!(super::from_hub::fetch(&folder, &hub, &[]).status, 0);
+    let model = folder.path("no-cache/hub/models--org--model");
+    let name = "ab".repeat(32);
+    make_pipe(&model.join("blobs").join(&name));
+    let link = model.join("snapshots").join(super::server::COMMIT).join("README.md");
+    std::os::unix::fs::symlink(Path::new("../../blobs").join(&name), link).unwrap();
+    let checked = ran(folder.command(&["fetch", "org/model", "--offline"]).timeout(WAIT));
+    check_failed(&checked, "the copy of `README.md` in ");
 }
 
 #[test]
@@ -144,6 +218,35 @@ fn messages_repeat_little_of_what_they_are_about() {
     ] {
         write("p.json", "{}");
         check_short(&folder, arguments, message);
+    }
+}
+
+#[test]
+fn messages_repeat_little_of_the_command_line() {
+    let folder = Folder::new(&[("d.txt", BREAD.as_bytes())]);
+    let long = |start: &str| start.to_owned() + &"9\u{1b}[31m\n".repeat(10_000);
+    let [value, threads, option, flags] = ["", "--threads=", "--", "-"].map(long);
+    let shown = "9\\u{1b}[31m\\n9\\u{1b}[31m";
+    for (arguments, message) in [
+        (&[&value[..]][..], "unrecognized subcommand '"),
+        (&["help", &value], "unrecognized subcommand '"),
+        (&["man", &value], "`: no such command"),
+        (&["info", &value], "unexpected argument '"),
+        (&["info", &option], "unexpected argument '--"),
+        (&["info", &flags], "unexpected argument '-9' found"),
+        (&["ask", "who?", "d.txt", &threads], "' for '--threads <N>': expected a whole number from 1 to 4096"),
+        (&["ask", "who?", "d.txt", "--respect-borders", &value], "' for '--respect-borders <true|false>'"),
+        (&["convert", "a", "b", "--store", &value], "' for '--store <FORMAT>': expected one of"),
+        (&["train", "--out", "out", "--schedule", &value], "' for '--schedule <"),
+        (&["train", "--out", "out", "--epochs", &value], "' for '--epochs <X>': expected a number above 0"),
+        (&["ask", "who?", "d.txt"], "' for '--precision <WHICH>'"),
+    ] {
+        let ran = ran(folder.command(arguments).env("LONGSPAN_PRECISION", &value));
+        let Ran { status, stdout, stderr } = &ran;
+        assert_eq!((*status, stdout.as_str()), (2, ""), "{message}");
+        assert!(stderr.starts_with("error: ") && stderr.contains(message), "{message}: {stderr}");
+        assert!(stderr.contains(shown) || message.contains("'-9'"), "{message}: {stderr}");
+        assert!(stderr.len() < MESSAGE_BYTES_MAX && !stderr.contains('\u{1b}'), "{message}: {stderr}");
     }
 }
 

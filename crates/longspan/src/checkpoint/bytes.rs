@@ -67,13 +67,23 @@ impl Deref for FileBytes {
     }
 }
 
-/// Opens a file of `folder`. Returns `None` if the folder lacks the file, and an error if the folder does not exist.
-/// A pipe, which might be waited for without end, and a device are errors.
-pub(super) fn open_file(folder: &Path, path: &Path) -> Result<Option<File>> {
+/// Checks that a path is not that of a pipe, which might be waited for without end, or of a device, which might have no end.
+pub(super) fn check_plain(path: &Path) -> io::Result<()> {
     if path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
-        return Err(Error::read(path)(io::Error::new(ErrorKind::InvalidInput, "not a plain file")));
+        return Err(io::Error::new(ErrorKind::InvalidInput, "not a plain file"));
     }
-    match File::open(path) {
+    Ok(())
+}
+
+/// Opens a file that nobody named, so that it must be a plain one.
+pub(crate) fn open_plain_to_read(path: &Path) -> io::Result<File> {
+    check_plain(path)?;
+    File::open(path)
+}
+
+/// Opens a plain file of `folder`. Returns `None` if the folder lacks the file, and an error if the folder does not exist.
+pub(super) fn open_file(folder: &Path, path: &Path) -> Result<Option<File>> {
+    match open_plain_to_read(path) {
         Ok(file) => Ok(Some(file)),
         Err(e) if e.kind() == ErrorKind::NotFound => match folder.metadata() {
             Ok(_) => Ok(None),

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::Path;
 
-use super::bytes::open_file;
+use super::bytes::{check_plain, open_file, open_plain_to_read};
 use super::shards::ShardIndex;
 use super::source::{FILES, LONGSPAN, README, Source, TOKENIZER, WEIGHTS, WEIGHTS_WANTED, find};
 use crate::{Error, Result};
@@ -93,7 +93,7 @@ impl Source {
         };
         let path = folder.join(name);
         let failed = Error::read(&path);
-        let mut file = File::open(&path).map_err(failed)?;
+        let mut file = open_plain_to_read(&path).map_err(failed)?;
         let mut piece = vec![0; 1 << 20];
         loop {
             match file.read(&mut piece).map_err(failed)? {
@@ -117,7 +117,7 @@ pub(super) fn replace(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) 
     let failed = Error::write(path);
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".new");
-    let mut out = File::create(&temporary).map_err(failed)?;
+    let mut out = check_plain(temporary.as_ref()).and_then(|()| File::create(&temporary)).map_err(failed)?;
     let written = write(&mut out).and_then(|()| out.sync_all().map_err(failed));
     let replaced = written.and_then(|()| fs::rename(&temporary, path).map_err(failed));
     if replaced.is_err() {

@@ -20,7 +20,7 @@ mod tensors;
 mod torch;
 mod write;
 
-pub(crate) use self::bytes::FileBytes;
+pub(crate) use self::bytes::{FileBytes, open_plain_to_read};
 pub use self::draft::{DraftFolder, is_free};
 pub use self::files::write_whole;
 pub(crate) use self::shards::ShardIndex;

@@ -14,14 +14,14 @@
 //! file of its own: a link that stands in its place is removed, not followed.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::listing::weights;
 use super::repository::{Repository, is_commit};
-use crate::checkpoint::{LONGSPAN, ShardIndex};
+use crate::checkpoint::{LONGSPAN, ShardIndex, open_plain_to_read};
 use crate::{Error, FormatKind, Result};
 
 /// The longest index of shards that is read.
@@ -31,10 +31,10 @@ const INDEX_BYTES_MAX: u64 = 16 << 20;
 const SHORT_FILE_BYTES_MAX: u64 = 4096;
 
 /// The text of a file that has one short line.
-pub(super) fn read_short(path: &Path) -> Option<String> {
+pub(super) fn read_short(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    File::open(path).ok()?.take(SHORT_FILE_BYTES_MAX).read_to_string(&mut text).ok()?;
-    Some(text.trim().to_owned())
+    open_plain_to_read(path)?.take(SHORT_FILE_BYTES_MAX).read_to_string(&mut text)?;
+    Ok(text.trim().to_owned())
 }
 
 /// The part of the cache that belongs to one model.
@@ -64,7 +64,7 @@ impl<'a> CachedModel<'a> {
         if self.repository.is_commit() {
             return Some(self.repository.revision.clone());
         }
-        let commit = read_short(&self.folder().join("refs").join(&self.repository.revision));
+        let commit = read_short(&self.folder().join("refs").join(&self.repository.revision)).ok();
         commit.filter(|commit| is_commit(commit)) // it becomes part of a path
     }
 
@@ -118,11 +118,12 @@ impl<'a> CachedModel<'a> {
         let path = self.snapshot(commit).join(file);
         let read_error = Error::read(&path);
         let format_error = |message: String| Error::format(&path, FormatKind::Weights, message);
-        let bytes = path.metadata().map_err(read_error)?.len();
-        if bytes > INDEX_BYTES_MAX {
-            return Err(format_error(format!("{bytes} bytes, at most {INDEX_BYTES_MAX} are read")));
+        let mut index = Vec::new();
+        let opened = open_plain_to_read(&path).and_then(|file| file.take(INDEX_BYTES_MAX + 1).read_to_end(&mut index));
+        if opened.map_err(read_error)? as u64 > INDEX_BYTES_MAX {
+            return Err(format_error(format!("longer than {INDEX_BYTES_MAX} bytes")));
         }
-        ShardIndex::parse(&fs::read(&path).map_err(read_error)?).map_err(format_error)
+        ShardIndex::parse(&index).map_err(format_error)
     }
 
     /// The path of the file with this ETag.
@@ -178,13 +179,13 @@ impl<'a> CachedModel<'a> {
 }
 
 #[cfg(unix)]
-fn place(_blob: &Path, etag: &str, path: &Path) -> std::io::Result<()> {
+fn place(_blob: &Path, etag: &str, path: &Path) -> io::Result<()> {
     std::os::unix::fs::symlink(Path::new("../../blobs").join(etag), path)
 }
 
 /// Links need a permission on Windows; Python's cache moves the blob into the snapshot there as well.
 #[cfg(not(unix))]
-fn place(blob: &Path, _etag: &str, path: &Path) -> std::io::Result<()> {
+fn place(blob: &Path, _etag: &str, path: &Path) -> io::Result<()> {
     fs::rename(blob, path)
 }
 
@@ -199,7 +200,7 @@ impl Drop for BlobLock {
 
 /// What another program's lock makes this one wait for.
 fn wait_for(lock: &Path) -> String {
-    let holder = match read_short(lock).and_then(|id| id.parse::<u32>().ok()) {
+    let holder = match read_short(lock).ok().and_then(|id| id.parse::<u32>().ok()) {
         Some(id) => format!("process {id}"),
         None => "another program".to_owned(),
     };
@@ -234,8 +235,8 @@ pub(super) fn has_digest(path: &Path, etag: &str) -> bool {
     !is_sha256 || sha256(path).is_ok_and(|digest| digest.eq_ignore_ascii_case(etag))
 }
 
-fn sha256(path: &Path) -> std::io::Result<String> {
-    let (mut file, mut digest, mut buffer) = (File::open(path)?, Sha256::new(), vec![0; 1 << 16]);
+fn sha256(path: &Path) -> io::Result<String> {
+    let (mut file, mut digest, mut buffer) = (open_plain_to_read(path)?, Sha256::new(), vec![0; 1 << 16]);
     loop {
         match file.read(&mut buffer)? {
             0 => return Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),

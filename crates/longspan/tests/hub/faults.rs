@@ -443,13 +443,14 @@ fn addresses_and_tokens_that_are_none() {
     assert_eq!(refused.fault("org/model"), (HubFault::Token, wanted.to_owned()));
 }
 
-/// A file without an end in the place of the token's ends the program's memory no more.
+/// A file without an end may stand in the place of the token's.
 #[cfg(unix)]
 #[test]
-fn the_file_of_a_token_is_read_to_a_limit() {
-    let variable = |name: &str| (name == "HF_TOKEN_PATH").then(|| "/dev/zero".to_owned());
-    let hub = Hub::from_variables(variable);
-    assert_eq!(hub.token.map(|token| token.len()), Some(4096));
+fn the_file_of_a_token_is_a_plain_one() {
+    let setup = Setup::new(Model::safetensors());
+    let hub = Hub { token_file: Some("/dev/zero".into()), ..setup.hub.clone() };
+    let error = Setup { hub, ..setup }.fetch("org/model").unwrap_err();
+    assert_eq!(error.to_string(), "`/dev/zero`: not a plain file");
 }
 
 #[test]

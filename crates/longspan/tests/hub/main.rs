@@ -30,6 +30,7 @@ impl Setup {
             endpoint: server.endpoint(),
             cache: folder.path().to_owned(),
             token: None,
+            token_file: None,
             offline: false,
             cached_files: CachedFiles::Keep,
         };
@@ -236,11 +237,16 @@ fn a_gated_model_needs_a_token() {
     assert_eq!(fault, HubFault::Access);
     assert!(message.contains("accept its terms") && message.contains("set HF_TOKEN"), "{message}");
 
-    let with_token = Setup { hub: Hub { token: Some("secret".to_owned()), ..setup.hub.clone() }, ..setup };
-    with_token.fetch("org/model").unwrap();
-    // The server of large files is another host, so it must not get the token.
-    assert_eq!(with_token.server.tokens_seen_elsewhere(), 0);
-    assert!(with_token.server.take_log().iter().any(|line| line.starts_with("GET /large/")));
+    let file = setup.hub.cache.join("token");
+    fs::write(&file, "secret\n").unwrap();
+    let given = Hub { token: Some("secret".to_owned()), ..setup.hub.clone() };
+    let of_file = Hub { token_file: Some(file), cached_files: CachedFiles::Replace, ..setup.hub.clone() };
+    for hub in [given, of_file] {
+        hub.fetch(&Repository::parse("org/model").unwrap(), &mut |_| {}).unwrap();
+        // The server of large files is another host, so it must not get the token.
+        assert_eq!(setup.server.tokens_seen_elsewhere(), 0);
+        assert!(setup.server.take_log().iter().any(|line| line.starts_with("GET /large/")));
+    }
 }
 
 #[test]
@@ -431,18 +437,15 @@ fn the_environment() {
     let hub = |variables: &[(&str, &str)]| {
         Hub::from_variables(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_string()))
     };
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("token"), "from-file\n").unwrap();
-    let home = folder.path().to_str().unwrap();
-
     let plain = hub(&[("XDG_CACHE_HOME", "/c")]);
     assert_eq!((plain.endpoint.as_str(), plain.offline), ("https://huggingface.co", false));
     assert_eq!(plain.cache, Path::new("/c/huggingface/hub"));
-    assert_eq!(hub(&[("HF_HOME", home)]).cache, folder.path().join("hub"));
-    assert_eq!(hub(&[("HF_HOME", home)]).token.as_deref(), Some("from-file"));
-    assert_eq!(hub(&[("HF_HOME", home), ("HF_HUB_CACHE", "/elsewhere")]).cache, Path::new("/elsewhere"));
-    assert_eq!(hub(&[("HF_HOME", home), ("HF_TOKEN", " abc\n")]).token.as_deref(), Some("abc"));
-    assert_eq!(hub(&[("HF_HOME", "/nowhere"), ("HF_TOKEN", "")]).token, None);
+    assert_eq!(hub(&[("HF_HOME", "/h")]).cache, Path::new("/h/hub"));
+    assert_eq!(hub(&[("HF_HOME", "/h"), ("HF_HUB_CACHE", "/elsewhere")]).cache, Path::new("/elsewhere"));
+    assert_eq!(hub(&[("HF_HOME", "/h")]).token_file.as_deref(), Some(Path::new("/h/token")));
+    assert_eq!(hub(&[("HF_HOME", "/h"), ("HF_TOKEN_PATH", "/t")]).token_file.as_deref(), Some(Path::new("/t")));
+    assert_eq!(hub(&[("HF_TOKEN", " abc\n")]).token.as_deref(), Some("abc"));
+    assert_eq!(hub(&[("HF_TOKEN", "")]).token, None);
     assert_eq!(hub(&[("HF_ENDPOINT", "http://mirror/")]).endpoint, "http://mirror");
     for (value, offline) in [("1", true), ("true", true), ("YES", true), ("0", false), ("", false)] {
         assert_eq!(hub(&[("HF_HUB_OFFLINE", value)]).offline, offline, "{value}");
