@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use longspan::Error;
-use longspan::checkpoint::{is_free, write_whole};
+use longspan::checkpoint::write_whole;
 
 use crate::lines::next_line;
 use crate::terminal::hints::{WRITE_HINT, fault, io_fault};
@@ -26,12 +26,6 @@ pub fn make_new(folder: &Path, hint: &'static str) -> Result<()> {
     make(folder)?;
     let mut entries = fs::read_dir(folder).map_err(|error| cannot_write(folder, &error))?;
     entries.next().map_or(Ok(()), |_| Err(not_empty(folder, hint)))
-}
-
-/// Checks that a [`longspan::checkpoint::DraftFolder`] can be filled.
-pub fn check_free(folder: &Path) -> Result<()> {
-    check_no_file(folder)?;
-    if is_free(folder)? { Ok(()) } else { Err(not_empty(folder, "name a new folder")) }
 }
 
 /// The error that a folder has files.

@@ -16,7 +16,7 @@ pub struct ConvertArgs {
     /// The model: a folder, ORG/NAME[@REVISION] on the Hugging Face hub, or `embedded`
     #[arg(value_name = "SRC", value_hint = clap::ValueHint::DirPath)]
     source: OsString,
-    /// The folder of the converted model: new or empty
+    /// The folder of the converted model: new or empty, or with the same model already
     #[arg(value_name = "OUT", value_hint = clap::ValueHint::DirPath)]
     pub out: PathBuf,
     /// Longest input, in tokens [default: 4096; a Longformer keeps what it has]

@@ -155,12 +155,7 @@ fn check_killed(name: &str) {
         check_last();
         let ran = folder.run(&written.again());
         let differences = differences(&results(&out), &whole);
-        // The second kill may have come after all was done.
-        let is_done = ran.stderr.contains("the folder is not empty");
-        assert!(
-            (ran.status == 0 || is_done) && differences.is_empty(),
-            "{name}, kill {kill}: {differences:?}, {ran:?}"
-        );
+        assert!(ran.status == 0 && differences.is_empty(), "{name}, kill {kill}: {differences:?}, {ran:?}");
     }
     println!("{name}: {kills} times killed twice");
 }
@@ -239,7 +234,8 @@ fn of_runs_that_want_one_folder_one_wins() {
         let runs: Vec<Child> = (0..6).map(start).collect();
         let ended: Vec<_> = runs.into_iter().map(|run| run.wait_with_output().unwrap()).collect();
         let (won, lost): (Vec<_>, Vec<_>) = ended.iter().partition(|output| output.status.success());
-        assert_eq!(won.len(), 1, "{name}: {ended:?}");
+        // A conversion that comes late makes the same files again.
+        assert!(won.len() == 1 || (name == "convert" && !won.is_empty()), "{name}: {ended:?}");
         for output in lost {
             let stderr = String::from_utf8(output.stderr.clone()).unwrap();
             let is_empty = stderr.contains("the folder is not empty");

@@ -6,9 +6,10 @@
 //! left, and removes nothing else.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
+use super::bytes::{check_plain, open_plain_to_read};
 use super::source::{Source, WEIGHTS};
 use crate::{Error, Result};
 
@@ -16,12 +17,16 @@ use crate::{Error, Result};
 const DRAFT: &str = ".longspan-unfinished";
 /// The locked file in it: a line of [`listed`] for each file that is moved.
 const MOVED: &str = "moved";
+/// The most that is read of it; with a thousand shards it has a tenth.
+const MOVED_BYTES_MAX: u64 = 4 << 20;
 
 /// A folder that this run alone may fill. Dropped unfilled, it is left as it was found, without what a killed run had left.
 pub struct DraftFolder {
     folder: PathBuf,
     /// Whether this run made it.
     is_new: bool,
+    /// Whether it has files already: then the run must make the very same ones.
+    has_files: bool,
     is_filled: bool,
     moved: File,
 }
@@ -48,7 +53,11 @@ pub fn is_free(folder: &Path) -> Result<bool> {
 
 /// The names of the files that a killed run may have moved out of its draft.
 fn left_files(folder: &Path) -> Vec<String> {
-    let lines = fs::read_to_string(folder.join(DRAFT).join(MOVED)).unwrap_or_default();
+    let (path, mut lines) = (folder.join(DRAFT).join(MOVED), String::new());
+    let read = open_plain_to_read(&path).and_then(|file| file.take(MOVED_BYTES_MAX).read_to_string(&mut lines));
+    if read.is_err() {
+        return Vec::new();
+    }
     let left = |line: &str| {
         let (_, name) = line.split_once(' ')?;
         let is_file = Path::new(name).file_name()? == name && folder.join(name).is_file();
@@ -73,16 +82,26 @@ impl DraftFolder {
     /// # Errors
     /// [`Error::Conflict`] if it holds other files, [`Error::InUse`] if another run is filling it, [`Error::Write`].
     pub fn begin(folder: &Path) -> Result<Self> {
-        if is_free(folder)? { Self::lock(folder) } else { Err(not_empty(folder)) }
+        if is_free(folder)? { Self::lock(folder, false) } else { Err(not_empty(folder)) }
     }
 
-    fn lock(folder: &Path) -> Result<Self> {
+    /// Locks a folder that may have the files which the run would make, for instance those of a run that was killed after it
+    /// had moved the last of them. [`DraftFolder::fill`] makes them again, and succeeds if they are the same.
+    ///
+    /// # Errors
+    /// Those of [`DraftFolder::begin`], but not that it holds other files: [`DraftFolder::fill`] has it.
+    pub fn begin_again(folder: &Path) -> Result<Self> {
+        Self::lock(folder, true)
+    }
+
+    fn lock(folder: &Path, may_have_files: bool) -> Result<Self> {
         let in_use = || Error::InUse { path: folder.to_owned() };
         let is_new = !folder.exists();
         let draft = folder.join(DRAFT);
         fs::create_dir_all(&draft).map_err(Error::write(folder))?;
         let path = draft.join(MOVED);
-        let moved = match OpenOptions::new().create(true).truncate(false).write(true).open(&path) {
+        let open = |()| OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let moved = match check_plain(&path).and_then(open) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Err(in_use()), // it has just ended
             moved => moved.map_err(Error::write(&path))?,
         };
@@ -90,14 +109,15 @@ impl DraftFolder {
             return Err(in_use());
         }
         // Another run may have ended before the lock.
-        if !is_free(folder)? {
+        let has_files = !is_free(folder)?;
+        if has_files && !may_have_files {
             let _ = fs::remove_dir_all(&draft);
             return Err(not_empty(folder));
         }
         if !path.exists() {
             return Err(in_use());
         }
-        let begun = Self { folder: folder.to_owned(), is_new, is_filled: false, moved };
+        let begun = Self { folder: folder.to_owned(), is_new, has_files, is_filled: false, moved };
         begun.clear().and_then(|()| begun.moved.set_len(0)).map_err(Error::write(folder))?;
         Ok(begun)
     }
@@ -105,7 +125,7 @@ impl DraftFolder {
     /// Lets `fill` write files into the draft, and moves them into the folder if it succeeds.
     ///
     /// # Errors
-    /// [`Error::Write`], and the error of `fill`. Nothing is kept then.
+    /// [`Error::Write`], the error of `fill`, and [`Error::Conflict`] if the folder has other files. Nothing is kept then.
     pub fn fill<T>(mut self, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
         let draft = self.folder.join(DRAFT);
         let made = fill(&draft)?;
@@ -115,7 +135,15 @@ impl DraftFolder {
             names.extend(entry.map_err(failed)?.file_name().into_string().ok().filter(|name| name != MOVED));
         }
         names.sort_by_key(|name| WEIGHTS.iter().any(|weights| weights.file == name));
-        let lines = names.iter().map(|name| Ok(listed(&draft, name)? + "\n")).collect::<Result<String>>()?;
+        let lines: Vec<String> = names.iter().map(|name| listed(&draft, name)).collect::<Result<_>>()?;
+        if self.has_files {
+            let is_there = |(name, line): (&String, &String)| listed(&self.folder, name).is_ok_and(|own| own == *line);
+            let are_there = names.iter().zip(&lines).all(is_there);
+            let message = "the folder is not empty, and its files are not those that this run makes".into();
+            let conflict = || Error::Conflict { path: self.folder.clone(), message };
+            return are_there.then_some(made).ok_or_else(conflict);
+        }
+        let lines = lines.join("\n") + "\n";
         self.moved.write_all(lines.as_bytes()).and_then(|()| self.moved.sync_all()).map_err(failed)?;
         for name in &names {
             fs::rename(draft.join(name), self.folder.join(name)).map_err(failed)?;
@@ -126,8 +154,10 @@ impl DraftFolder {
 
     /// Removes what a run has left, except for the locked file.
     fn clear(&self) -> std::io::Result<()> {
-        for name in left_files(&self.folder) {
-            let _ = fs::remove_file(self.folder.join(name)); // it may still be in the draft
+        if !self.has_files {
+            for name in left_files(&self.folder) {
+                let _ = fs::remove_file(self.folder.join(name)); // it may still be in the draft
+            }
         }
         for entry in fs::read_dir(self.folder.join(DRAFT))? {
             let entry = entry?;
@@ -203,6 +233,32 @@ mod tests {
         assert!(matches!(error, Error::Conflict { .. }) && error.to_string().ends_with("the folder is not empty"));
     }
 
+    #[test]
+    fn a_folder_that_was_filled_is_filled_again_by_the_same_files_alone() {
+        let temporary = tempfile::tempdir().unwrap();
+        let out = temporary.path().join("out");
+        let again = || DraftFolder::begin_again(&out)?.fill(write);
+        again().unwrap();
+        fs::write(out.join("notes.txt"), "").unwrap();
+        // A run that was killed when it had moved all, and one when it was removing its draft.
+        let lines = FILES.map(|name| listed(&out, name).unwrap()).join("\n");
+        for lines in [lines.as_str(), ""] {
+            fs::create_dir(out.join(DRAFT)).unwrap();
+            fs::write(out.join(DRAFT).join(MOVED), lines).unwrap();
+            again().unwrap();
+        }
+        assert_eq!(names(&out).len(), FILES.len() + 1);
+        for content in [Some("other"), None] {
+            match content {
+                Some(content) => fs::write(out.join("vocab.txt"), content).unwrap(),
+                None => fs::remove_file(out.join("vocab.txt")).unwrap(),
+            }
+            let before = names(&out);
+            assert!(matches!(again(), Err(Error::Conflict { .. })), "{content:?}");
+            assert_eq!(names(&out), before);
+        }
+    }
+
     /// A run that was killed before, between and after its moves.
     #[test]
     fn what_a_killed_run_left_is_no_obstacle() {
@@ -251,7 +307,7 @@ mod tests {
         assert!(error.to_string().ends_with("out`: another run is using it"), "{error}");
         first.fill(write).unwrap();
         // One that saw the folder before it was filled.
-        let error = DraftFolder::lock(&out).err().expect("it is filled");
+        let error = DraftFolder::lock(&out, false).err().expect("it is filled");
         assert!(error.to_string().ends_with("out`: the folder is not empty"), "{error}");
         assert_eq!(names(&out).len(), FILES.len());
     }

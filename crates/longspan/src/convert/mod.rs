@@ -17,6 +17,7 @@ mod oracle;
 mod source;
 mod weights;
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use half::f16;
@@ -84,7 +85,7 @@ const MAX_TOKENS_MAX: usize = 1 << 20;
 /// Makes a long checkpoint from a short one, in a new or empty folder: `model.safetensors` under the names of
 /// Hugging Face's Longformer, `config.json`, `tokenizer.json` and `tokenizer_config.json`. A Longformer gets current names,
 /// two-sided windows, positions that start after that of the padding, and the requested number of positions, and keeps its
-/// `longspan.json` and its model card.
+/// `longspan.json` and its model card. If the folder has the very result already, it is made again and compared.
 ///
 /// # Errors
 /// [`Error::ModelType`] for an unsupported source, [`Error::Format`], [`Error::MissingTensor`] or [`Error::TensorShape`] for a
@@ -105,7 +106,11 @@ pub fn convert(source: &Source, folder: &Path, options: &ConvertOptions) -> Resu
     check_vocabulary(&tokenizer, &config)?;
     let files = PairFiles::make(|name| source.read(name), config.type_vocab_size > 1, config.max_tokens())?;
 
-    let (comparison, parameters, left_out) = DraftFolder::begin(folder)?.fill(|folder| {
+    // A run may have been killed after it had moved the last file.
+    let same_config = |found: Option<Cow<'_, [u8]>>| found.as_deref() == Some(config.to_json().as_bytes());
+    let may_be_made = Source::Folder(folder.into()).read(CONFIG).is_ok_and(same_config);
+    let draft = if may_be_made { DraftFolder::begin_again(folder)? } else { DraftFolder::begin(folder)? };
+    let (comparison, parameters, left_out) = draft.fill(|folder| {
         let (parameters, left_out) = weights::lengthen(&short, &tensors, &config)?;
         let beside =
             [("tokenizer.json", &files.tokenizer_json), ("tokenizer_config.json", &files.tokenizer_config_json)];
