@@ -3,19 +3,21 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::encoding::LikelyEncoding;
 use crate::format::{FORMATS, UnreadFormat};
 use crate::unpack::GzipReader;
 use crate::{Content, Format, Limits, ReadError, plain};
 
-/// The bytes by which other formats and binary files are known, before the rest is read.
-const START_BYTES: u64 = 8192;
+/// The bytes by which formats and binary files are known, before the rest is read.
+pub const START_BYTES: u64 = 8192;
 
 /// A NUL that got into a text by accident stays there; with more than one in so many bytes, the file is binary.
 const BYTES_PER_NUL: usize = 4096;
 
 /// What is known of a document beside its bytes.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Hints {
     /// The name of its file. Its extension tells formats that bytes do not tell, such as Markdown.
     pub name: Option<String>,
@@ -43,6 +45,14 @@ pub fn read_from(input: impl Read, _hints: &Hints, limits: &Limits) -> Result<Co
         return Err(if text.is_empty() { ReadError::Empty } else { ReadError::Blank });
     }
     Ok(plain::content(text.into(), Vec::new()))
+}
+
+/// Whether a file that begins so is read as plain text.
+///
+/// - `start`: its first [`START_BYTES`], or all of them
+pub fn is_plain(start: &[u8], hints: &Hints) -> bool {
+    let _ = start;
+    hints.format.is_none_or(|format| format == Format::Text)
 }
 
 /// Reads plain text, unpacked and otherwise unchanged: a byte-order mark stays, and CRLF stays. It may be empty.
