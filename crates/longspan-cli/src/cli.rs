@@ -8,17 +8,19 @@ mod ask;
 mod bench;
 mod convert;
 mod eval;
+mod text;
 mod train;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, ColorChoice, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub use ask::{AskArgs, PrintArgs};
+pub use ask::{AskArgs, FolderArgs, PrintArgs};
 pub use bench::{BenchArgs, Preset, TrainingTask};
-pub use common::{MachineArgs, ModelArgs, PrecisionArg, cannot_start};
+pub use common::{DocumentArgs, MachineArgs, ModelArgs, PrecisionArg, cannot_start};
 pub use convert::ConvertArgs;
 pub use eval::{CalibrateArgs, EvalArgs};
+pub use text::TextArgs;
 pub use train::{PretrainArgs, RunArgs, TrainArgs};
 
 const STYLES: Styles =
@@ -54,6 +56,9 @@ pub enum Command {
     /// Ask documents a question
     #[command(after_long_help = include_str!("cli/help/ask.txt"), override_usage = ask::USAGE)]
     Ask(Box<AskArgs>),
+    /// Print the text of a document as it is read
+    #[command(after_long_help = include_str!("cli/help/text.txt"))]
+    Text(TextArgs),
     /// Measure how good a model is on data in SQuAD's form
     #[command(after_long_help = include_str!("cli/help/eval.txt"))]
     Eval(Box<EvalArgs>),
