@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! read         bytes → content: what format they are of, and its reader
+//! detect       what format bytes are of, by the bytes first, then by the name
 //! plain        text as it is
 //! binary       what reading gave, as bytes for another process
 //! builder      what the reader of a format writes into; it makes the content
@@ -36,6 +37,7 @@ mod unpack;
 mod warning;
 
 mod content;
+mod detect;
 
 #[allow(dead_code, reason = "readers of formats follow")]
 mod builder;

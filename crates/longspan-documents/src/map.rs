@@ -67,7 +67,7 @@ pub enum BlockKind {
     /// A cell of a table; rows and columns count from 0 in their table.
     Cell {
         /// Its row.
-        row: u16,
+        row: u32,
         /// Its column.
         column: u16,
     },

@@ -75,8 +75,8 @@ pub struct BlockObject {
     pub level: Option<u8>,
     /// Of a cell, its row in its table, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "u16")]
-    pub row: Option<u16>,
+    #[schemars(with = "u32")]
+    pub row: Option<u32>,
     /// Of a cell, its column in its table, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u16")]

@@ -189,12 +189,22 @@ fn unread_format_hint(format: UnreadFormat) -> &'static str {
         UnreadFormat::Utf16Le => "text must be UTF-8: convert it with `iconv -f UTF-16LE -t UTF-8`",
         UnreadFormat::Utf16Be => "text must be UTF-8: convert it with `iconv -f UTF-16BE -t UTF-8`",
         UnreadFormat::Utf32 => "text must be UTF-8: convert it with `iconv -f UTF-32 -t UTF-8`",
-        UnreadFormat::Xz
+        UnreadFormat::OldOffice
+        | UnreadFormat::Rtf
+        | UnreadFormat::Slides
+        | UnreadFormat::Spreadsheet
+        | UnreadFormat::Drawing => OFFICE_HINT,
+        UnreadFormat::PostScript | UnreadFormat::DjVu => "convert it to PDF first",
+        UnreadFormat::Kindle => "convert it to EPUB first, for example with Calibre",
+        UnreadFormat::Picture => "it has no text: recognize it first, for example with `ocrmypdf`",
+        UnreadFormat::Zip
+        | UnreadFormat::Xz
         | UnreadFormat::Bzip2
         | UnreadFormat::Zstd
         | UnreadFormat::SevenZip
+        | UnreadFormat::Rar
+        | UnreadFormat::Tar
         | UnreadFormat::DoubleGzip => "unpack it first: only gzip is unpacked here, and only once",
-        UnreadFormat::OldOffice | UnreadFormat::Rtf => OFFICE_HINT,
         _ => FORMATS_HINT,
     }
 }

@@ -41,7 +41,7 @@ const FLOORS: [(&str, &[&[&str]]); 6] = [
         &[
             &["encoding", "format", "limits", "map", "unpack", "warning"],
             &["error", "content"],
-            &["builder", "plain", "binary"],
+            &["builder", "detect", "plain", "binary"],
             &["read"],
         ],
     ),
