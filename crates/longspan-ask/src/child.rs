@@ -159,6 +159,7 @@ impl Running {
         match result {
             Ok(result) => Ok(result),
             Err(_) if is_killed => Err(ReadError::TooSlow(limits.time_max)),
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Err(ReadError::Failed(error.to_string())),
             Err(_) => Err(self.failure(memory_bytes_max)),
         }
     }
@@ -201,10 +202,13 @@ fn receive(output: &mut impl Read) -> io::Result<Vec<u8>> {
 /// So many bytes. They take memory as they come.
 fn read_piece(input: &mut impl Read, length: u64, length_max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    if length > length_max || input.take(length).read_to_end(&mut bytes)? as u64 != length {
-        return Err(io::ErrorKind::InvalidData.into());
+    if length > length_max {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "its result is too long"));
     }
-    Ok(bytes)
+    match input.take(length).read_to_end(&mut bytes)? as u64 == length {
+        true => Ok(bytes),
+        false => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -290,7 +294,7 @@ mod tests {
             ("exit 3", "its reader failed: exit status: 3"),
             ("cat > /dev/null & echo oops >&2; kill -9 $$", "its reader failed: oops (signal: 9 (SIGKILL))"),
             ("echo memory allocation of 9 bytes failed >&2; exit 1", "reading it took more than 2048 MiB of memory"),
-            ("printf '\\377\\377\\377\\377\\377\\377\\377\\377'; exit 0", "its reader failed: exit status: 0"),
+            ("printf '\\377\\377\\377\\377\\377\\377\\377\\377'; exit 0", "its reader failed: its result is too long"),
             ("printf '\\1\\0\\0\\0\\0\\0\\0\\0\\7'; cat > /dev/null", "its reader failed: its result has another form"),
         ] {
             assert_eq!(read_by(&shell(script), &limits).to_string(), message, "{script}");
@@ -304,8 +308,9 @@ mod tests {
     fn a_child_that_takes_too_long_is_killed() {
         let mut limits = Limits::default();
         limits.time_max = Duration::ZERO;
-        let process = shell("exec cat > /dev/null");
-        assert!(matches!(read_by(&process, &limits), ReadError::TooSlow(time_max) if time_max.is_zero()));
+        let process = shell("exec sleep 600");
+        let error = read_by(&process, &limits);
+        assert!(matches!(error, ReadError::TooSlow(time_max) if time_max.is_zero()), "{error}");
         assert!(lock(&process.kept).is_none());
     }
 

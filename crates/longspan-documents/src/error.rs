@@ -137,9 +137,10 @@ impl ReadError {
 
 /// An error of the operating system crosses to another process as its message.
 mod io_error {
-    use serde::{Deserializer, Serializer};
+    use std::io;
+    use std::sync::Arc;
 
-    use super::*;
+    use serde::{Deserialize, Deserializer, Serializer};
 
     pub fn serialize<S: Serializer>(error: &io::Error, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(error)

@@ -21,9 +21,9 @@ pub struct Page {
 
 /// A shared text is sent as a text.
 mod shared_text {
-    use serde::{Deserializer, Serializer};
+    use std::sync::Arc;
 
-    use super::*;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     pub fn serialize<S: Serializer>(text: &Option<Arc<str>>, serializer: S) -> Result<S::Ok, S::Error> {
         text.as_deref().serialize(serializer)

@@ -267,7 +267,7 @@ mod tests {
                 r#"{"document":"é.txt","question":"Which?","answer":"zwei","score":0.75,"no_answer_score":0.25,"#,
                 r#""null_odds":-1.5,"start":4,"end":8,"start_byte":9,"end_byte":13,"line":2,"page":1,"#,
                 r#""page_label":"iv","page_line":2,"heading":["1. One","(a) Two"],"#,
-                r#""sentence":{"before":"🚰 ","answer":"zwei","after":" \ufffd[1m"},"#,
+                r#""sentence":{"before":"🚰 ","answer":"zwei","after":" \ufffd[1m drei"},"#,
                 r#""answers":[{"text":"zwei","score":0.75,"start":4,"end":8,"start_utf16":5,"end_utf16":9,"#,
                 r#""start_byte":9,"end_byte":13,"line":2,"page":1,"page_label":"iv","page_line":2,"#,
                 r#""heading":["1. One","(a) Two"],"#,

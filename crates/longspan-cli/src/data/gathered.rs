@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use ignore::WalkBuilder;
 use ignore::overrides::OverrideBuilder;
+use ignore::{DirEntry, WalkBuilder};
 use longspan_ask::AskError;
 
 use super::documents;
@@ -55,13 +55,18 @@ impl GatheredFiles {
     }
 
     fn search(&mut self, folder: &Path, globs: &[String], except: Option<&Path>) -> Result<()> {
-        let mut overrides = OverrideBuilder::new(folder);
+        let mut wanted = OverrideBuilder::new(folder);
         for glob in globs {
             let bad = |error| fault(format!("--glob `{glob}`: {error}"), GLOB_HINT);
-            overrides.add(glob).map_err(bad)?;
+            wanted.add(glob).map_err(bad)?;
         }
-        let overrides = overrides.build().map_err(|error| fault(format!("--glob: {error}"), GLOB_HINT))?;
-        for entry in WalkBuilder::new(folder).overrides(overrides).sort_by_file_path(Ord::cmp).build() {
+        let wanted = wanted.build().map_err(|error| fault(format!("--glob: {error}"), GLOB_HINT))?;
+        // The walker's own globs would bring back what git ignores.
+        let is_wanted = move |entry: &DirEntry| {
+            let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
+            entry.depth() == 0 || !wanted.matched(entry.path(), is_folder).is_ignore()
+        };
+        for entry in WalkBuilder::new(folder).filter_entry(is_wanted).sort_by_file_path(Ord::cmp).build() {
             match entry {
                 Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_file()) => {
                     let path = entry.into_path();

@@ -46,7 +46,8 @@ fn a_file_that_explodes_is_an_error_and_others_go_on() {
 
 #[test]
 fn a_child_ends_with_its_parent() {
-    let mut child = Folder::new(&[]).process(&["text", "--pipe"]);
+    let folder = Folder::new(&[]);
+    let mut child = folder.process(&["text", "--pipe"]);
     let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdin.take());
     let output = child.wait_with_output().unwrap();
