@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use longspan::{ErrorKind, ReadOptions, Reader};
-use longspan_ask::{AskEvent, Asker, DocumentSource, Limits, rank};
+use longspan_ask::{AskEvent, Asker, DocumentSource, SourceOptions, rank};
 
 const QUESTIONS: [&str; 2] = ["When was the license published?", "How many lines does a file have at most?"];
 
@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let deadline = Instant::now() + Duration::from_secs(seconds);
     let mut answers = [Vec::new(), Vec::new()]; // of each question
-    let flow = asker.ask_sources(&questions, files, &Limits::default(), &mut |event| {
+    let flow = asker.ask_sources(&questions, files, &SourceOptions::default(), &mut |event| {
         match event {
             AskEvent::Begin(documents) => eprintln!("reading {} documents", documents.len()),
             AskEvent::Progress(progress) => {

@@ -1,10 +1,11 @@
 //! The answer of one document to one question, with everything that is shown of it: the text is not needed again.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use longspan::Answer;
 
-use crate::{Content, Place, Snippet};
+use crate::{Content, Format, PageBox, Place, Snippet, Warning};
 
 /// The answer of one document to one question.
 #[derive(Debug, Clone)]
@@ -12,6 +13,8 @@ use crate::{Content, Place, Snippet};
 pub struct DocumentAnswer {
     /// Name of the document, as given: [`printable`](crate::text::printable) makes it safe for a terminal.
     pub document: String,
+    /// The format that the document was read from.
+    pub format: Format,
     /// The question.
     pub question: String,
     /// Whether there is an answer. It is then the first of `candidates`.
@@ -30,6 +33,8 @@ pub struct DocumentAnswer {
     pub windows: usize,
     /// The time that the model took for it.
     pub seconds: f64,
+    /// What a reader should know about the text of the document.
+    pub warnings: Arc<[Warning]>,
 }
 
 /// A span of a document that may answer a question.
@@ -40,6 +45,8 @@ pub struct Candidate {
     pub text: String,
     /// Where it stands.
     pub place: Place,
+    /// Where it is printed, see [`Content::boxes`].
+    pub boxes: Vec<PageBox>,
     /// Its score, see [`longspan::Span::score`].
     pub score: f64,
     /// Logit of its first token as a start.
@@ -66,6 +73,7 @@ impl DocumentAnswer {
             Candidate {
                 text: span.text(text).to_string(),
                 place: content.place(bytes.clone()),
+                boxes: content.boxes(bytes.clone()),
                 score: span.score,
                 start_logit: span.start_logit,
                 end_logit: span.end_logit,
@@ -74,6 +82,7 @@ impl DocumentAnswer {
         };
         Self {
             document: document.to_string(),
+            format: content.format(),
             question: question.to_string(),
             answered: answer.best().is_some(),
             score: answer.score(),
@@ -83,6 +92,7 @@ impl DocumentAnswer {
             tokens: answer.tokens,
             windows: answer.windows,
             seconds,
+            warnings: content.warnings().into(),
         }
     }
 

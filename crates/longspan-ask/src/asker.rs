@@ -2,14 +2,18 @@
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
 
 use longspan::{Document, DocumentReading, Question, ReadOptions, ReadProgress, Reader};
 
-use crate::{AskError, Content, DocumentAnswer, DocumentSource, Limits};
+use crate::{AskError, Content, DocumentAnswer, DocumentSource, SourceOptions};
 
 /// Sources are read and asked in groups of about so much text: enough to fill batches, and little to keep in memory.
 const GROUP_BYTES: usize = 1 << 18;
+/// A group has at most so many sources, so that their errors are known soon.
+const GROUP_SOURCES: usize = 1024;
 
 /// A model with the options that it is asked with. A clone shares the model.
 #[derive(Clone)]
@@ -128,13 +132,16 @@ impl Asker {
         Ok(question)
     }
 
-    /// Tokenizes a document, once for any number of questions.
+    /// Tokenizes a document, once for any number of questions. With
+    /// [`respect_borders`](ReadOptions::respect_borders), no answer runs over a border of its [`Content::borders`] either.
     ///
     /// # Errors
     /// When it has no token but white space, or is too long.
     pub fn document(&self, name: &str, content: Content) -> Result<NamedDocument, AskError> {
         let document = self.reader.document(content.text().clone());
         let document = document.map_err(|error| AskError::about(name, error))?;
+        let borders = content.borders();
+        let document = if borders.is_empty() { document } else { document.with_borders(&borders) };
         Ok(NamedDocument { name: name.into(), content, document })
     }
 
@@ -263,43 +270,64 @@ impl Asker {
     }
 
     /// Reads sources and asks each of them every question, in groups of about 256 KiB of text, each as
-    /// [`Asker::ask_documents`] does. The memory is that of a group, or of the longest document, so there may be any number
-    /// of sources. After a stop, sources of later groups have no event.
+    /// [`Asker::ask_documents`] does; an error of a source comes before the documents of its group. While the model reads a
+    /// group, another thread reads and tokenizes the next one. The memory is that of two groups, or of the two longest
+    /// documents, so there may be any number of sources. After a stop, sources of later groups have no event.
     ///
     /// Returns `Break` if `on_event` did, even if every pair was complete by then.
     pub fn ask_sources(
         &self,
         questions: &[Question],
-        sources: impl IntoIterator<Item = DocumentSource>,
-        limits: &Limits,
+        sources: impl IntoIterator<Item = DocumentSource, IntoIter: Send>,
+        options: &SourceOptions,
         on_event: OnEvent<'_>,
     ) -> ControlFlow<()> {
         let mut sources = sources.into_iter().fuse();
-        loop {
-            let (mut group, mut bytes) = (Vec::new(), 0);
-            while bytes < GROUP_BYTES
-                && let Some(source) = sources.next()
-            {
-                match self.read(&source, limits) {
-                    Err(error) => on_event(AskEvent::Error { question: None, error })?,
-                    Ok(document) => {
-                        bytes += document.content.text().len();
-                        group.push(document);
+        let is_stopped = &AtomicBool::new(false);
+        thread::scope(|scope| {
+            let (sender, groups) = mpsc::sync_channel(0);
+            scope.spawn(move || {
+                while let Some(group) = self.read_group(&mut sources, options, is_stopped)
+                    && sender.send(group).is_ok()
+                {}
+            });
+            let flow = groups.into_iter().try_for_each(|group| {
+                let mut documents = Vec::new();
+                for read in group {
+                    match read {
+                        Err(error) => on_event(AskEvent::Error { question: None, error })?,
+                        Ok(document) => documents.push(document),
                     }
                 }
-            }
-            if group.is_empty() {
-                return ControlFlow::Continue(());
-            }
-            self.ask_documents(questions, &group, on_event)?;
+                if documents.is_empty() { ControlFlow::Continue(()) } else { self.ask_documents(questions, &documents, on_event) }
+            });
+            is_stopped.store(true, Ordering::Relaxed);
+            flow
+        })
+    }
+
+    /// Reads the next sources, enough for a group. `None` if there are no more.
+    fn read_group(
+        &self,
+        sources: &mut impl Iterator<Item = DocumentSource>,
+        options: &SourceOptions,
+        is_stopped: &AtomicBool,
+    ) -> Option<Vec<Result<NamedDocument, AskError>>> {
+        let (mut group, mut bytes) = (Vec::new(), 0);
+        while bytes < GROUP_BYTES && group.len() < GROUP_SOURCES && !is_stopped.load(Ordering::Relaxed) {
+            let Some(source) = sources.next() else { break };
+            let read = self.read(&source, options);
+            bytes += read.as_ref().map_or(0, |document| document.content.text().len());
+            group.push(read);
         }
+        Some(group).filter(|group| !group.is_empty())
     }
 
     /// Reads and tokenizes a source.
     ///
     /// # Errors
     /// Those of [`DocumentSource::read`] and [`Asker::document`].
-    pub fn read(&self, source: &DocumentSource, limits: &Limits) -> Result<NamedDocument, AskError> {
-        self.document(&source.name(), source.read(limits)?)
+    pub fn read(&self, source: &DocumentSource, options: &SourceOptions) -> Result<NamedDocument, AskError> {
+        self.document(&source.name(), source.read(options)?)
     }
 }

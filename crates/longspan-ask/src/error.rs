@@ -39,8 +39,8 @@ impl AskError {
     /// [`ErrorKind::Io`] if there is none to read, [`ErrorKind::Cancelled`] if the caller stopped the work.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Source(SourceError { kind: SourceErrorKind::Io(_) | SourceErrorKind::Folder, .. }) => ErrorKind::Io,
-            Self::Source(_) => ErrorKind::Document,
+            Self::Source(SourceError { kind: SourceErrorKind::Read(_), .. }) => ErrorKind::Document,
+            Self::Source(_) => ErrorKind::Io,
             Self::Document { source, .. } => source.kind(),
         }
     }

@@ -3,11 +3,12 @@
 //!
 //! ```text
 //! asker        many documents and questions → answers, in one go or step by step
-//! wire         an answer as a JSON object, and its schema
+//! wire         answers and contents as JSON objects, and their schemas
 //! answer       the answer of one document to one question; ranking
 //! snippet      the sentence around an answer
 //! error        what is wrong with a document that cannot be asked
 //! source       a file, standard input or bytes → content, by `longspan-documents`
+//! child        a process that reads files, and is stopped when one takes too much memory or time
 //! text         text without control characters; errors of the operating system in words
 //! ```
 //!
@@ -20,7 +21,7 @@
 //! use std::sync::Arc;
 //!
 //! use longspan::{ReadOptions, Reader};
-//! use longspan_ask::{AnswerObject, AskEvent, Asker, DocumentSource, Limits, rank};
+//! use longspan_ask::{AnswerObject, AskEvent, Asker, DocumentSource, SourceOptions, rank};
 //!
 //! let asker = Asker::new(Arc::new(Reader::open(folder)?), ReadOptions::default());
 //! let questions = [asker.question("Who installed the pump?")?];
@@ -31,7 +32,7 @@
 //!     DocumentSource::File("missing.txt".into()),
 //! ];
 //! let mut answers = Vec::new();
-//! let _ = asker.ask_sources(&questions, sources, &Limits::default(), &mut |event| {
+//! let _ = asker.ask_sources(&questions, sources, &SourceOptions::default(), &mut |event| {
 //!     match event {
 //!         AskEvent::Answer { answer, .. } => answers.push(answer),
 //!         AskEvent::Progress(progress) => eprintln!("{} of {} tokens", progress.tokens_done, progress.tokens),
@@ -54,6 +55,8 @@
 
 pub mod text;
 
+mod child;
+
 mod source;
 
 mod snippet;
@@ -67,8 +70,14 @@ mod asker;
 
 pub use answer::{Candidate, DocumentAnswer, rank};
 pub use asker::{AskEvent, Asker, NamedDocument, OnEvent, PairReading};
+pub use child::{ReadingProcess, serve_parent};
 pub use error::{AskError, error_code};
-pub use longspan_documents::{Content, GzipReader, LikelyEncoding, Limits, Place, ReadError, UnreadFormat};
+pub use longspan_documents::{
+    BlockKind, Content, Format, GzipReader, LikelyEncoding, Limits, PageBox, Place, ReadError, UnreadFormat, Warning,
+};
 pub use snippet::Snippet;
-pub use source::{DocumentSource, SourceError, SourceErrorKind};
-pub use wire::{AnswerObject, CandidateObject};
+pub use source::{DocumentSource, SourceError, SourceErrorKind, SourceOptions};
+pub use wire::{
+    AnswerObject, BlockObject, BoxObject, CandidateObject, ContentObject, PageObject, Reference, SentenceObject,
+    WarningObject,
+};

@@ -8,6 +8,7 @@ mod ask;
 mod bench;
 mod convert;
 mod eval;
+mod text;
 mod train;
 
 use std::env;
@@ -19,11 +20,12 @@ use clap::{Arg, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subco
 use clap_complete::Shell;
 use longspan::error::{excerpt, shortened};
 
-pub use ask::{AskArgs, PrintArgs};
+pub use ask::{AskArgs, FolderArgs, PrintArgs};
 pub use bench::{BenchArgs, Preset, TrainingTask};
-pub use common::{MachineArgs, ModelArgs, PrecisionArg, cannot_start};
+pub use common::{DocumentArgs, MachineArgs, ModelArgs, PrecisionArg, cannot_start};
 pub use convert::ConvertArgs;
 pub use eval::{CalibrateArgs, EvalArgs};
+pub use text::TextArgs;
 pub use train::{PretrainArgs, RunArgs, TrainArgs};
 
 use crate::terminal::printable;
@@ -61,6 +63,9 @@ pub enum Command {
     /// Ask documents a question
     #[command(after_long_help = include_str!("cli/help/ask.txt"), override_usage = ask::USAGE)]
     Ask(Box<AskArgs>),
+    /// Print the text of a document as it is read
+    #[command(after_long_help = include_str!("cli/help/text.txt"))]
+    Text(TextArgs),
     /// Measure how good a model is on data in SQuAD's form
     #[command(after_long_help = include_str!("cli/help/eval.txt"))]
     Eval(Box<EvalArgs>),

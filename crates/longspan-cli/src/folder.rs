@@ -21,6 +21,9 @@ const RECORD_HINT: &str = "the file is too long, damaged or that of another prog
 /// The hint to a folder that is not empty, where a run could be resumed.
 pub const RESUME_HINT: &str = "name a new folder; --resume continues an interrupted run";
 
+/// The hint to a file that is there, where a run could be resumed.
+pub const RESUME_FILE_HINT: &str = "name a new file; --resume continues an interrupted run";
+
 /// Makes the folder. An existing one must be empty, so that nothing is overwritten.
 pub fn make_new(folder: &Path, hint: &'static str) -> Result<()> {
     make(folder)?;

@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::map::{Block, BlockKind, Page, PageBox, Run, Word};
 use crate::{Format, Warning};
 
@@ -29,7 +31,7 @@ pub struct Content {
 }
 
 /// What a format says of its text beyond the text.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Parts {
     pub format: Format,
     pub title: Option<String>,
@@ -100,6 +102,11 @@ impl Content {
         };
         let counts = text.as_bytes().chunks(STEP_BYTES).map(before).collect();
         Self { text, counts, parts: Arc::new(parts) }
+    }
+
+    /// What the format says of the text.
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
     }
 
     /// The text.

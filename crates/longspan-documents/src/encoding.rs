@@ -1,7 +1,9 @@
 //! What bytes seem to be that are no UTF-8. A message can then say how to convert them.
 
+use serde::{Deserialize, Serialize};
+
 /// What bytes seem to be that are no UTF-8.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum LikelyEncoding {
     /// UTF-8 that ends within a character.

@@ -1,19 +1,22 @@
 //! Why bytes cannot be read.
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::unpack::CUT;
 use crate::{Format, LikelyEncoding, UnreadFormat};
 
 /// Why bytes cannot be read as a document. Its `Display` is one line that does not name the document.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ReadError {
     /// The input could not be read.
     #[error("{0}")]
-    Io(Arc<io::Error>),
+    Io(#[serde(with = "io_error")] Arc<io::Error>),
     /// The text is longer than the limit.
     #[error("longer than {text_bytes_max} bytes, the most that is read")]
     TooLong {
@@ -24,25 +27,34 @@ pub enum ReadError {
     #[error("more than {limit} {what}, the most that is read")]
     TooMany {
         /// What is counted, in the plural.
-        what: &'static str,
+        what: Cow<'static, str>,
         /// The limit.
         limit: u64,
+    },
+    /// Its reader needed more memory than a child process for it may have.
+    #[error("reading it took more than {} MiB of memory", bytes_max >> 20)]
+    TooMuchMemory {
+        /// The limit.
+        bytes_max: u64,
     },
     /// It took longer than the limit.
     #[error("reading it took more than {} s", .0.as_secs())]
     TooSlow(Duration),
     /// It is packed far too well for a document.
     #[error("{0}")]
-    PackedTooWell(Arc<io::Error>),
+    PackedTooWell(#[serde(with = "io_error")] Arc<io::Error>),
     /// The gzip data end too early.
     #[error("{}", CUT)]
     GzipCut,
     /// The gzip data are damaged.
     #[error("{0}")]
-    GzipDamaged(Arc<io::Error>),
+    GzipDamaged(#[serde(with = "io_error")] Arc<io::Error>),
     /// It is a file of a format that is not read.
     #[error("{0}, which is not read")]
     Format(UnreadFormat),
+    /// It is a file of a format whose reader is not there yet.
+    #[error("{}, which is not read yet", .0.with_article())]
+    NotYet(Format),
     /// It is not of the format that was asked for.
     #[error("not {}", .0.with_article())]
     NotOfFormat(Format),
@@ -113,12 +125,28 @@ impl ReadError {
         use ReadError::*;
         match self {
             Io(_) | GzipCut | GzipDamaged(_) | Damaged { .. } | Failed(_) => "unreadable",
-            Format(_) | NotOfFormat(_) | Binary { .. } | Encoding { .. } => "unknown_format",
-            TooLong { .. } | TooMany { .. } | TooSlow(_) | PackedTooWell(_) => "too_large",
+            Format(_) | NotYet(_) | NotOfFormat(_) | Binary { .. } | Encoding { .. } => "unknown_format",
+            TooLong { .. } | TooMany { .. } | TooMuchMemory { .. } | TooSlow(_) | PackedTooWell(_) => "too_large",
             PasswordRequired | PasswordWrong => "password_required",
             Encrypted(_) => "encrypted",
             NoText { .. } => "no_text",
             Empty | Blank => "empty_document",
         }
+    }
+}
+
+/// An error of the operating system crosses to another process as its message.
+mod io_error {
+    use std::io;
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(error: &io::Error, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(error)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<io::Error>, D::Error> {
+        Ok(Arc::new(io::Error::other(String::deserialize(deserializer)?)))
     }
 }

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// A format that is read. Its `Display` is its name in options and JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Format {
     /// Text as it is.
@@ -60,17 +62,27 @@ impl fmt::Display for Format {
 }
 
 /// A format that is not read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum UnreadFormat {
-    /// PDF.
-    Pdf,
-    /// Zip, in which office documents are packed too: DOCX, ODT, EPUB.
-    Zip,
-    /// The older format of office documents, such as DOC.
+    /// The older formats of office documents, such as DOC, XLS and PPT.
     OldOffice,
     /// RTF.
     Rtf,
+    /// Slides: PPTX, ODP.
+    Slides,
+    /// A spreadsheet: XLSX, ODS.
+    Spreadsheet,
+    /// A drawing, a chart or another OpenDocument that is no text.
+    Drawing,
+    /// PostScript.
+    PostScript,
+    /// DjVu, pictures of pages.
+    DjVu,
+    /// A book for Kindle: MOBI, AZW.
+    Kindle,
+    /// A picture, such as JPEG, PNG and TIFF.
+    Picture,
     /// Text in UTF-16 with a byte-order mark.
     Utf16,
     /// Text in UTF-16 without one, the low byte of each unit first.
@@ -79,6 +91,8 @@ pub enum UnreadFormat {
     Utf16Be,
     /// Text in UTF-32.
     Utf32,
+    /// A zip archive that is none of the documents that are packed in one.
+    Zip,
     /// Packed with xz.
     Xz,
     /// Packed with bzip2.
@@ -87,6 +101,10 @@ pub enum UnreadFormat {
     Zstd,
     /// A 7z archive.
     SevenZip,
+    /// A RAR archive.
+    Rar,
+    /// A tar archive.
+    Tar,
     /// Gzip within gzip.
     DoubleGzip,
 }
@@ -95,34 +113,25 @@ pub enum UnreadFormat {
 impl fmt::Display for UnreadFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Pdf => "a PDF document",
-            Self::Zip => "a zip archive or an office document (such as DOCX, ODT or EPUB)",
             Self::OldOffice => "an old office document (such as DOC)",
             Self::Rtf => "an RTF document",
+            Self::Slides => "slides",
+            Self::Spreadsheet => "a spreadsheet",
+            Self::Drawing => "a drawing",
+            Self::PostScript => "a PostScript document",
+            Self::DjVu => "a DjVu document",
+            Self::Kindle => "a Kindle book",
+            Self::Picture => "a picture",
             Self::Utf16 | Self::Utf16Le | Self::Utf16Be => "UTF-16 text",
             Self::Utf32 => "UTF-32 text",
+            Self::Zip => "a zip archive",
             Self::Xz => "packed with xz",
             Self::Bzip2 => "packed with bzip2",
             Self::Zstd => "packed with zstd",
             Self::SevenZip => "a 7z archive",
+            Self::Rar => "a RAR archive",
+            Self::Tar => "a tar archive",
             Self::DoubleGzip => "packed with gzip twice",
         })
     }
 }
-
-/// Formats that are mistaken for text now and then, and their first bytes.
-pub(crate) const FORMATS: [(UnreadFormat, &[u8]); 13] = [
-    (UnreadFormat::Pdf, b"%PDF-"),
-    (UnreadFormat::Zip, b"PK\x03\x04"),
-    (UnreadFormat::OldOffice, b"\xd0\xcf\x11\xe0"),
-    (UnreadFormat::Rtf, b"{\\rtf"),
-    (UnreadFormat::Utf32, b"\xff\xfe\0\0"),
-    (UnreadFormat::Utf32, b"\0\0\xfe\xff"),
-    (UnreadFormat::Utf16, b"\xff\xfe"),
-    (UnreadFormat::Utf16, b"\xfe\xff"),
-    (UnreadFormat::Xz, b"\xfd7zXZ\0"),
-    (UnreadFormat::Bzip2, b"BZh91AY&SY"),
-    (UnreadFormat::Zstd, b"\x28\xb5\x2f\xfd"),
-    (UnreadFormat::SevenZip, b"7z\xbc\xaf\x27\x1c"),
-    (UnreadFormat::DoubleGzip, b"\x1f\x8b"),
-];

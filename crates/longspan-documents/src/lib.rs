@@ -3,7 +3,9 @@
 //!
 //! ```text
 //! read         bytes → content: what format they are of, and its reader
+//! detect       what format bytes are of, by the bytes first, then by the name
 //! plain        text as it is
+//! binary       what reading gave, as bytes for another process
 //! builder      what the reader of a format writes into; it makes the content
 //! content      the text and its map
 //! map          what the map consists of: pages, blocks, words on a page, runs of the source
@@ -35,6 +37,7 @@ mod unpack;
 mod warning;
 
 mod content;
+mod detect;
 
 #[allow(dead_code, reason = "readers of formats follow")]
 mod builder;
@@ -43,12 +46,15 @@ mod plain;
 
 mod read;
 
+mod binary;
+
+pub use binary::{decode, encode};
 pub use content::{Content, Place};
 pub use encoding::LikelyEncoding;
 pub use error::ReadError;
 pub use format::{Format, UnreadFormat};
 pub use limits::Limits;
 pub use map::{Block, BlockKind, Page, PageBox, PageSize};
-pub use read::{Hints, read, read_from, read_text};
+pub use read::{Hints, START_BYTES, is_plain, read, read_from, read_text};
 pub use unpack::GzipReader;
 pub use warning::Warning;

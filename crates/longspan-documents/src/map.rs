@@ -4,20 +4,38 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// A page, from its start to that of the next one.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Page {
     /// Its first byte in the text.
     pub start: u32,
     /// What is printed for its number, such as `iv` or `A-3`, if the file says so.
+    #[serde(with = "shared_text")]
     pub label: Option<Arc<str>>,
     /// Its size as it is shown, with rotation applied, if the file says so.
     pub size: Option<PageSize>,
 }
 
+/// A shared text is sent as a text.
+mod shared_text {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(text: &Option<Arc<str>>, serializer: S) -> Result<S::Ok, S::Error> {
+        text.as_deref().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Arc<str>>, D::Error> {
+        Ok(Option::<String>::deserialize(deserializer)?.map(Arc::from))
+    }
+}
+
 /// The size of a page in points of 1/72 inch.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PageSize {
     /// Width.
@@ -27,7 +45,7 @@ pub struct PageSize {
 }
 
 /// A part of the text that is one thing to a reader, with the white space behind it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Block {
     /// Its first byte in the text. It ends where the next one begins.
@@ -37,7 +55,7 @@ pub struct Block {
 }
 
 /// What a block is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum BlockKind {
     /// A heading of a level, from 1.
@@ -49,7 +67,7 @@ pub enum BlockKind {
     /// A cell of a table; rows and columns count from 0 in their table.
     Cell {
         /// Its row.
-        row: u16,
+        row: u32,
         /// Its column.
         column: u16,
     },
@@ -64,6 +82,20 @@ pub enum BlockKind {
 }
 
 impl BlockKind {
+    /// Its name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Heading(_) => "heading",
+            Self::Paragraph => "paragraph",
+            Self::ListItem => "list_item",
+            Self::Cell { .. } => "cell",
+            Self::Code => "code",
+            Self::Note => "note",
+            Self::Caption => "caption",
+            Self::Furniture => "furniture",
+        }
+    }
+
     /// Whether no answer should run into or out of such a block.
     pub(crate) fn is_apart(self) -> bool {
         !matches!(self, Self::Paragraph | Self::ListItem)
@@ -72,7 +104,6 @@ impl BlockKind {
 
 /// A rectangle on a page, in points from the top left corner of the page as it is shown.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
 pub struct PageBox {
     /// Number of the page, from 1.
     pub page: usize,
@@ -103,7 +134,7 @@ impl PageBox {
 }
 
 /// A word as it is printed on the page in which it begins.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Word {
     /// Its first byte in the text. It ends before the white space behind it, or where the next one begins: a word that was
     /// hyphenated at the end of a line is two.
@@ -115,7 +146,7 @@ pub(crate) struct Word {
 }
 
 /// A run of the text and the bytes of the file that it was made of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Run {
     /// Its first byte in the text. It ends where the next one begins.
     pub start: u32,

@@ -1,21 +1,26 @@
 //! Bytes → content: what format they are of, and its reader.
 
 use std::io::{self, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::encoding::LikelyEncoding;
-use crate::format::{FORMATS, UnreadFormat};
-use crate::unpack::GzipReader;
-use crate::{Content, Format, Limits, ReadError, plain};
+use serde::{Deserialize, Serialize};
 
-/// The bytes by which other formats and binary files are known, before the rest is read.
-const START_BYTES: u64 = 8192;
+use crate::encoding::LikelyEncoding;
+use crate::unpack::GzipReader;
+use crate::{Content, Format, Limits, ReadError, UnreadFormat, detect, plain};
+
+/// The bytes by which formats and binary files are known, before the rest is read.
+pub const START_BYTES: u64 = 8192;
 
 /// A NUL that got into a text by accident stays there; with more than one in so many bytes, the file is binary.
 const BYTES_PER_NUL: usize = 4096;
 
+/// An error shows at most so many characters of the message of a panic.
+const MESSAGE_MAX: usize = 200;
+
 /// What is known of a document beside its bytes.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Hints {
     /// The name of its file. Its extension tells formats that bytes do not tell, such as Markdown.
     pub name: Option<String>,
@@ -37,41 +42,106 @@ pub fn read(bytes: &[u8], hints: &Hints, limits: &Limits) -> Result<Content, Rea
 ///
 /// # Errors
 /// As [`read`], and those of `input`.
-pub fn read_from(input: impl Read, _hints: &Hints, limits: &Limits) -> Result<Content, ReadError> {
-    let text = read_text(input, limits)?;
-    if text.chars().all(|c| c.is_whitespace() || c == '\u{feff}') {
-        return Err(if text.is_empty() { ReadError::Empty } else { ReadError::Blank });
+pub fn read_from(input: impl Read, hints: &Hints, limits: &Limits) -> Result<Content, ReadError> {
+    let check = |start: &[u8], was_packed| if detect::is_container(start) { Ok(()) } else { check(start, was_packed) };
+    let Unpacked { bytes, was_packed } = unpacked(input, limits, check)?;
+    guarded(|| match detect::format(&bytes, unpacked_name(hints, was_packed), hints.format)? {
+        Format::Text | Format::Markdown | Format::Html => {
+            let text = text(bytes, was_packed)?;
+            if text.chars().all(|c| c.is_whitespace() || c == '\u{feff}') {
+                return Err(if text.is_empty() { ReadError::Empty } else { ReadError::Blank });
+            }
+            Ok(plain::content(text.into(), Vec::new()))
+        }
+        format @ (Format::Pdf | Format::Docx | Format::Odt | Format::Epub) => Err(ReadError::NotYet(format)),
+    })
+}
+
+/// Turns a panic of a reader into an error of its document. A reader may also unwind with a [`ReadError`] on purpose.
+fn guarded(read: impl FnOnce() -> Result<Content, ReadError>) -> Result<Content, ReadError> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|payload| {
+        Err(payload.downcast::<ReadError>().map_or_else(
+            |payload| {
+                let text = payload.downcast_ref::<&str>().copied();
+                let text = text.or(payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+                // One line of a message that may repeat the file.
+                let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+                ReadError::Failed(line.chars().filter(|c| !c.is_control()).take(MESSAGE_MAX).collect())
+            },
+            |error| *error,
+        ))
+    })
+}
+
+/// Whether a file that begins so is read as plain text, or refused before its rest is read.
+///
+/// - `start`: its first [`START_BYTES`], or all of them
+pub fn is_plain(start: &[u8], hints: &Hints) -> bool {
+    let mut unpacked = Vec::new();
+    // What cannot be unpacked is refused.
+    let Ok(input) = GzipReader::new(start) else { return true };
+    let was_packed = input.is_packed();
+    let _ = input.take(START_BYTES).read_to_end(&mut unpacked); // it ends too early
+    match hints.format {
+        Some(format) => format == Format::Text,
+        None => detect::is_plain(&unpacked, unpacked_name(hints, was_packed)),
     }
-    Ok(plain::content(text.into(), Vec::new()))
+}
+
+/// The name of a file, without the `.gz` of one that was packed.
+fn unpacked_name(hints: &Hints, was_packed: bool) -> Option<&str> {
+    let name = hints.name.as_deref();
+    name.map(|name| name.strip_suffix(".gz").filter(|_| was_packed).unwrap_or(name))
 }
 
 /// Reads plain text, unpacked and otherwise unchanged: a byte-order mark stays, and CRLF stays. It may be empty.
 ///
 /// # Errors
 /// When it cannot be read, is too long or is not UTF-8 text.
-pub fn read_text(input: impl Read, &Limits { text_bytes_max, .. }: &Limits) -> Result<String, ReadError> {
+pub fn read_text(input: impl Read, limits: &Limits) -> Result<String, ReadError> {
+    let Unpacked { bytes, was_packed } = unpacked(input, limits, check)?;
+    text(bytes, was_packed)
+}
+
+/// The bytes of a file.
+struct Unpacked {
+    bytes: Vec<u8>,
+    /// Whether they were packed with gzip.
+    was_packed: bool,
+}
+
+/// Reads a file to its end. `check` sees its first bytes before the rest is read.
+fn unpacked(
+    input: impl Read,
+    &Limits { text_bytes_max, .. }: &Limits,
+    check: impl Fn(&[u8], bool) -> Result<(), ReadError>,
+) -> Result<Unpacked, ReadError> {
     let input = GzipReader::new(input).map_err(unreadable)?;
-    let unpacked = input.is_packed();
-    let failed = if unpacked { not_unpacked } else { unreadable };
-    // One byte more than is allowed tells a text that is too long from one that just fits.
+    let was_packed = input.is_packed();
+    let failed = if was_packed { not_unpacked } else { unreadable };
+    let text_bytes_max = text_bytes_max.min(u32::MAX.into()); // offsets have 32 bits
+    // One byte more than is allowed tells a file that is too long from one that just fits.
     let mut input = input.take(text_bytes_max.saturating_add(1));
     let mut bytes = Vec::new();
     input.by_ref().take(START_BYTES).read_to_end(&mut bytes).map_err(failed)?;
-    check_text(&bytes, unpacked)?;
+    check(&bytes, was_packed)?;
     input.read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > text_bytes_max {
         return Err(ReadError::TooLong { text_bytes_max });
     }
-    check_text(&bytes, unpacked)?;
     bytes.shrink_to_fit();
-    String::from_utf8(bytes).map_err(|error| not_text(error.as_bytes(), error.utf8_error().valid_up_to(), unpacked))
+    Ok(Unpacked { bytes, was_packed })
 }
 
-/// Checks that bytes are not those of another format.
-fn check_text(bytes: &[u8], unpacked: bool) -> Result<(), ReadError> {
-    if let Some(&(format, _)) = FORMATS.iter().find(|(_, start)| bytes.starts_with(start)) {
-        return Err(ReadError::Format(format));
-    }
+/// The text that bytes are in UTF-8.
+fn text(bytes: Vec<u8>, was_packed: bool) -> Result<String, ReadError> {
+    check(&bytes, was_packed)?;
+    String::from_utf8(bytes).map_err(|error| not_text(error.as_bytes(), error.utf8_error().valid_up_to(), was_packed))
+}
+
+/// Checks that bytes are those of a text.
+fn check(bytes: &[u8], unpacked: bool) -> Result<(), ReadError> {
+    detect::check_text(bytes)?;
     match nuls(bytes) {
         nuls if nuls > bytes.len().div_ceil(BYTES_PER_NUL) => Err(binary(bytes, nuls, unpacked)),
         _ => Ok(()),
@@ -163,9 +233,8 @@ mod tests {
             let error = read_short(bytes).unwrap_err();
             assert_eq!((error.to_string(), error.code()), (message.to_owned(), code));
         };
-        check(b"%PDF-1.7 \x00", "a PDF document, which is not read", "unknown_format");
-        let office = "a zip archive or an office document (such as DOCX, ODT or EPUB), which is not read";
-        check(b"PK\x03\x04...", office, "unknown_format");
+        check(b"%PDF-1.7 \x00", "not plain text", "unknown_format");
+        check(b"PK\x03\x04...", "a zip archive, which is not read", "unknown_format");
         check(b"\xff\xfea\0", "UTF-16 text, which is not read", "unknown_format");
         check(b"\xff\xfe\0\0a\0\0\0", "UTF-32 text, which is not read", "unknown_format");
         for text in ["How it ran.", "\u{41a}\u{430}\u{43a} \u{442}\u{430}\u{43a}?"] {
@@ -220,6 +289,14 @@ mod tests {
                 assert_eq!(error.to_string(), kind.to_string());
             }
         }
+    }
+
+    #[test]
+    fn a_panic_is_an_error_of_the_document() {
+        let error = guarded(|| panic!("first line\n second\0 {}", "x".repeat(1000))).unwrap_err();
+        assert_eq!(error.to_string(), format!("its reader failed: first line second {}", "x".repeat(182)));
+        let error = guarded(|| std::panic::panic_any(ReadError::PasswordRequired)).unwrap_err();
+        assert!(matches!(error, ReadError::PasswordRequired));
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! What a reader should know about a text that was read.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use serde::{Deserialize, Serialize};
+
 /// Something that a person should know who relies on the text. Its `Display` is one line for people.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Warning {
     /// These pages have pictures and no text, as scans have: ranges of page numbers, from 1.
@@ -26,7 +29,7 @@ pub enum Warning {
     /// The encoding of the text was guessed.
     GuessedEncoding {
         /// Its name in the WHATWG's Encoding Standard.
-        name: &'static str,
+        name: Cow<'static, str>,
         /// Whether some bytes have no meaning in it; they are U+FFFD in the text.
         has_errors: bool,
     },

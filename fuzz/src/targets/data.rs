@@ -5,7 +5,7 @@ use longspan::pretrain::TokenFile;
 use longspan::squad::Dataset;
 use longspan::squad::metrics::Scores;
 use longspan::squad::official;
-use longspan_ask::{DocumentSource, Limits, Snippet};
+use longspan_ask::{DocumentSource, Snippet, SourceOptions};
 
 use super::checks::{presentable, taken};
 use crate::case::{Folder, split};
@@ -25,10 +25,10 @@ pub const DATASET: &str = r#"{"data": [{"title": "Cafés", "paragraphs": [
 
 /// The bytes of a document, plain or packed.
 pub fn document(case: &[u8]) -> bool {
-    let mut limits = Limits::default();
-    limits.text_bytes_max = TEXT_BYTES_MAX;
+    let mut options = SourceOptions::default();
+    options.limits.text_bytes_max = TEXT_BYTES_MAX;
     let source = DocumentSource::Bytes { name: "f".into(), bytes: case.to_vec() };
-    let Some(content) = taken(source.read(&limits)) else { return false };
+    let Some(content) = taken(source.read(&options)) else { return false };
     let text = content.text();
     assert!(text.len() as u64 <= TEXT_BYTES_MAX, "{} bytes", text.len());
     let (start, end) = (text.floor_char_boundary(text.len() / 3), text.floor_char_boundary(text.len() / 3 + 40));

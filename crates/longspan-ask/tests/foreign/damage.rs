@@ -5,7 +5,7 @@ use flate2::Compression;
 use longspan::pretrain::text_of_json;
 use longspan::squad::Dataset;
 use longspan::squad::official::{parse_null_odds, parse_predictions};
-use longspan_ask::{DocumentSource, Limits};
+use longspan_ask::{DocumentSource, SourceOptions};
 
 use super::damage_trials::taken;
 
@@ -34,7 +34,7 @@ type Reads = fn(&[u8]) -> bool;
 
 fn document(bytes: &[u8]) -> bool {
     let source = DocumentSource::Bytes { name: "f".into(), bytes: bytes.to_vec() };
-    source.read(&Limits::default()).is_ok()
+    source.read(&SourceOptions::default()).is_ok()
 }
 
 #[test]

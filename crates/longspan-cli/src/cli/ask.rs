@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use longspan::{ReadOptions, SpanList};
 
-use super::common::{MachineArgs, ModelArgs, ReadingArgs, ThresholdArgs};
+use super::common::{DOCUMENTS, DocumentArgs, MachineArgs, ModelArgs, ReadingArgs, ThresholdArgs};
 use super::values::{count, share};
 
 /// Three ways to give questions.
@@ -20,7 +20,7 @@ pub struct AskArgs {
     /// The question; with --questions or --interactive, another FILE
     #[arg(value_name = "QUESTION", required_unless_present_any = ["questions", "interactive", "json_schema"])]
     question: Option<OsString>,
-    /// The documents: UTF-8 text, plain or gzip; standard input when there is none, or for `-`
+    /// The documents: PDF, DOCX, ODT, EPUB, HTML, Markdown or text; standard input when there is none, or for `-`
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     files: Vec<PathBuf>,
     /// The model to ask.
@@ -41,6 +41,20 @@ pub struct AskArgs {
     /// List every span that would be an answer if it were the best one, as a search tool would
     #[arg(short, long)]
     all: bool,
+    /// Write the objects of --json to FILE as soon as each document is read, instead of printing them; the first line
+    /// identifies the run
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath,
+          conflicts_with_all = ["json", "csv", "interactive", "unranked", "answered_only", "best_documents", "min_score"])]
+    pub out: Option<PathBuf>,
+    /// Continue the interrupted run of --out: ask the documents that it lacks, and those that have changed
+    #[arg(long, requires = "out")]
+    pub resume: bool,
+    /// Which files of folders are asked.
+    #[command(flatten)]
+    pub folders: FolderArgs,
+    /// How the files of the documents are read.
+    #[command(flatten)]
+    pub document: DocumentArgs,
     /// What is printed.
     #[command(flatten)]
     pub print: PrintArgs,
@@ -55,6 +69,19 @@ pub struct AskArgs {
     pub machine: MachineArgs,
 }
 
+/// Which files of folders are asked.
+#[derive(Debug, Args)]
+#[command(next_help_heading = DOCUMENTS)]
+pub struct FolderArgs {
+    /// Ask the files in the folders that are given, and in those below, in the order of their paths; not hidden files, nor
+    /// those that git ignores
+    #[arg(short, long)]
+    pub recursive: bool,
+    /// Ask only files whose path in the folder matches GLOB, or does not match if it begins with `!`; may be given again
+    #[arg(long, value_name = "GLOB", requires = "recursive")]
+    pub glob: Vec<String>,
+}
+
 /// What is printed. None of these options changes the exit status.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What is printed")]
@@ -62,7 +89,7 @@ pub struct PrintArgs {
     /// Print one JSON object per line, for each document and question
     #[arg(long)]
     pub json: bool,
-    /// Print one table in CSV: a row for each document, with its answer to each question, the score and the line
+    /// Print one table in CSV: a row for each document, with its answer to each question, the score, the line and the page
     #[arg(long, conflicts_with_all = ["json", "interactive", "unranked", "best_documents"])]
     pub csv: bool,
     /// Print each result as soon as it is known, in the order of the documents

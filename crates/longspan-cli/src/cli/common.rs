@@ -1,15 +1,19 @@
 //! Arguments that several commands have.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
 use longspan::{GlobalAttention, ReadOptions, SpanList};
+use longspan_ask::Format;
 
 use super::values::{count, count_or_zero, global_attention, threads, threshold};
 use crate::terminal::hints::fault;
 
 pub const DATA: &str = "Data";
 pub const MACHINE: &str = "Machine";
+pub const DOCUMENTS: &str = "Documents";
 const READING: &str = "How documents are read";
 
 /// Which model.
@@ -23,6 +27,23 @@ pub struct ModelArgs {
     pub offline: bool,
 }
 
+/// How the files of documents are read.
+#[derive(Debug, Args)]
+#[command(next_help_heading = DOCUMENTS)]
+pub struct DocumentArgs {
+    /// The format of the documents; `text` is any text as it is [default: found out for each, by its bytes, then its name]
+    #[arg(long, value_name = "FORMAT", value_parser = format())]
+    pub format: Option<Format>,
+    /// The first line of FILE is the password of encrypted documents [default: asked for at a terminal]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub password_file: Option<PathBuf>,
+}
+
+fn format() -> impl TypedValueParser<Value = Format> {
+    let of_name = |name: String| Format::ALL.into_iter().find(|format| format.name() == name);
+    PossibleValuesParser::new(Format::ALL.map(Format::name)).try_map(move |name| of_name(name).ok_or("no such format"))
+}
+
 /// How documents are read.
 #[derive(Debug, Args)]
 #[command(next_help_heading = READING)]
@@ -30,7 +51,8 @@ pub struct ReadingArgs {
     /// Longest answer, in tokens [default: the model's setting, or 30]
     #[arg(long, value_name = "N", value_parser = count, allow_hyphen_values = true)]
     max_answer_length: Option<usize>,
-    /// Whether no answer may run over a blank line or a form feed [default: the model's setting, or false]
+    /// Whether no answer may run over a blank line, a form feed, or the border of a heading, a cell, a note, code or what
+    /// stands beside the text, such as a running head [default: the model's setting, or false]
     #[arg(long, value_name = "true|false")]
     respect_borders: Option<bool>,
     /// Longest input of the model, in tokens: question and window [default and maximum: the model's positions]

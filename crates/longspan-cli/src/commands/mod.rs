@@ -9,4 +9,5 @@ pub mod fetch;
 pub mod info;
 pub mod pages;
 pub mod pretrain;
+pub mod text;
 pub mod train;

@@ -7,12 +7,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use longspan::checkpoint::Source;
 use longspan::error::excerpt;
 use longspan::evaluate::{AskOutcome, Asked};
 use longspan::tokenizer::ByteSpan;
-use longspan::{Answer, Span};
+use longspan::{Answer, ReadOptions, Reader, Span};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::folder::{self, cannot_write};
 use crate::terminal::hints::fault;
@@ -26,6 +27,31 @@ const CHANGED: &str = "it was not written by `longspan eval`, or was changed sin
 
 /// Everything that an answer depends on, by name.
 pub type RunIdentity = Map<String, Value>;
+
+/// Everything that the answer to a question depends on but the question and the document.
+///
+/// # Errors
+/// When the files of the model cannot be read.
+pub fn identity(source: &Source, reader: &Reader, options: &ReadOptions) -> Result<RunIdentity> {
+    let settings: Value = serde_json::from_str(&reader.settings().to_json())?;
+    let identity = json!({
+        "longspan": env!("CARGO_PKG_VERSION"),
+        "model_checksum": source.checksum()?,
+        "settings": settings,
+        "precision": reader.model().precision().to_string(),
+        "instruction_set": reader.model().device().to_string(),
+        "max_tokens": options.max_tokens,
+        "doc_stride": options.doc_stride,
+        "max_answer_length": options.max_answer_length,
+        "respect_borders": options.respect_borders,
+        // As text, because JSON has no infinity.
+        "threshold": options.null_score_diff_threshold.map(|threshold| threshold.to_string()),
+        "verify_tokens": options.verify_tokens,
+        "spans": format!("{:?}", options.spans),
+        "global_attention": format!("{:?}", options.global_attention),
+    });
+    Ok(serde_json::from_value(identity)?)
+}
 
 /// The outcome of one question.
 #[derive(Serialize, Deserialize)]
@@ -115,20 +141,23 @@ fn is_possible(outcome: &AskOutcome, context: &str) -> bool {
 }
 
 /// Checks that a file was written by the same run.
-fn check(path: &Path, found: &RunIdentity, wanted: &RunIdentity) -> Result<()> {
+///
+/// # Errors
+/// When it was not.
+pub(super) fn check(path: &Path, found: &RunIdentity, wanted: &RunIdentity) -> Result<()> {
     let keys = wanted.keys().chain(found.keys());
     let Some(key) = keys.into_iter().find(|key| found.get(*key) != wanted.get(*key)) else { return Ok(()) };
     let of = |identity: &RunIdentity| {
         identity.get(key).filter(|value| !value.is_null()).map_or("none".into(), |value| excerpt(&value.to_string()))
     };
     let what = match key.as_str() {
-        "data_checksum" => "other questions".into(),
+        "data_checksum" | "questions_checksum" => "other questions".into(),
         "model_checksum" => "another model".into(),
         "settings" => "other settings of the model".into(),
         _ => format!("{} {}, this one has {}", excerpt(key), of(found), of(wanted)),
     };
     let message = format!("`{}`: that run had {what}", path.display());
-    Err(fault(message, "go on with the same model, data and options, or name another folder"))
+    Err(fault(message, "go on with the same model, data and options, or name another place for the results"))
 }
 
 fn line(id: &str, outcome: &AskOutcome) -> AnswerLine {

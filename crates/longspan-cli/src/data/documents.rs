@@ -1,11 +1,27 @@
 //! Files and standard input that commands read.
 
+use std::env;
+use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Result;
-use longspan_ask::text::title;
-use longspan_ask::{DocumentSource, Limits};
+use longspan_ask::text::{quoted, title};
+use longspan_ask::{AskError, DocumentSource, Limits, ReadingProcess, SourceOptions, Warning};
+
+use crate::cli::DocumentArgs;
+use crate::lines::read_to_limit;
+use crate::terminal::hints::{self, fault, io_fault};
+use crate::terminal::printable;
+
+/// The longest file of a password.
+const PASSWORD_BYTES_MAX: u64 = 1 << 12;
+/// How often the user may try to type a password.
+const PASSWORD_TRIES_MAX: usize = 3;
+
+const PASSWORD_HINT: &str = "the first line of the file is the password, in UTF-8";
 
 /// Whether a path stands for standard input.
 pub fn is_stdin(path: &Path) -> bool {
@@ -32,6 +48,78 @@ pub fn source(path: &Path) -> DocumentSource {
         let _ = writeln!(io::stderr(), "reading the document from the terminal, Ctrl-D ends it");
     }
     DocumentSource::Stdin
+}
+
+/// How documents are read, as the command line says.
+///
+/// # Errors
+/// When the file of the password cannot be read.
+pub fn options(args: &DocumentArgs) -> Result<SourceOptions> {
+    let mut options = SourceOptions::default();
+    options.format = args.format;
+    options.password = args.password_file.as_deref().map(password).transpose()?;
+    options.process = Some(Arc::new(ReadingProcess::new(program(), &["text", "--pipe"])));
+    Ok(options)
+}
+
+/// This program, as another process can start it.
+fn program() -> OsString {
+    match env::current_exe() {
+        Ok(program) if program.exists() => program.into(),
+        _ => "/proc/self/exe".into(), // its file was replaced since
+    }
+}
+
+/// The first line of a file.
+fn password(path: &Path) -> Result<String> {
+    let read = File::open(path).and_then(|file| read_to_limit(file, PASSWORD_BYTES_MAX));
+    let bytes = read.map_err(|error| io_fault(path, &error, PASSWORD_HINT))?;
+    let text = String::from_utf8(bytes).map_err(|_| fault(format!("`{}`: invalid UTF-8", path.display()), PASSWORD_HINT))?;
+    match text.lines().next() {
+        Some(password) if !password.is_empty() => Ok(password.to_owned()),
+        _ => Err(fault(format!("`{}`: no password", path.display()), PASSWORD_HINT)),
+    }
+}
+
+/// Whether a document lacks nothing but a password that the user can be asked for. Standard input cannot be read again.
+pub fn can_unlock(error: &AskError, options: &SourceOptions) -> bool {
+    let has_user = || io::stdin().is_terminal() && io::stderr().is_terminal();
+    error.code() == "password_required" && error.document() != "-" && options.password.is_none() && has_user()
+}
+
+/// What `read` makes of a source; where it needs a password and the user can be asked for it, with that password.
+///
+/// # Errors
+/// Those of `read`.
+pub fn unlocked<T>(
+    source: &DocumentSource,
+    options: &SourceOptions,
+    read: impl Fn(&SourceOptions) -> Result<T, AskError>,
+) -> Result<T, AskError> {
+    let (mut result, name) = (read(options), source.name());
+    for tried in 0..PASSWORD_TRIES_MAX {
+        match &result {
+            Err(error) if can_unlock(error, options) => {}
+            _ => break,
+        }
+        let wrong = if tried > 0 { "wrong password; " } else { "" };
+        let prompt = format!("{wrong}password of {}: ", printable(&quoted(&name)));
+        let Ok(password) = rpassword::prompt_password(prompt) else { break };
+        if password.is_empty() {
+            break;
+        }
+        let mut options = options.clone();
+        options.password = Some(password);
+        result = read(&options);
+    }
+    result
+}
+
+/// Says on standard error what a reader should know about the text of a document.
+pub fn warn(name: &str, warnings: &[Warning]) {
+    for warning in warnings {
+        hints::warn_of(&format!("{}: {warning}", quoted(name)), hints::warning_hint(warning));
+    }
 }
 
 /// The text of a file or of standard input, unpacked, empty or not.

@@ -3,4 +3,6 @@
 pub mod answers;
 pub mod asking;
 pub mod documents;
+pub mod gathered;
+pub mod results;
 pub mod squad;

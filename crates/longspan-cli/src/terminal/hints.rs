@@ -9,7 +9,7 @@ use anstyle::AnsiColor;
 use longspan::error::HubFault;
 use longspan::hub::Hub;
 use longspan::{Error, ErrorKind, FormatKind};
-use longspan_ask::{AskError, LikelyEncoding, ReadError, SourceError, SourceErrorKind, UnreadFormat};
+use longspan_ask::{AskError, LikelyEncoding, ReadError, SourceError, SourceErrorKind, UnreadFormat, Warning};
 
 use crate::terminal::printable;
 pub use longspan_ask::text::io_message;
@@ -21,7 +21,13 @@ pub const DATA_HINT: &str = "data are JSON in the form of SQuAD v1.1 or v2.0, pl
 pub const WRITE_HINT: &str = "check that you may write there and that there is room";
 
 /// The hint to documents of other formats and to binary files.
-const PLAIN_TEXT_HINT: &str = "only plain text is read for now: save or export the document as UTF-8 text";
+const FORMATS_HINT: &str = "PDF, DOCX, ODT, EPUB, HTML, Markdown and text are read: save or export it as one of these";
+
+/// The hint to documents in the formats of office programs.
+const OFFICE_HINT: &str = "convert it with LibreOffice, for example to PDF or DOCX";
+
+/// The hint to pages without text.
+const SCAN_HINT: &str = "`ocrmypdf IN OUT` recognizes the text on the pictures";
 
 /// The hint to an error of standard input or output.
 const STREAM_HINT: &str = "check where it comes from or goes to, and that there is room";
@@ -65,9 +71,28 @@ pub fn report(error: &anyhow::Error) {
 
 /// Prints a warning to standard error.
 pub fn warn(message: &str) {
+    warn_of(message, None);
+}
+
+/// Prints a warning and what would help.
+pub fn warn_of(message: &str, hint: Option<&str>) {
     let yellow = AnsiColor::Yellow.on_default().bold();
-    let line = format!("{yellow}warning:{yellow:#} {}\n", printable(message));
-    let _ = anstream::stderr().write_all(line.as_bytes());
+    let cyan = AnsiColor::Cyan.on_default().bold();
+    let mut lines = format!("{yellow}warning:{yellow:#} {}\n", printable(message));
+    if let Some(hint) = hint {
+        lines.push_str(&format!("{cyan}hint:{cyan:#} {hint}\n"));
+    }
+    let _ = anstream::stderr().write_all(lines.as_bytes());
+}
+
+/// What would help against what a document warns of.
+pub fn warning_hint(warning: &Warning) -> Option<&'static str> {
+    match warning {
+        Warning::NoText { .. } => Some(SCAN_HINT),
+        Warning::Unmapped { .. } => Some("`longspan text` shows the text; if it is bad, `ocrmypdf` can recognize it anew"),
+        Warning::GuessedEncoding { .. } => Some("if the text is wrong, convert it to UTF-8 with `iconv`"),
+        _ => None,
+    }
 }
 
 /// The causes from the outermost to the first that is complete: the library's messages include their sources.
@@ -117,9 +142,10 @@ pub fn hint(error: &anyhow::Error) -> Option<&'static str> {
 fn source_hint(kind: &SourceErrorKind) -> &'static str {
     match kind {
         SourceErrorKind::Io(_) => class_hint(ErrorKind::Io),
-        SourceErrorKind::Folder => "give the files in it",
+        SourceErrorKind::Folder => "give the files in it; `longspan ask` reads those in folders with --recursive",
+        SourceErrorKind::Address => "download it first, for example with `curl -O`, then give the file",
         SourceErrorKind::Read(error) => read_hint(error),
-        _ => PLAIN_TEXT_HINT,
+        _ => FORMATS_HINT,
     }
 }
 
@@ -132,7 +158,16 @@ fn read_hint(error: &ReadError) -> &'static str {
         ReadError::Format(format) => unread_format_hint(*format),
         ReadError::Encoding { seems, .. } => encoding_hint(*seems),
         ReadError::Empty | ReadError::Blank => class_hint(ErrorKind::Document),
-        _ => PLAIN_TEXT_HINT,
+        ReadError::TooMany { .. } | ReadError::TooMuchMemory { .. } | ReadError::TooSlow(_) => "split the document, or save it as another format, such as text",
+        ReadError::PasswordRequired | ReadError::PasswordWrong => {
+            "--password-file FILE names a file with the password; without it, the password is asked for at a terminal"
+        }
+        ReadError::Encrypted(_) => "open it in the program that it was made for, and save it without encryption",
+        ReadError::NoText { .. } => SCAN_HINT,
+        ReadError::Damaged { .. } => "copy or download it again, or open it in another program and save it",
+        ReadError::NotOfFormat(_) => "leave --format out: the format is then found out",
+        ReadError::Failed(_) => "this is a bug: report it on the page of Longspan's repository, with the file",
+        _ => FORMATS_HINT,
     }
 }
 
@@ -154,12 +189,23 @@ fn unread_format_hint(format: UnreadFormat) -> &'static str {
         UnreadFormat::Utf16Le => "text must be UTF-8: convert it with `iconv -f UTF-16LE -t UTF-8`",
         UnreadFormat::Utf16Be => "text must be UTF-8: convert it with `iconv -f UTF-16BE -t UTF-8`",
         UnreadFormat::Utf32 => "text must be UTF-8: convert it with `iconv -f UTF-32 -t UTF-8`",
-        UnreadFormat::Xz
+        UnreadFormat::OldOffice
+        | UnreadFormat::Rtf
+        | UnreadFormat::Slides
+        | UnreadFormat::Spreadsheet
+        | UnreadFormat::Drawing => OFFICE_HINT,
+        UnreadFormat::PostScript | UnreadFormat::DjVu => "convert it to PDF first",
+        UnreadFormat::Kindle => "convert it to EPUB first, for example with Calibre",
+        UnreadFormat::Picture => "it has no text: recognize it first, for example with `ocrmypdf`",
+        UnreadFormat::Zip
+        | UnreadFormat::Xz
         | UnreadFormat::Bzip2
         | UnreadFormat::Zstd
         | UnreadFormat::SevenZip
+        | UnreadFormat::Rar
+        | UnreadFormat::Tar
         | UnreadFormat::DoubleGzip => "unpack it first: only gzip is unpacked here, and only once",
-        _ => PLAIN_TEXT_HINT,
+        _ => FORMATS_HINT,
     }
 }
 

@@ -7,17 +7,27 @@
 //!     0.021  trains.txt:40  characters 901–905  …and again in »1851«, when the…
 //! ```
 //!
-//! With colours the answer is set off by them, without by `»…«`.
+//! With colours the answer is set off by them, without by `»…«`. The place in a document with pages or headings is one that
+//! people look up:
+//!
+//! ```text
+//! JANA
+//!   score 0.812 (bf16)  agreement.pdf, page 1, line 19, under "3. Board Nomination"
+//!   The Board will appoint one person designated by »JANA«.
+//! ```
 
 use anstyle::{AnsiColor, Style};
 
+use longspan::error::shortened;
 use longspan_ask::text::{one_line, printable};
-use longspan_ask::{Candidate, DocumentAnswer, Snippet};
+use longspan_ask::{Candidate, DocumentAnswer, Format, Place, Snippet};
 
 use super::numbers::counted;
 
 /// How much of the sentence is shown on either side of further answers, in characters.
 const COMPACT_MAX: usize = 40;
+/// How much of a heading is shown, in characters.
+const HEADING_MAX: usize = 60;
 
 /// The styles of the parts.
 #[derive(Default)]
@@ -77,6 +87,7 @@ fn block(palette: &Palette, precision: &str, answer: &DocumentAnswer) -> String 
         Some(best) => {
             let Palette { answer: style, place: path, .. } = palette;
             let (text, score, place) = (one_line(&best.text), score(best.score), place(*path, answer, best));
+            let place = place + &heading(best);
             let sentence = sentence(palette, &best.snippet);
             format!("{style}{text}{style:#}\n  score {score} ({precision})  {place}\n  {sentence}\n")
         }
@@ -105,11 +116,33 @@ fn sentence(palette: &Palette, snippet: &Snippet) -> String {
     format!("{}{marked}{open}{}{close}{marked:#}{}", snippet.before, snippet.answer, snippet.after)
 }
 
-/// `file:line`, as terminals and editors open it, and the characters.
+/// Of text as it is, `file:line`, as terminals and editors open it, and the characters; of other documents the line of the
+/// page, or that of the text if there are no pages.
 fn place(path: Style, answer: &DocumentAnswer, candidate: &Candidate) -> String {
     let (name, place) = (document(answer), &candidate.place);
-    let (line, start, end) = (place.line, place.characters.start, place.characters.end);
-    format!("{path}{name}:{line}{path:#}  characters {start}–{end}")
+    let page = page(place);
+    if answer.format == Format::Text {
+        let (line, start, end) = (place.line, place.characters.start, place.characters.end);
+        return format!("{path}{name}:{line}{path:#}{page}  characters {start}–{end}");
+    }
+    format!("{path}{name}{path:#}{page}, line {}", place.page_line.unwrap_or(place.line))
+}
+
+/// The number of the page as it is printed there, and its number in the file where that is another one.
+fn page(Place { page, page_label, .. }: &Place) -> String {
+    match (page, page_label) {
+        (Some(page), Some(label)) if **label != page.to_string() => {
+            format!(", page {} ({page} in the file)", printable(label))
+        }
+        (Some(page), _) => format!(", page {page}"),
+        (None, _) => String::new(),
+    }
+}
+
+/// The heading that the answer stands under.
+fn heading(candidate: &Candidate) -> String {
+    let heading = candidate.place.headings.last();
+    heading.map_or(String::new(), |heading| format!(", under \"{}\"", shortened(&one_line(heading), HEADING_MAX)))
 }
 
 fn document(answer: &DocumentAnswer) -> String {
@@ -171,6 +204,33 @@ no answer
 ";
         let results = Results { heading: None, answers: &[answered, abstained], hidden: 1204 };
         assert_eq!(shown(&Palette::plain(), "f32", &results), expected);
+    }
+
+    #[test]
+    fn a_place_on_a_page_is_one_that_people_look_up() {
+        let mut answer = document_answer("a.pdf", "One.\u{c}\nTwo.\n\nJANA won. Then it ended.", true, &["JANA", "ended"], 0.9);
+        let check = |answer: &DocumentAnswer, first: &str, second: &str| {
+            let shown = shown(&Palette::plain(), "f32", &Results { heading: None, answers: &[answer.clone()], hidden: 0 });
+            let expected = format!(
+                "JANA\n  score 0.900 (f32)  {first}\n  »JANA« won.\n    0.450  {second}  Then it »ended«.\n"
+            );
+            assert_eq!(shown, expected);
+        };
+        check(&answer, "a.pdf:4, page 2  characters 12–16", "a.pdf:4, page 2  characters 30–35");
+        answer.format = Format::Pdf;
+        answer.candidates[0].place.headings = vec!["1. All".into(), "2. The \n  Board\u{7}".into()];
+        answer.candidates[1].place.page_label = Some("2".into());
+        check(&answer, "a.pdf, page 2, line 2, under \"2. The Board\u{fffd}\"", "a.pdf, page 2, line 2");
+        answer.candidates.iter_mut().for_each(|candidate| candidate.place.page_label = Some("iv\u{1b}".into()));
+        answer.candidates[0].place.headings = vec!["word ".repeat(20)];
+        let under = format!("under \"{}…\"", "word ".repeat(12).trim_end());
+        let page = "a.pdf, page iv\u{fffd} (2 in the file), line 2";
+        check(&answer, &format!("{page}, {under}"), page);
+        for candidate in &mut answer.candidates {
+            (candidate.place.page, candidate.place.page_label, candidate.place.page_line) = (None, None, None);
+            candidate.place.headings.clear();
+        }
+        check(&answer, "a.pdf, line 4", "a.pdf, line 4");
     }
 
     #[test]

@@ -60,6 +60,11 @@ impl Output {
         Self { out, format, palette, started: false, closed: false }
     }
 
+    /// The format.
+    pub fn format(&self) -> &OutputFormat {
+        &self.format
+    }
+
     /// Puts a blank line before the first answer, since the terminal already shows something.
     pub fn set_apart(&mut self) {
         self.started = true;
@@ -101,17 +106,18 @@ fn still_read(written: io::Result<()>) -> io::Result<bool> {
     }
 }
 
-/// Writes text to standard output: unchanged to a program, without control characters to a terminal.
+/// Writes text to standard output: unchanged to a program; to a terminal without control characters but tabs, ends of lines
+/// and form feeds, of which each begins a line.
 ///
 /// # Errors
 /// As [`Output::show`].
-pub fn print_table(text: &str) -> io::Result<()> {
+pub fn print_text(text: &str) -> io::Result<()> {
     if !io::stdout().is_terminal() {
         return print(text.as_bytes());
     }
-    let lines = text.split_inclusive('\n').map(|line| match line.strip_suffix('\n') {
-        Some(line) => printable(line.trim_end_matches('\r')) + "\n",
-        None => printable(line),
+    let lines = text.split_inclusive(['\n', '\u{c}']).map(|line| {
+        let shown = line.trim_end_matches(['\r', '\n', '\u{c}']).split('\t').map(printable).collect::<Vec<_>>().join("\t");
+        if line.ends_with(['\n', '\u{c}']) { shown + "\n" } else { shown }
     });
     print(lines.collect::<String>().as_bytes())
 }

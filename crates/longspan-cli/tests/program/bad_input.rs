@@ -18,7 +18,9 @@ fn bad_documents() {
     document("binary", b"abc\0\xff", "`binary`: a binary file: NUL at byte 3");
     document("binary", b"ab\0\0c", "`binary`: a binary file: 2 NULs, the first at byte 2");
     document("a.pdf", b"%PDF-1.4\n\xe2\xe3", "`a.pdf`: a PDF document");
-    document("a.docx", b"PK\x03\x04\x14\0", "`a.docx`: a zip archive or an office document");
+    document("a.docx", b"PK\x03\x04\x14\0", "`a.docx`: a DOCX document that cannot be read: ");
+    document("a.zip", b"PK\x03\x04\x14\0", "`a.zip`: a zip archive, which is not read");
+    document("a.rtf", b"{\\rtf1 a}", "`a.rtf`: an RTF document, which is not read");
     document("utf16.txt", b"\xff\xfea\0", "`utf16.txt`: UTF-16 text");
     let packed = gz(BREAD.as_bytes());
     document("cut.gz", &packed[..packed.len() / 2], "`cut.gz`: its gzip data end too early");

@@ -185,6 +185,44 @@ fn a_killed_calibration_is_completed_by_the_next() {
     check_killed("calibrate");
 }
 
+/// The lines of a file of answers, without the times that the model took.
+fn answers(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let without_seconds = |line: &str| {
+        let mut value: Value = serde_json::from_str(line).unwrap();
+        value.as_object_mut().unwrap().remove("seconds");
+        value
+    };
+    text.split_inclusive('\n').filter(|line| line.ends_with('\n')).map(without_seconds).collect()
+}
+
+/// A kill loses the answers of the documents that are asked together, and leaves none of a document in part that counts.
+#[test]
+fn killed_answers_are_completed_by_the_next_run() {
+    let (folder, out) = (folder(), "out.jsonl");
+    fs::create_dir(folder.path("docs")).unwrap();
+    for i in 0..12 {
+        let text = "Bread is made from flour. ".repeat(100 * (1 + i % 3));
+        fs::write(folder.path(&format!("docs/{i:02}.txt")), text).unwrap();
+    }
+    fs::write(folder.path("questions"), "What is bread made from?\nWhat is bread?\n").unwrap();
+    let run = ["ask", "-m", "base", "--questions", "questions", "--out", out, "--threads", "1", "-r", "docs"];
+    let again = [&run[..], &["--resume"]].concat();
+    let looks = killed_after(start(&folder, &run), usize::MAX);
+    let (whole, kills) = (answers(&folder.path(out)), kills(4));
+    assert_eq!(whole.len(), 1 + 2 * 12);
+    for kill in 0..kills {
+        fs::remove_file(folder.path(out)).unwrap_or_default();
+        killed_after(start(&folder, &run), (2 * kill + 1) * looks / (2 * kills));
+        let left = answers(&folder.path(out));
+        assert!(whole.starts_with(&left), "kill {kill}: {left:?}");
+        killed_after(start(&folder, &again), looks / 3);
+        let ran = folder.run(&again);
+        assert!(ran.status < 2 && answers(&folder.path(out)) == whole, "kill {kill}: {ran:?}");
+    }
+    println!("ask: {kills} times killed twice");
+}
+
 /// What a run has written when it is killed before its first state is saved.
 #[test]
 fn a_run_that_was_only_begun_is_begun_again_by_the_same_command() {

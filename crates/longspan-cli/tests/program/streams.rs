@@ -13,7 +13,7 @@ fn folder() -> Folder {
 }
 
 /// Every command that prints, with enough to print.
-const PRINTING: [&[&str]; 17] = [
+const PRINTING: [&[&str]; 19] = [
     &["ask", "What is bread?", "bread.txt"],
     &["ask", "What is bread?", "bread.txt", "--color", "always"],
     &["ask", "What is bread?", "bread.txt", "--json"],
@@ -21,6 +21,8 @@ const PRINTING: [&[&str]; 17] = [
     &["ask", "What is bread?", "bread.txt", "bread.txt", "--unranked"],
     &["ask", "--questions", "questions", "bread.txt", "--unranked", "--json"],
     &["ask", "--json-schema"],
+    &["text", "bread.txt"],
+    &["text", "bread.txt", "--json"],
     &["eval", "dev.json"],
     &["eval", "dev.json", "--json"],
     &["info"],

@@ -35,13 +35,13 @@ const FLOORS: [(&str, &[&[&str]]); 6] = [
             &["pretrain", "train", "evaluate", "convert"],
         ],
     ),
-    ("crates/longspan-ask/src/lib.rs", &[&["text"], &["source", "snippet"], &["answer", "error"], &["wire", "asker"]]),
+    ("crates/longspan-ask/src/lib.rs", &[&["text"], &["child", "snippet"], &["source"], &["answer", "error"], &["wire", "asker"]]),
     (
         "crates/longspan-documents/src/lib.rs",
         &[
             &["encoding", "format", "limits", "map", "unpack", "warning"],
             &["error", "content"],
-            &["builder", "plain"],
+            &["builder", "detect", "plain", "binary"],
             &["read"],
         ],
     ),

@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use anyhow::{Context, Result};
-use longspan_ask::{Asker, Limits, NamedDocument};
+use longspan_ask::{Asker, NamedDocument};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 
 use super::session::{self, GivenQuestion, Round};
 use crate::cli::{AskArgs, PrintArgs};
 use crate::data::documents;
+use crate::data::gathered::GatheredFiles;
 use crate::lines::next_line;
 use crate::status::Status;
 use crate::terminal::hints::{fault, report};
@@ -28,14 +29,25 @@ pub fn run(args: &AskArgs) -> Result<Status> {
         let hint = "name the documents: `longspan ask --interactive FILE...`";
         return Err(fault("--interactive reads questions from standard input, so documents must be files", hint));
     }
-    let (asker, mut output) = session::open(args)?;
+    let options = documents::options(&args.document)?;
+    let mut files = GatheredFiles::new(&files, &args.folders, None)?;
+    let (asker, mut output, _) = session::open(args)?;
     let (mut status, mut loaded) = (Status::Answered, Vec::new());
-    for path in &files {
-        match asker.read(&documents::source(path), &Limits::default()) {
-            Ok(document) => loaded.push(document),
+    for error in files.errors.drain(..) {
+        status = failed(&error);
+    }
+    for path in std::mem::take(&mut files.paths) {
+        let source = documents::source(&path);
+        match documents::unlocked(&source, &options, |options| asker.read(&source, options)) {
+            Ok(document) => {
+                documents::warn(document.name(), document.content().warnings());
+                loaded.push(document);
+            }
+            Err(error) if files.skips(&error) => {}
             Err(error) => status = failed(&error.into()),
         }
     }
+    files.report_skipped();
     if loaded.is_empty() {
         return Ok(status);
     }

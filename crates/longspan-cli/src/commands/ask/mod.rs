@@ -4,15 +4,20 @@ mod grid;
 mod interactive;
 mod session;
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use longspan::{Error, error::excerpt};
+use flate2::Crc;
+use longspan::{Error, Question, error::excerpt};
 use longspan_ask::text::quoted;
-use longspan_ask::{AnswerObject, Limits};
+use longspan_ask::{AnswerObject, AskEvent, Asker, Format, SourceOptions};
 
 use crate::cli::AskArgs;
+use crate::data::answers::RunIdentity;
 use crate::data::documents;
+use crate::data::gathered::GatheredFiles;
+use crate::data::results::{FileStamp, ResultFile};
 use crate::status::Status;
 use crate::terminal::{self, counted, hints::fault, thousands};
 use session::{GivenQuestion, Round};
@@ -35,19 +40,73 @@ pub fn run(args: &AskArgs) -> Result<Status> {
     if args.interactive {
         return interactive::run(args);
     }
-    let mut files = args.files();
-    if files.is_empty() {
-        files.push(PathBuf::from("-"));
+    let mut given = args.files();
+    if given.is_empty() {
+        given.push(PathBuf::from(if args.folders.recursive { "." } else { "-" }));
     }
-    let given = questions(args, &files)?;
-    let (asker, mut output) = session::open(args)?;
-    let mut round = Round::new(&asker, &given, &args.print, &mut output)?;
+    let (asked, options) = (questions(args, &given)?, documents::options(&args.document)?);
+    let mut files = GatheredFiles::new(&given, &args.folders, args.out.as_deref())?;
+    let (asker, mut output, identity) = session::open(args)?;
+    let mut round = Round::new(&asker, &asked, &args.print, &mut output)?;
     if round.questions.is_empty() {
         return round.end(); // before documents are read for nothing
     }
-    let (questions, sources) = (round.questions.clone(), files.iter().map(|path| documents::source(path)));
-    let _ = asker.ask_sources(&questions, sources, &Limits::default(), &mut |event| round.take(event));
+    files.errors.drain(..).for_each(|error| round.fail(error));
+    if let (Some(path), Some(identity)) = (&args.out, identity) {
+        let results = results(path, identity, args, &round.questions, &files.paths)?;
+        round.write_to(results, files.paths.iter().map(|path| documents::name(path)));
+        files.paths.retain(|path| !round.knows(&documents::name(path)));
+    }
+    ask(&asker, &mut files, &options, &mut round);
+    files.report_skipped();
     round.end()
+}
+
+/// Asks every file.
+fn ask(asker: &Asker, files: &mut GatheredFiles, options: &SourceOptions, round: &mut Round<'_>) {
+    let (questions, paths, mut locked) = (round.questions.clone(), std::mem::take(&mut files.paths), Vec::new());
+    let sources = paths.iter().map(|path| documents::source(path));
+    let flow = asker.ask_sources(&questions, sources, options, &mut |event| match event {
+        AskEvent::Error { question: None, error } if documents::can_unlock(&error, options) => {
+            locked.push(error.document().to_owned());
+            ControlFlow::Continue(())
+        }
+        AskEvent::Error { question: None, error } if files.skips(&error) => ControlFlow::Continue(()),
+        event => take(round, event),
+    });
+    // The user types passwords when nothing else is shown.
+    for path in paths.iter().filter(|path| flow.is_continue() && locked.contains(&documents::name(path))) {
+        let source = documents::source(path);
+        let _ = match documents::unlocked(&source, options, |options| asker.read(&source, options)) {
+            Ok(document) => asker.ask_documents(&questions, &[document], &mut |event| take(round, event)),
+            Err(error) => round.take(AskEvent::Error { question: None, error }),
+        };
+    }
+}
+
+/// The file of `--out`.
+fn results(
+    path: &Path,
+    mut identity: RunIdentity,
+    args: &AskArgs,
+    questions: &[Question],
+    paths: &[PathBuf],
+) -> Result<ResultFile> {
+    let questions: Vec<&str> = questions.iter().map(Question::text).collect();
+    let mut all = Crc::new();
+    all.update(serde_json::to_string(&questions)?.as_bytes());
+    identity.insert("questions_checksum".into(), all.sum().into());
+    identity.insert("format".into(), args.document.format.map(Format::name).into());
+    let stamps = paths.iter().map(|path| (documents::name(path), FileStamp::of(path))).collect();
+    ResultFile::open(path, args.resume, &identity, &questions, stamps)
+}
+
+/// Takes an event, and says what a reader should know about documents before they are asked.
+fn take(round: &mut Round<'_>, event: AskEvent<'_>) -> ControlFlow<()> {
+    let documents = if let AskEvent::Begin(documents) = event { documents } else { &[] };
+    let flow = round.take(event);
+    documents.iter().for_each(|document| documents::warn(document.name(), document.content().warnings()));
+    flow
 }
 
 /// The question of the command line, or those of a file.
@@ -74,9 +133,9 @@ fn questions_of(path: &Path, files: &[PathBuf]) -> Result<Vec<GivenQuestion>> {
         let hint = "name a file for one of them";
         return Err(fault("standard input cannot hold both the questions and a document", hint));
     }
-    let mut limits = Limits::default();
-    limits.text_bytes_max = QUESTIONS_BYTES_MAX;
-    let text = documents::source(path).read(&limits).map_err(|error| match error.code() {
+    let mut options = SourceOptions::default();
+    (options.format, options.limits.text_bytes_max) = (Some(Format::Text), QUESTIONS_BYTES_MAX);
+    let text = documents::source(path).read(&options).map_err(|error| match error.code() {
         "empty_document" => fault(format!("questions: {error}"), "a file of questions has one on each line"),
         "too_large" => fault(format!("questions: {error}"), SPLIT_HINT),
         _ => anyhow::Error::from(error).context("questions"),

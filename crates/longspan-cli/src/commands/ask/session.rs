@@ -10,7 +10,9 @@ use longspan_ask::{AskEvent, Asker, DocumentAnswer, NamedDocument, rank};
 
 use super::grid;
 use crate::cli::{AskArgs, PrintArgs};
+use crate::data::answers::{self, RunIdentity};
 use crate::data::documents::short;
+use crate::data::results::ResultFile;
 use crate::model::{self, OpenedModel};
 use crate::status::Status;
 use crate::terminal::progress::ReadingBar;
@@ -19,12 +21,15 @@ use crate::terminal::{self, Output, OutputFormat, Results, hints, one_line};
 /// An error message shows at most so many characters of a question.
 const MESSAGE_QUESTION_MAX: usize = 60;
 
-/// Opens the model that the command line names, and standard output in the format that it asks for.
-pub fn open(args: &AskArgs) -> Result<(Asker, Output)> {
+/// Opens the model that the command line names, and standard output in the format that it asks for. With `--out`, adds
+/// what every answer depends on.
+pub fn open(args: &AskArgs) -> Result<(Asker, Output, Option<RunIdentity>)> {
     let OpenedModel { checkpoint, reader } = model::open(&args.model, &args.machine)?;
+    let options = args.read_options();
+    let identity = args.out.as_ref().map(|_| answers::identity(&checkpoint.source, &reader, &options)).transpose()?;
     let precision = reader.model().precision().to_string();
     let output = Output::new(OutputFormat { json: args.print.json, model: checkpoint.name, precision });
-    Ok((Asker::new(Arc::new(reader), args.read_options()), output))
+    Ok((Asker::new(Arc::new(reader), options), output, identity))
 }
 
 /// A question as it was given.
@@ -50,9 +55,11 @@ pub struct Round<'a> {
     /// How many results with `--unranked` were not wanted.
     hidden: usize,
     failed: bool,
-    written: io::Result<()>,
+    written: Result<()>,
     args: &'a PrintArgs,
     output: &'a mut Output,
+    /// Where answers go instead of standard output, and those of the document that is not complete yet.
+    results: Option<(ResultFile, Vec<DocumentAnswer>)>,
     bar: Option<ReadingBar>,
 }
 
@@ -73,6 +80,7 @@ impl<'a> Round<'a> {
             written: Ok(()),
             args,
             output,
+            results: None,
             bar: None,
         };
         let mut questions = Vec::new();
@@ -91,6 +99,21 @@ impl<'a> Round<'a> {
         Ok(round)
     }
 
+    /// Writes the answers to a file instead, and counts those that it has of these documents.
+    ///
+    /// - `names`: all documents that are given
+    pub fn write_to(&mut self, results: ResultFile, names: impl Iterator<Item = String>) {
+        for known in names.filter_map(|name| results.known(&name).map(<[bool]>::to_vec)) {
+            self.answered.iter_mut().zip(known).for_each(|(answered, known)| *answered |= known);
+        }
+        self.results = Some((results, Vec::new()));
+    }
+
+    /// Whether the file of the answers has those of a document.
+    pub fn knows(&self, name: &str) -> bool {
+        self.results.as_ref().is_some_and(|(results, _)| results.known(name).is_some())
+    }
+
     /// Shows progress, reports errors, and shows or keeps answers. Stops the work when nothing can be shown any more.
     pub fn take(&mut self, event: AskEvent<'_>) -> ControlFlow<()> {
         match event {
@@ -105,7 +128,9 @@ impl<'a> Round<'a> {
             }
             AskEvent::Answer { question, answer } => {
                 self.answered[question] |= answer.answered;
-                if self.args.unranked {
+                if self.results.is_some() {
+                    self.write(question, Some(answer));
+                } else if self.args.unranked {
                     self.show_at_once(question, answer);
                 } else {
                     self.answers.push(Some(answer));
@@ -115,6 +140,7 @@ impl<'a> Round<'a> {
             AskEvent::Error { question: Some(question), error } => {
                 self.fail(anyhow::Error::from(error).context(named(self.questions[question].text())));
                 self.answers.push(None);
+                self.write(question, None);
             }
             _ => {}
         }
@@ -125,7 +151,23 @@ impl<'a> Round<'a> {
         }
     }
 
-    fn fail(&mut self, error: anyhow::Error) {
+    /// Takes an answer for the file, and writes those of a document with its last one. After an error there are fewer, and none
+    /// is written.
+    fn write(&mut self, question: usize, answer: Option<DocumentAnswer>) {
+        let Some((results, answers)) = &mut self.results else { return };
+        answers.extend(answer);
+        if question + 1 < self.questions.len() {
+            return;
+        }
+        if answers.len() == self.questions.len() {
+            let OutputFormat { model, precision, .. } = self.output.format();
+            self.written = results.add(answers, model, precision);
+        }
+        answers.clear();
+    }
+
+    /// Reports an error of one document.
+    pub fn fail(&mut self, error: anyhow::Error) {
         self.bar = None;
         hints::report(&error);
         self.failed = true;
@@ -138,14 +180,15 @@ impl<'a> Round<'a> {
         };
         self.bar = None;
         let heading = self.several.then(|| self.questions[question].text());
-        self.written = self.output.show(&Results { heading, answers: &[answer], hidden: 0 });
+        let shown = self.output.show(&Results { heading, answers: &[answer], hidden: 0 });
+        self.written = shown.context("standard output");
     }
 
     /// Shows the answers that were not shown yet, and returns how the program ends.
     pub fn end(mut self) -> Result<Status> {
         self.bar = None;
-        let written = std::mem::replace(&mut self.written, Ok(()));
-        written.and_then(|()| self.show_rest()).context("standard output")?;
+        std::mem::replace(&mut self.written, Ok(()))?;
+        self.show_rest().context("standard output")?;
         Ok(match (self.failed, self.answered.iter().all(|&answered| answered)) {
             (true, _) => Status::Failed,
             (false, true) => Status::Answered,
@@ -158,7 +201,7 @@ impl<'a> Round<'a> {
         if self.args.csv {
             let wanted: Vec<_> = answers.into_iter().map(|answer| wanted(self.args, answer?)).collect();
             let table = grid::csv(&self.questions, &self.documents, &wanted, self.args.only_answers())?;
-            return terminal::print_table(&table);
+            return terminal::print_text(&table);
         }
         for (q, question) in self.questions.iter().enumerate() {
             let own = answers.iter_mut().skip(q).step_by(self.questions.len());

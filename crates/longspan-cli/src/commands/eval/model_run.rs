@@ -9,39 +9,21 @@ use longspan::ReadOptions;
 use longspan::evaluate::{Scored, ranking};
 use longspan::squad::Dataset;
 use longspan::squad::metrics::Scores;
-use serde_json::{Value, json};
 
 use super::evaluation::{Evaluation, QuestionResult};
 use super::report::RunSummary;
-use crate::data::answers::RunIdentity;
+use crate::data::answers::{self, RunIdentity};
 use crate::data::asking::AskedAll;
 use crate::memory::PeakMemory;
 use crate::model::OpenedModel;
 
 /// Everything that an answer depends on.
 pub fn identity(opened: &OpenedModel, dataset: &Dataset, options: &ReadOptions) -> Result<RunIdentity> {
-    let OpenedModel { checkpoint, reader } = opened;
     let mut data = CrcWriter::new(io::sink());
     dataset.write(&mut data)?;
-    let settings: Value = serde_json::from_str(&reader.settings().to_json())?;
-    let identity = json!({
-        "longspan": env!("CARGO_PKG_VERSION"),
-        "model_checksum": checkpoint.source.checksum()?,
-        "settings": settings,
-        "data_checksum": data.crc().sum(),
-        "precision": reader.model().precision().to_string(),
-        "instruction_set": reader.model().device().to_string(),
-        "max_tokens": options.max_tokens,
-        "doc_stride": options.doc_stride,
-        "max_answer_length": options.max_answer_length,
-        "respect_borders": options.respect_borders,
-        // As text, because JSON has no infinity.
-        "threshold": options.null_score_diff_threshold.map(|threshold| threshold.to_string()),
-        "verify_tokens": options.verify_tokens,
-        "spans": format!("{:?}", options.spans),
-        "global_attention": format!("{:?}", options.global_attention),
-    });
-    Ok(serde_json::from_value(identity)?)
+    let mut identity = answers::identity(&opened.checkpoint.source, &opened.reader, options)?;
+    identity.insert("data_checksum".into(), data.crc().sum().into());
+    Ok(identity)
 }
 
 /// The official figures, first those of the decisions, then those of the best spans and their odds; and every result.

@@ -1,0 +1,13 @@
+//! What is written as JSON, and its JSON Schema.
+//!
+//! ```text
+//! answers      the answer of one document to one question
+//! contents     a document as it was read: its pages, blocks and warnings
+//! ```
+
+mod contents;
+
+mod answers;
+
+pub use answers::{AnswerObject, BoxObject, CandidateObject, Reference, SentenceObject};
+pub use contents::{BlockObject, ContentObject, PageObject, WarningObject};

@@ -1,0 +1,99 @@
+//! The files of documents: those that are named, and those in folders.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use ignore::overrides::OverrideBuilder;
+use ignore::{DirEntry, WalkBuilder};
+use longspan_ask::AskError;
+
+use super::documents;
+use crate::cli::FolderArgs;
+use crate::terminal::counted;
+use crate::terminal::hints::{self, fault};
+
+const GLOB_HINT: &str = "a glob is a pattern such as '*.pdf', '!drafts/' or '{a,b}*.txt', in quotes";
+
+/// Files in the order in which they are asked.
+#[derive(Default)]
+pub struct GatheredFiles {
+    /// Their paths.
+    pub paths: Vec<PathBuf>,
+    /// Names of those that were found in folders.
+    found: HashSet<String>,
+    /// How many of these are no documents.
+    skipped: usize,
+    /// What could not be searched.
+    pub errors: Vec<anyhow::Error>,
+}
+
+impl GatheredFiles {
+    /// The files that are given, and in the place of a folder those in it, sorted by their paths, if the arguments ask for
+    /// that. A folder stays what it is otherwise, and is an error when it is read.
+    ///
+    /// - `except`: a file in the folders that is not asked
+    ///
+    /// # Errors
+    /// When a glob cannot be read, or folders have no file.
+    pub fn new(given: &[PathBuf], args: &FolderArgs, except: Option<&Path>) -> Result<Self> {
+        let mut files = Self::default();
+        let except = except.and_then(|path| path.canonicalize().ok());
+        for path in given {
+            if !args.recursive || !path.is_dir() {
+                files.paths.push(path.clone());
+                continue;
+            }
+            let before = files.paths.len();
+            files.search(path, &args.glob, except.as_deref())?;
+            if files.paths.len() == before && files.errors.is_empty() {
+                let hint = "hidden files and those that git ignores are left out, and those that --glob does not match";
+                return Err(fault(format!("`{}`: no files in the folder", path.display()), hint));
+            }
+        }
+        Ok(files)
+    }
+
+    fn search(&mut self, folder: &Path, globs: &[String], except: Option<&Path>) -> Result<()> {
+        let mut wanted = OverrideBuilder::new(folder);
+        for glob in globs {
+            let bad = |error| fault(format!("--glob `{glob}`: {error}"), GLOB_HINT);
+            wanted.add(glob).map_err(bad)?;
+        }
+        let wanted = wanted.build().map_err(|error| fault(format!("--glob: {error}"), GLOB_HINT))?;
+        // The walker's own globs would bring back what git ignores.
+        let is_wanted = move |entry: &DirEntry| {
+            let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
+            entry.depth() == 0 || !wanted.matched(entry.path(), is_folder).is_ignore()
+        };
+        for entry in WalkBuilder::new(folder).filter_entry(is_wanted).sort_by_file_path(Ord::cmp).build() {
+            match entry {
+                Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_file()) => {
+                    let path = entry.into_path();
+                    if except.is_none_or(|except| path.canonicalize().ok().as_deref() != Some(except)) {
+                        self.found.insert(documents::name(&path));
+                        self.paths.push(path);
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => self.errors.push(fault(error.to_string(), "check the path, and that you may read it")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an error is that of a file in a folder that is no document; it is counted then.
+    pub fn skips(&mut self, error: &AskError) -> bool {
+        let skips = matches!(error.code(), "unknown_format" | "empty_document") && self.found.contains(error.document());
+        self.skipped += usize::from(skips);
+        skips
+    }
+
+    /// Says on standard error how many files were skipped.
+    pub fn report_skipped(&self) {
+        if self.skipped > 0 {
+            let files = counted(self.skipped, "file");
+            hints::warn(&format!("{files} in folders skipped: empty, or of a kind that is not read"));
+        }
+    }
+}
