@@ -73,7 +73,7 @@ pub use asker::{AskEvent, Asker, NamedDocument, OnEvent, PairReading};
 pub use child::{ReadingProcess, serve_parent};
 pub use error::{AskError, error_code};
 pub use longspan_documents::{
-    BlockKind, Content, Format, GzipReader, LikelyEncoding, Limits, PageBox, Place, ReadError, UnreadFormat, Warning,
+    BlockKind, Content, Format, GzipReader, Limits, PageBox, Place, ReadError, UnreadFormat, Warning,
 };
 pub use snippet::Snippet;
 pub use source::{DocumentSource, SourceError, SourceErrorKind, SourceOptions};

@@ -4,6 +4,9 @@
 //! ```text
 //! read         bytes → content: what format they are of, and its reader
 //! detect       what format bytes are of, by the bytes first, then by the name
+//! markdown     Markdown, by way of the writer of HTML
+//! html         HTML and XHTML
+//! csv          cells of a table that is a text
 //! plain        text as it is
 //! binary       what reading gave, as bytes for another process
 //! builder      what the reader of a format writes into; it makes the content
@@ -11,7 +14,7 @@
 //! map          what the map consists of: pages, blocks, words on a page, runs of the source
 //! format       the formats, and by which bytes and names they are known
 //! unpack       bytes plain or packed with gzip
-//! encoding     what bytes seem to be that are no UTF-8
+//! encoding     the encodings of a text
 //! warning      what a reader should know about a text that was read
 //! error        why bytes cannot be read
 //! limits       how much is read
@@ -28,7 +31,7 @@
 
 #![forbid(unsafe_code)]
 
-mod encoding;
+mod csv;
 mod error;
 mod format;
 mod limits;
@@ -38,11 +41,16 @@ mod warning;
 
 mod content;
 mod detect;
+mod encoding;
 
 #[allow(dead_code, reason = "readers of formats follow")]
 mod builder;
 
 mod plain;
+
+mod html;
+
+mod markdown;
 
 mod read;
 
@@ -50,7 +58,6 @@ mod binary;
 
 pub use binary::{decode, encode};
 pub use content::{Content, Place};
-pub use encoding::LikelyEncoding;
 pub use error::ReadError;
 pub use format::{Format, UnreadFormat};
 pub use limits::Limits;

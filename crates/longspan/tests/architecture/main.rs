@@ -39,9 +39,11 @@ const FLOORS: [(&str, &[&[&str]]); 6] = [
     (
         "crates/longspan-documents/src/lib.rs",
         &[
-            &["encoding", "format", "limits", "map", "unpack", "warning"],
-            &["error", "content"],
-            &["builder", "detect", "plain", "binary"],
+            &["format", "limits", "map", "unpack", "warning"],
+            &["error", "content", "csv"],
+            &["builder", "detect", "encoding", "plain", "binary"],
+            &["html"],
+            &["markdown"],
             &["read"],
         ],
     ),
