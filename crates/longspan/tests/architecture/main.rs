@@ -39,9 +39,11 @@ const FLOORS: [(&str, &[&[&str]]); 6] = [
     (
         "crates/longspan-documents/src/lib.rs",
         &[
-            &["encoding", "format", "limits", "map", "unpack", "warning"],
+            &["encoding", "format", "limits", "map", "numerals", "unpack", "warning"],
             &["error", "content"],
-            &["builder", "detect", "plain"],
+            &["builder", "container", "detect", "plain"],
+            &["flow", "xml"],
+            &["docx", "odt"],
             &["read"],
         ],
     ),
