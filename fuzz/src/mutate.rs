@@ -89,7 +89,7 @@ fn within_zip(file: &[u8], draws: &mut Draws, change: ChangeBytes<'_>) -> Option
     let mut archive = ZipArchive::new(Cursor::new(file)).ok()?;
     let mut members = Vec::new();
     for index in 0..archive.len().min(64) {
-        let mut member = archive.by_index_raw(index).ok()?;
+        let mut member = archive.by_index(index).ok()?;
         let mut content = Vec::new();
         member.by_ref().take(UNPACKED_MAX).read_to_end(&mut content).ok()?;
         members.push((member.name().ok()?.into_owned(), content));

@@ -37,6 +37,7 @@ pub fn seeds(target: &FuzzTarget) -> Vec<Vec<u8>> {
         "xhtml" => corpus(&["book.xhtml"]),
         "markdown" => corpus(&["notes.md", "lines.markdown"]),
         "table" => corpus(&["table.csv"]),
+        "office" => ["docx", "odt", "epub"].map(|kind| golden_files(OFFICE, kind)).concat(),
         "token_file" => vec![token_file(2, &[&[1, 2, 3], &[], &[7]]), token_file(4, &[&(0..50).collect::<Vec<_>>()])],
         "hub" => vec![hub(&[]), hub(&[("longspan.json", "{}")])],
         "state" => vec![saved_state()],
@@ -65,6 +66,9 @@ fn read_folder(folder: &Path) -> Vec<(String, Vec<u8>)> {
     };
     paths.into_iter().map(read).collect()
 }
+
+/// From the golden files of the library.
+const OFFICE: &str = "../../../longspan-documents/tests/golden/office";
 
 fn golden_files(folder: &str, extension: &str) -> Vec<Vec<u8>> {
     let end = format!(".{extension}");

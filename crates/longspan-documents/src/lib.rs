@@ -14,6 +14,12 @@
 //! map          what the map consists of: pages, blocks, words on a page, runs of the source
 //! format       the formats, and by which bytes and names they are known
 //! unpack       bytes plain or packed with gzip
+//! container    the parts of a zip container
+//! xml          a bounded walk through XML
+//! flow         paragraphs of office documents → blocks
+//! numerals     numbers as lists write them
+//! docx         DOCX
+//! odt          ODT
 //! encoding     the encodings of a text
 //! warning      what a reader should know about a text that was read
 //! error        why bytes cannot be read
@@ -51,6 +57,14 @@ mod plain;
 mod html;
 
 mod markdown;
+
+mod container;
+mod flow;
+mod numerals;
+mod xml;
+
+mod docx;
+mod odt;
 
 mod read;
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::encoding::Decoded;
 use crate::unpack::GzipReader;
-use crate::{Content, Format, Limits, ReadError, csv, detect, encoding, html, markdown, plain};
+use crate::{Content, Format, Limits, ReadError, csv, detect, docx, encoding, html, markdown, odt, plain};
 
 /// The bytes by which formats and binary files are known, before the rest is read.
 pub const START_BYTES: u64 = 8192;
@@ -47,7 +47,9 @@ pub fn read_from(input: impl Read, hints: &Hints, limits: &Limits) -> Result<Con
         Format::Text => text(bytes, name.filter(|_| hints.format.is_none()), limits),
         Format::Markdown => markdown::read(bytes, limits),
         Format::Html => html::read(&bytes, name, limits),
-        format @ (Format::Pdf | Format::Docx | Format::Odt | Format::Epub) => Err(ReadError::NotYet(format)),
+        Format::Docx => docx::read(&bytes, hints, limits),
+        Format::Odt => odt::read(&bytes, hints, limits),
+        format @ (Format::Pdf | Format::Epub) => Err(ReadError::NotYet(format)),
     });
     content.map_err(|error| if was_packed { error.of_unpacked() } else { error })
 }

@@ -5,6 +5,7 @@ mod checks;
 mod data;
 mod hub;
 mod models;
+mod office;
 mod settings;
 mod tokenizers;
 mod weights;
@@ -31,7 +32,7 @@ const fn target(name: &'static str, files: usize, share: u32, bytes_max: usize, 
 }
 
 /// All targets.
-pub const TARGETS: [FuzzTarget; 20] = [
+pub const TARGETS: [FuzzTarget; 21] = [
     target("safetensors", 1, 8, 1 << 16, weights::safetensors),
     target("pickle", 1, 16, 1 << 16, weights::pickle),
     target("index", 1, 4, 1 << 15, weights::index),
@@ -47,6 +48,7 @@ pub const TARGETS: [FuzzTarget; 20] = [
     target("xhtml", 1, 4, 1 << 14, data::xhtml),
     target("markdown", 1, 6, 1 << 14, data::markdown),
     target("table", 1, 2, 1 << 13, data::table),
+    target("office", 1, 12, 1 << 15, office::read),
     target("token_file", 1, 5, 1 << 13, data::token_file),
     target("hub", 16, 3, 1 << 14, hub::fetch),
     target("state", 1, 2, 1 << 18, models::state),

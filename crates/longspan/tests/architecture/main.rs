@@ -39,11 +39,11 @@ const FLOORS: [(&str, &[&[&str]]); 6] = [
     (
         "crates/longspan-documents/src/lib.rs",
         &[
-            &["format", "limits", "map", "unpack", "warning"],
+            &["format", "limits", "map", "numerals", "unpack", "warning"],
             &["error", "content", "csv"],
-            &["builder", "detect", "encoding", "plain", "binary"],
-            &["html"],
-            &["markdown"],
+            &["builder", "container", "detect", "encoding", "plain", "binary"],
+            &["flow", "xml", "html"],
+            &["docx", "odt", "markdown"],
             &["read"],
         ],
     ),

@@ -1,0 +1,512 @@
+//! The body of a document, its notes, heads and feet: paragraphs and tables → blocks.
+
+use std::collections::HashMap;
+
+use crate::builder::Builder;
+use crate::flow::{PAGE, Paragraph, Spot, write_furniture, write_notes};
+use crate::map::BlockKind;
+use crate::xml::{XmlError, XmlWalk};
+use crate::{Format, Limits, Warning};
+
+use super::NAMESPACES;
+use super::numbering::Numbering;
+use super::pages::{Layout, PageFacts, Pages, is_page_break, note_number};
+use super::styles::{ParagraphProperties, Styles, is_on};
+use super::symbols;
+
+/// Reads text into blocks.
+pub(super) struct Body<'d> {
+    styles: &'d Styles,
+    numbering: Numbering,
+    limits: &'d Limits,
+    builder: Builder,
+    pages: Pages<'d>,
+    /// The texts of notes that were not yet referenced.
+    notes: HashMap<(NoteKind, String), String>,
+    /// Footnotes and endnotes so far.
+    note_counts: [u32; 2],
+    /// Notes that were referenced, and stand behind the paragraph or table.
+    waiting: Vec<String>,
+    /// A paragraph with which the next one goes on.
+    begun: Option<Paragraph>,
+    fields: Fields,
+    /// Depths of alternatives of which one was taken.
+    chosen: Vec<usize>,
+    /// Whether the run is hidden text.
+    is_hidden: bool,
+    deletions: usize,
+    insertions: usize,
+    /// Characters of symbol fonts that are not known.
+    unmapped: usize,
+    shown_furniture: Vec<String>,
+}
+
+/// What a note is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum NoteKind {
+    /// A footnote.
+    Foot,
+    /// An endnote.
+    End,
+}
+
+impl<'d> Body<'d> {
+    pub fn new(styles: &'d Styles, numbering: Numbering, layout: &'d Layout, limits: &'d Limits) -> Self {
+        Self {
+            styles,
+            numbering,
+            limits,
+            builder: Builder::new(Format::Docx, limits),
+            pages: Pages::new(layout),
+            notes: HashMap::new(),
+            note_counts: [0; 2],
+            waiting: Vec::new(),
+            begun: None,
+            fields: Fields::default(),
+            chosen: Vec::new(),
+            is_hidden: false,
+            deletions: 0,
+            insertions: 0,
+            unmapped: 0,
+            shown_furniture: Vec::new(),
+        }
+    }
+
+    /// Reads the notes of one kind; those that are referenced later stand there.
+    pub fn notes(&mut self, xml: &str, kind: NoteKind) -> Result<(), XmlError> {
+        let mut walk = XmlWalk::new(xml, &NAMESPACES, self.limits);
+        while walk.start_within(1)? {
+            let ("w", "footnote" | "endnote") = walk.name() else { continue };
+            let id = walk.attribute("w", "id").map(String::from).unwrap_or_default();
+            if walk.attribute("w", "type").is_some_and(|kind| kind != "normal") {
+                walk.skip()?; // the line above notes
+                continue;
+            }
+            let start = self.builder.text().len();
+            self.blocks(&mut walk, &mut Spot::of(BlockKind::Note))?;
+            let text = self.builder.text()[start..].trim().to_owned();
+            self.notes.insert((kind, id), text);
+        }
+        Ok(())
+    }
+
+    /// Begins the text, which goes into this builder.
+    pub fn begin(&mut self, builder: Builder) {
+        self.builder = builder;
+        if self.pages.are_known() {
+            begin_page(&mut self.builder, self.pages.first());
+        }
+    }
+
+    /// Reads the head or foot of pages, if another one did not say the same.
+    pub fn furniture(&mut self, xml: &str) -> Result<(), XmlError> {
+        let text = std::mem::replace(&mut self.builder, Builder::new(Format::Docx, self.limits));
+        let read = self.paragraphs_of_furniture(xml);
+        let furniture = std::mem::replace(&mut self.builder, text);
+        read?;
+        write_furniture(furniture.text(), &mut self.shown_furniture, &mut self.builder);
+        Ok(())
+    }
+
+    fn paragraphs_of_furniture(&mut self, xml: &str) -> Result<(), XmlError> {
+        let mut walk = XmlWalk::new(xml, &NAMESPACES, self.limits);
+        while walk.start_within(1)? {
+            if let ("w", "hdr" | "ftr") = walk.name() {
+                self.blocks(&mut walk, &mut Spot::of(BlockKind::Furniture))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the main part.
+    pub fn main(&mut self, xml: &str) -> Result<(), XmlError> {
+        let mut walk = XmlWalk::new(xml, &NAMESPACES, self.limits);
+        self.pages.begin();
+        while walk.start_within(1)? {
+            if let ("w", "body") = walk.name() {
+                self.blocks(&mut walk, &mut Spot::running())?;
+            }
+        }
+        self.end_notes();
+        Ok(())
+    }
+
+    /// The builder with all that was read, and the warnings about it.
+    pub fn finish(mut self) -> Builder {
+        let of = if self.unmapped > 0 { self.builder.text().chars().count() } else { 0 };
+        let Self { deletions, insertions, unmapped, .. } = self;
+        let warnings = &mut self.builder.parts().warnings;
+        if deletions + insertions > 0 {
+            warnings.push(Warning::TrackedChanges { deletions, insertions });
+        }
+        if unmapped > 0 {
+            warnings.push(Warning::Unmapped { characters: unmapped, of });
+        }
+        self.builder
+    }
+
+    /// Reads the paragraphs and tables of the element that was begun last.
+    fn blocks(&mut self, xml: &mut XmlWalk, spot: &mut Spot) -> Result<(), XmlError> {
+        let depth = xml.depth();
+        // What waits elsewhere does not go on here.
+        let begun_elsewhere = self.begun.take();
+        while xml.start_within(depth)? {
+            match xml.name() {
+                ("w", "p") => self.paragraph(xml, spot)?,
+                ("w", "tbl") => self.table(xml, spot)?,
+                (namespace, name) if self.is_out(namespace, name, xml.depth()) => xml.skip()?,
+                _ => {}
+            }
+        }
+        if let Some(paragraph) = self.begun.take() {
+            self.emit(paragraph, spot);
+        }
+        self.begun = begun_elsewhere;
+        Ok(())
+    }
+
+    /// Whether an element at this depth is no part of the text. Counts changes.
+    fn is_out(&mut self, namespace: &str, name: &str, depth: usize) -> bool {
+        match (namespace, name) {
+            ("w", "del" | "moveFrom") => self.deletions += 1,
+            ("w", "ins" | "moveTo") => {
+                self.insertions += 1;
+                return false;
+            }
+            ("w", "sdtPr" | "sdtEndPr" | "sectPr" | "instrText" | "delInstrText" | "delText" | "rt") => {}
+            ("mc", "AlternateContent") => {
+                self.chosen.retain(|&chosen| chosen <= depth);
+                return false;
+            }
+            ("mc", "Choice") if !self.chosen.contains(&depth) => {
+                self.chosen.push(depth);
+                return false;
+            }
+            ("mc", "Choice" | "Fallback") => {}
+            _ => return false,
+        }
+        true
+    }
+
+    fn table(&mut self, xml: &mut XmlWalk, spot: &mut Spot) -> Result<(), XmlError> {
+        let (depth, mut rows, mut columns) = (xml.depth(), 0_u32, 0_u32);
+        while xml.start_within(depth)? {
+            match xml.name() {
+                ("w", "gridCol") => columns = columns.saturating_add(1),
+                // A frame around paragraphs.
+                ("w", "tc") if columns == 1 && spot.is_running() => self.blocks(xml, spot)?,
+                ("w", "tr") if columns == 1 && spot.is_running() => {}
+                ("w", "tr") => {
+                    let is_outer = spot.is_running();
+                    if is_outer {
+                        self.pages.begin_row();
+                    }
+                    self.row(xml, spot, rows)?;
+                    rows = rows.saturating_add(1);
+                }
+                ("w", "tblPr" | "tblPrEx" | "trPr" | "tcPr") => xml.skip()?,
+                (namespace, name) if self.is_out(namespace, name, xml.depth()) => xml.skip()?,
+                _ => {}
+            }
+        }
+        if spot.is_running() {
+            self.pages.end_table();
+            self.end_notes();
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, xml: &mut XmlWalk, outer: &mut Spot, row: u32) -> Result<(), XmlError> {
+        let (depth, mut column, mut span) = (xml.depth(), 0_u32, 1);
+        outer.separator = "\n";
+        while xml.start_within(depth)? {
+            match xml.name() {
+                ("w", "gridBefore") => column = xml.number("w", "val").unwrap_or(0),
+                ("w", "trPr") => {}
+                ("w", "tblPrEx" | "trPrChange") => xml.skip()?,
+                ("w", "tc") if outer.is_running() => {
+                    span = 1;
+                    self.pages.begin_cell();
+                    self.cell(xml, &mut Spot::cell(row, column), &mut span)?;
+                    column = column.saturating_add(span);
+                }
+                ("w", "tc") => {
+                    self.cell(xml, outer, &mut span)?;
+                    outer.separator = "\t";
+                }
+                (namespace, name) if self.is_out(namespace, name, xml.depth()) => xml.skip()?,
+                _ => {}
+            }
+        }
+        outer.separator = "\n";
+        Ok(())
+    }
+
+    /// - `span`: receives how many columns it spans
+    fn cell(&mut self, xml: &mut XmlWalk, spot: &mut Spot, span: &mut u32) -> Result<(), XmlError> {
+        let depth = xml.depth();
+        let begun_elsewhere = self.begun.take();
+        while xml.start_within(depth)? {
+            match xml.name() {
+                ("w", "gridSpan") => *span = xml.number("w", "val").unwrap_or(1),
+                ("w", "p") => self.paragraph(xml, spot)?,
+                ("w", "tbl") => self.table(xml, spot)?,
+                (namespace, name) if self.is_out(namespace, name, xml.depth()) => xml.skip()?,
+                _ => {}
+            }
+        }
+        if let Some(paragraph) = self.begun.take() {
+            self.emit(paragraph, spot);
+        }
+        spot.begin_cell(&mut self.builder);
+        self.begun = begun_elsewhere;
+        Ok(())
+    }
+
+    fn paragraph(&mut self, xml: &mut XmlWalk, spot: &mut Spot) -> Result<(), XmlError> {
+        let mut properties = ParagraphProperties::default();
+        let mut kind = self.styles.resolve(&mut properties);
+        let mut paragraph = self.begun.take().unwrap_or_default();
+        let has_begun = !paragraph.text.is_empty();
+        let depth = xml.depth();
+        while xml.start_within(depth)? {
+            match xml.name() {
+                ("w", "pPr") => {
+                    properties = ParagraphProperties::read(xml)?;
+                    kind = self.styles.resolve(&mut properties);
+                    let begins_page = properties.begins_page == Some(true) && spot.is_running();
+                    if begins_page && self.pages.are_known() && self.pages.break_by_style() {
+                        paragraph.text.push(PAGE);
+                    }
+                }
+                ("w", "txbxContent") => self.text_box(xml, spot)?,
+                (namespace, name) if self.is_out(namespace, name, xml.depth()) => xml.skip()?,
+                (namespace, name) => {
+                    let element = Element::of(namespace, name);
+                    self.inline(element, xml, spot, &mut paragraph.text)?;
+                }
+            }
+        }
+        let is_blank = paragraph.text.trim().is_empty();
+        if !has_begun && !(properties.goes_on && is_blank) {
+            (paragraph.kind, paragraph.marker) = self.counted(&properties, kind);
+        }
+        let ends_section = properties.ends_section && spot.is_running();
+        if properties.goes_on && !ends_section {
+            self.begun = Some(paragraph);
+            return Ok(());
+        }
+        self.emit(paragraph, spot);
+        if ends_section && self.pages.end_section() && self.pages.are_known() {
+            self.pages.break_by_hand();
+            begin_page(&mut self.builder, self.pages.next());
+        }
+        Ok(())
+    }
+
+    /// What a paragraph is, and its number.
+    fn counted(&mut self, properties: &ParagraphProperties, kind: Option<BlockKind>) -> (Option<BlockKind>, Option<String>) {
+        let ParagraphProperties { list, list_level, style, .. } = properties;
+        let list = list.as_deref().filter(|&list| list != "0");
+        let marker = list.and_then(|list| self.numbering.count(list, *list_level, style.as_deref()));
+        (kind.or(marker.is_some().then_some(BlockKind::ListItem)), marker)
+    }
+
+    /// Reads the paragraphs of a text box, which stand before that in which it is anchored.
+    fn text_box(&mut self, xml: &mut XmlWalk, spot: &mut Spot) -> Result<(), XmlError> {
+        let (fields, is_hidden) = (std::mem::take(&mut self.fields), self.is_hidden);
+        self.blocks(xml, spot)?;
+        (self.fields, self.is_hidden) = (fields, is_hidden);
+        Ok(())
+    }
+
+    /// Reads an element of a paragraph, of which only the start tag was read.
+    fn inline(&mut self, element: Element, xml: &mut XmlWalk, spot: &Spot, text: &mut String) -> Result<(), XmlError> {
+        match element {
+            Element::Run => self.is_hidden = false,
+            Element::RunProperties => self.is_hidden = is_vanished(xml)?,
+            Element::Text => {
+                let found = xml.text()?;
+                self.add(&found, text);
+            }
+            Element::Sign(sign) => self.add(sign, text),
+            Element::Space(space) => text.push(space),
+            Element::Break if is_page_break(xml) && (spot.is_running() || spot.is_cell()) => {
+                text.push(PAGE);
+                self.pages.break_by_hand();
+            }
+            Element::Break => text.push('\n'),
+            Element::LayoutBreak if spot.is_running() || spot.is_cell() => {
+                if self.pages.break_by_layout() {
+                    text.push(PAGE);
+                }
+            }
+            Element::LayoutBreak => {}
+            Element::Symbol => {
+                let font = xml.attribute("w", "font").unwrap_or_default();
+                let code = xml.attribute("w", "char").and_then(|code| u32::from_str_radix(&code, 16).ok());
+                let found = code.and_then(|code| symbols::character(&font, code));
+                self.unmapped += usize::from(found.is_none());
+                let found = found.unwrap_or(char::REPLACEMENT_CHARACTER);
+                self.add(found.encode_utf8(&mut [0; 4]), text);
+            }
+            Element::Reference(kind) => self.reference(kind, xml, text),
+            Element::FieldMark => match xml.attribute("w", "fldCharType").as_deref() {
+                Some("begin") => {
+                    let shown = form_field(xml)?;
+                    self.add(&shown, text);
+                    self.fields.begin();
+                }
+                Some("separate") => self.fields.separate(),
+                Some("end") => self.fields.end(),
+                _ => {}
+            },
+            Element::Other => {}
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, found: &str, text: &mut String) {
+        if self.is_hidden || !self.fields.is_shown() || found.is_empty() {
+            return;
+        }
+        self.pages.text();
+        let shown = found.chars().filter(|&c| c != '\u{ad}');
+        text.extend(shown.map(|c| if c.is_control() { ' ' } else { c }));
+    }
+
+    /// A note is referenced.
+    fn reference(&mut self, kind: NoteKind, xml: &XmlWalk, text: &mut String) {
+        let id = xml.attribute("w", "id").map(String::from).unwrap_or_default();
+        let has_own_mark = xml.attribute("w", "customMarkFollows").is_some_and(|value| !matches!(&*value, "0" | "false"));
+        let Some(note) = self.notes.remove(&(kind, id)) else { return };
+        if has_own_mark {
+            self.waiting.push(note);
+            return;
+        }
+        let count = &mut self.note_counts[kind as usize];
+        *count += 1;
+        let mark = format!("[{}]", note_number(*count, kind == NoteKind::End));
+        self.add(&mark, text);
+        self.waiting.push(format!("{mark} {note}"));
+    }
+
+    /// Writes a paragraph.
+    fn emit(&mut self, paragraph: Paragraph, spot: &mut Spot) {
+        let pages = &mut self.pages;
+        paragraph.write(spot, &mut self.builder, |builder| begin_page(builder, pages.next()));
+        if spot.is_running() {
+            self.end_notes();
+        }
+    }
+
+    /// Writes the notes that wait.
+    fn end_notes(&mut self) {
+        write_notes(&mut self.waiting, &mut self.builder);
+    }
+}
+
+fn begin_page(builder: &mut Builder, PageFacts { label, size }: PageFacts) {
+    builder.page(label.as_deref(), size);
+}
+
+/// The elements that paragraphs consist of.
+enum Element {
+    Run,
+    RunProperties,
+    Text,
+    Sign(&'static str),
+    Space(char),
+    Break,
+    LayoutBreak,
+    Symbol,
+    Reference(NoteKind),
+    FieldMark,
+    Other,
+}
+
+impl Element {
+    fn of(namespace: &str, name: &str) -> Self {
+        match (namespace, name) {
+            ("w" | "m", "r") => Self::Run,
+            ("w", "rPr") => Self::RunProperties,
+            ("w" | "m" | "a", "t") => Self::Text,
+            ("w", "noBreakHyphen") => Self::Sign("-"),
+            ("m", "den") => Self::Sign("/"),
+            ("m", "sup") => Self::Sign("^"),
+            ("m", "sub") => Self::Sign("_"),
+            ("w", "tab" | "ptab") => Self::Space('\t'),
+            ("w", "cr") => Self::Space('\n'),
+            ("w", "br") => Self::Break,
+            ("w", "lastRenderedPageBreak") => Self::LayoutBreak,
+            ("w", "sym") => Self::Symbol,
+            ("w", "footnoteReference") => Self::Reference(NoteKind::Foot),
+            ("w", "endnoteReference") => Self::Reference(NoteKind::End),
+            ("w", "fldChar") => Self::FieldMark,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The fields that are open. Of a field, the result is shown and the instruction is not; fields stand in instructions too.
+#[derive(Default)]
+struct Fields {
+    /// Whether each is at its instruction.
+    open: Vec<bool>,
+    /// How many are.
+    at_instruction: usize,
+}
+
+impl Fields {
+    fn begin(&mut self) {
+        self.open.push(true);
+        self.at_instruction += 1;
+    }
+
+    fn separate(&mut self) {
+        if let Some(last) = self.open.last_mut() {
+            self.at_instruction -= usize::from(std::mem::take(last));
+        }
+    }
+
+    fn end(&mut self) {
+        self.at_instruction -= usize::from(self.open.pop().unwrap_or(false));
+    }
+
+    /// Whether text is shown: no field around the last one is at its instruction. The instruction of the last one is no
+    /// text in any case, so that one that never ends hides nothing.
+    fn is_shown(&self) -> bool {
+        self.at_instruction == usize::from(self.open.last() == Some(&true))
+    }
+}
+
+/// Whether the properties of a run, of which the start tag was read, hide it.
+fn is_vanished(xml: &mut XmlWalk) -> Result<bool, XmlError> {
+    let (mut is_vanished, depth) = (false, xml.depth());
+    while xml.start_within(depth)? {
+        match xml.name() {
+            ("w", "vanish") => is_vanished = is_on(xml),
+            ("w", "rPrChange") => xml.skip()?,
+            _ => {}
+        }
+    }
+    Ok(is_vanished)
+}
+
+/// What a field of a form shows, of which the start tag of its first mark was read: the box of a check box, or what is
+/// chosen of a list.
+fn form_field(xml: &mut XmlWalk) -> Result<String, XmlError> {
+    let depth = xml.depth();
+    let (mut is_box, mut is_checked, mut choice, mut entries) = (false, false, 0, Vec::new());
+    while xml.start_within(depth)? {
+        match xml.name() {
+            ("w", "checkBox") => is_box = true,
+            ("w", "default" | "checked") if is_box => is_checked = is_on(xml),
+            ("w", "default" | "result") => choice = xml.number("w", "val").unwrap_or(0),
+            ("w", "listEntry") => entries.extend(super::styles::value(xml)),
+            _ => {}
+        }
+    }
+    let chosen = entries.into_iter().nth(choice).unwrap_or_default();
+    Ok(if is_box { if is_checked { "☒" } else { "☐" }.into() } else { chosen })
+}

@@ -1,0 +1,200 @@
+//! DOCX. The main part is found through the relationships of the package; what is read is the document after all tracked
+//! changes, with the numbers of its lists, its notes where they are referenced, and the heads and feet of its pages.
+//!
+//! ```text
+//! body         paragraphs and tables → blocks
+//! pages        where Word last broke pages, and the numbers that it printed
+//! numbering    numbers of lists and headings
+//! styles       which paragraphs are headings
+//! symbols      characters of symbol fonts
+//! ```
+
+mod numbering;
+mod styles;
+mod symbols;
+
+mod pages;
+
+mod body;
+
+use std::collections::{HashMap, HashSet};
+
+use crate::builder::Builder;
+use crate::container::{Container, decoded, excerpt, resolved};
+use crate::xml::{XmlError, XmlWalk};
+use crate::{Content, Format, Hints, Limits, ReadError, Warning};
+
+use body::{Body, NoteKind};
+use numbering::Numbering;
+use pages::Layout;
+use styles::Styles;
+
+/// Names of namespaces; the second one of each pair is that of strict files.
+const NAMESPACES: [(&str, &str); 12] = [
+    ("http://schemas.openxmlformats.org/wordprocessingml/2006/main", "w"),
+    ("http://purl.oclc.org/ooxml/wordprocessingml/main", "w"),
+    ("http://schemas.openxmlformats.org/officeDocument/2006/relationships", "r"),
+    ("http://purl.oclc.org/ooxml/officeDocument/relationships", "r"),
+    ("http://schemas.openxmlformats.org/officeDocument/2006/math", "m"),
+    ("http://purl.oclc.org/ooxml/officeDocument/math", "m"),
+    ("http://schemas.openxmlformats.org/drawingml/2006/main", "a"),
+    ("http://purl.oclc.org/ooxml/drawingml/main", "a"),
+    ("http://schemas.openxmlformats.org/markup-compatibility/2006", "mc"),
+    ("http://schemas.openxmlformats.org/package/2006/relationships", "rel"),
+    ("http://purl.org/dc/elements/1.1/", "dc"),
+    ("http://schemas.openxmlformats.org/package/2006/metadata/core-properties", "cp"),
+];
+
+const FORMAT: Format = Format::Docx;
+
+/// Reads a DOCX document.
+///
+/// # Errors
+/// When it is damaged, encrypted or none, has no text, or goes over a limit.
+pub(crate) fn read(bytes: &[u8], _hints: &Hints, limits: &Limits) -> Result<Content, ReadError> {
+    let mut package = Package { container: Container::open(bytes, FORMAT, limits)?, limits, warnings: Vec::new() };
+    let of_package = package.relations("")?;
+    let main_name = of_package.of_kind("officeDocument").next().unwrap_or("word/document.xml").to_owned();
+    let Some(main) = package.container.part(&main_name)? else {
+        let what = format!("its main part {} is missing", excerpt(&main_name));
+        return Err(ReadError::Damaged { format: FORMAT, what });
+    };
+    let main = decoded(main, FORMAT, &main_name)?;
+    let relations = package.relations(&main_name)?;
+    let styles = package.optional(&relations, "styles", |xml| Styles::read(xml, limits))?.unwrap_or_default();
+    let numbering = package.optional(&relations, "numbering", |xml| Numbering::read(xml, limits))?.unwrap_or_default();
+    let layout = Layout::read(&main, limits).map_err(|error| failed(&main_name, &error))?;
+
+    let mut body = Body::new(&styles, numbering, &layout, limits);
+    for (kind, note_kind) in [("footnotes", NoteKind::Foot), ("endnotes", NoteKind::End)] {
+        package.optional(&relations, kind, |xml| body.notes(xml, note_kind))?;
+    }
+    body.begin(Builder::new(FORMAT, limits));
+    for name in unique(layout.heads().filter_map(|id| relations.with_id(id))) {
+        package.optional_part(name, |xml| body.furniture(xml))?;
+    }
+    body.main(&main).map_err(|error| failed(&main_name, &error))?;
+    drop(main);
+    for name in unique(layout.feet().filter_map(|id| relations.with_id(id))) {
+        package.optional_part(name, |xml| body.furniture(xml))?;
+    }
+
+    let properties = package.optional(&of_package, "core-properties", |xml| CoreProperties::read(xml, limits))?;
+    let CoreProperties { title, language } = properties.unwrap_or_default();
+    let mut builder = body.finish();
+    let parts = builder.parts();
+    parts.title = title;
+    parts.language = language.or(styles.language);
+    parts.warnings.extend(package.warnings);
+    builder.finish()
+}
+
+/// The parts of a document and what links them.
+struct Package<'a> {
+    container: Container<'a>,
+    limits: &'a Limits,
+    /// What could not be read of the parts that a text can do without.
+    warnings: Vec<Warning>,
+}
+
+/// What a part refers to.
+#[derive(Default)]
+struct Relations {
+    /// The last word of the kind, and the name of the part.
+    targets: Vec<(String, String)>,
+    by_id: HashMap<String, usize>,
+}
+
+impl Relations {
+    fn of_kind<'r>(&'r self, kind: &'r str) -> impl Iterator<Item = &'r str> {
+        self.targets.iter().filter(move |(found, _)| found == kind).map(|(_, name)| name.as_str())
+    }
+
+    fn with_id(&self, id: &str) -> Option<&str> {
+        self.by_id.get(id).map(|&at| self.targets[at].1.as_str())
+    }
+}
+
+impl Package<'_> {
+    /// What a part refers to; the package itself is the empty name.
+    fn relations(&mut self, of: &str) -> Result<Relations, ReadError> {
+        let (folder, file) = of.rsplit_once('/').unwrap_or(("", of));
+        let name = format!("{folder}/_rels/{file}.rels");
+        let limits = self.limits;
+        let found = self.optional_part(name.trim_start_matches('/'), |xml| {
+            let (mut relations, mut walk) = (Relations::default(), XmlWalk::new(xml, &NAMESPACES, limits));
+            while walk.start_within(1)? {
+                let ("rel", "Relationship") = walk.name() else { continue };
+                let attribute = |name| walk.attribute("", name).unwrap_or_default();
+                if attribute("TargetMode") == "External" {
+                    continue;
+                }
+                let kind = attribute("Type").rsplit('/').next().unwrap_or_default().to_owned();
+                relations.by_id.insert(attribute("Id").into(), relations.targets.len());
+                relations.targets.push((kind, resolved(folder, &attribute("Target"))));
+            }
+            Ok(relations)
+        });
+        Ok(found?.unwrap_or_default())
+    }
+
+    /// Reads the first part of a kind that another part refers to.
+    fn optional<T>(
+        &mut self,
+        relations: &Relations,
+        kind: &str,
+        read: impl FnOnce(&str) -> Result<T, XmlError>,
+    ) -> Result<Option<T>, ReadError> {
+        relations.of_kind(kind).next().map_or(Ok(None), |name| self.optional_part(name, read))
+    }
+
+    /// Reads a part that the text can do without: that it is damaged is a warning.
+    fn optional_part<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&str) -> Result<T, XmlError>,
+    ) -> Result<Option<T>, ReadError> {
+        let part = self.container.part(name).and_then(|part| part.map(|part| decoded(part, FORMAT, name)).transpose());
+        let read = part.and_then(|part| part.map(|xml| read(&xml).map_err(|error| failed(name, &error))).transpose());
+        match read {
+            Err(ReadError::Damaged { what, .. }) => {
+                self.warnings.push(Warning::Repaired(what));
+                Ok(None)
+            }
+            read => read,
+        }
+    }
+}
+
+/// Each of the names once, in their order: many sections share a head.
+fn unique<'n>(names: impl Iterator<Item = &'n str>) -> impl Iterator<Item = &'n str> {
+    let mut seen = HashSet::new();
+    names.filter(move |name| seen.insert(*name))
+}
+
+fn failed(name: &str, error: &XmlError) -> ReadError {
+    error.of_part(FORMAT, name)
+}
+
+/// What the package says of its document.
+#[derive(Default)]
+struct CoreProperties {
+    title: Option<String>,
+    language: Option<String>,
+}
+
+impl CoreProperties {
+    fn read(xml: &str, limits: &Limits) -> Result<Self, XmlError> {
+        let (mut found, mut walk) = (Self::default(), XmlWalk::new(xml, &NAMESPACES, limits));
+        while walk.start_within(1)? {
+            let place = match walk.name() {
+                ("dc", "title") => &mut found.title,
+                ("dc", "language") => &mut found.language,
+                _ => continue,
+            };
+            let text = walk.text()?.split_whitespace().collect::<Vec<_>>().join(" ");
+            *place = (!text.is_empty()).then_some(text);
+        }
+        Ok(found)
+    }
+}
