@@ -4,6 +4,7 @@
 //! ```text
 //! read         bytes → content: what format they are of, and its reader
 //! detect       what format bytes are of, by the bytes first, then by the name
+//! pdf          PDF: interpreted by hayro, laid out here
 //! plain        text as it is
 //! builder      what the reader of a format writes into; it makes the content
 //! content      the text and its map
@@ -42,6 +43,8 @@ mod detect;
 mod builder;
 
 mod plain;
+
+mod pdf;
 
 mod read;
 

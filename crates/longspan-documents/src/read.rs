@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::encoding::LikelyEncoding;
 use crate::unpack::GzipReader;
-use crate::{Content, Format, Limits, ReadError, UnreadFormat, detect, plain};
+use crate::{Content, Format, Limits, ReadError, UnreadFormat, detect, pdf, plain};
 
 /// The bytes by which other formats and binary files are known, before the rest is read.
 const START_BYTES: u64 = 8192;
@@ -53,7 +53,8 @@ pub fn read_from(input: impl Read, hints: &Hints, limits: &Limits) -> Result<Con
             }
             Ok(plain::content(text.into(), Vec::new()))
         }
-        format @ (Format::Pdf | Format::Docx | Format::Odt | Format::Epub) => Err(ReadError::NotYet(format)),
+        Format::Pdf => pdf::read(bytes, hints.password.as_deref(), limits),
+        format @ (Format::Docx | Format::Odt | Format::Epub) => Err(ReadError::NotYet(format)),
     })
 }
 

@@ -5,6 +5,7 @@ mod checks;
 mod data;
 mod hub;
 mod models;
+mod pages;
 mod settings;
 mod tokenizers;
 mod weights;
@@ -31,7 +32,7 @@ const fn target(name: &'static str, files: usize, share: u32, bytes_max: usize, 
 }
 
 /// All targets.
-pub const TARGETS: [FuzzTarget; 16] = [
+pub const TARGETS: [FuzzTarget; 17] = [
     target("safetensors", 1, 8, 1 << 16, weights::safetensors),
     target("pickle", 1, 16, 1 << 16, weights::pickle),
     target("index", 1, 4, 1 << 15, weights::index),
@@ -43,6 +44,7 @@ pub const TARGETS: [FuzzTarget; 16] = [
     target("squad", 1, 10, 1 << 15, data::squad),
     target("predictions", 2, 5, 1 << 13, data::predictions),
     target("document", 1, 6, 1 << 15, data::document),
+    target("pdf", 1, 8, 1 << 13, pages::pdf),
     target("token_file", 1, 5, 1 << 13, data::token_file),
     target("hub", 16, 3, 1 << 14, hub::fetch),
     target("state", 1, 2, 1 << 18, models::state),

@@ -42,6 +42,7 @@ const FLOORS: [(&str, &[&[&str]]); 6] = [
             &["encoding", "format", "limits", "map", "unpack", "warning"],
             &["error", "content"],
             &["builder", "detect", "plain"],
+            &["pdf"],
             &["read"],
         ],
     ),
