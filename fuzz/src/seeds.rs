@@ -38,6 +38,7 @@ pub fn seeds(target: &FuzzTarget) -> Vec<Vec<u8>> {
         "markdown" => corpus(&["notes.md", "lines.markdown"]),
         "table" => corpus(&["table.csv"]),
         "office" => ["docx", "odt", "epub"].map(|kind| golden_files(OFFICE, kind)).concat(),
+        "pdf" => files_of_documents("pdf", "pdf"),
         "token_file" => vec![token_file(2, &[&[1, 2, 3], &[], &[7]]), token_file(4, &[&(0..50).collect::<Vec<_>>()])],
         "hub" => vec![hub(&[]), hub(&[("longspan.json", "{}")])],
         "state" => vec![saved_state()],
@@ -74,6 +75,13 @@ fn golden_files(folder: &str, extension: &str) -> Vec<Vec<u8>> {
     let end = format!(".{extension}");
     let files = read_folder(&golden_path(folder)).into_iter().filter(|(name, _)| name.ends_with(&end));
     files.map(|(_, content)| content).collect()
+}
+
+/// Golden files of the readers of formats.
+fn files_of_documents(folder: &str, extension: &str) -> Vec<Vec<u8>> {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/longspan-documents/tests/golden").join(folder);
+    let end = format!(".{extension}");
+    read_folder(&golden).into_iter().filter(|(name, _)| name.ends_with(&end)).map(|(_, content)| content).collect()
 }
 
 fn small_safetensors() -> Vec<u8> {

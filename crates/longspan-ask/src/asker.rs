@@ -299,7 +299,11 @@ impl Asker {
                         Ok(document) => documents.push(document),
                     }
                 }
-                if documents.is_empty() { ControlFlow::Continue(()) } else { self.ask_documents(questions, &documents, on_event) }
+                if documents.is_empty() {
+                    ControlFlow::Continue(())
+                } else {
+                    self.ask_documents(questions, &documents, on_event)
+                }
             });
             is_stopped.store(true, Ordering::Relaxed);
             flow

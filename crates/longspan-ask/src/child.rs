@@ -149,7 +149,8 @@ impl Running {
         let (child, output) = (&self.child, &mut self.output);
         let (result, is_killed) = thread::scope(|scope| {
             let watch = scope.spawn(move || {
-                let is_late = is_done.recv_timeout(limits.time_max.saturating_add(GRACE)) == Err(RecvTimeoutError::Timeout);
+                let is_late =
+                    is_done.recv_timeout(limits.time_max.saturating_add(GRACE)) == Err(RecvTimeoutError::Timeout);
                 is_late && lock(child).kill().is_ok()
             });
             let result = receive(output);

@@ -184,7 +184,9 @@ mod tests {
         for (name, text) in [("a.txt", "It ran."), ("a", &long), ("a.csv", "a,b\n"), ("-", "\u{feff}\r\n# a")] {
             assert_eq!(read(name, text), text, "{name}");
         }
-        for (name, text) in [("a.html", "It ran."), ("a.md", "# It ran"), ("a", "<!doctype html><p>a"), ("a.txt", "%PDF-1.7")] {
+        for (name, text) in
+            [("a.html", "It ran."), ("a.md", "# It ran"), ("a", "<!doctype html><p>a"), ("a.txt", "%PDF-1.7")]
+        {
             let error = format!("`{name}`: its reader failed: exit status: 3");
             assert_eq!(read(name, text), error);
         }

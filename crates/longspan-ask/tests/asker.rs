@@ -6,7 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use longspan::checkpoint::Source;
 use longspan::{ErrorKind, Precision, ReadOptions, Reader};
-use longspan_ask::{AskEvent, Asker, Content, DocumentAnswer, DocumentSource, NamedDocument, SourceOptions, error_code};
+use longspan_ask::{
+    AskEvent, Asker, Content, DocumentAnswer, DocumentSource, NamedDocument, SourceOptions, error_code,
+};
 
 const PUMP: &str = "The pump was installed in May 1911 by Ada Brown 🚰.\nIt stopped in 1923.\n";
 const BREAD: &str = "Bread is made from flour, water and salt. It is baked in an oven.\n";

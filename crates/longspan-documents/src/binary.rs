@@ -147,6 +147,9 @@ mod tests {
         }
         assert!(sound > 100 && unsound > 100, "{sound} sound, {unsound} unsound");
         let limits = Limits { text_bytes_max: 10, ..Limits::default() };
-        assert_eq!(decode(&whole, &limits).unwrap_err().to_string(), "its reader failed: its result has too long a text");
+        assert_eq!(
+            decode(&whole, &limits).unwrap_err().to_string(),
+            "its reader failed: its result has too long a text"
+        );
     }
 }

@@ -178,7 +178,9 @@ mod tests {
     fn read(bytes: &[u8]) -> (String, Option<&'static str>, bool) {
         let decoded = text(bytes.to_vec()).unwrap();
         let guess = decoded.warnings.iter().map(|warning| match warning {
-            Warning::GuessedEncoding { name, has_errors: false } if *name == decoded.encoding.name() => decoded.encoding.name(),
+            Warning::GuessedEncoding { name, has_errors: false } if *name == decoded.encoding.name() => {
+                decoded.encoding.name()
+            }
             other => panic!("{other:?}"),
         });
         (decoded.text.clone(), guess.last(), decoded.start.is_some())

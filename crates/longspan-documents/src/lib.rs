@@ -7,6 +7,7 @@
 //! markdown     Markdown, by way of the writer of HTML
 //! html         HTML and XHTML
 //! csv          cells of a table that is a text
+//! pdf          PDF: interpreted by hayro, laid out here
 //! plain        text as it is
 //! binary       what reading gave, as bytes for another process
 //! builder      what the reader of a format writes into; it makes the content
@@ -65,6 +66,8 @@ mod xml;
 
 mod docx;
 mod odt;
+
+mod pdf;
 
 mod read;
 

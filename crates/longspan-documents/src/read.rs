@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::encoding::Decoded;
 use crate::unpack::GzipReader;
-use crate::{Content, Format, Limits, ReadError, csv, detect, docx, encoding, html, markdown, odt, plain};
+use crate::{Content, Format, Limits, ReadError, csv, detect, docx, encoding, html, markdown, odt, pdf, plain};
 
 /// The bytes by which formats and binary files are known, before the rest is read.
 pub const START_BYTES: u64 = 8192;
@@ -49,7 +49,8 @@ pub fn read_from(input: impl Read, hints: &Hints, limits: &Limits) -> Result<Con
         Format::Html => html::read(&bytes, name, limits),
         Format::Docx => docx::read(&bytes, hints, limits),
         Format::Odt => odt::read(&bytes, hints, limits),
-        format @ (Format::Pdf | Format::Epub) => Err(ReadError::NotYet(format)),
+        Format::Pdf => pdf::read(bytes, hints.password.as_deref(), limits),
+        Format::Epub => Err(ReadError::NotYet(Format::Epub)),
     });
     content.map_err(|error| if was_packed { error.of_unpacked() } else { error })
 }

@@ -6,6 +6,7 @@ mod data;
 mod hub;
 mod models;
 mod office;
+mod pages;
 mod settings;
 mod tokenizers;
 mod weights;
@@ -32,7 +33,7 @@ const fn target(name: &'static str, files: usize, share: u32, bytes_max: usize, 
 }
 
 /// All targets.
-pub const TARGETS: [FuzzTarget; 21] = [
+pub const TARGETS: [FuzzTarget; 22] = [
     target("safetensors", 1, 8, 1 << 16, weights::safetensors),
     target("pickle", 1, 16, 1 << 16, weights::pickle),
     target("index", 1, 4, 1 << 15, weights::index),
@@ -49,6 +50,7 @@ pub const TARGETS: [FuzzTarget; 21] = [
     target("markdown", 1, 6, 1 << 14, data::markdown),
     target("table", 1, 2, 1 << 13, data::table),
     target("office", 1, 12, 1 << 15, office::read),
+    target("pdf", 1, 8, 1 << 13, pages::pdf),
     target("token_file", 1, 5, 1 << 13, data::token_file),
     target("hub", 16, 3, 1 << 14, hub::fetch),
     target("state", 1, 2, 1 << 18, models::state),

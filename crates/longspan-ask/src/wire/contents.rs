@@ -181,6 +181,9 @@ mod tests {
             )
         );
         let schema = ContentObject::schema().to_value();
-        assert_eq!(schema["required"], serde_json::json!(["document", "format", "characters", "bytes", "pages", "blocks"]));
+        assert_eq!(
+            schema["required"],
+            serde_json::json!(["document", "format", "characters", "bytes", "pages", "blocks"])
+        );
     }
 }

@@ -74,7 +74,8 @@ fn program() -> OsString {
 fn password(path: &Path) -> Result<String> {
     let read = File::open(path).and_then(|file| read_to_limit(file, PASSWORD_BYTES_MAX));
     let bytes = read.map_err(|error| io_fault(path, &error, PASSWORD_HINT))?;
-    let text = String::from_utf8(bytes).map_err(|_| fault(format!("`{}`: invalid UTF-8", path.display()), PASSWORD_HINT))?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| fault(format!("`{}`: invalid UTF-8", path.display()), PASSWORD_HINT))?;
     match text.lines().next() {
         Some(password) if !password.is_empty() => Ok(password.to_owned()),
         _ => Err(fault(format!("`{}`: no password", path.display()), PASSWORD_HINT)),

@@ -84,7 +84,8 @@ impl GatheredFiles {
 
     /// Whether an error is that of a file in a folder that is no document; it is counted then.
     pub fn skips(&mut self, error: &AskError) -> bool {
-        let skips = matches!(error.code(), "unknown_format" | "empty_document") && self.found.contains(error.document());
+        let skips =
+            matches!(error.code(), "unknown_format" | "empty_document") && self.found.contains(error.document());
         self.skipped += usize::from(skips);
         skips
     }

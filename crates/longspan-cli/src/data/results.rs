@@ -102,7 +102,8 @@ impl ResultFile {
                 return check(path, &serde_json::from_slice(line).map_err(|_| broken())?, identity);
             }
             let line: KnownLine = serde_json::from_slice(line).map_err(|_| broken())?;
-            let is_next = |last: &&mut KnownDocument| last.name == line.document && last.answered.len() < questions.len();
+            let is_next =
+                |last: &&mut KnownDocument| last.name == line.document && last.answered.len() < questions.len();
             let answered = line.answer.is_some();
             match documents.last_mut().filter(is_next) {
                 Some(last) if questions[last.answered.len()] == line.question && last.stamp == line.stamp => {
@@ -110,7 +111,12 @@ impl ResultFile {
                     last.bytes.end = bytes.end;
                 }
                 None if questions.first() == Some(&line.question.as_str()) => {
-                    documents.push(KnownDocument { name: line.document, stamp: line.stamp, answered: vec![answered], bytes });
+                    documents.push(KnownDocument {
+                        name: line.document,
+                        stamp: line.stamp,
+                        answered: vec![answered],
+                        bytes,
+                    });
                 }
                 _ => return Err(broken()),
             }
@@ -128,7 +134,8 @@ impl ResultFile {
         let kept = documents.iter().map(|document| document.bytes.end - document.bytes.start).sum::<u64>();
         if first + kept < end {
             let ranges = documents.iter().map(|document| document.bytes.clone());
-            file = rewritten(path, file, [0..first].into_iter().chain(ranges)).map_err(|error| cannot_write(path, &error))?;
+            file = rewritten(path, file, [0..first].into_iter().chain(ranges))
+                .map_err(|error| cannot_write(path, &error))?;
         }
         let known = documents.into_iter().map(|document| (document.name, document.answered)).collect();
         Ok(Self { path: path.to_owned(), file, known, stamps })
@@ -147,7 +154,10 @@ impl ResultFile {
         let mut lines = Vec::new();
         for answer in answers {
             let stamp = self.stamps.get(&answer.document).copied().flatten();
-            serde_json::to_writer(&mut lines, &ResultLine { answer: AnswerObject::new(answer, model, precision), stamp })?;
+            serde_json::to_writer(
+                &mut lines,
+                &ResultLine { answer: AnswerObject::new(answer, model, precision), stamp },
+            )?;
             lines.push(b'\n');
         }
         self.file.write_all(&lines).map_err(|error| cannot_write(&self.path, &error))

@@ -89,7 +89,9 @@ pub fn warn_of(message: &str, hint: Option<&str>) {
 pub fn warning_hint(warning: &Warning) -> Option<&'static str> {
     match warning {
         Warning::NoText { .. } => Some(SCAN_HINT),
-        Warning::Unmapped { .. } => Some("`longspan text` shows the text; if it is bad, `ocrmypdf` can recognize it anew"),
+        Warning::Unmapped { .. } => {
+            Some("`longspan text` shows the text; if it is bad, `ocrmypdf` can recognize it anew")
+        }
         Warning::GuessedEncoding { .. } => Some("if the text is wrong, convert it to UTF-8 with `iconv`"),
         _ => None,
     }
@@ -164,7 +166,9 @@ fn read_hint(error: &ReadError) -> &'static str {
         }
         ReadError::NotUtf8(_) => "convert it with `iconv -f ENCODING -t UTF-8`, where ENCODING is the one that it has",
         ReadError::Empty | ReadError::Blank => class_hint(ErrorKind::Document),
-        ReadError::TooMany { .. } | ReadError::TooMuchMemory { .. } | ReadError::TooSlow(_) => "split the document, or save it as another format, such as text",
+        ReadError::TooMany { .. } | ReadError::TooMuchMemory { .. } | ReadError::TooSlow(_) => {
+            "split the document, or save it as another format, such as text"
+        }
         ReadError::PasswordRequired | ReadError::PasswordWrong => {
             "--password-file FILE names a file with the password; without it, the password is asked for at a terminal"
         }

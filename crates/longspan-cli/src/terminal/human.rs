@@ -208,12 +208,13 @@ no answer
 
     #[test]
     fn a_place_on_a_page_is_one_that_people_look_up() {
-        let mut answer = document_answer("a.pdf", "One.\u{c}\nTwo.\n\nJANA won. Then it ended.", true, &["JANA", "ended"], 0.9);
+        let mut answer =
+            document_answer("a.pdf", "One.\u{c}\nTwo.\n\nJANA won. Then it ended.", true, &["JANA", "ended"], 0.9);
         let check = |answer: &DocumentAnswer, first: &str, second: &str| {
-            let shown = shown(&Palette::plain(), "f32", &Results { heading: None, answers: &[answer.clone()], hidden: 0 });
-            let expected = format!(
-                "JANA\n  score 0.900 (f32)  {first}\n  »JANA« won.\n    0.450  {second}  Then it »ended«.\n"
-            );
+            let shown =
+                shown(&Palette::plain(), "f32", &Results { heading: None, answers: &[answer.clone()], hidden: 0 });
+            let expected =
+                format!("JANA\n  score 0.900 (f32)  {first}\n  »JANA« won.\n    0.450  {second}  Then it »ended«.\n");
             assert_eq!(shown, expected);
         };
         check(&answer, "a.pdf:4, page 2  characters 12–16", "a.pdf:4, page 2  characters 30–35");

@@ -116,7 +116,8 @@ pub fn print_text(text: &str) -> io::Result<()> {
         return print(text.as_bytes());
     }
     let lines = text.split_inclusive(['\n', '\u{c}']).map(|line| {
-        let shown = line.trim_end_matches(['\r', '\n', '\u{c}']).split('\t').map(printable).collect::<Vec<_>>().join("\t");
+        let shown =
+            line.trim_end_matches(['\r', '\n', '\u{c}']).split('\t').map(printable).collect::<Vec<_>>().join("\t");
         if line.ends_with(['\n', '\u{c}']) { shown + "\n" } else { shown }
     });
     print(lines.collect::<String>().as_bytes())

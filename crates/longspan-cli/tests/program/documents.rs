@@ -134,13 +134,17 @@ fn answers_go_to_a_file_that_a_later_run_continues() {
     let folder = many();
     std::fs::write(folder.path("questions"), format!("{WHO}\nWhen was the pump installed?\n")).unwrap();
     let ask = |arguments: &[&str]| {
-        let ran = folder.run(&[&["ask", "--questions", "questions", "--out", "docs/out.jsonl", "-r"], arguments].concat());
+        let ran =
+            folder.run(&[&["ask", "--questions", "questions", "--out", "docs/out.jsonl", "-r"], arguments].concat());
         (ran.status, ran.stdout.clone(), ran.stderr.clone())
     };
     let skipped = "warning: 2 files in folders skipped: empty, or of a kind that is not read\n";
     assert_eq!(ask(&["docs"]), (0, String::new(), skipped.into()));
     let whole = lines(&folder, "docs/out.jsonl");
-    assert_eq!((whole.len(), &whole[0]["document"], &whole[0]["longspan"]), (9, &Value::Null, &env!("CARGO_PKG_VERSION").into()));
+    assert_eq!(
+        (whole.len(), &whole[0]["document"], &whole[0]["longspan"]),
+        (9, &Value::Null, &env!("CARGO_PKG_VERSION").into())
+    );
     assert_eq!(whole[5..7].iter().map(|line| &line["answer"]).collect::<Vec<_>>(), ["Ada Brown", "May 1911"]);
     assert_eq!((&whole[5]["document"], &whole[5]["file_bytes"]), (&"docs/b/pump.txt".into(), &PUMP.len().into()));
     assert!(whole[5]["file_modified_us"].as_u64().unwrap() > 1_700_000_000_000_000);

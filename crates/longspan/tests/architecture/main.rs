@@ -35,14 +35,17 @@ const FLOORS: [(&str, &[&[&str]]); 6] = [
             &["pretrain", "train", "evaluate", "convert"],
         ],
     ),
-    ("crates/longspan-ask/src/lib.rs", &[&["text"], &["child", "snippet"], &["source"], &["answer", "error"], &["wire", "asker"]]),
+    (
+        "crates/longspan-ask/src/lib.rs",
+        &[&["text"], &["child", "snippet"], &["source"], &["answer", "error"], &["wire", "asker"]],
+    ),
     (
         "crates/longspan-documents/src/lib.rs",
         &[
             &["format", "limits", "map", "numerals", "unpack", "warning"],
             &["error", "content", "csv"],
             &["builder", "container", "detect", "encoding", "plain", "binary"],
-            &["flow", "xml", "html"],
+            &["flow", "xml", "html", "pdf"],
             &["docx", "odt", "markdown"],
             &["read"],
         ],

@@ -1,0 +1,251 @@
+//! PDF files made by `golden/pdf/make.py` → the texts and maps that it expects, the invariants of maps, errors, limits, and
+//! mutants.
+
+use std::fmt::Write;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use flate2::{Compression, write::ZlibEncoder};
+use longspan_documents::{BlockKind, Content, Hints, Limits, ReadError, read};
+
+/// The files that can be read.
+const NAMES: [&str; 9] =
+    ["pages", "columns", "table", "turned", "marked", "right_to_left", "scan", "damaged", "encrypted"];
+
+fn golden(name: &str) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/pdf").join(name);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn hints() -> Hints {
+    Hints { password: Some("pump".into()), ..Hints::default() }
+}
+
+fn kind(kind: BlockKind) -> String {
+    match kind {
+        BlockKind::Heading(level) => format!("heading-{level}"),
+        BlockKind::Cell { row, column } => format!("cell-{row}-{column}"),
+        BlockKind::ListItem => "list-item".into(),
+        other => format!("{other:?}").to_lowercase(),
+    }
+}
+
+/// The facts that a golden map has, in its order.
+fn facts(content: &Content, golden: &str) -> String {
+    let mut facts = String::new();
+    let text = content.text();
+    content.title().iter().for_each(|title| writeln!(facts, "title {title}").unwrap());
+    content.language().iter().for_each(|language| writeln!(facts, "language {language}").unwrap());
+    content.warnings().iter().for_each(|warning| writeln!(facts, "warning {}", warning.code()).unwrap());
+    for (index, page) in content.pages().iter().enumerate() {
+        let (size, label) = (page.size.unwrap(), page.label.as_deref().unwrap_or("-"));
+        writeln!(facts, "page {} {label} {} {}", index + 1, size.width, size.height).unwrap();
+    }
+    if golden.contains("block ") {
+        for (index, block) in content.blocks().iter().enumerate() {
+            let end = content.blocks().get(index + 1).map_or(text.len(), |next| next.start as usize);
+            let line = text[block.start as usize..end].lines().next().unwrap_or_default();
+            writeln!(facts, "{}", format!("block {} {line}", kind(block.kind)).trim_end()).unwrap();
+        }
+    }
+    for fact in golden.lines().filter(|line| line.starts_with("box ")) {
+        let words = fact.splitn(7, ' ').nth(6).unwrap();
+        let start = text.find(words).unwrap_or_else(|| panic!("no {words:?}"));
+        for at in content.boxes(start..start + words.len()) {
+            writeln!(facts, "box {} {:.1} {:.1} {:.1} {:.1} {words}", at.page, at.x, at.y, at.width, at.height)
+                .unwrap();
+        }
+    }
+    facts
+}
+
+#[test]
+fn texts_and_maps_are_the_golden_ones() {
+    for name in NAMES {
+        let content = read(&golden(&format!("{name}.pdf")), &hints(), &Limits::default())
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let text = String::from_utf8(golden(&format!("{name}.txt"))).unwrap();
+        assert_eq!(&**content.text(), text, "{name}");
+        let map = String::from_utf8(golden(&format!("{name}.map"))).unwrap();
+        assert_eq!(facts(&content, &map), map, "{name}");
+    }
+}
+
+/// Checks what is true of every map.
+fn check_map(content: &Content, name: &str) {
+    let (text, pages, blocks) = (content.text(), content.pages(), content.blocks());
+    let starts_of = |starts: Vec<u32>| {
+        assert_eq!(starts.first(), Some(&0), "{name}");
+        assert!(starts.is_sorted(), "{name}: {starts:?}");
+        assert!(starts.iter().all(|&start| text.is_char_boundary(start as usize)), "{name}: {starts:?}");
+    };
+    starts_of(pages.iter().map(|page| page.start).collect());
+    starts_of(blocks.iter().map(|block| block.start).collect());
+    for (index, page) in pages.iter().enumerate() {
+        let end = pages.get(index + 1).map_or(text.len(), |next| next.start as usize);
+        let size = page.size.unwrap();
+        for at in content.boxes(page.start as usize..end) {
+            let is_within = at.x >= 0.0 && at.x + at.width <= size.width + 0.01;
+            let is_within = is_within && at.y >= 0.0 && at.y + at.height <= size.height + 0.01;
+            assert!(at.page == index + 1 && is_within, "{name}: {at:?} of {size:?}");
+        }
+    }
+}
+
+#[test]
+fn maps_keep_their_invariants() {
+    for name in NAMES {
+        check_map(&read(&golden(&format!("{name}.pdf")), &hints(), &Limits::default()).unwrap(), name);
+    }
+}
+
+#[test]
+fn what_cannot_be_read_says_why() {
+    let check = |name: &str, password: Option<&str>, message: &str| {
+        let hints = Hints { password: password.map(Into::into), ..Hints::default() };
+        let error = read(&golden(name), &hints, &Limits::default()).unwrap_err();
+        assert_eq!(error.to_string(), message, "{name}");
+    };
+    check("encrypted.pdf", None, "encrypted: it needs a password");
+    check("encrypted.pdf", Some("well"), "encrypted: the password is wrong");
+    check("scan_alone.pdf", None, "none of its 1 pages has text: they are pictures, as scans are");
+    let whole = golden("encrypted.pdf");
+    let at = whole.windows(9).position(|word| word == b"/Standard").unwrap();
+    let other = [&whole[..at], b"/Elsewise", &whole[at + 9..]].concat();
+    let error = read(&other, &Hints::default(), &Limits::default()).unwrap_err();
+    assert_eq!(error.to_string(), "encrypted: in a way that is not read, such as with a certificate or DRM");
+    let error = read(b"%PDF-1.7\nnothing", &Hints::default(), &Limits::default()).unwrap_err();
+    assert_eq!(error.to_string(), "a PDF document that cannot be read: no page is found in it");
+}
+
+/// A file of objects, the first of them its catalog.
+fn file(objects: &[Vec<u8>]) -> Vec<u8> {
+    let mut file = b"%PDF-1.5\n".to_vec();
+    for (index, object) in objects.iter().enumerate() {
+        file.extend(format!("{} 0 obj\n", index + 1).into_bytes());
+        file.extend(object);
+        file.extend(b"\nendobj\n");
+    }
+    file.extend(b"trailer\n<< /Root 1 0 R >>\n");
+    file
+}
+
+fn stream(data: &[u8], entries: &str) -> Vec<u8> {
+    let head = format!("<< {entries} /Length {} >>\nstream\n", data.len());
+    [head.as_bytes(), data, b"\nendstream"].concat()
+}
+
+fn packed(data: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(data).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A file of one page with a content, and further objects from the fifth on.
+fn page(content: Vec<u8>, resources: &str, further: &[Vec<u8>]) -> Vec<u8> {
+    let page = format!(
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 200] /Contents 4 0 R /Resources << {resources} \
+         /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Courier >> >> >> >>"
+    );
+    let tree = "<< /Type /Pages /Kids [3 0 R] /Count 1 >>";
+    let mut objects = vec![b"<< /Type /Catalog /Pages 2 0 R >>".to_vec(), tree.into(), page.into_bytes(), content];
+    objects.extend_from_slice(further);
+    file(&objects)
+}
+
+#[test]
+fn bombs_end_at_their_limits() {
+    let check = |name: &str, bytes: &[u8], limits: Limits, message: &str| {
+        let error = read(bytes, &Hints::default(), &limits).map(|content| content.text().len()).unwrap_err();
+        assert_eq!(error.to_string(), message, "{name}");
+    };
+    let mut limits = Limits::default();
+    (limits.unpacked_bytes_max, limits.glyphs_max, limits.pages_max) = (1 << 20, 1000, 10);
+    let unpacked = "more than 1048576 unpacked bytes, the most that is read";
+    let zeros = packed(&vec![b' '; 4 << 20]);
+    let content = stream(&zeros, "/Filter /FlateDecode");
+    check("a content that inflates", &page(content, "", &[]), limits, unpacked);
+    let twice = stream(&packed(&packed(&vec![b' '; 64 << 20])), "/Filter [/FlateDecode /FlateDecode]");
+    assert!(twice.len() < 2000, "{}", twice.len());
+    check("a content that is packed twice", &page(twice, "", &[]), limits, unpacked);
+    let objects = stream(&zeros, "/Type /ObjStm /N 1 /First 4 /Filter /FlateDecode");
+    check("objects that inflate", &page(stream(b"", ""), "", &[objects]), limits, unpacked);
+    let shown = "BT /F1 10 Tf 9 9 Td (It ran.) Tj ET ".repeat(1000);
+    let content = stream(&packed(shown.as_bytes()), "/Filter /FlateDecode");
+    check("glyphs", &page(content, "", &[]), limits, "more than 1000 glyphs, the most that is read");
+    let kids = "3 0 R << /Type /Page >> ".repeat(11);
+    let tree = format!("<< /Type /Pages /Kids [{kids}] /Count 1 >>").into_bytes();
+    let pages = file(&[b"<< /Type /Catalog /Pages 2 0 R >>".to_vec(), tree, b"<< /Type /Page >>".to_vec()]);
+    check("pages", &pages, limits, "more than 10 pages, the most that is read");
+    // Ten forms, each of which draws the next one ten times.
+    let resources = |next: usize| format!("/XObject << /Fm {next} 0 R >>");
+    let form = |index: usize| {
+        let entries =
+            format!("/Type /XObject /Subtype /Form /BBox [0 0 9 9] /Resources << {} >>", resources(index + 6));
+        stream("/Fm Do ".repeat(10).as_bytes(), &entries)
+    };
+    let forms: Vec<Vec<u8>> = (0..30).map(form).collect();
+    limits.time_max = Duration::from_millis(300);
+    let bomb = page(stream(b"/Fm Do", ""), &resources(5), &forms);
+    check("forms in forms", &bomb, limits, "reading it took more than 0 s");
+}
+
+#[test]
+fn deep_nesting_is_bounded() {
+    let deep = [b"<< /A ".repeat(500_000), b">>".repeat(500_000)].concat();
+    let arrays = [b"[".repeat(500_000), b"]".repeat(500_000)].concat();
+    let content = [b"BT /F1 10 Tf 9 9 Td (It ran.) Tj ET ".as_slice(), &arrays, b" TJ"].concat();
+    let bytes = page(stream(&content, ""), "", &[deep]);
+    match read(&bytes, &Hints::default(), &Limits::default()) {
+        Ok(content) => assert_eq!(&**content.text(), "It ran."),
+        Err(error) => assert!(matches!(error, ReadError::Damaged { .. }), "{error}"),
+    }
+}
+
+#[test]
+fn mutants_end_in_a_text_or_an_error() {
+    let mut state = 1_u64;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) as usize % below
+    };
+    let mut limits = Limits::default();
+    (limits.time_max, limits.unpacked_bytes_max) = (Duration::from_secs(10), 1 << 24);
+    let (mut read_ones, mut all) = (0, 0);
+    for name in NAMES {
+        let whole = golden(&format!("{name}.pdf"));
+        for _ in 0..300 {
+            let mut mutant = whole.clone();
+            for _ in 0..=random(8) {
+                if mutant.len() < 20 {
+                    break;
+                }
+                let at = random(mutant.len());
+                match random(5) {
+                    0 => mutant[at] = random(256) as u8,
+                    1 => mutant[at] ^= 1 << random(8),
+                    2 => drop(mutant.drain(at..mutant.len().min(at + random(20)))),
+                    3 => mutant.truncate(at.max(19)),
+                    _ => {
+                        // Another number.
+                        let digit = mutant.iter().skip(at).position(u8::is_ascii_digit);
+                        digit.iter().for_each(|digit| mutant[at + digit] = b'0' + random(10) as u8);
+                    }
+                }
+            }
+            mutant[..5].copy_from_slice(b"%PDF-");
+            all += 1;
+            match read(&mutant, &hints(), &limits) {
+                Ok(content) => {
+                    check_map(&content, name);
+                    read_ones += 1;
+                }
+                Err(ReadError::Failed(message)) => panic!("{name}: {message}"),
+                Err(ReadError::TooSlow(_)) => panic!("{name}: too slow"),
+                Err(_) => {}
+            }
+        }
+    }
+    assert!(2 * read_ones > all, "{read_ones} of {all} were read");
+}
