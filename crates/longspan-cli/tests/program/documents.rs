@@ -173,3 +173,80 @@ fn answers_go_to_a_file_that_a_later_run_continues() {
     std::fs::write(folder.path("questions"), WHO).unwrap();
     assert!(ask(&["docs", "--resume"]).2.contains("that run had other questions"));
 }
+
+/// A folder with documents of the corpus of `longspan-documents`, whose scripts say how they were made.
+fn with_corpus(files: &[&str]) -> Folder {
+    let folder = Folder::new(&[("password", b"pump\r\nanother line\n"), ("wrong", b"well\n")]);
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../longspan-documents/tests/golden");
+    for file in files {
+        std::fs::copy(corpus.join(file), folder.path(file.rsplit('/').next().unwrap())).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn an_answer_in_a_pdf_document_has_its_page_and_heading() {
+    let folder = with_corpus(&["pdf/pages.pdf"]);
+    let question = "Since when has a company owned the pump?";
+    let shown = folder.run(&["ask", question, "pages.pdf"]);
+    let expected = "1911\n  score S (f32)  pages.pdf, page i (1 in the file), line 5, under \"1. Wells\"\n  ";
+    assert!(masked(&shown.stdout).starts_with(expected) && shown.stderr.is_empty(), "{shown:?}");
+    let object: Value = serde_json::from_str(&folder.run(&["ask", "--json", question, "pages.pdf"]).stdout).unwrap();
+    let place = |object: &Value| ["page", "page_label", "page_line", "heading"].map(|key| object[key].clone());
+    let expected = [json!(1), json!("i"), json!(5), json!(["Pumps", "1. Wells"])];
+    assert_eq!((place(&object), place(&object["answers"][0])), (expected.clone(), expected));
+    let boxes = object["answers"][0]["boxes"].as_array().unwrap();
+    assert_eq!((boxes.len(), &boxes[0]["page"]), (1, &json!(1)));
+    // The offsets are those of the text that is printed.
+    let text = folder.run(&["text", "pages.pdf"]).stdout;
+    let byte = |key: &str| object[key].as_u64().unwrap() as usize;
+    assert_eq!(&text[byte("start_byte")..byte("end_byte")], "1911");
+    let map: Value = serde_json::from_str(&folder.run(&["text", "--json", "pages.pdf"]).stdout).unwrap();
+    assert_eq!(
+        (&map["format"], &map["title"], &map["language"]),
+        (&json!("pdf"), &json!("The Life of Pumps"), &json!("en-GB"))
+    );
+    assert_eq!(map["pages"].as_array().unwrap().len(), 3);
+    assert_eq!((&map["pages"][0]["label"], &map["pages"][0]["width"]), (&json!("i"), &json!(300.0)));
+    assert_eq!((&map["blocks"][2]["kind"], &map["blocks"][2]["level"]), (&json!("heading"), &json!(2)));
+}
+
+#[test]
+fn an_encrypted_document_needs_its_password() {
+    let folder = with_corpus(&["pdf/encrypted.pdf"]);
+    let without = folder.run(&["text", "encrypted.pdf"]);
+    check_failed(&without, "`encrypted.pdf`: encrypted: it needs a password");
+    assert!(without.stderr.contains("hint: --password-file FILE"), "{without:?}");
+    let wrong = folder.run(&["text", "encrypted.pdf", "--password-file", "wrong"]);
+    check_failed(&wrong, "`encrypted.pdf`: encrypted: the password is wrong");
+    let right = folder.run(&["text", "encrypted.pdf", "--password-file", "password"]);
+    assert_eq!((right.status, right.stdout.trim_end()), (0, "It is open to who knows the word."));
+    let asked = folder.run(&["ask", "To whom is it open?", "encrypted.pdf", "--password-file", "password", "--json"]);
+    assert!(asked.status < 2 && asked.stderr.is_empty(), "{asked:?}");
+}
+
+#[test]
+fn pages_without_text_are_said() {
+    let folder = with_corpus(&["pdf/scan.pdf", "pdf/scan_alone.pdf"]);
+    let said = "2 of 3 pages have no text, as scans have: 1, 3";
+    let warning = format!("warning: `scan.pdf`: {said}\nhint: `ocrmypdf IN OUT` recognizes the text on the pictures\n");
+    assert_eq!(folder.run(&["text", "scan.pdf"]).stderr, warning);
+    let asked = folder.run(&["ask", "--json", "What is the text?", "scan.pdf"]);
+    let object: Value = serde_json::from_str(&asked.stdout).unwrap();
+    assert_eq!((asked.stderr, &object["warnings"]), (warning, &json!([{"code": "no_text", "message": said}])));
+    let alone = folder.run(&["ask", "What is the text?", "scan_alone.pdf"]);
+    check_failed(&alone, "`scan_alone.pdf`: none of its ");
+    assert!(alone.stderr.contains("`ocrmypdf"), "{alone:?}");
+}
+
+#[test]
+fn office_documents_are_read() {
+    let folder = with_corpus(&["office/tables.docx", "office/text.odt"]);
+    for (file, format) in [("tables.docx", "docx"), ("text.odt", "odt")] {
+        let map: Value = serde_json::from_str(&folder.run(&["text", "--json", file]).stdout).unwrap();
+        assert_eq!(map["format"], format);
+        let cells = map["blocks"].as_array().unwrap().iter().filter(|block| block["kind"] == "cell");
+        assert!(format == "odt" || cells.count() > 1, "{map}");
+        check_failed(&folder.run(&["text", "--format", "pdf", file]), &format!("`{file}`: not a PDF document"));
+    }
+}
