@@ -294,7 +294,10 @@ impl CalibrationQuality {
                 abstentions.push((confidence, no_answer, weight));
             }
         }
-        let sum = |of: &[(f64, f64, f64)], value: fn(&(f64, f64, f64)) -> f64| of.iter().map(value).sum::<f64>();
+        // From 0 on, because the sum of no numbers is -0.
+        let sum = |of: &[(f64, f64, f64)], value: fn(&(f64, f64, f64)) -> f64| {
+            of.iter().map(value).fold(0.0, |sum, x| sum + x)
+        };
         let answered = sum(&answers, |answer| answer.2);
         let right = sum(&answers, |answer| answer.1 * answer.2);
         let percent = |(sum, weights): (f64, f64)| (weights > 0.0).then(|| 100.0 * sum / weights);
@@ -502,5 +505,6 @@ mod tests {
         let fitted = Fit::to(&wrong, Aim::BestF1).unwrap();
         let quality = CalibrationQuality::of(wrong.iter().map(|observed| (observed, fitted)));
         assert_eq!((quality.f1, quality.answered, quality.precision, quality.answers_error), (100.0, 0.0, None, None));
+        assert!(quality.answered.is_sign_positive(), "{quality:?}");
     }
 }
