@@ -161,7 +161,8 @@ fn configs() -> impl Iterator<Item = Vec<u8>> {
     folders.into_iter().map(|folder| compact(&golden(&format!("{folder}/config.json")))).chain([compact(&made)])
 }
 
-const CALIBRATED: &str = r#"{"null_score_diff_threshold":-2.5,"max_answer_length":7,"separators":1,"verify_tokens":8,
+const CALIBRATED: &str = r#"{"null_score_diff_threshold":-2.5,
+    "abstain":{"strict":-4,"balanced":-2.5,"eager":1},"max_answer_length":7,"separators":1,"verify_tokens":8,
     "calibration":{"score":{"logit":0.9,"ln_tokens":-0.1,"constant":0.5},
     "no_answer_score":{"logit":1.1,"ln_tokens":0,"constant":-1},"fitted_on":"some data"}}"#;
 
@@ -243,6 +244,7 @@ fn questions() -> Vec<Vec<u8>> {
     vec![
         join(&["{}", r#"{"top":3}"#, question, text]),
         join(&[CALIBRATED, r#"{"max_tokens":24,"doc_stride":4,"threshold":0.5}"#, question, text]),
+        join(&[CALIBRATED, r#"{"abstain":"eager"}"#, question, text]),
         join(&["{}", r#"{"global":[0,1,5],"top":1,"verify_tokens":16,"max_tokens":32}"#, "a", text]),
         join(&["{}", r#"{"global":null,"max_answer_length":2}"#, question, text]),
     ]

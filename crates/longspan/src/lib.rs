@@ -60,7 +60,8 @@ pub mod train;
 pub use error::{Error, ErrorKind, FormatKind, Result};
 pub use model::{Precision, best_precision};
 pub use reader::{
-    Answer, Document, DocumentReading, GlobalAttention, Question, ReadOptions, ReadProgress, Reader, Span, SpanList,
+    Abstain, Answer, Document, DocumentReading, GlobalAttention, Question, ReadOptions, ReadProgress, Reader, Span,
+    SpanList,
 };
 
 /// The Rust block of README.md is a doc test; it asks the embedded model.

@@ -13,8 +13,8 @@ use longspan::model::{Model, Precision, Task};
 use longspan::reader::{Calibration, Logistic, ReaderSettings};
 use longspan::tokenizer::Tokenizer;
 use longspan::{
-    Answer, Document, DocumentReading, Error, GlobalAttention, Question, ReadOptions, ReadProgress, Reader, Span,
-    SpanList,
+    Abstain, Answer, Document, DocumentReading, Error, GlobalAttention, Question, ReadOptions, ReadProgress, Reader,
+    Span, SpanList,
 };
 use serde::Deserialize;
 
@@ -149,6 +149,77 @@ fn a_batch_gives_what_each_pair_gives_alone() {
     let last = heard[heard.len() - 1];
     assert_eq!(last.tokens_done, last.tokens);
     assert!(heard.iter().all(|progress| progress.tokens == last.tokens));
+}
+
+#[test]
+fn a_question_asked_again_has_the_answer_that_it_has_alone() {
+    let wide = |options: &mut ReadOptions| {
+        (options.max_tokens, options.verify_tokens, options.max_answer_length) = (Some(120), Some(70), Some(60));
+    };
+    let (mut again, mut read) = (0, 0);
+    for (question, document) in paragraphs(&golden()).into_iter().take(6) {
+        let commas: Vec<usize> = document.text().match_indices(',').map(|(offset, _)| offset).collect();
+        let document = document.with_borders(&commas);
+        let mut first = READER.begin(&question, &document, &options(wide)).unwrap();
+        let part_read = |first: &mut DocumentReading| READER.pass(&mut [first], 1).unwrap();
+        part_read(&mut first);
+        for whole in [false, true] {
+            if whole {
+                READER.read(&mut [&mut first], &mut go_on);
+            }
+            for (length, respect_borders, verify_tokens) in
+                [(60, false, 70), (2, false, 70), (2, true, 0), (30, true, 90)]
+            {
+                let options = options(|options| {
+                    wide(options);
+                    options.max_answer_length = Some(length);
+                    options.respect_borders = Some(respect_borders);
+                    options.verify_tokens = Some(verify_tokens);
+                });
+                let mut second = READER.begin_again(&first, &options.clone().top(3)).unwrap();
+                let left = second.progress().tokens;
+                READER.read(&mut [&mut second], &mut go_on);
+                assert_eq!(second.progress().tokens_done, left);
+                assert_eq!(second.finish().unwrap(), alone(&question, &document, &options.top(3)));
+                if whole && verify_tokens == 70 {
+                    (again, read) = (again + 1, read + usize::from(left > 0));
+                }
+            }
+        }
+    }
+    // The verification window lies elsewhere where the best short span does, and nothing else is read again.
+    assert!(0 < read && read <= again / 2, "{read} of {again}");
+}
+
+#[test]
+#[should_panic(expected = "options that change the inputs of the model")]
+fn a_question_cannot_be_asked_again_with_other_windows() {
+    let (question, document) = (READER.question("Who?").unwrap(), READER.document("Ada built it.").unwrap());
+    let reading = READER.begin(&question, &document, &ReadOptions::default()).unwrap();
+    let _ = READER.begin_again(&reading, &options(|options| options.max_tokens = Some(100)));
+}
+
+#[test]
+fn a_threshold_has_a_name() {
+    let text = "The pump was installed in May 1911 by Ada Brown.";
+    let reader = Reader::from_source(&Source::Folder(embedded()), Precision::F32).unwrap();
+    let ask = |reader: &Reader, abstain: Option<Abstain>, threshold: Option<f64>| {
+        let options = options(|options| (options.abstain, options.null_score_diff_threshold) = (abstain, threshold));
+        reader.answer_with("Who installed the pump?", &reader.document(text).unwrap(), &options)
+    };
+    let odds = ask(&reader, None, None).unwrap().null_odds;
+    let mut settings = reader.settings().clone();
+    settings.null_score_diff_threshold = odds;
+    settings.abstain = [(Abstain::Strict, odds - 1.0), (Abstain::Balanced, odds)].into();
+    let reader = reader.with_settings(settings);
+    assert!(!ask(&reader, Some(Abstain::Strict), None).unwrap().answered);
+    assert!(ask(&reader, Some(Abstain::Balanced), None).unwrap().answered);
+    let error = |abstain, threshold| ask(&reader, Some(abstain), threshold).unwrap_err().to_string();
+    assert_eq!(
+        error(Abstain::Eager, None),
+        "abstain eager: the checkpoint has no such threshold: `longspan calibrate` fits it"
+    );
+    assert!(error(Abstain::Strict, Some(2.5)).contains("strict: null_score_diff_threshold 2.5 is given too"));
 }
 
 /// Readings join and leave between passes of any size, as in a server.

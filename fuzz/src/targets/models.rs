@@ -11,7 +11,7 @@ use longspan::convert::{ConvertOptions, convert as converted};
 use longspan::reader::ReaderSettings;
 use longspan::squad::Dataset;
 use longspan::train::{QaJob, QaSettings, TrainSettings, run};
-use longspan::{Answer, Error, GlobalAttention, Precision, ReadOptions, Reader, SpanList};
+use longspan::{Abstain, Answer, Error, GlobalAttention, Precision, ReadOptions, Reader, SpanList};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -71,6 +71,7 @@ fn read_options(json: &Value) -> ReadOptions {
     options.max_answer_length = number("max_answer_length");
     options.verify_tokens = number("verify_tokens");
     options.null_score_diff_threshold = json.get("threshold").and_then(Value::as_f64);
+    options.abstain = json.get("abstain").and_then(Value::as_str).and_then(Abstain::from_name);
     options.spans = number("top").map_or(SpanList::All, SpanList::Top);
     options.global_attention = match json.get("global") {
         None => GlobalAttention::Question,

@@ -128,14 +128,14 @@ impl AskArgs {
     /// The reader's options.
     pub fn read_options(&self) -> ReadOptions {
         let spans = if self.all { SpanList::All } else { SpanList::Top(self.top_k.unwrap_or(1)) };
-        self.reading.options(self.threshold.threshold, spans)
+        self.reading.options(Some(&self.threshold), spans)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use longspan::GlobalAttention;
+    use longspan::{Abstain, GlobalAttention};
 
     use super::super::values::{global_attention, threshold};
     use super::super::{Cli, Command, command};
@@ -174,6 +174,9 @@ mod tests {
         assert_eq!(options.spans, SpanList::Top(3));
         assert_eq!((options.null_score_diff_threshold, options.doc_stride), (Some(-2.5), Some(0)));
         assert_eq!(ask(&["q"]).read_options(), ReadOptions::default());
+        for abstain in Abstain::ALL {
+            assert_eq!(ask(&["q", "--abstain", abstain.name()]).read_options().abstain, Some(abstain));
+        }
         assert_eq!(ask(&["q", "--all"]).read_options().spans, SpanList::All);
     }
 
@@ -212,6 +215,8 @@ mod tests {
         for (arguments, said) in [
             (&["--top-k", "0"][..], "expected a whole number from 1 to"),
             (&["--threshold", "NaN"], "expected a number"),
+            (&["--abstain", "never"], "[possible values: strict, balanced, eager]"),
+            (&["--abstain", "eager", "--threshold", "1"], "'--abstain <HOW>' cannot be used with '--threshold <X>'"),
             (&["--threads", "0"], "expected a whole number from 1 to 4096"),
             (&["--threads", "4097"], "expected a whole number from 1 to 4096"),
             (&["--max-tokens", "-1"], "expected a whole number from 1 to"),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
-use longspan::{GlobalAttention, ReadOptions, SpanList};
+use longspan::{Abstain, GlobalAttention, ReadOptions, SpanList};
 use longspan_ask::Format;
 
 use super::values::{count, count_or_zero, global_attention, threads, threshold};
@@ -75,13 +75,14 @@ pub struct ReadingArgs {
 
 impl ReadingArgs {
     /// The reader's options, for answers that list `spans`; without a threshold, the model's.
-    pub fn options(&self, null_score_diff_threshold: Option<f64>, spans: SpanList) -> ReadOptions {
+    pub fn options(&self, threshold: Option<&ThresholdArgs>, spans: SpanList) -> ReadOptions {
         let mut options = ReadOptions::default();
         options.max_tokens = self.max_tokens;
         options.doc_stride = self.doc_stride;
         options.max_answer_length = self.max_answer_length;
         options.respect_borders = self.respect_borders;
-        options.null_score_diff_threshold = null_score_diff_threshold;
+        options.null_score_diff_threshold = threshold.and_then(|given| given.threshold);
+        options.abstain = threshold.and_then(|given| given.abstain);
         options.verify_tokens = self.verify_tokens;
         options.spans = spans;
         options.global_attention = self.global_attention.clone();
@@ -96,6 +97,17 @@ pub struct ThresholdArgs {
     /// Report no answer when null_odds (see --json) is above X; a higher X answers more often [default: the model's setting, or 0]
     #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = threshold)]
     pub threshold: Option<f64>,
+    /// How ready to answer, by a threshold that `longspan calibrate` has fitted to the model: `strict` answers if sure (85% of
+    /// its answers are right on the data of the calibration), `balanced` is the default, `eager` refuses at most one in
+    /// five of the questions that have an answer there
+    #[arg(long, value_name = "HOW", conflicts_with = "threshold", hide_possible_values = true, value_parser = abstain())]
+    pub abstain: Option<Abstain>,
+}
+
+/// The names of thresholds, as possible values: so completions have them too.
+fn abstain() -> impl TypedValueParser<Value = Abstain> {
+    PossibleValuesParser::new(Abstain::ALL.map(Abstain::name))
+        .map(|name| Abstain::from_name(&name).expect("one of the names"))
 }
 
 /// On what the command computes.

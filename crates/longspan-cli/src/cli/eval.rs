@@ -41,7 +41,8 @@ pub struct EvalArgs {
     #[arg(long, value_name = "FILE", help_heading = DATA, value_hint = ValueHint::FilePath, conflicts_with = "predictions")]
     pub save_data: Option<PathBuf>,
     /// Predictions to evaluate instead of a model: JSON, texts by question id. Options of the model have no effect
-    #[arg(long, value_name = "FILE", help_heading = WITHOUT_MODEL, value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", help_heading = WITHOUT_MODEL, value_hint = ValueHint::FilePath,
+          conflicts_with = "abstain")]
     pub predictions: Option<PathBuf>,
     /// Their null odds, or other scores of 'no answer': JSON, numbers by question id
     #[arg(long, value_name = "FILE", help_heading = WITHOUT_MODEL, value_hint = ValueHint::FilePath,
@@ -61,7 +62,7 @@ pub struct EvalArgs {
 /// Arguments of `longspan calibrate`.
 #[derive(Debug, Args)]
 pub struct CalibrateArgs {
-    /// The data: SQuAD v2.0, plain or gzip
+    /// The data: SQuAD v2.0, plain or gzip; each file is a part of its own, and all parts count the same
     #[arg(value_name = "DATA", required = true, value_hint = ValueHint::FilePath)]
     pub data: Vec<PathBuf>,
     /// The model to calibrate.
@@ -83,6 +84,12 @@ pub struct CalibrateArgs {
     #[arg(long, value_name = "N,N", value_delimiter = ',', default_value = "3500,8000", help_heading = DATA,
           value_parser = count_or_zero, allow_hyphen_values = true)]
     pub context_tokens: Vec<usize>,
+    /// Put questions also to paragraphs of other articles, which do not answer them, at the same lengths
+    #[arg(long, help_heading = DATA)]
+    pub unrelated: bool,
+    /// Choose the longest answer too, from 15 to 256 tokens: the one with the best F1
+    #[arg(long, conflicts_with = "max_answer_length")]
+    pub fit_max_answer_length: bool,
     /// How documents are read.
     #[command(flatten)]
     pub reading: ReadingArgs,
@@ -95,7 +102,7 @@ pub struct CalibrateArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = DATA)]
 pub struct SamplingArgs {
-    /// Ask only N questions, drawn at random; `calibrate` asks N at each length
+    /// Ask only N questions, drawn at random; `calibrate` asks N in each part
     #[arg(long, value_name = "N", value_parser = count, allow_hyphen_values = true)]
     pub limit: Option<usize>,
     /// Draw other questions and other neighbours

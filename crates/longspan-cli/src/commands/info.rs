@@ -51,6 +51,13 @@ fn model_info(name: &str, source: &Source) -> longspan::Result<Properties> {
     let tokens = |number: usize| (json!(number), counted(number, "token"));
     let stored_as = stored_as(&Tensors::open(source)?);
     let threshold = settings.null_score_diff_threshold;
+    let abstain = match settings.abstain.is_empty() {
+        true => "no thresholds by name: `longspan calibrate` fits them".into(),
+        false => {
+            let shown = settings.abstain.iter().map(|(abstain, threshold)| format!("{abstain} {}", short(*threshold)));
+            shown.collect::<Vec<_>>().join(", ")
+        }
+    };
     let verification = match settings.verify_tokens {
         0 => "none".into(),
         tokens => format!("by {} around the best span", counted(tokens, "token")),
@@ -73,6 +80,7 @@ fn model_info(name: &str, source: &Source) -> longspan::Result<Properties> {
         ("parameters", "parameters", (json!(parameters), thousands(parameters))),
         ("stored_as", "stored as", (json!(stored_as), stored_as)),
         ("null_score_diff_threshold", "threshold", (json!(threshold), short(threshold))),
+        ("abstain", "abstain", (json!(settings.abstain), abstain)),
         ("max_answer_length", "longest answer", tokens(settings.max_answer_length)),
         ("respect_borders", "borders", (json!(settings.respect_borders), borders.into())),
         ("verify_tokens", "verification", (json!(settings.verify_tokens), verification)),

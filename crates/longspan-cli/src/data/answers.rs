@@ -46,6 +46,7 @@ pub fn identity(source: &Source, reader: &Reader, options: &ReadOptions) -> Resu
         "respect_borders": options.respect_borders,
         // As text, because JSON has no infinity.
         "threshold": options.null_score_diff_threshold.map(|threshold| threshold.to_string()),
+        "abstain": options.abstain,
         "verify_tokens": options.verify_tokens,
         "spans": format!("{:?}", options.spans),
         "global_attention": format!("{:?}", options.global_attention),

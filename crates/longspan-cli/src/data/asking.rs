@@ -19,8 +19,8 @@ use crate::terminal::{counted, thousands};
 pub struct Asking<'a> {
     /// The model.
     pub reader: &'a Reader,
-    /// How documents are read.
-    pub options: &'a ReadOptions,
+    /// How documents are read: one or more, as [`ask`] takes them.
+    pub options: &'a [ReadOptions],
     /// The questions.
     pub dataset: &'a Dataset,
     /// Whether questions that cannot be asked are left out.
@@ -34,7 +34,10 @@ impl Asking<'_> {
     /// When one does not.
     pub fn check_options(&self) -> Result<()> {
         for (_, SquadQuestion { question, .. }) in self.dataset.questions() {
-            let checked = self.reader.question(question).and_then(|asked| self.reader.check(&asked, self.options));
+            let checked = self
+                .reader
+                .question(question)
+                .and_then(|asked| self.options.iter().try_for_each(|options| self.reader.check(&asked, options)));
             checked.or_else(|error| if error.kind() == ErrorKind::Option { Err(error) } else { Ok(()) })?;
         }
         Ok(())
@@ -43,8 +46,8 @@ impl Asking<'_> {
 
 /// The scored answers, and how fast they were made.
 pub struct AskedAll<'a> {
-    /// Every question that could be asked, in the order of the data.
-    pub scored: Vec<Scored<'a>>,
+    /// For each of the options every question that could be asked, in the order of the data.
+    pub scored: Vec<Vec<Scored<'a>>>,
     /// What was done in this run.
     pub done: AskProgress,
     /// Seconds that it took.
@@ -52,6 +55,8 @@ pub struct AskedAll<'a> {
 }
 
 /// Asks every question that is not known from an earlier run.
+///
+/// - `answers`: an earlier run, and a record of this one; for a single set of options
 ///
 /// # Errors
 /// When a question cannot be asked, unless such questions are to be left out; `skipped` counts them.
@@ -62,8 +67,10 @@ pub fn ask_all<'a>(
 ) -> Result<AskedAll<'a>> {
     let Asking { reader, options, dataset, skip_bad } = asking;
     let questions = Asked::all(dataset);
+    assert!(answers.is_none() || options.len() == 1, "a record of answers by {} options", options.len());
     let known = |asked: &Asked<'a>| answers.as_ref().map_or(Ok(None), |answers| answers.known(asked));
-    let mut outcomes: Vec<Option<AskOutcome>> = questions.iter().map(known).collect::<Result<_>>()?;
+    let known = |asked: &Asked<'a>| known(asked).map(|outcome| outcome.map(|outcome| vec![outcome]));
+    let mut outcomes: Vec<Option<Vec<AskOutcome>>> = questions.iter().map(known).collect::<Result<_>>()?;
     let unknown: Vec<usize> = (0..questions.len()).filter(|&q| outcomes[q].is_none()).collect();
     let rest: Vec<Asked<'a>> = unknown.iter().map(|&q| questions[q]).collect();
     let bytes: usize = rest.iter().map(|asked| asked.paragraph.context.len()).sum();
@@ -74,14 +81,14 @@ pub fn ask_all<'a>(
     let started = Instant::now();
     let mut last = AskProgress::default();
     let mut order = unknown.into_iter();
-    ask(reader, &rest, options, &mut |asked, outcome, done| -> Result<()> {
-        let q = order.next().expect("every question has one outcome");
-        match outcome {
-            Ok(outcome) => {
+    ask(reader, &rest, options, &mut |asked, found, done| -> Result<()> {
+        let q = order.next().expect("every question comes once");
+        match found {
+            Ok(found) => {
                 if let Some(answers) = answers.as_deref_mut() {
-                    answers.add(&asked.question.id, &outcome)?;
+                    answers.add(&asked.question.id, &found[0])?;
                 }
-                outcomes[q] = Some(outcome);
+                outcomes[q] = Some(found);
             }
             Err(error) if matches!(error.kind(), ErrorKind::Option | ErrorKind::Model) => return Err(error.into()),
             Err(error) if *skip_bad => {
@@ -100,9 +107,13 @@ pub fn ask_all<'a>(
     })?;
     drop(bar);
     let seconds = started.elapsed().as_secs_f64();
-    let outcomes = questions.into_iter().zip(outcomes);
-    let scored: Vec<_> = outcomes.filter_map(|(asked, outcome)| Some(Scored::new(asked, outcome?))).collect();
-    if scored.is_empty() {
+    let mut scored: Vec<Vec<Scored<'a>>> = options.iter().map(|_| Vec::new()).collect();
+    for (asked, outcomes) in questions.into_iter().zip(outcomes) {
+        for (scored, outcome) in scored.iter_mut().zip(outcomes.into_iter().flatten()) {
+            scored.push(Scored::new(asked, outcome));
+        }
+    }
+    if scored[0].is_empty() {
         return Err(fault("no question could be asked", "each was left out, as the warnings say"));
     }
     Ok(AskedAll { scored, done: last, seconds })

@@ -1,6 +1,7 @@
 //! SQuAD files → the questions to ask.
 
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -25,11 +26,14 @@ const REPORTED_MAX: usize = 5;
 const PARAGRAPH_CHARACTERS: usize = 30;
 
 /// Questions, and the files that they are from.
+#[derive(Default)]
 pub struct SquadData {
     /// Names of the files, as they were given.
     pub files: Vec<String>,
     /// Their questions.
     pub dataset: Dataset,
+    /// The articles of each file.
+    pub articles: Vec<Range<usize>>,
     /// Faulty articles, paragraphs and questions, which were left out.
     pub skipped: Skipped,
 }
@@ -65,11 +69,12 @@ impl Drop for Skipped {
 /// # Errors
 /// At the first faulty part, or with `skip_bad` only where a file is not JSON; when there is no question at all.
 pub fn read(paths: &[PathBuf], skip_bad: bool) -> Result<SquadData> {
-    let mut data = SquadData { files: Vec::new(), dataset: Dataset::default(), skipped: Skipped::default() };
+    let mut data = SquadData::default();
     for path in paths {
         let name = documents::name(path);
         let text = documents::text(path)?;
         let SquadData { dataset, skipped, .. } = &mut data;
+        let first = dataset.articles.len();
         let mut is_part = false;
         let mut bad = |error: Error| {
             is_part = true;
@@ -78,6 +83,7 @@ pub fn read(paths: &[PathBuf], skip_bad: bool) -> Result<SquadData> {
         let added = dataset.add(title(&name), text.as_bytes(), &mut bad);
         added.map_err(|error| if is_part { fault(error.to_string(), PART_HINT) } else { error.into() })?;
         data.files.push(name);
+        data.articles.push(first..data.dataset.articles.len());
     }
     if data.dataset.questions().next().is_none() {
         let names: Vec<String> = data.files.iter().map(|name| quoted(name)).collect();

@@ -369,7 +369,9 @@ fn a_threshold_is_chosen_for_a_precision() {
         }
     });
     let arguments = ["calibrate", "many.json", "--out", "copy", "--target-precision", "0.66", "--context-tokens", "0"];
-    let shown = printed(&folder, &arguments);
+    let ran = folder.run(&arguments);
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, NO_STRICT), "a third of the answers is wrong: {ran:?}");
+    let shown = ran.stdout;
     for part in ["all, before", "too few answers in them", "written to copy/longspan.json"] {
         assert!(shown.contains(part), "`{part}` is not in {shown}");
     }
@@ -381,6 +383,121 @@ fn a_threshold_is_chosen_for_a_precision() {
     assert_eq!(report["run"]["null_score_diff_threshold"], saved["null_score_diff_threshold"]);
     let figure = |key: &str| report["official"][key].as_f64().unwrap().round();
     assert_eq!((figure("HasAns_f1"), figure("NoAns_f1")), (93.0, 100.0));
+}
+
+/// A file whose questions have an answer, about articles of one paragraph.
+fn answered() -> String {
+    let article = |id: &str, context: &str, question: &str, text: &str| {
+        let answers = json!([{"text": text, "answer_start": context.find(text).unwrap()}]);
+        json!({"paragraphs": [{"context": context, "qas": [{"id": id, "question": question, "answers": answers}]}]})
+    };
+    json!({"data": [
+        article("tower", "The tower was built by Carl Ros.", "Who built the tower?", "Carl Ros"),
+        article("colour", "The colour of the sea is a dark green.", "What is the colour of the sea?", "dark green"),
+    ]})
+    .to_string()
+}
+
+#[test]
+fn a_model_is_calibrated_on_a_mixture_with_its_longest_answer() {
+    let folder = folder();
+    fs::write(folder.path("answered.json"), answered()).unwrap();
+    check_failed(
+        &folder.run(&["calibrate", "answered.json", "--out", "copy"]),
+        "the data have no question without an answer",
+    );
+    fs::write(folder.path("one.json"), json!({"data": [data()["data"][0]]}).to_string()).unwrap();
+    check_failed(
+        &folder.run(&["calibrate", "one.json", "--unrelated", "--out", "copy"]),
+        "--unrelated: the data have one article, so no question has another",
+    );
+    let both = ["calibrate", "dev.json", "--fit-max-answer-length", "--max-answer-length", "9", "--out", "copy"];
+    assert_eq!(folder.run(&both).status, 2);
+
+    let arguments = ["calibrate", "dev.json", "answered.json", "--unrelated", "--fit-max-answer-length"];
+    let more = ["--context-tokens", "100", "--out", "copy", "--json"];
+    let ran = folder.run(&[&arguments[..], &more].concat());
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let parts: Vec<_> = report["parts"].as_array().unwrap().iter().collect();
+    let names: Vec<_> = parts.iter().map(|part| part["name"].as_str().unwrap()).collect();
+    let expected = [
+        "all",
+        "dev.json, as they are",
+        "dev.json, 100 tokens",
+        "answered.json, as they are",
+        "unrelated, as they are",
+    ];
+    assert_eq!(names, [&expected[..], &["unrelated, 100 tokens"]].concat());
+    let counts: Vec<_> = parts.iter().map(|part| part["questions"].as_u64().unwrap()).collect();
+    // The articles of the second file have no neighbours.
+    assert_eq!(counts, [22, 4, 4, 2, 6, 6]);
+    let mean = |which: &str| parts[1..].iter().map(|part| part[which]["f1"].as_f64().unwrap()).sum::<f64>() / 5.0;
+    for which in ["before", "after", "other_kinds", "eager"] {
+        assert!((parts[0][which]["f1"].as_f64().unwrap() - mean(which)).abs() < 1e-9, "{which}: {report}");
+        assert_eq!(parts[4][which]["has_answer_f1"], Value::Null);
+    }
+    assert_eq!(parts[0]["strict"], Value::Null);
+
+    let tried = report["lengths"].as_array().unwrap();
+    let lengths: Vec<_> = tried.iter().map(|tried| tried["max_answer_length"].as_u64().unwrap()).collect();
+    assert_eq!(lengths, [15, 20, 30, 45, 64, 90, 128, 180, 256]);
+    let settings = json(&folder, "copy/longspan.json");
+    let chosen = &settings["max_answer_length"];
+    let best = tried.iter().map(|tried| tried["f1"][0].as_f64().unwrap()).fold(0.0, f64::max);
+    let first = tried.iter().find(|tried| tried["f1"][0].as_f64() == Some(best)).unwrap();
+    assert_eq!((chosen, &settings["abstain"]), (&first["max_answer_length"], &report["abstain"]));
+    let fitted_on = report["calibration"]["fitted_on"].as_str().unwrap();
+    assert!(fitted_on.starts_with("dev.json, answered.json: 6 questions as they are, 4 among neighbours up to 100"));
+    assert!(fitted_on.contains("tokens, 6 put to other articles, 6 put to other articles up to 100 tokens, in f32"));
+    let shown = folder.run(&[&arguments[..], &["--context-tokens", "0", "--out", "other"]].concat()).stdout;
+    for part in
+        ["unrelated, as they are, eager", "F1 by the longest answer", "\n  balanced       ", "longest answer   "]
+    {
+        assert!(shown.contains(part), "`{part}` is not in {shown}");
+    }
+}
+
+/// The warning where too few answers are right.
+const NO_STRICT: &str = "warning: no threshold reaches a precision of 85% with 30 answers or more: the model has none \
+                         for `--abstain strict`\n";
+
+#[test]
+fn thresholds_have_names() {
+    let folder = folder();
+    let calibrate = ["calibrate", "dev.json", "--context-tokens", "0", "--out", "copy", "--json"];
+    let ran = folder.run(&calibrate);
+    assert!(ran.status == 0 && ran.stderr.starts_with(NO_STRICT), "{ran:?}");
+    let mut settings = json(&folder, "copy/longspan.json");
+    assert_eq!(settings["abstain"]["balanced"], settings["null_score_diff_threshold"]);
+    fs::write(folder.path("bread.txt"), "Bread is baked in an oven.").unwrap();
+    let ask = |how: &str| folder.run(&["ask", "Where is bread baked?", "bread.txt", "-m", "copy", "--abstain", how]);
+    let missing = "--abstain strict: the checkpoint has no such threshold: `longspan calibrate` fits it";
+    check_failed(&ask("strict"), missing);
+    let evaluate = |how: &str| folder.run(&["eval", "dev.json", "-m", "copy", "--out", "report", "--abstain", how]);
+    check_failed(&evaluate("strict"), missing);
+    assert!(!folder.path("report").exists());
+
+    settings["abstain"]["strict"] = json!(-1e9);
+    fs::write(folder.path("copy/longspan.json"), settings.to_string()).unwrap();
+    assert_eq!((ask("strict").status, ask("eager").status), (1, 0));
+    let shown = evaluate("strict").stdout;
+    assert!(shown.contains("threshold -1000000000 (strict), "), "{shown}");
+    let report = json(&folder, "report/report.json");
+    assert_eq!((&report["run"]["abstain"], report["official"]["HasAns_f1"].as_f64()), (&json!("strict"), Some(0.0)));
+    check_failed(
+        &folder.run(&["eval", "dev.json", "-m", "copy", "--out", "report", "--resume", "--abstain", "eager"]),
+        "that run had abstain \"strict\", this one has \"eager\"",
+    );
+    let info: Value = serde_json::from_str(&printed(&folder, &["info", "-m", "copy", "--json"])).unwrap();
+    assert_eq!(info["model"]["abstain"], settings["abstain"]);
+    let shown = printed(&folder, &["info", "-m", "copy"]);
+    assert!(shown.contains("\n  abstain            strict -1000000000, balanced "), "{shown}");
+    fs::write(folder.path("p.json"), r#"{"who": "Ada Brown"}"#).unwrap();
+    assert_eq!(folder.run(&["eval", "dev.json", "--predictions", "p.json", "--abstain", "strict"]).status, 2);
+
+    settings["abstain"]["balanced"] = json!(1e9);
+    fs::write(folder.path("copy/longspan.json"), settings.to_string()).unwrap();
+    check_failed(&ask("eager"), "abstain: balanced is 1000000000: expected null_score_diff_threshold, ");
 }
 
 #[test]

@@ -26,6 +26,7 @@ model
   parameters         187,010
   stored as          f32
   threshold          0
+  abstain            no thresholds by name: `longspan calibrate` fits them
   longest answer     9 tokens
   borders            not respected
   verification       none

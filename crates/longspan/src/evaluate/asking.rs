@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::{AskOutcome, Asked};
 use crate::Result;
 use crate::prefetch::prefetch;
-use crate::reader::{Answer, Document, Question, ReadOptions, Reader};
+use crate::reader::{Answer, Document, DocumentReading, Question, ReadOptions, Reader};
 
 /// Questions are asked in groups whose documents have about so many tokens: a few batches, so that answers arrive every
 /// few seconds.
@@ -26,8 +26,11 @@ pub struct AskProgress {
     pub bytes: usize,
 }
 
-/// Asks questions and gives the outcome of each to `take`, in order. Questions about one paragraph should follow each
-/// other: the paragraph is then tokenized once.
+/// Asks questions and gives the outcomes of each to `take`, in order: one for each of `options`. Questions about one
+/// paragraph should follow each other: the paragraph is then tokenized once.
+///
+/// - `options`: one or more. The model reads with the first; the others take over what it has read, as
+///   [`Reader::begin_again`] describes, so the first has the longest `max_answer_length`
 ///
 /// # Errors
 /// Those that `take` returns. Each question has its own result: see [`Reader::document`], [`Reader::question`] and
@@ -35,8 +38,8 @@ pub struct AskProgress {
 pub fn ask<'a, E>(
     reader: &Reader,
     questions: &[Asked<'a>],
-    options: &ReadOptions,
-    take: &mut dyn FnMut(Asked<'a>, Result<AskOutcome>, AskProgress) -> Result<(), E>,
+    options: &[ReadOptions],
+    take: Take<'_, 'a, E>,
 ) -> Result<(), E> {
     let paragraphs = questions.chunk_by(|a, b| std::ptr::eq(a.paragraph, b.paragraph));
     let documents = paragraphs.map(|asked| (asked, reader.document(asked[0].paragraph.context.as_str())));
@@ -58,35 +61,52 @@ pub fn ask<'a, E>(
     })
 }
 
+/// Takes the outcomes of a question.
+pub type Take<'t, 'a, E> = &'t mut dyn FnMut(Asked<'a>, Result<Vec<AskOutcome>>, AskProgress) -> Result<(), E>;
+
 /// Questions with their documents, or with the reasons why they cannot be asked.
 type Group<'a> = Vec<(Asked<'a>, Result<(Question, Document)>)>;
 
 fn ask_group<'a, E>(
     reader: &Reader,
     group: Group<'a>,
-    options: &ReadOptions,
+    options: &[ReadOptions],
     done: &mut AskProgress,
-    take: &mut dyn FnMut(Asked<'a>, Result<AskOutcome>, AskProgress) -> Result<(), E>,
+    take: Take<'_, 'a, E>,
 ) -> Result<(), E> {
-    let pairs = group.iter().filter_map(|(_, pair)| pair.as_ref().ok());
-    let pairs: Vec<_> = pairs.map(|(question, document)| (question, document)).collect();
-    let mut tokens = 0;
-    let answers = reader.answer_batch(&pairs, options, &mut |progress| {
-        tokens = progress.tokens_done;
-        ControlFlow::Continue(())
-    });
-    done.tokens += tokens;
-    let mut answers = answers.into_iter();
+    let pairs: Vec<_> = group.iter().filter_map(|(_, pair)| pair.as_ref().ok()).collect();
+    let mut readings: Vec<_> =
+        pairs.iter().map(|(question, document)| reader.begin(question, document, &options[0])).collect();
+    done.tokens += read(reader, &mut readings);
+    // (pairs, options)
+    let others = readings.iter().flat_map(|reading| options[1..].iter().map(move |options| (reading, options)));
+    let again = |(reading, options): (&Result<DocumentReading>, _)| {
+        reader.begin_again(reading.as_ref().map_err(Clone::clone)?, options)
+    };
+    let mut others: Vec<_> = others.map(again).collect();
+    done.tokens += read(reader, &mut others);
+    let (mut readings, mut others) = (readings.into_iter(), others.into_iter());
     for (asked, pair) in group {
-        let outcome = pair.and_then(|(_, document)| {
-            let answer = answers.next().expect("an answer for each pair")?;
-            Ok(outcome(asked, &document, answer))
+        let outcomes = pair.and_then(|(_, document)| {
+            let own = readings.next().into_iter().chain(others.by_ref().take(options.len() - 1));
+            let own: Vec<Result<DocumentReading>> = own.collect();
+            own.into_iter().map(|reading| Ok(outcome(asked, &document, reading?.finish()?))).collect()
         });
         done.questions += 1;
         done.bytes += asked.paragraph.context.len();
-        take(asked, outcome, *done)?;
+        take(asked, outcomes, *done)?;
     }
     Ok(())
+}
+
+/// Takes the readings to their ends, and counts the tokens that the model read.
+fn read(reader: &Reader, readings: &mut [Result<DocumentReading>]) -> usize {
+    let mut tokens = 0;
+    reader.read(&mut readings.iter_mut().flatten().collect::<Vec<_>>(), &mut |progress| {
+        tokens = progress.tokens_done;
+        ControlFlow::Continue(())
+    });
+    tokens
 }
 
 fn outcome(asked: Asked<'_>, document: &Document, answer: Answer) -> AskOutcome {

@@ -11,6 +11,8 @@ pub struct Sample {
     pub tokens: usize,
     /// Whether it was right.
     pub right: bool,
+    /// How much it counts: as so many samples.
+    pub weight: f64,
 }
 
 /// Weight of the L2 penalty that pulls the coefficients towards [`UNCHANGED`], in samples. It decides where the data do
@@ -53,7 +55,7 @@ fn loss(w: [f64; 3], samples: &[Sample]) -> f64 {
         let [logit, ln_tokens] = Logistic::features(sample.score, sample.tokens);
         let z = w[0] * logit + w[1] * ln_tokens + w[2];
         let z = if sample.right { -z } else { z };
-        z.max(0.0) + (-z.abs()).exp().ln_1p() // ln(1 + e^z)
+        sample.weight * (z.max(0.0) + (-z.abs()).exp().ln_1p()) // ln(1 + e^z)
     };
     let penalty: f64 = w.iter().zip(UNCHANGED).map(|(w, unchanged)| (w - unchanged).powi(2)).sum();
     samples.iter().map(of).sum::<f64>() + PENALTY / 2.0 * penalty
@@ -70,9 +72,9 @@ fn newton_step(w: [f64; 3], samples: &[Sample]) -> [f64; 3] {
         let p = logistic(w).probability(sample.score, sample.tokens);
         let right = if sample.right { 1.0 } else { 0.0 };
         for i in 0..3 {
-            gradient[i] += (p - right) * x[i];
+            gradient[i] += sample.weight * (p - right) * x[i];
             for j in 0..3 {
-                hessian[i][j] += p * (1.0 - p) * x[i] * x[j];
+                hessian[i][j] += sample.weight * p * (1.0 - p) * x[i] * x[j];
             }
         }
     }
@@ -111,7 +113,7 @@ mod tests {
         let sample = |i: u64| {
             let (score, tokens) = (random::fraction(1, &[i, 0]), 1 + (random::number(1, &[i, 1]) % 9) as usize);
             let right = random::fraction(1, &[i, 2]) < truth.probability(score, tokens);
-            Sample { score, tokens, right }
+            Sample { score, tokens, right, weight: 1.0 }
         };
         (0..count).map(sample).collect()
     }
@@ -130,7 +132,12 @@ mod tests {
     #[test]
     fn the_loss_is_least_at_the_fit() {
         let mixed = samples(&Logistic { logit: 1.5, ln_tokens: 0.2, constant: -1.0 }, 300);
-        let wrong = [0.0, 1.0, 1e-320, 1.0 - 1e-16].map(|score| Sample { score, tokens: 1000, right: score < 0.5 });
+        let wrong = [0.0, 1.0, 1e-320, 1.0 - 1e-16].map(|score| Sample {
+            score,
+            tokens: 1000,
+            right: score < 0.5,
+            weight: 1.0,
+        });
         for samples in [&mixed[..], &wrong, &[]] {
             let found = fit(samples);
             let w = [found.logit, found.ln_tokens, found.constant];
@@ -141,6 +148,18 @@ mod tests {
             }
         }
         assert!(fit(&wrong).logit < 0.0, "a score that is high where answers are wrong gets a negative coefficient");
+    }
+
+    #[test]
+    fn a_sample_of_weight_2_counts_as_two() {
+        let once = samples(&Logistic { logit: 0.7, ln_tokens: 0.3, constant: -0.4 }, 60);
+        let twice: Vec<Sample> = once.iter().take(20).chain(&once).copied().collect();
+        let weight = |(i, sample): (usize, &Sample)| Sample { weight: if i < 20 { 2.0 } else { 1.0 }, ..*sample };
+        let (found, expected) = (fit(&once.iter().enumerate().map(weight).collect::<Vec<_>>()), fit(&twice));
+        assert_ne!(expected, fit(&once));
+        let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
+        assert!(close(found.logit, expected.logit) && close(found.ln_tokens, expected.ln_tokens), "{found:?}");
+        assert!(close(found.constant, expected.constant), "{found:?} {expected:?}");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! slices       metrics by length of the document, by position of the answer
 //! coverage     precision when only the answers with the best odds are given
 //! reliability  whether scores are probabilities
-//! calibration  fits a threshold and the scores, and measures both on other articles
+//! calibration  fits the thresholds and the scores, and measures both on other articles and other kinds of data
 //! logistic     the logistic regression for it
 //! ```
 
@@ -16,7 +16,7 @@ mod logistic;
 pub mod reliability;
 pub mod slices;
 
-pub use asking::{AskProgress, ask};
+pub use asking::{AskProgress, Take, ask};
 
 use crate::reader::{Answer, Span};
 use crate::squad::metrics::{Score, score_of};

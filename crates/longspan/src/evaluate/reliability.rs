@@ -26,25 +26,31 @@ pub struct Reliability {
 pub const BINS: usize = 15;
 
 /// Sorts statements into [`BINS`] bins of equal size. Each is a pair: its confidence, and 1 if it is right, else 0.
+pub fn reliability(statements: Vec<(f64, f64)>) -> Reliability {
+    weighted(statements.into_iter().map(|(confidence, right)| (confidence, right, 1.0)).collect())
+}
+
+/// The same for statements that count differently: the third of each is its weight.
 ///
 /// Naeini, Cooper, Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning" (AAAI 2015); with bins of
 /// equal mass as in Nixon et al., "Measuring calibration in deep learning" (2019).
-pub fn reliability(mut statements: Vec<(f64, f64)>) -> Reliability {
+pub fn weighted(mut statements: Vec<(f64, f64, f64)>) -> Reliability {
     statements.sort_by(|a, b| a.0.total_cmp(&b.0));
     let bins = BINS.min(statements.len());
+    let (mut distances, mut weights) = (0.0, 0.0);
     let bin = |b: usize| {
         let part = &statements[b * statements.len() / bins..(b + 1) * statements.len() / bins];
-        let mean = |value: fn(&(f64, f64)) -> f64| part.iter().map(value).sum::<f64>() / part.len() as f64;
-        ReliabilityBin {
-            count: part.len(),
-            confidence: mean(|statement| statement.0),
-            right: mean(|statement| statement.1),
-        }
+        let weight: f64 = part.iter().map(|statement| statement.2).sum();
+        let mean = |value: fn(&(f64, f64, f64)) -> f64| {
+            part.iter().map(|statement| statement.2 * value(statement)).sum::<f64>() / weight
+        };
+        let (confidence, right) = (mean(|statement| statement.0), mean(|statement| statement.1));
+        distances += weight * (confidence - right).abs();
+        weights += weight;
+        ReliabilityBin { count: part.len(), confidence, right }
     };
     let bins: Vec<ReliabilityBin> = (0..bins).map(bin).collect();
-    let distance = |bin: &ReliabilityBin| bin.count as f64 * (bin.confidence - bin.right).abs();
-    let sum: f64 = bins.iter().map(distance).sum();
-    Reliability { bins, expected_calibration_error: (!statements.is_empty()).then(|| sum / statements.len() as f64) }
+    Reliability { bins, expected_calibration_error: (!statements.is_empty()).then(|| distances / weights) }
 }
 
 #[cfg(test)]
@@ -61,6 +67,8 @@ mod tests {
         let two = reliability(vec![(0.9, 1.0), (0.2, 1.0)]);
         assert_eq!(two.bins[0], ReliabilityBin { count: 1, confidence: 0.2, right: 1.0 });
         assert!((two.expected_calibration_error.unwrap() - 0.45).abs() < 1e-12);
+        let weighted = weighted(vec![(0.9, 1.0, 3.0), (0.2, 1.0, 1.0)]);
+        assert!((weighted.expected_calibration_error.unwrap() - (3.0 * 0.1 + 0.8) / 4.0).abs() < 1e-12);
         assert_eq!(reliability(Vec::new()).expected_calibration_error, None);
     }
 }

@@ -1,6 +1,7 @@
 //! The reader: a question and a document go in, the exact span that answers comes out, or 'no answer'.
 //!
 //! ```text
+//! abstain      the names of thresholds
 //! settings     longspan.json: how a checkpoint is to be asked
 //! options      how the caller asks, and the plan of one question: settings and options together
 //! borders      places of a text that no answer runs over
@@ -12,6 +13,7 @@
 //! reading      one question asked of one document, window by window, and the decision: an answer or 'no answer'
 //! ```
 
+mod abstain;
 mod answer;
 mod borders;
 mod document;
@@ -27,6 +29,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use abstain::Abstain;
 pub use answer::{Answer, Span};
 pub use document::{Document, Question};
 pub(crate) use input::ReaderInput;
@@ -284,6 +287,23 @@ impl Reader {
     pub fn begin(&self, question: &Question, document: &Document, options: &ReadOptions) -> Result<DocumentReading> {
         let plan = Plan::new(options, &self.settings, self.model.config(), question.tokens())?;
         Ok(DocumentReading::new(question.clone(), document.clone(), plan, self.reader_id.clone()))
+    }
+
+    /// Begins to ask the question of a reading of its document again, with other options: what the model has read of the
+    /// document is not read again, and the same answer comes out as from [`Reader::begin`] with these options. Only the
+    /// verification window is read anew where it lies elsewhere; the progress of the new reading counts nothing else.
+    ///
+    /// The options must leave the inputs of the model as they were (`max_tokens`, `doc_stride`, `global_attention`), and the
+    /// longest answer at most as long.
+    ///
+    /// # Errors
+    /// Those of [`Reader::begin`].
+    ///
+    /// # Panics
+    /// If the options change the inputs or allow longer answers.
+    pub fn begin_again(&self, reading: &DocumentReading, options: &ReadOptions) -> Result<DocumentReading> {
+        let plan = Plan::new(options, &self.settings, self.model.config(), reading.question_tokens())?;
+        Ok(reading.again(plan))
     }
 
     /// Takes readings further by one pass of the model over one batch of windows. This reader must have begun them all, with

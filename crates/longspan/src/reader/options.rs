@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::abstain::Abstain;
 use super::settings::{Logistic, ReaderSettings};
 use crate::config::Config;
 use crate::error::counted;
@@ -42,6 +43,8 @@ pub struct ReadOptions {
     pub respect_borders: Option<bool>,
     /// There is no answer when `null_odds` is larger than this.
     pub null_score_diff_threshold: Option<f64>,
+    /// The same by the name of a threshold of the checkpoint, instead of the number.
+    pub abstain: Option<Abstain>,
     /// Tokens of the verification window: the text around the best span, which is read once more, alone, where the document
     /// has more tokens; 0: none. In a long document many spans may look like an answer, so an answer must pass
     /// twice: null odds and the score of 'no answer' are those of the windows or of the verification window, whichever has
@@ -58,6 +61,22 @@ impl ReadOptions {
     /// The same options, for answers that list the best `count` spans.
     pub fn top(self, count: usize) -> Self {
         Self { spans: SpanList::Top(count), ..self }
+    }
+
+    /// The threshold of null odds for a checkpoint with these settings.
+    ///
+    /// # Errors
+    /// [`Error::Option`] when `abstain` names a threshold that the checkpoint lacks, or stands beside a number.
+    pub fn threshold(&self, settings: &ReaderSettings) -> Result<f64> {
+        let given = self.null_score_diff_threshold;
+        let Some(abstain) = self.abstain else { return Ok(given.unwrap_or(settings.null_score_diff_threshold)) };
+        if let Some(threshold) = given {
+            let message =
+                format!("{abstain}: null_score_diff_threshold {threshold} is given too: expected one of them");
+            return Err(Error::option("abstain", message));
+        }
+        let missing = || format!("{abstain}: the checkpoint has no such threshold: `longspan calibrate` fits it");
+        settings.abstain.get(&abstain).copied().ok_or_else(|| Error::option("abstain", missing()))
     }
 }
 
@@ -135,7 +154,7 @@ impl Plan {
             0 => 0,
             tokens => tokens.max(max_answer_length).min(room),
         };
-        let threshold = options.null_score_diff_threshold.unwrap_or(settings.null_score_diff_threshold);
+        let threshold = options.threshold(settings)?;
         if threshold.is_nan() {
             return Err(Error::option("null_score_diff_threshold", "NaN: expected a number"));
         }

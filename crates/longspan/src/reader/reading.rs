@@ -51,8 +51,8 @@ pub struct DocumentReading {
     progress: ReadProgress,
     pub(super) seconds: f64,
     logits: SpanLogits,
-    /// Of the verification window, once it was read.
-    verification: Option<Sums>,
+    /// Those of the verification window, once it was read.
+    verification: Option<SpanLogits>,
     /// Why the reading ended early.
     pub(super) failed: Option<Error>,
 }
@@ -91,6 +91,31 @@ impl DocumentReading {
         };
         reading.progress.tokens = (0..reading.window_count_all()).map(|w| reading.input_tokens(w)).sum();
         reading
+    }
+
+    /// The same question asked of the same document by another plan, which must leave the inputs as they are; nothing that
+    /// was read is read again.
+    pub(super) fn again(&self, plan: Plan) -> Self {
+        let inputs = |plan: &Plan| (plan.separators, plan.room, plan.doc_stride, plan.global_attention.clone());
+        assert_eq!(inputs(&plan), inputs(&self.plan), "options that change the inputs of the model");
+        let mut again = Self::new(self.question.clone(), self.document.clone(), plan, self.reader_id.clone());
+        let SpanLogits { max_answer_length, borders, .. } = &again.logits;
+        again.logits = self.logits.with_limits(*max_answer_length, borders.clone());
+        again.failed = self.failed.clone();
+        again.read = self.read.min(self.window_count);
+        again.place_verification_window();
+        if let Some(read) = self.verification.as_ref().filter(|_| again.windows == self.windows) {
+            let limits = again.logits.without_windows(again.windows[again.read].tokens.clone());
+            again.verification = Some(read.with_limits(limits.max_answer_length, limits.borders));
+            again.read += 1;
+        }
+        again.progress.tokens = (again.read..again.window_count_all()).map(|w| again.input_tokens(w)).sum();
+        again
+    }
+
+    /// Tokens of the question.
+    pub(super) fn question_tokens(&self) -> usize {
+        self.question.tokens()
     }
 
     /// How much is done: everything, if the reading has failed.
@@ -184,11 +209,16 @@ impl DocumentReading {
             let spans = &spans[window.tokens.clone()];
             let mut alone = self.logits.without_windows(window.tokens.clone());
             alone.push(&Window { tokens: 0..spans.len(), starts: 0..spans.len() }, null, logits);
-            self.verification = Some(Sums::of(&alone, spans));
+            self.verification = Some(alone);
         }
         self.read += 1;
-        if self.read == self.window_count && self.read < self.window_count_all() {
-            let best = self.logits.first(spans);
+        self.place_verification_window();
+    }
+
+    /// Adds the verification window, where there is one, once the best span is known.
+    fn place_verification_window(&mut self) {
+        if self.failed.is_none() && self.read == self.window_count && self.read < self.window_count_all() {
+            let best = self.logits.first(&self.document.ids_and_spans().spans);
             let tokens = around(&best, self.plan.verify_tokens, self.document.tokens());
             self.windows.push(Window { starts: tokens.clone(), tokens });
         }
@@ -199,7 +229,9 @@ impl DocumentReading {
         let places = &document.ids_and_spans().spans;
         let all = Sums::of(logits, places);
         // The higher null odds decide: an answer must pass in the windows and in the verification window.
-        let deciding = self.verification.filter(|alone| alone.null_odds() > all.null_odds()).unwrap_or(all);
+        let verification = self.verification.as_ref().zip(self.windows.last());
+        let alone = verification.map(|(logits, window)| Sums::of(logits, &places[window.tokens.clone()]));
+        let deciding = alone.filter(|alone| alone.null_odds() > all.null_odds()).unwrap_or(all);
         let null_odds = deciding.null_odds();
         let mut found = match plan.spans {
             SpanList::Top(count) => logits.best(places, count, f64::NEG_INFINITY),

@@ -1,7 +1,10 @@
 //! `longspan.json`: Longspan's own settings of a checkpoint, beside its `config.json`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use super::abstain::Abstain;
 use crate::checkpoint::{LONGSPAN, Source};
 use crate::{Error, FormatKind, Result};
 
@@ -12,6 +15,9 @@ use crate::{Error, FormatKind, Result};
 pub struct ReaderSettings {
     /// There is no answer when `null_odds` is larger than this. Default 0.
     pub null_score_diff_threshold: f64,
+    /// The thresholds that have a name; that of [`Abstain::Balanced`] is `null_score_diff_threshold`. Default: none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub abstain: BTreeMap<Abstain, f64>,
     /// Tokens of the longest answer. Default 30.
     pub max_answer_length: usize,
     /// Whether no answer may run over a border: see [`ReadOptions`](crate::ReadOptions::respect_borders). Default false, as
@@ -92,6 +98,7 @@ impl Default for ReaderSettings {
     fn default() -> Self {
         Self {
             null_score_diff_threshold: 0.0,
+            abstain: BTreeMap::new(),
             max_answer_length: 30,
             respect_borders: false,
             separators: 2,
@@ -127,6 +134,17 @@ impl ReaderSettings {
         }
         if !(1..=2).contains(&separators) {
             return Err(wrong(format!("separators {separators}: expected 1 or 2")));
+        }
+        let (abstain, threshold) = (&settings.abstain, settings.null_score_diff_threshold);
+        if !abstain.is_empty() && abstain.get(&Abstain::Balanced) != Some(&threshold) {
+            let balanced = abstain.get(&Abstain::Balanced).map_or("missing".into(), f64::to_string);
+            return Err(wrong(format!(
+                "abstain: balanced is {balanced}: expected null_score_diff_threshold, {threshold}"
+            )));
+        }
+        if let Some(((lower, low), (upper, high))) = abstain.iter().zip(abstain.iter().skip(1)).find(|(a, b)| a.1 > b.1)
+        {
+            return Err(wrong(format!("abstain: {lower} is {low}, above {upper}, {high}: expected rising thresholds")));
         }
         if let Some(Calibration { score, no_answer_score, .. }) = &settings.calibration {
             for (name, logistic) in [("score", score), ("no_answer_score", no_answer_score)] {
@@ -171,6 +189,11 @@ mod tests {
             (r#"{"separators": 3}"#, "separators 3: expected 1 or 2"),
             (r#"{"max_answer_length": 0}"#, "max_answer_length 0"),
             (r#"{"treshold": 1}"#, "unknown field `treshold`"),
+            (r#"{"abstain": {"bold": 1}}"#, "unknown name `bold`, expected one of strict, balanced, eager"),
+            (r#"{"abstain": {"eager": 1}}"#, "balanced is missing: expected null_score_diff_threshold, 0"),
+            (r#"{"abstain": {"balanced": 1}}"#, "balanced is 1: expected null_score_diff_threshold, 0"),
+            (r#"{"abstain": {"balanced": 0, "strict": 0.5}}"#, "strict is 0.5, above balanced, 0: expected rising"),
+            (r#"{"abstain": {"balanced": 0, "eager": 1e400}}"#, "number out of range"),
             (r#"{"calibration": {"score": {"logit": 1}}}"#, "missing field `ln_tokens`"),
             (&calibration("1e308", "0", "0"), "calibration of score: 1e308, 0e0, 0e0 give scores that are no numbers"),
             (&calibration("0", "-1e308", "0"), "calibration of score: 0e0, -1e308, 0e0 give"),
@@ -188,11 +211,14 @@ mod tests {
     fn written_settings_read_back_equal() {
         let score = Logistic { logit: 0.9, ln_tokens: -0.1234567890123, constant: 1e-7 };
         let calibration = Calibration { score, no_answer_score: score, fitted_on: "a \"file\"".into() };
-        let settings =
-            ReaderSettings { null_score_diff_threshold: -1.5, calibration: Some(calibration), ..Default::default() };
+        let abstain = [(Abstain::Strict, -3.5), (Abstain::Balanced, -1.5), (Abstain::Eager, -1.5)].into();
+        let calibration = Some(calibration);
+        let settings = ReaderSettings { null_score_diff_threshold: -1.5, abstain, calibration, ..Default::default() };
+        assert!(settings.to_json().contains("\"abstain\": {\n    \"strict\": -3.5,"), "{}", settings.to_json());
         assert_eq!(ReaderSettings::from_json(settings.to_json().as_bytes()).unwrap(), settings);
         let plain = ReaderSettings::default();
         assert_eq!(ReaderSettings::from_json(plain.to_json().as_bytes()).unwrap(), plain);
+        assert!(!plain.to_json().contains("abstain"));
     }
 
     #[test]

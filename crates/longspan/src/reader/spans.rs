@@ -13,10 +13,10 @@ use super::windows::Window;
 use crate::tokenizer::ByteSpan32;
 
 /// The logits of a document that may become part of an answer: 8 bytes a token, and a little for each window.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct SpanLogits {
-    max_answer_length: usize,
-    borders: Arc<[u32]>, // tokens that no span has together with the token before them, in order
+    pub max_answer_length: usize,
+    pub borders: Arc<[u32]>, // tokens that no span has together with the token before them, in order
     windows: Vec<WindowLogits>,
     start_logits: Vec<f32>, // (tokens): each from the window to which the start belongs
     end_logits: Vec<f32>,   // window after window: from its first start to the last end that a span can have
@@ -24,7 +24,7 @@ pub(super) struct SpanLogits {
 }
 
 /// Where a window's logits stand in [`SpanLogits`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct WindowLogits {
     starts: Range<usize>,
     /// The tokens of `end_logits[ends_at..]`.
@@ -61,6 +61,14 @@ impl SpanLogits {
     pub fn without_windows(&self, tokens: Range<usize>) -> Self {
         let inside = self.borders.iter().filter(|&&border| tokens.contains(&(border as usize)));
         Self::new(self.max_answer_length, inside.map(|border| border - tokens.start as u32).collect())
+    }
+
+    /// The same logits for other admissible spans.
+    ///
+    /// - `max_answer_length`: at most the one that it was made with
+    pub fn with_limits(&self, max_answer_length: usize, borders: Arc<[u32]>) -> Self {
+        assert!(max_answer_length <= self.max_answer_length, "{max_answer_length} above {}", self.max_answer_length);
+        Self { max_answer_length, borders, ..self.clone() }
     }
 
     /// Adds the next window.

@@ -4,6 +4,7 @@
 //! read         JSON → dataset, checked
 //! write        dataset → JSON
 //! context      paragraphs in context: the same questions about longer documents
+//! unrelated    the same questions about documents that do not answer them
 //! metrics      exact match and F1 of predictions, as evaluate-v2.0.py computes them
 //! ranking      its best thresholds and precision-recall curves, from predictions with null odds
 //! official     the files of predictions that it reads, and its output
@@ -16,6 +17,7 @@ pub mod metrics;
 pub mod official;
 pub mod ranking;
 mod read;
+mod unrelated;
 mod write;
 
 pub(crate) use context::{BREAK, joined_text, neighbours};
@@ -80,10 +82,7 @@ impl Dataset {
     /// Keeps `count` questions, drawn at random; the draw depends on the seed and the ids alone. Paragraphs and articles
     /// stay.
     pub fn sample(&mut self, count: usize, seed: u64) {
-        let draw = |question: &SquadQuestion| {
-            let bytes: Vec<u64> = question.id.bytes().map(u64::from).collect();
-            random::number(seed, &bytes)
-        };
+        let draw = |question: &SquadQuestion| random::number(seed, &place(question));
         let mut drawn: Vec<u64> = self.questions().map(|(_, question)| draw(question)).collect();
         if count >= drawn.len() {
             return;
@@ -93,6 +92,11 @@ impl Dataset {
             paragraph.questions.retain(|question| draw(question) < first_left_out);
         }
     }
+}
+
+/// The place of a question's random numbers.
+fn place(question: &SquadQuestion) -> Vec<u64> {
+    question.id.bytes().map(u64::from).collect()
 }
 
 #[cfg(test)]

@@ -231,6 +231,7 @@ impl Learner for QaLearner<'_> {
         let reader = Reader::from_parts(folder::tokenizer(source, config)?, model, settings.clone())?;
         let options = ReadOptions {
             null_score_diff_threshold: Some(0.0),
+            abstain: None,
             verify_tokens: Some(0),
             ..self.job.dev_options.clone()
         };
@@ -267,8 +268,8 @@ pub fn flop(config: &Config, batch: &Batch, frozen_layers: usize) -> f64 {
 /// Asks all questions. Gives the F1 at the threshold of the options, and the measurements.
 fn evaluate(reader: &Reader, dev: &Dataset, options: &ReadOptions) -> Result<(f64, DevFigures)> {
     let mut scored = Vec::new();
-    ask(reader, &Asked::all(dev), options, &mut |asked, outcome, _| -> Result<()> {
-        scored.push(Scored::new(asked, outcome?));
+    ask(reader, &Asked::all(dev), std::slice::from_ref(options), &mut |asked, outcomes, _| -> Result<()> {
+        scored.extend(outcomes?.into_iter().map(|outcome| Scored::new(asked, outcome)));
         Ok(())
     })?;
     let predicted: std::collections::HashMap<&str, &str> =
@@ -354,12 +355,12 @@ mod tests {
     #[test]
     fn the_identity_of_the_default_settings_is_that_of_earlier_states() {
         let expected = "base: 5fdb3d15\n\
-            settings of the base: Settings { null_score_diff_threshold: 0.0, max_answer_length: 30, \
+            settings of the base: Settings { null_score_diff_threshold: 0.0, abstain: {}, max_answer_length: 30, \
             respect_borders: false, separators: 2, verify_tokens: 0, calibration: None }\n\
             training data: 6e2b3c13\n\
             dev data: none\n\
             dev options: ReadOptions { max_tokens: None, doc_stride: None, max_answer_length: None, \
-            respect_borders: None, null_score_diff_threshold: None, verify_tokens: None, spans: Top(1), global_attention: Question }\n\
+            respect_borders: None, null_score_diff_threshold: None, abstain: None, verify_tokens: None, spans: Top(1), global_attention: Question }\n\
             teacher: none\nteacher_weight: None\n\
             max_tokens: 4096\ndoc_stride: None\nlong_share: 0.0\ncontext_tokens: 512..=4096\nrandom_positions: 0.0\n\
             negative_windows: 1.0\n";
@@ -382,20 +383,21 @@ mod tests {
             max_answer_length: Some(20),
             respect_borders: Some(true),
             null_score_diff_threshold: Some(f64::INFINITY),
+            abstain: None,
             verify_tokens: Some(256),
             spans: SpanList::All,
             global_attention: GlobalAttention::List(vec![0, 5]),
         };
         let qa = QaSettings { doc_stride: Some(128), context_tokens: 8..=9, ..Default::default() };
         let expected = "base: 5fdb3d15\n\
-            settings of the base: Settings { null_score_diff_threshold: -1.5, max_answer_length: 30, \
+            settings of the base: Settings { null_score_diff_threshold: -1.5, abstain: {}, max_answer_length: 30, \
             respect_borders: false, separators: 2, verify_tokens: 0, calibration: Some(Calibration { score: Logistic { logit: 0.6, ln_tokens: -0.25, \
             constant: 1e-7 }, no_answer_score: Logistic { logit: 1.0, ln_tokens: -0.25, constant: 1e-7 }, fitted_on: \
             \"SQuAD\" }) }\n\
             training data: 6e2b3c13\n\
             dev data: 6e2b3c13\n\
             dev options: ReadOptions { max_tokens: Some(512), doc_stride: Some(0), max_answer_length: Some(20), \
-            respect_borders: Some(true), null_score_diff_threshold: Some(inf), verify_tokens: Some(256), spans: All, global_attention: List([0, 5]) \
+            respect_borders: Some(true), null_score_diff_threshold: Some(inf), abstain: None, verify_tokens: Some(256), spans: All, global_attention: List([0, 5]) \
             }\n\
             teacher: 5fdb3d15\nteacher_weight: Some(0.5)\n\
             max_tokens: 4096\ndoc_stride: Some(128)\nlong_share: 0.0\ncontext_tokens: 8..=9\nrandom_positions: 0.0\n\

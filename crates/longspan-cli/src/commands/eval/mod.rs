@@ -61,8 +61,13 @@ fn evaluate_model(args: &EvalArgs, mut data: SquadData) -> Result<()> {
     if let Some(tokens) = args.context_tokens {
         data.dataset = squad::lengthen(&data.dataset, tokens, args.sampling.seed, reader.tokenizer())?;
     }
-    let options = args.reading.options(args.threshold.threshold, SpanList::Top(args.n_best_size));
-    let asking = Asking { reader, options: &options, dataset: &data.dataset, skip_bad: args.sampling.skip_bad };
+    let options = args.reading.options(Some(&args.threshold), SpanList::Top(args.n_best_size));
+    let asking = Asking {
+        reader,
+        options: std::slice::from_ref(&options),
+        dataset: &data.dataset,
+        skip_bad: args.sampling.skip_bad,
+    };
     asking.check_options()?; // before anything is written
     if let Some(path) = &args.save_data {
         squad::save(&data.dataset, path, &args.data)?;
@@ -76,12 +81,12 @@ fn evaluate_model(args: &EvalArgs, mut data: SquadData) -> Result<()> {
         answers = Some(AnswerFile::open(folder, &model_run::identity(&opened, &data.dataset, &options)?)?);
     }
     let asked = ask_all(&asking, answers.as_mut(), &mut data.skipped)?;
-    let evaluation = model_run::evaluation(&data.dataset, &asked.scored);
+    let evaluation = model_run::evaluation(&data.dataset, &asked.scored[0]);
     warn_of_fitted(&data, reader.settings());
     if let Some(folder) = &args.out {
-        files::write_answers(folder, &asked.scored)?;
+        files::write_answers(folder, &asked.scored[0])?;
     }
-    report(args, &data, &evaluation, Some(model_run::summary(&opened, &options, &asked)))
+    report(args, &data, &evaluation, Some(model_run::summary(&opened, &options, &asked)?))
 }
 
 /// Writes the files and prints the report.

@@ -51,15 +51,16 @@ pub fn evaluation<'a>(dataset: &'a Dataset, scored: &[Scored<'a>]) -> Evaluation
 }
 
 /// How the model was asked, and how fast it was.
-pub fn summary(opened: &OpenedModel, options: &ReadOptions, asked: &AskedAll<'_>) -> RunSummary {
+pub fn summary(opened: &OpenedModel, options: &ReadOptions, asked: &AskedAll<'_>) -> Result<RunSummary> {
     let (model, settings) = (opened.reader.model(), opened.reader.settings());
     let AskedAll { done, seconds, .. } = asked;
-    RunSummary {
+    Ok(RunSummary {
         model: opened.checkpoint.name.clone(),
         precision: model.precision().to_string(),
         instruction_set: model.device().to_string(),
         threads: rayon::current_num_threads(),
-        null_score_diff_threshold: options.null_score_diff_threshold.unwrap_or(settings.null_score_diff_threshold),
+        null_score_diff_threshold: options.threshold(settings)?,
+        abstain: options.abstain,
         verify_tokens: options.verify_tokens.unwrap_or(settings.verify_tokens),
         calibrated_on: settings.calibration.as_ref().map(|calibration| calibration.fitted_on.clone()),
         asked: done.questions,
@@ -67,5 +68,5 @@ pub fn summary(opened: &OpenedModel, options: &ReadOptions, asked: &AskedAll<'_>
         questions_per_second: done.questions as f64 / seconds,
         tokens_per_second: done.tokens as f64 / seconds,
         peak_memory_bytes: PeakMemory::default().read(),
-    }
+    })
 }

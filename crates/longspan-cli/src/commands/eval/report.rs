@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use longspan::Abstain;
 use longspan::evaluate::coverage::{Coverage, at_coverage, coverage, for_precision, risk_area};
 use longspan::evaluate::reliability::{Reliability, reliability};
 use longspan::evaluate::slices::{Slice, SliceFigures, slices};
@@ -77,6 +78,8 @@ pub struct RunSummary {
     pub instruction_set: String,
     pub threads: usize,
     pub null_score_diff_threshold: f64,
+    /// The name of this threshold, where it was asked for by name.
+    pub abstain: Option<Abstain>,
     /// Tokens that verified an answer; 0: none did.
     pub verify_tokens: usize,
     /// The data that its scores were calibrated on.

@@ -143,7 +143,8 @@ pub fn run_lines(run: &RunSummary) -> [String; 3] {
     let (asked, tokens) = (counted(run.asked, "question"), thousands(run.tokens_per_second.round() as usize));
     let per_second = run.questions_per_second;
     let model = one_line(&run.model);
-    let threshold = short(run.null_score_diff_threshold);
+    let name = run.abstain.map(|abstain| format!(" ({abstain})")).unwrap_or_default();
+    let threshold = short(run.null_score_diff_threshold) + &name;
     let verified =
         if *verify_tokens == 0 { String::new() } else { format!(", verified by {}", counted(*verify_tokens, "token")) };
     let threads = counted(*threads, "thread");
