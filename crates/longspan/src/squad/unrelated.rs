@@ -109,9 +109,9 @@ mod tests {
         let questions = |titles: &[&str], groups: &[Range<usize>]| {
             dataset(titles, 1).put_to_other_articles(groups, 1).questions().count()
         };
-        assert_eq!(questions(&["A"], &[0..1]), 0);
-        assert_eq!(questions(&["A", "A"], &[0..2]), 0);
+        assert_eq!(questions(&["A"], &[0..1, 1..1]), 0);
+        assert_eq!(questions(&["A", "A"], &[0..2, 2..2]), 0);
         assert_eq!(questions(&["A", "B"], &[0..1, 1..2]), 6);
-        assert_eq!(questions(&["A", "B"], &[0..1]), 3);
+        assert_eq!(questions(&["A", "B"], &[0..1, 1..1]), 3);
     }
 }
