@@ -218,14 +218,14 @@ fn of_media_type(kind: &str) -> Result<Format, ReadError> {
 /// What an Office Open XML file says that its main part is.
 fn of_content_types(types: &str) -> Result<Format, ReadError> {
     // Such as `application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml`.
-    let mains = types.split(['"', '\'']).filter(|kind| kind.ends_with("main+xml"));
+    let mut mains = types.split(['"', '\'']).filter(|kind| kind.ends_with("main+xml"));
     let known = |main: &str| match main {
         _ if main.contains("wordprocessingml") || main.contains("ms-word") => Some(Ok(Format::Docx)),
         _ if main.contains("presentationml") || main.contains("ms-powerpoint") => Some(Err(UnreadFormat::Slides)),
         _ if main.contains("spreadsheetml") || main.contains("ms-excel") => Some(Err(UnreadFormat::Spreadsheet)),
         _ => None,
     };
-    mains.into_iter().find_map(known).unwrap_or(Err(UnreadFormat::Zip)).map_err(ReadError::Format)
+    mains.find_map(known).unwrap_or(Err(UnreadFormat::Zip)).map_err(ReadError::Format)
 }
 
 /// What a file in the container of old office documents is.

@@ -177,13 +177,13 @@ mod tests {
     /// The text, the name of the encoding that was guessed, and whether the text stands in the file.
     fn read(bytes: &[u8]) -> (String, Option<&'static str>, bool) {
         let decoded = text(bytes.to_vec()).unwrap();
-        let guess = decoded.warnings.iter().map(|warning| match warning {
+        let mut guess = decoded.warnings.iter().map(|warning| match warning {
             Warning::GuessedEncoding { name, has_errors: false } if *name == decoded.encoding.name() => {
                 decoded.encoding.name()
             }
             other => panic!("{other:?}"),
         });
-        (decoded.text.clone(), guess.last(), decoded.start.is_some())
+        (decoded.text.clone(), guess.next(), decoded.start.is_some())
     }
 
     #[test]

@@ -224,7 +224,7 @@ mod tests {
             "unknown_format",
         );
         check(&gz(b"ab\0\0"), "a binary file: 2 NULs, the first at byte 2 of the unpacked text", "unknown_format");
-        check(b"caf\xe9", "text in windows-1252, where UTF-8 is expected", "unknown_format");
+        check(b"caf\xe9 au lait", "text in windows-1252, where UTF-8 is expected", "unknown_format");
         check(b"\xff\xfea\0", "text in UTF-16LE, where UTF-8 is expected", "unknown_format");
         check(b"\xff\xfe\0\0a\0\0\0", "UTF-32 text, which is not read", "unknown_format");
         check(&gz(&gz(b"text")), "packed with gzip twice, which is not read", "unknown_format");

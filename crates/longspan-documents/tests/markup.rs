@@ -20,8 +20,7 @@ fn bytes(name: &str) -> Vec<u8> {
 }
 
 fn read_as(name: &str, bytes: &[u8]) -> Result<Content, ReadError> {
-    let mut hints = Hints::default();
-    hints.name = Some(name.into());
+    let hints = Hints { name: Some(name.into()), ..Hints::default() };
     read(bytes, &hints, &Limits::default())
 }
 
