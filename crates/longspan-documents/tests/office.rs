@@ -202,6 +202,16 @@ fn limits_hold() {
     assert_eq!(message(&deep(limits.depth_max), &limits), "more than 256 elements within elements, the most that is read");
     assert_eq!(message(&deep(1_000_000), &limits), "more than 256 elements within elements, the most that is read");
 
+    let nested = |start: &str, end: &str, depth: usize| docx(start.repeat(depth) + &paragraph("a") + &end.repeat(depth));
+    for (start, end) in [
+        ("<w:tbl><w:tr><w:tc>", "</w:tc></w:tr></w:tbl>"),
+        ("<w:p><w:r><w:txbxContent>", "</w:txbxContent></w:r></w:p>"),
+    ] {
+        assert_eq!(message(&nested(start, end, 80), &limits), "a");
+        let error = "more than 256 elements within elements, the most that is read";
+        assert_eq!(message(&nested(start, end, 100), &limits), error);
+    }
+
     let many: Vec<_> = (0..4097).map(|number| (number.to_string(), Vec::new())).collect();
     assert_eq!(message(&[docx(paragraph("a")), many].concat(), &limits), "more than 4096 parts, the most that is read");
 
