@@ -33,6 +33,10 @@ pub fn seeds(target: &FuzzTarget) -> Vec<Vec<u8>> {
         "squad" => squad(),
         "predictions" => predictions(),
         "document" => documents(),
+        "html" => corpus(&["museum.html", "soup.html", "russian.htm"]),
+        "xhtml" => corpus(&["book.xhtml"]),
+        "markdown" => corpus(&["notes.md", "lines.markdown"]),
+        "table" => corpus(&["table.csv"]),
         "office" => ["docx", "odt", "epub"].map(|kind| golden_files(OFFICE, kind)).concat(),
         "token_file" => vec![token_file(2, &[&[1, 2, 3], &[], &[7]]), token_file(4, &[&(0..50).collect::<Vec<_>>()])],
         "hub" => vec![hub(&[]), hub(&[("longspan.json", "{}")])],
@@ -178,6 +182,12 @@ fn gzip(text: &[u8]) -> Vec<u8> {
 fn documents() -> Vec<Vec<u8>> {
     let text = "Some text é 😀\r\nline two.\n\nIt stands in Leeds. \u{feff}e\u{301}\n".as_bytes();
     vec![text.to_vec(), gzip(text), gzip(&text.repeat(20)), [gzip(text), gzip(b"two")].concat(), gzip(&[0; 20_000])]
+}
+
+/// Golden files of markup.
+fn corpus(names: &[&str]) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/longspan-documents/tests/golden/markup");
+    names.iter().map(|name| fs::read(folder.join(name)).expect("a golden file")).collect()
 }
 
 /// The format: `longspan::pretrain::TokenFile`.

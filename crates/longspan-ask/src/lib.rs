@@ -68,7 +68,7 @@ mod asker;
 pub use answer::{Candidate, DocumentAnswer, rank};
 pub use asker::{AskEvent, Asker, NamedDocument, OnEvent, PairReading};
 pub use error::{AskError, error_code};
-pub use longspan_documents::{Content, GzipReader, LikelyEncoding, Limits, Place, ReadError, UnreadFormat};
+pub use longspan_documents::{Content, GzipReader, Limits, Place, ReadError, UnreadFormat};
 pub use snippet::Snippet;
 pub use source::{DocumentSource, SourceError, SourceErrorKind};
 pub use wire::{AnswerObject, CandidateObject};

@@ -83,10 +83,15 @@ impl Builder {
         }
     }
 
-    /// Adds text that was made of these bytes of the file.
+    /// Adds text that was made of these bytes of the file. If they are as many, each stands for the one at its place.
     pub fn add_from(&mut self, text: &str, source: Range<usize>) {
         if self.takes(text) {
-            self.run(source.start as u32..source.end as u32);
+            let source = source.start as u32..source.end as u32;
+            if self.continues(text, &source) {
+                self.parts.runs.last_mut().expect("a run that goes on").source.end = source.end;
+            } else {
+                self.run(source);
+            }
             self.text.push_str(text);
         }
     }
@@ -126,6 +131,13 @@ impl Builder {
     fn run(&mut self, source: Range<u32>) {
         let start = self.here();
         self.parts.runs.push(Run { start, source });
+    }
+
+    /// Whether bytes of the file go on where the last run ends, and both stand for themselves: then they are one run.
+    fn continues(&self, text: &str, source: &Range<u32>) -> bool {
+        let Some(last) = self.parts.runs.last() else { return false };
+        let is_same = last.source.len() == (self.here() - last.start) as usize && source.len() == text.len();
+        is_same && last.source.end == source.start
     }
 }
 

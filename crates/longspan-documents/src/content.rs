@@ -65,7 +65,8 @@ pub struct Place {
     pub page_line: Option<usize>,
     /// The headings above, the highest first, each as one line.
     pub headings: Vec<String>,
-    /// Bytes of the file that the span was made of, where the file is markup: with the tags between them.
+    /// Bytes of the file that the span was made of, where the file is markup in UTF-8: with the tags between them. If it is
+    /// packed with gzip, those of the unpacked file.
     pub source: Option<Range<usize>>,
 }
 

@@ -24,7 +24,7 @@ enum Signature {
 }
 
 /// Where the bytes are by which a file is known, and which. A longer one stands before its own start.
-const SIGNATURES: [(usize, &[u8], Signature); 28] = {
+const SIGNATURES: [(usize, &[u8], Signature); 26] = {
     use Signature::{Ole, Pdf, Unread, Zip};
     use UnreadFormat::*;
     [
@@ -46,8 +46,6 @@ const SIGNATURES: [(usize, &[u8], Signature); 28] = {
         (8, b"WEBPVP8", Unread(Picture)),
         (0, b"\xff\xfe\0\0", Unread(Utf32)),
         (0, b"\0\0\xfe\xff", Unread(Utf32)),
-        (0, b"\xff\xfe", Unread(Utf16)),
-        (0, b"\xfe\xff", Unread(Utf16)),
         (0, b"\xfd7zXZ\0", Unread(Xz)),
         (0, b"BZh91AY&SY", Unread(Bzip2)),
         (0, b"\x28\xb5\x2f\xfd", Unread(Zstd)),
@@ -254,7 +252,7 @@ mod tests {
             (&b"%PDF-1.7 \x00"[..], "a.txt", "pdf"),
             (b"<!DOCTYPE html><p>a", "a.txt", "html"),
             (b"\xef\xbb\xbf <?xml version='1.0'?>\n<!-- <b> -->\n<HTML lang=en>", "-", "html"),
-            (b"\xff\xfe<\0h\0t\0m\0l\0>\0", "a", "UTF-16 text, which is not read"),
+            (b"\xff\xfe<\0h\0t\0m\0l\0>\0", "a", "html"),
             (b"<p>a", "a/b.HTM", "html"),
             (b"<p>a", "a.txt", "text"),
             (b"<htmlx>", "a", "text"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::unpack::CUT;
-use crate::{Format, LikelyEncoding, UnreadFormat};
+use crate::{Format, UnreadFormat};
 
 /// Why bytes cannot be read as a document. Its `Display` is one line that does not name the document.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -82,18 +82,21 @@ pub enum ReadError {
         /// Whether the offset counts in the unpacked text.
         unpacked: bool,
     },
-    /// It is text of another encoding, or no text.
+    /// It is UTF-8 with bytes that do not belong there.
     #[error("invalid UTF-8 at byte {offset}{}, in line {line}", of(*.unpacked))]
     Encoding {
         /// Where.
         offset: usize,
         /// Its line, from 1.
         line: usize,
-        /// What it seems to be.
-        seems: LikelyEncoding,
+        /// Whether it ends within a character, and nothing else is wrong.
+        is_cut: bool,
         /// Whether the offset counts in the unpacked text.
         unpacked: bool,
     },
+    /// It is text of another encoding, as it seems, where only UTF-8 is read.
+    #[error("text in {0}, where UTF-8 is expected")]
+    NotUtf8(&'static str),
     /// It has no text.
     #[error("empty")]
     Empty,
@@ -103,6 +106,16 @@ pub enum ReadError {
     /// Its reader failed in a way that it should not.
     #[error("its reader failed: {0}")]
     Failed(String),
+}
+
+impl ReadError {
+    /// The same error, whose offset counts in the unpacked text.
+    pub(crate) fn of_unpacked(mut self) -> Self {
+        if let Self::Binary { unpacked, .. } | Self::Encoding { unpacked, .. } = &mut self {
+            *unpacked = true;
+        }
+        self
+    }
 }
 
 fn of(unpacked: bool) -> &'static str {
@@ -116,7 +129,7 @@ impl ReadError {
         use ReadError::*;
         match self {
             Io(_) | GzipCut | GzipDamaged(_) | Damaged { .. } | Failed(_) => "unreadable",
-            Format(_) | NotYet(_) | NotOfFormat(_) | Binary { .. } | Encoding { .. } => "unknown_format",
+            Format(_) | NotYet(_) | NotOfFormat(_) | Binary { .. } | Encoding { .. } | NotUtf8(_) => "unknown_format",
             TooLong { .. } | TooMany { .. } | TooSlow(_) | PackedTooWell(_) => "too_large",
             PasswordRequired | PasswordWrong => "password_required",
             Encrypted(_) => "encrypted",

@@ -81,12 +81,6 @@ pub enum UnreadFormat {
     Kindle,
     /// A picture, such as JPEG, PNG and TIFF.
     Picture,
-    /// Text in UTF-16 with a byte-order mark.
-    Utf16,
-    /// Text in UTF-16 without one, the low byte of each unit first.
-    Utf16Le,
-    /// Text in UTF-16 without one, the high byte of each unit first.
-    Utf16Be,
     /// Text in UTF-32.
     Utf32,
     /// A zip archive that is none of the documents that are packed in one.
@@ -105,6 +99,8 @@ pub enum UnreadFormat {
     Tar,
     /// Gzip within gzip.
     DoubleGzip,
+    /// Bytes with control characters, which texts do not have.
+    Binary,
 }
 
 /// With an article where there is one.
@@ -120,7 +116,6 @@ impl fmt::Display for UnreadFormat {
             Self::DjVu => "a DjVu document",
             Self::Kindle => "a Kindle book",
             Self::Picture => "a picture",
-            Self::Utf16 | Self::Utf16Le | Self::Utf16Be => "UTF-16 text",
             Self::Utf32 => "UTF-32 text",
             Self::Zip => "a zip archive",
             Self::Xz => "packed with xz",
@@ -130,6 +125,7 @@ impl fmt::Display for UnreadFormat {
             Self::Rar => "a RAR archive",
             Self::Tar => "a tar archive",
             Self::DoubleGzip => "packed with gzip twice",
+            Self::Binary => "a binary file",
         })
     }
 }

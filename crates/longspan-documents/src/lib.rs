@@ -4,19 +4,22 @@
 //! ```text
 //! read         bytes → content: what format they are of, and its reader
 //! detect       what format bytes are of, by the bytes first, then by the name
+//! docx         DOCX
+//! odt          ODT
+//! flow         paragraphs of office documents → blocks
+//! numerals     numbers as lists write them
+//! xml          a bounded walk through XML
+//! container    the parts of a zip container
+//! markdown     Markdown, by way of the writer of HTML
+//! html         HTML and XHTML
+//! csv          cells of a table that is a text
 //! plain        text as it is
 //! builder      what the reader of a format writes into; it makes the content
 //! content      the text and its map
 //! map          what the map consists of: pages, blocks, words on a page, runs of the source
 //! format       the formats, and by which bytes and names they are known
 //! unpack       bytes plain or packed with gzip
-//! container    the parts of a zip container
-//! xml          a bounded walk through XML
-//! flow         paragraphs of office documents → blocks
-//! numerals     numbers as lists write them
-//! docx         DOCX
-//! odt          ODT
-//! encoding     what bytes seem to be that are no UTF-8
+//! encoding     the encodings of a text
 //! warning      what a reader should know about a text that was read
 //! error        why bytes cannot be read
 //! limits       how much is read
@@ -33,7 +36,7 @@
 
 #![forbid(unsafe_code)]
 
-mod encoding;
+mod csv;
 mod error;
 mod format;
 mod limits;
@@ -43,11 +46,16 @@ mod warning;
 
 mod content;
 mod detect;
+mod encoding;
 
 #[allow(dead_code, reason = "readers of formats follow")]
 mod builder;
 
 mod plain;
+
+mod html;
+
+mod markdown;
 
 mod container;
 mod flow;
@@ -60,7 +68,6 @@ mod odt;
 mod read;
 
 pub use content::{Content, Place};
-pub use encoding::LikelyEncoding;
 pub use error::ReadError;
 pub use format::{Format, UnreadFormat};
 pub use limits::Limits;

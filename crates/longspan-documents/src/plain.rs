@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::content::{Content, Parts};
-use crate::map::Page;
+use crate::map::{Block, Page};
 use crate::{Format, Warning};
 
 impl Content {
@@ -13,12 +13,14 @@ impl Content {
     /// # Panics
     /// If the text is longer than 4 GiB.
     pub fn plain(text: impl Into<Arc<str>>) -> Self {
-        content(text.into(), Vec::new())
+        content(text.into(), Vec::new(), Vec::new())
     }
 }
 
-/// The content of a plain text.
-pub(crate) fn content(text: Arc<str>, warnings: Vec<Warning>) -> Content {
+/// The content of a text that stays as it is.
+///
+/// - `blocks`: the cells of a table, none of another text
+pub(crate) fn content(text: Arc<str>, blocks: Vec<Block>, warnings: Vec<Warning>) -> Content {
     let page = |start: usize| Page { start: start as u32, label: None, size: None };
     // A form feed ends a page, so that the last one begins no further page.
     let breaks = text.match_indices('\u{c}').map(|(at, _)| at + 1).filter(|&start| start < text.trim_end().len());
@@ -32,7 +34,7 @@ pub(crate) fn content(text: Arc<str>, warnings: Vec<Warning>) -> Content {
         language: None,
         warnings,
         pages,
-        blocks: Vec::new(),
+        blocks,
         words: Vec::new(),
         runs: Vec::new(),
     };

@@ -4,15 +4,12 @@ use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::encoding::LikelyEncoding;
+use crate::encoding::Decoded;
 use crate::unpack::GzipReader;
-use crate::{Content, Format, Limits, ReadError, UnreadFormat, detect, docx, odt, plain};
+use crate::{Content, Format, Limits, ReadError, csv, detect, docx, encoding, html, markdown, odt, plain};
 
 /// The bytes by which other formats and binary files are known, before the rest is read.
 const START_BYTES: u64 = 8192;
-
-/// A NUL that got into a text by accident stays there; with more than one in so many bytes, the file is binary.
-const BYTES_PER_NUL: usize = 4096;
 
 /// An error shows at most so many characters of the message of a panic.
 const MESSAGE_MAX: usize = 200;
@@ -41,22 +38,41 @@ pub fn read(bytes: &[u8], hints: &Hints, limits: &Limits) -> Result<Content, Rea
 /// # Errors
 /// As [`read`], and those of `input`.
 pub fn read_from(input: impl Read, hints: &Hints, limits: &Limits) -> Result<Content, ReadError> {
-    let check = |start: &[u8], was_packed| if detect::is_container(start) { Ok(()) } else { check(start, was_packed) };
-    let Unpacked { bytes, was_packed } = unpacked(input, limits, check)?;
+    let check = |start: &[u8]| if detect::is_container(start) { Ok(()) } else { check_text(start) };
+    let (bytes, was_packed) = unpacked(input, limits, check)?;
     let name = hints.name.as_deref();
     let name = name.map(|name| name.strip_suffix(".gz").filter(|_| was_packed).unwrap_or(name));
-    guarded(|| match detect::format(&bytes, name, hints.format)? {
-        Format::Text | Format::Markdown | Format::Html => {
-            let text = text(bytes, was_packed)?;
-            if text.chars().all(|c| c.is_whitespace() || c == '\u{feff}') {
-                return Err(if text.is_empty() { ReadError::Empty } else { ReadError::Blank });
-            }
-            Ok(plain::content(text.into(), Vec::new()))
-        }
+    let content = guarded(|| match detect::format(&bytes, name, hints.format)? {
+        Format::Text => text(bytes, name.filter(|_| hints.format.is_none()), limits),
+        Format::Markdown => markdown::read(bytes, limits),
+        Format::Html => html::read(&bytes, name, limits),
         Format::Docx => docx::read(&bytes, hints, limits),
         Format::Odt => odt::read(&bytes, hints, limits),
         format @ (Format::Pdf | Format::Epub) => Err(ReadError::NotYet(format)),
-    })
+    });
+    content.map_err(|error| if was_packed { error.of_unpacked() } else { error })
+}
+
+/// Reads text that stays as it is. By its name it may be a table.
+fn text(bytes: Vec<u8>, name: Option<&str>, limits: &Limits) -> Result<Content, ReadError> {
+    let Decoded { text, warnings, .. } = encoding::text(bytes)?;
+    check_length(&text, limits)?;
+    if text.chars().all(|c| c.is_whitespace() || c == '\u{feff}') {
+        return Err(if text.is_empty() { ReadError::Empty } else { ReadError::Blank });
+    }
+    let delimiter = match detect::extension(name).as_deref() {
+        Some("csv") => Some(csv::delimiter(&text)),
+        Some("tsv") => Some(b'\t'),
+        _ => None,
+    };
+    let cells = delimiter.map(|delimiter| csv::cells(&text, delimiter));
+    Ok(plain::content(text.into(), cells.unwrap_or_default(), warnings))
+}
+
+/// Text of another encoding may be longer than its bytes.
+fn check_length(text: &str, limits: &Limits) -> Result<(), ReadError> {
+    let text_bytes_max = limits.text_bytes_max.min(u32::MAX.into());
+    if text.len() as u64 > text_bytes_max { Err(ReadError::TooLong { text_bytes_max }) } else { Ok(()) }
 }
 
 /// Turns a panic of a reader into an error of its document. A reader may also unwind with a [`ReadError`] on purpose.
@@ -75,88 +91,48 @@ fn guarded(read: impl FnOnce() -> Result<Content, ReadError>) -> Result<Content,
     })
 }
 
-/// Reads plain text, unpacked and otherwise unchanged: a byte-order mark stays, and CRLF stays. It may be empty.
+/// Reads plain text in UTF-8, unpacked and otherwise unchanged, whatever its name: a byte-order mark stays, and CRLF stays. It
+/// may be empty.
 ///
 /// # Errors
 /// When it cannot be read, is too long or is not UTF-8 text.
 pub fn read_text(input: impl Read, limits: &Limits) -> Result<String, ReadError> {
-    let Unpacked { bytes, was_packed } = unpacked(input, limits, check)?;
-    text(bytes, was_packed)
+    let (bytes, was_packed) = unpacked(input, limits, check_text)?;
+    match encoding::text(bytes) {
+        Ok(Decoded { text, start: Some(_), .. }) => Ok(text),
+        Ok(Decoded { encoding, .. }) => Err(ReadError::NotUtf8(encoding.name())),
+        Err(error) => Err(if was_packed { error.of_unpacked() } else { error }),
+    }
 }
 
-/// The bytes of a file.
-struct Unpacked {
-    bytes: Vec<u8>,
-    /// Whether they were packed with gzip.
-    was_packed: bool,
+/// Checks that the first bytes are those of a text.
+fn check_text(start: &[u8]) -> Result<(), ReadError> {
+    detect::check_text(start)?;
+    encoding::check_start(start)
 }
 
-/// Reads a file to its end. `check` sees its first bytes before the rest is read.
+/// Reads a file to its end. Returns its bytes, and whether they were packed with gzip. `check` sees the first ones before the
+/// rest is read.
 fn unpacked(
     input: impl Read,
-    &Limits { text_bytes_max, .. }: &Limits,
-    check: impl Fn(&[u8], bool) -> Result<(), ReadError>,
-) -> Result<Unpacked, ReadError> {
+    limits: &Limits,
+    check: impl Fn(&[u8]) -> Result<(), ReadError>,
+) -> Result<(Vec<u8>, bool), ReadError> {
     let input = GzipReader::new(input).map_err(unreadable)?;
     let was_packed = input.is_packed();
     let failed = if was_packed { not_unpacked } else { unreadable };
-    let text_bytes_max = text_bytes_max.min(u32::MAX.into()); // offsets have 32 bits
+    let text_bytes_max = limits.text_bytes_max.min(u32::MAX.into()); // offsets have 32 bits
     // One byte more than is allowed tells a file that is too long from one that just fits.
     let mut input = input.take(text_bytes_max.saturating_add(1));
     let mut bytes = Vec::new();
     input.by_ref().take(START_BYTES).read_to_end(&mut bytes).map_err(failed)?;
-    check(&bytes, was_packed)?;
+    check(&bytes).map_err(|error| if was_packed { error.of_unpacked() } else { error })?;
     input.read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > text_bytes_max {
         return Err(ReadError::TooLong { text_bytes_max });
     }
     bytes.shrink_to_fit();
-    Ok(Unpacked { bytes, was_packed })
-}
-
-/// The text that bytes are in UTF-8.
-fn text(bytes: Vec<u8>, was_packed: bool) -> Result<String, ReadError> {
-    check(&bytes, was_packed)?;
-    String::from_utf8(bytes).map_err(|error| not_text(error.as_bytes(), error.utf8_error().valid_up_to(), was_packed))
-}
-
-/// Checks that bytes are those of a text.
-fn check(bytes: &[u8], unpacked: bool) -> Result<(), ReadError> {
-    detect::check_text(bytes)?;
-    match nuls(bytes) {
-        nuls if nuls > bytes.len().div_ceil(BYTES_PER_NUL) => Err(binary(bytes, nuls, unpacked)),
-        _ => Ok(()),
-    }
-}
-
-fn nuls(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|&&byte| byte == 0).count()
-}
-
-/// What bytes with NULs are.
-fn binary(bytes: &[u8], nuls: usize, unpacked: bool) -> ReadError {
-    // Of a unit of UTF-16, one byte is NUL in spaces, punctuation and Latin letters: always the same one.
-    let first = bytes.iter().step_by(2).filter(|&&byte| byte == 0).count();
-    let has_units = bytes.len().is_multiple_of(2) && nuls > 1 && 16 * nuls >= bytes.len();
-    match first {
-        0 if has_units => ReadError::Format(UnreadFormat::Utf16Le),
-        _ if has_units && first == nuls => ReadError::Format(UnreadFormat::Utf16Be),
-        _ => {
-            let offset = bytes.iter().position(|&byte| byte == 0).unwrap_or_default();
-            ReadError::Binary { nuls, offset, unpacked }
-        }
-    }
-}
-
-/// What bytes are that are no UTF-8 from `offset` on.
-fn not_text(bytes: &[u8], offset: usize, unpacked: bool) -> ReadError {
-    match nuls(bytes) {
-        0 => {
-            let line = 1 + bytes[..offset].iter().filter(|&&byte| byte == b'\n').count();
-            ReadError::Encoding { offset, line, seems: LikelyEncoding::of(bytes), unpacked }
-        }
-        nuls => binary(bytes, nuls, unpacked),
-    }
+    Ok((bytes, was_packed))
 }
 
 fn unreadable(error: io::Error) -> ReadError {
@@ -216,19 +192,18 @@ mod tests {
         };
         check(b"%PDF-1.7 \x00", "not plain text", "unknown_format");
         check(b"PK\x03\x04...", "a zip archive, which is not read", "unknown_format");
-        check(b"\xff\xfea\0", "UTF-16 text, which is not read", "unknown_format");
-        check(b"\xff\xfe\0\0a\0\0\0", "UTF-32 text, which is not read", "unknown_format");
-        for text in ["How it ran.", "\u{41a}\u{430}\u{43a} \u{442}\u{430}\u{43a}?"] {
-            let units = || text.encode_utf16();
-            let orders = [units().flat_map(u16::to_le_bytes).collect(), units().flat_map(u16::to_be_bytes).collect()];
-            let kinds = orders.map(|bytes: Vec<u8>| read_short(&bytes).unwrap_err());
-            use UnreadFormat::{Utf16Be, Utf16Le};
-            assert!(matches!(kinds, [ReadError::Format(Utf16Le), ReadError::Format(Utf16Be)]), "{kinds:?}");
-        }
         check(b"abc\0\xff", "a binary file: NUL at byte 3", "unknown_format");
         check(b"abcdefgh\0\0abcdefgh", "a binary file: 2 NULs, the first at byte 8", "unknown_format");
-        check("ab\u{e9}".as_bytes().split_last().unwrap().1, "invalid UTF-8 at byte 2, in line 1", "unknown_format");
-        check(&gz(b"o\n \xe9t\xe9"), "invalid UTF-8 at byte 3 of the unpacked text, in line 2", "unknown_format");
+        check(b"\xc3\xa9b\xc3\xa9\xc3", "invalid UTF-8 at byte 5, in line 1", "unknown_format");
+        check(
+            &gz(b"o\n \xc3\xa9\xc3\xa9\xff"),
+            "invalid UTF-8 at byte 7 of the unpacked text, in line 2",
+            "unknown_format",
+        );
+        check(&gz(b"ab\0\0"), "a binary file: 2 NULs, the first at byte 2 of the unpacked text", "unknown_format");
+        check(b"caf\xe9", "text in windows-1252, where UTF-8 is expected", "unknown_format");
+        check(b"\xff\xfea\0", "text in UTF-16LE, where UTF-8 is expected", "unknown_format");
+        check(b"\xff\xfe\0\0a\0\0\0", "UTF-32 text, which is not read", "unknown_format");
         check(&gz(&gz(b"text")), "packed with gzip twice, which is not read", "unknown_format");
         check(&[b'a'; 1001], "longer than 1000 bytes, the most that is read", "too_large");
         check(&gz(&[b'a'; 100_000]), "longer than 1000 bytes, the most that is read", "too_large");

@@ -25,9 +25,29 @@ pub const DATASET: &str = r#"{"data": [{"title": "Cafés", "paragraphs": [
 
 /// The bytes of a document, plain or packed.
 pub fn document(case: &[u8]) -> bool {
+    document_named("f", case)
+}
+
+pub fn html(case: &[u8]) -> bool {
+    document_named("f.html", case)
+}
+
+pub fn xhtml(case: &[u8]) -> bool {
+    document_named("f.xhtml", case)
+}
+
+pub fn markdown(case: &[u8]) -> bool {
+    document_named("f.md", case)
+}
+
+pub fn table(case: &[u8]) -> bool {
+    document_named("f.csv", case)
+}
+
+fn document_named(name: &str, case: &[u8]) -> bool {
     let mut limits = Limits::default();
     limits.text_bytes_max = TEXT_BYTES_MAX;
-    let source = DocumentSource::Bytes { name: "f".into(), bytes: case.to_vec() };
+    let source = DocumentSource::Bytes { name: name.into(), bytes: case.to_vec() };
     let Some(content) = taken(source.read(&limits)) else { return false };
     let text = content.text();
     assert!(text.len() as u64 <= TEXT_BYTES_MAX, "{} bytes", text.len());

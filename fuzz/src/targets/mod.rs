@@ -32,7 +32,7 @@ const fn target(name: &'static str, files: usize, share: u32, bytes_max: usize, 
 }
 
 /// All targets.
-pub const TARGETS: [FuzzTarget; 17] = [
+pub const TARGETS: [FuzzTarget; 21] = [
     target("safetensors", 1, 8, 1 << 16, weights::safetensors),
     target("pickle", 1, 16, 1 << 16, weights::pickle),
     target("index", 1, 4, 1 << 15, weights::index),
@@ -44,6 +44,10 @@ pub const TARGETS: [FuzzTarget; 17] = [
     target("squad", 1, 10, 1 << 15, data::squad),
     target("predictions", 2, 5, 1 << 13, data::predictions),
     target("document", 1, 6, 1 << 15, data::document),
+    target("html", 1, 8, 1 << 14, data::html),
+    target("xhtml", 1, 4, 1 << 14, data::xhtml),
+    target("markdown", 1, 6, 1 << 14, data::markdown),
+    target("table", 1, 2, 1 << 13, data::table),
     target("office", 1, 12, 1 << 15, office::read),
     target("token_file", 1, 5, 1 << 13, data::token_file),
     target("hub", 16, 3, 1 << 14, hub::fetch),

@@ -9,7 +9,7 @@ use anstyle::AnsiColor;
 use longspan::error::HubFault;
 use longspan::hub::Hub;
 use longspan::{Error, ErrorKind, FormatKind};
-use longspan_ask::{AskError, LikelyEncoding, ReadError, SourceError, SourceErrorKind, UnreadFormat};
+use longspan_ask::{AskError, ReadError, SourceError, SourceErrorKind, UnreadFormat};
 
 use crate::terminal::printable;
 pub use longspan_ask::text::io_message;
@@ -130,29 +130,20 @@ fn read_hint(error: &ReadError) -> &'static str {
         ReadError::GzipCut => "the file is cut off, or has other bytes behind its data: copy or download it again",
         ReadError::GzipDamaged(_) => "copy or download it again",
         ReadError::Format(format) => unread_format_hint(*format),
-        ReadError::Encoding { seems, .. } => encoding_hint(*seems),
+        ReadError::Encoding { is_cut: true, .. } => {
+            "the text ends within a character of UTF-8: copy or download the file again"
+        }
+        ReadError::Encoding { is_cut: false, .. } => {
+            "most of the text is UTF-8: correct that place, or copy or download the file again"
+        }
+        ReadError::NotUtf8(_) => "convert it with `iconv -f ENCODING -t UTF-8`, where ENCODING is the one that it has",
         ReadError::Empty | ReadError::Blank => class_hint(ErrorKind::Document),
         _ => PLAIN_TEXT_HINT,
     }
 }
 
-fn encoding_hint(seems: LikelyEncoding) -> &'static str {
-    match seems {
-        LikelyEncoding::Utf8Cut => "the text ends within a character of UTF-8: copy or download the file again",
-        LikelyEncoding::Utf8Damaged => {
-            "most of the text is UTF-8: correct that place, or copy or download the file again"
-        }
-        LikelyEncoding::Latin1 => "text must be UTF-8: convert it, probably with `iconv -f ISO-8859-1 -t UTF-8`",
-        LikelyEncoding::Cp1252 => "text must be UTF-8: convert it, probably with `iconv -f CP1252 -t UTF-8`",
-        _ => "text must be UTF-8: convert it with `iconv -f ENCODING -t UTF-8`, where ENCODING is the one that it has",
-    }
-}
-
 fn unread_format_hint(format: UnreadFormat) -> &'static str {
     match format {
-        UnreadFormat::Utf16 => "text must be UTF-8: convert it with `iconv -f UTF-16 -t UTF-8`",
-        UnreadFormat::Utf16Le => "text must be UTF-8: convert it with `iconv -f UTF-16LE -t UTF-8`",
-        UnreadFormat::Utf16Be => "text must be UTF-8: convert it with `iconv -f UTF-16BE -t UTF-8`",
         UnreadFormat::Utf32 => "text must be UTF-8: convert it with `iconv -f UTF-32 -t UTF-8`",
         UnreadFormat::OldOffice
         | UnreadFormat::Rtf

@@ -39,11 +39,11 @@ const FLOORS: [(&str, &[&[&str]]); 6] = [
     (
         "crates/longspan-documents/src/lib.rs",
         &[
-            &["encoding", "format", "limits", "map", "numerals", "unpack", "warning"],
-            &["error", "content"],
-            &["builder", "container", "detect", "plain"],
-            &["flow", "xml"],
-            &["docx", "odt"],
+            &["format", "limits", "map", "numerals", "unpack", "warning"],
+            &["error", "content", "csv"],
+            &["builder", "container", "detect", "encoding", "plain"],
+            &["flow", "html", "xml"],
+            &["docx", "markdown", "odt"],
             &["read"],
         ],
     ),

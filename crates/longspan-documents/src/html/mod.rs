@@ -1,0 +1,129 @@
+//! HTML and XHTML, as a browser shows them: headings, paragraphs, lists, tables, code. What a browser does not show is no
+//! part of the text; what stands beside the text, such as navigation, is furniture.
+
+mod hidden;
+mod label;
+mod table;
+mod tokens;
+mod writer;
+
+use std::ops::Range;
+
+use encoding_rs::Encoding;
+
+use crate::builder::Builder;
+use crate::{Content, Format, Limits, ReadError, detect, encoding};
+use tokens::{Part, parts};
+
+pub(crate) use hidden::is_never_shown;
+pub(crate) use tokens::Attributes;
+pub(crate) use writer::Writer;
+
+/// So many bytes may precede the declaration of the encoding; the standard asks for 1024.
+const DECLARATION_BYTES: usize = 4096;
+
+/// How HTML is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HtmlOptions {
+    /// Whether `<a/>` is a whole element, as in XHTML.
+    pub is_xml: bool,
+    /// Whether the bytes are those of the file, so that the text has runs of it.
+    pub has_runs: bool,
+    /// Whether marks of page breaks begin pages, as in books.
+    pub has_pages: bool,
+}
+
+/// Reads a page.
+///
+/// - `name`: that of the file
+///
+/// # Errors
+/// Those of [`write`], and when it has no text or too much.
+pub(crate) fn read(bytes: &[u8], name: Option<&str>, limits: &Limits) -> Result<Content, ReadError> {
+    let extension = detect::extension(name);
+    let is_xml =
+        matches!(extension.as_deref(), Some("xhtml" | "xht")) || bytes.trim_ascii_start().starts_with(b"<?xml");
+    let mut builder = Builder::new(Format::Html, limits);
+    write(bytes, HtmlOptions { is_xml, has_runs: true, has_pages: false }, limits, &mut builder)?;
+    builder.finish()
+}
+
+/// Writes a page into a builder: its blocks, and its title, language and warnings where the builder has none.
+///
+/// # Errors
+/// When it is binary, or elements lie too deep within each other.
+pub(crate) fn write(
+    bytes: &[u8],
+    options: HtmlOptions,
+    limits: &Limits,
+    builder: &mut Builder,
+) -> Result<(), ReadError> {
+    let decoded = encoding::markup(bytes, declared(bytes))?;
+    builder.parts().warnings.extend(decoded.warnings);
+    let start = decoded.start.filter(|_| options.has_runs);
+    let mut writer = Writer::new(builder, limits.depth_max, options.has_pages);
+    write_parts(&decoded.text, start, options.is_xml, &mut writer);
+    writer.finish()
+}
+
+/// Writes the elements and texts of HTML.
+///
+/// - `start`: the byte of the file at which it begins, if it stands there as it is
+pub(crate) fn write_parts(html: &str, start: Option<usize>, is_xml: bool, writer: &mut Writer<'_>) {
+    parts(html, is_xml, |part| {
+        match part {
+            Part::Start { name, attributes, is_closed } => writer.start(name, &attributes, is_xml && is_closed),
+            Part::End(name) => writer.end(name),
+            Part::Text(text, at) => write_text(text, html, at, start, writer),
+            Part::Comment(_) => {}
+        }
+        writer.goes_on()
+    });
+}
+
+/// Writes a text that was made of `source[at]`.
+///
+/// - `start`: the byte of the file at which the source begins, if it stands there as it is
+pub(crate) fn write_text(text: &str, source: &str, at: Range<usize>, start: Option<usize>, writer: &mut Writer<'_>) {
+    let Some(start) = start else { return writer.text(text, None) };
+    let of_file = start + at.start..start + at.end;
+    let is_same = matches!(source.get(at), Some(source) if source == text || (source, text) == ("\r", "\n"));
+    let first = text.chars().next().map_or(0, char::len_utf8);
+    if is_same || of_file.len() != text.len() || first == text.len() {
+        return writer.text(text, Some(of_file));
+    }
+    // An entity as long as the characters that it stands for, which are not its bytes.
+    let end = of_file.end;
+    writer.text(&text[..first], Some(of_file));
+    writer.text(&text[first..], Some(end..end));
+}
+
+/// The encoding that a page declares.
+fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
+    let start = String::from_utf8_lossy(&bytes[..bytes.len().min(DECLARATION_BYTES)]);
+    let mut found = None;
+    parts(&start, false, |part| {
+        let label = match &part {
+            Part::Comment(declaration) if declaration.starts_with("?xml") => value_of(declaration, "encoding"),
+            Part::Start { name: "meta", attributes, .. } => {
+                let content = || attributes.get("content").and_then(|content| value_of(content, "charset"));
+                attributes.get("charset").or_else(content)
+            }
+            _ => None,
+        };
+        found = label.and_then(|label| Encoding::for_label(label.as_bytes()));
+        found.is_none() && !matches!(part, Part::Start { name: "body", .. })
+    });
+    found
+}
+
+/// The value behind a name and `=`, with or without quotes, in a text such as `text/html; charset=utf-8`.
+fn value_of<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let at = text.to_ascii_lowercase().find(name)?;
+    let value = text[at + name.len()..].trim_start().strip_prefix('=')?.trim_start();
+    let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
+    match quote {
+        Some(quote) => value[1..].split(quote).next(),
+        None => value.split(|c: char| c == ';' || c.is_ascii_whitespace()).next(),
+    }
+}

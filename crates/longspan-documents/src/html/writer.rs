@@ -1,0 +1,510 @@
+//! The elements of a page as blocks of text: what a browser shows, in the order of the source.
+
+use std::ops::Range;
+
+use super::hidden::{Hidden, is_never_shown};
+use super::label::label;
+use super::table::Table;
+use super::tokens::Attributes;
+use crate::builder::Builder;
+use crate::map::BlockKind;
+use crate::{ReadError, Warning};
+
+/// An element that says what the text in it is.
+struct Open {
+    name: Box<str>,
+    kind: Kind,
+}
+
+enum Kind {
+    /// What stands beside the text: `nav`, `aside`, and the `footer` of a page.
+    Furniture,
+    /// The `header` of a page, with furniture around the heading.
+    Header,
+    /// A part of a page with headers and footers of its own.
+    Section,
+    Note,
+    Heading(u8),
+    Pre,
+    Caption,
+    /// With the number of its next item if it has numbers, and their style.
+    List(Option<i64>, char),
+    Item,
+    Table(Table),
+    Cell {
+        row: u32,
+        column: u16,
+        has_text: bool,
+    },
+}
+
+/// What stands between two words, and its source.
+type Space = (char, Option<Range<usize>>);
+
+/// Writes elements and texts into a builder.
+pub(crate) struct Writer<'a> {
+    builder: &'a mut Builder,
+    depth_max: usize,
+    is_too_deep: bool,
+    has_pages: bool,
+    /// The elements around the text, the outermost first: those alone that change what it is.
+    open: Vec<Open>,
+    hidden: Option<Hidden>,
+    /// The title, while it is read.
+    title: Option<String>,
+    /// Whether a block has begun.
+    in_block: bool,
+    /// What precedes the next word of the block, if there is one.
+    spaces: Vec<Space>,
+    /// What stands before the first word of the next block of a list's item: its number.
+    label: Option<String>,
+}
+
+impl<'a> Writer<'a> {
+    /// - `depth_max`: elements within elements, of those that say what their text is
+    /// - `has_pages`: whether marks of page breaks begin pages
+    pub fn new(builder: &'a mut Builder, depth_max: usize, has_pages: bool) -> Self {
+        Self {
+            builder,
+            depth_max,
+            is_too_deep: false,
+            has_pages,
+            open: Vec::new(),
+            hidden: None,
+            title: None,
+            in_block: false,
+            spaces: Vec::new(),
+            label: None,
+        }
+    }
+
+    /// Whether more can be written.
+    pub fn goes_on(&self) -> bool {
+        !self.is_too_deep
+    }
+
+    /// Ends what is open.
+    ///
+    /// # Errors
+    /// When elements lie too deep within each other.
+    pub fn finish(mut self) -> Result<(), ReadError> {
+        if self.is_too_deep {
+            return Err(ReadError::TooMany { what: "elements within elements", limit: self.depth_max as u64 });
+        }
+        self.close_to(0);
+        let title = self.title.as_ref().map(|_| "title");
+        if let Some(name) = title.or(self.hidden.as_ref().map(Hidden::name)) {
+            let what = format!("the element `{name}` has no end, and what follows it is not shown");
+            self.builder.parts().warnings.push(Warning::Repaired(what));
+        }
+        Ok(())
+    }
+
+    /// The start of an element.
+    ///
+    /// - `is_whole`: whether it ends here too
+    pub fn start(&mut self, name: &str, attributes: &Attributes, is_whole: bool) {
+        let is_void = is_whole || VOID.contains(&name);
+        if let Some(hidden) = &mut self.hidden {
+            if hidden.goes_on_after_start(name, is_void) {
+                return;
+            }
+            self.hidden = None;
+        }
+        if name == "html" {
+            self.language(attributes);
+        }
+        if self.has_pages && is_page_break(attributes) {
+            self.page(attributes);
+        }
+        if name == "title" && self.builder.parts().title.is_none() && !is_void {
+            self.title = Some(String::new());
+            return;
+        }
+        if is_block(name) {
+            self.end_block();
+        }
+        if !is_void && (is_never_shown(name) || is_hidden(attributes)) {
+            self.hidden = Some(Hidden::new(name));
+            return;
+        }
+        match name {
+            "br" => self.line_break(None),
+            _ if is_void => {}
+            _ => self.structure(name, attributes),
+        }
+    }
+
+    /// The start of an element that may change what its text is.
+    fn structure(&mut self, name: &str, attributes: &Attributes) {
+        let role = attributes.get("role").unwrap_or_default();
+        let kind = match name {
+            _ if is_note(attributes) => Kind::Note,
+            "header" if !self.is_in_section() => Kind::Header,
+            "footer" if !self.is_in_section() => Kind::Furniture,
+            "nav" | "aside" => Kind::Furniture,
+            _ if matches!(role, "navigation" | "contentinfo" | "complementary") => Kind::Furniture,
+            _ if role == "banner" => Kind::Header,
+            "article" | "section" | "main" => Kind::Section,
+            "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
+                self.close_heading();
+                Kind::Heading(name.as_bytes()[1] - b'0')
+            }
+            "pre" | "listing" | "xmp" | "plaintext" | "textarea" => Kind::Pre,
+            "caption" | "figcaption" => Kind::Caption,
+            "ul" | "menu" | "dir" | "dl" => Kind::List(None, '1'),
+            "ol" => {
+                let start = attributes.get("start").and_then(|start| start.trim().parse().ok());
+                let style = attributes.get("type").and_then(|style| style.chars().next());
+                Kind::List(Some(start.unwrap_or(1)), style.unwrap_or('1'))
+            }
+            "li" | "dt" | "dd" => return self.item(name, attributes),
+            "table" => Kind::Table(Table::default()),
+            "tr" => return self.row(),
+            "td" | "th" => return self.cell(name, attributes),
+            _ => return,
+        };
+        self.push(name, kind);
+    }
+
+    /// The end of an element.
+    pub fn end(&mut self, name: &str) {
+        if let Some(hidden) = &mut self.hidden {
+            match hidden.after_end(name) {
+                Some(goes_on) => {
+                    if !goes_on {
+                        self.hidden = None;
+                    }
+                    return;
+                }
+                None => self.hidden = None,
+            }
+        }
+        if name == "title" {
+            return self.end_title();
+        }
+        if is_block(name) {
+            self.end_block();
+        }
+        match name {
+            "br" => self.line_break(None),
+            "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => self.close_heading(),
+            "tr" | "td" | "th" => {
+                if let Some(table) = self.table() {
+                    self.close_to(table + 1);
+                }
+            }
+            _ => {
+                // What stands in a cell ends nothing around its table.
+                let is_table = name == "table";
+                let is_border = |open: &Open| !is_table && matches!(open.kind, Kind::Cell { .. });
+                let inner = self.open.iter().rposition(is_border).map_or(0, |cell| cell + 1);
+                if let Some(at) = self.open[inner..].iter().rposition(|open| &*open.name == name) {
+                    self.close_to(inner + at);
+                }
+            }
+        }
+    }
+
+    /// What stands before the first word of the next block, such as the mark of a note.
+    pub fn label(&mut self, label: String) {
+        self.label = Some(label);
+    }
+
+    /// A text.
+    ///
+    /// - `source`: its bytes in the file, if they are known. If they are as many, each stands for the one at its place.
+    pub fn text(&mut self, text: &str, source: Option<Range<usize>>) {
+        if let Some(title) = &mut self.title {
+            title.push_str(text);
+            return;
+        }
+        if self.hidden.is_some() {
+            return;
+        }
+        let is_exact = source.as_ref().is_some_and(|source| source.len() == text.len());
+        let part = |part: Range<usize>| {
+            let source = source.clone()?;
+            Some(if is_exact { source.start + part.start..source.start + part.end } else { source })
+        };
+        if self.is_in(|kind| matches!(kind, Kind::Pre)) {
+            self.preformatted(text, part);
+        } else {
+            self.flowing(text, part);
+        }
+    }
+
+    /// A text whose white space counts as one space, as far as it stands between words.
+    fn flowing(&mut self, text: &str, source: impl Fn(Range<usize>) -> Option<Range<usize>>) {
+        let mut from = 0;
+        while from < text.len() {
+            let rest = &text[from..];
+            let space = rest.find(|c: char| !is_space(c)).unwrap_or(rest.len());
+            if space > 0 {
+                // The last of several: it stands beside the word that follows, and makes one run with it.
+                if self.in_block && self.spaces.is_empty() {
+                    self.spaces.push((' ', source(from + space - 1..from + space)));
+                }
+                from += space;
+                continue;
+            }
+            let word = rest.find(|c: char| is_space(c) || c == SOFT_HYPHEN).unwrap_or(rest.len());
+            self.word(&rest[..word], source(from..from + word));
+            from += word;
+            if text[from..].starts_with(SOFT_HYPHEN) {
+                from += SOFT_HYPHEN.len_utf8();
+            }
+        }
+    }
+
+    /// A text whose white space counts. Line feeds at its start and end do not.
+    fn preformatted(&mut self, text: &str, source: impl Fn(Range<usize>) -> Option<Range<usize>>) {
+        let mut from = 0;
+        for line in text.split_inclusive('\n') {
+            let content = line.strip_suffix('\n').unwrap_or(line);
+            let to = from + content.len();
+            if content.contains(is_control) {
+                self.word(&content.replace(is_control, " "), source(from..to));
+            } else {
+                self.word(content, source(from..to));
+            }
+            from += line.len();
+            if content.len() < line.len() {
+                self.line_break(source(to..to + 1));
+            }
+        }
+    }
+
+    /// A line feed within a block.
+    fn line_break(&mut self, source: Option<Range<usize>>) {
+        if self.in_block {
+            self.spaces.pop_if(|(space, _)| *space == ' ');
+            self.spaces.push(('\n', source));
+        }
+    }
+
+    /// Text that is neither empty nor broken into lines.
+    fn word(&mut self, text: &str, source: Option<Range<usize>>) {
+        if text.is_empty() {
+            return;
+        }
+        if !self.in_block {
+            self.builder.block(self.kind());
+            self.in_block = true;
+            for open in &mut self.open {
+                if let Kind::Cell { has_text, .. } = &mut open.kind {
+                    *has_text = true;
+                }
+            }
+            if let Some(label) = self.label.take() {
+                self.builder.add(&label);
+            }
+        }
+        for (space, source) in std::mem::take(&mut self.spaces) {
+            let space = if space == '\n' { "\n" } else { " " };
+            match source {
+                Some(source) => self.builder.add_from(space, source),
+                None => self.builder.add(space),
+            }
+        }
+        match source {
+            Some(source) => self.builder.add_from(text, source),
+            None => self.builder.add(text),
+        }
+    }
+
+    fn end_block(&mut self) {
+        if self.is_in(|kind| matches!(kind, Kind::Pre)) {
+            // It is one block, whose lines some write as elements.
+            if self.spaces.last().is_none_or(|(space, _)| *space != '\n') {
+                self.line_break(None);
+            }
+            return;
+        }
+        self.in_block = false;
+        self.spaces.clear();
+    }
+
+    /// What a block of the text here is.
+    fn kind(&self) -> BlockKind {
+        let mut kind = BlockKind::Paragraph;
+        let mut is_furniture = false;
+        for open in &self.open {
+            kind = match open.kind {
+                Kind::Note => return BlockKind::Note,
+                Kind::Furniture => return BlockKind::Furniture,
+                Kind::Header => {
+                    is_furniture = true;
+                    kind
+                }
+                Kind::Heading(level) => BlockKind::Heading(level),
+                Kind::Pre => BlockKind::Code,
+                Kind::Caption => BlockKind::Caption,
+                Kind::Item if !matches!(kind, BlockKind::Cell { .. }) => BlockKind::ListItem,
+                Kind::Cell { row, column, .. } => BlockKind::Cell { row, column },
+                Kind::Item | Kind::Section | Kind::List(..) | Kind::Table(_) => kind,
+            };
+        }
+        if is_furniture && !matches!(kind, BlockKind::Heading(_)) { BlockKind::Furniture } else { kind }
+    }
+
+    fn push(&mut self, name: &str, kind: Kind) {
+        self.is_too_deep |= self.open.len() >= self.depth_max;
+        if !self.is_too_deep {
+            self.open.push(Open { name: name.into(), kind });
+        }
+    }
+
+    /// Ends the innermost elements until so many are open.
+    fn close_to(&mut self, count: usize) {
+        while self.open.len() > count {
+            if let Some(Open { kind: Kind::Cell { has_text: false, .. }, .. }) = self.open.last()
+                && let kind @ BlockKind::Cell { .. } = self.kind()
+            {
+                self.builder.block(kind); // an empty one, so that the columns stay
+            }
+            if matches!(self.open.pop(), Some(Open { kind: Kind::Item, .. })) {
+                self.label = None;
+            }
+            self.end_block();
+        }
+    }
+
+    fn is_in(&self, is: impl Fn(&Kind) -> bool) -> bool {
+        self.open.iter().any(|open| is(&open.kind))
+    }
+
+    fn is_in_section(&self) -> bool {
+        self.is_in(|kind| matches!(kind, Kind::Section))
+    }
+
+    /// Ends a heading, if the text is in one.
+    fn close_heading(&mut self) {
+        if let Some(at) = self.open.iter().rposition(|open| matches!(open.kind, Kind::Heading(_) | Kind::Cell { .. }))
+            && matches!(self.open[at].kind, Kind::Heading(_))
+        {
+            self.close_to(at);
+        }
+    }
+
+    /// The start of an item, which ends the one before it.
+    fn item(&mut self, name: &str, attributes: &Attributes) {
+        let around = |open: &Open| matches!(open.kind, Kind::Item | Kind::List(..) | Kind::Cell { .. });
+        let around = self.open.iter().rposition(around);
+        if let Some(at) = around.filter(|&at| matches!(self.open[at].kind, Kind::Item)) {
+            self.close_to(at);
+        }
+        let list = self.open.iter_mut().rev().find_map(|open| match &mut open.kind {
+            Kind::List(number, style) => Some((number, *style)),
+            _ => None,
+        });
+        // Both stand before the first word, as in `<ol><li><ol><li>`.
+        let mut own = self.label.take();
+        if let Some((Some(number), style)) = list {
+            let value = attributes.get("value").and_then(|value| value.trim().parse().ok());
+            let value = value.unwrap_or(*number);
+            *number = value.saturating_add(1);
+            own = Some(own.unwrap_or_default() + &label(value, style));
+        }
+        self.push(name, Kind::Item);
+        self.label = own;
+    }
+
+    /// Index of the table that the text is in.
+    fn table(&self) -> Option<usize> {
+        self.open.iter().rposition(|open| matches!(open.kind, Kind::Table(_)))
+    }
+
+    fn row(&mut self) {
+        let Some(at) = self.table() else { return };
+        self.close_to(at + 1);
+        if let Kind::Table(table) = &mut self.open[at].kind {
+            table.begin_row();
+        }
+    }
+
+    fn cell(&mut self, name: &str, attributes: &Attributes) {
+        let Some(at) = self.table() else { return };
+        self.close_to(at + 1);
+        let span = |name: &str| attributes.get(name).and_then(|span| span.trim().parse().ok()).unwrap_or(1);
+        if let Kind::Table(table) = &mut self.open[at].kind {
+            let (row, column) = table.cell(span("rowspan"), span("colspan"));
+            self.push(name, Kind::Cell { row, column, has_text: false });
+        }
+    }
+
+    fn end_title(&mut self) {
+        let Some(title) = self.title.take() else { return };
+        let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+        if !title.is_empty() {
+            self.builder.parts().title = Some(title);
+        }
+    }
+
+    fn language(&mut self, attributes: &Attributes) {
+        let Some(tag) = attributes.get("lang").or(attributes.get("xml:lang")).map(str::trim) else { return };
+        let is_tag = !tag.is_empty() && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let parts = self.builder.parts();
+        if is_tag && parts.language.is_none() {
+            parts.language = Some(tag.to_owned());
+        }
+    }
+
+    fn page(&mut self, attributes: &Attributes) {
+        let label = attributes.get("title").or(attributes.get("aria-label")).map(str::trim);
+        self.spaces.clear();
+        self.builder.page(label.filter(|label| !label.is_empty()), None);
+    }
+}
+
+const SOFT_HYPHEN: char = '\u{ad}';
+
+/// Whether a character shows as white space that collapses.
+fn is_space(c: char) -> bool {
+    c == ' ' || c.is_ascii_control()
+}
+
+/// Whether a character has no place in text.
+fn is_control(c: char) -> bool {
+    c.is_ascii_control() && c != '\t'
+}
+
+/// Elements that have no content.
+const VOID: [&str; 14] =
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"];
+
+/// Elements that begin and end on lines of their own.
+const BLOCKS: &str = "address article aside blockquote body caption center dd details dialog dir div dl dt fieldset figcaption figure \
+    footer form h1 h2 h3 h4 h5 h6 header hgroup hr html legend li listing main menu nav ol optgroup option p \
+    plaintext pre search section summary table tbody td textarea tfoot th thead tr ul xmp";
+
+fn is_block(name: &str) -> bool {
+    BLOCKS.split(' ').any(|block| block == name)
+}
+
+/// Whether an element is not shown because of its attributes.
+fn is_hidden(attributes: &Attributes) -> bool {
+    let style = attributes.get("style").unwrap_or_default();
+    let mut rules = style.split(';').filter_map(|rule| rule.split_once(':'));
+    let is_none = |(property, value): (&str, &str)| {
+        property.trim().eq_ignore_ascii_case("display") && value.trim().to_ascii_lowercase().starts_with("none")
+    };
+    // What can be found by searching the page is text.
+    attributes.get("hidden").is_some_and(|value| value != "until-found") || rules.any(is_none)
+}
+
+/// What an element is in a book.
+fn has_type(attributes: &Attributes, is: impl Fn(&str) -> bool) -> bool {
+    let types = [attributes.get("epub:type"), attributes.get("role")];
+    types.into_iter().flatten().flat_map(str::split_ascii_whitespace).any(is)
+}
+
+fn is_note(attributes: &Attributes) -> bool {
+    has_type(attributes, |kind| {
+        matches!(kind, "footnote" | "endnote" | "rearnote" | "note" | "doc-footnote" | "doc-endnote")
+    })
+}
+
+fn is_page_break(attributes: &Attributes) -> bool {
+    has_type(attributes, |kind| matches!(kind, "pagebreak" | "doc-pagebreak"))
+}
