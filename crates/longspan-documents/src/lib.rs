@@ -6,6 +6,7 @@
 //! detect       what format bytes are of, by the bytes first, then by the name
 //! docx         DOCX
 //! odt          ODT
+//! epub         EPUB, by way of HTML
 //! flow         paragraphs of office documents → blocks
 //! numerals     numbers as lists write them
 //! xml          a bounded walk through XML
@@ -63,6 +64,7 @@ mod numerals;
 mod xml;
 
 mod docx;
+mod epub;
 mod odt;
 
 mod read;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::encoding::Decoded;
 use crate::unpack::GzipReader;
-use crate::{Content, Format, Limits, ReadError, csv, detect, docx, encoding, html, markdown, odt, plain};
+use crate::{Content, Format, Limits, ReadError, csv, detect, docx, encoding, epub, html, markdown, odt, plain};
 
 /// The bytes by which other formats and binary files are known, before the rest is read.
 const START_BYTES: u64 = 8192;
@@ -48,7 +48,8 @@ pub fn read_from(input: impl Read, hints: &Hints, limits: &Limits) -> Result<Con
         Format::Html => html::read(&bytes, name, limits),
         Format::Docx => docx::read(&bytes, hints, limits),
         Format::Odt => odt::read(&bytes, hints, limits),
-        format @ (Format::Pdf | Format::Epub) => Err(ReadError::NotYet(format)),
+        Format::Epub => epub::read(&bytes, hints, limits),
+        Format::Pdf => Err(ReadError::NotYet(Format::Pdf)),
     });
     content.map_err(|error| if was_packed { error.of_unpacked() } else { error })
 }

@@ -43,7 +43,7 @@ const FLOORS: [(&str, &[&[&str]]); 6] = [
             &["error", "content", "csv"],
             &["builder", "container", "detect", "encoding", "plain"],
             &["flow", "html", "xml"],
-            &["docx", "markdown", "odt"],
+            &["docx", "epub", "markdown", "odt"],
             &["read"],
         ],
     ),
