@@ -52,9 +52,6 @@ pub enum ReadError {
     /// It is a file of a format that is not read.
     #[error("{0}, which is not read")]
     Format(UnreadFormat),
-    /// It is a file of a format whose reader is not there yet.
-    #[error("{}, which is not read yet", .0.with_article())]
-    NotYet(Format),
     /// It is not of the format that was asked for.
     #[error("not {}", .0.with_article())]
     NotOfFormat(Format),
@@ -138,7 +135,7 @@ impl ReadError {
         use ReadError::*;
         match self {
             Io(_) | GzipCut | GzipDamaged(_) | Damaged { .. } | Failed(_) => "unreadable",
-            Format(_) | NotYet(_) | NotOfFormat(_) | Binary { .. } | Encoding { .. } | NotUtf8(_) => "unknown_format",
+            Format(_) | NotOfFormat(_) | Binary { .. } | Encoding { .. } | NotUtf8(_) => "unknown_format",
             TooLong { .. } | TooMany { .. } | TooMuchMemory { .. } | TooSlow(_) | PackedTooWell(_) => "too_large",
             PasswordRequired | PasswordWrong => "password_required",
             Encrypted(_) => "encrypted",

@@ -20,7 +20,7 @@ pub(crate) struct Spot {
 
 /// A paragraph while it is read.
 #[derive(Default)]
-pub(crate) struct Paragraph {
+pub(crate) struct FlowParagraph {
     /// None is running text.
     pub kind: Option<BlockKind>,
     /// The number before it, with the space behind it.
@@ -76,7 +76,7 @@ impl Spot {
     }
 }
 
-impl Paragraph {
+impl FlowParagraph {
     /// Writes a paragraph; one without text writes the pages that begin in it.
     ///
     /// - `page`: begins a page

@@ -4,6 +4,13 @@
 //! ```text
 //! read         bytes → content: what format they are of, and its reader
 //! detect       what format bytes are of, by the bytes first, then by the name
+//! docx         DOCX
+//! odt          ODT
+//! epub         EPUB, by way of HTML
+//! flow         paragraphs of office documents → blocks
+//! numerals     numbers as lists write them
+//! xml          a bounded walk through XML
+//! container    the parts of a zip container
 //! markdown     Markdown, by way of the writer of HTML
 //! html         HTML and XHTML
 //! csv          cells of a table that is a text
@@ -15,12 +22,6 @@
 //! map          what the map consists of: pages, blocks, words on a page, runs of the source
 //! format       the formats, and by which bytes and names they are known
 //! unpack       bytes plain or packed with gzip
-//! container    the parts of a zip container
-//! xml          a bounded walk through XML
-//! flow         paragraphs of office documents → blocks
-//! numerals     numbers as lists write them
-//! docx         DOCX
-//! odt          ODT
 //! encoding     the encodings of a text
 //! warning      what a reader should know about a text that was read
 //! error        why bytes cannot be read
@@ -65,6 +66,7 @@ mod numerals;
 mod xml;
 
 mod docx;
+mod epub;
 mod odt;
 
 mod pdf;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::encoding::Decoded;
 use crate::unpack::GzipReader;
-use crate::{Content, Format, Limits, ReadError, csv, detect, docx, encoding, html, markdown, odt, pdf, plain};
+use crate::{Content, Format, Limits, ReadError, csv, detect, docx, encoding, epub, html, markdown, odt, pdf, plain};
 
 /// The bytes by which formats and binary files are known, before the rest is read.
 pub const START_BYTES: u64 = 8192;
@@ -50,7 +50,7 @@ pub fn read_from(input: impl Read, hints: &Hints, limits: &Limits) -> Result<Con
         Format::Docx => docx::read(&bytes, hints, limits),
         Format::Odt => odt::read(&bytes, hints, limits),
         Format::Pdf => pdf::read(bytes, hints.password.as_deref(), limits),
-        Format::Epub => Err(ReadError::NotYet(Format::Epub)),
+        Format::Epub => epub::read(&bytes, hints, limits),
     });
     content.map_err(|error| if was_packed { error.of_unpacked() } else { error })
 }

@@ -192,15 +192,31 @@ fn limits_hold() {
     };
     let paragraph = |text: &str| format!("<w:p><w:r><w:t>{text}</w:t></w:r></w:p>");
     let message = |parts: &[(String, Vec<u8>)], limits: &Limits| {
-        read_it(&packed(parts), limits).map(|content| content.text().to_string()).unwrap_or_else(|error| error.to_string())
+        read_it(&packed(parts), limits)
+            .map(|content| content.text().to_string())
+            .unwrap_or_else(|error| error.to_string())
     };
     let mut limits = Limits::default();
     assert_eq!(message(&docx(paragraph("a")), &limits), "a");
 
     let deep = |depth: usize| docx("<w:sdt>".repeat(depth) + &paragraph("a") + &"</w:sdt>".repeat(depth));
     assert_eq!(message(&deep(limits.depth_max - 5), &limits), "a");
-    assert_eq!(message(&deep(limits.depth_max), &limits), "more than 256 elements within elements, the most that is read");
+    assert_eq!(
+        message(&deep(limits.depth_max), &limits),
+        "more than 256 elements within elements, the most that is read"
+    );
     assert_eq!(message(&deep(1_000_000), &limits), "more than 256 elements within elements, the most that is read");
+
+    let nested =
+        |start: &str, end: &str, depth: usize| docx(start.repeat(depth) + &paragraph("a") + &end.repeat(depth));
+    for (start, end) in [
+        ("<w:tbl><w:tr><w:tc>", "</w:tc></w:tr></w:tbl>"),
+        ("<w:p><w:r><w:txbxContent>", "</w:txbxContent></w:r></w:p>"),
+    ] {
+        assert_eq!(message(&nested(start, end, 80), &limits), "a");
+        let error = "more than 256 elements within elements, the most that is read";
+        assert_eq!(message(&nested(start, end, 100), &limits), error);
+    }
 
     let many: Vec<_> = (0..4097).map(|number| (number.to_string(), Vec::new())).collect();
     assert_eq!(message(&[docx(paragraph("a")), many].concat(), &limits), "more than 4096 parts, the most that is read");
@@ -217,13 +233,19 @@ fn limits_hold() {
     assert_eq!(message(&bomb, &limits), expected);
     limits = Limits::default();
     limits.text_bytes_max = 10_000;
-    assert_eq!(message(&docx(paragraph(&"a".repeat(10_001))), &limits), "longer than 10000 bytes, the most that is read");
+    assert_eq!(
+        message(&docx(paragraph(&"a".repeat(10_001))), &limits),
+        "longer than 10000 bytes, the most that is read"
+    );
 
     let doctype = |parts: Vec<(String, Vec<u8>)>| -> Vec<(String, Vec<u8>)> {
         let with = |(name, content): (String, Vec<u8>)| match name.as_str() {
             "word/document.xml" => {
                 let entities = "<!DOCTYPE a [<!ENTITY a 'lol'><!ENTITY b '&a;&a;&a;&a;'>]>";
-                (name, [entities.as_bytes(), &content[content.iter().position(|&byte| byte == b'\n').unwrap()..]].concat())
+                (
+                    name,
+                    [entities.as_bytes(), &content[content.iter().position(|&byte| byte == b'\n').unwrap()..]].concat(),
+                )
             }
             _ => (name, content),
         };
@@ -237,7 +259,10 @@ fn a_damaged_part_is_a_warning_and_a_damaged_text_an_error() {
     let (_, bytes) = corpus().into_iter().find(|(name, _)| name == "numbers.docx").unwrap();
     for (part, result) in [
         ("word/styles.xml", Ok("the file is damaged, and was read as far as it could be: its part word/styles.xml: ")),
-        ("word/numbering.xml", Ok("the file is damaged, and was read as far as it could be: its part word/numbering.xml: ")),
+        (
+            "word/numbering.xml",
+            Ok("the file is damaged, and was read as far as it could be: its part word/numbering.xml: "),
+        ),
         ("word/document.xml", Err("a DOCX document that cannot be read: its part word/document.xml: ")),
     ] {
         let mut parts = parts(&bytes);

@@ -3,20 +3,20 @@
 use std::collections::HashMap;
 
 use crate::builder::Builder;
-use crate::flow::{PAGE, Paragraph, Spot, write_furniture, write_notes};
+use crate::flow::{FlowParagraph, PAGE, Spot, write_furniture, write_notes};
 use crate::map::BlockKind;
 use crate::xml::{XmlError, XmlWalk};
 use crate::{Format, Limits, Warning};
 
 use super::NAMESPACES;
 use super::numbering::Numbering;
-use super::pages::{Layout, PageFacts, Pages, is_page_break, note_number};
-use super::styles::{ParagraphProperties, Styles, is_on};
+use super::pages::{PageFacts, PageLayout, Pages, is_page_break, note_number};
+use super::styles::{DocxStyles, ParagraphProperties, is_on};
 use super::symbols;
 
 /// Reads text into blocks.
-pub(super) struct Body<'d> {
-    styles: &'d Styles,
+pub(super) struct DocxBody<'d> {
+    styles: &'d DocxStyles,
     numbering: Numbering,
     limits: &'d Limits,
     builder: Builder,
@@ -28,8 +28,8 @@ pub(super) struct Body<'d> {
     /// Notes that were referenced, and stand behind the paragraph or table.
     waiting: Vec<String>,
     /// A paragraph with which the next one goes on.
-    begun: Option<Paragraph>,
-    fields: Fields,
+    begun: Option<FlowParagraph>,
+    fields: OpenFields,
     /// Depths of alternatives of which one was taken.
     chosen: Vec<usize>,
     /// Whether the run is hidden text.
@@ -50,8 +50,8 @@ pub(super) enum NoteKind {
     End,
 }
 
-impl<'d> Body<'d> {
-    pub fn new(styles: &'d Styles, numbering: Numbering, layout: &'d Layout, limits: &'d Limits) -> Self {
+impl<'d> DocxBody<'d> {
+    pub fn new(styles: &'d DocxStyles, numbering: Numbering, layout: &'d PageLayout, limits: &'d Limits) -> Self {
         Self {
             styles,
             numbering,
@@ -62,7 +62,7 @@ impl<'d> Body<'d> {
             note_counts: [0; 2],
             waiting: Vec::new(),
             begun: None,
-            fields: Fields::default(),
+            fields: OpenFields::default(),
             chosen: Vec::new(),
             is_hidden: false,
             deletions: 0,
@@ -282,7 +282,7 @@ impl<'d> Body<'d> {
                 ("w", "txbxContent") => self.text_box(xml, spot)?,
                 (namespace, name) if self.is_out(namespace, name, xml.depth()) => xml.skip()?,
                 (namespace, name) => {
-                    let element = Element::of(namespace, name);
+                    let element = InlineElement::of(namespace, name);
                     self.inline(element, xml, spot, &mut paragraph.text)?;
                 }
             }
@@ -305,7 +305,11 @@ impl<'d> Body<'d> {
     }
 
     /// What a paragraph is, and its number.
-    fn counted(&mut self, properties: &ParagraphProperties, kind: Option<BlockKind>) -> (Option<BlockKind>, Option<String>) {
+    fn counted(
+        &mut self,
+        properties: &ParagraphProperties,
+        kind: Option<BlockKind>,
+    ) -> (Option<BlockKind>, Option<String>) {
         let ParagraphProperties { list, list_level, style, .. } = properties;
         let list = list.as_deref().filter(|&list| list != "0");
         let marker = list.and_then(|list| self.numbering.count(list, *list_level, style.as_deref()));
@@ -321,28 +325,34 @@ impl<'d> Body<'d> {
     }
 
     /// Reads an element of a paragraph, of which only the start tag was read.
-    fn inline(&mut self, element: Element, xml: &mut XmlWalk, spot: &Spot, text: &mut String) -> Result<(), XmlError> {
+    fn inline(
+        &mut self,
+        element: InlineElement,
+        xml: &mut XmlWalk,
+        spot: &Spot,
+        text: &mut String,
+    ) -> Result<(), XmlError> {
         match element {
-            Element::Run => self.is_hidden = false,
-            Element::RunProperties => self.is_hidden = is_vanished(xml)?,
-            Element::Text => {
+            InlineElement::Run => self.is_hidden = false,
+            InlineElement::RunProperties => self.is_hidden = is_vanished(xml)?,
+            InlineElement::Text => {
                 let found = xml.text()?;
                 self.add(&found, text);
             }
-            Element::Sign(sign) => self.add(sign, text),
-            Element::Space(space) => text.push(space),
-            Element::Break if is_page_break(xml) && (spot.is_running() || spot.is_cell()) => {
+            InlineElement::Sign(sign) => self.add(sign, text),
+            InlineElement::Space(space) => text.push(space),
+            InlineElement::Break if is_page_break(xml) && (spot.is_running() || spot.is_cell()) => {
                 text.push(PAGE);
                 self.pages.break_by_hand();
             }
-            Element::Break => text.push('\n'),
-            Element::LayoutBreak if spot.is_running() || spot.is_cell() => {
+            InlineElement::Break => text.push('\n'),
+            InlineElement::LayoutBreak if spot.is_running() || spot.is_cell() => {
                 if self.pages.break_by_layout() {
                     text.push(PAGE);
                 }
             }
-            Element::LayoutBreak => {}
-            Element::Symbol => {
+            InlineElement::LayoutBreak => {}
+            InlineElement::Symbol => {
                 let font = xml.attribute("w", "font").unwrap_or_default();
                 let code = xml.attribute("w", "char").and_then(|code| u32::from_str_radix(&code, 16).ok());
                 let found = code.and_then(|code| symbols::character(&font, code));
@@ -350,8 +360,8 @@ impl<'d> Body<'d> {
                 let found = found.unwrap_or(char::REPLACEMENT_CHARACTER);
                 self.add(found.encode_utf8(&mut [0; 4]), text);
             }
-            Element::Reference(kind) => self.reference(kind, xml, text),
-            Element::FieldMark => match xml.attribute("w", "fldCharType").as_deref() {
+            InlineElement::Reference(kind) => self.reference(kind, xml, text),
+            InlineElement::FieldMark => match xml.attribute("w", "fldCharType").as_deref() {
                 Some("begin") => {
                     let shown = form_field(xml)?;
                     self.add(&shown, text);
@@ -361,7 +371,7 @@ impl<'d> Body<'d> {
                 Some("end") => self.fields.end(),
                 _ => {}
             },
-            Element::Other => {}
+            InlineElement::Other => {}
         }
         Ok(())
     }
@@ -378,7 +388,8 @@ impl<'d> Body<'d> {
     /// A note is referenced.
     fn reference(&mut self, kind: NoteKind, xml: &XmlWalk, text: &mut String) {
         let id = xml.attribute("w", "id").map(String::from).unwrap_or_default();
-        let has_own_mark = xml.attribute("w", "customMarkFollows").is_some_and(|value| !matches!(&*value, "0" | "false"));
+        let has_own_mark =
+            xml.attribute("w", "customMarkFollows").is_some_and(|value| !matches!(&*value, "0" | "false"));
         let Some(note) = self.notes.remove(&(kind, id)) else { return };
         if has_own_mark {
             self.waiting.push(note);
@@ -392,7 +403,7 @@ impl<'d> Body<'d> {
     }
 
     /// Writes a paragraph.
-    fn emit(&mut self, paragraph: Paragraph, spot: &mut Spot) {
+    fn emit(&mut self, paragraph: FlowParagraph, spot: &mut Spot) {
         let pages = &mut self.pages;
         paragraph.write(spot, &mut self.builder, |builder| begin_page(builder, pages.next()));
         if spot.is_running() {
@@ -411,7 +422,7 @@ fn begin_page(builder: &mut Builder, PageFacts { label, size }: PageFacts) {
 }
 
 /// The elements that paragraphs consist of.
-enum Element {
+enum InlineElement {
     Run,
     RunProperties,
     Text,
@@ -425,7 +436,7 @@ enum Element {
     Other,
 }
 
-impl Element {
+impl InlineElement {
     fn of(namespace: &str, name: &str) -> Self {
         match (namespace, name) {
             ("w" | "m", "r") => Self::Run,
@@ -450,14 +461,14 @@ impl Element {
 
 /// The fields that are open. Of a field, the result is shown and the instruction is not; fields stand in instructions too.
 #[derive(Default)]
-struct Fields {
+struct OpenFields {
     /// Whether each is at its instruction.
     open: Vec<bool>,
     /// How many are.
     at_instruction: usize,
 }
 
-impl Fields {
+impl OpenFields {
     fn begin(&mut self) {
         self.open.push(true);
         self.at_instruction += 1;

@@ -24,10 +24,10 @@ use crate::container::{Container, decoded, excerpt, resolved};
 use crate::xml::{XmlError, XmlWalk};
 use crate::{Content, Format, Hints, Limits, ReadError, Warning};
 
-use body::{Body, NoteKind};
+use body::{DocxBody, NoteKind};
 use numbering::Numbering;
-use pages::Layout;
-use styles::Styles;
+use pages::PageLayout;
+use styles::DocxStyles;
 
 /// Names of namespaces; the second one of each pair is that of strict files.
 const NAMESPACES: [(&str, &str); 12] = [
@@ -52,7 +52,7 @@ const FORMAT: Format = Format::Docx;
 /// # Errors
 /// When it is damaged, encrypted or none, has no text, or goes over a limit.
 pub(crate) fn read(bytes: &[u8], _hints: &Hints, limits: &Limits) -> Result<Content, ReadError> {
-    let mut package = Package { container: Container::open(bytes, FORMAT, limits)?, limits, warnings: Vec::new() };
+    let mut package = DocxPackage { container: Container::open(bytes, FORMAT, limits)?, limits, warnings: Vec::new() };
     let of_package = package.relations("")?;
     let main_name = of_package.of_kind("officeDocument").next().unwrap_or("word/document.xml").to_owned();
     let Some(main) = package.container.part(&main_name)? else {
@@ -61,11 +61,11 @@ pub(crate) fn read(bytes: &[u8], _hints: &Hints, limits: &Limits) -> Result<Cont
     };
     let main = decoded(main, FORMAT, &main_name)?;
     let relations = package.relations(&main_name)?;
-    let styles = package.optional(&relations, "styles", |xml| Styles::read(xml, limits))?.unwrap_or_default();
+    let styles = package.optional(&relations, "styles", |xml| DocxStyles::read(xml, limits))?.unwrap_or_default();
     let numbering = package.optional(&relations, "numbering", |xml| Numbering::read(xml, limits))?.unwrap_or_default();
-    let layout = Layout::read(&main, limits).map_err(|error| failed(&main_name, &error))?;
+    let layout = PageLayout::read(&main, limits).map_err(|error| failed(&main_name, &error))?;
 
-    let mut body = Body::new(&styles, numbering, &layout, limits);
+    let mut body = DocxBody::new(&styles, numbering, &layout, limits);
     for (kind, note_kind) in [("footnotes", NoteKind::Foot), ("endnotes", NoteKind::End)] {
         package.optional(&relations, kind, |xml| body.notes(xml, note_kind))?;
     }
@@ -90,7 +90,7 @@ pub(crate) fn read(bytes: &[u8], _hints: &Hints, limits: &Limits) -> Result<Cont
 }
 
 /// The parts of a document and what links them.
-struct Package<'a> {
+struct DocxPackage<'a> {
     container: Container<'a>,
     limits: &'a Limits,
     /// What could not be read of the parts that a text can do without.
@@ -115,7 +115,7 @@ impl Relations {
     }
 }
 
-impl Package<'_> {
+impl DocxPackage<'_> {
     /// What a part refers to; the package itself is the empty name.
     fn relations(&mut self, of: &str) -> Result<Relations, ReadError> {
         let (folder, file) = of.rsplit_once('/').unwrap_or(("", of));

@@ -223,8 +223,12 @@ pub(super) fn written(number: u32, format: &str) -> String {
         "ordinalText" => numerals::ordinal_words(number),
         "decimalZero" => format!("{number:02}"),
         "numberInDash" => format!("- {number} -"),
-        "chineseCounting" | "chineseCountingThousand" | "japaneseCounting" | "ideographDigital"
-        | "taiwaneseCounting" | "taiwaneseCountingThousand" => numerals::chinese(number),
+        "chineseCounting"
+        | "chineseCountingThousand"
+        | "japaneseCounting"
+        | "ideographDigital"
+        | "taiwaneseCounting"
+        | "taiwaneseCountingThousand" => numerals::chinese(number),
         "none" | "bullet" => String::new(),
         _ => number.to_string(),
     }

@@ -11,7 +11,7 @@ use super::styles::{is_on, value};
 
 /// The pages and sections of a document.
 #[derive(Default)]
-pub(super) struct Layout {
+pub(super) struct PageLayout {
     sections: Vec<Section>,
     /// Whether Word marked the pages that it laid out.
     is_laid_out: bool,
@@ -22,8 +22,8 @@ pub(super) struct Layout {
 #[derive(Default)]
 struct Section {
     /// Relations to the heads and feet of its pages.
-    heads: Vec<(String, String)>,
-    feet: Vec<(String, String)>,
+    heads: Vec<FurnitureReference>,
+    feet: Vec<FurnitureReference>,
     /// Whether its first page has its own head and foot.
     has_title_page: bool,
     is_continuous: bool,
@@ -32,7 +32,14 @@ struct Section {
     size: Option<PageSize>,
 }
 
-impl Layout {
+/// A head or foot.
+struct FurnitureReference {
+    /// `default`, `first` or `even`: the pages that have it.
+    pages: String,
+    relation: String,
+}
+
+impl PageLayout {
     pub fn read(main: &str, limits: &Limits) -> Result<Self, XmlError> {
         let (mut layout, mut walk) = (Self::default(), XmlWalk::new(main, &NAMESPACES, limits));
         while walk.start_within(1)? {
@@ -60,8 +67,9 @@ impl Layout {
 
 impl Section {
     /// Of heads or feet, those that some page has.
-    fn shown<'s>(&'s self, list: &'s [(String, String)]) -> impl Iterator<Item = &'s str> {
-        list.iter().filter(|(kind, _)| self.has_title_page || kind != "first").map(|(_, id)| id.as_str())
+    fn shown<'s>(&'s self, list: &'s [FurnitureReference]) -> impl Iterator<Item = &'s str> {
+        let shown = list.iter().filter(|reference| self.has_title_page || reference.pages != "first");
+        shown.map(|reference| reference.relation.as_str())
     }
 
     /// Reads `w:sectPr`.
@@ -69,8 +77,8 @@ impl Section {
         let (mut section, depth) = (Self::default(), xml.depth());
         while xml.start_within(depth)? {
             let reference = || {
-                let kind = xml.attribute("w", "type").unwrap_or_default().into_owned();
-                xml.attribute("r", "id").map(|id| (kind, id.into_owned()))
+                let pages = xml.attribute("w", "type").unwrap_or_default().into_owned();
+                xml.attribute("r", "id").map(|id| FurnitureReference { pages, relation: id.into_owned() })
             };
             match xml.name() {
                 ("w", "headerReference") => section.heads.extend(reference()),
@@ -110,7 +118,7 @@ pub(super) struct PageFacts {
 
 /// Follows the pages while the text is read.
 pub(super) struct Pages<'d> {
-    layout: &'d Layout,
+    layout: &'d PageLayout,
     section: usize,
     /// The number that is printed on the page.
     number: u32,
@@ -123,7 +131,7 @@ pub(super) struct Pages<'d> {
 }
 
 impl<'d> Pages<'d> {
-    pub fn new(layout: &'d Layout) -> Self {
+    pub fn new(layout: &'d PageLayout) -> Self {
         let first = layout.sections.first().and_then(|section| section.first_number);
         Self { layout, section: 0, number: first.unwrap_or(1), is_blank: true, is_by_hand: false, row: None }
     }

@@ -13,7 +13,7 @@ const CHAIN_MAX: usize = 32;
 
 /// The styles of paragraphs.
 #[derive(Default)]
-pub(super) struct Styles {
+pub(super) struct DocxStyles {
     by_id: HashMap<String, Style>,
     /// The style of a paragraph that names none.
     default: Option<String>,
@@ -79,7 +79,7 @@ impl ParagraphProperties {
     }
 }
 
-impl Styles {
+impl DocxStyles {
     pub fn read(xml: &str, limits: &Limits) -> Result<Self, XmlError> {
         let (mut styles, mut walk) = (Self::default(), XmlWalk::new(xml, &NAMESPACES, limits));
         while walk.start_within(1)? {

@@ -44,16 +44,8 @@ const WINGDINGS: &[(u32, char)] = &[
     (0xfe, '☑'),
 ];
 
-const WINGDINGS_2: &[(u32, char)] = &[
-    (0x4f, '✗'),
-    (0x50, '✓'),
-    (0x51, '☒'),
-    (0x52, '☑'),
-    (0x53, '☒'),
-    (0x54, '☒'),
-    (0x97, '●'),
-    (0xa3, '□'),
-];
+const WINGDINGS_2: &[(u32, char)] =
+    &[(0x4f, '✗'), (0x50, '✓'), (0x51, '☒'), (0x52, '☑'), (0x53, '☒'), (0x54, '☒'), (0x97, '●'), (0xa3, '□')];
 
 /// The character of a font with this code; none if it is not known.
 pub(super) fn character(font: &str, code: u32) -> Option<char> {

@@ -1,10 +1,13 @@
 //! The numbers of lists.
 
+use crate::numerals;
+
 /// What stands before an item: its number in a style of HTML (`1`, `a`, `A`, `i`, `I`), with a full stop and a space.
 pub(crate) fn label(number: i64, style: char) -> String {
+    let natural = u32::try_from(number).ok().filter(|&number| number > 0);
     let lower = match style {
-        'a' | 'A' => letters(number),
-        'i' | 'I' => roman(number),
+        'a' | 'A' => natural.map(numerals::letters),
+        'i' | 'I' => natural.map(numerals::roman),
         _ => None,
     };
     match lower {
@@ -12,46 +15,6 @@ pub(crate) fn label(number: i64, style: char) -> String {
         Some(lower) => format!("{lower}. "),
         None => format!("{number}. "),
     }
-}
-
-/// a, b, … z, aa, ab, …
-fn letters(number: i64) -> Option<String> {
-    let mut rest = u64::try_from(number).ok().filter(|&number| number > 0)?;
-    let mut letters = Vec::new();
-    while rest > 0 {
-        rest -= 1;
-        letters.push(b'a' + (rest % 26) as u8);
-        rest /= 26;
-    }
-    letters.reverse();
-    String::from_utf8(letters).ok()
-}
-
-fn roman(number: i64) -> Option<String> {
-    const DIGITS: [(i64, &str); 13] = [
-        (1000, "m"),
-        (900, "cm"),
-        (500, "d"),
-        (400, "cd"),
-        (100, "c"),
-        (90, "xc"),
-        (50, "l"),
-        (40, "xl"),
-        (10, "x"),
-        (9, "ix"),
-        (5, "v"),
-        (4, "iv"),
-        (1, "i"),
-    ];
-    let mut rest = Some(number).filter(|number| (1..4000).contains(number))?;
-    let mut roman = String::new();
-    for (value, digits) in DIGITS {
-        while rest >= value {
-            roman.push_str(digits);
-            rest -= value;
-        }
-    }
-    Some(roman)
 }
 
 #[cfg(test)]

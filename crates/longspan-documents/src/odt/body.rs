@@ -1,21 +1,21 @@
 //! The body of a document, its notes, heads and feet: paragraphs and tables → blocks.
 
 use crate::builder::Builder;
-use crate::flow::{PAGE, Paragraph, Spot, write_furniture, write_notes};
+use crate::flow::{FlowParagraph, PAGE, Spot, write_furniture, write_notes};
 use crate::map::BlockKind;
 use crate::xml::{XmlError, XmlEvent, XmlWalk};
 use crate::{Format, Limits, Warning};
 
 use super::NAMESPACES;
 use super::lists::{Lists, OpenList};
-use super::styles::{ParagraphStyle, Styles};
+use super::styles::{OdtStyles, ParagraphStyle};
 
 /// The most spaces that one element stands for.
 const SPACES_MAX: usize = 256;
 
 /// Reads text into blocks.
-pub(super) struct Body<'d> {
-    styles: &'d Styles,
+pub(super) struct OdtBody<'d> {
+    styles: &'d OdtStyles,
     limits: &'d Limits,
     builder: Builder,
     lists: Lists,
@@ -31,8 +31,8 @@ pub(super) struct Body<'d> {
     shown_furniture: Vec<String>,
 }
 
-impl<'d> Body<'d> {
-    pub fn new(styles: &'d Styles, has_pages: bool, limits: &'d Limits) -> Self {
+impl<'d> OdtBody<'d> {
+    pub fn new(styles: &'d OdtStyles, has_pages: bool, limits: &'d Limits) -> Self {
         let mut builder = Builder::new(Format::Odt, limits);
         if has_pages {
             builder.page(None, None);
@@ -213,7 +213,7 @@ impl<'d> Body<'d> {
         self.inline(xml, spot, &mut text)?;
         self.breaks_page = style.breaks_after == Some(true);
         self.has_text |= spot.is_running() && !text.text.trim().is_empty();
-        let paragraph = Paragraph { kind, marker, text: text.text };
+        let paragraph = FlowParagraph { kind, marker, text: text.text };
         paragraph.write(spot, &mut self.builder, |builder| builder.page(None, None));
         if spot.is_running() {
             write_notes(&mut self.waiting, &mut self.builder);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::xml::XmlWalk;
 
-use super::styles::{LEVELS, ListStyle, Styles, marker};
+use super::styles::{LEVELS, ListStyle, OdtStyles, marker};
 
 /// The lists of a document and their numbers so far.
 #[derive(Default)]
@@ -57,7 +57,7 @@ impl Lists {
     /// Counts an item and gives its number.
     ///
     /// - `style`: of the list that the paragraph names, for lists that name none
-    pub fn count(&mut self, open: &OpenList, style: Option<&str>, styles: &Styles) -> Option<String> {
+    pub fn count(&mut self, open: &OpenList, style: Option<&str>, styles: &OdtStyles) -> Option<String> {
         let name = if open.style.is_empty() { style.unwrap_or_default() } else { &open.style };
         let style = styles.list(name)?;
         let counts = self.counts.get_mut(open.list)?;

@@ -18,8 +18,8 @@ use crate::container::{Container, decoded, excerpt};
 use crate::xml::{XmlError, XmlWalk};
 use crate::{Content, Format, Hints, Limits, ReadError, Warning};
 
-use body::Body;
-use styles::Styles;
+use body::OdtBody;
+use styles::OdtStyles;
 
 const NAMESPACES: [(&str, &str); 9] = [
     ("http://www.w3.org/XML/1998/namespace", "xml"),
@@ -43,7 +43,8 @@ const CONTENT: &str = "content.xml";
 pub(crate) fn read(bytes: &[u8], _hints: &Hints, limits: &Limits) -> Result<Content, ReadError> {
     let mut container = Container::open(bytes, FORMAT, limits)?;
     let mut warnings = Vec::new();
-    if optional(&mut container, "META-INF/manifest.xml", &mut warnings, |xml| is_encrypted(xml, limits))? == Some(true) {
+    if optional(&mut container, "META-INF/manifest.xml", &mut warnings, |xml| is_encrypted(xml, limits))? == Some(true)
+    {
         return Err(ReadError::Encrypted("ODT with a password is not read, save it without one".into()));
     }
     let Some(content) = container.part(CONTENT)? else {
@@ -52,14 +53,14 @@ pub(crate) fn read(bytes: &[u8], _hints: &Hints, limits: &Limits) -> Result<Cont
     let content = decoded(content, FORMAT, CONTENT)?;
     let failed = |error: XmlError| error.of_part(FORMAT, CONTENT);
 
-    let mut styles = Styles::default();
+    let mut styles = OdtStyles::default();
     optional(&mut container, "styles.xml", &mut warnings, |xml| styles.read(xml, limits))?;
     styles.read(&content, limits).map_err(failed)?;
     let title = optional(&mut container, "meta.xml", &mut warnings, |xml| title(xml, limits))?.flatten();
 
     // Without marks of the layout, only some pages would be known.
     let has_pages = content.contains("soft-page-break");
-    let mut body = Body::new(&styles, has_pages, limits);
+    let mut body = OdtBody::new(&styles, has_pages, limits);
     optional(&mut container, "styles.xml", &mut warnings, |xml| body.furniture(xml, "header"))?;
     body.main(&content).map_err(failed)?;
     drop(content);
@@ -81,7 +82,8 @@ fn optional<T>(
     read: impl FnOnce(&str) -> Result<T, XmlError>,
 ) -> Result<Option<T>, ReadError> {
     let part = container.part(name).and_then(|part| part.map(|part| decoded(part, FORMAT, name)).transpose());
-    let read = part.and_then(|part| part.map(|xml| read(&xml).map_err(|error| error.of_part(FORMAT, name))).transpose());
+    let read =
+        part.and_then(|part| part.map(|xml| read(&xml).map_err(|error| error.of_part(FORMAT, name))).transpose());
     match read {
         Err(ReadError::Damaged { what, .. }) => {
             let warning = Warning::Repaired(what);

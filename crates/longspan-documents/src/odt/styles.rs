@@ -15,7 +15,7 @@ const CHAIN_MAX: usize = 32;
 
 /// The styles of a document, by name.
 #[derive(Default)]
-pub(super) struct Styles {
+pub(super) struct OdtStyles {
     paragraphs: HashMap<String, ParagraphStyle>,
     lists: HashMap<String, ListStyle>,
     /// The numbers of headings.
@@ -58,7 +58,7 @@ pub(super) struct LevelStyle {
     bullet: Option<String>,
 }
 
-impl Styles {
+impl OdtStyles {
     /// Adds those of a part.
     pub fn read(&mut self, xml: &str, limits: &Limits) -> Result<(), XmlError> {
         let mut walk = XmlWalk::new(xml, &NAMESPACES, limits);

@@ -46,7 +46,7 @@ const FLOORS: [(&str, &[&[&str]]); 6] = [
             &["error", "content", "csv"],
             &["builder", "container", "detect", "encoding", "plain", "binary"],
             &["flow", "xml", "html", "pdf"],
-            &["docx", "odt", "markdown"],
+            &["docx", "epub", "odt", "markdown"],
             &["read"],
         ],
     ),

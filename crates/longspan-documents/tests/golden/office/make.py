@@ -226,6 +226,7 @@ def changes():
         p("<m:oMath><m:f><m:num><m:r><m:t>1</m:t></m:r></m:num><m:den><m:r><m:t>2</m:t></m:r></m:den></m:f></m:oMath>", " AT&amp;T &#x20AC;5 &unknown; R&D"),
         "<w:sdt><w:sdtPr/><w:sdtContent>" + p('<w:hyperlink r:id="x">' + run("A link") + "</w:hyperlink>", "<w:ruby><w:rt>" + run("ruby") + "</w:rt><w:rubyBase>" + run(" base") + "</w:rubyBase></w:ruby>") + "</w:sdtContent></w:sdt>",
     ]
+    body += [p("D", properties='<w:framePr w:dropCap="drop"/>'), p("rop cap.")]
     docx("changes.docx", "".join(body))
 
 
@@ -241,7 +242,7 @@ def pages():
     note = '<w:r><w:endnoteReference w:id="1"/></w:r>'
     own = '<w:r><w:footnoteReference w:customMarkFollows="1" w:id="1"/><w:t>*</w:t></w:r>'
     body = [
-        p("Preface", hard),
+        p("Preface", hard, properties="<w:pageBreakBefore/>"),
         p(soft, "Thanks go on ", soft, "over a page.", note),
         p("They end.", own, properties=section(form="lowerRoman")),
         p(soft, "One", style="berschrift1"),
@@ -249,6 +250,7 @@ def pages():
         p(hard),
         p(hard, hard),
         p(soft, "Last."),
+        p(soft, "New.", properties="<w:pageBreakBefore/>"),
         section(start="1", more='<w:type w:val="nextPage"/>'),
     ]
     parts = [

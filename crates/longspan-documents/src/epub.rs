@@ -1,0 +1,313 @@
+//! EPUB. The container names the package, the package names the chapters in their order, and each of them is a page of
+//! HTML. A chapter without a heading has that of the table of contents.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use crate::builder::Builder;
+use crate::container::{Container, decoded, excerpt, resolved};
+use crate::html::{self, HtmlOptions};
+use crate::map::BlockKind;
+use crate::xml::{XmlError, XmlWalk};
+use crate::{Content, Format, Hints, Limits, ReadError, Warning};
+
+const NAMESPACES: [(&str, &str); 7] = [
+    ("urn:oasis:names:tc:opendocument:xmlns:container", "container"),
+    ("http://www.idpf.org/2007/opf", "opf"),
+    ("http://purl.org/dc/elements/1.1/", "dc"),
+    ("http://www.daisy.org/z3986/2005/ncx/", "ncx"),
+    ("http://www.w3.org/1999/xhtml", "html"),
+    ("http://www.idpf.org/2007/ops", "ops"),
+    ("http://www.w3.org/2001/04/xmlenc#", "enc"),
+];
+
+const FORMAT: Format = Format::Epub;
+
+/// What fonts are made unreadable with, which leaves the text alone.
+const FONT_OBFUSCATIONS: [&str; 2] = ["http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC"];
+
+/// The highest level of a heading from the table of contents.
+const LEVEL_MAX: u8 = 6;
+
+/// Reads an EPUB book.
+///
+/// # Errors
+/// When it is damaged, encrypted or none, has no text, or goes over a limit.
+pub(crate) fn read(bytes: &[u8], _hints: &Hints, limits: &Limits) -> Result<Content, ReadError> {
+    let mut book = Book { container: Container::open(bytes, FORMAT, limits)?, limits, warnings: Vec::new() };
+    if book.optional("META-INF/encryption.xml", |xml| is_encrypted(xml, limits))? == Some(true) {
+        return Err(ReadError::Encrypted("its text is protected by DRM, which is not read".into()));
+    }
+    let name = book.required("META-INF/container.xml", |xml| package_name(xml, limits))?;
+    let name = name.ok_or_else(|| damaged("META-INF/container.xml names no package".into()))?;
+    let package = book.required(&name, |xml| EpubPackage::read(xml, limits))?;
+    let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let contents = book.contents(&package, folder)?;
+
+    let mut builder = Builder::new(FORMAT, limits);
+    builder.parts().language.clone_from(&package.language);
+    let (mut lost, mut first_lost) = (0, None);
+    let options = HtmlOptions { is_xml: true, has_runs: false, has_pages: true };
+    for item in package.spine.iter().filter_map(|id| package.items.get(id)).filter(|item| item.is_text()) {
+        let name = part_name(folder, &item.href);
+        let chapter = match book.container.part(&name) {
+            Ok(Some(chapter)) => chapter,
+            Err(error) if !matches!(error, ReadError::Damaged { .. }) => return Err(error),
+            _ => {
+                lost += 1;
+                first_lost.get_or_insert(name);
+                continue;
+            }
+        };
+        if let Some((title, level)) = contents.titles.get(&name).filter(|_| !has_heading(&chapter)) {
+            builder.block(BlockKind::Heading(*level));
+            builder.add(title);
+        }
+        html::write(&chapter, options, limits, &mut builder)?;
+    }
+    if let Some(name) = first_lost {
+        let what = format!("{lost} of its chapters are missing or damaged, first {}", excerpt(&name));
+        book.warnings.push(Warning::Repaired(what));
+    }
+    let parts = builder.parts();
+    parts.title = package.title; // that of a chapter is none of the book
+    parts.warnings.extend(book.warnings);
+    builder.finish()
+}
+
+/// The parts of a book.
+struct Book<'a> {
+    container: Container<'a>,
+    limits: &'a Limits,
+    /// What could not be read of the parts that a text can do without.
+    warnings: Vec<Warning>,
+}
+
+impl Book<'_> {
+    fn required<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, XmlError>) -> Result<T, ReadError> {
+        let part =
+            self.container.part(name)?.ok_or_else(|| damaged(format!("its part {} is missing", excerpt(name))))?;
+        read(&decoded(part, FORMAT, name)?).map_err(|error| error.of_part(FORMAT, name))
+    }
+
+    /// Reads a part that the text can do without: that it is damaged is a warning.
+    fn optional<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&str) -> Result<T, XmlError>,
+    ) -> Result<Option<T>, ReadError> {
+        if !self.container.has(name) {
+            return Ok(None);
+        }
+        match self.required(name, read) {
+            Ok(found) => Ok(Some(found)),
+            Err(ReadError::Damaged { what, .. }) => {
+                self.warnings.push(Warning::Repaired(what));
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The table of contents, in the form of EPUB 3 or else of EPUB 2.
+    fn contents(&mut self, package: &EpubPackage, folder: &str) -> Result<Contents, ReadError> {
+        let limits = self.limits;
+        let mut contents = Contents::default();
+        let nav = package.items.values().find(|item| item.is_nav);
+        let ncx = package.ncx.as_ref().and_then(|id| package.items.get(id));
+        let forms: [(_, ReadContents); 2] = [(nav, Contents::read_nav), (ncx, Contents::read_ncx)];
+        for (item, read) in forms {
+            let Some(item) = item.filter(|_| contents.titles.is_empty()) else { continue };
+            let name = part_name(folder, &item.href);
+            let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+            self.optional(&name, |xml| read(&mut contents, &mut XmlWalk::new(xml, &NAMESPACES, limits), &folder))?;
+        }
+        Ok(contents)
+    }
+}
+
+type ReadContents = fn(&mut Contents, &mut XmlWalk, &str) -> Result<(), XmlError>;
+
+fn damaged(what: String) -> ReadError {
+    ReadError::Damaged { format: FORMAT, what }
+}
+
+/// Whether more than fonts is encrypted.
+fn is_encrypted(xml: &str, limits: &Limits) -> Result<bool, XmlError> {
+    let mut walk = XmlWalk::new(xml, &NAMESPACES, limits);
+    while walk.start_within(1)? {
+        if walk.name() == ("enc", "EncryptionMethod") {
+            let algorithm = walk.attribute("", "Algorithm").unwrap_or_default();
+            if !FONT_OBFUSCATIONS.contains(&&*algorithm) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// The name of the package that the container holds.
+fn package_name(xml: &str, limits: &Limits) -> Result<Option<String>, XmlError> {
+    let mut walk = XmlWalk::new(xml, &NAMESPACES, limits);
+    while walk.start_within(1)? {
+        if walk.name() == ("container", "rootfile") {
+            let kind = walk.attribute("", "media-type");
+            if kind.is_none_or(|kind| kind == "application/oebps-package+xml") {
+                return Ok(walk.attribute("", "full-path").map(|name| part_name("", &name)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// What a book consists of.
+#[derive(Default)]
+struct EpubPackage {
+    title: Option<String>,
+    language: Option<String>,
+    items: HashMap<String, ManifestItem>,
+    /// Ids of the chapters in their order.
+    spine: Vec<String>,
+    /// Id of the table of contents of EPUB 2.
+    ncx: Option<String>,
+}
+
+struct ManifestItem {
+    href: String,
+    media_type: String,
+    /// Whether it is the table of contents of EPUB 3.
+    is_nav: bool,
+}
+
+impl ManifestItem {
+    fn is_text(&self) -> bool {
+        !self.media_type.starts_with("image/")
+    }
+}
+
+impl EpubPackage {
+    fn read(xml: &str, limits: &Limits) -> Result<Self, XmlError> {
+        let (mut package, mut walk) = (Self::default(), XmlWalk::new(xml, &NAMESPACES, limits));
+        while walk.start_within(1)? {
+            let attribute = |name| walk.attribute("", name).map(String::from).unwrap_or_default();
+            match walk.name() {
+                ("dc", "title") => package.title = package.title.take().or(line(&walk.text()?)),
+                ("dc", "language") => package.language = package.language.take().or(line(&walk.text()?)),
+                ("opf", "item") => {
+                    let is_nav = attribute("properties").split_whitespace().any(|property| property == "nav");
+                    let item = ManifestItem { href: attribute("href"), media_type: attribute("media-type"), is_nav };
+                    if item.media_type == "application/x-dtbncx+xml" {
+                        package.ncx.get_or_insert(attribute("id"));
+                    }
+                    package.items.insert(attribute("id"), item);
+                }
+                ("opf", "spine") => package.ncx = package.ncx.or(walk.attribute("", "toc").map(String::from)),
+                ("opf", "itemref") => package.spine.push(attribute("idref")),
+                _ => {}
+            }
+        }
+        Ok(package)
+    }
+}
+
+/// A table of contents.
+#[derive(Default)]
+struct Contents {
+    /// The first title of each part, with its level.
+    titles: HashMap<String, (String, u8)>,
+}
+
+impl Contents {
+    fn add(&mut self, folder: &str, href: &str, title: &str, depth: usize) {
+        if let Some(title) = line(title) {
+            let level = (depth.min(LEVEL_MAX.into()) as u8).max(1);
+            self.titles.entry(part_name(folder, href)).or_insert((title, level));
+        }
+    }
+
+    /// Reads that of EPUB 3.
+    fn read_nav(&mut self, xml: &mut XmlWalk, folder: &str) -> Result<(), XmlError> {
+        while xml.start_within(1)? {
+            let is_contents = |kind: Cow<'_, str>| kind.split_whitespace().any(|kind| kind == "toc");
+            if xml.name() != ("html", "nav") || !xml.attribute("ops", "type").is_some_and(is_contents) {
+                continue;
+            }
+            let (depth, mut items) = (xml.depth(), Vec::new());
+            while xml.start_within(depth)? {
+                match xml.name() {
+                    ("html", "li") => {
+                        items.retain(|&item| item < xml.depth());
+                        items.push(xml.depth());
+                    }
+                    ("html", "a") => {
+                        let href = xml.attribute("", "href").map(String::from).unwrap_or_default();
+                        let title = xml.text()?;
+                        self.add(folder, &href, &title, items.len());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads that of EPUB 2.
+    fn read_ncx(&mut self, xml: &mut XmlWalk, folder: &str) -> Result<(), XmlError> {
+        let (mut points, mut title) = (Vec::new(), String::new());
+        while xml.start_within(1)? {
+            match xml.name() {
+                ("ncx", "navPoint") => {
+                    points.retain(|&point| point < xml.depth());
+                    points.push(xml.depth());
+                }
+                ("ncx", "text") => title = xml.text()?,
+                ("ncx", "content") if !points.is_empty() => {
+                    let href = xml.attribute("", "src").map(String::from).unwrap_or_default();
+                    self.add(folder, &href, &title, points.len());
+                }
+                ("ncx", "pageList" | "navList") => xml.skip()?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The name of the part that a link from a folder leads to.
+fn part_name(folder: &str, href: &str) -> String {
+    let path = href.split(['#', '?']).next().unwrap_or_default();
+    resolved(folder, &percent_decoded(path))
+}
+
+fn percent_decoded(path: &str) -> String {
+    let (mut decoded, mut rest) = (Vec::with_capacity(path.len()), path.as_bytes());
+    while let Some((&byte, after)) = rest.split_first() {
+        let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        let code =
+            digits.filter(|digits| !digits.starts_with('+')).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match code.filter(|_| byte == b'%') {
+            Some(code) => {
+                decoded.push(code);
+                rest = &after[2..];
+            }
+            None => {
+                decoded.push(byte);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8(decoded).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Whether a chapter has a heading.
+fn has_heading(chapter: &[u8]) -> bool {
+    let is_heading =
+        |tag: &[u8]| matches!(tag, [b'<', b'h' | b'H', b'1'..=b'6', end] if *end == b'>' || end.is_ascii_whitespace());
+    chapter.windows(4).any(is_heading)
+}
+
+/// A text as one line, if there is one.
+fn line(text: &str) -> Option<String> {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    (!line.is_empty()).then_some(line)
+}
