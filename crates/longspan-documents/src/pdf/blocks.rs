@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::bidi;
-use super::lines::{PrintedLine, Style, half_points};
+use super::lines::{PrintStyle, PrintedLine, half_points};
 use super::marker::{depth, is_marker};
 use super::pieces::PieceWord;
 use super::tables::{TableRows, table};
@@ -45,7 +45,7 @@ impl PrintedBlock {
 }
 
 /// The blocks of the lines of a page.
-pub(super) fn blocks(lines: &[PrintedLine], style: &Style) -> Vec<PrintedBlock> {
+pub(super) fn blocks(lines: &[PrintedLine], style: &PrintStyle) -> Vec<PrintedBlock> {
     let mut blocks = Vec::new();
     let mut rest = lines;
     let columns = columns(lines);
@@ -113,7 +113,7 @@ fn is_same_block(
     above: &[PrintedLine],
     line: &PrintedLine,
     columns: &HashMap<usize, ColumnLook>,
-    style: &Style,
+    style: &PrintStyle,
 ) -> bool {
     let Some(last) = above.last() else { return false };
     if line.is_furniture || line.angle != last.angle || (line.size - last.size).abs() > 0.12 * last.size {
@@ -174,7 +174,7 @@ fn block(kind: BlockKind, lines: &[PrintedLine]) -> PrintedBlock {
 }
 
 /// A paragraph, item of a list, or heading.
-fn text_block(lines: &[PrintedLine], style: &Style) -> PrintedBlock {
+fn text_block(lines: &[PrintedLine], style: &PrintStyle) -> PrintedBlock {
     let size = lines.iter().map(|line| line.size).fold(0.0, f32::max);
     let is_bold = style.is_bold(lines);
     let first = lines[0].first_word();
@@ -188,7 +188,10 @@ fn text_block(lines: &[PrintedLine], style: &Style) -> PrintedBlock {
             .count()
             > 2
         && !lines[lines.len() - 1].last_word().ends_with([',', ';'])
-        && (size >= HEADING_SIZE * style.size || (is_bold && size > 0.85 * style.size) || is_title(lines));
+        && (size >= HEADING_SIZE * style.size
+            || (is_bold && size > 0.85 * style.size)
+            || is_title(lines)
+            || is_numbered_title(lines));
     let kind = match () {
         () if is_heading => BlockKind::Heading(1),
         () if is_marker(first) => BlockKind::ListItem,
@@ -205,6 +208,22 @@ fn is_title(lines: &[PrintedLine]) -> bool {
         && (5..80).contains(&letters().count())
         && letters().all(char::is_uppercase)
         && lines[0].pieces.len() == 1
+}
+
+/// Whether lines are a heading by its number and its capitals: `3. Board Nomination and Other Matters.`
+fn is_numbered_title(lines: &[PrintedLine]) -> bool {
+    let words: Vec<&str> = lines[0].words().map(|word| word.text.as_str()).collect();
+    let [number, first, middle @ ..] = words.as_slice() else { return false };
+    let is_number = number.contains('.') && depth(number).is_some();
+    let starts_upper = |word: &str| word.starts_with(char::is_uppercase);
+    let long = || middle.iter().filter(|word| word.chars().count() > 3);
+    let is_sentence = words[1..words.len() - 1].iter().any(|word| word.ends_with(['.', ',', ';', ':']));
+    lines.len() == 1
+        && words.len() <= 14
+        && is_number
+        && starts_upper(first)
+        && !is_sentence
+        && 3 * long().filter(|word| starts_upper(word)).count() >= 2 * long().count()
 }
 
 /// The cells of a table, row by row.

@@ -3,7 +3,7 @@
 //! Where a gutter has prose on both sides, over three lines or more, the left side is read before the right one; what crosses
 //! the gutter stands above or below. The parts are cut again. The cells of tables are no prose, so that rows stay rows.
 
-use super::pieces::Piece;
+use super::pieces::TextPiece;
 
 /// Lines that each side of a gutter must have.
 const LINES_MIN: usize = 3;
@@ -18,13 +18,13 @@ const GUTTERS_MAX: usize = 64;
 const GUTTER_MIN: f32 = 4.0;
 
 /// Puts pieces into columns, one after the other.
-pub(super) fn columns(pieces: Vec<Piece>) -> Vec<Vec<Piece>> {
+pub(super) fn columns(pieces: Vec<TextPiece>) -> Vec<Vec<TextPiece>> {
     let mut columns = Vec::new();
     cut(pieces, 0, &mut columns);
     columns
 }
 
-fn cut(mut pieces: Vec<Piece>, depth: usize, columns: &mut Vec<Vec<Piece>>) {
+fn cut(mut pieces: Vec<TextPiece>, depth: usize, columns: &mut Vec<Vec<TextPiece>>) {
     pieces.sort_by(|a, b| a.y.total_cmp(&b.y));
     let best = if depth < DEPTH_MAX { gutter(&pieces) } else { None };
     let Some(Gutter { x, start, end, .. }) = best else {
@@ -52,7 +52,7 @@ struct Gutter {
 }
 
 /// The gutter with the most lines beside it.
-fn gutter(pieces: &[Piece]) -> Option<Gutter> {
+fn gutter(pieces: &[TextPiece]) -> Option<Gutter> {
     if pieces.len() < 2 * LINES_MIN {
         return None;
     }
@@ -61,7 +61,7 @@ fn gutter(pieces: &[Piece]) -> Option<Gutter> {
 }
 
 /// Where gutters may be: the middles of places that few pieces cross.
-fn places(pieces: &[Piece]) -> Vec<f32> {
+fn places(pieces: &[TextPiece]) -> Vec<f32> {
     let mut edges: Vec<(f32, i32)> = pieces.iter().flat_map(|piece| [(piece.x, 1), (piece.right, -1)]).collect();
     edges.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     // Between a right edge and the next left edge fewer pieces cross than beside it.
@@ -79,11 +79,11 @@ fn places(pieces: &[Piece]) -> Vec<f32> {
 }
 
 /// The longest run of pieces that do not cross a place and are prose on both sides.
-fn beside(pieces: &[Piece], x: f32) -> Option<Gutter> {
+fn beside(pieces: &[TextPiece], x: f32) -> Option<Gutter> {
     let mut best: Option<Gutter> = None;
     let mut start = 0;
     while start < pieces.len() {
-        let crosses = |piece: &Piece| piece.x < x && piece.right > x;
+        let crosses = |piece: &TextPiece| piece.x < x && piece.right > x;
         let end = pieces[start..].iter().position(crosses).map_or(pieces.len(), |length| start + length);
         let lines = |is_left: bool| prose_lines(pieces[start..end].iter().filter(|piece| (piece.x < x) == is_left));
         if let Some(left) = lines(true)
@@ -98,7 +98,7 @@ fn beside(pieces: &[Piece], x: f32) -> Option<Gutter> {
 }
 
 /// How many lines pieces have, if they are prose.
-fn prose_lines<'a>(pieces: impl Iterator<Item = &'a Piece>) -> Option<usize> {
+fn prose_lines<'a>(pieces: impl Iterator<Item = &'a TextPiece>) -> Option<usize> {
     // The left edge, right edge, baseline and size of each line.
     let mut lines: Vec<[f32; 4]> = Vec::new();
     for piece in pieces {

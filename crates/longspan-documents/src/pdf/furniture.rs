@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::pieces::Piece;
+use super::pieces::TextPiece;
 
 /// Lines at the top and at the bottom of a page that are looked at.
 const LINES: usize = 3;
@@ -21,7 +21,7 @@ struct Key {
 
 /// The pieces of a page, and its height.
 pub(super) struct PageFrame<'a> {
-    pub pieces: &'a mut Vec<Piece>,
+    pub pieces: &'a mut Vec<TextPiece>,
     pub height: f32,
 }
 
@@ -46,7 +46,7 @@ pub(super) fn mark(pages: &mut [PageFrame<'_>]) {
 }
 
 /// The indices of the pieces on the first and last lines of a page, and whether each is alone on its line.
-fn margins(pieces: &[Piece], height: f32) -> Vec<(usize, bool)> {
+fn margins(pieces: &[TextPiece], height: f32) -> Vec<(usize, bool)> {
     let mut order: Vec<usize> = (0..pieces.len()).collect();
     order.sort_by(|&a, &b| pieces[a].y.total_cmp(&pieces[b].y));
     let is_line = |a: &usize, b: &usize| pieces[*b].y - pieces[*a].y < 0.4 * pieces[*b].size;
@@ -59,7 +59,7 @@ fn margins(pieces: &[Piece], height: f32) -> Vec<(usize, bool)> {
 }
 
 /// The keys of a piece: two, since it may stand near the border of a step.
-fn keys(piece: &Piece) -> impl Iterator<Item = Key> {
+fn keys(piece: &TextPiece) -> impl Iterator<Item = Key> {
     let words = piece.words.iter().map(|word| without_numbers(&word.text));
     let text = words.collect::<Vec<_>>().join(" ");
     let step = (piece.y / STEP).floor() as i32;

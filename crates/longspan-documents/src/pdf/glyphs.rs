@@ -119,7 +119,7 @@ impl<'a> Collector<'a> {
 
     fn add(&mut self, run: &GlyphRun<'_, '_>, page: Affine, is_hidden: bool) {
         self.budget.look();
-        let placed: Vec<Placed> = run.glyphs().iter().map(|glyph| Placed::new(glyph, page)).collect();
+        let placed: Vec<PlacedGlyph> = run.glyphs().iter().map(|glyph| PlacedGlyph::new(glyph, page)).collect();
         let stretch = stretch(&placed);
         let size_of_type3 = size_of_type3(run.glyphs(), &placed);
         let is_artifact = self.marks.iter().any(|mark| mark.is_artifact);
@@ -194,7 +194,7 @@ impl<'a> Collector<'a> {
 }
 
 /// A glyph on the page.
-struct Placed {
+struct PlacedGlyph {
     origin: Point,
     /// Which way its text runs, and which way its letters stand: of length 1.
     along: Vec2,
@@ -206,7 +206,7 @@ struct Placed {
     stretch: f64,
 }
 
-impl Placed {
+impl PlacedGlyph {
     fn new(glyph: &PositionedGlyph<'_>, page: Affine) -> Self {
         let to_page = page * glyph.transform();
         let origin = to_page * Point::ZERO;
@@ -236,13 +236,13 @@ impl Placed {
 
 /// How much the letters of a run are stretched by the text. Where it is not the same for all, fonts that stand for others
 /// are made to fit, letter by letter.
-fn stretch(placed: &[Placed]) -> f64 {
+fn stretch(placed: &[PlacedGlyph]) -> f64 {
     let Some(first) = placed.first() else { return 1.0 };
     if placed.iter().all(|glyph| (glyph.stretch - first.stretch).abs() < 0.01) { first.stretch } else { 1.0 }
 }
 
 /// A font of type 3 may have any em: where that does not fit its letters, they are taken for half an em wide.
-fn size_of_type3(glyphs: &[PositionedGlyph<'_>], placed: &[Placed]) -> Option<f64> {
+fn size_of_type3(glyphs: &[PositionedGlyph<'_>], placed: &[PlacedGlyph]) -> Option<f64> {
     glyphs.first().filter(|glyph| matches!(***glyph, Outline::Type3(_)))?;
     let mean = placed.iter().map(|glyph| glyph.advance).sum::<f64>() / placed.len() as f64;
     (!(0.25..1.3).contains(&mean)).then(|| 2.0 * mean * placed[0].size)

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::glyphs::Inks;
-use super::pieces::{Piece, PieceWord};
+use super::pieces::{PieceWord, TextPiece};
 
 /// Type whose letters have so much more ink than usual is bold.
 const BOLD_MIN: f32 = 1.22;
@@ -14,7 +14,7 @@ const PIECES_LOOKED_AT: usize = 64;
 #[derive(Debug, Clone)]
 pub(super) struct PrintedLine {
     /// From left to right.
-    pub pieces: Vec<Piece>,
+    pub pieces: Vec<TextPiece>,
     /// Degrees by which it is turned clockwise.
     pub angle: i16,
     /// The number of its column on the page.
@@ -30,10 +30,10 @@ pub(super) struct PrintedLine {
 }
 
 impl PrintedLine {
-    fn of(mut pieces: Vec<Piece>, angle: i16, column: usize) -> Self {
+    fn of(mut pieces: Vec<TextPiece>, angle: i16, column: usize) -> Self {
         pieces.sort_by(|a, b| a.x.total_cmp(&b.x));
         let (y, is_furniture) = (pieces[0].y, pieces[0].is_furniture);
-        let pieces = Piece::joined(pieces);
+        let pieces = TextPiece::joined(pieces);
         let x = pieces.iter().map(|piece| piece.x).fold(f32::MAX, f32::min);
         let right = pieces.iter().map(|piece| piece.right).fold(f32::MIN, f32::max);
         let longest = pieces.iter().flat_map(|piece| &piece.words).max_by_key(|word| word.text.len());
@@ -63,14 +63,15 @@ impl PrintedLine {
 }
 
 /// The lines of a column from top to bottom. Furniture has lines of its own.
-pub(super) fn lines(mut column: Vec<Piece>, angle: i16, number: usize) -> Vec<PrintedLine> {
+pub(super) fn lines(mut column: Vec<TextPiece>, angle: i16, number: usize) -> Vec<PrintedLine> {
     column.sort_by(|a, b| a.y.total_cmp(&b.y).then(a.x.total_cmp(&b.x)));
-    let mut lines: Vec<Vec<Piece>> = Vec::new();
+    let mut lines: Vec<Vec<TextPiece>> = Vec::new();
     for piece in column {
-        let is_on = |line: &Vec<Piece>| {
-            let near = |other: &Piece| piece.y - other.y < 0.4 * other.size.min(piece.size);
-            let is_beside =
-                |other: &Piece| piece.x >= other.right - 0.2 * piece.size || piece.right <= other.x + 0.2 * piece.size;
+        let is_on = |line: &Vec<TextPiece>| {
+            let near = |other: &TextPiece| piece.y - other.y < 0.4 * other.size.min(piece.size);
+            let is_beside = |other: &TextPiece| {
+                piece.x >= other.right - 0.2 * piece.size || piece.right <= other.x + 0.2 * piece.size
+            };
             near(&line[0])
                 && line.iter().rev().take(PIECES_LOOKED_AT).all(is_beside)
                 && line[0].is_furniture == piece.is_furniture
@@ -84,13 +85,13 @@ pub(super) fn lines(mut column: Vec<Piece>, angle: i16, number: usize) -> Vec<Pr
 }
 
 /// What is usual in a document.
-pub(super) struct Style {
+pub(super) struct PrintStyle {
     /// The size of most of its text.
     pub size: f32,
     inks: Inks,
 }
 
-impl Style {
+impl PrintStyle {
     /// The style of all lines.
     pub fn of<'a>(lines: impl Iterator<Item = &'a PrintedLine>, inks: Inks) -> Self {
         let mut sizes: HashMap<u32, usize> = HashMap::new();

@@ -45,8 +45,8 @@ use hayro_interpret::{Context, InterpreterCache, InterpreterSettings, TransformE
 use self::budget::Budget;
 use self::furniture::PageFrame;
 use self::glyphs::{Collector, TextGlyph};
-use self::lines::{PrintedLine, Style};
-use self::pieces::Piece;
+use self::lines::{PrintStyle, PrintedLine};
+use self::pieces::TextPiece;
 use self::strings::text_string;
 use self::write::PrintedPage;
 use crate::builder::Builder;
@@ -68,7 +68,7 @@ pub(crate) fn read(bytes: Vec<u8>, password: Option<&str>, limits: &Limits) -> R
 struct PagePieces {
     size: PageSize,
     /// The pieces of each angle, that of most of the text first.
-    frames: Vec<(i16, Vec<Piece>)>,
+    frames: Vec<(i16, Vec<TextPiece>)>,
     has_pictures: bool,
 }
 
@@ -93,7 +93,7 @@ fn read_pages(pdf: &Pdf, damage: Option<&str>, budget: Budget<'_>, limits: &Limi
             page_lines(page)
         })
         .collect();
-    let style = Style::of(lines.iter().flatten(), std::mem::take(&mut collector.inks));
+    let style = PrintStyle::of(lines.iter().flatten(), std::mem::take(&mut collector.inks));
     let labels = labels::labels(pdf, number);
     let mut pages: Vec<PrintedPage> = Vec::new();
     for ((lines, size), label) in lines.into_iter().zip(sizes).zip(labels) {
@@ -191,11 +191,12 @@ fn page_lines(page: PagePieces) -> Vec<PrintedLine> {
     let mut all = Vec::new();
     let mut columns = 0;
     for (angle, pieces) in page.frames {
-        let (furniture, body): (Vec<Piece>, Vec<Piece>) = pieces.into_iter().partition(|piece| piece.is_furniture);
+        let (furniture, body): (Vec<TextPiece>, Vec<TextPiece>) =
+            pieces.into_iter().partition(|piece| piece.is_furniture);
         let middle = 0.5
             * (body.iter().map(|piece| piece.y).fold(f32::MAX, f32::min)
                 + body.iter().map(|piece| piece.y).fold(f32::MIN, f32::max));
-        let (head, foot): (Vec<Piece>, Vec<Piece>) = furniture.into_iter().partition(|piece| piece.y < middle);
+        let (head, foot): (Vec<TextPiece>, Vec<TextPiece>) = furniture.into_iter().partition(|piece| piece.y < middle);
         for column in [vec![head], columns::columns(body), vec![foot]].into_iter().flatten() {
             all.extend(lines::lines(column, angle, columns));
             columns += 1;

@@ -4,7 +4,7 @@
 //! the file before it is opened, the others before a page is interpreted. Weighing unpacks them piece by piece. Pictures are
 //! never unpacked. Weighed are streams that are packed with Flate, once or several times, as nearly all are.
 
-use std::io::{Read, sink};
+use std::io::Read;
 
 use flate2::read::ZlibDecoder;
 use hayro_interpret::hayro_syntax::object::{Name, Object, Stream};
@@ -15,6 +15,8 @@ use crate::{Format, Limits, ReadError};
 
 /// The table of objects is announced in so many bytes at the end of a file.
 const END_BYTES: usize = 2048;
+/// Bytes that are unpacked at once.
+const BUFFER_BYTES: usize = 1 << 16;
 /// Layers of packing that are weighed.
 const LAYERS_MAX: usize = 8;
 
@@ -25,7 +27,7 @@ pub(super) fn open(
     limits: &Limits,
     budget: &Budget<'_>,
 ) -> Result<(Pdf, Option<&'static str>), ReadError> {
-    let mut scales = Scales { left: limits.unpacked_bytes_max, limits, budget };
+    let mut scales = Scales { left: limits.unpacked_bytes_max, buffer: vec![0; BUFFER_BYTES], limits, budget };
     for data in object_streams(&bytes) {
         scales.weigh(data, 1)?;
     }
@@ -69,6 +71,7 @@ fn layers(stream: &Stream<'_>) -> Option<usize> {
 /// What streams may still unpack to.
 struct Scales<'a> {
     left: u64,
+    buffer: Vec<u8>,
     limits: &'a Limits,
     budget: &'a Budget<'a>,
 }
@@ -77,34 +80,20 @@ impl Scales<'_> {
     fn weigh(&mut self, data: &[u8], layers: usize) -> Result<(), ReadError> {
         // A layer is weighed with all around it, since each may be the largest.
         for layers in 1..=layers.min(LAYERS_MAX) {
-            self.budget.look();
             let mut reader: Box<dyn Read + '_> = Box::new(data);
             for _ in 0..layers {
                 reader = Box::new(ZlibDecoder::new(reader));
             }
-            let over = self.left.saturating_add(1);
             // What is damaged unpacks up to the damage.
-            let mut counted = Counted { inner: reader.take(over), bytes: 0 };
-            let _ = std::io::copy(&mut counted, &mut sink());
-            self.left = self
-                .left
-                .checked_sub(counted.bytes)
-                .ok_or(ReadError::TooMany { what: "unpacked bytes".into(), limit: self.limits.unpacked_bytes_max })?;
+            while let Ok(count @ 1..) = reader.read(&mut self.buffer) {
+                self.budget.look();
+                self.left = self
+                    .left
+                    .checked_sub(count as u64)
+                    .ok_or(ReadError::TooMany { what: "unpacked bytes".into(), limit: self.limits.unpacked_bytes_max })?;
+            }
         }
         Ok(())
-    }
-}
-
-struct Counted<R> {
-    inner: R,
-    bytes: u64,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.bytes += count as u64;
-        Ok(count)
     }
 }
 

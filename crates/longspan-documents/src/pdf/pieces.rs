@@ -43,7 +43,7 @@ pub(super) struct PieceWord {
 
 /// Words that stand beside each other.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Piece {
+pub(super) struct TextPiece {
     pub words: Vec<PieceWord>,
     pub x: f32,
     pub right: f32,
@@ -55,7 +55,7 @@ pub(super) struct Piece {
     pub is_furniture: bool,
 }
 
-impl Piece {
+impl TextPiece {
     /// Its words with spaces between them.
     pub fn text(&self) -> String {
         self.words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ")
@@ -86,7 +86,7 @@ impl Piece {
 }
 
 /// The pieces of the glyphs of one angle, which come in the order of the file.
-pub(super) fn pieces(mut glyphs: Vec<TextGlyph>) -> Vec<Piece> {
+pub(super) fn pieces(mut glyphs: Vec<TextGlyph>) -> Vec<TextPiece> {
     drop_doubles(&mut glyphs);
     level(&mut glyphs);
     glyphs.sort_by(|a, b| a.y.total_cmp(&b.y));
@@ -106,7 +106,7 @@ pub(super) fn pieces(mut glyphs: Vec<TextGlyph>) -> Vec<Piece> {
         line.chunk_by(|a, b| b.x - (a.x + a.width) <= NARROW_GAP_MAX * em(a, b)).for_each(|glyphs| {
             let words = words(glyphs);
             if !words.is_empty() {
-                pieces.push(Piece::of(words));
+                pieces.push(TextPiece::of(words));
             }
         });
         start = end;

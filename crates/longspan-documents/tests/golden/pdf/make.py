@@ -81,9 +81,9 @@ def lines(x, y, rows, step=12, **style):
     return "".join(text(x, y - step * index, row, **style) for index, row in enumerate(rows))
 
 
-def box(page, x, y, words, size=10, height=200):
-    """The line of the map for words that are shown at (x, y)."""
-    width = 0.6 * size * len(words)
+def box(page, x, y, words, row=None, size=10, height=200):
+    """The line of the map for words of a row that is shown at (x, y)."""
+    x, width = x + 0.6 * size * (row or words).index(words), 0.6 * size * len(words)
     return f"box {page} {x:.1f} {height - y - ASCENT * size:.1f} {width:.1f} {(ASCENT + DESCENT) * size:.1f} {words}"
 
 
@@ -115,7 +115,8 @@ def pages():
         "block list-item - It costs nothing.", "block list-item - It is open.", "block furniture 2",
         "block furniture Pumps and Wells, part 3", "block heading-3 1.1 Depth", "block paragraph It is 12 m deep.",
         "block furniture 3",
-        box(1, 30 + 6 * 26, 124, "A"), box(1, 30 + 6 * 10, 112, "owned it"), box(3, 30 + 6 * 6, 144, "12 m"),
+        box(1, 30, 124, "A", "Water is lifted by a pump. A com-"), box(1, 30, 112, "owned it", "pany has owned it since"),
+        box(3, 30, 144, "12 m", "It is 12 m deep."),
     ]
     return pdf.bytes(), expected, facts
 
@@ -130,7 +131,7 @@ def columns():
         size=(310, 200))
     expected = "A Title Over Both\n\n" + "\n".join(left + right)
     facts = ["page 1 - 310 200", "block heading-1 A Title Over Both", "block paragraph The first column has",
-             box(1, 20 + 6 * 14, 128, "prose,"), box(1, 170 + 6 * 14, 140, "stands")]
+             box(1, 20, 128, "prose,", left[1]), box(1, 170, 140, "stands", right[0])]
     return pdf.bytes(), expected, facts
 
 
