@@ -19,7 +19,7 @@ const QUESTIONS: [&str; 2] = ["When was the license published?", "How many lines
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let seconds = arguments.next().ok_or("usage: ask_files SECONDS FILE...")?.parse()?;
-    let files = arguments.map(|file| DocumentSource::File(file.into()));
+    let files: Vec<_> = arguments.map(|file| DocumentSource::File(file.into())).collect();
 
     let reader = Arc::new(Reader::open("models/embedded")?);
     let asker = Asker::new(reader, ReadOptions::default());

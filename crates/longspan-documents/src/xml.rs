@@ -52,8 +52,12 @@ impl XmlError {
     /// The error of a document whose part this is.
     pub fn of_part(&self, format: Format, name: &str) -> ReadError {
         match *self {
-            Self::TooDeep(depth_max) => ReadError::TooMany { what: "elements within elements".into(), limit: depth_max as u64 },
-            Self::Malformed { .. } => ReadError::Damaged { format, what: format!("its part {}: {self}", excerpt(name)) },
+            Self::TooDeep(depth_max) => {
+                ReadError::TooMany { what: "elements within elements".into(), limit: depth_max as u64 }
+            }
+            Self::Malformed { .. } => {
+                ReadError::Damaged { format, what: format!("its part {}: {self}", excerpt(name)) }
+            }
         }
     }
 }

@@ -87,10 +87,10 @@ impl Scales<'_> {
             // What is damaged unpacks up to the damage.
             while let Ok(count @ 1..) = reader.read(&mut self.buffer) {
                 self.budget.look();
-                self.left = self
-                    .left
-                    .checked_sub(count as u64)
-                    .ok_or(ReadError::TooMany { what: "unpacked bytes".into(), limit: self.limits.unpacked_bytes_max })?;
+                self.left = self.left.checked_sub(count as u64).ok_or(ReadError::TooMany {
+                    what: "unpacked bytes".into(),
+                    limit: self.limits.unpacked_bytes_max,
+                })?;
             }
         }
         Ok(())
