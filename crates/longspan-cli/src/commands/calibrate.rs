@@ -159,7 +159,7 @@ fn observe(
         }
         check_kinds(&dataset)?; // before hours of work
         if let Some(tokens) = length {
-            dataset = squad::lengthen(&dataset, tokens, args.sampling.seed, reader.tokenizer())?;
+            (dataset, _) = squad::lengthen(&dataset, tokens, args.sampling.seed, reader.tokenizer())?;
         }
         let asking = Asking { reader, options, dataset: &dataset, skip_bad: args.sampling.skip_bad };
         let asked = ask_all(&asking, None, &mut data.skipped)?;

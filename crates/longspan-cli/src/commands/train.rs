@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use longspan::ReadOptions;
-use longspan::train::{self, BestEvaluation, QaJob, RunOutcome};
+use longspan::train::{self, BestEvaluation, QaJob, QaTeacher, RunOutcome};
 
 use crate::cli::TrainArgs;
 use crate::data::squad::{self as data, SquadData};
@@ -32,9 +32,14 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     if let Some(dev) = &dev {
         warn_of_shared(&train, dev);
     }
+    if command.teacher.is_some() && !command.teacher_answers.is_empty() {
+        return Err(fault("--teacher-answers: there is a --teacher too", "learn from one of them"));
+    }
+    let answers = data::teacher_answers(&command.teacher_answers, &train.dataset)?;
     args.run.threads.start()?;
     let base = model::find(&args.run.model(command.model.as_deref()))?;
     let teacher = command.teacher.as_deref().map(|name| model::find(&args.run.model(Some(name)))).transpose()?;
+    let teacher = teacher.as_ref().map(|teacher| QaTeacher::Model(&teacher.source));
     let config = named(&base.name, base.source.config())?;
     let settings = recipe.all_settings(config.max_tokens())?;
     settings.train.check(&config)?;
@@ -48,7 +53,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         train: &train.dataset,
         dev: dev.as_ref().map(|dev| &dev.dataset),
         dev_options: &ReadOptions::default(),
-        teacher: teacher.as_ref().map(|teacher| &teacher.source),
+        teacher: teacher.or(answers.as_ref().map(QaTeacher::Answers)),
         qa: &settings.task,
         settings: &settings.train,
         out,

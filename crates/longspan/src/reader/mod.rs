@@ -27,7 +27,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use answer::{Answer, Span};
+pub use answer::{Answer, Endpoint, Endpoints, Span};
 pub use document::{Document, Question};
 pub(crate) use input::ReaderInput;
 pub(crate) use options::Plan;

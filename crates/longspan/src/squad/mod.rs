@@ -19,6 +19,7 @@ mod read;
 mod write;
 
 pub(crate) use context::{BREAK, joined_text, neighbours};
+pub(crate) use read::byte_of_character;
 
 use crate::random;
 use crate::tokenizer::ByteSpan;

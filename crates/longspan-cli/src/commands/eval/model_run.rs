@@ -24,7 +24,7 @@ pub fn identity(opened: &OpenedModel, dataset: &Dataset, options: &ReadOptions) 
     let mut data = CrcWriter::new(io::sink());
     dataset.write(&mut data)?;
     let settings: Value = serde_json::from_str(&reader.settings().to_json())?;
-    let identity = json!({
+    let mut identity = json!({
         "longspan": env!("CARGO_PKG_VERSION"),
         "model_checksum": checkpoint.source.checksum()?,
         "settings": settings,
@@ -41,6 +41,9 @@ pub fn identity(opened: &OpenedModel, dataset: &Dataset, options: &ReadOptions) 
         "spans": format!("{:?}", options.spans),
         "global_attention": format!("{:?}", options.global_attention),
     });
+    if options.endpoints > 0 {
+        identity["save_teacher_answers"] = json!(true);
+    }
     Ok(serde_json::from_value(identity)?)
 }
 
