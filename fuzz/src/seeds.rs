@@ -32,6 +32,7 @@ pub fn seeds(target: &FuzzTarget) -> Vec<Vec<u8>> {
         "settings" => settings(),
         "squad" => squad(),
         "predictions" => predictions(),
+        "teacher_answers" => teacher_answers(),
         "document" => documents(),
         "html" => corpus(&["museum.html", "soup.html", "russian.htm"]),
         "xhtml" => corpus(&["book.xhtml"]),
@@ -183,6 +184,17 @@ fn predictions() -> Vec<Vec<u8>> {
     ]
 }
 
+fn teacher_answers() -> Vec<Vec<u8>> {
+    let first = "{\"id\":\"a\",\"starts\":[[2,0.9],[16,0.0125]],\"ends\":[[14,0.5],[22,1e-7]],\"no_answer\":[0.05,0.06]}\n\
+                 {\"id\":\"7\",\"starts\":[],\"ends\":[],\"no_answer\":[1,1]}\n";
+    let second = r#"{"no_answer": [0, 0], "id": "a", "ends": [[1, 1]], "starts": [[0, 0.25], [31, 0.25], [0, 0.25]]}"#;
+    vec![
+        first.into(),
+        join(&[first, second]),
+        join(&[second, "{\"id\":\"c\",\"starts\":[[0,1]],\"ends\":[[1,1]],\"no_answer\":[0,0]}"]),
+    ]
+}
+
 fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(text).and_then(|()| encoder.finish()).expect("a vector")
@@ -242,7 +254,7 @@ fn questions() -> Vec<Vec<u8>> {
     let text = "bread is a b c . é😀 what is bread ? aabbcc . b b b b is is\n\na c c c abc bread what";
     let question = "what is bread ?";
     vec![
-        join(&["{}", r#"{"top":3}"#, question, text]),
+        join(&["{}", r#"{"top":3,"endpoints":5}"#, question, text]),
         join(&[CALIBRATED, r#"{"max_tokens":24,"doc_stride":4,"threshold":0.5}"#, question, text]),
         join(&[CALIBRATED, r#"{"abstain":"eager"}"#, question, text]),
         join(&["{}", r#"{"global":[0,1,5],"top":1,"verify_tokens":16,"max_tokens":32}"#, "a", text]),

@@ -1,7 +1,7 @@
 //! Folders that the program writes into.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::BufReader;
+use std::io::{BufReader, ErrorKind};
 use std::path::Path;
 
 use anyhow::Result;
@@ -100,7 +100,11 @@ pub fn check_plain(path: &Path) -> Result<()> {
 pub fn check_writable(folder: &Path) -> Result<()> {
     let path = folder.join(".longspan-was-here");
     let tried = File::create(&path).and_then(|_| fs::remove_file(&path));
-    tried.map_err(|error| cannot_write(folder, &error))
+    match tried {
+        // Another run has tried at the same time and removed it.
+        Err(error) if error.kind() == ErrorKind::NotFound && folder.is_dir() => Ok(()),
+        tried => tried.map_err(|error| cannot_write(folder, &error)),
+    }
 }
 
 /// Writes a file, so that at any time either the old or the new one is there.

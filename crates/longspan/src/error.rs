@@ -201,7 +201,7 @@ pub enum ErrorKind {
     Question,
     /// The document must be changed.
     Document,
-    /// A file of questions, predictions or training text must be changed.
+    /// A file of questions, predictions, teacher answers or training text must be changed.
     Dataset,
     /// A training run failed, or its saved state is damaged.
     Training,
@@ -228,6 +228,8 @@ pub enum FormatKind {
     Dataset,
     /// Predictions or null odds.
     Predictions,
+    /// Answers of teachers.
+    TeacherAnswers,
     /// The state of a training run.
     TrainingState,
     /// A tokenized text, which can be made again.
@@ -278,7 +280,7 @@ impl Error {
                 FormatKind::Config | FormatKind::Weights | FormatKind::Tokenizer | FormatKind::Settings => {
                     ErrorKind::Model
                 }
-                FormatKind::Dataset | FormatKind::Predictions => ErrorKind::Dataset,
+                FormatKind::Dataset | FormatKind::Predictions | FormatKind::TeacherAnswers => ErrorKind::Dataset,
                 FormatKind::TrainingState | FormatKind::TokenFile => ErrorKind::Training,
             },
             Self::ModelType { .. }

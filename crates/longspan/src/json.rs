@@ -100,6 +100,11 @@ pub(crate) fn message(error: &serde_json::Error) -> String {
     format!("{} at line {} column {}", without_place(error), error.line(), error.column())
 }
 
+/// The same for JSON that is one line of a file.
+pub(crate) fn message_of_line(error: &serde_json::Error) -> String {
+    format!("{} at column {}", without_place(error), error.column())
+}
+
 fn without_place(error: &serde_json::Error) -> String {
     let message = error.to_string();
     let message = message.rsplit_once(" at line ").map_or(message.as_str(), |parts| parts.0);

@@ -7,11 +7,12 @@ use std::path::Path;
 
 use longspan::checkpoint::{Source, Tensors, write_checkpoint};
 use longspan::config::Config;
+use longspan::evaluate::{TeacherAnswers, teacher_answer_line};
 use longspan::model::{Parameters, Task};
 use longspan::pretrain::{self, Measuring, MlmSettings, TokenFile, has_head, measure, source_tokens};
-use longspan::squad::Dataset;
-use longspan::tokenizer::Tokenizer;
-use longspan::train::{QaJob, QaSettings, RunEnd, RunEvent, RunOutcome, TrainOnly, TrainSettings, run};
+use longspan::squad::{Dataset, Paragraph, SquadQuestion};
+use longspan::tokenizer::{ByteSpan, Tokenizer};
+use longspan::train::{QaJob, QaSettings, QaTeacher, RunEnd, RunEvent, RunOutcome, TrainOnly, TrainSettings, run};
 use longspan::{Error, Precision, ReadOptions, Reader, random};
 
 const NAMES: [&str; 8] = ["ada", "bea", "cleo", "dora", "emma", "fay", "gwen", "hana"];
@@ -178,8 +179,11 @@ fn refuses(job: &QaJob<'_>, free: &Path) {
         (QaJob { train: &fewer, resume: true, ..job }, "training data was "),
         (QaJob { dev: None, resume: true, ..job }, "dev data was "),
         (QaJob { qa: &other_data, resume: true, ..job }, "random_positions was 0.3 when the run began and is 0.4 now"),
-        (QaJob { out: free, teacher: Some(&EMBEDDED), ..job }, "its vocabulary is not that of"),
-        (QaJob { out: free, teacher: Some(&EMBEDDED), qa: &too_much, ..job }, "teacher_weight 2: expected a share"),
+        (QaJob { out: free, teacher: Some(QaTeacher::Model(&EMBEDDED)), ..job }, "its vocabulary is not that of"),
+        (
+            QaJob { out: free, teacher: Some(QaTeacher::Model(&EMBEDDED)), qa: &too_much, ..job },
+            "teacher_weight 2: expected a share",
+        ),
     ] {
         match go(&job, None).0 {
             Err(error @ (Error::Option { .. } | Error::Conflict { .. })) => {
@@ -219,10 +223,77 @@ fn a_student_learns_from_its_teacher() {
     let teacher = Source::Folder(out.clone());
     let second = folder.path().join("second");
     let taught = QaSettings { teacher_weight: 1.0, ..qa() };
-    let (outcome, events) = go(&QaJob { teacher: Some(&teacher), qa: &taught, out: &second, ..job }, None);
+    let (outcome, events) =
+        go(&QaJob { teacher: Some(QaTeacher::Model(&teacher)), qa: &taught, out: &second, ..job }, None);
     outcome.unwrap();
     assert_ne!(weights(&out), weights(&second));
     assert!(events.iter().any(|event| matches!(event, RunEvent::Saved { .. })), "{events:?}");
+}
+
+/// What a model believes about the questions of a dataset but the first few, as a file of teacher answers.
+fn teacher_lines(teacher: &Source, dataset: &Dataset, left_out: usize) -> String {
+    let reader = Reader::from_source(teacher, Precision::F32).unwrap();
+    let mut options = ReadOptions::default();
+    options.endpoints = 20;
+    let line = |(paragraph, question): (&Paragraph, &SquadQuestion)| {
+        let document = reader.document(paragraph.context.as_str()).unwrap();
+        let answer = reader.answer_with(&question.question, &document, &options).unwrap();
+        let whole = ByteSpan { start: 0, end: paragraph.context.len() };
+        teacher_answer_line(&question.id, &paragraph.context, whole, &answer.endpoints.unwrap()) + "\n"
+    };
+    dataset.questions().skip(left_out).map(line).collect()
+}
+
+#[test]
+fn a_student_learns_from_saved_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = base(&folder.path().join("base"));
+    let (train, dev_options) = (dataset("train", 48), ReadOptions::default());
+    let settings = TrainSettings { dropout: 0.0, dev_every: 0, ..settings() };
+    let (first, second) = (folder.path().join("first"), folder.path().join("second"));
+    let gold = qa();
+    let job = QaJob {
+        base: &base,
+        train: &train,
+        dev: None,
+        dev_options: &dev_options,
+        teacher: None,
+        qa: &gold,
+        settings: &settings,
+        out: &first,
+        resume: false,
+    };
+    go(&job, None).0.unwrap();
+    let lines = teacher_lines(&Source::Folder(first.clone()), &train, 2);
+    let mut answers = TeacherAnswers::new(&train);
+    answers.add("t.jsonl", lines.as_bytes()).unwrap();
+    assert_eq!(answers.missing(), 2);
+
+    let taught = QaSettings { teacher_weight: 0.9, long_share: 0.3, ..qa() };
+    let job = QaJob { teacher: Some(QaTeacher::Answers(&answers)), qa: &taught, out: &second, ..job };
+    let (outcome, events) = go(&job, Some(30));
+    outcome.unwrap();
+    let loss = |event: &RunEvent| if let RunEvent::Step(report) = event { Some(report.loss) } else { None };
+    let losses: Vec<f64> = events.iter().filter_map(loss).collect();
+    let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+    let (first, last) = (mean(&losses[..8]), mean(&losses[losses.len() - 8..]));
+    println!("the loss went from {first} to {last}");
+    assert!(last < 0.95 * first, "the loss went from {first} to {last}");
+
+    // Other answers, another use of them, or none: another run.
+    let mut others = TeacherAnswers::new(&train);
+    others.add("t.jsonl", lines.replacen("\"no_answer\":[0.", "\"no_answer\":[0.0", 1).as_bytes()).unwrap();
+    let warmer = QaSettings { teacher_temperature: 2.0, ..taught.clone() };
+    let job = QaJob { resume: true, ..job };
+    for (job, message) in [
+        (QaJob { teacher: Some(QaTeacher::Answers(&others)), ..job }, "teacher was answers "),
+        (QaJob { teacher: None, ..job }, "teacher was answers "),
+        (QaJob { qa: &warmer, ..job }, "teacher_temperature was Some(1.0) when the run began and is Some(2.0) now"),
+    ] {
+        let error = go(&job, None).0.unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    }
+    go(&job, None).0.unwrap();
 }
 
 /// Documents of sentences from a set of eight.

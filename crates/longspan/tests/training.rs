@@ -8,7 +8,7 @@ use longspan::checkpoint::{Source, Tensors};
 use longspan::config::Config;
 use longspan::model::{Batch, Dropout, Logits, Parameters, Precision, Task, TrainableModel, TrainingPass, parameters};
 use longspan::random;
-use longspan::train::loss::{GoldSpan, Teacher, question_answering};
+use longspan::train::loss::{GoldSpan, Teacher, question_answering, teacher_probabilities};
 use longspan::train::{Optimizer, StepScale, TrainSettings};
 
 use common::{Golden, check, narrow, squares};
@@ -30,8 +30,8 @@ const TEACHER_WEIGHT: f64 = 0.3;
 struct Case {
     batch: Batch,
     golds: Vec<Vec<GoldSpan>>,
-    /// The logits of the teacher, if the case has one: (T, 2).
-    teacher: Option<Logits>,
+    /// For each sequence the probabilities of the teacher, if it has one: (T, 2).
+    taught: Vec<Option<Vec<f64>>>,
     /// (T, 2)
     logits: Vec<f32>,
     /// (T, 2)
@@ -54,7 +54,7 @@ fn trainable(golden: &Golden, precision: Precision) -> TrainableModel {
 }
 
 fn case(golden: &Golden, name: &str) -> Case {
-    let (mut golds, mut teacher) = (Vec::new(), Vec::new());
+    let (mut golds, mut teacher, mut taught) = (Vec::new(), Vec::new(), Vec::new());
     let (mut logits, mut dlogits) = (Vec::new(), Vec::new());
     let batch = golden.batch(name, |sequence| {
         let side_by_side = |start: &str, end: &str| -> Vec<f32> {
@@ -71,9 +71,13 @@ fn case(golden: &Golden, name: &str) -> Case {
         logits.extend(side_by_side("start_logits", "end_logits"));
         dlogits.extend(side_by_side("dstart_logits", "dend_logits"));
         teacher.extend(side_by_side("teacher_start_logits", "teacher_end_logits"));
+        let probabilities = side_by_side("teacher_start", "teacher_end");
+        taught.push((!probabilities.is_empty()).then(|| probabilities.into_iter().map(f64::from).collect()));
     });
-    let teacher = (!teacher.is_empty()).then_some(Logits { values: teacher, columns: 2 });
-    Case { batch, golds, teacher, logits, dlogits }
+    if !teacher.is_empty() {
+        taught = teacher_probabilities(&batch, &Logits { values: teacher, columns: 2 }, 1.0);
+    }
+    Case { batch, golds, taught, logits, dlogits }
 }
 
 /// The weights of `wide`: see the opening comment of `make.py`.
@@ -102,8 +106,8 @@ fn formula(config: &Config) -> Parameters {
 /// The mean loss of a batch, its gradient by the logits, and the gradients of all parameters.
 fn gradients(trainable: &TrainableModel, case: &Case, pass: &mut TrainingPass) -> (f64, Logits, Vec<f32>, Parameters) {
     let logits = trainable.forward(&case.batch, Dropout::NONE, pass);
-    let teacher = case.teacher.as_ref().map(|logits| Teacher { logits, weight: TEACHER_WEIGHT });
-    let (loss, mut dlogits) = question_answering(&case.batch, &logits, &case.golds, teacher);
+    let teacher = Teacher { probabilities: &case.taught, weight: TEACHER_WEIGHT };
+    let (loss, mut dlogits) = question_answering(&case.batch, &logits, &case.golds, Some(teacher));
     let sequences = case.batch.sequences() as f64;
     dlogits.iter_mut().for_each(|d| *d = (f64::from(*d) / sequences) as f32);
     let mut gradients = Parameters::zeros(trainable.config(), Task::QuestionAnswering);

@@ -1,6 +1,6 @@
 //! Data: documents, questions, predictions, tokens.
 
-use longspan::evaluate::coverage;
+use longspan::evaluate::{TeacherAnswers, coverage};
 use longspan::pretrain::TokenFile;
 use longspan::squad::Dataset;
 use longspan::squad::metrics::Scores;
@@ -81,7 +81,7 @@ pub fn squad(case: &[u8]) -> bool {
     dataset.write(&mut written).expect("a vector");
     let again = Dataset::parse("f", &written).unwrap_or_else(|error| panic!("what was written is not read: {error}"));
     assert!(again == dataset, "what was written is read as something else");
-    check_golds(&dataset.among_neighbours(60, 1, |text| Ok(text.len() / 4)).expect("lengths"));
+    check_golds(&dataset.among_neighbours(60, 1, |text| Ok(text.len() / 4)).expect("lengths").0);
     dataset.sample(2, 1);
     assert!(dataset.questions().count() <= 2);
     strict.is_some()
@@ -112,6 +112,16 @@ pub fn predictions(case: &[u8]) -> bool {
     let json = official::to_json(&figures);
     serde_json::from_str::<serde_json::Value>(&json).unwrap_or_else(|error| panic!("figures: {error}: {json}"));
     true
+}
+
+/// Answers of two teachers, from which a model learns.
+pub fn teacher_answers(case: &[u8]) -> bool {
+    let files = split(case);
+    let dataset = Dataset::parse("f", DATASET.as_bytes()).expect("sound data");
+    let mut answers = TeacherAnswers::new(&dataset);
+    let are_taken = files.iter().all(|file| taken(answers.add("f", file)).is_some());
+    assert!(answers.missing() <= dataset.questions().count(), "{} questions are missing", answers.missing());
+    are_taken
 }
 
 /// The file of a tokenized text.

@@ -33,7 +33,7 @@ const fn target(name: &'static str, files: usize, share: u32, bytes_max: usize, 
 }
 
 /// All targets.
-pub const TARGETS: [FuzzTarget; 22] = [
+pub const TARGETS: [FuzzTarget; 23] = [
     target("safetensors", 1, 8, 1 << 16, weights::safetensors),
     target("pickle", 1, 16, 1 << 16, weights::pickle),
     target("index", 1, 4, 1 << 15, weights::index),
@@ -44,6 +44,7 @@ pub const TARGETS: [FuzzTarget; 22] = [
     target("settings", 1, 4, 1 << 12, settings::reader_settings),
     target("squad", 1, 10, 1 << 15, data::squad),
     target("predictions", 2, 5, 1 << 13, data::predictions),
+    target("teacher_answers", 2, 5, 1 << 13, data::teacher_answers),
     target("document", 1, 6, 1 << 15, data::document),
     target("html", 1, 8, 1 << 14, data::html),
     target("xhtml", 1, 4, 1 << 14, data::xhtml),

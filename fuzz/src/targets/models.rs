@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use longspan::checkpoint::Source;
 use longspan::convert::{ConvertOptions, convert as converted};
-use longspan::reader::ReaderSettings;
+use longspan::reader::{Endpoints, ReaderSettings};
 use longspan::squad::Dataset;
 use longspan::train::{QaJob, QaSettings, TrainSettings, run};
 use longspan::{Abstain, Answer, Error, GlobalAttention, Precision, ReadOptions, Reader, SpanList};
@@ -59,6 +59,13 @@ fn check(answer: &Answer, text: &str) {
             |other: &longspan::Span| other.bytes.start < found.bytes.end && found.bytes.start < other.bytes.end;
         assert!(!answer.spans[..number].iter().any(overlaps), "spans overlap: {:?}", answer.spans);
     }
+    if let Some(Endpoints { starts, ends, no_answer }) = &answer.endpoints {
+        for (side, endpoints) in [starts, ends].into_iter().enumerate() {
+            let sum = no_answer[side] + endpoints.iter().map(|endpoint| endpoint.probability).sum::<f64>();
+            assert!((0.0..1.0 + 1e-9).contains(&sum), "probabilities with the sum {sum}");
+            assert!(endpoints.iter().all(|endpoint| text.is_char_boundary(endpoint.byte)), "{endpoints:?}");
+        }
+    }
     assert!((0.0..=1.0).contains(&answer.no_answer_score), "a score of {}", answer.no_answer_score);
     assert!(!answer.null_odds.is_nan() && (!answer.answered || !answer.spans.is_empty()), "{answer:?}");
 }
@@ -70,6 +77,7 @@ fn read_options(json: &Value) -> ReadOptions {
     options.doc_stride = number("doc_stride");
     options.max_answer_length = number("max_answer_length");
     options.verify_tokens = number("verify_tokens");
+    options.endpoints = number("endpoints").unwrap_or_default();
     options.null_score_diff_threshold = json.get("threshold").and_then(Value::as_f64);
     options.abstain = json.get("abstain").and_then(Value::as_str).and_then(Abstain::from_name);
     options.spans = number("top").map_or(SpanList::All, SpanList::Top);

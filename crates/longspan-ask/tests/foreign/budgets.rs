@@ -4,6 +4,7 @@ use std::io;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use longspan::evaluate::TeacherAnswers;
 use longspan::pretrain::text_of_json;
 use longspan::squad::Dataset;
 use longspan::squad::official::{parse_null_odds, parse_predictions};
@@ -64,6 +65,13 @@ fn null_odds(text: &str) -> Result<(), String> {
     parse_null_odds("f", text.as_bytes()).map(drop).map_err(|error| error.to_string())
 }
 
+fn teacher_answers(text: &str) -> Result<(), String> {
+    let data =
+        br#"{"data": [{"paragraphs": [{"context": "x", "qas": [{"id": "a", "question": "?", "answers": []}]}]}]}"#;
+    let dataset = Dataset::parse("f", data).unwrap();
+    TeacherAnswers::new(&dataset).add("f", text.as_bytes()).map_err(|error| error.to_string())
+}
+
 fn json_line(text: &str) -> Result<(), String> {
     text_of_json(text.as_bytes(), "text").map(drop)
 }
@@ -75,6 +83,8 @@ const TOO_MANY: &str = "too many values";
 
 const QAS: &str = r#"{"data": [{"paragraphs": [{"context": "x", "qas": ["#;
 const ANSWERS: &str = r#"{"data": [{"paragraphs": [{"context": "x", "qas": [{"id": 1, "question": "?", "answers": ["#;
+const TAUGHT_LIST: &str = r#"{"id": "a", "no_answer": [1, 1], "ends": [], "starts": [["#;
+const TAUGHT: &str = r#"{"id": "a", "no_answer": [1, 1], "ends": [], "starts": ["#;
 const PARAGRAPH: &str = r#"{"data": [{"paragraphs": [{"qas": [], "#;
 
 fn cases() -> Vec<Case> {
@@ -133,6 +143,12 @@ fn cases() -> Vec<Case> {
         ("null odds", null_odds, Pattern("{", r#""@":0,"#, r#""x":0}"#), TOO_MANY),
         ("long null odds", null_odds, Pattern(r#"{"x": 0."#, "12", "}"), ""),
         ("a text for null odds", null_odds, Pattern(r#"{"x": ""#, "12", "\"}"), "invalid type: string"),
+        ("starts of teachers", teacher_answers, Pattern(TAUGHT, "[0,0],", "[0,0]]}"), ""),
+        ("numbers for starts", teacher_answers, Pattern(TAUGHT, "0,", "0]}"), number),
+        ("a start of lists", teacher_answers, Pattern(TAUGHT_LIST, "[],", "0]]}"), "expected pairs"),
+        ("a long id", teacher_answers, Pattern(r#"{"id": ""#, "a", "\"}"), "the data do not have it"),
+        ("equal answers of teachers", teacher_answers, Pattern("", "{\"id\":\"a\"}\n", ""), "no `starts`"),
+        ("empty lines", teacher_answers, Pattern("", "\n", ""), "empty"),
         ("a line of numbers", json_line, Pattern(r#"{"x": ["#, "0,", r#"0], "text": "x"}"#), ""),
         ("a line of lists", json_line, Pattern(r#"{"text": ["#, "[],", "0]}"), "`text` is a list, expected text"),
         ("a line of keys", json_line, Pattern("{", r#""x@": 1, "#, r#""text": ""}"#), ""),

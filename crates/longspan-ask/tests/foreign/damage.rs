@@ -2,6 +2,7 @@
 //! change of these numbers is seen.
 
 use flate2::Compression;
+use longspan::evaluate::TeacherAnswers;
 use longspan::pretrain::text_of_json;
 use longspan::squad::Dataset;
 use longspan::squad::official::{parse_null_odds, parse_predictions};
@@ -29,6 +30,20 @@ fn object(value: impl Fn(usize) -> String) -> String {
     format!("{{{}}}", (0..60).map(|id| format!("\"5ad39d{id:02}\": {}", value(id))).collect::<Vec<_>>().join(", "))
 }
 
+/// About the questions of [`squad`].
+fn teacher_lines() -> String {
+    let line = |id: usize| {
+        let pairs = format!("[[4, 0.{id}5], [16, 0.0125]]");
+        format!("{{\"id\": \"5ad39d{id:02}\", \"starts\": {pairs}, \"ends\": {pairs}, \"no_answer\": [0.02, 0.03]}}\n")
+    };
+    (0..12).map(line).collect()
+}
+
+fn teacher_answers(lines: &[u8]) -> bool {
+    let dataset = Dataset::parse("f", squad().as_bytes()).unwrap();
+    TeacherAnswers::new(&dataset).add("f", lines).is_ok()
+}
+
 /// Whether a command accepts a file.
 type Reads = fn(&[u8]) -> bool;
 
@@ -40,15 +55,16 @@ fn document(bytes: &[u8]) -> bool {
 #[test]
 fn damaged_files() {
     let _alone = super::ALONE.lock();
-    let (squad, predictions) = (squad(), object(|id| format!("\"Café {id}\"")));
+    let (squad, teacher_lines, predictions) = (squad(), teacher_lines(), object(|id| format!("\"Café {id}\"")));
     let (odds, line) =
         (object(|id| format!("-{id}.25e-1")), r#"{"title": "Cafés", "text": "The Café Central is in Vienna."}"#);
     let text = "The Café Central is in Vienna, and was so in 1876.\n".repeat(40);
     let [packed, stored] = [Compression::best(), Compression::none()].map(|level| super::gz(text.as_bytes(), level));
-    let cases: [(&str, &[u8], Reads, usize, usize); 7] = [
+    let cases: [(&str, &[u8], Reads, usize, usize); 8] = [
         ("SQuAD", squad.as_bytes(), |json| Dataset::parse("f", json).is_ok(), 264, 0),
         ("predictions", predictions.as_bytes(), |json| parse_predictions("f", json).is_ok(), 509, 0),
         ("null odds", odds.as_bytes(), |json| parse_null_odds("f", json).is_ok(), 379, 0),
+        ("teacher answers", teacher_lines.as_bytes(), teacher_answers, 73, 16),
         ("a line of JSON", line.as_bytes(), |json| text_of_json(json, "text").is_ok(), 279, 0),
         ("a document", text.as_bytes(), document, 880, 959),
         ("a packed document", &packed, document, 49, 1),

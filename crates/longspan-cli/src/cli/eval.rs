@@ -40,6 +40,9 @@ pub struct EvalArgs {
     /// Write the questions as they are asked to this file, so that another system can be asked the same
     #[arg(long, value_name = "FILE", help_heading = DATA, value_hint = ValueHint::FilePath, conflicts_with = "predictions")]
     pub save_data: Option<PathBuf>,
+    /// Write the probabilities of starts and ends to this file, so that `longspan train --teacher-answers` can learn from them
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "predictions")]
+    pub save_teacher_answers: Option<PathBuf>,
     /// Predictions to evaluate instead of a model: JSON, texts by question id. Options of the model have no effect
     #[arg(long, value_name = "FILE", help_heading = WITHOUT_MODEL, value_hint = ValueHint::FilePath,
           conflicts_with = "abstain")]

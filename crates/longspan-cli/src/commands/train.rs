@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use longspan::ReadOptions;
-use longspan::train::{self, BestEvaluation, QaJob, RunOutcome};
+use longspan::train::{self, BestEvaluation, QaJob, QaTeacher, RunOutcome};
 
 use crate::cli::TrainArgs;
 use crate::data::squad::{self as data, SquadData};
@@ -32,6 +32,10 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     if let Some(dev) = &dev {
         warn_of_shared(&train, dev);
     }
+    if command.teacher.is_some() && !command.teacher_answers.is_empty() {
+        return Err(fault("--teacher-answers: there is a --teacher too", "learn from one of them"));
+    }
+    let answers = data::teacher_answers(&command.teacher_answers, &train.dataset)?;
     args.run.threads.start()?;
     let base = model::find(&args.run.model(command.model.as_deref()))?;
     let teacher = command.teacher.as_deref().map(|name| model::find(&args.run.model(Some(name)))).transpose()?;
@@ -46,12 +50,13 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let out = &args.run.out;
     let RunFolder { metrics, resume } = folder::prepare(&args.run, &settings)?;
     let watch = RunWatcher::new(out, metrics, isa, settings.train.precision);
+    let teacher = teacher.as_ref().map(|teacher| &teacher.source);
     let job = QaJob {
         base: &base.source,
         train: &train.dataset,
         dev: dev.as_ref().map(|dev| &dev.dataset),
         dev_options: &ReadOptions::default(),
-        teacher: teacher.as_ref().map(|teacher| &teacher.source),
+        teacher: teacher.map(QaTeacher::Model).or(answers.as_ref().map(QaTeacher::Answers)),
         qa: &settings.task,
         settings: &settings.train,
         out,

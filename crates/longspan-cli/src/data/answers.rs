@@ -10,6 +10,7 @@ use anyhow::Result;
 use longspan::checkpoint::Source;
 use longspan::error::excerpt;
 use longspan::evaluate::{AskOutcome, Asked};
+use longspan::reader::{Endpoint, Endpoints};
 use longspan::tokenizer::ByteSpan;
 use longspan::{Answer, ReadOptions, Reader, Span};
 use serde::{Deserialize, Serialize};
@@ -65,6 +66,8 @@ struct AnswerLine {
     windows: usize,
     answer_position: Option<usize>,
     spans: Vec<SpanLine>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    endpoints: Option<EndpointsLine>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -74,6 +77,14 @@ struct SpanLine {
     score: f64,
     start_logit: f32,
     end_logit: f32,
+}
+
+/// Starts and ends as pairs of a byte and a probability.
+#[derive(Serialize, Deserialize)]
+struct EndpointsLine {
+    starts: Vec<(usize, f64)>,
+    ends: Vec<(usize, f64)>,
+    no_answer: [f64; 2],
 }
 
 /// The file, and the outcomes that it held at the start.
@@ -134,11 +145,13 @@ impl AnswerFile {
 
 /// Whether an outcome can be that of a question about this document.
 fn is_possible(outcome: &AskOutcome, context: &str) -> bool {
-    let AskOutcome { answer: Answer { spans, tokens, windows, .. }, answer_position } = outcome;
+    let AskOutcome { answer: Answer { spans, tokens, windows, endpoints, .. }, answer_position } = outcome;
     let tokens_max = 1024 * (context.len() + 2); // no tokenizer makes more of a text: `GROWTH_MAX`
     let counts = [*tokens, *windows, answer_position.unwrap_or(0)];
     let is_span = |span: &Span| context.get(span.bytes.start..span.bytes.end).is_some();
-    !spans.is_empty() && spans.iter().all(is_span) && counts.iter().all(|count| *count <= tokens_max)
+    let endpoints = endpoints.iter().flat_map(|endpoints| endpoints.starts.iter().chain(&endpoints.ends));
+    let are_places = endpoints.map(|endpoint| endpoint.byte).all(|byte| context.is_char_boundary(byte));
+    !spans.is_empty() && spans.iter().all(is_span) && are_places && counts.iter().all(|count| *count <= tokens_max)
 }
 
 /// Checks that a file was written by the same run.
@@ -169,7 +182,13 @@ fn line(id: &str, outcome: &AskOutcome) -> AnswerLine {
         SpanLine { start_byte, end_byte, score, start_logit, end_logit }
     };
     let (id, spans) = (id.to_owned(), answer.spans.iter().map(span).collect());
-    AnswerLine { id, answered, null_odds, no_answer_score, tokens, windows, answer_position, spans }
+    let pairs = |of: &[Endpoint]| of.iter().map(|endpoint| (endpoint.byte, endpoint.probability)).collect();
+    let endpoints = answer.endpoints.as_ref().map(|Endpoints { starts, ends, no_answer }| EndpointsLine {
+        starts: pairs(starts),
+        ends: pairs(ends),
+        no_answer: *no_answer,
+    });
+    AnswerLine { id, answered, null_odds, no_answer_score, tokens, windows, answer_position, spans, endpoints }
 }
 
 fn outcome(line: AnswerLine) -> AskOutcome {
@@ -183,6 +202,14 @@ fn outcome(line: AnswerLine) -> AskOutcome {
     (answer.answered, answer.spans) = (line.answered, line.spans.into_iter().map(span).collect());
     (answer.no_answer_score, answer.null_odds) = (line.no_answer_score, line.null_odds);
     (answer.tokens, answer.windows) = (line.tokens, line.windows);
+    let list = |pairs: Vec<(usize, f64)>| {
+        pairs.into_iter().map(|(byte, probability)| Endpoint { byte, probability }).collect()
+    };
+    answer.endpoints = line.endpoints.map(|EndpointsLine { starts, ends, no_answer }| Endpoints {
+        starts: list(starts),
+        ends: list(ends),
+        no_answer,
+    });
     AskOutcome { answer, answer_position: line.answer_position }
 }
 
@@ -206,6 +233,9 @@ mod tests {
         answer.spans = vec![span.clone(), span];
         (answer.no_answer_score, answer.null_odds) = (1.0 / 3.0, -5e-324);
         (answer.tokens, answer.windows) = (7, 1);
+        let endpoint = Endpoint { byte: start, probability: 0.1 + 0.2 };
+        let (starts, ends, no_answer) = (vec![endpoint], vec![endpoint; 2], [1.0 / 3.0, 1e-300]);
+        answer.endpoints = (start > 0).then_some(Endpoints { starts, ends, no_answer });
         AskOutcome { answer, answer_position: (start > 0).then_some(start) }
     }
 

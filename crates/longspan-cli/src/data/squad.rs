@@ -5,16 +5,17 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use longspan::Error;
 use longspan::error::{excerpt, shortened};
+use longspan::evaluate::{Asked, TeacherAnswers};
 use longspan::squad::Dataset;
-use longspan::tokenizer::Tokenizer;
-use longspan::{Error, evaluate::Asked};
+use longspan::tokenizer::{ByteSpan, Tokenizer};
 use longspan_ask::text::{quoted, title};
 
 use super::documents;
 use crate::folder::{self, cannot_write};
-use crate::terminal::counted;
 use crate::terminal::hints::{self, DATA_HINT, fault};
+use crate::terminal::{counted, thousands};
 
 /// The hint to a part of the data that cannot be used.
 const PART_HINT: &str = "correct that part, or let --skip-bad leave out and count such parts";
@@ -92,28 +93,84 @@ pub fn read(paths: &[PathBuf], skip_bad: bool) -> Result<SquadData> {
     Ok(data)
 }
 
-/// Puts every paragraph among its neighbours.
+/// Reads files of teacher answers to these questions; `None` without a file. Questions that no file has are reported.
+///
+/// # Errors
+/// When a file cannot be read, or is about other data.
+pub fn teacher_answers<'a>(paths: &[PathBuf], dataset: &'a Dataset) -> Result<Option<TeacherAnswers<'a>>> {
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    let mut answers = TeacherAnswers::new(dataset);
+    for path in paths {
+        answers.add(title(&documents::name(path)), documents::text(path)?.as_bytes())?;
+    }
+    let (missing, all) = (answers.missing(), counted(dataset.questions().count(), "question"));
+    if missing > 0 {
+        let missing = thousands(missing);
+        hints::warn(&format!(
+            "--teacher-answers: {missing} of {all} have none and learn from their gold answers alone"
+        ));
+    }
+    Ok(Some(answers))
+}
+
+/// Puts every paragraph among its neighbours. Gives the bytes that each has in its document, too.
 ///
 /// # Errors
 /// When a text cannot be tokenized.
-pub fn lengthen(dataset: &Dataset, tokens: usize, seed: u64, tokenizer: &Tokenizer) -> Result<Dataset> {
+pub fn lengthen(
+    dataset: &Dataset,
+    tokens: usize,
+    seed: u64,
+    tokenizer: &Tokenizer,
+) -> Result<(Dataset, Vec<ByteSpan>)> {
     Ok(dataset.among_neighbours(tokens, seed, |text| Ok(tokenizer.encode(text)?.ids.len()))?)
 }
 
 /// Writes the questions as they are asked, but never over a file that they came from.
 pub fn save(dataset: &Dataset, path: &Path, from: &[PathBuf]) -> Result<()> {
+    check_output(path, from)?;
+    let mut json = Vec::new();
+    dataset.write(&mut json).map_err(|error| cannot_write(path, &error))?;
+    write(path, &json)
+}
+
+/// Checks that a file to be written is none of those that are read.
+///
+/// # Errors
+/// When it is.
+pub fn check_output(path: &Path, from: &[PathBuf]) -> Result<()> {
     let same =
         |other: &PathBuf| path.canonicalize().is_ok_and(|path| other.canonicalize().is_ok_and(|other| path == other));
-    if from.iter().any(same) {
-        return Err(fault(format!("`{}`: one of the files that are read", path.display()), "name another file"));
+    match from.iter().any(same) {
+        true => Err(fault(format!("`{}`: one of the files that are read", path.display()), "name another file")),
+        false => Ok(()),
     }
-    let failed = |error| cannot_write(path, &error);
-    let mut json = Vec::new();
-    dataset.write(&mut json).map_err(failed)?;
-    // A device, a pipe or a link such as /dev/stdout stays what it is.
-    match path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) {
-        true => fs::write(path, json).map_err(failed),
-        false => folder::write(path, &json),
+}
+
+/// Checks that a file can be written, before there is anything to write.
+///
+/// # Errors
+/// When it cannot.
+pub fn check_writable(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    if is_stream(path) { Ok(()) } else { folder::check_writable(folder) }
+}
+
+/// Whether a path is a device, a pipe or a link such as /dev/stdout, which stays what it is.
+fn is_stream(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file())
+}
+
+/// Writes a file that the user has named.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    match is_stream(path) {
+        true => fs::write(path, bytes).map_err(|error| cannot_write(path, &error)),
+        false => folder::write(path, bytes),
     }
 }
 

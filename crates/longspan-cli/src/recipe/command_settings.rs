@@ -29,6 +29,9 @@ settings_table::declare! {
         skip_bad: bool = false, Domain::Flag;
         /// Larger model to learn from too: a folder, or ORG/NAME@REVISION on the hub.
         teacher: Option<String> = None, Domain::Model;
+        /// Saved answers to learn from too: files of `longspan eval --save-teacher-answers`; several are averaged.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        teacher_answers: Vec<PathBuf> = Vec::new(), Domain::Paths;
     }
 }
 

@@ -275,6 +275,9 @@ fn format_hint(kind: FormatKind) -> &'static str {
         FormatKind::Predictions => {
             "check that it is a file of predictions or null odds, such as `longspan eval --out` writes"
         }
+        FormatKind::TeacherAnswers => {
+            "give files that `longspan eval --save-teacher-answers` wrote about the training data as they are now"
+        }
         FormatKind::TrainingState => "the run cannot continue from a damaged state: start it again in another folder",
         FormatKind::TokenFile => "move the file away: the text is then tokenized again",
     }

@@ -227,6 +227,67 @@ fn paragraphs_in_context_and_samples_can_be_saved() {
     }
 }
 
+/// The lines of a file of teacher answers.
+fn teacher_lines(folder: &Folder, file: &str) -> Vec<Value> {
+    let content = fs::read_to_string(folder.path(file)).unwrap();
+    content.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn teacher_answers_are_places_in_the_paragraphs() {
+    let folder = folder();
+    let saved = ["--save-teacher-answers", "short.jsonl"];
+    let plain = printed(&folder, &["eval", "dev.json", "--json"]);
+    assert_eq!(printed(&folder, &[&["eval", "dev.json", "--json"], &saved[..]].concat()), plain);
+    printed(
+        &folder,
+        &["eval", "dev.json", "--json", "--context-tokens", "100", "--save-teacher-answers", "long.jsonl"],
+    );
+    for file in ["short.jsonl", "long.jsonl"] {
+        let lines = teacher_lines(&folder, file);
+        let ids: Vec<&Value> = lines.iter().map(|line| &line["id"]).collect();
+        assert_eq!(ids, ["who", "when", "why", "where"], "{file}");
+        assert!(
+            fs::read_to_string(folder.path(file)).unwrap().starts_with("{\"id\":\"who\",\"starts\":[[38,0."),
+            "{file}"
+        );
+        // The best start and end are those of the answer: `Ada Brown`, `May 1911`, none, `an oven`.
+        for (line, expected) in lines.iter().zip([Some([38, 47]), Some([26, 34]), None, Some([57, 64])]) {
+            let best = [&line["starts"][0][0], &line["ends"][0][0]];
+            let no_answer = line["no_answer"][0].as_f64().unwrap();
+            match expected {
+                Some(expected) => assert!(best == expected && no_answer < 0.5, "{file}: {line}"),
+                None => assert!(no_answer > 0.5, "{file}: {line}"),
+            }
+            let count = line["starts"].as_array().unwrap().len();
+            let pairs = line["starts"].as_array().unwrap().iter().map(|pair| pair[1].as_f64().unwrap());
+            let sum: f64 = no_answer + pairs.sum::<f64>();
+            assert!((0.9..1.0001).contains(&sum) && (1..=20).contains(&count), "{file}: a sum of {sum}: {line}");
+        }
+    }
+    let refused = |file: &str, message: &str| {
+        check_failed(&folder.run(&["eval", "dev.json", "--save-teacher-answers", file]), message);
+    };
+    refused("./dev.json", "one of the files that are read");
+    refused("missing/t.jsonl", "missing");
+}
+
+#[test]
+fn teacher_answers_of_an_interrupted_run_are_those_of_a_whole_one() {
+    let folder = folder();
+    let arguments = ["eval", "dev.json", "--json", "--out", "report", "--save-teacher-answers", "t.jsonl"];
+    printed(&folder, &arguments);
+    let [answers, lines] = ["report/answers.jsonl", "t.jsonl"].map(|file| fs::read(folder.path(file)).unwrap());
+    let third = answers.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(2).unwrap().0;
+    fs::write(folder.path("report/answers.jsonl"), &answers[..third + 30]).unwrap();
+    fs::remove_file(folder.path("t.jsonl")).unwrap();
+    printed(&folder, &[&arguments[..], &["--resume"]].concat());
+    let found = ["report/answers.jsonl", "t.jsonl"].map(|file| fs::read(folder.path(file)).unwrap());
+    assert!(found == [answers, lines], "a resumed run gave other files");
+    let without = folder.run(&["eval", "dev.json", "--json", "--out", "report", "--resume"]);
+    check_failed(&without, "that run had save_teacher_answers true, this one has none");
+}
+
 #[test]
 fn bad_data_are_errors_with_a_place_or_left_out() {
     let folder = folder();

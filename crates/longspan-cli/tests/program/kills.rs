@@ -65,7 +65,8 @@ pub fn folder() -> Folder {
 pub fn written() -> BTreeMap<&'static str, Written> {
     let short = Path::new(env!("CARGO_MANIFEST_DIR")).join("../longspan/tests/golden/convert/bert-qa");
     let convert = ["convert", short.to_str().unwrap(), "out", "--max-tokens", "256", "--attention-window", "16"];
-    let eval = ["eval", "-m", "base", "dev.json", "--out", "out", "--threads", "1"];
+    let taught = ["--save-teacher-answers", "out/teacher.jsonl"];
+    let eval = [&["eval", "-m", "base", "dev.json", "--out", "out", "--threads", "1"][..], &taught].concat();
     let calibrate = ["calibrate", "-m", "base", "dev.json", "--out", "out", "--context-tokens", "60", "--threads", "1"];
     BTreeMap::from([
         ("train", Written::new(&training("out", "30"), Some("--resume"), None)),

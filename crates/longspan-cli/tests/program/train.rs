@@ -219,3 +219,48 @@ fn a_run_writes_a_model_and_its_records() {
     let ran = folder.run(&["eval", "-m", "out", "train.json", "--json"]);
     assert!(ran.status == 0 && ran.stdout.contains("\"exact\": 100.0"), "{ran:?}");
 }
+
+#[test]
+fn a_run_learns_from_saved_answers() {
+    let folder = learnable();
+    let line = r#"{"id": "what", "starts": [[0, 0.9]], "ends": [[5, 0.9]], "no_answer": [0.1, 0.1]}"#;
+    let other = r#"{"id": "other", "starts": [], "ends": [], "no_answer": [1, 1]}"#;
+    fs::write(folder.path("t.jsonl"), line).unwrap();
+    fs::write(folder.path("other.jsonl"), other).unwrap();
+    let two = DATA.replace("]}]}]}", r#", {"id": "who", "question": "Who?", "answers": []}]}]}]}"#);
+    fs::write(folder.path("two.json"), &two).unwrap();
+    let teacher = ["--teacher-answers", "t.jsonl", "--teacher-weight", "1"];
+    let refused = |more: &[&str], message: &str| {
+        let base = ["-m", "base", "--train", "train.json"];
+        check_failed(&refused(&folder, &[&base, more].concat()), message);
+    };
+    refused(
+        &["--teacher-answers", "t.jsonl", "other.jsonl"],
+        "`other.jsonl`: line 1: question `other`: the data do not have it",
+    );
+    refused(&["--teacher-answers", "none.jsonl"], "`none.jsonl`: no such file");
+    refused(&["--teacher-answers", "t.jsonl", "--teacher", "base"], "--teacher-answers: there is a --teacher too");
+
+    // The teacher names another word than the data do.
+    let ran = folder.run(&[&training("out", "40")[..], &teacher].concat());
+    assert!(ran.status == 0 && ran.stdout.contains("exact 0.00"), "{ran:?}");
+    let ran = folder.run(&["eval", "-m", "out", "train.json", "--json", "--out", "report"]);
+    let predictions = fs::read_to_string(folder.path("report/predictions.json")).unwrap();
+    assert!(ran.status == 0 && predictions.contains("\"Bread\""), "{ran:?} {predictions}");
+
+    let ran = folder.run(&[
+        "train",
+        "-m",
+        "base",
+        "--train",
+        "two.json",
+        "--out",
+        "two",
+        "--steps",
+        "1",
+        "--teacher-answers",
+        "t.jsonl",
+    ]);
+    let warning = "warning: --teacher-answers: 1 of 2 questions have none and learn from their gold answers alone\n";
+    assert!(ran.status == 0 && ran.stderr.contains(warning), "{ran:?}");
+}

@@ -1,12 +1,13 @@
 //! How good a model is, beyond the official metrics of [`squad`](crate::squad).
 //!
 //! ```text
-//! asking       asks all questions of a dataset
-//! slices       metrics by length of the document, by position of the answer
-//! coverage     precision when only the answers with the best odds are given
-//! reliability  whether scores are probabilities
-//! calibration  fits the thresholds and the scores, and measures both on other articles and other kinds of data
-//! logistic     the logistic regression for it
+//! asking           asks all questions of a dataset
+//! teacher_answers  what a model believes about them, for another model to learn from
+//! slices           metrics by length of the document, by position of the answer
+//! coverage         precision when only the answers with the best odds are given
+//! reliability      whether scores are probabilities
+//! calibration      fits the thresholds and the scores, and measures both on other articles and other kinds of data
+//! logistic         the logistic regression for it
 //! ```
 
 mod asking;
@@ -15,8 +16,11 @@ pub mod coverage;
 mod logistic;
 pub mod reliability;
 pub mod slices;
+mod teacher_answers;
 
 pub use asking::{AskProgress, Take, ask};
+pub(crate) use teacher_answers::TeacherSide;
+pub use teacher_answers::{TeacherAnswers, teacher_answer_line};
 
 use crate::reader::{Answer, Span};
 use crate::squad::metrics::{Score, score_of};

@@ -23,6 +23,8 @@ pub struct Answer {
     pub tokens: usize,
     /// Number of windows that cover the document.
     pub windows: usize,
+    /// Where an answer may start and end, if [`ReadOptions::endpoints`](super::ReadOptions::endpoints) asks for it.
+    pub endpoints: Option<Endpoints>,
 }
 
 impl Answer {
@@ -68,4 +70,29 @@ impl Span {
     pub fn text<'t>(&self, text: &'t str) -> &'t str {
         &text[std::ops::Range::from(self.bytes)]
     }
+}
+
+/// Where an answer may start and where it may end, each for itself.
+///
+/// The probability of a start is e^s / (e^n + Σ e^s), where s is the start logit of a token, n that of `<s>` in the window
+/// with the smallest null score, and the sum is over all tokens of the document, each in the window to which it belongs as a
+/// start. The same holds for ends. Every token counts, whether or not a span with it is admissible, and the verification
+/// window takes no part. Calibration changes nothing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Endpoints {
+    /// The most probable starts, best first.
+    pub starts: Vec<Endpoint>,
+    /// The most probable ends, best first.
+    pub ends: Vec<Endpoint>,
+    /// The probability of no answer among the starts, and among the ends.
+    pub no_answer: [f64; 2],
+}
+
+/// A start or an end of an answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Endpoint {
+    /// The byte at which the answer starts, or the one after its last byte.
+    pub byte: usize,
+    /// Its probability: the sum over the tokens that start or end there.
+    pub probability: f64,
 }

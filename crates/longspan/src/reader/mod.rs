@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use abstain::Abstain;
-pub use answer::{Answer, Span};
+pub use answer::{Answer, Endpoint, Endpoints, Span};
 pub use document::{Document, Question};
 pub(crate) use input::ReaderInput;
 pub(crate) use options::Plan;

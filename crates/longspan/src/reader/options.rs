@@ -53,6 +53,9 @@ pub struct ReadOptions {
     pub verify_tokens: Option<usize>,
     /// How many spans an answer lists.
     pub spans: SpanList,
+    /// How many starts and how many ends an answer lists with their probabilities: see [`Endpoints`](super::Endpoints). 0:
+    /// none.
+    pub endpoints: usize,
     /// Which tokens have global attention.
     pub global_attention: GlobalAttention,
 }
@@ -114,6 +117,7 @@ pub(crate) struct Plan {
     /// The same for the score of 'no answer'.
     pub no_answer_calibration: Option<Logistic>,
     pub spans: SpanList,
+    pub endpoints: usize,
     pub global_attention: GlobalAttention,
 }
 
@@ -176,6 +180,7 @@ impl Plan {
             span_calibration: calibration.map(|calibration| calibration.score),
             no_answer_calibration: calibration.map(|calibration| calibration.no_answer_score),
             spans: options.spans,
+            endpoints: options.endpoints,
             global_attention: options.global_attention.clone(),
         })
     }

@@ -262,6 +262,7 @@ impl DocumentReading {
             null_odds,
             tokens: places.len(),
             windows: self.window_count,
+            endpoints: (plan.endpoints > 0).then(|| logits.endpoints(places, plan.endpoints)),
         }
     }
 }

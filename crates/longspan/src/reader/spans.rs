@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::answer::{Endpoint, Endpoints};
 use super::windows::Window;
 use crate::tokenizer::ByteSpan32;
 
@@ -20,7 +21,7 @@ pub(super) struct SpanLogits {
     windows: Vec<WindowLogits>,
     start_logits: Vec<f32>, // (tokens): each from the window to which the start belongs
     end_logits: Vec<f32>,   // window after window: from its first start to the last end that a span can have
-    null_score: f64,
+    null: [f32; 2],         // start and end logit of the first token, in the window with the smallest null score
 }
 
 /// Where a window's logits stand in [`SpanLogits`].
@@ -54,7 +55,7 @@ impl SpanLogits {
     /// - `borders`: the tokens that no span has together with the token before them, in order
     pub fn new(max_answer_length: usize, borders: Arc<[u32]>) -> Self {
         let (windows, start_logits, end_logits) = Default::default();
-        Self { max_answer_length, borders, windows, start_logits, end_logits, null_score: f64::INFINITY }
+        Self { max_answer_length, borders, windows, start_logits, end_logits, null: [f32::INFINITY; 2] }
     }
 
     /// The same for a part of the document, without any window.
@@ -76,7 +77,9 @@ impl SpanLogits {
     /// - `null`: start and end logit of the first token of the input
     /// - `logits`: start and end logits of the window's tokens; more may follow
     pub fn push(&mut self, window: &Window, null: [f32; 2], logits: &[[f32; 2]]) {
-        self.null_score = self.null_score.min(f64::from(null[0]) + f64::from(null[1]));
+        if null_score(null) < null_score(self.null) {
+            self.null = null;
+        }
         let Window { tokens, starts } = window;
         let ends =
             starts.start..tokens.end.min(starts.end.saturating_add(self.max_answer_length - 1)).max(starts.start);
@@ -88,7 +91,7 @@ impl SpanLogits {
 
     /// n: the smallest of the windows' null scores.
     pub fn null_score(&self) -> f64 {
-        self.null_score
+        null_score(self.null)
     }
 
     /// The first span of [`SpanLogits::best`], without memory for others.
@@ -136,6 +139,18 @@ impl SpanLogits {
         found
     }
 
+    /// The `count` most probable starts and ends.
+    pub fn endpoints(&self, tokens: &[ByteSpan32], count: usize) -> Endpoints {
+        let starts = tokens.iter().map(|token| token.start).zip(self.start_logits.iter().copied());
+        let ends = self.windows.iter().flat_map(|window| {
+            let logits = &self.end_logits[window.ends_at..][..window.starts.len()]; // of the tokens that belong to it
+            tokens[window.starts.clone()].iter().map(|token| token.end).zip(logits.iter().copied())
+        });
+        let (starts, start) = best_endpoints(starts.collect(), self.null[0], count);
+        let (ends, end) = best_endpoints(ends.collect(), self.null[1], count);
+        Endpoints { starts, ends, no_answer: [start, end] }
+    }
+
     /// All admissible spans, in the order of the document.
     fn all<'a>(&'a self, tokens: &'a [ByteSpan32]) -> impl Iterator<Item = TokenSpan> + 'a {
         let of_window = move |window: &'a WindowLogits| {
@@ -178,6 +193,26 @@ impl SpanLogits {
         let best = spans.reduce(|best, span| if span.sum() > best.sum() { span } else { best })?;
         Some(SpanCandidate { sum: best.sum(), start: best.start as u32, end: best.end as u32 })
     }
+}
+
+fn null_score(null: [f32; 2]) -> f64 {
+    f64::from(null[0]) + f64::from(null[1])
+}
+
+/// The softmax over logits at bytes and the logit of 'no answer': its `count` best bytes, and the share of 'no answer'.
+fn best_endpoints(mut logits: Vec<(u32, f32)>, null: f32, count: usize) -> (Vec<Endpoint>, f64) {
+    logits.sort_by_key(|(byte, _)| *byte);
+    let largest = logits.iter().fold(null, |largest, (_, logit)| largest.max(*logit));
+    let power = |logit: f32| (f64::from(logit) - f64::from(largest)).exp();
+    let total = power(null) + logits.iter().map(|(_, logit)| power(*logit)).sum::<f64>();
+    let endpoint = |same: &[(u32, f32)]| {
+        let sum: f64 = same.iter().map(|(_, logit)| power(*logit)).sum();
+        Endpoint { byte: same[0].0 as usize, probability: sum / total }
+    };
+    let mut best: Vec<Endpoint> = logits.chunk_by(|a, b| a.0 == b.0).map(endpoint).collect();
+    best.sort_by(|a, b| b.probability.total_cmp(&a.probability)); // those of equal probability stay in order
+    best.truncate(count);
+    (best, power(null) / total)
 }
 
 /// The first and last token of a span, widened to tokens that share a character with its ends: byte-level tokens may be
@@ -320,6 +355,33 @@ mod tests {
                 }
             }
             prop_assert_eq!(span_logits.best(&case.tokens, count, f64::from(least)), greedy);
+        }
+
+        #[test]
+        fn endpoints_are_those_of_the_definition(case in cases(), count in 1..50usize) {
+            let found = case.span_logits().endpoints(&case.tokens, count);
+            let sums = case.nulls.iter().map(|null| null[0] + null[1]);
+            let least = sums.clone().fold(f32::INFINITY, f32::min);
+            let null = case.nulls[sums.into_iter().position(|sum| sum == least).unwrap()];
+            for (side, best) in [found.starts, found.ends].into_iter().enumerate() {
+                let mut powers = std::collections::BTreeMap::<usize, f64>::new();
+                for (t, token) in case.tokens.iter().enumerate() {
+                    let w = case.windows.iter().position(|window| window.starts.contains(&t)).unwrap();
+                    let byte = if side == 0 { token.start } else { token.end };
+                    let logit = case.logits[w][t - case.windows[w].tokens.start][side];
+                    *powers.entry(byte as usize).or_default() += f64::from(logit).exp();
+                }
+                let total = f64::from(null[side]).exp() + powers.values().sum::<f64>();
+                prop_assert!((found.no_answer[side] - f64::from(null[side]).exp() / total).abs() < 1e-12);
+                prop_assert_eq!(best.len(), count.min(powers.len()));
+                for endpoint in &best {
+                    prop_assert!((endpoint.probability - powers[&endpoint.byte] / total).abs() < 1e-12);
+                    powers.remove(&endpoint.byte); // no byte is listed twice
+                }
+                let least = best.iter().map(|endpoint| endpoint.probability).fold(1.0, f64::min);
+                prop_assert!(powers.values().all(|power| power / total < least + 1e-12));
+                prop_assert!(best.is_sorted_by(|a, b| a.probability >= b.probability));
+            }
         }
     }
 }

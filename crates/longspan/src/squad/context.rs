@@ -17,6 +17,8 @@ impl Dataset {
     /// An empty line separates paragraphs. A question that its own paragraph does not answer may be answered by a
     /// neighbour: then the gold answers are wrong.
     ///
+    /// Gives with them the bytes that each paragraph has in its document, in the order of the documents.
+    ///
     /// - `count`: gives the number of tokens of a text
     ///
     /// # Errors
@@ -26,7 +28,8 @@ impl Dataset {
         tokens: usize,
         seed: u64,
         mut count: impl FnMut(&str) -> Result<usize>,
-    ) -> Result<Self> {
+    ) -> Result<(Self, Vec<ByteSpan>)> {
+        let mut places = Vec::new();
         let mut articles = Vec::with_capacity(self.articles.len());
         for (a, article) in self.articles.iter().enumerate() {
             let Article { title, paragraphs } = article;
@@ -36,11 +39,13 @@ impl Dataset {
             let lengths = lengths.collect::<Result<Vec<usize>>>()?;
             let longer = asked.into_iter().map(|p| {
                 let share_before = random::fraction(seed, &[a as u64, p as u64]);
-                joined(paragraphs, p, neighbours(&lengths, p, tokens, share_before))
+                let (longer, start) = joined(paragraphs, p, neighbours(&lengths, p, tokens, share_before));
+                places.push(ByteSpan { start, end: start + paragraphs[p].context.len() });
+                longer
             });
             articles.push(Article { title: title.clone(), paragraphs: longer.collect() });
         }
-        Ok(Dataset { articles })
+        Ok((Dataset { articles }, places))
     }
 }
 
@@ -78,8 +83,8 @@ pub(crate) fn joined_text(paragraphs: &[Paragraph], p: usize, run: Range<usize>)
     (texts.join(BREAK), start)
 }
 
-/// The paragraphs of `run` as one, with the questions of `p`.
-fn joined(paragraphs: &[Paragraph], p: usize, run: Range<usize>) -> Paragraph {
+/// The paragraphs of `run` as one, with the questions of `p`, and the byte at which `p` starts in it.
+fn joined(paragraphs: &[Paragraph], p: usize, run: Range<usize>) -> (Paragraph, usize) {
     let (context, shift) = joined_text(paragraphs, p, run);
     let gold = |Gold { text, bytes }: &Gold| Gold {
         text: text.clone(),
@@ -89,7 +94,7 @@ fn joined(paragraphs: &[Paragraph], p: usize, run: Range<usize>) -> Paragraph {
         answers: question.answers.iter().map(gold).collect(),
         ..question.clone()
     };
-    Paragraph { context, questions: paragraphs[p].questions.iter().map(question).collect() }
+    (Paragraph { context, questions: paragraphs[p].questions.iter().map(question).collect() }, shift)
 }
 
 #[cfg(test)]
@@ -125,16 +130,18 @@ mod tests {
             lengths in prop::collection::vec(1..30usize, 1..20), tokens in 0..200usize, seed in 0..50u64,
         ) {
             let short = article(&lengths);
-            let long = short.among_neighbours(tokens, seed, words).unwrap();
+            let (long, places) = short.among_neighbours(tokens, seed, words).unwrap();
+            prop_assert_eq!(places.len(), long.questions().count());
             let texts: Vec<&str> = short.articles[0].paragraphs.iter().map(|p| p.context.as_str()).collect();
             prop_assert_eq!(long.questions().count(), lengths.len().div_ceil(2));
-            for (paragraph, question) in long.questions() {
+            for ((paragraph, question), place) in long.questions().zip(places) {
                 let p: usize = question.id.parse().unwrap();
                 let gold = &question.answers[0];
                 prop_assert_eq!(&paragraph.context[gold.bytes.start..gold.bytes.end], &gold.text);
                 let first = texts.iter().position(|text| paragraph.context.split(BREAK).next() == Some(text)).unwrap();
                 let run = first..first + paragraph.context.split(BREAK).count();
                 prop_assert!(run.contains(&p));
+                prop_assert_eq!(&paragraph.context[place.start..place.end], texts[p]);
                 prop_assert_eq!(texts[run.clone()].join(BREAK), paragraph.context.as_str());
                 let length: usize = lengths[run.clone()].iter().sum();
                 prop_assert!(length <= tokens || run.len() == 1);
@@ -160,7 +167,7 @@ mod tests {
     #[test]
     fn paragraphs_without_room_for_neighbours_stay_alone() {
         let short = article(&[5, 7, 9]);
-        let same = short.among_neighbours(0, 1, words).unwrap();
+        let (same, _) = short.among_neighbours(0, 1, words).unwrap();
         assert_eq!(same.questions().collect::<Vec<_>>(), short.questions().collect::<Vec<_>>());
     }
 }

@@ -21,6 +21,7 @@ mod unrelated;
 mod write;
 
 pub(crate) use context::{BREAK, joined_text, neighbours};
+pub(crate) use read::byte_of_character;
 
 use crate::random;
 use crate::tokenizer::ByteSpan;

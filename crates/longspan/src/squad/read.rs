@@ -216,7 +216,7 @@ fn unexpected(value: Option<&RawValue>, place: &str, key: &str, expected: &str) 
 }
 
 /// The byte at which a character starts; the end of the text counts as the start of another one.
-fn byte_of_character(text: &str, at: usize) -> Option<usize> {
+pub(crate) fn byte_of_character(text: &str, at: usize) -> Option<usize> {
     let mut rest = text.chars();
     match at.checked_sub(1) {
         None => Some(0),

@@ -32,7 +32,7 @@ pub mod loss;
 mod run;
 
 pub use optimizer::{Optimizer, StepScale};
-pub use run::{QaJob, check_base, check_teacher, flop, run};
+pub use run::{QaJob, QaTeacher, check_base, check_teacher, flop, run};
 pub use settings::{QaSettings, Schedule, TrainOnly, TrainSettings};
 pub use settings_table::{Setting, SettingValue, SettingsTable};
 pub use state::{BestEvaluation, has_state};

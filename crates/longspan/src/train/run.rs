@@ -5,15 +5,15 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use super::examples::{ExampleKey, Examples};
+use super::examples::{ExampleBatch, ExampleKey, Examples};
 use super::folder::{self, Base};
-use super::loss::{GoldSpan, Teacher, question_answering};
+use super::loss::{Teacher, question_answering, teacher_probabilities};
 use super::state::{self, Identity};
 use super::steps::{self, Inputs, Learner, PassPosition, PassStats, RunOutcome, RunPlan};
 use super::{DevFigures, QaSettings, RunEvent, SettingValue, SettingsTable, TrainSettings};
 use crate::checkpoint::{Source, Tensors};
 use crate::config::Config;
-use crate::evaluate::{Asked, Scored, ask, ranking};
+use crate::evaluate::{Asked, Scored, TeacherAnswers, ask, ranking};
 use crate::model::{Batch, Model, Parameters, Task, TrainableModel, TrainingPass};
 use crate::reader::{ReadOptions, Reader, ReaderSettings};
 use crate::squad::metrics::Scores;
@@ -34,9 +34,9 @@ pub struct QaJob<'a> {
     pub dev: Option<&'a Dataset>,
     /// How these questions are asked; the threshold is always 0.
     pub dev_options: &'a ReadOptions,
-    /// A checkpoint of the same vocabulary, whose logits are learned from too.
-    pub teacher: Option<&'a Source>,
-    /// How inputs are made, and what the teacher counts.
+    /// What is learned from beside the gold answers.
+    pub teacher: Option<QaTeacher<'a>>,
+    /// How inputs are made, and how a teacher counts.
     pub qa: &'a QaSettings,
     /// What the run does.
     pub settings: &'a TrainSettings,
@@ -44,6 +44,16 @@ pub struct QaJob<'a> {
     pub out: &'a Path,
     /// Whether to resume from the state in `out`; without one, the run starts from the beginning.
     pub resume: bool,
+}
+
+/// What a run learns from beside the gold answers.
+#[derive(Clone, Copy)]
+pub enum QaTeacher<'a> {
+    /// A checkpoint of the same vocabulary, which reads every input too.
+    Model(&'a Source),
+    /// Saved answers to questions of the training data, of models of any kind. Questions without one learn from their gold
+    /// answers alone.
+    Answers(&'a TeacherAnswers<'a>),
 }
 
 /// Trains. `on_event` may stop the run after any event; the run is then saved and can be resumed.
@@ -62,8 +72,12 @@ pub fn run(job: &QaJob<'_>, on_event: &mut dyn FnMut(&RunEvent) -> ControlFlow<(
     if let Some(dev) = job.dev {
         check_questions(dev, tokenizer, job.dev_options.max_tokens.unwrap_or(config.max_tokens()), separators)?;
     }
-    let teacher = job.teacher.map(|source| teacher(source, job, tokenizer, config)).transpose()?;
-    let examples = Examples::new(job.train, tokenizer, config, separators, job.qa, settings.seed)?;
+    let (teacher, answers) = match job.teacher {
+        Some(QaTeacher::Model(source)) => (Some(teacher(source, job, tokenizer, config)?), None),
+        Some(QaTeacher::Answers(answers)) => (None, Some(answers)),
+        None => (None, None),
+    };
+    let examples = Examples::new(job.train, tokenizer, config, separators, job.qa, answers, settings.seed)?;
     let identity = state::identity(settings, sources(job, &base.settings)?);
     let model = base.trainable(TASK, settings)?;
     let mut learner = QaLearner { job, base: &base, model, pass: TrainingPass::default(), teacher };
@@ -136,7 +150,11 @@ fn sources(job: &QaJob<'_>, own: &ReaderSettings) -> Result<Identity> {
         dataset.write(&mut sum).expect("a checksum never fails to write");
         format!("{:08x}", sum.0.finalize())
     };
-    let teacher = job.teacher.map(Source::checksum).transpose()?;
+    let teacher = match job.teacher {
+        Some(QaTeacher::Model(source)) => format!("{:08x}", source.checksum()?),
+        Some(QaTeacher::Answers(answers)) => format!("answers {:08x}", answers.checksum()),
+        None => "none".into(),
+    };
     let mut identity = vec![
         ("base", format!("{:08x}", job.base.checksum()?)),
         // By the name that it has in the states of older versions.
@@ -144,10 +162,11 @@ fn sources(job: &QaJob<'_>, own: &ReaderSettings) -> Result<Identity> {
         ("training data", data(job.train)),
         ("dev data", job.dev.map_or("none".into(), data)),
         ("dev options", format!("{:?}", job.dev_options)),
-        ("teacher", teacher.map_or("none".into(), |sum| format!("{sum:08x}"))),
+        ("teacher", teacher),
     ];
     identity.extend(job.qa.values().into_iter().map(|SettingValue { key, text, .. }| match key {
         "teacher_weight" => (key, format!("{:?}", job.teacher.map(|_| job.qa.teacher_weight))),
+        "teacher_temperature" => (key, format!("{:?}", job.teacher.map(|_| job.qa.teacher_temperature))),
         _ => (key, text),
     }));
     Ok(identity)
@@ -173,7 +192,7 @@ struct QaInputs<'a> {
 
 impl Inputs for QaInputs<'_> {
     type Pass = Vec<ExampleKey>;
-    type Input = (Batch, Vec<Vec<GoldSpan>>);
+    type Input = ExampleBatch;
 
     const NONE: &'static str = "the data give no input to learn from: all were left out by negative_windows";
 
@@ -197,7 +216,7 @@ struct QaLearner<'a> {
 }
 
 impl Learner for QaLearner<'_> {
-    type Input = (Batch, Vec<Vec<GoldSpan>>);
+    type Input = ExampleBatch;
 
     fn parameters(&self) -> &Parameters {
         self.model.parameters()
@@ -210,15 +229,19 @@ impl Learner for QaLearner<'_> {
     fn pass(
         &mut self,
         at: PassPosition,
-        (batch, golds): &Self::Input,
+        ExampleBatch { batch, answers, taught }: &Self::Input,
         gradients: &mut Parameters,
     ) -> Result<PassStats> {
         let settings = self.job.settings;
         let dropout = steps::dropout(settings, at);
         let logits = self.model.forward(batch, dropout, &mut self.pass);
-        let taught = self.teacher.as_ref().map(|teacher| teacher.logits(batch)).transpose()?;
-        let taught = taught.as_ref().map(|logits| Teacher { logits, weight: self.job.qa.teacher_weight });
-        let (loss, dlogits) = question_answering(batch, &logits, golds, taught);
+        let QaSettings { teacher_weight: weight, teacher_temperature, .. } = *self.job.qa;
+        let computed = match &self.teacher {
+            Some(teacher) => Some(teacher_probabilities(batch, &teacher.logits(batch)?, teacher_temperature)),
+            None => None,
+        };
+        let probabilities = computed.as_ref().unwrap_or(taught);
+        let (loss, dlogits) = question_answering(batch, &logits, answers, Some(Teacher { probabilities, weight }));
         self.model.backward(batch, &mut self.pass, &dlogits, gradients);
         let flop = flop(&self.base.config, batch, settings.frozen_layers);
         Ok(PassStats { loss, terms: batch.sequences(), sequences: batch.sequences(), tokens: batch.tokens(), flop })
@@ -293,6 +316,7 @@ mod tests {
     use std::sync::LazyLock;
 
     use super::*;
+    use crate::evaluate::teacher_answer_line;
     use crate::reader::{Calibration, GlobalAttention, Logistic, SpanList};
     use crate::squad::{Article, Gold, SquadQuestion};
     use crate::tokenizer::ByteSpan;
@@ -360,8 +384,8 @@ mod tests {
             training data: 6e2b3c13\n\
             dev data: none\n\
             dev options: ReadOptions { max_tokens: None, doc_stride: None, max_answer_length: None, \
-            respect_borders: None, null_score_diff_threshold: None, abstain: None, verify_tokens: None, spans: Top(1), global_attention: Question }\n\
-            teacher: none\nteacher_weight: None\n\
+            respect_borders: None, null_score_diff_threshold: None, abstain: None, verify_tokens: None, spans: Top(1), endpoints: 0, global_attention: Question }\n\
+            teacher: none\nteacher_weight: None\nteacher_temperature: None\n\
             max_tokens: 4096\ndoc_stride: None\nlong_share: 0.0\ncontext_tokens: 512..=4096\nrandom_positions: 0.0\n\
             negative_windows: 1.0\n";
         let (train, dev_options, qa) = (data(), ReadOptions::default(), QaSettings::default());
@@ -386,6 +410,7 @@ mod tests {
             abstain: None,
             verify_tokens: Some(256),
             spans: SpanList::All,
+            endpoints: 0,
             global_attention: GlobalAttention::List(vec![0, 5]),
         };
         let qa = QaSettings { doc_stride: Some(128), context_tokens: 8..=9, ..Default::default() };
@@ -397,14 +422,53 @@ mod tests {
             training data: 6e2b3c13\n\
             dev data: 6e2b3c13\n\
             dev options: ReadOptions { max_tokens: Some(512), doc_stride: Some(0), max_answer_length: Some(20), \
-            respect_borders: Some(true), null_score_diff_threshold: Some(inf), abstain: None, verify_tokens: Some(256), spans: All, global_attention: List([0, 5]) \
+            respect_borders: Some(true), null_score_diff_threshold: Some(inf), abstain: None, verify_tokens: Some(256), spans: All, endpoints: 0, global_attention: List([0, 5]) \
             }\n\
-            teacher: 5fdb3d15\nteacher_weight: Some(0.5)\n\
+            teacher: 5fdb3d15\nteacher_weight: Some(0.5)\nteacher_temperature: Some(1.0)\n\
             max_tokens: 4096\ndoc_stride: Some(128)\nlong_share: 0.0\ncontext_tokens: 8..=9\nrandom_positions: 0.0\n\
             negative_windows: 1.0\n";
         let train = data();
-        let job = QaJob { dev: Some(&train), teacher: Some(&BASE), ..job(&train, &dev_options, &qa) };
+        let job = QaJob { dev: Some(&train), teacher: Some(QaTeacher::Model(&BASE)), ..job(&train, &dev_options, &qa) };
         check_identity(&job, &own, expected);
+    }
+
+    /// The loss of a student that is its own teacher is the entropy of the teacher, where it is least.
+    #[test]
+    fn a_model_has_nothing_to_learn_from_its_own_answers() {
+        let base = Source::Folder(EMBEDDED.into());
+        let reader = Reader::from_source(&base, crate::Precision::F32).unwrap();
+        let context = "The Shuttleworth locomotive was built in Lincoln. It first ran in 1848.";
+        let questions =
+            [("Where was it built?", "Lincoln"), ("Who painted the ceiling?", ""), ("When?", "ran in 1848")];
+        let data = dataset(&questions, context);
+        let options = ReadOptions { endpoints: 99, ..ReadOptions::default() };
+        let mut lines = String::new();
+        ask(&reader, &Asked::all(&data), &options, &mut |asked, outcome, _| -> Result<()> {
+            let whole = ByteSpan { start: 0, end: context.len() };
+            let endpoints = outcome?.answer.endpoints.expect("endpoints that were asked for");
+            lines += &(teacher_answer_line(&asked.question.id, context, whole, &endpoints) + "\n");
+            Ok(())
+        })
+        .unwrap();
+        let mut answers = TeacherAnswers::new(&data);
+        answers.add("f", lines.as_bytes()).unwrap();
+
+        let (config, separators) = (reader.model().config(), reader.settings().separators);
+        let qa = QaSettings { max_tokens: 512, ..QaSettings::default() };
+        let examples = Examples::new(&data, reader.tokenizer(), config, separators, &qa, Some(&answers), 1).unwrap();
+        let ExampleBatch { batch, answers, taught } = examples.batch(&examples.keys(0)).unwrap();
+        let logits = reader.model().logits(&batch).unwrap();
+        let learn = |weight: f64| {
+            let teacher = Teacher { probabilities: &taught, weight };
+            let (loss, dlogits) = question_answering(&batch, &logits, &answers, Some(teacher));
+            (loss, dlogits.iter().map(|d| f64::from(*d).powi(2)).sum::<f64>().sqrt())
+        };
+        let entropy = taught.iter().flatten().flatten().filter(|p| **p > 0.0).map(|p| -p * p.ln() / 2.0).sum::<f64>();
+        let ((loss, norm), (_, norm_of_gold)) = (learn(1.0), learn(0.0));
+        println!("loss {loss}, entropy {entropy}, gradient {norm}, that of the gold answers {norm_of_gold}");
+        // What the tokens of the question take is all that differs.
+        assert!((0.0..0.01 * entropy).contains(&(loss - entropy)), "a loss of {loss}, an entropy of {entropy}");
+        assert!(norm < 0.01 * norm_of_gold, "a gradient of {norm}, that of the gold answers is {norm_of_gold}");
     }
 
     #[test]

@@ -76,11 +76,13 @@ settings_table::declare! {
 }
 
 settings_table::declare! {
-    /// The settings of `longspan train` alone: its inputs, and the weight of a teacher.
+    /// The settings of `longspan train` alone: its inputs, and how it learns from a teacher.
     pub struct QaSettings;
     _ {
         /// Weight of the teacher's answers; those of the data have the rest to 1.
         teacher_weight: f64 = 0.5, SHARE;
+        /// Temperature of the teacher's answers: their probabilities are raised to 1/X; above 1 makes them more even.
+        teacher_temperature: f64 = 1.0, ABOVE_ZERO;
     }
     "Inputs" {
         /// Most tokens of an input; longer documents are cut into windows.

@@ -55,7 +55,7 @@ pub fn parts(args: &CalibrateArgs, data: &SquadData, tokenizer: &Tokenizer) -> R
         let mut name = "as they are".to_owned();
         if let Some(tokens) = tokens {
             name = counted(tokens, "token");
-            dataset = squad::lengthen(&dataset, tokens, seed, tokenizer)?;
+            (dataset, _) = squad::lengthen(&dataset, tokens, seed, tokenizer)?;
         }
         if several {
             name = format!("{}, {name}", data.files.get(kind).map_or("unrelated".into(), |file| short(file)));

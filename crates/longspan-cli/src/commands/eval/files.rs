@@ -11,12 +11,16 @@
 //! answers.jsonl           from which --resume continues
 //! ```
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 
 use anyhow::Result;
 use longspan::Span;
-use longspan::evaluate::Scored;
+use longspan::error::excerpt;
+use longspan::evaluate::{Scored, teacher_answer_line};
+use longspan::squad::Dataset;
+use longspan::tokenizer::ByteSpan;
 use longspan_ask::Content;
 use serde::Serialize;
 
@@ -24,6 +28,7 @@ use super::evaluation::Evaluation;
 use super::report::{EvalReport, JsonObject};
 use super::{page, plots};
 use crate::folder;
+use crate::terminal::hints::fault;
 
 /// Writes the answers of a model, in the formats of the official script and those of its kin.
 pub fn write_answers(folder: &Path, scored: &[Scored<'_>]) -> Result<()> {
@@ -31,6 +36,29 @@ pub fn write_answers(folder: &Path, scored: &[Scored<'_>]) -> Result<()> {
     write_json(&folder.join("predictions_best.json"), &by_id(scored, |scored| scored.best_text()))?;
     write_json(&folder.join("null_odds.json"), &by_id(scored, |scored| scored.outcome.answer.null_odds))?;
     write_json(&folder.join("nbest_predictions.json"), &by_id(scored, nbest))
+}
+
+/// The lines that `longspan train --teacher-answers` learns from, one for each question.
+///
+/// - `places`: the bytes of each paragraph in its document; without them a paragraph is the document
+pub fn teacher_answers(dataset: &Dataset, places: Option<&[ByteSpan]>, scored: &[Scored<'_>]) -> Result<String> {
+    let mut place_of = HashMap::new();
+    for (p, paragraph) in dataset.articles.iter().flat_map(|article| &article.paragraphs).enumerate() {
+        let whole = ByteSpan { start: 0, end: paragraph.context.len() };
+        let place = places.map_or(whole, |places| places[p]);
+        place_of.extend(paragraph.questions.iter().map(|question| (question.id.as_str(), place)));
+    }
+    let mut lines = String::new();
+    for Scored { asked, outcome, .. } in scored {
+        let id = asked.question.id.as_str();
+        let Some(endpoints) = &outcome.answer.endpoints else {
+            let message = format!("answers.jsonl: no starts and ends of question `{}`", excerpt(id));
+            return Err(fault(message, "the file was changed since it was written: begin the run in another folder"));
+        };
+        lines += &teacher_answer_line(id, &asked.paragraph.context, place_of[id], endpoints);
+        lines.push('\n');
+    }
+    Ok(lines)
 }
 
 /// Writes the report, its plots and its page.

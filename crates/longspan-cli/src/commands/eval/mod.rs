@@ -35,6 +35,9 @@ use evaluation::Evaluation;
 use predictions::PredictionFiles;
 use report::{DataSummary, EvalReport, RunSummary};
 
+/// So many starts and ends of each question are written for `longspan train --teacher-answers`.
+const TEACHER_ENDPOINTS: usize = 20;
+
 /// Runs the command.
 pub fn run(args: &EvalArgs) -> Result<()> {
     let mut data = squad::read(&args.data, args.sampling.skip_bad)?;
@@ -58,10 +61,16 @@ fn evaluate_model(args: &EvalArgs, mut data: SquadData) -> Result<()> {
     args.machine.threads.start()?;
     let opened = model::open(&args.model, &args.machine)?;
     let reader = &opened.reader;
+    let mut places = None;
     if let Some(tokens) = args.context_tokens {
-        data.dataset = squad::lengthen(&data.dataset, tokens, args.sampling.seed, reader.tokenizer())?;
+        let (longer, own) = squad::lengthen(&data.dataset, tokens, args.sampling.seed, reader.tokenizer())?;
+        (data.dataset, places) = (longer, Some(own));
     }
-    let options = args.reading.options(Some(&args.threshold), SpanList::Top(args.n_best_size));
+    let mut options = args.reading.options(Some(&args.threshold), SpanList::Top(args.n_best_size));
+    if let Some(path) = &args.save_teacher_answers {
+        squad::check_output(path, &args.data)?;
+        options.endpoints = TEACHER_ENDPOINTS;
+    }
     let asking = Asking {
         reader,
         options: std::slice::from_ref(&options),
@@ -78,6 +87,9 @@ fn evaluate_model(args: &EvalArgs, mut data: SquadData) -> Result<()> {
             true => folder::make(folder)?,
             false => folder::make_new(folder, RESUME_HINT)?,
         }
+    }
+    args.save_teacher_answers.as_deref().map_or(Ok(()), squad::check_writable)?; // perhaps in that folder
+    if let Some(folder) = &args.out {
         answers = Some(AnswerFile::open(folder, &model_run::identity(&opened, &data.dataset, &options)?)?);
     }
     let asked = ask_all(&asking, answers.as_mut(), &mut data.skipped)?;
@@ -85,6 +97,9 @@ fn evaluate_model(args: &EvalArgs, mut data: SquadData) -> Result<()> {
     warn_of_fitted(&data, reader.settings());
     if let Some(folder) = &args.out {
         files::write_answers(folder, &asked.scored[0])?;
+    }
+    if let Some(path) = &args.save_teacher_answers {
+        squad::write(path, files::teacher_answers(&data.dataset, places.as_deref(), &asked.scored[0])?.as_bytes())?;
     }
     report(args, &data, &evaluation, Some(model_run::summary(&opened, &options, &asked)?))
 }

@@ -23,6 +23,9 @@ pub fn identity(opened: &OpenedModel, dataset: &Dataset, options: &ReadOptions) 
     dataset.write(&mut data)?;
     let mut identity = answers::identity(&opened.checkpoint.source, &opened.reader, options)?;
     identity.insert("data_checksum".into(), data.crc().sum().into());
+    if options.endpoints > 0 {
+        identity.insert("save_teacher_answers".into(), true.into());
+    }
     Ok(identity)
 }
 

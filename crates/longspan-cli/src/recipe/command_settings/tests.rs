@@ -38,7 +38,7 @@ fn complete_recipes_give_the_same_settings_again() {
             "model = \"org/name\"\ntrain = [\"a b.json\"]\nschedule = \"polynomial\"\npower = 3\ndoc_stride = 0",
             "dev = [\"d\", \"e\"]\ndev_every = 10\npatience = 2\nlearning_rate = 3e-5\nschedule = \"constant\"",
         ],
-        &["model", "train", "dev", "teacher", "doc_stride", "power", "train_only"],
+        &["model", "train", "dev", "teacher", "teacher_answers", "doc_stride", "power", "train_only"],
     );
     a_complete_recipe_gives_the_same_settings_again::<PretrainCommand>(
         &[

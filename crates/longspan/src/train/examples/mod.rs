@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! order        the inputs of an epoch, and their steps
+//! teaching     saved answers of teachers, for the tokens of an input
 //! ```
 //!
 //! Documents and questions are tokenized once. A document that fits into an input with its question is one input; a longer
@@ -9,6 +10,7 @@
 //! a window that cuts all answers has no answer.
 
 mod order;
+mod teaching;
 #[cfg(test)]
 mod tests;
 
@@ -20,14 +22,16 @@ use rayon::prelude::*;
 use super::QaSettings;
 use super::loss::GoldSpan;
 use crate::config::Config;
+use crate::evaluate::TeacherAnswers;
 use crate::model::{Batch, PositionShift, Sequence};
 use crate::reader::{GlobalAttention, Plan, ReadOptions, ReaderInput, ReaderSettings, windows};
 use crate::squad::{self, BREAK, Dataset, joined_text};
 use crate::tokenizer::{ByteSpan, ByteSpan32, Tokenizer, Tokens};
 use crate::{Error, Result, random};
+use teaching::{TaughtSides, Teaching, of_input};
 
 /// One input with its gold answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Example {
     /// Token ids: (T).
     pub ids: Vec<u32>,
@@ -39,6 +43,19 @@ pub struct Example {
     pub shift: PositionShift,
     /// Its gold answers, as positions in it.
     pub answers: Vec<GoldSpan>,
+    /// The probabilities of its tokens as start and end by saved answers of teachers, if they have the question: (T, 2).
+    pub taught: Option<Vec<f64>>,
+}
+
+/// The inputs of a pass with what is learned from each.
+#[derive(Debug)]
+pub struct ExampleBatch {
+    /// The inputs.
+    pub batch: Batch,
+    /// The gold answers of each.
+    pub answers: Vec<Vec<GoldSpan>>,
+    /// The probabilities that saved answers of teachers give to the tokens of each, (T, 2); `None` where there are none.
+    pub taught: Vec<Option<Vec<f64>>>,
 }
 
 /// An input of an epoch, before it is made into an [`Example`].
@@ -72,7 +89,8 @@ pub enum ExampleKind {
 /// Tokenized data, from which the inputs of each epoch are made, as a function of the data, the settings, the seed and the
 /// number of the epoch.
 ///
-/// Memory: 4 bytes per token of the documents and questions, and about 100 bytes per question.
+/// Memory: 4 bytes per token of the documents and questions, about 100 bytes per question, and 8 bytes for each start and
+/// end in saved answers of teachers.
 #[derive(Debug)]
 pub struct Examples<'a> {
     tokenizer: &'a Tokenizer,
@@ -84,6 +102,7 @@ pub struct Examples<'a> {
     articles: Vec<ArticleTokens<'a>>,
     documents: Vec<ParagraphTokens>,
     questions: Vec<QuestionTokens<'a>>,
+    teaching: Option<Teaching<'a>>,
     /// The probability that a question is asked about its paragraph in context, if it can be.
     long_probability: f64,
 }
@@ -112,6 +131,8 @@ struct QuestionTokens<'a> {
     ids: Vec<u32>,
     /// In the document.
     answers: Vec<GoldSpan>,
+    /// For the tokens of the document.
+    taught: Option<TaughtSides>,
     /// Most tokens of the document in an input.
     room: usize,
     doc_stride: usize,
@@ -123,6 +144,7 @@ impl<'a> Examples<'a> {
     /// An answer without a token, such as white space, counts as no answer, as in the official evaluation.
     ///
     /// - `separators`: number of separators between question and document
+    /// - `teacher`: answers of teachers to questions of the data
     ///
     /// # Errors
     /// [`Error::Question`] for the first question that the reader would reject: an empty one, one about an empty document,
@@ -134,9 +156,11 @@ impl<'a> Examples<'a> {
         config: &Config,
         separators: usize,
         settings: &QaSettings,
+        teacher: Option<&'a TeacherAnswers<'a>>,
         seed: u64,
     ) -> Result<Self> {
         settings.check()?;
+        let teaching = teacher.map(|answers| Teaching { answers, temperature: settings.teacher_temperature });
         let plan = |tokens: usize| {
             let QaSettings { max_tokens, doc_stride, .. } = *settings;
             let options = ReadOptions { max_tokens: Some(max_tokens), doc_stride, ..ReadOptions::default() };
@@ -146,7 +170,7 @@ impl<'a> Examples<'a> {
         let prepare = |&(article, paragraph): &(usize, usize)| {
             let paragraphs = &dataset.articles[article].paragraphs;
             let in_context = settings.long_share > 0.0 && paragraphs.len() > 1;
-            prepared(&paragraphs[paragraph], tokenizer, in_context, &plan)
+            prepared(&paragraphs[paragraph], tokenizer, in_context, teaching, &plan)
         };
         let sizes = dataset.articles.iter().map(|article| article.paragraphs.len()).enumerate();
         let places: Vec<_> = sizes.flat_map(|(article, count)| (0..count).map(move |p| (article, p))).collect();
@@ -160,8 +184,18 @@ impl<'a> Examples<'a> {
         let (settings, positions) = (settings.clone(), config.max_tokens());
         let seed = random::number(seed, &[u64::from_le_bytes(*b"examples")]);
         let long_probability = 0.0;
-        let mut examples =
-            Self { tokenizer, settings, separators, positions, seed, articles, documents, questions, long_probability };
+        let mut examples = Self {
+            tokenizer,
+            settings,
+            separators,
+            positions,
+            seed,
+            articles,
+            documents,
+            questions,
+            teaching,
+            long_probability,
+        };
         for ((article, paragraph), prepared) in places.into_iter().zip(prepared) {
             let PreparedParagraph { ids, length, questions } = prepared?;
             examples.articles[article].lengths.extend(length);
@@ -196,12 +230,17 @@ impl<'a> Examples<'a> {
     pub fn example(&self, key: &ExampleKey) -> Result<Example> {
         let question = &self.questions[key.question as usize];
         let document = &self.documents[question.document].ids;
-        let (document, answers) = match key.kind {
+        let LearnedDocument { ids: document, window, answers, taught } = match key.kind {
             ExampleKind::Window(w) => {
-                let range = self.windows(question).swap_remove(w as usize);
-                (Cow::Borrowed(&document[range.clone()]), answers_within(&question.answers, &range).collect())
+                let window = self.windows(question).swap_remove(w as usize);
+                LearnedDocument {
+                    ids: Cow::Borrowed(&document[window.clone()]),
+                    answers: answers_within(&question.answers, &window).collect(),
+                    taught: question.taught.as_ref().map(Cow::Borrowed),
+                    window,
+                }
             }
-            ExampleKind::InContext { first, end } => self.example_in_context(question, first as usize..end as usize)?,
+            ExampleKind::InContext { first, end } => self.in_context(question, first as usize..end as usize)?,
         };
         let ReaderInput { ids, token_type_ids, before } =
             ReaderInput::new(self.tokenizer, self.separators, &question.ids, &document);
@@ -209,28 +248,30 @@ impl<'a> Examples<'a> {
             globals: GlobalAttention::default().positions(1 + question.ids.len(), ids.len()),
             shift: PositionShift { from: before, by: (key.shift as usize).min(self.positions - ids.len()) },
             answers: answers.into_iter().map(|answer| answer.moved_by(before as isize)).collect(),
+            taught: taught.map(|sides| of_input(&sides, &window, before, ids.len())),
             ids,
             token_type_ids,
         })
     }
 
-    /// Makes the inputs of a pass, with the gold answers of each.
+    /// Makes the inputs of a pass, with what is learned from each.
     ///
     /// # Errors
     /// As [`Examples::example`].
     ///
     /// # Panics
     /// As [`Examples::example`].
-    pub fn batch(&self, pass: &[ExampleKey]) -> Result<(Batch, Vec<Vec<GoldSpan>>)> {
+    pub fn batch(&self, pass: &[ExampleKey]) -> Result<ExampleBatch> {
         let mut batch = Batch::new();
-        let mut answers = Vec::with_capacity(pass.len());
+        let (mut answers, mut taught) = (Vec::with_capacity(pass.len()), Vec::with_capacity(pass.len()));
         for key in pass {
             let example = self.example(key)?;
             let Example { ids, token_type_ids, globals, shift, .. } = &example;
             batch.push_shifted(Sequence { ids, token_type_ids: Some(token_type_ids), globals }, *shift);
             answers.push(example.answers);
+            taught.push(example.taught);
         }
-        Ok((batch, answers))
+        Ok(ExampleBatch { batch, answers, taught })
     }
 
     /// The windows in which the document of a question is read.
@@ -245,24 +286,41 @@ impl<'a> Examples<'a> {
         1 + question.ids.len() + self.separators + document + 1
     }
 
-    /// Tokens and answers of the paragraphs of `run` as one document.
+    /// The paragraphs of `run` as one document.
     ///
     /// The text is tokenized as a whole, as in the evaluation, because a tokenizer may give other tokens for its parts. If it
     /// then is longer than its parts, and too long for the input, the paragraph is used alone.
-    fn example_in_context(
-        &self,
-        question: &'a QuestionTokens<'_>,
-        run: Range<usize>,
-    ) -> Result<(Cow<'_, [u32]>, Vec<GoldSpan>)> {
+    fn in_context<'q>(&'q self, question: &'q QuestionTokens<'_>, run: Range<usize>) -> Result<LearnedDocument<'q>> {
         let document = &self.documents[question.document];
         let (text, start) = joined_text(self.articles[document.article].paragraphs, document.paragraph, run);
         let tokens = self.tokenizer.encode(&text)?;
         if tokens.ids.len() > question.room {
-            return Ok((Cow::Borrowed(&document.ids), question.answers.clone()));
+            return Ok(LearnedDocument {
+                ids: Cow::Borrowed(&document.ids),
+                window: 0..document.ids.len(),
+                answers: question.answers.clone(),
+                taught: question.taught.as_ref().map(Cow::Borrowed),
+            });
         }
-        let answers = answers_in(question.data, &text, start, &tokens);
-        Ok((Cow::Owned(tokens.ids), answers))
+        let taught = self.teaching.and_then(|teaching| teaching.of(&question.data.id, start, &tokens.spans));
+        Ok(LearnedDocument {
+            window: 0..tokens.ids.len(),
+            answers: answers_in(question.data, &text, start, &tokens),
+            taught: taught.map(Cow::Owned),
+            ids: Cow::Owned(tokens.ids),
+        })
     }
+}
+
+/// The part of a document that an input has, with what is learned from it.
+struct LearnedDocument<'a> {
+    ids: Cow<'a, [u32]>,
+    /// Its tokens, counted in the document.
+    window: Range<usize>,
+    /// The answers in it, counted from its first token.
+    answers: Vec<GoldSpan>,
+    /// For the tokens of the document.
+    taught: Option<Cow<'a, TaughtSides>>,
 }
 
 /// A paragraph, tokenized.
@@ -277,6 +335,7 @@ fn prepared<'a>(
     paragraph: &'a squad::Paragraph,
     tokenizer: &Tokenizer,
     in_context: bool,
+    teaching: Option<Teaching<'_>>,
     plan: &impl Fn(usize) -> Result<Plan>,
 ) -> Result<PreparedParagraph<'a>> {
     let count = || Ok(tokenizer.encode(&format!("{BREAK}{}", paragraph.context))?.ids.len());
@@ -297,7 +356,8 @@ fn prepared<'a>(
         }
         let Plan { room, doc_stride, .. } = plan(own.ids.len())?;
         let answers = answers_in(data, &paragraph.context, 0, &tokens);
-        Ok(QuestionTokens { data, document: 0, ids: own.ids, answers, room, doc_stride })
+        let taught = teaching.and_then(|teaching| teaching.of(&data.id, 0, &tokens.spans));
+        Ok(QuestionTokens { data, document: 0, ids: own.ids, answers, taught, room, doc_stride })
     };
     let questions = paragraph.questions.iter().map(|data| question(data).map_err(|error| of(data, error)));
     Ok(PreparedParagraph { length, questions: questions.collect::<Result<_>>()?, ids: tokens.ids })

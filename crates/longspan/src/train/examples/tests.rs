@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
+use super::teaching::TokenProbability;
 use super::*;
 
 /// Every letter and digit is a token, so the tokens give the text.
@@ -62,7 +63,7 @@ fn dataset(articles: &[Vec<usize>]) -> Dataset {
 }
 
 fn examples<'a>(dataset: &'a Dataset, positions: usize, settings: &QaSettings, seed: u64) -> Result<Examples<'a>> {
-    Examples::new(dataset, &TOKENIZER, &config(positions), 2, settings, seed)
+    Examples::new(dataset, &TOKENIZER, &config(positions), 2, settings, None, seed)
 }
 
 /// Compares an input with one that is made in a slow and simple way.
@@ -73,7 +74,8 @@ fn check_example(examples: &Examples<'_>, key: &ExampleKey, dataset: &Dataset) {
         let questions = &dataset.articles[a].paragraphs[p].questions;
         (&dataset.articles[a].paragraphs, p, questions.iter().find(|question| question.id == id).unwrap())
     };
-    let Example { ids, token_type_ids, globals, shift, answers } = examples.example(key).unwrap();
+    let Example { ids, token_type_ids, globals, shift, answers, taught } = examples.example(key).unwrap();
+    assert_eq!(taught, None);
     assert_eq!((ids.len(), shift.from), (key.tokens as usize, 5)); // [CLS] q ? [SEP][SEP] has 5, `?` being unknown
     assert_eq!(ids[0], TOKENIZER.cls_token_id);
     assert_eq!([ids[3], ids[4], ids[ids.len() - 1]], [TOKENIZER.sep_token_id; 3]);
@@ -179,8 +181,8 @@ fn a_batch_has_the_inputs_of_its_keys() {
     let examples = examples(&dataset, 128, &settings, 1).unwrap();
     for step in examples.epoch(0, 400, 200) {
         for pass in step.passes {
-            let (batch, answers) = examples.batch(&pass).unwrap();
-            assert_eq!((batch.sequences(), answers.len()), (pass.len(), pass.len()));
+            let ExampleBatch { batch, answers, taught } = examples.batch(&pass).unwrap();
+            assert_eq!([batch.sequences(), answers.len(), taught.len()], [pass.len(); 3]);
             for (s, key) in pass.iter().enumerate() {
                 let example = examples.example(key).unwrap();
                 assert_eq!(batch.ids[batch.range(s)], example.ids);
@@ -331,4 +333,127 @@ fn unusable_data_are_named() {
         &|_, settings| settings.context_tokens = reversed.clone(),
         "context_tokens 9..8: expected numbers from 1 to 16777216, the smaller first",
     );
+}
+
+/// The line of a file of teacher answers.
+fn taught_line(id: &str, starts: &[(usize, f64)], ends: &[(usize, f64)], no_answer: [f64; 2]) -> String {
+    serde_json::json!({"id": id, "starts": starts, "ends": ends, "no_answer": no_answer}).to_string() + "\n"
+}
+
+/// What a teacher gives the middle word of each paragraph, as starts and as ends: two letters of it with their probabilities.
+const TAUGHT: [[(usize, f64); 2]; 2] = [[(0, 0.5), (1, 0.25)], [(3, 0.1), (5, 0.4)]];
+const NO_ANSWER: [f64; 2] = [0.05, 0.4];
+
+/// The characters before the middle word of a paragraph, with or without spaces.
+fn before_middle(context: &str) -> [usize; 2] {
+    let words: Vec<&str> = context.split(' ').collect();
+    let before = words[..words.len() / 2].iter().map(|word| word.len()).sum();
+    [before + words.len() / 2, before]
+}
+
+fn taught(dataset: &Dataset) -> TeacherAnswers<'_> {
+    let line = |(paragraph, question): (&squad::Paragraph, &squad::SquadQuestion)| {
+        let [character, _] = before_middle(&paragraph.context);
+        let starts = TAUGHT[0].map(|(letter, p)| (character + letter, p));
+        let ends = TAUGHT[1].map(|(letter, p)| (character + letter + 1, p));
+        taught_line(&question.id, &starts, &ends, NO_ANSWER)
+    };
+    let mut answers = TeacherAnswers::new(dataset);
+    answers.add("f", dataset.questions().map(line).collect::<String>().as_bytes()).unwrap();
+    answers
+}
+
+/// Compares the probabilities of an input with some that are made in a slow and simple way, and says whether the word is in it.
+fn check_taught(examples: &Examples<'_>, key: &ExampleKey, dataset: &Dataset) -> bool {
+    let [a, p] = [0, 1].map(|part| examples.id(key).split('/').nth(part).unwrap().parse::<usize>().unwrap());
+    let contexts: Vec<&str> = dataset.articles[a].paragraphs.iter().map(|paragraph| &*paragraph.context).collect();
+    let Example { ids, taught, .. } = examples.example(key).unwrap();
+    // Every letter is a token.
+    let before = match key.kind {
+        ExampleKind::InContext { first, .. } => {
+            contexts[first as usize..p].iter().map(|context| without_spaces(context).len() as isize).sum()
+        }
+        ExampleKind::Window(w) => {
+            let room = examples.settings.max_tokens - 6;
+            let windows = windows(without_spaces(contexts[p]).len(), room, 8.min(room / 4));
+            -(windows[w as usize].tokens.start as isize)
+        }
+    };
+    let token = |letter: usize| 5 + before + (before_middle(contexts[p])[1] + letter) as isize;
+    let inside = |letter: usize| (5..ids.len() as isize - 1).contains(&token(letter));
+    let mut expected = vec![0.0; 2 * ids.len()];
+    for (side, (letters, no_answer)) in TAUGHT.iter().zip(NO_ANSWER).enumerate() {
+        let raised = |p: f64| p.powf(1.0 / examples.settings.teacher_temperature);
+        let total = raised(no_answer) + letters.iter().map(|(_, p)| raised(*p)).sum::<f64>();
+        expected[side] = 1.0;
+        for &(letter, p) in letters.iter().filter(|(letter, _)| inside(*letter)) {
+            expected[2 * token(letter) as usize + side] = raised(p) / total;
+            expected[side] -= raised(p) / total;
+        }
+    }
+    let taught = taught.expect("every question is taught");
+    assert!(taught.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6), "{key:?}: {taught:?}, not {expected:?}");
+    assert_eq!(taught.len(), expected.len());
+    inside(0)
+}
+
+#[test]
+fn teacher_answers_become_the_tokens_of_their_letters() {
+    let dataset = dataset(&[vec![3, 20, 7, 1], vec![60], vec![9, 9]]);
+    let teacher = taught(&dataset);
+    for teacher_temperature in [1.0, 2.0] {
+        let settings = QaSettings {
+            max_tokens: 160,
+            long_share: 0.5,
+            context_tokens: 100..=160,
+            teacher_temperature,
+            ..QaSettings::default()
+        };
+        let examples = Examples::new(&dataset, &TOKENIZER, &config(200), 2, &settings, Some(&teacher), 1).unwrap();
+        let mut seen = BTreeSet::new(); // whether an input is in context, and whether it has the word
+        for key in (0..8).flat_map(|epoch| examples.keys(epoch)) {
+            let in_context = matches!(key.kind, ExampleKind::InContext { .. });
+            seen.insert((in_context, check_taught(&examples, &key, &dataset)));
+        }
+        assert_eq!(seen.into_iter().collect::<Vec<_>>(), [(false, false), (false, true), (true, true)]);
+    }
+}
+
+#[test]
+fn offsets_go_to_the_tokens_that_have_them() {
+    let mut dataset = dataset(&[vec![1]]);
+    dataset.articles[0].paragraphs[0].context = "  caf\u{e9}s  and x".into();
+    let spans = [(2, 2), (2, 5), (5, 7), (7, 8), (10, 10), (10, 13), (14, 15)];
+    let spans = spans.map(|(start, end)| ByteSpan32 { start, end });
+    let shifted = spans.map(|span| ByteSpan32 { start: span.start + 100, end: span.end + 100 });
+    let starts = [(0, 1), (2, 1), (3, 1), (5, 2), (6, 3), (7, 5), (12, 6), (13, 6)];
+    let ends = [(1, 0), (3, 1), (5, 1), (6, 2), (7, 3), (9, 3), (10, 5), (12, 5), (13, 5), (14, 6)];
+    let mut answers = TeacherAnswers::new(&dataset);
+    for (number, (character, _)) in starts.iter().chain(&ends).enumerate() {
+        let [start, end] = if number < starts.len() { [*character, 1] } else { [0, *character] };
+        let mut alone = TeacherAnswers::new(&dataset);
+        alone.add("f", taught_line("0/0/yes", &[(start, 1.0)], &[(end, 1.0)], [0.0, 0.0]).as_bytes()).unwrap();
+        let side = usize::from(number >= starts.len());
+        let expected = [&starts[..], &ends].concat()[number].1;
+        for (at, spans) in [(0, &spans), (100, &shifted)] {
+            let found = Teaching { answers: &alone, temperature: 1.0 }.of("0/0/yes", at, spans).unwrap();
+            assert_eq!(found[side], [TokenProbability { token: expected, probability: 1.0 }], "{character} of {side}");
+        }
+    }
+    // Two offsets of one token are added, and so are those of two teachers; each file counts alike.
+    let files = [("[[3, 0.2], [2, 0.3]]", "[0.5, 0]"), ("[[13, 0.1]]", "[0.1, 0.25]")];
+    for (starts, no_answer) in files {
+        let line =
+            format!(r#"{{"id": "0/0/yes", "starts": {starts}, "ends": [[14, 0.25]], "no_answer": {no_answer}}}"#);
+        answers.add("f", line.as_bytes()).unwrap();
+    }
+    let [starts, ends] = Teaching { answers: &answers, temperature: 1.0 }.of("0/0/yes", 0, &spans).unwrap();
+    let near = |found: &[TokenProbability], expected: &[(u32, f32)]| {
+        let pairs = found.iter().zip(expected);
+        found.len() == expected.len()
+            && pairs.into_iter().all(|(a, b)| a.token == b.0 && (a.probability - b.1).abs() < 1e-6)
+    };
+    assert!(near(&starts, &[(1, 0.25), (6, 0.25)]), "{starts:?}");
+    assert!(near(&ends, &[(6, 0.75)]), "{ends:?}");
+    assert_eq!(Teaching { answers: &answers, temperature: 1.0 }.of("0/0/no", 0, &spans), None);
 }

@@ -13,6 +13,8 @@ dropout. A CASE is one batch, whose sequence N has the tensors CASE.N.FIELD:
     gold_end             I32 (A)     the last token of a span
     teacher_start_logits F32 (T)     a teacher's, where the case has one
     teacher_end_logits   F32 (T)
+    teacher_start        F32 (T)     probabilities of a teacher's saved answers, with the sum 1, where the case has them for this
+    teacher_end          F32 (T)     sequence
     start_logits         F32 (T)
     end_logits           F32 (T)
     dstart_logits        F32 (T)     gradients of the loss of the batch
@@ -36,7 +38,7 @@ own tokens:
 
     hard = -log of the sum of the probabilities of the distinct gold positions
     soft = -sum over tokens of the teacher's probability times the log of the model's
-    loss = hard; with a teacher (1 - a) hard + a soft, a = TEACHER_WEIGHT = 0.3
+    loss = hard; with a teacher's logits or probabilities for the sequence (1 - a) hard + a soft, a = TEACHER_WEIGHT = 0.3
 
 With one gold span, this equals the loss of transformers, which `make` asserts for every sequence alone. Sequences went
 through transformers together, padded on the right. transformers would include the logits of padding in the softmax of a
@@ -93,6 +95,7 @@ TEACHER_WEIGHT = 0.3
 STEPS, STEP_CASES, WARMUP_STEPS, LEARNING_RATE = 10, ("ragged", "second"), 3, 1e-3
 CLIP_NORM = 2.5
 STEP_FOLDER = "head16"
+SOFT_UNKNOWN = 41  # Of the case `soft`, the sequence with so many tokens has no answer of a teacher.
 
 CHECKPOINTS = {
     # Two heads of 16.
@@ -148,14 +151,14 @@ def cases(folder, config):
     ]
     match folder:
         case "head16":
-            return {"ragged": ragged, "second": second, "several": several, "teacher": second[:2] + several}
+            return {"ragged": ragged, "second": second, "several": several, "teacher": second[:2] + several, "soft": second[:2] + several}
         case "head32":
             return {"ragged": ragged, "plain": plain}
     return {"ragged": ragged}
 
 
 def without_gradients(folder, name):
-    return folder == STEP_FOLDER and name == "second"
+    return folder == STEP_FOLDER and name in ("second", "soft")
 
 
 def inputs_of(folder, name, batch, config, rng):
@@ -171,6 +174,12 @@ def inputs_of(folder, name, batch, config, rng):
         if name == "teacher":
             for field in ("teacher_start_logits", "teacher_end_logits"):
                 fields[field] = np.float32(3 * rng.standard_normal(tokens))
+        if name == "soft" and tokens != SOFT_UNKNOWN:
+            for field in ("teacher_start", "teacher_end"):
+                # A few tokens and the first, as saved answers have them.
+                powers = np.exp(3 * rng.standard_normal(tokens)) * (rng.random(tokens) < 0.2)
+                powers[0] = rng.random()
+                fields[field] = np.float32(powers / powers.sum())
         yield fields
 
 
@@ -277,8 +286,12 @@ def loss_of(sequences, logits):
             log_probabilities = own.log_softmax(0)
             golds = torch.tensor(np.unique(fields[f"gold_{which}"]))
             loss = -log_probabilities[golds].logsumexp(0)
+            teacher = None
             if f"teacher_{which}_logits" in fields:
                 teacher = torch.tensor(fields[f"teacher_{which}_logits"]).softmax(0)
+            elif f"teacher_{which}" in fields:
+                teacher = torch.tensor(fields[f"teacher_{which}"])
+            if teacher is not None:
                 loss = (1 - TEACHER_WEIGHT) * loss - TEACHER_WEIGHT * (teacher * log_probabilities).sum()
             losses.append(loss)
     return torch.stack(losses).mean()
@@ -302,7 +315,7 @@ def gradients(model, sequences, autocast=False):
 def run(model, folder, name, sequences):
     """All that a golden file holds of one batch."""
     loss, logits, found = gradients(model, sequences)
-    if all(len(fields["gold_start"]) == 1 for fields in sequences) and name != "teacher":
+    if all(len(fields["gold_start"]) == 1 for fields in sequences) and name not in ("teacher", "soft"):
         assert_loss_of_transformers(model, sequences, loss)
     golden = {f"loss.{name}": np.float32([loss])}
     for row, (fields, (start, end)) in enumerate(zip(sequences, logits)):
@@ -520,6 +533,9 @@ def brute_loss_of(fields, pair):
         if f"teacher_{which}_logits" in fields:
             teacher = np.exp(np.float64(fields[f"teacher_{which}_logits"]))
             loss -= TEACHER_WEIGHT * teacher @ np.log(p) / teacher.sum()
+            share -= TEACHER_WEIGHT
+        elif f"teacher_{which}" in fields:
+            loss -= TEACHER_WEIGHT * np.float64(fields[f"teacher_{which}"]) @ np.log(p)
             share -= TEACHER_WEIGHT
         loss -= share * np.log(sum(p[gold] for gold in set(fields[f"gold_{which}"].tolist())))
     return loss / 2
