@@ -193,7 +193,8 @@ pub(super) fn marker(style: &ListStyle, level: usize, counts: &[Option<u32>; LEV
     });
     let numbers = numbers.collect::<Vec<_>>().join(".");
     let numbers = if own.format.is_empty() { String::new() } else { numbers };
-    Some(format!("{} ", format!("{}{numbers}{}", own.prefix, own.suffix).trim()))
+    let marker = format!("{}{numbers}{}", own.prefix, own.suffix);
+    Some(format!("{} ", marker.trim()))
 }
 
 fn written(number: u32, style: &LevelStyle) -> Option<String> {
