@@ -144,28 +144,28 @@ fn level(glyphs: &mut [TextGlyph]) {
         let (last, glyph) = (&glyphs[index - 1], &glyphs[index]);
         // What follows a raised glyph is raised by as much.
         let follows = last.y != baselines[index - 1] && (glyph.y - baselines[index - 1]).abs() < 0.02 * glyph.size;
-        if is_beside(last, glyph) && (is_smaller(glyph, last) || follows) {
+        if is_beside(last, glyph) && (follows || is_raised(glyph, last)) {
             glyphs[index].y = last.y;
         }
     }
     for index in (1..glyphs.len()).rev() {
         let (last, glyph) = (&glyphs[index - 1], &glyphs[index]);
         let follows = glyph.y != baselines[index] && (last.y - baselines[index]).abs() < 0.02 * last.size;
-        if is_beside(last, glyph) && (is_smaller(last, glyph) || follows) {
+        if is_beside(last, glyph) && (follows || is_raised(last, glyph)) {
             glyphs[index - 1].y = glyph.y;
         }
     }
 }
 
-/// Whether a glyph follows another one closely, higher or lower.
+/// Whether a glyph follows another one closely, on whatever baseline.
 fn is_beside(left: &TextGlyph, right: &TextGlyph) -> bool {
-    let size = left.size.max(right.size);
-    let (gap, step) = (right.x - left.x - left.width, (right.y - left.y).abs());
-    gap.abs() < 0.25 * size && step > 0.02 * size && step < 0.6 * size
+    (right.x - left.x - left.width).abs() < 0.25 * left.size.max(right.size)
 }
 
-fn is_smaller(small: &TextGlyph, large: &TextGlyph) -> bool {
-    small.size < 0.9 * large.size
+/// Whether a glyph is smaller than another one, and a little higher or lower.
+fn is_raised(small: &TextGlyph, large: &TextGlyph) -> bool {
+    let step = (small.y - large.y).abs();
+    small.size < 0.9 * large.size && (0.02 * large.size..0.6 * large.size).contains(&step)
 }
 
 /// The words of glyphs from left to right.
@@ -186,7 +186,8 @@ fn words(glyphs: &[TextGlyph]) -> Vec<PieceWord> {
         });
         if is_apart {
             let (is_hidden, is_artifact) = (glyph.is_hidden, glyph.is_artifact);
-            let word = PieceWord { x: glyph.x, y: glyph.y, is_hidden, is_artifact, ..PieceWord::default() };
+            let word =
+                PieceWord { x: glyph.x, right: glyph.x, y: glyph.y, is_hidden, is_artifact, ..PieceWord::default() };
             words.push(word);
         }
         let Some(word) = words.last_mut() else { continue };
