@@ -288,7 +288,7 @@ impl<'d> DocxBody<'d> {
             }
         }
         let is_blank = paragraph.text.trim().is_empty();
-        if !has_begun && !(properties.goes_on && is_blank) {
+        if !(has_begun || properties.goes_on && is_blank) {
             (paragraph.kind, paragraph.marker) = self.counted(&properties, kind);
         }
         let ends_section = properties.ends_section && spot.is_running();

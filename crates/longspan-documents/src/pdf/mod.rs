@@ -130,7 +130,7 @@ fn has_text(page: &PagePieces) -> bool {
 }
 
 /// The pieces of all pages.
-fn interpreted<'a>(pdf: &'a Pdf, collector: &mut Collector<'_>) -> Vec<PagePieces> {
+fn interpreted(pdf: &Pdf, collector: &mut Collector<'_>) -> Vec<PagePieces> {
     let cache = InterpreterCache::new();
     let settings = InterpreterSettings::default();
     let mut pages = Vec::new();
