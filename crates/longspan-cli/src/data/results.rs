@@ -134,7 +134,7 @@ impl ResultFile {
         let kept = documents.iter().map(|document| document.bytes.end - document.bytes.start).sum::<u64>();
         if first + kept < end {
             let ranges = documents.iter().map(|document| document.bytes.clone());
-            file = rewritten(path, file, [0..first].into_iter().chain(ranges))
+            file = rewritten(path, file, std::iter::once(0..first).chain(ranges))
                 .map_err(|error| cannot_write(path, &error))?;
         }
         let known = documents.into_iter().map(|document| (document.name, document.answered)).collect();

@@ -211,8 +211,8 @@ no answer
         let mut answer =
             document_answer("a.pdf", "One.\u{c}\nTwo.\n\nJANA won. Then it ended.", true, &["JANA", "ended"], 0.9);
         let check = |answer: &DocumentAnswer, first: &str, second: &str| {
-            let shown =
-                shown(&Palette::plain(), "f32", &Results { heading: None, answers: &[answer.clone()], hidden: 0 });
+            let answers = std::slice::from_ref(answer);
+            let shown = shown(&Palette::plain(), "f32", &Results { heading: None, answers, hidden: 0 });
             let expected =
                 format!("JANA\n  score 0.900 (f32)  {first}\n  »JANA« won.\n    0.450  {second}  Then it »ended«.\n");
             assert_eq!(shown, expected);

@@ -443,9 +443,9 @@ mod tests {
         let data = dataset(&questions, context);
         let options = ReadOptions { endpoints: 99, ..ReadOptions::default() };
         let mut lines = String::new();
-        ask(&reader, &Asked::all(&data), &options, &mut |asked, outcome, _| -> Result<()> {
+        ask(&reader, &Asked::all(&data), &[options], &mut |asked, outcomes, _| -> Result<()> {
             let whole = ByteSpan { start: 0, end: context.len() };
-            let endpoints = outcome?.answer.endpoints.expect("endpoints that were asked for");
+            let endpoints = outcomes?.remove(0).answer.endpoints.expect("endpoints that were asked for");
             lines += &(teacher_answer_line(&asked.question.id, context, whole, &endpoints) + "\n");
             Ok(())
         })
