@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn plain_text_is_read_here_and_other_formats_in_the_child() {
         let process = Some(Arc::new(ReadingProcess::new("sh", &["-c", "exit 3"])));
-        let options = SourceOptions { process, ..SourceOptions::default() };
+        let mut options = SourceOptions { process, ..SourceOptions::default() };
         let read = |name: &str, text: &str| {
             let source = DocumentSource::Bytes { name: name.into(), bytes: text.into() };
             source.read(&options).map_or_else(|error| error.to_string(), |content| content.text().to_string())
