@@ -14,8 +14,8 @@ const EM_MIN: f32 = 8.0;
 const DEPTH_MAX: usize = 16;
 /// Gutters that are looked at for one cut.
 const GUTTERS_MAX: usize = 64;
-/// The narrowest gutter, in points.
-const GUTTER_MIN: f32 = 4.0;
+/// The narrowest gutter, in points: a page number may stand in the middle of a wider one.
+const GUTTER_MIN: f32 = 1.0;
 
 /// Puts pieces into columns, one after the other.
 pub(super) fn columns(pieces: Vec<TextPiece>) -> Vec<Vec<TextPiece>> {
