@@ -9,7 +9,7 @@ use crate::container::{Container, decoded, excerpt, resolved};
 use crate::html::{self, HtmlOptions};
 use crate::map::BlockKind;
 use crate::xml::{XmlError, XmlWalk};
-use crate::{Content, Format, Hints, Limits, ReadError, Warning};
+use crate::{Content, Format, Limits, ReadError, Warning};
 
 const NAMESPACES: [(&str, &str); 7] = [
     ("urn:oasis:names:tc:opendocument:xmlns:container", "container"),
@@ -33,7 +33,7 @@ const LEVEL_MAX: u8 = 6;
 ///
 /// # Errors
 /// When it is damaged, encrypted or none, has no text, or goes over a limit.
-pub(crate) fn read(bytes: &[u8], _hints: &Hints, limits: &Limits) -> Result<Content, ReadError> {
+pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Content, ReadError> {
     let mut book = Book { container: Container::open(bytes, FORMAT, limits)?, limits, warnings: Vec::new() };
     if book.optional("META-INF/encryption.xml", |xml| is_encrypted(xml, limits))? == Some(true) {
         return Err(ReadError::Encrypted("its text is protected by DRM, which is not read".into()));

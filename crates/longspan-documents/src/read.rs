@@ -47,10 +47,10 @@ pub fn read_from(input: impl Read, hints: &Hints, limits: &Limits) -> Result<Con
         Format::Text => text(bytes, name.filter(|_| hints.format.is_none()), limits),
         Format::Markdown => markdown::read(bytes, limits),
         Format::Html => html::read(&bytes, name, limits),
-        Format::Docx => docx::read(&bytes, hints, limits),
-        Format::Odt => odt::read(&bytes, hints, limits),
+        Format::Docx => docx::read(&bytes, limits),
+        Format::Odt => odt::read(&bytes, limits),
         Format::Pdf => pdf::read(bytes, hints.password.as_deref(), limits),
-        Format::Epub => epub::read(&bytes, hints, limits),
+        Format::Epub => epub::read(&bytes, limits),
     });
     content.map_err(|error| if was_packed { error.of_unpacked() } else { error })
 }

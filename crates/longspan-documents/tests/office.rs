@@ -179,24 +179,30 @@ fn changed_files_are_read_or_refused() {
     assert!(taken > tried / 10 && taken < tried, "{taken} of {tried} were read");
 }
 
+/// The parts of a document whose body is this one.
+fn docx(body: String) -> Vec<(String, Vec<u8>)> {
+    let (_, bytes) = corpus().into_iter().find(|(name, _)| name == "changes.docx").unwrap();
+    let mut parts = parts(&bytes);
+    let main = parts.iter_mut().find(|(name, _)| name == "word/document.xml").unwrap();
+    let xml = String::from_utf8(main.1.clone()).unwrap();
+    let start = xml.find("<w:body>").unwrap() + "<w:body>".len();
+    main.1 = format!("{}{body}</w:body></w:document>", &xml[..start]).into_bytes();
+    parts
+}
+
+fn paragraph(text: &str) -> String {
+    format!("<w:p><w:r><w:t>{text}</w:t></w:r></w:p>")
+}
+
+/// The text of a document with these parts, or the error.
+fn message(parts: &[(String, Vec<u8>)], limits: &Limits) -> String {
+    let content = read_it(&packed(parts), limits);
+    content.map(|content| content.text().to_string()).unwrap_or_else(|error| error.to_string())
+}
+
 #[test]
-fn limits_hold() {
-    let docx = |body: String| {
-        let (_, bytes) = corpus().into_iter().find(|(name, _)| name == "changes.docx").unwrap();
-        let mut parts = parts(&bytes);
-        let main = parts.iter_mut().find(|(name, _)| name == "word/document.xml").unwrap();
-        let xml = String::from_utf8(main.1.clone()).unwrap();
-        let start = xml.find("<w:body>").unwrap() + "<w:body>".len();
-        main.1 = format!("{}{body}</w:body></w:document>", &xml[..start]).into_bytes();
-        parts
-    };
-    let paragraph = |text: &str| format!("<w:p><w:r><w:t>{text}</w:t></w:r></w:p>");
-    let message = |parts: &[(String, Vec<u8>)], limits: &Limits| {
-        read_it(&packed(parts), limits)
-            .map(|content| content.text().to_string())
-            .unwrap_or_else(|error| error.to_string())
-    };
-    let mut limits = Limits::default();
+fn limits_of_depth_hold() {
+    let limits = Limits::default();
     assert_eq!(message(&docx(paragraph("a")), &limits), "a");
 
     let deep = |depth: usize| docx("<w:sdt>".repeat(depth) + &paragraph("a") + &"</w:sdt>".repeat(depth));
@@ -217,7 +223,11 @@ fn limits_hold() {
         let error = "more than 256 elements within elements, the most that is read";
         assert_eq!(message(&nested(start, end, 100), &limits), error);
     }
+}
 
+#[test]
+fn limits_of_counts_and_sizes_hold() {
+    let mut limits = Limits::default();
     let many: Vec<_> = (0..4097).map(|number| (number.to_string(), Vec::new())).collect();
     assert_eq!(message(&[docx(paragraph("a")), many].concat(), &limits), "more than 4096 parts, the most that is read");
 
@@ -237,7 +247,10 @@ fn limits_hold() {
         message(&docx(paragraph(&"a".repeat(10_001))), &limits),
         "longer than 10000 bytes, the most that is read"
     );
+}
 
+#[test]
+fn entities_of_a_document_type_are_text() {
     let doctype = |parts: Vec<(String, Vec<u8>)>| -> Vec<(String, Vec<u8>)> {
         let with = |(name, content): (String, Vec<u8>)| match name.as_str() {
             "word/document.xml" => {

@@ -13,7 +13,7 @@ use rten_simd::isa::Avx512Isa;
 use rten_simd::ops::BitOps;
 use rten_simd::{Isa as Token, Simd};
 
-use crate::format::{Bf16Format, Format, FormatOp, Scale, encode_int8};
+use crate::format::{Bf16Format, FormatOp, NumberFormat, Scale, encode_int8};
 
 /// Vectors of AVX-512.
 type F32 = <Avx512Isa as Token>::F32;
@@ -65,7 +65,7 @@ unsafe fn with_int8<Op: FormatOp>(isa: Avx512Isa, op: Op, dot: Int8Dot) -> Op::O
     op.eval(isa, dot)
 }
 
-impl Format<Avx512Isa> for Bf16Dot {
+impl NumberFormat<Avx512Isa> for Bf16Dot {
     const GROUP: usize = 2;
     const INTEGER: bool = false;
 
@@ -150,7 +150,7 @@ fn narrow(_: Bf16Dot, low: F32, high: F32) -> I32 {
     unsafe { transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high.0, low.0)) }.into()
 }
 
-impl Format<Avx512Isa> for Int8Dot {
+impl NumberFormat<Avx512Isa> for Int8Dot {
     const GROUP: usize = 4;
     const INTEGER: bool = true;
 

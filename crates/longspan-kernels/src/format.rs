@@ -20,11 +20,11 @@ pub(crate) const LINE: usize = 16;
 pub(crate) trait FormatOp {
     type Output;
 
-    fn eval<I: Token, F: Format<I>>(self, isa: I, format: F) -> Self::Output;
+    fn eval<I: Token, F: NumberFormat<I>>(self, isa: I, format: F) -> Self::Output;
 }
 
 /// A format on an instruction set.
-pub(crate) trait Format<I: Token>: Copy {
+pub(crate) trait NumberFormat<I: Token>: Copy {
     /// Numbers in a group.
     const GROUP: usize;
     /// Whether sums are i32, which a scale and a zero point turn into f32.
@@ -106,7 +106,7 @@ pub(crate) fn bf16_bits(x: f32) -> u16 {
 #[derive(Clone, Copy)]
 pub(crate) struct F32Format;
 
-impl<I: Token> Format<I> for F32Format {
+impl<I: Token> NumberFormat<I> for F32Format {
     const GROUP: usize = 1;
     const INTEGER: bool = false;
 
@@ -133,7 +133,7 @@ impl<I: Token> Format<I> for F32Format {
 #[derive(Clone, Copy)]
 pub(crate) struct Bf16Format;
 
-impl<I: Token> Format<I> for Bf16Format {
+impl<I: Token> NumberFormat<I> for Bf16Format {
     const GROUP: usize = 2;
     const INTEGER: bool = false;
 
@@ -173,7 +173,7 @@ const UPPER: i32 = 0xffff_0000_u32 as i32;
 #[derive(Clone, Copy)]
 pub(crate) struct Int8Format;
 
-impl<I: Token> Format<I> for Int8Format {
+impl<I: Token> NumberFormat<I> for Int8Format {
     const GROUP: usize = 4;
     const INTEGER: bool = true;
 

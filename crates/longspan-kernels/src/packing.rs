@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut, Range};
 use rten_simd::Isa as Token;
 
 use crate::arithmetic::{Arithmetic, Precision};
-use crate::format::{Format, FormatOp, LINE, Scale};
+use crate::format::{FormatOp, LINE, NumberFormat, Scale};
 use crate::matrix::{Matrix, MatrixMut};
 
 /// Groups, aligned to 64 bytes: no row of a tile crosses the border of a cache line.
@@ -88,7 +88,7 @@ impl FormatOp for EncodeRows<'_, '_> {
     type Output = ();
 
     #[inline(always)]
-    fn eval<I: Token, F: Format<I>>(self, isa: I, format: F) {
+    fn eval<I: Token, F: NumberFormat<I>>(self, isa: I, format: F) {
         for i in 0..self.x.rows() {
             format.encode(isa, self.x.row(i), Scale::NONE, self.out.row_mut(i));
         }
@@ -118,7 +118,7 @@ impl FormatOp for DecodeRows<'_, '_> {
     type Output = ();
 
     #[inline(always)]
-    fn eval<I: Token, F: Format<I>>(self, _: I, _: F) {
+    fn eval<I: Token, F: NumberFormat<I>>(self, _: I, _: F) {
         for i in 0..self.x.rows() {
             let (groups, out) = (self.x.row(i), self.out.row_mut(i));
             if F::GROUP == 1 {

@@ -12,7 +12,7 @@ use std::ops::Range;
 use rten_simd::{Isa as Token, SimdOp};
 
 use crate::arithmetic::{Arithmetic, Precision};
-use crate::format::{Format, FormatOp, LINE, SMALLEST};
+use crate::format::{FormatOp, LINE, NumberFormat, SMALLEST};
 use crate::matrix::{Matrix, MatrixMut};
 use crate::packing::{PackedGroups, check_k, encode, pair_rows};
 
@@ -237,7 +237,7 @@ impl FormatOp for Interleave<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn eval<I: Token, F: Format<I>>(self, _: I, _: F) {
+    fn eval<I: Token, F: NumberFormat<I>>(self, _: I, _: F) {
         let own = self.width / F::GROUP; // groups of a row in one panel
         let filled = self.x.rows().div_ceil(F::GROUP);
         for k in 0..filled {

@@ -12,7 +12,7 @@ use std::ops::Range;
 use rten_simd::Isa as Token;
 
 use crate::arithmetic::{Arithmetic, Precision};
-use crate::format::{Format, FormatOp, LINE, Scale, scale_of};
+use crate::format::{FormatOp, LINE, NumberFormat, Scale, scale_of};
 use crate::matrix::Matrix;
 use crate::packing::{PackedGroups, check_k, pair_rows};
 
@@ -189,7 +189,7 @@ impl<W: FnMut(usize, &mut [f32])> FormatOp for EncodeTiles<'_, W> {
     type Output = ();
 
     #[inline(always)]
-    fn eval<I: Token, F: Format<I>>(mut self, isa: I, format: F) {
+    fn eval<I: Token, F: NumberFormat<I>>(mut self, isa: I, format: F) {
         let Tiles { arithmetic, groups, rows, k, scales, row } = self.tiles;
         let (r, per_line, block) = (arithmetic.tile_rows(), arithmetic.numbers_per_line(), arithmetic.k_block());
         let lines = k.div_ceil(per_line);
@@ -220,7 +220,7 @@ impl FormatOp for Transpose<'_, '_> {
 
     /// Transposes squares of 16 by 16 groups: their rows run along M, those of a tile along K.
     #[inline(always)]
-    fn eval<I: Token, F: Format<I>>(self, _: I, format: F) {
+    fn eval<I: Token, F: NumberFormat<I>>(self, _: I, format: F) {
         let Self { x, tiles } = self;
         let line = tiles.arithmetic.tile_rows() * LINE; // from a line of a row to its next
         for l in 0..tiles.lines() {

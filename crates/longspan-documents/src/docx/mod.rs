@@ -22,7 +22,7 @@ use std::collections::{HashMap, HashSet};
 use crate::builder::Builder;
 use crate::container::{Container, decoded, excerpt, resolved};
 use crate::xml::{XmlError, XmlWalk};
-use crate::{Content, Format, Hints, Limits, ReadError, Warning};
+use crate::{Content, Format, Limits, ReadError, Warning};
 
 use body::{DocxBody, NoteKind};
 use numbering::Numbering;
@@ -51,7 +51,7 @@ const FORMAT: Format = Format::Docx;
 ///
 /// # Errors
 /// When it is damaged, encrypted or none, has no text, or goes over a limit.
-pub(crate) fn read(bytes: &[u8], _hints: &Hints, limits: &Limits) -> Result<Content, ReadError> {
+pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Content, ReadError> {
     let mut package = DocxPackage { container: Container::open(bytes, FORMAT, limits)?, limits, warnings: Vec::new() };
     let of_package = package.relations("")?;
     let main_name = of_package.of_kind("officeDocument").next().unwrap_or("word/document.xml").to_owned();

@@ -13,7 +13,7 @@ use encoding_rs::Encoding;
 
 use crate::builder::Builder;
 use crate::{Content, Format, Limits, ReadError, detect, encoding};
-use tokens::{Part, parts};
+use tokens::{HtmlPart, parts};
 
 pub(crate) use hidden::is_never_shown;
 pub(crate) use tokens::Attributes;
@@ -72,10 +72,10 @@ pub(crate) fn write(
 pub(crate) fn write_parts(html: &str, start: Option<usize>, is_xml: bool, writer: &mut Writer<'_>) {
     parts(html, is_xml, |part| {
         match part {
-            Part::Start { name, attributes, is_closed } => writer.start(name, &attributes, is_xml && is_closed),
-            Part::End(name) => writer.end(name),
-            Part::Text(text, at) => write_text(text, html, at, start, writer),
-            Part::Comment(_) => {}
+            HtmlPart::Start { name, attributes, is_closed } => writer.start(name, &attributes, is_xml && is_closed),
+            HtmlPart::End(name) => writer.end(name),
+            HtmlPart::Text(text, at) => write_text(text, html, at, start, writer),
+            HtmlPart::Comment(_) => {}
         }
         writer.goes_on()
     });
@@ -104,15 +104,15 @@ fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
     let mut found = None;
     parts(&start, false, |part| {
         let label = match &part {
-            Part::Comment(declaration) if declaration.starts_with("?xml") => value_of(declaration, "encoding"),
-            Part::Start { name: "meta", attributes, .. } => {
+            HtmlPart::Comment(declaration) if declaration.starts_with("?xml") => value_of(declaration, "encoding"),
+            HtmlPart::Start { name: "meta", attributes, .. } => {
                 let content = || attributes.get("content").and_then(|content| value_of(content, "charset"));
                 attributes.get("charset").or_else(content)
             }
             _ => None,
         };
         found = label.and_then(|label| Encoding::for_label(label.as_bytes()));
-        found.is_none() && !matches!(part, Part::Start { name: "body", .. })
+        found.is_none() && !matches!(part, HtmlPart::Start { name: "body", .. })
     });
     found
 }

@@ -25,7 +25,7 @@ impl Attributes {
 
 /// A part of HTML. Names are in lower case.
 #[derive(Debug)]
-pub(crate) enum Part<'a> {
+pub(crate) enum HtmlPart<'a> {
     Start {
         name: &'a str,
         attributes: Attributes,
@@ -42,7 +42,7 @@ pub(crate) enum Part<'a> {
 /// Gives the parts of a page in their order to `each`, until it returns false.
 ///
 /// - `is_xml`: whether `<a/>` is a whole element and CDATA sections are text, as in XHTML
-pub(crate) fn parts(html: &str, is_xml: bool, mut each: impl FnMut(Part<'_>) -> bool) {
+pub(crate) fn parts(html: &str, is_xml: bool, mut each: impl FnMut(HtmlPart<'_>) -> bool) {
     let pieces = Rc::new(RefCell::new(Vec::new()));
     let mut inner = DefaultEmitter::new_with_span();
     inner.naively_switch_states(true);
@@ -50,16 +50,16 @@ pub(crate) fn parts(html: &str, is_xml: bool, mut each: impl FnMut(Part<'_>) -> 
     for token in Tokenizer::new_with_emitter(html, emitter) {
         let Ok(token) = token; // a string has no errors of reading
         let goes_on = match token {
-            Token::StartTag(tag) => each(Part::Start {
+            Token::StartTag(tag) => each(HtmlPart::Start {
                 name: name(&tag.name),
                 attributes: Attributes(tag.attributes),
                 is_closed: tag.self_closing,
             }),
-            Token::EndTag(tag) => each(Part::End(name(&tag.name))),
+            Token::EndTag(tag) => each(HtmlPart::End(name(&tag.name))),
             Token::String(text) => texts(html, &text, text.span.start..text.span.end, &pieces.take(), |text, at| {
-                each(Part::Text(text, at))
+                each(HtmlPart::Text(text, at))
             }),
-            Token::Comment(comment) => each(Part::Comment(&String::from_utf8_lossy(&comment))),
+            Token::Comment(comment) => each(HtmlPart::Comment(&String::from_utf8_lossy(&comment))),
             Token::Doctype(_) | Token::Error(_) => true,
         };
         if !goes_on {

@@ -16,7 +16,7 @@ mod body;
 use crate::builder::Builder;
 use crate::container::{Container, decoded, excerpt};
 use crate::xml::{XmlError, XmlWalk};
-use crate::{Content, Format, Hints, Limits, ReadError, Warning};
+use crate::{Content, Format, Limits, ReadError, Warning};
 
 use body::OdtBody;
 use styles::OdtStyles;
@@ -40,7 +40,7 @@ const CONTENT: &str = "content.xml";
 ///
 /// # Errors
 /// When it is damaged, encrypted or none, has no text, or goes over a limit.
-pub(crate) fn read(bytes: &[u8], _hints: &Hints, limits: &Limits) -> Result<Content, ReadError> {
+pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Content, ReadError> {
     let mut container = Container::open(bytes, FORMAT, limits)?;
     let mut warnings = Vec::new();
     if optional(&mut container, "META-INF/manifest.xml", &mut warnings, |xml| is_encrypted(xml, limits))? == Some(true)

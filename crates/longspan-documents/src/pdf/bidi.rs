@@ -2,12 +2,7 @@
 
 use unicode_bidi::{BidiClass, BidiInfo, Level, bidi_class};
 
-use super::pieces::PieceWord;
-
-/// Whether a character belongs to a script that is read from right to left.
-pub(super) fn is_right_to_left(c: char) -> bool {
-    matches!(bidi_class(c), BidiClass::R | BidiClass::AL)
-}
+use super::pieces::{PieceWord, is_right_to_left};
 
 /// Whether most of the letters of words are read from right to left.
 pub(super) fn runs_left<'a>(words: impl Iterator<Item = &'a PieceWord>) -> bool {

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use hayro_interpret::hayro_cmap::BfString;
+use unicode_bidi::{BidiClass, bidi_class};
 
 use super::glyphs::TextGlyph;
 
@@ -238,7 +239,12 @@ fn first(text: &BfString) -> Option<char> {
 fn push(word: &mut String, text: &BfString) {
     match text {
         BfString::Char(c) => word.push(*c),
-        BfString::String(text) if text.chars().any(super::bidi::is_right_to_left) => word.extend(text.chars().rev()),
+        BfString::String(text) if text.chars().any(is_right_to_left) => word.extend(text.chars().rev()),
         BfString::String(text) => word.extend(text.chars().filter(|c| !c.is_whitespace())),
     }
+}
+
+/// Whether a character belongs to a script that is read from right to left.
+pub(super) fn is_right_to_left(c: char) -> bool {
+    matches!(bidi_class(c), BidiClass::R | BidiClass::AL)
 }

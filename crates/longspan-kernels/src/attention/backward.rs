@@ -23,7 +23,7 @@ use rten_simd::ops::{BitOps, NumOps};
 
 use super::visibility::{KEY_CHUNK, Visibility, mask_scores};
 use crate::arithmetic::Arithmetic;
-use crate::format::{Format, FormatOp, LINE, Scale};
+use crate::format::{FormatOp, LINE, NumberFormat, Scale};
 use crate::matrix::{Matrix, MatrixMut};
 use crate::panels::{Panels, WIDTH_MAX};
 use crate::product::{Start, product};
@@ -256,7 +256,7 @@ impl FormatOp for ChunkSoftmaxBackward<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn eval<I: Token, F: Format<I>>(mut self, isa: I, format: F) {
+    fn eval<I: Token, F: NumberFormat<I>>(mut self, isa: I, format: F) {
         let (ops, ints) = (isa.f32(), isa.i32());
         let lanes = ops.len();
         let width = 2 * lanes;

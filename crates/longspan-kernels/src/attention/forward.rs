@@ -7,7 +7,7 @@ use rten_simd::ops::{BitOps, NumOps};
 
 use super::visibility::{KEY_CHUNK, Visibility, mask_scores};
 use crate::arithmetic::Arithmetic;
-use crate::format::{Format, FormatOp, LINE};
+use crate::format::{FormatOp, LINE, NumberFormat};
 use crate::matrix::{Matrix, MatrixMut};
 use crate::panels::Panels;
 use crate::product::{Start, product};
@@ -167,7 +167,7 @@ impl FormatOp for ChunkSoftmax<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn eval<I: Token, F: Format<I>>(self, isa: I, format: F) {
+    fn eval<I: Token, F: NumberFormat<I>>(self, isa: I, format: F) {
         let ops = isa.f32();
         let ints = isa.i32();
         let lanes = ops.len();

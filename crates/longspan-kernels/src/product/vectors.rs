@@ -4,7 +4,7 @@ use rten_simd::Isa as Token;
 use rten_simd::ops::BitOps;
 
 use super::block::{KBlock, Start, scaled};
-use crate::format::{Format, FormatOp, LINE};
+use crate::format::{FormatOp, LINE, NumberFormat};
 use crate::matrix::MatrixMut;
 use crate::panels::WIDTH_MAX;
 
@@ -18,7 +18,7 @@ impl<const R: usize> FormatOp for Tiled<'_, '_, R> {
     type Output = ();
 
     #[inline(always)]
-    fn eval<I: Token, F: Format<I>>(mut self, isa: I, format: F) {
+    fn eval<I: Token, F: NumberFormat<I>>(mut self, isa: I, format: F) {
         let rows = self.block.a.rows();
         let (panels, lines) = (self.block.b.panels(), self.block.lines());
         for panel in 0..panels {
@@ -38,7 +38,14 @@ impl<const R: usize> FormatOp for Tiled<'_, '_, R> {
 impl<const R: usize> Tiled<'_, '_, R> {
     /// Makes the number of rows a constant, so that the sums can stay in registers.
     #[inline(always)]
-    fn tile_of_rows<I: Token, F: Format<I>>(&mut self, isa: I, format: F, panel: usize, first: usize, rows: usize) {
+    fn tile_of_rows<I: Token, F: NumberFormat<I>>(
+        &mut self,
+        isa: I,
+        format: F,
+        panel: usize,
+        first: usize,
+        rows: usize,
+    ) {
         match rows {
             _ if rows == R => self.tile::<I, F, R>(isa, format, panel, first),
             1 => self.tile::<I, F, 1>(isa, format, panel, first),
@@ -58,7 +65,7 @@ impl<const R: usize> Tiled<'_, '_, R> {
 
     /// One tile. If its columns do not fill the panel, it is computed in a buffer of its own.
     #[inline(always)]
-    fn tile<I: Token, F: Format<I>, const ROWS: usize>(&mut self, isa: I, format: F, panel: usize, first: usize) {
+    fn tile<I: Token, F: NumberFormat<I>, const ROWS: usize>(&mut self, isa: I, format: F, panel: usize, first: usize) {
         let tile = OutputTile { block: &self.block, panel, first };
         let columns = self.block.b.panel_columns(panel);
         if columns.len() == 2 * isa.f32().len() {
@@ -102,7 +109,7 @@ impl OutputTile<'_> {
     /// - `start`: a bias is that of the panel's columns
     /// - `out`: `ROWS` rows of a panel's width with this `stride`
     #[inline(always)]
-    fn compute<I: Token, F: Format<I>, const R: usize, const ROWS: usize>(
+    fn compute<I: Token, F: NumberFormat<I>, const R: usize, const ROWS: usize>(
         &self,
         isa: I,
         format: F,

@@ -20,7 +20,7 @@ const AROUND_BYTES: usize = 160;
 
 #[derive(Template)]
 #[template(path = "report.html")]
-struct Page<'a> {
+struct ReportPage<'a> {
     /// The data files without their folders.
     title: String,
     data: String,
@@ -55,7 +55,7 @@ pub fn render(report: &EvalReport, plots: &[Picture], evaluation: &Evaluation<'_
     let [count, all] = [wrong.len(), results.len()].map(thousands);
     let mistakes: Vec<_> = wrong.iter().take(MISTAKES_MAX).map(|result| mistake(result)).collect();
     let run = report.run.as_ref().map(|run| run_lines(run).into());
-    let page = Page {
+    let page = ReportPage {
         title: report.data.files.iter().map(|file| short(file)).collect::<Vec<_>>().join(", "),
         data: data_line(&report.data),
         run: run.unwrap_or_else(|| vec!["predictions of another system".into()]),
