@@ -228,7 +228,7 @@ fn an_encrypted_document_needs_its_password() {
 #[test]
 fn pages_without_text_are_said() {
     let folder = with_corpus(&["pdf/scan.pdf", "pdf/scan_alone.pdf"]);
-    let said = "2 of 3 pages have no text, as scans have: 1, 3";
+    let said = "2 of 3 pages have no text, as scans have: 2–3";
     let warning = format!("warning: `scan.pdf`: {said}\nhint: `ocrmypdf IN OUT` recognizes the text on the pictures\n");
     assert_eq!(folder.run(&["text", "scan.pdf"]).stderr, warning);
     let asked = folder.run(&["ask", "--json", "What is the text?", "scan.pdf"]);

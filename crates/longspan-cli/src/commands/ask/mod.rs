@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use flate2::Crc;
 use longspan::{Error, Question, error::excerpt};
 use longspan_ask::text::quoted;
-use longspan_ask::{AnswerObject, AskEvent, Asker, Format, SourceOptions};
+use longspan_ask::{AnswerObject, AskEvent, Asker, Format, Limits, SourceOptions};
 
 use crate::cli::AskArgs;
 use crate::data::answers::RunIdentity;
@@ -133,15 +133,17 @@ fn questions_of(path: &Path, files: &[PathBuf]) -> Result<Vec<GivenQuestion>> {
         let hint = "name a file for one of them";
         return Err(fault("standard input cannot hold both the questions and a document", hint));
     }
-    let mut options = SourceOptions::default();
-    (options.format, options.limits.text_bytes_max) = (Some(Format::Text), QUESTIONS_BYTES_MAX);
-    let text = documents::source(path).read(&options).map_err(|error| match error.code() {
-        "empty_document" => fault(format!("questions: {error}"), "a file of questions has one on each line"),
+    let mut limits = Limits::default();
+    limits.text_bytes_max = QUESTIONS_BYTES_MAX;
+    let text = documents::source(path).read_text(&limits).map_err(|error| match error.code() {
         "too_large" => fault(format!("questions: {error}"), SPLIT_HINT),
         _ => anyhow::Error::from(error).context("questions"),
     })?;
-    let lines = (1..).zip(text.text().trim_start_matches('\u{feff}').lines().map(str::trim));
-    let name = quoted(&documents::name(path));
+    let (text, name) = (text.trim_start_matches('\u{feff}'), quoted(&documents::name(path)));
+    if text.trim().is_empty() {
+        return Err(fault(format!("questions: {name}: empty"), "a file of questions has one on each line"));
+    }
+    let lines = (1..).zip(text.lines().map(str::trim));
     let given = |(number, line): (usize, &str)| GivenQuestion {
         text: line.to_owned(),
         place: Some(format!("{name}, line {}", thousands(number))),
