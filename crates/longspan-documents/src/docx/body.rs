@@ -8,7 +8,7 @@ use crate::map::BlockKind;
 use crate::xml::{XmlError, XmlWalk};
 use crate::{Format, Limits, Warning};
 
-use super::NAMESPACES;
+use super::namespaces::NAMESPACES;
 use super::numbering::Numbering;
 use super::pages::{PageFacts, PageLayout, Pages, is_page_break, note_number};
 use super::styles::{DocxStyles, ParagraphProperties, is_on};

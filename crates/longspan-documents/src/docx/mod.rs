@@ -7,7 +7,10 @@
 //! numbering    numbers of lists and headings
 //! styles       which paragraphs are headings
 //! symbols      characters of symbol fonts
+//! namespaces   the namespaces of its XML
 //! ```
+
+mod namespaces;
 
 mod numbering;
 mod styles;
@@ -25,25 +28,10 @@ use crate::xml::{XmlError, XmlWalk};
 use crate::{Content, Format, Limits, ReadError, Warning};
 
 use body::{DocxBody, NoteKind};
+use namespaces::NAMESPACES;
 use numbering::Numbering;
 use pages::PageLayout;
 use styles::DocxStyles;
-
-/// Names of namespaces; the second one of each pair is that of strict files.
-const NAMESPACES: [(&str, &str); 12] = [
-    ("http://schemas.openxmlformats.org/wordprocessingml/2006/main", "w"),
-    ("http://purl.oclc.org/ooxml/wordprocessingml/main", "w"),
-    ("http://schemas.openxmlformats.org/officeDocument/2006/relationships", "r"),
-    ("http://purl.oclc.org/ooxml/officeDocument/relationships", "r"),
-    ("http://schemas.openxmlformats.org/officeDocument/2006/math", "m"),
-    ("http://purl.oclc.org/ooxml/officeDocument/math", "m"),
-    ("http://schemas.openxmlformats.org/drawingml/2006/main", "a"),
-    ("http://purl.oclc.org/ooxml/drawingml/main", "a"),
-    ("http://schemas.openxmlformats.org/markup-compatibility/2006", "mc"),
-    ("http://schemas.openxmlformats.org/package/2006/relationships", "rel"),
-    ("http://purl.org/dc/elements/1.1/", "dc"),
-    ("http://schemas.openxmlformats.org/package/2006/metadata/core-properties", "cp"),
-];
 
 const FORMAT: Format = Format::Docx;
 

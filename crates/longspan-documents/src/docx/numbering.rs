@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::xml::{XmlError, XmlWalk};
 use crate::{Limits, numerals};
 
-use super::NAMESPACES;
+use super::namespaces::NAMESPACES;
 use super::styles::{is_on, value};
 
 /// Levels of a list.

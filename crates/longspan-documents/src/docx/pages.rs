@@ -5,7 +5,7 @@ use crate::map::PageSize;
 use crate::xml::{XmlError, XmlWalk};
 use crate::{Limits, numerals};
 
-use super::NAMESPACES;
+use super::namespaces::NAMESPACES;
 use super::numbering::written;
 use super::styles::{is_on, value};
 

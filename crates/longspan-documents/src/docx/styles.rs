@@ -6,7 +6,7 @@ use crate::Limits;
 use crate::map::BlockKind;
 use crate::xml::{XmlError, XmlWalk};
 
-use super::NAMESPACES;
+use super::namespaces::NAMESPACES;
 
 /// So many styles may be based on each other.
 const CHAIN_MAX: usize = 32;

@@ -6,8 +6,8 @@ use crate::map::BlockKind;
 use crate::xml::{XmlError, XmlEvent, XmlWalk};
 use crate::{Format, Limits, Warning};
 
-use super::NAMESPACES;
 use super::lists::{Lists, OpenList};
+use super::namespaces::NAMESPACES;
 use super::styles::{OdtStyles, ParagraphStyle};
 
 /// The most spaces that one element stands for.

@@ -4,9 +4,11 @@
 //! ```text
 //! body         paragraphs and tables → blocks
 //! lists        the numbers of lists and headings
+//! namespaces   the namespaces of its XML
 //! styles       what the styles of paragraphs and lists say
 //! ```
 
+mod namespaces;
 mod styles;
 
 mod lists;
@@ -19,19 +21,8 @@ use crate::xml::{XmlError, XmlWalk};
 use crate::{Content, Format, Limits, ReadError, Warning};
 
 use body::OdtBody;
+use namespaces::NAMESPACES;
 use styles::OdtStyles;
-
-const NAMESPACES: [(&str, &str); 9] = [
-    ("http://www.w3.org/XML/1998/namespace", "xml"),
-    ("urn:oasis:names:tc:opendocument:xmlns:office:1.0", "office"),
-    ("urn:oasis:names:tc:opendocument:xmlns:text:1.0", "text"),
-    ("urn:oasis:names:tc:opendocument:xmlns:table:1.0", "table"),
-    ("urn:oasis:names:tc:opendocument:xmlns:style:1.0", "style"),
-    ("urn:oasis:names:tc:opendocument:xmlns:xsl-fo-compatible:1.0", "fo"),
-    ("urn:oasis:names:tc:opendocument:xmlns:svg-compatible:1.0", "svg"),
-    ("urn:oasis:names:tc:opendocument:xmlns:manifest:1.0", "manifest"),
-    ("http://purl.org/dc/elements/1.1/", "dc"),
-];
 
 const FORMAT: Format = Format::Odt;
 const CONTENT: &str = "content.xml";

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::xml::{XmlError, XmlWalk};
 use crate::{Limits, numerals};
 
-use super::NAMESPACES;
+use super::namespaces::NAMESPACES;
 
 /// Levels of a list.
 pub(super) const LEVELS: usize = 10;
