@@ -200,7 +200,7 @@ mod tests {
         for (encoding, text) in [
             (WINDOWS_1252, "café au lait"),
             (WINDOWS_1252, "“Hi” – it’s 10 €, said the naïve girl in the café"),
-            (WINDOWS_1252, "Der Käufer übergibt die Maße gemäß § 5 an den Verkäufer für 20 Tage."),
+            (WINDOWS_1252, "Der Käufer übergibt die Maße gemäß § 5 an den Verkäufer für 20 Wochen."),
             (WINDOWS_1251, "Привет, мир. Это договор поставки между сторонами."),
             (SHIFT_JIS, "これはテストの文書です。東京都"),
             (GBK, "这是一个中文文件的测试，合同"),
