@@ -23,7 +23,8 @@ impl Content {
 pub(crate) fn content(text: Arc<str>, blocks: Vec<Block>, warnings: Vec<Warning>) -> Content {
     let page = |start: usize| Page { start: start as u32, label: None, size: None };
     // A form feed ends a page, so that the last one begins no further page.
-    let breaks = text.match_indices('\u{c}').map(|(at, _)| at + 1).filter(|&start| start < text.trim_end().len());
+    let end = text.trim_end().len();
+    let breaks = text.match_indices('\u{c}').map(|(at, _)| at + 1).filter(|&start| start < end);
     let mut pages: Vec<Page> = breaks.map(page).collect();
     if !pages.is_empty() {
         pages.insert(0, page(0));
@@ -39,4 +40,17 @@ pub(crate) fn content(text: Arc<str>, blocks: Vec<Block>, warnings: Vec<Warning>
         runs: Vec::new(),
     };
     Content::new(text, parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_number_of_form_feeds_is_read() {
+        let text = "\u{c}".repeat(1 << 20) + "a";
+        let content = Content::plain(text.as_str());
+        assert_eq!(content.pages().len(), (1 << 20) + 1);
+        assert_eq!(content.place(1 << 20..(1 << 20) + 1).page, Some((1 << 20) + 1));
+    }
 }

@@ -17,7 +17,7 @@ use crate::{Error, Result};
 const DRAFT: &str = ".longspan-unfinished";
 /// The locked file in it: a line of [`listed`] for each file that is moved.
 const MOVED: &str = "moved";
-/// The most that is read of it; with a thousand shards it has a tenth.
+/// The most that is read of it; with a thousand shards it has a hundredth.
 const MOVED_BYTES_MAX: u64 = 4 << 20;
 
 /// A folder that this run alone may fill. Dropped unfilled, it is left as it was found, without what a killed run had left.
