@@ -244,6 +244,9 @@ impl Content {
                 let text = &self.text[pair[0].start as usize..pair[1].start as usize];
                 headings.push(text.split_whitespace().collect::<Vec<_>>().join(" "));
             }
+            if above <= 1 {
+                break; // nothing is higher
+            }
         }
         headings.reverse();
         headings

@@ -51,7 +51,6 @@ mod content;
 mod detect;
 mod encoding;
 
-#[allow(dead_code, reason = "readers of formats follow")]
 mod builder;
 
 mod plain;

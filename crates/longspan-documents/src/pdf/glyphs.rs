@@ -64,8 +64,6 @@ struct Mark {
 pub(super) struct Collector<'a> {
     pub budget: Budget<'a>,
     pub glyphs: Vec<TextGlyph>,
-    /// Characters that no font explains.
-    pub unmapped: usize,
     /// Whether the page has pictures or drawings.
     pub has_pictures: bool,
     clips: Vec<Rect>,
@@ -84,7 +82,6 @@ impl<'a> Collector<'a> {
         Self {
             budget,
             glyphs: Vec::new(),
-            unmapped: 0,
             has_pictures: false,
             clips: Vec::new(),
             marks: Vec::new(),
@@ -142,7 +139,7 @@ impl<'a> Collector<'a> {
                 continue;
             }
             let (x, y) = to_frame(middle, angle);
-            let (text, is_known) = text_of(glyph);
+            let text = text_of(glyph);
             let ink = self.ink(glyph);
             if let BfString::Char(c) = text
                 && ink > 0.0
@@ -150,7 +147,6 @@ impl<'a> Collector<'a> {
                 let (sum, count) = self.inks.entry(c).or_default();
                 (*sum, *count) = (*sum + ink, *count + 1);
             }
-            self.unmapped += usize::from(!is_known);
             self.glyphs.push(TextGlyph {
                 text,
                 x: (x - 0.5 * width) as f32,
@@ -265,14 +261,14 @@ fn to_frame(at: Point, angle: i16) -> (f64, f64) {
     (at.x * cos + at.y * sin, at.y * cos - at.x * sin)
 }
 
-/// The text of a glyph, and whether its font says it.
-fn text_of(glyph: &Outline<'_>) -> (BfString, bool) {
+/// The text of a glyph; U+FFFD where neither its font nor its code says it.
+fn text_of(glyph: &Outline<'_>) -> BfString {
     match glyph.as_unicode() {
         Some(BfString::Char(char::REPLACEMENT_CHARACTER)) | None => match glyph.char_code() {
-            code @ 0x20..0x7f => (BfString::Char(char::from(code as u8)), true),
-            _ => (BfString::Char(char::REPLACEMENT_CHARACTER), false),
+            code @ 0x20..0x7f => BfString::Char(char::from(code as u8)),
+            _ => BfString::Char(char::REPLACEMENT_CHARACTER),
         },
-        Some(BfString::Char(c)) => (shown(c), true),
+        Some(BfString::Char(c)) => shown(c),
         Some(BfString::String(text)) => {
             let mut all = String::new();
             for c in text.chars() {
@@ -281,7 +277,7 @@ fn text_of(glyph: &Outline<'_>) -> (BfString, bool) {
                     BfString::String(letters) => all.push_str(&letters),
                 }
             }
-            (BfString::String(all), true)
+            BfString::String(all)
         }
     }
 }

@@ -4,6 +4,7 @@ use hayro_interpret::hayro_syntax::Pdf;
 use hayro_interpret::hayro_syntax::object::{Array, Dict, Name, Object, String as PdfString};
 
 use super::strings::text_string;
+use crate::numerals;
 
 /// Nodes of the tree of labels that are looked at.
 const NODES_MAX: usize = 10_000;
@@ -65,49 +66,13 @@ fn ranges(pdf: &Pdf) -> Option<Vec<LabelRange>> {
 fn numeral(style: u8, number: u32) -> String {
     match style {
         b'D' => number.to_string(),
-        b'R' => roman(number).to_uppercase(),
-        b'r' => roman(number),
-        b'A' => letters(number).to_uppercase(),
-        b'a' => letters(number),
+        _ if number == 0 => String::new(),
+        b'R' => numerals::roman(number).to_uppercase(),
+        b'r' => numerals::roman(number),
+        b'A' => numerals::repeated_letter(number).to_uppercase(),
+        b'a' => numerals::repeated_letter(number),
         _ => String::new(),
     }
-}
-
-fn roman(mut number: u32) -> String {
-    const NUMERALS: [(u32, &str); 13] = [
-        (1000, "m"),
-        (900, "cm"),
-        (500, "d"),
-        (400, "cd"),
-        (100, "c"),
-        (90, "xc"),
-        (50, "l"),
-        (40, "xl"),
-        (10, "x"),
-        (9, "ix"),
-        (5, "v"),
-        (4, "iv"),
-        (1, "i"),
-    ];
-    if number >= 10_000 {
-        return number.to_string();
-    }
-    let mut text = String::new();
-    for (value, numeral) in NUMERALS {
-        while number >= value {
-            text.push_str(numeral);
-            number -= value;
-        }
-    }
-    text
-}
-
-/// a to z, then aa to zz, and so on.
-fn letters(number: u32) -> String {
-    let Some(index) = number.checked_sub(1) else { return String::new() };
-    let letter = char::from(b'a' + (index % 26) as u8);
-    let count = (index / 26 + 1) as usize;
-    if count > LABEL_MAX { number.to_string() } else { letter.to_string().repeat(count) }
 }
 
 #[cfg(test)]
