@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use ignore::overrides::OverrideBuilder;
 use ignore::{DirEntry, WalkBuilder};
-use longspan_ask::AskError;
+use longspan_ask::{AskError, ReadError, SourceError, SourceErrorKind};
 
 use super::documents;
 use crate::cli::FolderArgs;
@@ -84,8 +84,12 @@ impl GatheredFiles {
 
     /// Whether an error is that of a file in a folder that is no document; it is counted then.
     pub fn skips(&mut self, error: &AskError) -> bool {
-        let skips =
-            matches!(error.code(), "unknown_format" | "empty_document") && self.found.contains(error.document());
+        let is_no_document = match error {
+            // A damaged text is one that the user would miss.
+            AskError::Source(SourceError { kind: SourceErrorKind::Read(ReadError::Encoding { .. }), .. }) => false,
+            error => matches!(error.code(), "unknown_format" | "empty_document"),
+        };
+        let skips = is_no_document && self.found.contains(error.document());
         self.skipped += usize::from(skips);
         skips
     }

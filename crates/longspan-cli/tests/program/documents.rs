@@ -119,6 +119,11 @@ fn folders_are_searched_in_the_order_of_their_paths() {
     assert!(found == ["docs/b.txt"] && status == 2 && stderr.starts_with("error: `docs`: a folder"), "{stderr}");
     check_failed(&folder.run(&["ask", WHO, "-r", "--glob", "*.pdf", "docs"]), "`docs`: no files in the folder");
     check_failed(&folder.run(&["ask", WHO, "-r", "--glob", "a[", "docs"]), "--glob `a[`: ");
+    // A text that is damaged is none of another kind.
+    std::fs::write(folder.path("docs/b/cut.txt"), b"d\xc3\xa9j\xc3\xa0 v\xc3").unwrap();
+    let (found, status, stderr) = ask(&["-r", "docs/b"]);
+    let named = stderr.contains("cut.txt`: invalid UTF-8 at byte ");
+    assert!(found == ["docs/b/pump.txt"] && status == 2 && named, "{stderr}");
 }
 
 /// The lines of a file without the times that the model took.
