@@ -95,23 +95,28 @@ impl DraftFolder {
     }
 
     fn lock(folder: &Path, may_have_files: bool) -> Result<Self> {
-        let in_use = || Error::InUse { path: folder.to_owned() };
         let is_new = !folder.exists();
         let draft = folder.join(DRAFT);
         fs::create_dir_all(&draft).map_err(Error::write(folder))?;
         let path = draft.join(MOVED);
         let open = |()| OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let moved = match check_plain(&path).and_then(open) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Err(in_use()), // it has just ended
+            // Another run has just ended.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(Error::InUse { path: folder.to_owned() });
+            }
             moved => moved.map_err(Error::write(&path))?,
         };
-        if let Err(TryLockError::WouldBlock) = moved.try_lock() {
-            return Err(in_use());
-        }
-        // Only who holds the lock removes the file. Another run may have done so between the two, and then the lock is worth
-        // nothing: a third run may have made the file anew.
-        if !is_at(&moved, &path) {
-            return Err(in_use());
+        Self::with_file(folder, is_new, may_have_files, moved)
+    }
+
+    /// Locks a folder by the file that was opened in its draft.
+    fn with_file(folder: &Path, is_new: bool, may_have_files: bool, moved: File) -> Result<Self> {
+        // Only who holds the lock removes the file. Another run may have done so since it was opened, and then this lock is
+        // worth nothing: a third run may have made the file anew.
+        let is_locked = !matches!(moved.try_lock(), Err(TryLockError::WouldBlock));
+        if !is_locked || !is_at(&moved, &folder.join(DRAFT).join(MOVED)) {
+            return Err(Error::InUse { path: folder.to_owned() });
         }
         // Another run may have ended before the lock, too.
         let has_files = !is_free(folder)?;
@@ -346,17 +351,20 @@ mod tests {
         assert_eq!(names(&out).len(), FILES.len());
     }
 
-    /// Two that wait for one that ends: the file that the second has opened is no longer the one in the draft.
+    /// The second run opens the file of the first, which ends then. The third makes it anew.
     #[test]
     fn a_lock_of_a_file_that_was_removed_is_none() {
         let temporary = tempfile::tempdir().unwrap();
-        let path = temporary.path().join(MOVED);
-        let opened = File::create(&path).unwrap();
-        assert!(is_at(&opened, &path));
-        fs::remove_file(&path).unwrap();
-        assert!(!is_at(&opened, &path));
-        let _third = File::create(&path).unwrap();
-        assert!(!is_at(&opened, &path));
+        let out = temporary.path();
+        let first = DraftFolder::begin(out).unwrap();
+        let opened = File::options().write(true).open(out.join(DRAFT).join(MOVED)).unwrap();
+        drop(first);
+        let third = DraftFolder::begin(out).unwrap();
+        let second = DraftFolder::with_file(out, false, false, opened);
+        assert!(matches!(second, Err(Error::InUse { .. })));
+        assert!(out.join(DRAFT).join(MOVED).exists());
+        third.fill(write).unwrap();
+        assert_eq!(names(out).len(), FILES.len());
     }
 
     /// A file of the user came when a run had been killed between its moves: the next run still knows what is its own.
