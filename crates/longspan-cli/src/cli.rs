@@ -12,13 +12,14 @@ mod text;
 mod train;
 
 use std::env;
+use std::ffi::OsString;
 
 use clap::builder::StyledStr;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
-use longspan::error::{excerpt, shortened};
+use longspan::error::excerpt;
 
 pub use ask::{AskArgs, FolderArgs, PrintArgs};
 pub use bench::{BenchArgs, Preset, TrainingTask};
@@ -141,7 +142,7 @@ pub fn read() -> Result<Cli, clap::Error> {
     Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
 }
 
-/// An error with excerpts of what the user wrote, and without tips that repeat more of it.
+/// An error with excerpts of what the user wrote, and without tips that repeat more of it, or anything that a terminal obeys.
 fn with_excerpts(mut error: clap::Error) -> clap::Error {
     let texts = error.context().filter_map(|(kind, value)| match value {
         ContextValue::String(text) => Some((kind, printable(&excerpt(text)))),
@@ -150,9 +151,11 @@ fn with_excerpts(mut error: clap::Error) -> clap::Error {
     for (kind, text) in texts.collect::<Vec<_>>() {
         error.insert(kind, ContextValue::String(text));
     }
-    let is_long = |tip: &StyledStr| shortened(&tip.to_string(), TIP_CHARACTERS) != tip.to_string();
+    let is_long = |tip: &StyledStr| tip.to_string().chars().count() > TIP_CHARACTERS;
+    // A tip has control characters of its own: only the arguments show whether it repeats others.
+    let has_controls = |argument: OsString| argument.to_string_lossy().contains(char::is_control);
     if let Some(ContextValue::StyledStrs(tips)) = error.get(ContextKind::Suggested)
-        && tips.iter().any(is_long)
+        && (tips.iter().any(is_long) || env::args_os().any(has_controls))
     {
         error.remove(ContextKind::Suggested);
     }

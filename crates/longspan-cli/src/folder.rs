@@ -1,8 +1,9 @@
 //! Folders that the program writes into.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{BufReader, ErrorKind};
+use std::io::{BufReader, ErrorKind, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Result;
 use longspan::Error;
@@ -26,8 +27,17 @@ pub const RESUME_FILE_HINT: &str = "name a new file; --resume continues an inter
 
 /// Makes the folder. An existing one must be empty, so that nothing is overwritten.
 pub fn make_new(folder: &Path, hint: &'static str) -> Result<()> {
-    make(folder)?;
-    let mut entries = fs::read_dir(folder).map_err(|error| cannot_write(folder, &error))?;
+    check_new(folder, hint)?;
+    make(folder)
+}
+
+/// Checks that a folder is missing or empty, before anything is fetched or computed for it.
+pub fn check_new(folder: &Path, hint: &'static str) -> Result<()> {
+    check_no_file(folder)?;
+    let mut entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(|error| cannot_write(folder, &error))?,
+    };
     entries.next().map_or(Ok(()), |_| Err(not_empty(folder, hint)))
 }
 
@@ -88,6 +98,33 @@ pub fn open_record(path: &Path, take: &mut dyn FnMut(usize, &[u8]) -> Result<()>
     Ok(file)
 }
 
+/// Adds lines to a record.
+///
+/// # Errors
+/// When it cannot be written, or would be too long to be opened again.
+pub fn add_lines(path: &Path, record: &mut File, lines: &[u8]) -> Result<()> {
+    let failed = |error: std::io::Error| cannot_write(path, &error);
+    let bytes = record.metadata().map_err(failed)?.len() + lines.len() as u64;
+    if bytes > RECORD_BYTES_MAX {
+        let message = format!(
+            "`{}`: full, with the next lines it would have {bytes} bytes, and a run resumes with at most {RECORD_BYTES_MAX}",
+            path.display()
+        );
+        return Err(fault(message, "name another file for the rest; what this one has is complete"));
+    }
+    record.write_all(lines).map_err(failed)
+}
+
+/// Whether a line, with its end, is short enough to be read when a record is opened again.
+///
+/// # Errors
+/// When it is not; then what is wrong with it.
+pub fn check_line(line: &[u8]) -> Result<(), String> {
+    let bytes = line.len() as u64;
+    let message = || format!("a line of {bytes} bytes, and a run resumes with at most {RECORD_LINE_BYTES_MAX}");
+    if bytes > RECORD_LINE_BYTES_MAX { Err(message()) } else { Ok(()) }
+}
+
 /// Checks that a file which the program reads by itself is a plain one, or missing: a pipe might be waited for without end.
 pub fn check_plain(path: &Path) -> Result<()> {
     if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
@@ -99,11 +136,13 @@ pub fn check_plain(path: &Path) -> Result<()> {
 /// Checks that files can be written into a folder, before there is anything to write.
 pub fn check_writable(folder: &Path) -> Result<()> {
     let path = folder.join(".longspan-was-here");
-    let tried = File::create(&path).and_then(|_| fs::remove_file(&path));
-    match tried {
+    let failed = |source| Error::Write { path: folder.to_owned(), source: Arc::new(source) };
+    match write_whole(&path, b"").and_then(|()| fs::remove_file(&path).map_err(failed)) {
         // Another run has tried at the same time and removed it.
-        Err(error) if error.kind() == ErrorKind::NotFound && folder.is_dir() => Ok(()),
-        tried => tried.map_err(|error| cannot_write(folder, &error)),
+        Err(Error::Write { source, .. }) if source.kind() == ErrorKind::NotFound && folder.is_dir() => Ok(()),
+        Err(Error::Write { source, .. }) => Err(cannot_write(folder, &source)),
+        Err(other) => Err(other.into()),
+        Ok(()) => Ok(()),
     }
 }
 
@@ -112,7 +151,12 @@ pub fn check_writable(folder: &Path) -> Result<()> {
 /// # Errors
 /// When it cannot be written.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_whole(path, bytes).map_err(|error| match error {
+    writable(write_whole(path, bytes))
+}
+
+/// The result of writing, with an error as the program reports it.
+pub fn writable<T>(written: longspan::Result<T>) -> Result<T> {
+    written.map_err(|error| match error {
         Error::Write { path, source } => cannot_write(&path, &source),
         other => other.into(),
     })

@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use longspan::checkpoint::Source;
-use longspan::error::excerpt;
+use longspan::checkpoint::{Source, is_free};
+use longspan::error::{HubFault, excerpt};
 use longspan::hub::{CachedFiles, Hub, Repository};
 use longspan::model::Task;
 use longspan::{Error, ErrorKind, Reader};
 
 use crate::cli::{MachineArgs, ModelArgs};
+use crate::folder::{self, not_empty};
 use crate::machine::instruction_set;
 use crate::terminal::hints::fault;
 use crate::terminal::progress::DownloadBar;
@@ -29,12 +30,19 @@ const EMBEDDED: &str = "embedded";
 
 /// Finds the checkpoint; one of the hub is fetched if it is not in the cache.
 pub fn find(args: &ModelArgs) -> Result<Checkpoint> {
+    find_as("--model", args)
+}
+
+/// Finds a checkpoint that is named by something else than `--model`.
+///
+/// - `argument`: what names it, as the command line calls it
+pub fn find_as(argument: &str, args: &ModelArgs) -> Result<Checkpoint> {
     let Some(given) = args.model.as_deref().filter(|name| *name != EMBEDDED) else {
         return Ok(Checkpoint { name: embedded_name(), source: Source::embedded(), is_local: false });
     };
     if given.is_empty() {
         let hint = "name a folder or ORG/NAME[@REVISION] on the Hugging Face hub; `embedded` is the embedded model";
-        return Err(fault("the name of a model is empty", hint));
+        return Err(fault(format!("{argument}: the name of the model is empty"), hint));
     }
     let path = Path::new(given);
     let name = path.display().to_string();
@@ -70,6 +78,23 @@ pub fn open(args: &ModelArgs, machine: &MachineArgs) -> Result<OpenedModel> {
     let precision = machine.precision.on_this_machine()?;
     let reader = named(&checkpoint.name, Reader::from_source(&checkpoint.source, precision))?;
     Ok(OpenedModel { checkpoint, reader })
+}
+
+/// Finds what fills the folder `out`. A folder that has files may have the result already, but only of a model that is in the
+/// cache since: nothing is fetched for it.
+///
+/// # Errors
+/// When the folder has files and the model is not in the cache, and those of `find`.
+pub fn for_folder<T>(out: &Path, args: &ModelArgs, find: impl FnOnce(&ModelArgs) -> Result<T>) -> Result<T> {
+    folder::check_no_file(out)?;
+    if is_free(out)? {
+        return find(args);
+    }
+    let cached = ModelArgs { model: args.model.clone(), offline: true };
+    find(&cached).map_err(|error| match error.downcast_ref() {
+        Some(Error::Hub { fault: HubFault::NotCached, .. }) => not_empty(out, "name a new folder"),
+        _ => error,
+    })
 }
 
 /// The folder of a model of the hub, fetched where the cache lacks it.

@@ -4,28 +4,32 @@
 //! never changes, so the hub is asked only about branches and tags. If it cannot be reached, the cached copy is used.
 //!
 //! Every fetch ends: a download breaks off and begins anew a limited number of times, a busy hub is waited for a limited
-//! time, and silent or very slow connections are given up. [`FetchEvent::Notice`] announces each wait.
+//! time, and silent or very slow connections are given up. [`FetchEvent::Notice`] announces each wait. Only a pipe that the
+//! user has named for the token is waited for as long as it takes.
 //!
-//! Environment variables, as in Python: `HF_HUB_CACHE` or `HF_HOME` (location of the cache), `HF_TOKEN` (for private and
-//! gated models), `HF_HUB_OFFLINE=1` (use the cache alone), `HF_ENDPOINT` (another hub), `HTTPS_PROXY` and the like.
+//! Environment variables, as in Python: `HF_HUB_CACHE` or `HF_HOME` (location of the cache), `HF_TOKEN` or
+//! `HF_TOKEN_PATH` (for private and gated models), `HF_HUB_OFFLINE=1` (use the cache alone), `HF_ENDPOINT` (another hub),
+//! `HTTPS_PROXY` and the like.
 
 mod event;
 mod listing;
 mod repository;
 
 mod cache;
+mod token;
+
 mod client;
 mod download;
 
 use std::ffi::OsString;
-use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use self::cache::{CachedModel, read_short};
+use self::cache::CachedModel;
 use self::client::HubClient;
 pub use self::event::{CachedFiles, DownloadProgress, FetchEvent};
 use self::listing::RevisionFiles;
 pub use self::repository::Repository;
+pub use self::token::HubToken;
 use crate::checkpoint::{FILES, LONGSPAN};
 use crate::error::HubFault;
 use crate::{Error, Result};
@@ -37,8 +41,7 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// [`Error::Hub`], whose [`HubFault`] distinguishes a model that does not exist, one that needs a token, a network that
-/// is down, and more; [`Error::Read`] if the file of the token cannot be read; [`Error::Write`] if the cache cannot be
-/// written.
+/// is down, and more; [`Error::Write`] if the cache cannot be written.
 pub fn fetch(repository: &Repository, offline: bool, on_event: &mut dyn FnMut(FetchEvent<'_>)) -> Result<PathBuf> {
     let mut hub = Hub::from_env();
     hub.offline |= offline;
@@ -53,9 +56,7 @@ pub struct Hub {
     /// The folder that holds `models--ORG--NAME`.
     pub cache: PathBuf,
     /// Sent to the endpoint, but to no host that it redirects to.
-    pub token: Option<String>,
-    /// Where the token is read from when the hub is asked, if there is no `token`. The file may be missing.
-    pub token_file: Option<PathBuf>,
+    pub token: HubToken,
     /// Whether to use the cache alone.
     pub offline: bool,
     /// What to do with files that are in the cache.
@@ -76,16 +77,18 @@ impl Hub {
         let user_cache =
             || path("XDG_CACHE_HOME").unwrap_or_else(|| std::env::home_dir().unwrap_or_default().join(".cache"));
         let home = path("HF_HOME").unwrap_or_else(|| user_cache().join("huggingface"));
-        let token_file = path("HF_TOKEN_PATH").unwrap_or_else(|| home.join("token"));
-        let token = set("HF_TOKEN").or_else(|| set("HUGGING_FACE_HUB_TOKEN"));
+        let token = match (set("HF_TOKEN").or_else(|| set("HUGGING_FACE_HUB_TOKEN")), path("HF_TOKEN_PATH")) {
+            (Some(token), _) => HubToken::Given(token.trim().to_owned()),
+            (None, Some(path)) => HubToken::NamedFile(path),
+            (None, None) => HubToken::File(home.join("token")),
+        };
         let cache = path("HF_HUB_CACHE").or_else(|| path("HUGGINGFACE_HUB_CACHE"));
         let endpoint = set("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
         let offline = set("HF_HUB_OFFLINE").or_else(|| set("TRANSFORMERS_OFFLINE"));
         Hub {
             endpoint: endpoint.trim().trim_end_matches('/').to_owned(),
             cache: cache.unwrap_or_else(|| home.join("hub")),
-            token: token.map(|token| token.trim().to_owned()),
-            token_file: Some(token_file),
+            token,
             offline: offline
                 .is_some_and(|value| matches!(value.trim().to_ascii_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE")),
             cached_files: CachedFiles::default(),
@@ -116,8 +119,7 @@ impl Hub {
         {
             return Ok(cached.snapshot(commit));
         }
-        let token = self.read_token()?;
-        let mut client = HubClient::new(&self.endpoint, token.as_deref(), repository, on_event)?;
+        let mut client = HubClient::new(&self.endpoint, &self.token, repository, on_event)?;
         let may_wait = complete.is_none() || !keeps; // a copy in the cache is better than a wait
         let listing = match (client.list(may_wait), complete) {
             (Err(error), Some(commit)) if is_outage(&error) && self.cached_files != CachedFiles::Replace => {
@@ -135,15 +137,6 @@ impl Hub {
             result => result?,
         }
         Ok(cached.snapshot(commit))
-    }
-
-    /// The token, from its file if it was not given.
-    fn read_token(&self) -> Result<Option<String>> {
-        let (None, Some(path)) = (&self.token, &self.token_file) else { return Ok(self.token.clone()) };
-        match read_short(path) {
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
-            read => Ok(Some(read.map_err(Error::read(path))?).filter(|token| !token.is_empty())),
-        }
     }
 
     /// The complete snapshot of a commit, checked if that is wanted, as far as it can be without the hub.

@@ -548,3 +548,29 @@ fn a_model_that_differs_from_its_source_is_not_kept() {
     };
     fails("bert-qa", spoil, &options(), "the converted model differs from its source by inf");
 }
+
+/// A run was killed between its moves, and the user has put a file beside what it had moved.
+#[test]
+fn what_a_killed_conversion_left_is_made_whole_by_a_later_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, out) = (folder.path().join("whole"), folder.path().join("out"));
+    let source = Source::Folder(golden("bert"));
+    convert(&source, &whole, &options()).unwrap();
+    let draft = out.join(".longspan-unfinished");
+    fs::create_dir_all(&draft).unwrap();
+    let names = ["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"];
+    let listed = |name: &str| format!("{:08x} {name}\n", crc32fast::hash(&fs::read(whole.join(name)).unwrap()));
+    fs::write(draft.join("moved"), names.map(listed).concat()).unwrap();
+    for (i, name) in names.iter().enumerate() {
+        fs::copy(whole.join(name), if i == 0 { &out } else { &draft }.join(name)).unwrap();
+    }
+    fs::write(out.join("notes.txt"), "mine").unwrap();
+    for _ in 0..2 {
+        let error = convert(&source, &out, &options()).unwrap_err();
+        assert!(error.to_string().ends_with("the folder is not empty"), "{error}");
+    }
+    fs::remove_file(out.join("notes.txt")).unwrap();
+    convert(&source, &out, &options()).unwrap();
+    assert_eq!(all(&out), all(&whole));
+    assert!(!draft.exists());
+}

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use longspan::hub::{CachedFiles, Hub, Repository};
+use longspan::hub::{CachedFiles, Hub, HubToken, Repository};
 use sha2::{Digest, Sha256};
 
 use super::checks::taken;
@@ -28,8 +28,7 @@ pub fn fetch(case: &[u8]) -> bool {
     let hub = Hub {
         endpoint,
         cache: folder.path().join("cache"),
-        token: None,
-        token_file: None,
+        token: HubToken::None,
         offline: false,
         cached_files: CachedFiles::Keep,
     };

@@ -1,33 +1,23 @@
 //! `longspan convert`: makes a long model of a short one.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use anyhow::{Context, Result};
-use longspan::checkpoint::is_free;
 use longspan::convert::{Comparison, Conversion, convert};
 use longspan::error::excerpt;
 use longspan::model::Task;
 
 use crate::cli::ConvertArgs;
-use crate::folder::{self, not_empty};
 use crate::model::{self, Checkpoint, task_name, windows};
 use crate::terminal::{self, counted, thousands};
 
 /// Runs the command.
 pub fn run(args: &ConvertArgs) -> Result<()> {
-    check_out(&args.out)?; // before anything is fetched for it
     args.threads.start()?;
-    let Checkpoint { name, source, .. } = model::find(&args.source())?;
+    let source = model::for_folder(&args.out, &args.source(), |source| model::find_as("SRC", source));
+    let Checkpoint { name, source, .. } = source?;
     let made = model::named(&name, convert(&source, &args.out, &args.options()))?;
     terminal::print(summary(&name, args, &made).as_bytes()).context("standard output")
-}
-
-/// Checks that a folder is free, or may have the result already, of a run that was killed at its very end.
-fn check_out(folder: &Path) -> Result<()> {
-    folder::check_no_file(folder)?;
-    let may_be_made = folder.join("config.json").is_file();
-    if may_be_made || is_free(folder)? { Ok(()) } else { Err(not_empty(folder, "name a new folder")) }
 }
 
 fn summary(name: &str, args: &ConvertArgs, made: &Conversion) -> String {

@@ -38,7 +38,8 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let answers = data::teacher_answers(&command.teacher_answers, &train.dataset)?;
     args.run.threads.start()?;
     let base = model::find(&args.run.model(command.model.as_deref()))?;
-    let teacher = command.teacher.as_deref().map(|name| model::find(&args.run.model(Some(name)))).transpose()?;
+    let teacher = command.teacher.as_deref().map(|name| model::find_as("--teacher", &args.run.model(Some(name))));
+    let teacher = teacher.transpose()?;
     let config = named(&base.name, base.source.config())?;
     let settings = recipe.all_settings(config.max_tokens())?;
     named(&base.name, train::check_base(&base.source, &settings.train))?;

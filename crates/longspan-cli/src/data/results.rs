@@ -2,13 +2,18 @@
 //! of a document are written at once, when all its questions are answered, so an interrupted run can be resumed.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use anyhow::Result;
+use longspan::Error;
+use longspan::checkpoint::write_whole_with;
+use longspan::error::excerpt;
+use longspan_ask::text::quoted;
 use longspan_ask::{AnswerObject, DocumentAnswer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -134,8 +139,7 @@ impl ResultFile {
         let kept = documents.iter().map(|document| document.bytes.end - document.bytes.start).sum::<u64>();
         if first + kept < end {
             let ranges = documents.iter().map(|document| document.bytes.clone());
-            file = rewritten(path, file, std::iter::once(0..first).chain(ranges))
-                .map_err(|error| cannot_write(path, &error))?;
+            file = rewritten(path, file, std::iter::once(0..first).chain(ranges))?;
         }
         let known = documents.into_iter().map(|document| (document.name, document.answered)).collect();
         Ok(Self { path: path.to_owned(), file, known, stamps })
@@ -146,39 +150,51 @@ impl ResultFile {
         self.known.get(document).map(Vec::as_slice)
     }
 
-    /// Adds the answers of a document to all questions.
+    /// The answers of a document to all questions, as lines of the file.
     ///
     /// # Errors
-    /// When they cannot be written.
-    pub fn add(&mut self, answers: &[DocumentAnswer], model: &str, precision: &str) -> Result<()> {
+    /// When a line is too long to be read when a run is resumed.
+    pub fn lines(&self, answers: &[DocumentAnswer], model: &str, precision: &str) -> Result<Vec<u8>> {
         let mut lines = Vec::new();
         for answer in answers {
-            let stamp = self.stamps.get(&answer.document).copied().flatten();
-            serde_json::to_writer(
-                &mut lines,
-                &ResultLine { answer: AnswerObject::new(answer, model, precision), stamp },
-            )?;
+            let (stamp, start) = (self.stamps.get(&answer.document).copied().flatten(), lines.len());
+            let line = ResultLine { answer: AnswerObject::new(answer, model, precision), stamp };
+            serde_json::to_writer(&mut lines, &line)?;
             lines.push(b'\n');
+            folder::check_line(&lines[start..]).map_err(|wrong| {
+                let hint = "list fewer spans, with --top-k instead of --all, or ask this document without --out";
+                fault(
+                    format!("{}: its answers to `{}` are {wrong}", quoted(&answer.document), excerpt(&answer.question)),
+                    hint,
+                )
+            })?;
         }
-        self.file.write_all(&lines).map_err(|error| cannot_write(&self.path, &error))
+        Ok(lines)
+    }
+
+    /// Adds the lines of a document.
+    ///
+    /// # Errors
+    /// When they cannot be written, or the file is full.
+    pub fn add(&mut self, lines: &[u8]) -> Result<()> {
+        folder::add_lines(&self.path, &mut self.file, lines)
     }
 }
 
-/// A file with parts of another one, in whose place it comes. It is locked before the other one is free.
-fn rewritten(path: &Path, mut old: File, ranges: impl Iterator<Item = Range<u64>>) -> io::Result<File> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    let new = OpenOptions::new().create(true).write(true).truncate(true).open(&name)?;
-    new.lock()?;
-    let mut out = BufWriter::new(&new);
-    for range in ranges {
-        old.seek(SeekFrom::Start(range.start))?;
-        io::copy(&mut (&old).take(range.end - range.start), &mut out)?;
-    }
-    out.flush()?;
-    drop(out);
-    fs::rename(&name, path)?;
-    Ok(new)
+/// A file with parts of another one, in whose place it comes, also behind a link. It is locked before the other one is free.
+fn rewritten(path: &Path, mut old: File, ranges: impl Iterator<Item = Range<u64>>) -> Result<File> {
+    let failed = |source: io::Error| Error::Write { path: path.to_owned(), source: Arc::new(source) };
+    let copy = |new: &File| {
+        new.lock()?;
+        let mut out = BufWriter::new(new);
+        for range in ranges {
+            old.seek(SeekFrom::Start(range.start))?;
+            io::copy(&mut (&old).take(range.end - range.start), &mut out)?;
+        }
+        out.flush()
+    };
+    let place = path.canonicalize().map_err(failed)?;
+    folder::writable(write_whole_with(&place, |new| copy(new).map_err(failed)))
 }
 
 #[cfg(test)]
@@ -205,7 +221,8 @@ mod tests {
 
     fn add(results: &mut ResultFile, document: &str) {
         let answer = |question| DocumentAnswer::new(document, &Content::plain("x"), question, &Answer::default(), 0.25);
-        results.add(&QUESTIONS.map(answer), "m", "f32").unwrap();
+        let lines = results.lines(&QUESTIONS.map(answer), "m", "f32").unwrap();
+        results.add(&lines).unwrap();
     }
 
     /// Asks the documents that are not known.
@@ -274,5 +291,53 @@ mod tests {
             fs::write(&path, whole.clone() + &bad).unwrap();
             assert!(refused(open(&path, &[])).ends_with("line 4 cannot be read"));
         }
+    }
+
+    /// The file is rewritten where it is, and a file of the user beside it stays.
+    #[test]
+    #[cfg(unix)]
+    fn a_file_behind_a_link_stays_there_with_its_permissions() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let _no_new_process = folder::PROCESSES.read();
+        let temporary = tempfile::tempdir().unwrap();
+        let path = |name: &str| temporary.path().join(name);
+        fs::create_dir(path("kept")).unwrap();
+        fs::write(path("kept/out.jsonl"), "").unwrap();
+        fs::set_permissions(path("kept/out.jsonl"), fs::Permissions::from_mode(0o600)).unwrap();
+        symlink("kept/out.jsonl", path("link")).unwrap();
+        for mine in ["link.new", "kept/out.jsonl.new"] {
+            fs::write(path(mine), "mine").unwrap();
+        }
+        run(&path("link"), &[("a", 1), ("b", 2)]);
+        assert_eq!(run(&path("link"), &[("a", 3), ("b", 2)]), ["a"]);
+        assert_eq!(run(&path("kept/out.jsonl"), &[("a", 3), ("b", 2)]), [""; 0]);
+        assert!(path("link").is_symlink());
+        assert_eq!(path("kept/out.jsonl").metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        for mine in ["link.new", "kept/out.jsonl.new"] {
+            assert_eq!(fs::read_to_string(path(mine)).unwrap(), "mine");
+        }
+        assert_eq!((fs::read_dir(path("")).unwrap().count(), fs::read_dir(path("kept")).unwrap().count()), (3, 2));
+    }
+
+    /// What could be written but not read again.
+    #[test]
+    fn lines_and_files_have_a_length() {
+        let _no_new_process = folder::PROCESSES.read();
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("out.jsonl");
+        let mut results = open(&path, &[]).unwrap();
+        let (content, question) = (Content::plain("x"), "?".repeat(1 << 24));
+        let answer = DocumentAnswer::new("a.txt", &content, &question, &Answer::default(), 0.25);
+        let error = results.lines(&[answer], "m", "f32").unwrap_err().to_string();
+        assert!(error.starts_with("`a.txt`: its answers to `???") && error.len() < 300, "{error}");
+        assert!(error.ends_with(", and a run resumes with at most 16777216"), "{error}");
+        File::options().write(true).open(&path).unwrap().set_len(1 << 32).unwrap();
+        let error = results.add(b"{}\n").unwrap_err().to_string();
+        assert!(
+            error.ends_with(
+                "`: full, with the next lines it would have 4294967299 bytes, and a run resumes with at most 4294967296"
+            ),
+            "{error}"
+        );
     }
 }

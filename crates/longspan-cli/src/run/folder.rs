@@ -1,9 +1,11 @@
 //! The folder of a run, and the recipe in it by which the run resumes.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::Result;
+use longspan::checkpoint::temporary_name;
 use longspan::train::has_state;
 
 use super::metrics::{self, Metrics};
@@ -27,6 +29,10 @@ pub fn recipe<C: CommandSettings>(args: &RunArgs, options: &Recipe<C>) -> Result
     };
     let path = args.out.join(RECIPE);
     folders::check_plain(&path)?;
+    if !path.exists() || (!args.resume && has_state(&args.out)) {
+        folders::check_no_file(&args.out)?;
+        check_new(&args.out, args.resume)?; // before anything is fetched for it
+    }
     if !args.resume || !path.exists() {
         return Ok(wanted);
     }
@@ -73,14 +79,16 @@ pub fn prepare(args: &RunArgs, settings: &AllSettings<impl CommandSettings>) -> 
     Ok(RunFolder { metrics, resume: args.resume })
 }
 
-/// Checks that a folder has at most what a run leaves that is killed before its recipe is written.
+/// Checks that a folder is missing, or has at most what a run leaves that is killed before its recipe is written.
 fn check_new(out: &Path, resume: bool) -> Result<()> {
-    let unwritten = format!("{RECIPE}.new");
+    let unwritten = temporary_name(RECIPE.as_ref());
     let is_left = |entry: fs::DirEntry| {
         let name = entry.file_name();
-        *name == *unwritten || (name == metrics::FILE && entry.metadata().is_ok_and(|metadata| metadata.len() == 0))
+        name == unwritten || (name == metrics::FILE && entry.metadata().is_ok_and(|metadata| metadata.len() == 0))
     };
-    if fs::read_dir(out).is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(is_left))) {
+    let entries = fs::read_dir(out);
+    let is_missing = entries.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    if is_missing || entries.is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(is_left))) {
         return Ok(());
     }
     let hint = if resume { "no run was begun there: name the folder of one" } else { RESUME_HINT };

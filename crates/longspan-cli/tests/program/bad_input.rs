@@ -152,16 +152,16 @@ fn an_empty_value_is_none() {
     let folder = learnable();
     std::fs::write(folder.path("recipe.toml"), "model = \"\"").unwrap();
     let train = ["train", "--train", "train.json", "--out", "out"];
-    for arguments in [
-        &["ask", "-m", "", "who?", "train.json"][..],
-        &["info", "-m", ""],
-        &["bench", "-m", ""],
-        &["convert", "", "out"],
-        &[&train[..], &["-m", ""]].concat(),
-        &[&train[..], &["-m", "base", "--teacher", ""]].concat(),
-        &[&train[..], &["--recipe", "recipe.toml"]].concat(),
+    for (argument, arguments) in [
+        ("--model", &["ask", "-m", "", "who?", "train.json"][..]),
+        ("--model", &["info", "-m", ""]),
+        ("--model", &["bench", "-m", ""]),
+        ("SRC", &["convert", "", "out"]),
+        ("--model", &[&train[..], &["-m", ""]].concat()),
+        ("--teacher", &[&train[..], &["-m", "base", "--teacher", ""]].concat()),
+        ("--model", &[&train[..], &["--recipe", "recipe.toml"]].concat()),
     ] {
-        check_failed(&folder.run(arguments), "error: the name of a model is empty");
+        check_failed(&folder.run(arguments), &format!("error: {argument}: the name of the model is empty"));
     }
     for (arguments, option) in [
         (&["ask", "who?", "train.json", "--precision", ""][..], "--precision <WHICH>"),

@@ -108,7 +108,10 @@ fn a_folder_that_has_the_result_is_no_obstacle() {
     for (name, store) in [("bert", "f32"), ("bert", "f16"), ("longformer-qa", "int8")] {
         let (source, one_sided) = (source(name), ["--one-sided-windows"]);
         let own: &[&str] = if name == "bert" { &["--max-tokens", "100"] } else { &one_sided };
-        let convert = |more: &[&str]| folder.run(&[&["convert", &source, "out", "--store", store], own, more].concat());
+        let with_store = |store: &str, more: &[&str]| {
+            folder.run(&[&["convert", &source, "out", "--store", store], own, more].concat())
+        };
+        let convert = |more: &[&str]| with_store(store, more);
         let first = convert(&[]);
         assert_eq!((first.status, first.stderr.as_str()), (0, ""));
         let whole = tree(&folder.path("out"));
@@ -116,6 +119,8 @@ fn a_folder_that_has_the_result_is_no_obstacle() {
         let not_empty = "`out`: the folder is not empty";
         let other = if name == "bert" { ["--attention-window", "4"] } else { ["--max-tokens", "200"] };
         check_failed(&convert(&other), not_empty);
+        // The same config.json, and other weights.
+        check_failed(&with_store("bf16", &[]), not_empty);
         assert!(tree(&folder.path("out")) == whole);
         let weights = folder.path("out/model.safetensors");
         let mut changed = fs::read(&weights).unwrap();

@@ -71,7 +71,7 @@ fn nothing_is_read_without_end() {
 }
 
 #[cfg(unix)]
-fn make_pipe(path: &Path) {
+pub fn make_pipe(path: &Path) {
     assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
@@ -85,7 +85,7 @@ fn files_that_nobody_named_are_plain() {
     let train = &["train", "-m", "base", "--train", "train.json", "--out", "out"][..];
     let resume = &[train, &["--resume"]].concat()[..];
     let eval = &["eval", "train.json", "-m", "base", "--out", "out", "--resume"][..];
-    let (fetch, offline) = (&["fetch", "org/model"][..], &["fetch", "org/model", "--offline"][..]);
+    let offline = &["fetch", "org/model", "--offline"][..];
     for (arguments, file, message) in [
         (ask, "base/config.json", Some("`base/config.json`: not a plain file")),
         (ask, "base/longspan.json", Some("`base/longspan.json`: not a plain file")),
@@ -96,11 +96,9 @@ fn files_that_nobody_named_are_plain() {
         (info, "base/README.md", None),
         (train, "out/recipe.toml", Some("`out/recipe.toml`: not a plain file")),
         (resume, "out/recipe.toml", Some("`out/recipe.toml`: not a plain file")),
-        (train, "out/recipe.toml.new", Some("`out/recipe.toml`: not a plain file")),
         (eval, "out/answers.jsonl", Some("`out/answers.jsonl`: not a plain file")),
         (&["convert", "base", "out"], "out/.longspan-unfinished/moved", Some("moved`: not a plain file")),
-        (fetch, "token", Some("token`: not a plain file")),
-        (offline, "token", Some("no copy of it in ")),
+        (offline, "no-cache/token", Some("no copy of it in ")),
         (offline, "no-cache/hub/models--org--model/refs/main", Some("no copy of it in ")),
     ] {
         let path = folder.path(file);
@@ -112,9 +110,7 @@ fn files_that_nobody_named_are_plain() {
                 true => make_pipe(&path),
                 false => std::os::unix::fs::symlink("/dev/zero", &path).unwrap(),
             }
-            let mut command = folder.command(arguments);
-            command.env_remove("HF_HUB_OFFLINE").env("HF_ENDPOINT", "http://127.0.0.1:1");
-            let ran = ran(command.env("HF_TOKEN_PATH", folder.path("token")).timeout(WAIT));
+            let ran = ran(folder.command(arguments).timeout(WAIT));
             match message {
                 Some(message) => check_failed(&ran, message),
                 None => assert_eq!(ran.status, 0, "{file}: {ran:?}"),
@@ -248,6 +244,28 @@ fn messages_repeat_little_of_the_command_line() {
         assert!(stderr.contains(shown) || message.contains("'-9'"), "{message}: {stderr}");
         assert!(stderr.len() < MESSAGE_BYTES_MAX && !stderr.contains('\u{1b}'), "{message}: {stderr}");
     }
+}
+
+/// A tip repeats an argument as it is, also a short one. Its own colours are others.
+#[test]
+fn no_argument_reaches_the_terminal_with_its_control_characters() {
+    let folder = Folder::new(&[("d.txt", BREAD.as_bytes())]);
+    for (arguments, message) in [
+        (&["ask", "who?", "d.txt", "--\u{1b}[35mx"][..], "unexpected argument '--\\u{1b}[35mx' found"),
+        (&["ask", "who?", "d.txt", "--\u{1b}[35mx=y"], "unexpected argument '--\\u{1b}[35mx' found"),
+        (&["ask", "who?", "d.txt", "--threads\u{9b}35m"], "unexpected argument '--threads\\u{9b}35m' found"),
+        (&["ask", "who?", "d.txt", "-\u{7}"], "unexpected argument '-\\u{7}' found"),
+        (&["\u{1b}[35mask"], "unrecognized subcommand '\\u{1b}[35mask'"),
+    ] {
+        let Ran { status, stdout, stderr } = ran(folder.command(arguments).env("CLICOLOR_FORCE", "1"));
+        assert_eq!((status, stdout.as_str()), (2, ""), "{message}");
+        assert!(stderr.replace("\u{1b}[33m", "").replace("\u{1b}[0m", "").contains(message), "{message}: {stderr:?}");
+        let is_raw = ["\u{1b}[35m", "\u{9b}", "\u{7}"].iter().any(|control| stderr.contains(control));
+        assert!(!is_raw, "{message}: {stderr:?}");
+    }
+    // Others still get their tip.
+    let tip = folder.run(&["ask", "who?", "d.txt", "--thread"]).stderr;
+    assert!(tip.contains("tip: a similar argument exists: '--threads'"), "{tip}");
 }
 
 /// A path of Unix is any bytes.

@@ -6,6 +6,7 @@ use std::process::Stdio;
 
 use super::kills::kills;
 use super::server::{COMMIT, Model, Server};
+use super::train::learnable;
 use super::{BREAD, Folder, check_failed, ran, small_model, tree, vocabulary};
 
 const ASK: [&str; 7] = ["ask", "--json", "--threshold", "inf", "-m", "org/model", "what is bread ?"];
@@ -67,6 +68,51 @@ fn fetch_repairs_and_replaces() {
     hub.take_log();
     assert_eq!(fetch(&folder, &hub, &["--force"]).status, 0);
     assert_eq!(hub.take_log().iter().filter(|line| line.starts_with("GET /org/")).count(), 3);
+}
+
+/// A folder that has files may have the result of the command already, but then the model is in the cache.
+#[test]
+fn nothing_is_fetched_for_a_folder_that_has_files() {
+    let (folder, hub) = (learnable(), hub());
+    let run = |arguments: &[&str]| {
+        ran(folder.command(arguments).env_remove("HF_HUB_OFFLINE").env("HF_ENDPOINT", hub.endpoint()))
+    };
+    fs::create_dir(folder.path("out")).unwrap();
+    fs::write(folder.path("out/config.json"), "{}").unwrap();
+    let convert = ["convert", "org/model", "out"];
+    for arguments in [
+        &convert[..],
+        &["calibrate", "-m", "org/model", "train.json", "--out", "out"],
+        &["eval", "-m", "org/model", "train.json", "--out", "out"],
+        &["train", "-m", "org/model", "--train", "train.json", "--out", "out"],
+        &["pretrain", "-m", "org/model", "--text", "train.json", "--out", "out"],
+    ] {
+        check_failed(&run(arguments), "`out`: the folder is not empty");
+        assert!(hub.take_log().is_empty(), "{arguments:?}");
+    }
+    fs::remove_dir_all(folder.path("out")).unwrap();
+    let first = run(&convert);
+    assert_eq!((first.status, first.stderr.as_str()), (0, ""));
+    hub.take_log();
+    assert_eq!(run(&convert), first);
+    assert!(hub.take_log().is_empty());
+}
+
+/// The file that nobody named must be a plain one; one that the user has named may be of any kind.
+#[test]
+#[cfg(unix)]
+fn a_token_that_cannot_be_read_is_done_without() {
+    let (folder, hub) = (Folder::new(&[]), hub());
+    let token = folder.path("no-cache/token");
+    fs::create_dir(folder.path("no-cache")).unwrap();
+    super::endless::make_pipe(&token);
+    let fetched = fetch(&folder, &hub, &[]);
+    let wrong = format!("the token in `{}` cannot be read: not a plain file", token.display());
+    assert_eq!((fetched.status, fetched.stderr), (0, format!("{wrong}: the hub is asked without a token\n")));
+    let mut command = folder.command(&["fetch", "org/model"]);
+    command.env_remove("HF_HUB_OFFLINE").env("HF_ENDPOINT", hub.endpoint());
+    let fetched = ran(command.env("HF_TOKEN_PATH", "/dev/null"));
+    assert_eq!((fetched.status, fetched.stderr.as_str()), (0, ""));
 }
 
 #[test]

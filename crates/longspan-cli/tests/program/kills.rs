@@ -237,9 +237,9 @@ fn a_run_that_was_only_begun_is_begun_again_by_the_same_command() {
         let begun: [&[(&str, &[u8])]; 5] = [
             &[],
             &[("metrics.jsonl", b"")],
-            &[("metrics.jsonl", b""), ("recipe.toml.new", &recipe[..40])],
+            &[("metrics.jsonl", b""), (".recipe.toml.longspan", &recipe[..40])],
             &[("metrics.jsonl", b""), ("recipe.toml", &recipe)],
-            &[("metrics.jsonl", &line), ("recipe.toml", &recipe), ("state/state.safetensors.new", &[0; 99])],
+            &[("metrics.jsonl", &line), ("recipe.toml", &recipe), ("state/.state.safetensors.longspan", &[0; 99])],
         ];
         for (i, files) in begun.iter().enumerate() {
             for again in [written.run(), written.again()] {

@@ -69,7 +69,10 @@ impl Folder {
     /// The same, to be started without waiting for its end.
     fn process(&self, arguments: &[&str]) -> std::process::Command {
         let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("longspan"));
-        for name in ["LONGSPAN_MODEL", "LONGSPAN_ISA", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "HF_TOKEN"] {
+        for name in ["LONGSPAN_MODEL", "LONGSPAN_ISA", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+            command.env_remove(name);
+        }
+        for name in ["HF_TOKEN", "HF_TOKEN_PATH", "HUGGING_FACE_HUB_TOKEN"] {
             command.env_remove(name);
         }
         // The precision must not depend on the machine.

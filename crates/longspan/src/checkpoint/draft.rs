@@ -5,8 +5,8 @@
 //! locked while a run fills the folder, and lists what is moved, with checksums. So the next run knows what a killed one has
 //! left, and removes nothing else.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Read, Write};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::bytes::{check_plain, open_plain_to_read};
@@ -95,27 +95,36 @@ impl DraftFolder {
     }
 
     fn lock(folder: &Path, may_have_files: bool) -> Result<Self> {
-        let in_use = || Error::InUse { path: folder.to_owned() };
         let is_new = !folder.exists();
         let draft = folder.join(DRAFT);
         fs::create_dir_all(&draft).map_err(Error::write(folder))?;
         let path = draft.join(MOVED);
         let open = |()| OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let moved = match check_plain(&path).and_then(open) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Err(in_use()), // it has just ended
+            // Another run has just ended.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(Error::InUse { path: folder.to_owned() });
+            }
             moved => moved.map_err(Error::write(&path))?,
         };
-        if let Err(TryLockError::WouldBlock) = moved.try_lock() {
-            return Err(in_use());
+        Self::with_file(folder, is_new, may_have_files, moved)
+    }
+
+    /// Locks a folder by the file that was opened in its draft.
+    fn with_file(folder: &Path, is_new: bool, may_have_files: bool, moved: File) -> Result<Self> {
+        // Only who holds the lock removes the file. Another run may have done so since it was opened, and then this lock is
+        // worth nothing: a third run may have made the file anew.
+        let is_locked = !matches!(moved.try_lock(), Err(TryLockError::WouldBlock));
+        if !is_locked || !is_at(&moved, &folder.join(DRAFT).join(MOVED)) {
+            return Err(Error::InUse { path: folder.to_owned() });
         }
-        // Another run may have ended before the lock.
+        // Another run may have ended before the lock, too.
         let has_files = !is_free(folder)?;
         if has_files && !may_have_files {
-            let _ = fs::remove_dir_all(&draft);
+            if moved.metadata().is_ok_and(|moved| moved.len() == 0) {
+                remove_draft(folder); // nothing in the folder is of a killed run
+            }
             return Err(not_empty(folder));
-        }
-        if !path.exists() {
-            return Err(in_use());
         }
         let begun = Self { folder: folder.to_owned(), is_new, has_files, is_filled: false, moved };
         begun.clear().and_then(|()| begun.moved.set_len(0)).map_err(Error::write(folder))?;
@@ -153,22 +162,53 @@ impl DraftFolder {
     }
 
     /// Removes what a run has left, except for the locked file.
-    fn clear(&self) -> std::io::Result<()> {
+    fn clear(&self) -> io::Result<()> {
         if !self.has_files {
             for name in left_files(&self.folder) {
                 let _ = fs::remove_file(self.folder.join(name)); // it may still be in the draft
             }
         }
-        for entry in fs::read_dir(self.folder.join(DRAFT))? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                fs::remove_dir_all(entry.path())?;
-            } else if entry.file_name() != MOVED {
-                fs::remove_file(entry.path())?;
-            }
-        }
-        Ok(())
+        clear_draft(&self.folder)
     }
+}
+
+/// Whether an open file is the one at a path, not one that was removed there.
+fn is_at(file: &File, path: &Path) -> bool {
+    file.metadata().is_ok_and(|own| path.symlink_metadata().is_ok_and(|found| is_same(&own, &found)))
+}
+
+#[cfg(unix)]
+fn is_same(own: &Metadata, found: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (own.dev(), own.ino()) == (found.dev(), found.ino())
+}
+
+/// The standard library does not tell the number of a file elsewhere.
+#[cfg(not(unix))]
+fn is_same(own: &Metadata, found: &Metadata) -> bool {
+    own.created().ok() == found.created().ok()
+}
+
+/// Removes what is in the draft, except for the locked file.
+fn clear_draft(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder.join(DRAFT))? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else if entry.file_name() != MOVED {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a draft, while its file is locked. A draft that cannot be removed does no harm: the next run removes it.
+fn remove_draft(folder: &Path) {
+    let draft = folder.join(DRAFT);
+    let _ = clear_draft(folder);
+    let _ = fs::remove_file(draft.join(MOVED));
+    // From here on another run may make and lock the file anew, so nothing but an empty folder is removed.
+    let _ = fs::remove_dir(draft);
 }
 
 fn not_empty(folder: &Path) -> Error {
@@ -177,11 +217,10 @@ fn not_empty(folder: &Path) -> Error {
 
 impl Drop for DraftFolder {
     fn drop(&mut self) {
-        // A draft that cannot be removed does no harm: the next run removes it.
         if !self.is_filled {
             let _ = self.clear();
         }
-        let _ = fs::remove_dir_all(self.folder.join(DRAFT));
+        remove_draft(&self.folder);
         if self.is_new && !self.is_filled {
             let _ = fs::remove_dir(&self.folder);
         }
@@ -267,7 +306,7 @@ mod tests {
             let (out, draft) = (temporary.path(), temporary.path().join(DRAFT));
             fs::create_dir(&draft).unwrap();
             write(&draft).unwrap();
-            fs::write(draft.join("model.safetensors.new"), "x").unwrap();
+            fs::write(draft.join(".model.safetensors.longspan"), "x").unwrap();
             let lines = FILES.map(|name| listed(&draft, name).unwrap());
             fs::write(draft.join(MOVED), lines.join("\n") + "\n00000000 ../mine\n").unwrap();
             for name in &FILES[..moved] {
@@ -310,5 +349,41 @@ mod tests {
         let error = DraftFolder::lock(&out, false).err().expect("it is filled");
         assert!(error.to_string().ends_with("out`: the folder is not empty"), "{error}");
         assert_eq!(names(&out).len(), FILES.len());
+    }
+
+    /// The second run opens the file of the first, which ends then. The third makes it anew.
+    #[test]
+    fn a_lock_of_a_file_that_was_removed_is_none() {
+        let temporary = tempfile::tempdir().unwrap();
+        let out = temporary.path();
+        let first = DraftFolder::begin(out).unwrap();
+        let opened = File::options().write(true).open(out.join(DRAFT).join(MOVED)).unwrap();
+        drop(first);
+        let third = DraftFolder::begin(out).unwrap();
+        let second = DraftFolder::with_file(out, false, false, opened);
+        assert!(matches!(second, Err(Error::InUse { .. })));
+        assert!(out.join(DRAFT).join(MOVED).exists());
+        third.fill(write).unwrap();
+        assert_eq!(names(out).len(), FILES.len());
+    }
+
+    /// A file of the user came when a run had been killed between its moves: the next run still knows what is its own.
+    #[test]
+    fn what_a_killed_run_left_beside_a_file_of_others_is_remembered() {
+        let temporary = tempfile::tempdir().unwrap();
+        let (out, draft) = (temporary.path(), temporary.path().join(DRAFT));
+        fs::create_dir(&draft).unwrap();
+        write(&draft).unwrap();
+        let lines = FILES.map(|name| listed(&draft, name).unwrap()).join("\n") + "\n";
+        fs::write(draft.join(MOVED), lines).unwrap();
+        fs::rename(draft.join(FILES[0]), out.join(FILES[0])).unwrap();
+        fs::write(out.join("notes.txt"), "mine").unwrap();
+        // One that saw the folder before the file came, and one that sees it.
+        for error in [DraftFolder::lock(out, false).err().expect("it has files"), fill(out).unwrap_err()] {
+            assert!(error.to_string().ends_with("the folder is not empty"), "{error}");
+        }
+        fs::remove_file(out.join("notes.txt")).unwrap();
+        fill(out).unwrap();
+        assert_eq!(names(out).len(), FILES.len());
     }
 }

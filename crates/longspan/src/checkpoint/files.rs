@@ -1,10 +1,11 @@
 //! Copies and checksums of the files of a checkpoint; and writing a file atomically.
 
-use std::fs::{self, File};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{Read, Write};
 use std::path::Path;
 
-use super::bytes::{check_plain, open_file, open_plain_to_read};
+use super::bytes::{open_file, open_plain_to_read};
 use super::shards::ShardIndex;
 use super::source::{FILES, LONGSPAN, README, Source, TOKENIZER, WEIGHTS, WEIGHTS_WANTED, find};
 use crate::{Error, Result};
@@ -19,7 +20,7 @@ impl Source {
         fs::create_dir_all(folder).map_err(Error::write(folder))?;
         for name in self.files()? {
             let path = folder.join(&name);
-            replace(&path, |out| {
+            write_whole_with(&path, |out| {
                 self.each_piece(&name, &mut |piece| out.write_all(piece).map_err(Error::write(&path)))
             })?;
         }
@@ -105,26 +106,46 @@ impl Source {
 }
 
 /// Writes a file under a temporary name, syncs it, and renames it, so that at any time either the old or the new file
-/// exists, complete.
+/// exists, complete. An old file keeps its permissions; an old link is replaced, not followed.
 ///
 /// # Errors
 /// [`Error::Write`].
 pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
-    replace(path, |out| out.write_all(content).map_err(Error::write(path)))
+    write_whole_with(path, |out| out.write_all(content).map_err(Error::write(path))).map(drop)
 }
 
-pub(super) fn replace(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
+/// Writes a file like [`write_whole`], but with what `write` writes into it. Returns the file, which is still open, at its
+/// end, with the locks that `write` took.
+///
+/// # Errors
+/// [`Error::Write`], and those of `write`. The old file is unchanged then.
+pub fn write_whole_with(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> Result<File> {
     let failed = Error::write(path);
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
-    let mut out = check_plain(temporary.as_ref()).and_then(|()| File::create(&temporary)).map_err(failed)?;
+    let temporary = path.with_file_name(temporary_name(path.file_name().unwrap_or_default()));
+    // What a killed run left, or a link or a pipe that others put there.
+    if temporary.symlink_metadata().is_ok() {
+        fs::remove_file(&temporary).map_err(Error::write(&temporary))?;
+    }
+    let mut out = OpenOptions::new().write(true).create_new(true).open(&temporary).map_err(failed)?;
+    if let Some(old) = path.symlink_metadata().ok().filter(Metadata::is_file) {
+        let _ = out.set_permissions(old.permissions()); // not every file system has them
+    }
     let written = write(&mut out).and_then(|()| out.sync_all().map_err(failed));
     let replaced = written.and_then(|()| fs::rename(&temporary, path).map_err(failed));
     if replaced.is_err() {
         // The disk may be full. If removing fails too, the first error is the more helpful one.
         let _ = fs::remove_file(&temporary);
     }
-    replaced
+    replaced.map(|()| out)
+}
+
+/// The name under which [`write_whole`] writes a file: one that no user gives a file, and the same in every run, so that the
+/// next run replaces what a killed one left.
+pub fn temporary_name(file_name: &OsStr) -> OsString {
+    let mut name = OsString::from(".");
+    name.push(file_name);
+    name.push(".longspan");
+    name
 }
 
 #[cfg(test)]
@@ -161,5 +182,50 @@ mod tests {
         assert_eq!(sharded.files().unwrap(), names);
         let none = Source::Memory(&[("config.json", b"{}")]);
         assert!(matches!(none.checksum(), Err(Error::MissingFile { .. })));
+    }
+
+    fn names(folder: &Path) -> Vec<OsString> {
+        let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_of_the_user_beside_it_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("x.new"), "mine").unwrap();
+        fs::write(path(temporary_name("x".as_ref()).to_str().unwrap()), "of a killed run, and longer").unwrap();
+        write_whole(&path("x"), b"1").unwrap();
+        assert_eq!((fs::read(path("x")).unwrap(), fs::read(path("x.new")).unwrap()), (b"1".into(), b"mine".into()));
+        let failed = write_whole_with(&path("x"), |_| Err(Error::EmptyDocument));
+        assert!(matches!(failed, Err(Error::EmptyDocument)));
+        assert_eq!(fs::read(path("x")).unwrap(), b"1");
+        assert_eq!(names(folder.path()), ["x", "x.new"]);
+        // A folder that cannot be removed is named.
+        let folder = path(temporary_name("x".as_ref()).to_str().unwrap());
+        fs::create_dir(&folder).unwrap();
+        assert_eq!(write_whole(&path("x"), b"2").unwrap_err().path(), Some(&*folder));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn no_link_is_written_through_and_permissions_stay() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("victim"), "mine").unwrap();
+        for link in [OsString::from("x"), temporary_name("x".as_ref())] {
+            symlink("victim", folder.path().join(link)).unwrap();
+            write_whole(&path("x"), b"1").unwrap();
+            assert_eq!(
+                (fs::read(path("x")).unwrap(), fs::read(path("victim")).unwrap()),
+                (b"1".into(), b"mine".into())
+            );
+            assert_eq!(names(folder.path()), ["victim", "x"]);
+        }
+        fs::set_permissions(path("x"), fs::Permissions::from_mode(0o640)).unwrap();
+        write_whole(&path("x"), b"2").unwrap();
+        assert_eq!(path("x").metadata().unwrap().permissions().mode() & 0o777, 0o640);
     }
 }

@@ -22,7 +22,7 @@ mod write;
 
 pub(crate) use self::bytes::{FileBytes, open_plain_to_read};
 pub use self::draft::{DraftFolder, is_free};
-pub use self::files::write_whole;
+pub use self::files::{temporary_name, write_whole, write_whole_with};
 pub(crate) use self::shards::ShardIndex;
 pub use self::source::Source;
 pub(crate) use self::source::{CONFIG, FILES, LONGSPAN, README, WEIGHTS, WEIGHTS_WANTED, WeightsFile};

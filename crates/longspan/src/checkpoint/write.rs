@@ -10,7 +10,7 @@ use half::{bf16, f16};
 use safetensors::tensor::{Dtype, TensorInfo};
 use serde::Serialize;
 
-use super::files::{replace, write_whole};
+use super::files::{write_whole, write_whole_with};
 use super::safetensors::SCALE;
 use super::source::{CONFIG, Source, TOKENIZER, WEIGHTS};
 use crate::config::Config;
@@ -77,7 +77,7 @@ pub fn write_safetensors(
     let written: Vec<WrittenTensor> = tensors.iter().flat_map(|tensor| WrittenTensor::of(tensor, dtype)).collect();
     let header = header(&written, metadata);
     let failed = Error::write(path);
-    replace(path, |file| write(file, &header, &written).map_err(failed))
+    write_whole_with(path, |file| write(file, &header, &written).map_err(failed)).map(drop)
 }
 
 /// A tensor as it is written.

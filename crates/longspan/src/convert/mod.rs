@@ -106,9 +106,10 @@ pub fn convert(source: &Source, folder: &Path, options: &ConvertOptions) -> Resu
     check_vocabulary(&tokenizer, &config)?;
     let files = PairFiles::make(|name| source.read(name), config.type_vocab_size > 1, config.max_tokens())?;
 
-    // A run may have been killed after it had moved the last file.
+    // A run may have been killed after it had moved the last file, the weights.
     let same_config = |found: Option<Cow<'_, [u8]>>| found.as_deref() == Some(config.to_json().as_bytes());
-    let may_be_made = Source::Folder(folder.into()).read(CONFIG).is_ok_and(same_config);
+    let may_be_made =
+        folder.join(WEIGHTS[0].file).is_file() && Source::Folder(folder.into()).read(CONFIG).is_ok_and(same_config);
     let draft = if may_be_made { DraftFolder::begin_again(folder)? } else { DraftFolder::begin(folder)? };
     let (comparison, parameters, left_out) = draft.fill(|folder| {
         let (parameters, left_out) = weights::lengthen(&short, &tensors, &config)?;

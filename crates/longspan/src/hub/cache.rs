@@ -31,9 +31,14 @@ const INDEX_BYTES_MAX: u64 = 16 << 20;
 const SHORT_FILE_BYTES_MAX: u64 = 4096;
 
 /// The text of a file that has one short line.
-pub(super) fn read_short(path: &Path) -> io::Result<String> {
+fn read_short(path: &Path) -> io::Result<String> {
+    short_text(open_plain_to_read(path)?)
+}
+
+/// The rest of an open file that has one short line.
+pub(super) fn short_text(file: File) -> io::Result<String> {
     let mut text = String::new();
-    open_plain_to_read(path)?.take(SHORT_FILE_BYTES_MAX).read_to_string(&mut text)?;
+    file.take(SHORT_FILE_BYTES_MAX).read_to_string(&mut text)?;
     Ok(text.trim().to_owned())
 }
 

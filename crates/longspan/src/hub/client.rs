@@ -7,12 +7,13 @@ use std::io::{self, Read};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ureq::http::{HeaderMap, HeaderValue, Response, Uri};
+use ureq::http::{HeaderMap, Response, Uri};
 use ureq::{Agent, Body};
 
 use super::event::{DownloadProgress, FetchEvent};
 use super::listing::RevisionFiles;
 use super::repository::{Repository, is_commit};
+use super::token::{HubToken, is_token};
 use crate::error::HubFault;
 use crate::{Error, Result};
 
@@ -39,7 +40,9 @@ pub(super) struct RemoteFile {
 
 pub(super) struct HubClient<'a> {
     endpoint: &'a str,
-    token: Option<&'a str>,
+    token: Option<String>,
+    /// Why there is no token where there should be one.
+    unread_token: Option<String>,
     repository: &'a Repository,
     agent: Agent,
     on_event: &'a mut dyn FnMut(FetchEvent<'_>),
@@ -50,7 +53,7 @@ pub(super) struct HubClient<'a> {
 impl<'a> HubClient<'a> {
     pub(super) fn new(
         endpoint: &'a str,
-        token: Option<&'a str>,
+        token: &HubToken,
         repository: &'a Repository,
         on_event: &'a mut dyn FnMut(FetchEvent<'_>),
     ) -> Result<Self> {
@@ -61,10 +64,18 @@ impl<'a> HubClient<'a> {
             let message = format!("the address of the hub, `{endpoint}`, does not have the form https://HOST");
             return Err(repository.error(HubFault::Endpoint, message));
         }
-        if token.is_some_and(|token| HeaderValue::from_str(token).is_err()) {
+        if matches!(token, HubToken::Given(token) if !is_token(token)) {
             let message = "the token has characters that no token has".to_owned(); // which are not shown
             return Err(repository.error(HubFault::Token, message));
         }
+        let mut notice = |text: &str| on_event(FetchEvent::Notice(text));
+        let (token, unread_token) = match token.read(&mut notice) {
+            Ok(token) => (token, None),
+            Err(wrong) => {
+                notice(&format!("{wrong}: the hub is asked without a token"));
+                (None, Some(wrong))
+            }
+        };
         let config = Agent::config_builder()
             .user_agent(concat!("longspan/", env!("CARGO_PKG_VERSION")))
             .http_status_as_error(false)
@@ -73,7 +84,7 @@ impl<'a> HubClient<'a> {
             .timeout_recv_response(Some(SILENCE_TIMEOUT))
             .timeout_per_read(Some(SILENCE_TIMEOUT));
         let agent = config.build().into();
-        Ok(HubClient { endpoint, token, repository, agent, on_event, waits: 0, waited: Duration::ZERO })
+        Ok(HubClient { endpoint, token, unread_token, repository, agent, on_event, waits: 0, waited: Duration::ZERO })
     }
 
     /// Requests the commit that the revision points to, and the list of its files.
@@ -187,7 +198,7 @@ impl<'a> HubClient<'a> {
     }
 
     fn authorize<T>(&self, request: ureq::RequestBuilder<T>) -> ureq::RequestBuilder<T> {
-        match self.token {
+        match &self.token {
             Some(token) => request.header("Authorization", format!("Bearer {token}")),
             None => request,
         }
@@ -204,9 +215,10 @@ impl<'a> HubClient<'a> {
         }
         let code = text(response.headers(), "x-error-code").unwrap_or_default();
         let words = text(response.headers(), "x-error-message").unwrap_or_default();
-        let token = match self.token {
-            None => "no token was sent: set HF_TOKEN to one that may read it",
-            Some(_) => "the token in HF_TOKEN may not read it",
+        let token = match (&self.token, &self.unread_token) {
+            (Some(_), _) => "the token in HF_TOKEN may not read it".to_owned(),
+            (None, Some(wrong)) => format!("no token was sent: {wrong}"),
+            (None, None) => "no token was sent: set HF_TOKEN to one that may read it".to_owned(),
         };
         let page = format!("{}/{}", self.endpoint, self.repository.id);
         let (fault, message) = match (status, code) {

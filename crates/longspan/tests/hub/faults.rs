@@ -7,7 +7,7 @@ use std::net::TcpListener;
 
 use longspan::Error;
 use longspan::error::HubFault;
-use longspan::hub::{CachedFiles, FetchEvent, Hub, Repository};
+use longspan::hub::{CachedFiles, FetchEvent, Hub, HubToken, Repository};
 
 use super::Setup;
 use super::server::{COMMIT, Model, Request, raw, sha256};
@@ -247,7 +247,8 @@ fn no_redirect_takes_the_token_to_another_host() {
                 }
                 Some(reply.send(request))
             });
-            let with_token = Setup { hub: Hub { token: Some("secret".to_owned()), ..setup.hub.clone() }, ..setup };
+            let with_token =
+                Setup { hub: Hub { token: HubToken::Given("secret".to_owned()), ..setup.hub.clone() }, ..setup };
             let result = with_token.fetch("org/model");
             assert_eq!(with_token.server.tokens_seen_elsewhere(), 0, "{at}");
             assert!(with_token.server.take_log().len() < REQUESTS_MAX, "{at}");
@@ -434,23 +435,81 @@ fn addresses_and_tokens_that_are_none() {
         assert_eq!(message, format!("the address of the hub, `{endpoint}`, does not have the form https://HOST"));
     }
     for token in ["se\ncret", "se\0cret"] {
-        let hub = Setup { hub: Hub { token: Some(token.to_owned()), ..setup.hub.clone() }, ..Setup::new(Model::bin()) };
+        let hub = Setup {
+            hub: Hub { token: HubToken::Given(token.to_owned()), ..setup.hub.clone() },
+            ..Setup::new(Model::bin())
+        };
         assert_eq!(hub.fault("org/model"), (HubFault::Token, "the token has characters that no token has".to_owned()));
     }
     let refused = Setup::new(Model { refuse: Some((401, "", "")), ..Model::safetensors() });
-    let refused = Setup { hub: Hub { token: Some("old".to_owned()), ..refused.hub.clone() }, ..refused };
+    let refused = Setup { hub: Hub { token: HubToken::Given("old".to_owned()), ..refused.hub.clone() }, ..refused };
     let wanted = "the hub refuses the token in HF_TOKEN with status 401";
     assert_eq!(refused.fault("org/model"), (HubFault::Token, wanted.to_owned()));
 }
 
-/// A file without an end may stand in the place of the token's.
-#[cfg(unix)]
+/// What cannot be read where a token should be: public and cached models need none, others say why none was sent.
 #[test]
-fn the_file_of_a_token_is_a_plain_one() {
-    let setup = Setup::new(Model::safetensors());
-    let hub = Hub { token_file: Some("/dev/zero".into()), ..setup.hub.clone() };
-    let error = Setup { hub, ..setup }.fetch("org/model").unwrap_err();
-    assert_eq!(error.to_string(), "`/dev/zero`: not a plain file");
+fn a_token_that_cannot_be_read_stops_no_public_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::create_dir(path("folder")).unwrap();
+    fs::write(path("bytes"), b"\xff\xfe").unwrap();
+    fs::write(path("lines"), "one\ntwo\n").unwrap();
+    let mut cases = vec![
+        (HubToken::NamedFile(path("folder")), "folder` cannot be read: is a directory"),
+        (HubToken::File(path("bytes")), "bytes` cannot be read: stream did not contain valid UTF-8"),
+        (HubToken::NamedFile(path("lines")), "lines` cannot be read: it has characters that no token has"),
+    ];
+    if cfg!(unix) {
+        cases.push((HubToken::File("/dev/zero".into()), "`/dev/zero` cannot be read: not a plain file"));
+        cases.push((HubToken::NamedFile("/dev/zero".into()), "zero` cannot be read: it has characters that no"));
+    } else {
+        cases.remove(0); // a folder cannot be opened there
+    }
+    for (token, wanted) in cases {
+        let setup = Setup::new(Model::safetensors());
+        let setup = Setup { hub: Hub { token, ..setup.hub.clone() }, ..setup };
+        for _ in 0..2 {
+            let (result, notices) = setup.notices(CachedFiles::Keep);
+            assert!(result.is_ok(), "{wanted}: {result:?}");
+            assert!(notices.len() == 1 && notices[0].starts_with("the token in `"), "{notices:?}");
+            assert!(notices[0].contains(wanted) && notices[0].ends_with(": the hub is asked without a token"));
+        }
+        // A commit in the cache asks nobody.
+        let commit = format!("org/model@{COMMIT}");
+        setup.hub.fetch(&Repository::parse(&commit).unwrap(), &mut |event| panic!("{event:?}")).unwrap();
+        setup.server.change(|model| model.token = Some("secret".to_owned()));
+        let hub = Hub { cached_files: CachedFiles::Replace, ..setup.hub.clone() };
+        let (fault, message) = Setup { hub, ..setup }.fault("org/model");
+        assert!(fault == HubFault::Access && message.contains("(no token was sent: the token in `"), "{message}");
+        assert!(message.contains(wanted), "{message}");
+    }
+}
+
+/// A file that the user has named may be of any kind. Who waits for a pipe is told.
+#[test]
+#[cfg(unix)]
+fn a_token_may_come_from_a_pipe() {
+    let setup = Setup::new(Model { token: Some("secret".to_owned()), ..Model::safetensors() });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let hub = Hub { token: HubToken::NamedFile(path.clone()), ..setup.hub.clone() };
+    let mut writer = None;
+    let fetched = hub.fetch(&Repository::parse("org/model").unwrap(), &mut |event| {
+        if let FetchEvent::Notice(text) = event {
+            assert_eq!(text, format!("waiting for the token of the hub from `{}`", path.display()));
+            let path = path.clone();
+            writer = Some(std::thread::spawn(move || fs::write(path, "secret\n")));
+        }
+    });
+    assert!(fetched.is_ok(), "{fetched:?}");
+    writer.expect("a notice").join().unwrap().unwrap();
+    // An empty one is none.
+    let public = Setup::new(Model::safetensors());
+    let public = Setup { hub: Hub { token: HubToken::NamedFile("/dev/null".into()), ..public.hub.clone() }, ..public };
+    let (result, notices) = public.notices(CachedFiles::Keep);
+    assert!(result.is_ok() && notices.is_empty(), "{result:?} {notices:?}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use longspan::Error;
 use longspan::error::HubFault;
-use longspan::hub::{CachedFiles, FetchEvent, Hub, Repository};
+use longspan::hub::{CachedFiles, FetchEvent, Hub, HubToken, Repository};
 
 use server::{COMMIT, MOVED, Model, Server};
 
@@ -29,8 +29,7 @@ impl Setup {
         let hub = Hub {
             endpoint: server.endpoint(),
             cache: folder.path().to_owned(),
-            token: None,
-            token_file: None,
+            token: HubToken::None,
             offline: false,
             cached_files: CachedFiles::Keep,
         };
@@ -239,9 +238,9 @@ fn a_gated_model_needs_a_token() {
 
     let file = setup.hub.cache.join("token");
     fs::write(&file, "secret\n").unwrap();
-    let given = Hub { token: Some("secret".to_owned()), ..setup.hub.clone() };
-    let of_file = Hub { token_file: Some(file), cached_files: CachedFiles::Replace, ..setup.hub.clone() };
-    for hub in [given, of_file] {
+    let given = HubToken::Given("secret".to_owned());
+    for token in [given, HubToken::File(file.clone()), HubToken::NamedFile(file)] {
+        let hub = Hub { token, cached_files: CachedFiles::Replace, ..setup.hub.clone() };
         hub.fetch(&Repository::parse("org/model").unwrap(), &mut |_| {}).unwrap();
         // The server of large files is another host, so it must not get the token.
         assert_eq!(setup.server.tokens_seen_elsewhere(), 0);
@@ -442,10 +441,17 @@ fn the_environment() {
     assert_eq!(plain.cache, Path::new("/c/huggingface/hub"));
     assert_eq!(hub(&[("HF_HOME", "/h")]).cache, Path::new("/h/hub"));
     assert_eq!(hub(&[("HF_HOME", "/h"), ("HF_HUB_CACHE", "/elsewhere")]).cache, Path::new("/elsewhere"));
-    assert_eq!(hub(&[("HF_HOME", "/h")]).token_file.as_deref(), Some(Path::new("/h/token")));
-    assert_eq!(hub(&[("HF_HOME", "/h"), ("HF_TOKEN_PATH", "/t")]).token_file.as_deref(), Some(Path::new("/t")));
-    assert_eq!(hub(&[("HF_TOKEN", " abc\n")]).token.as_deref(), Some("abc"));
-    assert_eq!(hub(&[("HF_TOKEN", "")]).token, None);
+    let token = |variables: &[(&str, &str)]| match hub(variables).token {
+        HubToken::None => "none".to_owned(),
+        HubToken::Given(token) => format!("given {token}"),
+        HubToken::File(path) => format!("file {}", path.display()),
+        HubToken::NamedFile(path) => format!("named file {}", path.display()),
+    };
+    let home = Path::new("/h").join("token");
+    assert_eq!(token(&[("HF_HOME", "/h")]), format!("file {}", home.display()));
+    assert_eq!(token(&[("HF_HOME", "/h"), ("HF_TOKEN_PATH", "/t")]), "named file /t");
+    assert_eq!(token(&[("HF_TOKEN", " abc\n"), ("HF_TOKEN_PATH", "/t")]), "given abc");
+    assert_eq!(token(&[("HF_TOKEN", ""), ("HF_TOKEN_PATH", "/t")]), "named file /t");
     assert_eq!(hub(&[("HF_ENDPOINT", "http://mirror/")]).endpoint, "http://mirror");
     for (value, offline) in [("1", true), ("true", true), ("YES", true), ("0", false), ("", false)] {
         assert_eq!(hub(&[("HF_HUB_OFFLINE", value)]).offline, offline, "{value}");

@@ -152,18 +152,22 @@ impl<'a> Round<'a> {
     }
 
     /// Takes an answer for the file, and writes those of a document with its last one. After an error there are fewer, and none
-    /// is written.
+    /// is written, nor are any if one is too long for the file.
     fn write(&mut self, question: usize, answer: Option<DocumentAnswer>) {
         let Some((results, answers)) = &mut self.results else { return };
         answers.extend(answer);
         if question + 1 < self.questions.len() {
             return;
         }
-        if answers.len() == self.questions.len() {
-            let OutputFormat { model, precision, .. } = self.output.format();
-            self.written = results.add(answers, model, precision);
+        let answers = std::mem::take(answers);
+        if answers.len() < self.questions.len() {
+            return;
         }
-        answers.clear();
+        let OutputFormat { model, precision, .. } = self.output.format();
+        match results.lines(&answers, model, precision) {
+            Ok(lines) => self.written = results.add(&lines),
+            Err(error) => self.fail(error),
+        }
     }
 
     /// Reports an error of one document.

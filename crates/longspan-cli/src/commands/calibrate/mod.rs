@@ -35,7 +35,9 @@ const LENGTHS: [usize; 9] = [15, 20, 30, 45, 64, 90, 128, 180, 256];
 pub fn run(args: &CalibrateArgs) -> Result<()> {
     let mut data = squad::read(&args.data, args.sampling.skip_bad)?;
     args.machine.threads.start()?;
-    let OpenedModel { checkpoint, reader } = model::open(&args.model, &args.machine)?;
+    let open = |model: &_| model::open(model, &args.machine);
+    let opened = args.out.as_deref().map_or_else(|| open(&args.model), |out| model::for_folder(out, &args.model, open));
+    let OpenedModel { checkpoint, reader } = opened?;
     let target = Target::new(&checkpoint, args.out.as_deref())?; // before hours of work
     let mut settings = reader.settings().clone();
     warn_of_fitted(&data, &settings);

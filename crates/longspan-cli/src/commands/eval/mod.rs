@@ -59,6 +59,10 @@ pub fn run(args: &EvalArgs) -> Result<()> {
 /// Asks the model and measures its answers.
 fn evaluate_model(args: &EvalArgs, mut data: SquadData) -> Result<()> {
     args.machine.threads.start()?;
+    match &args.out {
+        Some(folder) if !args.resume => folder::check_new(folder, RESUME_HINT)?, // before a model is fetched
+        _ => {}
+    }
     let opened = model::open(&args.model, &args.machine)?;
     let reader = &opened.reader;
     let mut places = None;
