@@ -27,6 +27,8 @@ def plain(file, text, folder):
 def ask(longspan, question, file, options):
     run = [longspan, "ask", question, file, "--json", "--all", *options]
     done = subprocess.run(run, capture_output=True, text=True)
+    if not done.stdout:
+        sys.exit(f"{file}: {done.stderr.strip()}")
     answer = json.loads(done.stdout.splitlines()[0])
     best = next(iter(answer["answers"]), {"text": "", "start": 0})
     page = answer.get("page") or best.get("page") or 0

@@ -7,7 +7,7 @@ poppler and PDFium, agree: 50 words or more, and 98% of them in common. For thes
 
 - words: the F1 of the words with those of poppler, without regard to their order;
 - order: of the pairs of neighbouring words that both poppler and PDFium have, the share that a reader has;
-- seconds and memory: each file in a process of its own, the sum and the largest.
+- seconds: each file in a process of its own, the sum; memory: of the file that took this reader the longest.
 
 The tools: `pdftotext` on the path; `pip install pypdfium2 pypdf pdfminer.six kreuzberg`.
 """
@@ -17,7 +17,6 @@ import collections
 import json
 import pathlib
 import re
-import resource
 import statistics
 import subprocess
 import sys
@@ -44,7 +43,7 @@ def command(reader, longspan, path):
 
 
 def read(reader, longspan, path, seconds_max=60):
-    """The text, or None; the seconds; the megabytes of the largest process so far of this reader."""
+    """The text, or None if the reader fails or takes too long; the seconds."""
     start = time.monotonic()
     try:
         done = subprocess.run(command(reader, longspan, path), capture_output=True, timeout=seconds_max)

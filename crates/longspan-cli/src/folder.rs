@@ -138,7 +138,8 @@ pub fn check_writable(folder: &Path) -> Result<()> {
     let path = folder.join(".longspan-was-here");
     let failed = |source| Error::Write { path: folder.to_owned(), source: Arc::new(source) };
     match write_whole(&path, b"").and_then(|()| fs::remove_file(&path).map_err(failed)) {
-        // Another run has tried at the same time and removed it.
+        // Another run tries at the same time, or has removed it.
+        Err(Error::InUse { .. }) => Ok(()),
         Err(Error::Write { source, .. }) if source.kind() == ErrorKind::NotFound && folder.is_dir() => Ok(()),
         Err(Error::Write { source, .. }) => Err(cannot_write(folder, &source)),
         Err(other) => Err(other.into()),

@@ -185,7 +185,6 @@ impl ResultFile {
 fn rewritten(path: &Path, mut old: File, ranges: impl Iterator<Item = Range<u64>>) -> Result<File> {
     let failed = |source: io::Error| Error::Write { path: path.to_owned(), source: Arc::new(source) };
     let copy = |new: &File| {
-        new.lock()?;
         let mut out = BufWriter::new(new);
         for range in ranges {
             old.seek(SeekFrom::Start(range.start))?;

@@ -238,7 +238,7 @@ fn library_hint(error: &Error) -> &'static str {
         Error::Conflict { .. } => {
             "name another folder, or continue what is there with the data and options it began with"
         }
-        Error::InUse { .. } => "wait until it has ended, or name another folder",
+        Error::InUse { .. } => "wait until it has ended, or name another place",
         Error::InstructionSet(_) => {
             "the environment variable LONGSPAN_ISA says which one to use: unset it for the fastest"
         }

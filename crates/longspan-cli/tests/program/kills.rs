@@ -300,7 +300,7 @@ fn a_folder_that_is_in_use_is_waited_for() {
         lock.lock().unwrap();
         let ran = folder.run(&written.again());
         check_ends(&ran, "another run is using it");
-        assert!(ran.stderr.ends_with("hint: wait until it has ended, or name another folder\n"), "{name}: {ran:?}");
+        assert!(ran.stderr.ends_with("hint: wait until it has ended, or name another place\n"), "{name}: {ran:?}");
         fs::remove_dir_all(folder.path("out")).unwrap();
     }
 }

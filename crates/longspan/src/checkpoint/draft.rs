@@ -5,11 +5,12 @@
 //! locked while a run fills the folder, and lists what is moved, with checksums. So the next run knows what a killed one has
 //! left, and removes nothing else.
 
-use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::bytes::{check_plain, open_plain_to_read};
+use super::files::{is_at, lock};
 use super::source::{Source, WEIGHTS};
 use crate::{Error, Result};
 
@@ -114,8 +115,7 @@ impl DraftFolder {
     fn with_file(folder: &Path, is_new: bool, may_have_files: bool, moved: File) -> Result<Self> {
         // Only who holds the lock removes the file. Another run may have done so since it was opened, and then this lock is
         // worth nothing: a third run may have made the file anew.
-        let is_locked = !matches!(moved.try_lock(), Err(TryLockError::WouldBlock));
-        if !is_locked || !is_at(&moved, &folder.join(DRAFT).join(MOVED)) {
+        if !lock(&moved) || !is_at(&moved, &folder.join(DRAFT).join(MOVED)) {
             return Err(Error::InUse { path: folder.to_owned() });
         }
         // Another run may have ended before the lock, too.
@@ -170,23 +170,6 @@ impl DraftFolder {
         }
         clear_draft(&self.folder)
     }
-}
-
-/// Whether an open file is the one at a path, not one that was removed there.
-fn is_at(file: &File, path: &Path) -> bool {
-    file.metadata().is_ok_and(|own| path.symlink_metadata().is_ok_and(|found| is_same(&own, &found)))
-}
-
-#[cfg(unix)]
-fn is_same(own: &Metadata, found: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    (own.dev(), own.ino()) == (found.dev(), found.ino())
-}
-
-/// The standard library does not tell the number of a file elsewhere.
-#[cfg(not(unix))]
-fn is_same(own: &Metadata, found: &Metadata) -> bool {
-    own.created().ok() == found.created().ok()
 }
 
 /// Removes what is in the draft, except for the locked file.

@@ -1,8 +1,8 @@
 //! Copies and checksums of the files of a checkpoint; and writing a file atomically.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{Read, Write};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
 use super::bytes::{open_file, open_plain_to_read};
@@ -115,18 +115,15 @@ pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
 }
 
 /// Writes a file like [`write_whole`], but with what `write` writes into it. Returns the file, which is still open, at its
-/// end, with the locks that `write` took.
+/// end, and locked.
 ///
 /// # Errors
-/// [`Error::Write`], and those of `write`. The old file is unchanged then.
+/// [`Error::Write`], [`Error::InUse`] if another process is writing the same file, and those of `write`. The old file is
+/// unchanged then.
 pub fn write_whole_with(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> Result<File> {
     let failed = Error::write(path);
     let temporary = path.with_file_name(temporary_name(path.file_name().unwrap_or_default()));
-    // What a killed run left, or a link or a pipe that others put there.
-    if temporary.symlink_metadata().is_ok() {
-        fs::remove_file(&temporary).map_err(Error::write(&temporary))?;
-    }
-    let mut out = OpenOptions::new().write(true).create_new(true).open(&temporary).map_err(failed)?;
+    let mut out = locked_anew(path, &temporary)?;
     if let Some(old) = path.symlink_metadata().ok().filter(Metadata::is_file) {
         let _ = out.set_permissions(old.permissions()); // not every file system has them
     }
@@ -137,6 +134,48 @@ pub fn write_whole_with(path: &Path, write: impl FnOnce(&mut File) -> Result<()>
         let _ = fs::remove_file(&temporary);
     }
     replaced.map(|()| out)
+}
+
+/// Makes the temporary file anew, and locks it. What a killed run left there is removed, also a link or a pipe that others
+/// put there, but no file that another process is writing.
+fn locked_anew(path: &Path, temporary: &Path) -> Result<File> {
+    let in_use = || Error::InUse { path: path.to_owned() };
+    if let Ok(left) = temporary.symlink_metadata() {
+        let open = || OpenOptions::new().write(true).open(temporary);
+        if left.is_file() && open().is_ok_and(|left| !lock(&left)) {
+            return Err(in_use());
+        }
+        fs::remove_file(temporary).map_err(Error::write(temporary))?;
+    }
+    let made = OpenOptions::new().write(true).create_new(true).open(temporary);
+    let out = match made {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(in_use()),
+        made => made.map_err(Error::write(path))?,
+    };
+    // Another process may have taken it for a file that was left, in the moment before it was locked.
+    if lock(&out) && is_at(&out, temporary) { Ok(out) } else { Err(in_use()) }
+}
+
+/// Locks a file; false if another process has locked it. Where a file system has no locks, none has.
+pub(super) fn lock(file: &File) -> bool {
+    !matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+}
+
+/// Whether an open file is the one at a path, not one that was removed there.
+pub(super) fn is_at(file: &File, path: &Path) -> bool {
+    file.metadata().is_ok_and(|own| path.symlink_metadata().is_ok_and(|found| is_same(&own, &found)))
+}
+
+#[cfg(unix)]
+fn is_same(own: &Metadata, found: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (own.dev(), own.ino()) == (found.dev(), found.ino())
+}
+
+/// The standard library does not tell the number of a file elsewhere.
+#[cfg(not(unix))]
+fn is_same(own: &Metadata, found: &Metadata) -> bool {
+    own.created().ok() == found.created().ok()
 }
 
 /// The name under which [`write_whole`] writes a file: one that no user gives a file, and the same in every run, so that the
@@ -206,6 +245,22 @@ mod tests {
         let folder = path(temporary_name("x".as_ref()).to_str().unwrap());
         fs::create_dir(&folder).unwrap();
         assert_eq!(write_whole(&path("x"), b"2").unwrap_err().path(), Some(&*folder));
+    }
+
+    #[test]
+    fn what_another_process_is_writing_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        let written = write_whole_with(&path, |out| {
+            out.write_all(b"half").unwrap();
+            assert!(matches!(write_whole(&path, b"other"), Err(Error::InUse { .. })));
+            out.write_all(b" and half").map_err(Error::write(&path))
+        });
+        assert!(written.is_ok());
+        assert_eq!((fs::read(&path).unwrap(), names(folder.path())), (b"half and half".into(), vec!["x".into()]));
+        drop(written);
+        write_whole(&path, b"other").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"other");
     }
 
     #[cfg(unix)]
