@@ -83,7 +83,7 @@ impl<'d> OdtBody<'d> {
     pub fn finish(mut self) -> Builder {
         let Self { deletions, insertions, .. } = self;
         if deletions + insertions > 0 {
-            self.builder.parts().warnings.push(Warning::TrackedChanges { deletions, insertions });
+            self.builder.warn(Warning::TrackedChanges { deletions, insertions });
         }
         self.builder
     }
