@@ -76,7 +76,8 @@ fn password(path: &Path) -> Result<String> {
     let bytes = read.map_err(|error| io_fault(path, &error, PASSWORD_HINT))?;
     let text =
         String::from_utf8(bytes).map_err(|_| fault(format!("`{}`: invalid UTF-8", path.display()), PASSWORD_HINT))?;
-    match text.lines().next() {
+    // Some editors begin files with a byte-order mark.
+    match text.trim_start_matches('\u{feff}').lines().next() {
         Some(password) if !password.is_empty() => Ok(password.to_owned()),
         _ => Err(fault(format!("`{}`: no password", path.display()), PASSWORD_HINT)),
     }
