@@ -140,7 +140,7 @@ impl DocumentSource {
     /// When it cannot be opened, and those of [`longspan_documents::read`].
     pub fn read(&self, options: &SourceOptions) -> Result<Content, SourceError> {
         let read = match self {
-            Self::File(path) => self.content(&mut || open(path), true, options),
+            Self::File(path) => self.content(&mut || open(path), path.is_file(), options),
             Self::Stdin => self.content(&mut || Ok(io::stdin().lock()), false, options),
             Self::Bytes { bytes, .. } => self.content(&mut || Ok(bytes.as_slice()), true, options),
         };
@@ -149,7 +149,7 @@ impl DocumentSource {
 
     /// What an input is read as: plain text here, anything else in a child, if there may be one.
     ///
-    /// - `is_lasting`: whether the input can be opened again
+    /// - `is_lasting`: whether the input can be opened again, as a pipe cannot
     fn content<R: Read>(
         &self,
         open: &mut dyn FnMut() -> Result<R, SourceErrorKind>,

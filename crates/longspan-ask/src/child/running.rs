@@ -54,7 +54,8 @@ impl RunningChild {
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut child = command.spawn()?;
         let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (words, (sender, has_spoken)) = (Arc::default(), mpsc::channel());
+        let words: Arc<Mutex<Vec<u8>>> = Arc::default();
+        let (sender, has_spoken) = mpsc::channel();
         let errors = errors.ok_or(io::ErrorKind::BrokenPipe)?;
         thread::spawn({
             let words = Arc::clone(&words);
