@@ -172,6 +172,7 @@ fn what_is_not_shown_is_no_text_and_what_is_not_closed_hides_little() {
     assert_eq!(text(&format!("<ruby>{kanji}")), "漢字だ");
     assert_eq!(text("<p><ruby>漢<rt>kan</p><p>b</p>"), "漢\n\nb");
     assert_eq!(&**read_as("a.md", b"<ruby>a<rt>b</rt></ruby>c").unwrap().text(), "ac");
+    assert_eq!(text("a\u{85}\u{9f}b <pre>c\u{80}d</pre>"), "a b\n\nc d");
     let long = read_as("a.html", format!("a<{} hidden>b", "x".repeat(100_000)).as_bytes()).unwrap();
     assert!(long.warnings()[0].to_string().len() < 300, "{:?}", long.warnings());
     let cut = read_as("a.html", b"a<svg>b").unwrap();

@@ -189,7 +189,7 @@ fn answers_go_to_a_file_that_a_later_run_continues() {
 }
 
 /// A folder with documents of the corpus of `longspan-documents`, whose scripts say how they were made.
-fn with_corpus(files: &[&str]) -> Folder {
+pub fn with_corpus(files: &[&str]) -> Folder {
     let folder = Folder::new(&[("password", b"pump\r\nanother line\n"), ("wrong", b"well\n")]);
     let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../longspan-documents/tests/golden");
     for file in files {

@@ -244,7 +244,8 @@ impl<'a> Writer<'a> {
             if space > 0 {
                 // The last of several: it stands beside the word that follows, and makes one run with it.
                 if self.in_block && self.spaces.is_empty() {
-                    self.spaces.push((' ', source(from + space - 1..from + space)));
+                    let last = rest[..space].chars().next_back().map_or(0, char::len_utf8);
+                    self.spaces.push((' ', source(from + space - last..from + space)));
                 }
                 from += space;
                 continue;
@@ -459,12 +460,12 @@ const SOFT_HYPHEN: char = '\u{ad}';
 
 /// Whether a character shows as white space that collapses.
 fn is_space(c: char) -> bool {
-    c == ' ' || c.is_ascii_control()
+    c == ' ' || c.is_control()
 }
 
 /// Whether a character has no place in text.
 fn is_control(c: char) -> bool {
-    c.is_ascii_control() && c != '\t'
+    c.is_control() && c != '\t'
 }
 
 /// Elements that have no content.
