@@ -133,15 +133,14 @@ impl Builder {
     /// The content.
     ///
     /// # Errors
-    /// When the text is over its limit, has nothing but white space, or all of it was left out.
+    /// When the text is over its limit, has nothing but white space, or all of it is damaged or was left out.
     pub fn finish(mut self) -> Result<Content, ReadError> {
         if self.is_full {
             return Err(ReadError::TooLong { text_bytes_max: self.text_bytes_max });
         }
         let is_blank = self.text.trim().is_empty();
-        if let Some(warning) = self.parts.warnings.iter().find(|warning| matches!(warning, Warning::LeftOut(_)))
-            && is_blank
-        {
+        let explains = |warning: &&Warning| matches!(warning, Warning::LeftOut(_) | Warning::Repaired(_));
+        if let Some(warning) = self.parts.warnings.iter().find(explains).filter(|_| is_blank) {
             let what = format!("it has no text; {warning}");
             return Err(ReadError::Damaged { format: self.parts.format, what });
         }

@@ -219,14 +219,15 @@ fn of_zip(bytes: &[u8], name: Option<&str>) -> Result<Format, ReadError> {
         parts.by_name(name).ok()?.take(PART_BYTES_MAX).read_to_end(&mut bytes).ok()?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
     };
-    if let Some(kind) = part("mimetype") {
-        return of_media_type(kind.trim());
+    let kind = part("mimetype").map(|kind| of_media_type(kind.trim()));
+    if let Some(kind) = kind.filter(|kind| !matches!(kind, Err(ReadError::Format(UnreadFormat::Zip)))) {
+        return kind;
     }
     if let Some(types) = part("[Content_Types].xml") {
         return of_content_types(&types);
     }
     match part("META-INF/container.xml") {
-        Some(_) => Ok(Format::Epub), // without the part that should come first
+        Some(_) => Ok(Format::Epub), // without the part that should come first, or with a wrong one
         None => Err(ReadError::Format(UnreadFormat::Zip)),
     }
 }

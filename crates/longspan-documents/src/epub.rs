@@ -2,7 +2,7 @@
 //! HTML. A chapter without a heading has that of the table of contents.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::builder::{Builder, language_tag};
 use crate::container::{self, Container, resolved};
@@ -13,9 +13,10 @@ use crate::map::BlockKind;
 use crate::xml::{XmlError, XmlWalk};
 use crate::{Content, Format, Limits, ReadError, Warning};
 
-const NAMESPACES: [(&str, &str); 8] = [
+const NAMESPACES: [(&str, &str); 9] = [
     ("urn:oasis:names:tc:opendocument:xmlns:container", "container"),
     ("http://www.idpf.org/2007/opf", "opf"),
+    ("http://openebook.org/namespaces/oeb-package/1.0/", "opf"), // of EPUB's forerunner
     ("http://purl.org/dc/elements/1.1/", "dc"),
     ("http://www.daisy.org/z3986/2005/ncx/", "ncx"),
     ("http://www.w3.org/1999/xhtml", "html"),
@@ -42,13 +43,15 @@ const FALLBACKS_MAX: usize = 16;
 /// When it is damaged, encrypted or none, has no text, or goes over a limit.
 pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Content, ReadError> {
     let mut book = Book { container: Container::open(bytes, FORMAT, limits)?, limits };
-    if book.container.optional("META-INF/encryption.xml", |xml| is_encrypted(xml, limits))? == Some(true) {
-        return Err(ReadError::Encrypted("its text is protected by DRM, which is not read".into()));
-    }
+    let encrypted = book.container.optional("META-INF/encryption.xml", |xml| encrypted_parts(xml, limits))?;
+    let encrypted = encrypted.unwrap_or_default();
     let name = book.required("META-INF/container.xml", |xml| package_name(xml, limits))?;
     let damaged = |what: &str| ReadError::Damaged { format: FORMAT, what: what.into() };
     let name = name.ok_or_else(|| damaged("META-INF/container.xml names no package"))?;
     let package = book.required(&name, |xml| EpubPackage::read(xml, limits))?;
+    if package.spine.is_empty() {
+        return Err(damaged("its package names no chapters"));
+    }
     let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
     let contents = book.contents(&package, folder)?;
 
@@ -62,6 +65,9 @@ pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Content, ReadError> 
             continue;
         };
         let name = part_name(folder, &item.href);
+        if encrypted.contains(&name) {
+            return Err(ReadError::Encrypted("its text is protected by DRM, which is not read".into()));
+        }
         match book.chapter(item, &name)? {
             None => lost.push(name),
             Some(Chapter::Page(page)) => {
@@ -170,32 +176,46 @@ fn texts_of_svg(xml: &str, limits: &Limits) -> Result<Vec<String>, XmlError> {
 
 type ReadContents = fn(&mut Contents, &mut XmlWalk, &str) -> Result<(), XmlError>;
 
-/// Whether more than fonts is encrypted.
-fn is_encrypted(xml: &str, limits: &Limits) -> Result<bool, XmlError> {
-    let mut walk = XmlWalk::new(xml, &NAMESPACES, limits);
+/// The names of the encrypted parts, but for fonts that are only made unreadable.
+fn encrypted_parts(xml: &str, limits: &Limits) -> Result<HashSet<String>, XmlError> {
+    let (mut names, mut walk) = (HashSet::new(), XmlWalk::new(xml, &NAMESPACES, limits));
     while walk.start_within(1)? {
-        if walk.name() == ("enc", "EncryptionMethod") {
-            let algorithm = walk.attribute("", "Algorithm").unwrap_or_default();
-            if !FONT_OBFUSCATIONS.contains(&&*algorithm) {
-                return Ok(true);
+        if walk.name() != ("enc", "EncryptedData") {
+            continue;
+        }
+        let (depth, mut algorithm) = (walk.depth(), None);
+        while walk.start_within(depth)? {
+            match walk.name() {
+                ("enc", "EncryptionMethod") if algorithm.is_none() => {
+                    algorithm = walk.attribute("", "Algorithm").map(String::from);
+                }
+                ("enc", "CipherReference")
+                    if !algorithm.as_deref().is_some_and(|of| FONT_OBFUSCATIONS.contains(&of)) =>
+                {
+                    names.extend(walk.attribute("", "URI").map(|name| part_name("", &name)));
+                }
+                _ => {}
             }
         }
     }
-    Ok(false)
+    Ok(names)
 }
 
 /// The name of the package that the container holds.
 fn package_name(xml: &str, limits: &Limits) -> Result<Option<String>, XmlError> {
-    let mut walk = XmlWalk::new(xml, &NAMESPACES, limits);
+    let (mut first, mut walk) = (None, XmlWalk::new(xml, &NAMESPACES, limits));
     while walk.start_within(1)? {
-        if walk.name() == ("container", "rootfile") {
+        if walk.name() == ("container", "rootfile")
+            && let Some(name) = walk.attribute("", "full-path").map(|name| part_name("", &name))
+        {
             let kind = walk.attribute("", "media-type");
             if kind.is_none_or(|kind| kind == "application/oebps-package+xml") {
-                return Ok(walk.attribute("", "full-path").map(|name| part_name("", &name)));
+                return Ok(Some(name));
             }
+            first.get_or_insert(name);
         }
     }
-    Ok(None)
+    Ok(first)
 }
 
 /// What a book consists of.
@@ -234,7 +254,8 @@ impl EpubPackage {
     fn read(xml: &str, limits: &Limits) -> Result<Self, XmlError> {
         let (mut package, mut walk) = (Self::default(), XmlWalk::new(xml, &NAMESPACES, limits));
         while walk.start_within(1)? {
-            let attribute = |name| walk.attribute("", name).map(String::from).unwrap_or_default();
+            // White space around an id is none of it.
+            let attribute = |name| walk.attribute("", name).map(|id| id.trim().to_owned()).unwrap_or_default();
             match walk.name() {
                 ("dc", "title") => package.title = package.title.take().or(one_line(&walk.text()?)),
                 ("dc", "language") => package.language = package.language.take().or(one_line(&walk.text()?)),
@@ -244,14 +265,16 @@ impl EpubPackage {
                         href: attribute("href"),
                         media_type: attribute("media-type"),
                         is_nav,
-                        fallback: walk.attribute("", "fallback").map(String::from),
+                        fallback: walk.attribute("", "fallback").map(|id| id.trim().to_owned()),
                     };
                     if item.media_type == "application/x-dtbncx+xml" {
                         package.ncx.get_or_insert(attribute("id"));
                     }
                     package.items.insert(attribute("id"), item);
                 }
-                ("opf", "spine") => package.ncx = package.ncx.or(walk.attribute("", "toc").map(String::from)),
+                ("opf", "spine") => {
+                    package.ncx = package.ncx.or(walk.attribute("", "toc").map(|id| id.trim().to_owned()))
+                }
                 ("opf", "itemref") => package.spine.push(attribute("idref")),
                 _ => {}
             }

@@ -400,8 +400,10 @@ def epub(name, chapters, encryption="", spine="", metadata="", toc=None):
             (
                 "META-INF/encryption.xml",
                 f'{DECLARATION}<encryption xmlns="urn:oasis:names:tc:opendocument:xmlns:container" '
-                f'xmlns:enc="http://www.w3.org/2001/04/xmlenc#"><enc:EncryptedData><enc:EncryptionMethod Algorithm="{encryption}"/>'
-                "</enc:EncryptedData></encryption>",
+                'xmlns:enc="http://www.w3.org/2001/04/xmlenc#">'
+                '<enc:EncryptedKey><enc:EncryptionMethod Algorithm="http://www.w3.org/2001/04/xmlenc#rsa-1_5"/></enc:EncryptedKey>'
+                f'<enc:EncryptedData><enc:EncryptionMethod Algorithm="{encryption}"/>'
+                f'<enc:CipherData><enc:CipherReference URI="OPS/{chapters[0][0]}"/></enc:CipherData></enc:EncryptedData></encryption>',
             )
         )
     if toc == "nav":
