@@ -23,7 +23,15 @@ impl UserTerminal {
         let process = folder.process(&[]);
         let mut command = Command::new("script");
         let program = process.get_program().to_str().unwrap();
-        command.args(["-qec", &line.replace("longspan", &format!("'{program}'")), "/dev/null"]);
+        command.args([
+            "-q",
+            "-E",
+            "always",
+            "-e",
+            "-c",
+            &line.replace("longspan", &format!("'{program}'")),
+            "/dev/null",
+        ]);
         command.current_dir(folder.0.path()).envs(process.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.env("SHELL", "/bin/sh").env("TERM", "dumb").env("NO_COLOR", "1");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
