@@ -352,7 +352,7 @@ def text_document():
         '<style:style style:name="Break" style:family="paragraph"><style:paragraph-properties fo:break-before="page"/></style:style>'
     )
     note = '<text:note text:note-class="footnote"><text:note-citation>1</text:note-citation><text:note-body>{}</text:note-body></text:note>'
-    frame = f"<draw:frame><draw:text-box>{t('In a frame.')}</draw:text-box><svg:title>Alt</svg:title></draw:frame>"
+    frame = f"<draw:frame><draw:text-box>{t('In a frame.')}</draw:text-box><svg:title>Alt</svg:title></draw:frame><draw:frame><draw:object><office:document><text:p>A formula.</text:p></office:document></draw:object></draw:frame>"
     body = [
         "<office:forms/><text:tracked-changes><text:changed-region><text:deletion><office:change-info/>" + t("Gone.") + "</text:deletion></text:changed-region>"
         "<text:changed-region><text:insertion><office:change-info><dc:date>2026</dc:date></office:change-info></text:insertion></text:changed-region></text:tracked-changes>",
