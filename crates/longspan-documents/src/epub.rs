@@ -137,7 +137,7 @@ impl Book<'_> {
         let Some(bytes) = bytes else { return Ok(None) };
         if item.media_type == SVG {
             let texts = container::decoded(bytes).and_then(|xml| texts_of_svg(&xml, self.limits).ok());
-            return Ok(texts.map(Chapter::Drawing));
+            return Ok(texts.map(|texts| if texts.is_empty() { Chapter::Picture } else { Chapter::Drawing(texts) }));
         }
         // Other kinds of files, such as PDF, are binary.
         Ok(html::decoded(&bytes).ok().map(Chapter::Page))
@@ -207,6 +207,7 @@ fn package_name(xml: &str, limits: &Limits) -> Result<Option<String>, XmlError> 
     while walk.start_within(1)? {
         if walk.name() == ("container", "rootfile")
             && let Some(name) = walk.attribute("", "full-path").map(|name| part_name("", &name))
+            && !name.is_empty()
         {
             let kind = walk.attribute("", "media-type");
             if kind.is_none_or(|kind| kind == "application/oebps-package+xml") {

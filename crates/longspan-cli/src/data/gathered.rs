@@ -37,11 +37,11 @@ impl GatheredFiles {
     /// # Errors
     /// When a glob cannot be read, or folders have no file.
     pub fn new(given: &[PathBuf], args: &FolderArgs, except: Option<&Path>) -> Result<Self> {
-        let (mut files, mut named) = (Self::default(), Vec::new());
+        let (mut files, mut named) = (Self::default(), HashSet::new());
         let except = except.and_then(|path| path.canonicalize().ok());
         for path in given {
             if !args.recursive || !path.is_dir() {
-                named.push(documents::name(path));
+                named.insert(documents::name(path));
                 files.paths.push(path.clone());
                 continue;
             }
@@ -52,7 +52,7 @@ impl GatheredFiles {
                 return Err(fault(format!("`{}`: no files in the folder", path.display()), hint));
             }
         }
-        named.iter().for_each(|name| drop(files.found.remove(name)));
+        files.found.retain(|name| !named.contains(name));
         Ok(files)
     }
 
