@@ -207,6 +207,7 @@ fn between(last: BlockKind, next: BlockKind) -> &'static str {
 mod tests {
     use super::*;
     use BlockKind::*;
+    use proptest::prelude::*;
 
     fn built(build: impl FnOnce(&mut Builder)) -> Result<Content, ReadError> {
         let mut builder = Builder::new(Format::Html, &Limits { text_bytes_max: 100, ..Limits::default() });
@@ -340,6 +341,31 @@ mod tests {
         let warnings: Vec<String> = content.warnings().iter().map(Warning::to_string).collect();
         assert_eq!(warnings.len(), WARNINGS_MAX);
         assert!(warnings[98].ends_with(": 98") && warnings[99].ends_with("more is damaged than is named here"));
+    }
+
+    proptest! {
+        #[test]
+        fn the_headings_of_a_place_are_those_above_it(levels in prop::collection::vec(0..5_u8, 1..40)) {
+            // 0 is a paragraph. Each block has its number as its text.
+            let mut builder = Builder::new(Format::Html, &Limits::default());
+            for (number, &level) in levels.iter().enumerate() {
+                builder.block(if level == 0 { Paragraph } else { Heading(level) });
+                builder.add(&number.to_string());
+            }
+            let content = builder.finish().unwrap();
+            for (own, block) in content.blocks().iter().enumerate() {
+                let mut expected = Vec::new();
+                let mut above = if levels[own] == 0 { u8::MAX } else { levels[own] };
+                for (number, &level) in levels[..own].iter().enumerate().rev() {
+                    if (1..above).contains(&level) {
+                        above = level;
+                        expected.insert(0, number.to_string());
+                    }
+                }
+                let start = block.start as usize;
+                prop_assert_eq!(content.place(start..start + 1).headings, expected);
+            }
+        }
     }
 
     #[test]
