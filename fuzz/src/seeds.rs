@@ -38,7 +38,7 @@ pub fn seeds(target: &FuzzTarget) -> Vec<Vec<u8>> {
         "xhtml" => corpus(&["book.xhtml"]),
         "markdown" => corpus(&["notes.md", "lines.markdown"]),
         "table" => corpus(&["table.csv"]),
-        "office" => ["docx", "odt", "epub"].map(|kind| golden_files(OFFICE, kind)).concat(),
+        "office" => ["docx", "odt", "fodt", "epub"].map(|kind| golden_files(OFFICE, kind)).concat(),
         "pdf" => files_of_documents("pdf", "pdf"),
         "token_file" => vec![token_file(2, &[&[1, 2, 3], &[], &[7]]), token_file(4, &[&(0..50).collect::<Vec<_>>()])],
         "hub" => vec![hub(&[]), hub(&[("longspan.json", "{}")])],

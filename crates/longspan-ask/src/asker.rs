@@ -2,13 +2,12 @@
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
 use longspan::{Document, DocumentReading, Question, ReadOptions, ReadProgress, Reader};
 
-use crate::{AskError, Content, DocumentAnswer, DocumentSource, SourceOptions};
+use crate::{AskError, Content, DocumentAnswer, DocumentSource, ReadingStop, SourceOptions};
 
 /// Sources are read and asked in groups of about so much text: enough to fill batches, and little to keep in memory.
 const GROUP_BYTES: usize = 1 << 18;
@@ -272,7 +271,8 @@ impl Asker {
     /// Reads sources and asks each of them every question, in groups of about 256 KiB of text, each as
     /// [`Asker::ask_documents`] does; an error of a source comes before the documents of its group. While the model reads a
     /// group, another thread reads and tokenizes the next one. The memory is that of two groups, or of the two longest
-    /// documents, so there may be any number of sources. After a stop, sources of later groups have no event.
+    /// documents, so there may be any number of sources. After a stop, the source that is being read is given up, and sources of
+    /// later groups have no event.
     ///
     /// Returns `Break` if `on_event` did, even if every pair was complete by then.
     pub fn ask_sources(
@@ -283,15 +283,22 @@ impl Asker {
         on_event: OnEvent<'_>,
     ) -> ControlFlow<()> {
         let mut sources = sources.into_iter().fuse();
-        let is_stopped = &AtomicBool::new(false);
+        let (mut options, stop) = (options.clone(), ReadingStop::default());
+        let of_caller = options.stop.replace(stop.clone());
+        let _action = of_caller.map(|of_caller| {
+            let stop = stop.clone();
+            of_caller.on_stop(move || stop.stop())
+        });
         thread::scope(|scope| {
             let (sender, groups) = mpsc::sync_channel(0);
+            let options = &options;
+            let _stop = stop.clone().when_dropped();
             scope.spawn(move || {
-                while let Some(group) = self.read_group(&mut sources, options, is_stopped)
+                while let Some(group) = self.read_group(&mut sources, options, &stop)
                     && sender.send(group).is_ok()
                 {}
             });
-            let flow = groups.into_iter().try_for_each(|group| {
+            groups.into_iter().try_for_each(|group| {
                 let mut documents = Vec::new();
                 for read in group {
                     match read {
@@ -304,9 +311,7 @@ impl Asker {
                 } else {
                     self.ask_documents(questions, &documents, on_event)
                 }
-            });
-            is_stopped.store(true, Ordering::Relaxed);
-            flow
+            })
         })
     }
 
@@ -315,10 +320,10 @@ impl Asker {
         &self,
         sources: &mut impl Iterator<Item = DocumentSource>,
         options: &SourceOptions,
-        is_stopped: &AtomicBool,
+        stop: &ReadingStop,
     ) -> Option<Vec<Result<NamedDocument, AskError>>> {
         let (mut group, mut bytes) = (Vec::new(), 0);
-        while bytes < GROUP_BYTES && group.len() < GROUP_SOURCES && !is_stopped.load(Ordering::Relaxed) {
+        while bytes < GROUP_BYTES && group.len() < GROUP_SOURCES && !stop.is_stopped() {
             let Some(source) = sources.next() else { break };
             let read = self.read(&source, options);
             bytes += read.as_ref().map_or(0, |document| document.content.text().len());

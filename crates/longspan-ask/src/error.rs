@@ -40,6 +40,7 @@ impl AskError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Source(SourceError { kind: SourceErrorKind::Read(_), .. }) => ErrorKind::Document,
+            Self::Source(SourceError { kind: SourceErrorKind::Stopped, .. }) => ErrorKind::Cancelled,
             Self::Source(_) => ErrorKind::Io,
             Self::Document { source, .. } => source.kind(),
         }

@@ -8,7 +8,7 @@
 //! snippet      the sentence around an answer
 //! error        what is wrong with a document that cannot be asked
 //! source       a file, standard input or bytes → content, by `longspan-documents`
-//! child        a process that reads files, and is stopped when one takes too much memory or time
+//! child        processes that read files, and are stopped when one takes too much memory or time
 //! text         text without control characters; errors of the operating system in words
 //! ```
 //!
@@ -70,7 +70,7 @@ mod asker;
 
 pub use answer::{Candidate, DocumentAnswer, rank};
 pub use asker::{AskEvent, Asker, NamedDocument, OnEvent, PairReading};
-pub use child::{ReadingProcess, serve_parent};
+pub use child::{ReadingProcess, ReadingStop, StopWhenDropped, serve_parent};
 pub use error::{AskError, error_code};
 pub use longspan_documents::{
     BlockKind, Content, Format, GzipReader, Limits, PageBox, Place, ReadError, UnreadFormat, Warning,
@@ -79,5 +79,5 @@ pub use snippet::Snippet;
 pub use source::{DocumentSource, SourceError, SourceErrorKind, SourceOptions};
 pub use wire::{
     AnswerObject, BlockObject, BoxObject, CandidateObject, ContentObject, PageObject, Reference, SentenceObject,
-    WarningObject,
+    SourceObject, WarningObject,
 };

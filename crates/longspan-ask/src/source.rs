@@ -1,5 +1,6 @@
 //! Where documents come from: files, standard input, bytes.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -7,11 +8,12 @@ use std::sync::Arc;
 
 use longspan_documents::{Content, Format, Hints, Limits, ReadError, START_BYTES, is_plain, read_from, read_text};
 
-use crate::ReadingProcess;
+use crate::child::ChildError;
 use crate::text::{io_message, quoted};
+use crate::{ReadingProcess, ReadingStop};
 
 /// How sources are read.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct SourceOptions {
     /// How much is read of each.
@@ -23,6 +25,23 @@ pub struct SourceOptions {
     /// The child process that reads everything but plain text; without one, this process reads. A program that reads files
     /// of strangers has one, for only a process of its own can be stopped when a file takes too much memory.
     pub process: Option<Arc<ReadingProcess>>,
+    /// Ends the reading of files in the child process, from another thread.
+    pub stop: Option<ReadingStop>,
+}
+
+/// Without the password.
+impl fmt::Debug for SourceOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { limits, format, password, process, stop } = self;
+        let has_password = password.is_some();
+        f.debug_struct("SourceOptions")
+            .field("limits", limits)
+            .field("format", format)
+            .field("has_password", &has_password)
+            .field("process", process)
+            .field("stop", stop)
+            .finish()
+    }
 }
 
 /// Where a document comes from.
@@ -79,6 +98,9 @@ pub enum SourceErrorKind {
     /// Its bytes cannot be read as a document.
     #[error("{0}")]
     Read(ReadError),
+    /// The caller stopped the reading.
+    #[error("stopped before it was read")]
+    Stopped,
 }
 
 impl From<ReadError> for SourceErrorKind {
@@ -91,20 +113,22 @@ impl From<ReadError> for SourceErrorKind {
 }
 
 impl SourceError {
-    /// A stable code for programs: `unreadable`, or that of [`ReadError::code`].
+    /// A stable code for programs: `unreadable`, `cancelled`, or that of [`ReadError::code`].
     pub fn code(&self) -> &'static str {
         match &self.kind {
             SourceErrorKind::Io(_) | SourceErrorKind::Folder | SourceErrorKind::Address => "unreadable",
             SourceErrorKind::Read(error) => error.code(),
+            SourceErrorKind::Stopped => "cancelled",
         }
     }
 }
 
 impl DocumentSource {
-    /// The name of the document: the path of a file as it was given, `-` for standard input.
+    /// The name of the document: the path of a file as it was given, `-` for standard input. A byte of a path that is no
+    /// UTF-8 is written as `\xff`, so that other files have other names.
     pub fn name(&self) -> String {
         match self {
-            Self::File(path) => path.to_string_lossy().into_owned(),
+            Self::File(path) => name_of(path),
             Self::Stdin => "-".into(),
             Self::Bytes { name, .. } => name.clone(),
         }
@@ -115,13 +139,48 @@ impl DocumentSource {
     /// # Errors
     /// When it cannot be opened, and those of [`longspan_documents::read`].
     pub fn read(&self, options: &SourceOptions) -> Result<Content, SourceError> {
-        let name = Some(self.name());
         let read = match self {
-            Self::File(path) => open(path).and_then(|file| Ok(content(file, name, options)?)),
-            Self::Stdin => content(io::stdin().lock(), name, options).map_err(Into::into),
-            Self::Bytes { bytes, .. } => content(bytes.as_slice(), name, options).map_err(Into::into),
+            Self::File(path) => self.content(&mut || open(path), path.is_file(), options),
+            Self::Stdin => self.content(&mut || Ok(io::stdin().lock()), false, options),
+            Self::Bytes { bytes, .. } => self.content(&mut || Ok(bytes.as_slice()), true, options),
         };
         read.map_err(|kind| SourceError { name: self.name(), kind })
+    }
+
+    /// What an input is read as: plain text here, anything else in a child, if there may be one.
+    ///
+    /// - `is_lasting`: whether the input can be opened again, as a pipe cannot
+    fn content<R: Read>(
+        &self,
+        open: &mut dyn FnMut() -> Result<R, SourceErrorKind>,
+        is_lasting: bool,
+        options: &SourceOptions,
+    ) -> Result<Content, SourceErrorKind> {
+        let SourceOptions { limits, format, password, process, stop } = options;
+        let stop = stop.clone().unwrap_or_default();
+        if stop.is_stopped() {
+            return Err(SourceErrorKind::Stopped);
+        }
+        let hints = Hints { name: Some(self.name()), format: *format, password: password.clone() };
+        let mut input = open()?;
+        let Some(process) = process else { return Ok(read_from(input, &hints, limits)?) };
+        let mut start = Vec::new();
+        let begun = input.by_ref().take(START_BYTES).read_to_end(&mut start);
+        begun.map_err(|error| ReadError::Io(Arc::new(error)))?;
+        let is_plain = is_plain(&start, &hints);
+        let whole = start.as_slice().chain(input);
+        if is_plain {
+            return Ok(read_from(whole, &hints, limits)?);
+        }
+        let read = match process.read(whole, &hints, limits, &stop, is_lasting) {
+            // Earlier files may have left it with less memory than a new one has.
+            Err(ChildError::OfKept(_)) => process.read(open()?, &hints, limits, &stop, false),
+            read => read,
+        };
+        read.map_err(|error| match error {
+            ChildError::Read(error) | ChildError::OfKept(error) => error.into(),
+            ChildError::Stopped => SourceErrorKind::Stopped,
+        })
     }
 
     /// Reads plain text, which may be empty, whatever the name.
@@ -138,17 +197,14 @@ impl DocumentSource {
     }
 }
 
-/// What an input is read as: plain text here, anything else in the child, if there is one.
-fn content(mut input: impl Read, name: Option<String>, options: &SourceOptions) -> Result<Content, ReadError> {
-    let SourceOptions { limits, format, password, process } = options;
-    let hints = Hints { name, format: *format, password: password.clone() };
-    let Some(process) = process else { return read_from(input, &hints, limits) };
-    let mut start = Vec::new();
-    let begun = input.by_ref().take(START_BYTES).read_to_end(&mut start);
-    begun.map_err(|error| ReadError::Io(Arc::new(error)))?;
-    let is_plain = is_plain(&start, &hints);
-    let whole = start.as_slice().chain(input);
-    if is_plain { read_from(whole, &hints, limits) } else { process.read(whole, &hints, limits) }
+/// The name of the document in a file.
+fn name_of(path: &Path) -> String {
+    let mut name = String::new();
+    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        name.push_str(chunk.valid());
+        chunk.invalid().iter().for_each(|byte| name.push_str(&format!("\\x{byte:02x}")));
+    }
+    name
 }
 
 fn open(path: &Path) -> Result<File, SourceErrorKind> {
@@ -173,6 +229,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn two_files_have_two_names() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+        let name = |bytes: &[u8]| DocumentSource::File(OsStr::from_bytes(bytes).into()).name();
+        assert_eq!(name("dé/a b.txt".as_bytes()), "dé/a b.txt");
+        assert_eq!((name(b"a\xff.txt"), name(b"a\xe9\xfe")), (r"a\xff.txt".into(), r"a\xe9\xfe".into()));
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let mut options = SourceOptions::default();
+        options.password = Some("open sesame".into());
+        let hints = Hints { password: options.password.clone(), ..Hints::default() };
+        let shown = format!("{options:?} {hints:?}");
+        assert!(!shown.contains("sesame") && shown.matches("has_password: true").count() == 2, "{shown}");
+    }
+
+    #[test]
     fn plain_text_is_read_here_and_other_formats_in_the_child() {
         let process = Some(Arc::new(ReadingProcess::new("sh", &["-c", "exit 3"])));
         let mut options = SourceOptions { process, ..SourceOptions::default() };
@@ -190,6 +264,15 @@ mod tests {
             let error = format!("`{name}`: its reader failed: exit status: 3");
             assert_eq!(read(name, text), error);
         }
+        let stop = ReadingStop::default();
+        options.stop = Some(stop.clone());
+        stop.stop();
+        let stopped = DocumentSource::Bytes { name: "a.html".into(), bytes: Vec::new() }.read(&options).unwrap_err();
+        assert_eq!(
+            (stopped.to_string().as_str(), stopped.code()),
+            ("`a.html`: stopped before it was read", "cancelled")
+        );
+        options.stop = None;
         options.format = Some(Format::Text);
         let source = DocumentSource::Bytes { name: "a.html".into(), bytes: b"<html>".to_vec() };
         assert_eq!(&**source.read(&options).unwrap().text(), "<html>");

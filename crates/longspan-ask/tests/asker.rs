@@ -3,11 +3,12 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use longspan::checkpoint::Source;
 use longspan::{ErrorKind, Precision, ReadOptions, Reader};
 use longspan_ask::{
-    AskEvent, Asker, Content, DocumentAnswer, DocumentSource, NamedDocument, SourceOptions, error_code,
+    AskEvent, Asker, Content, DocumentAnswer, DocumentSource, NamedDocument, ReadingProcess, SourceOptions, error_code,
 };
 
 const PUMP: &str = "The pump was installed in May 1911 by Ada Brown 🚰.\nIt stopped in 1923.\n";
@@ -200,4 +201,22 @@ fn readings_of_several_askers_share_a_pass_and_may_be_dropped() {
     for (alone, reading) in open {
         assert_eq!(bits(&reading.finish().unwrap()), alone);
     }
+}
+
+/// Without the stop it would wait for the child for ever.
+#[cfg(unix)]
+#[test]
+fn a_stop_ends_the_file_that_is_being_read() {
+    let asker = asker();
+    let mut options = SourceOptions::default();
+    options.process = Some(Arc::new(ReadingProcess::new("sh", &["-c", "exec cat > /dev/null"])));
+    options.limits.time_max = Duration::MAX;
+    let texts = (0..1024).map(|number| bytes(&number.to_string(), b"It ran."));
+    let sources: Vec<_> = texts.chain([bytes("page.html", b"<html>")]).collect();
+    let questions = [asker.question(WHO).unwrap()];
+    let flow = asker.ask_sources(&questions, sources, &options, &mut |event| {
+        assert!(matches!(event, AskEvent::Begin(documents) if documents.len() == 1024));
+        ControlFlow::Break(())
+    });
+    assert!(flow.is_break());
 }

@@ -4,8 +4,19 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::content::{Content, Parts};
+use crate::line::line;
 use crate::map::{Block, BlockKind, Page, PageBox, PageSize, Run, Word};
-use crate::{Format, Limits, ReadError};
+use crate::{Format, Limits, ReadError, Warning};
+
+/// Characters of the title of a document, and of the label of a page.
+const TITLE_CHARACTERS_MAX: usize = 300;
+const LABEL_CHARACTERS_MAX: usize = 200;
+
+/// Bytes of the tag of a language: RFC 5646 (section 4.4.1) knows none that is longer.
+const LANGUAGE_BYTES_MAX: usize = 35;
+
+/// Warnings of a document. A book may have one for each of its chapters.
+const WARNINGS_MAX: usize = 100;
 
 /// Makes a [`Content`] of what it is told, in the order of the text. White space between blocks and pages is its own work:
 /// a blank line between blocks, a tab between the cells of a row, a line feed between rows, and a line feed and a form feed
@@ -40,9 +51,22 @@ impl Builder {
         &self.text
     }
 
-    /// The parts so far: title, language and warnings are set there.
+    /// The parts so far. Title and language are set there as the file has them: what is none is left out in the end.
     pub fn parts(&mut self) -> &mut Parts {
         &mut self.parts
+    }
+
+    /// Adds a warning that was not given yet.
+    pub fn warn(&mut self, warning: Warning) {
+        let warnings = &mut self.parts.warnings;
+        if warnings.contains(&warning) {
+            return;
+        }
+        if warnings.len() < WARNINGS_MAX {
+            warnings.push(warning);
+        } else {
+            warnings[WARNINGS_MAX - 1] = Warning::Repaired("more is damaged than is named here".into());
+        }
     }
 
     /// Begins a page. A block may go on over it.
@@ -52,6 +76,7 @@ impl Builder {
         }
         // What precedes the first page belongs to it.
         let start = if self.parts.pages.is_empty() { 0 } else { self.here() };
+        let label = label.map(|label| line(label, LABEL_CHARACTERS_MAX)).filter(|label| !label.is_empty());
         self.parts.pages.push(Page { start, label: label.map(Arc::from), size });
     }
 
@@ -108,14 +133,23 @@ impl Builder {
     /// The content.
     ///
     /// # Errors
-    /// When the text is over its limit, or has nothing but white space.
-    pub fn finish(self) -> Result<Content, ReadError> {
+    /// When the text is over its limit, has nothing but white space, or all of it is damaged or was left out.
+    pub fn finish(mut self) -> Result<Content, ReadError> {
         if self.is_full {
             return Err(ReadError::TooLong { text_bytes_max: self.text_bytes_max });
         }
-        if self.text.trim().is_empty() {
+        let is_blank = self.text.trim().is_empty();
+        let explains = |warning: &&Warning| matches!(warning, Warning::LeftOut(_) | Warning::Repaired(_));
+        if let Some(warning) = self.parts.warnings.iter().find(explains).filter(|_| is_blank) {
+            let what = format!("it has no text; {warning}");
+            return Err(ReadError::Damaged { format: self.parts.format, what });
+        }
+        if is_blank {
             return Err(if self.text.is_empty() { ReadError::Empty } else { ReadError::Blank });
         }
+        let Parts { title, language, .. } = &mut self.parts;
+        *title = title.take().map(|title| line(&title, TITLE_CHARACTERS_MAX)).filter(|title| !title.is_empty());
+        *language = language.take().and_then(|language| language_tag(&language));
         Ok(Content::new(self.text.into(), self.parts))
     }
 
@@ -141,6 +175,18 @@ impl Builder {
     }
 }
 
+/// What a file states of its language as a BCP 47 tag, such as `en-GB`. It is none if it is the name of the language.
+pub(crate) fn language_tag(language: &str) -> Option<String> {
+    let tag = language.trim().replace('_', "-");
+    let mut parts = tag.split('-');
+    let is_language = parts.next().is_some_and(|first| {
+        let is_private = matches!(first, "x" | "X" | "i" | "I") && tag.len() > 2;
+        first.bytes().all(|byte| byte.is_ascii_alphabetic()) && (matches!(first.len(), 2 | 3) || is_private)
+    });
+    let is_part = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    (is_language && tag.len() <= LANGUAGE_BYTES_MAX && parts.all(is_part)).then_some(tag)
+}
+
 /// The white space between two blocks.
 fn between(last: BlockKind, next: BlockKind) -> &'static str {
     match (last, next) {
@@ -161,6 +207,7 @@ fn between(last: BlockKind, next: BlockKind) -> &'static str {
 mod tests {
     use super::*;
     use BlockKind::*;
+    use proptest::prelude::*;
 
     fn built(build: impl FnOnce(&mut Builder)) -> Result<Content, ReadError> {
         let mut builder = Builder::new(Format::Html, &Limits { text_bytes_max: 100, ..Limits::default() });
@@ -249,6 +296,88 @@ mod tests {
         assert_eq!(boxes("compa"), [at(40.0, 1.0, 30.0), at(0.0, 20.0, 20.0)]);
         assert_eq!(boxes("pany\nInc."), [at(0.0, 20.0, 40.0), at(0.0, 40.0, 40.0)]);
         assert_eq!(boxes("\n"), []);
+    }
+
+    #[test]
+    fn what_a_file_states_is_short() {
+        let language = |language: &str| {
+            let content = built(|builder| {
+                builder.parts().language = Some(language.into());
+                builder.add("a");
+            });
+            content.unwrap().language().map(str::to_owned)
+        };
+        for (stated, tag) in [
+            (" en-GB ", Some("en-GB")),
+            ("de_CH", Some("de-CH")),
+            ("zh-Hant-TW", Some("zh-Hant-TW")),
+            ("gsw", Some("gsw")),
+            ("x-pirate", Some("x-pirate")),
+            ("English", None),
+            ("", None),
+            ("x", None),
+            ("en-", None),
+            ("en GB", None),
+            ("e1", None),
+            ("en-a-very-long-row-of-parts-of-a-tag-of-one", None),
+        ] {
+            assert_eq!(language(stated).as_deref(), tag, "{stated:?}");
+        }
+        let long = "a\n\u{1b}".repeat(1_000_000);
+        let content = built(|builder| {
+            builder.parts().title = Some(long.clone());
+            builder.page(Some(&long), None);
+            builder.page(Some(" \n"), None);
+            builder.block(Heading(1));
+            builder.add("Two words ");
+            builder.block(Paragraph);
+            builder.add("a");
+            (0..1000).for_each(|number| builder.warn(Warning::Repaired((number / 2).to_string())));
+        });
+        let content = content.unwrap();
+        let label = |page: usize| content.pages()[page].label.as_ref().map(|label| label.chars().count());
+        assert_eq!(content.title().unwrap().chars().count(), TITLE_CHARACTERS_MAX);
+        assert_eq!((label(0), label(1)), (Some(LABEL_CHARACTERS_MAX), None));
+        let warnings: Vec<String> = content.warnings().iter().map(Warning::to_string).collect();
+        assert_eq!(warnings.len(), WARNINGS_MAX);
+        assert!(warnings[98].ends_with(": 98") && warnings[99].ends_with("more is damaged than is named here"));
+    }
+
+    proptest! {
+        #[test]
+        fn the_headings_of_a_place_are_those_above_it(levels in prop::collection::vec(0..5_u8, 1..40)) {
+            // 0 is a paragraph. Each block has its number as its text.
+            let mut builder = Builder::new(Format::Html, &Limits::default());
+            for (number, &level) in levels.iter().enumerate() {
+                builder.block(if level == 0 { Paragraph } else { Heading(level) });
+                builder.add(&number.to_string());
+            }
+            let content = builder.finish().unwrap();
+            for (own, block) in content.blocks().iter().enumerate() {
+                let mut expected = Vec::new();
+                let mut above = if levels[own] == 0 { u8::MAX } else { levels[own] };
+                for (number, &level) in levels[..own].iter().enumerate().rev() {
+                    if (1..above).contains(&level) {
+                        above = level;
+                        expected.insert(0, number.to_string());
+                    }
+                }
+                let start = block.start as usize;
+                prop_assert_eq!(content.place(start..start + 1).headings, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn the_headings_of_a_place_are_short() {
+        let mut builder = Builder::new(Format::Html, &Limits::default());
+        builder.block(Heading(1));
+        builder.add(&"long ".repeat(1_000_000));
+        builder.block(Paragraph);
+        builder.add("a");
+        let content = builder.finish().unwrap();
+        let end = content.text().len();
+        assert_eq!(content.place(end - 1..end).headings[0].chars().count(), 300);
     }
 
     #[test]

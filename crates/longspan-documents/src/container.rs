@@ -8,7 +8,9 @@ use std::sync::Arc;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use crate::{Format, Limits, ReadError};
+use crate::line::excerpt;
+use crate::xml::XmlError;
+use crate::{Format, Limits, ReadError, Warning};
 
 /// So much may be unpacked of any container, whatever its ratio.
 const FREE_BYTES_MAX: u64 = 64_000_000;
@@ -23,6 +25,8 @@ pub(crate) struct Container<'a> {
     /// Bytes that were unpacked so far.
     unpacked: u64,
     limit_is_ratio: bool,
+    /// What could not be read of the parts that a text can do without.
+    pub warnings: Vec<Warning>,
 }
 
 impl<'a> Container<'a> {
@@ -41,12 +45,8 @@ impl<'a> Container<'a> {
         let by_ratio = FREE_BYTES_MAX.max(limits.ratio_max.saturating_mul(bytes.len() as u64));
         let limit_is_ratio = by_ratio < limits.unpacked_bytes_max;
         let unpacked_bytes_max = by_ratio.min(limits.unpacked_bytes_max);
-        Ok(Self { archive, numbers, format, unpacked_bytes_max, unpacked: 0, limit_is_ratio })
-    }
-
-    /// Whether a part is there.
-    pub fn has(&self, name: &str) -> bool {
-        self.numbers.contains_key(&key(name))
+        let warnings = Vec::new();
+        Ok(Self { archive, numbers, format, unpacked_bytes_max, unpacked: 0, limit_is_ratio, warnings })
     }
 
     /// The bytes of a part; none if it is not there.
@@ -75,11 +75,52 @@ impl<'a> Container<'a> {
         Ok(Some(bytes))
     }
 
+    /// The text of a part, whose bytes are UTF-8, or UTF-16 with a byte-order mark; none if it is not there.
+    ///
+    /// # Errors
+    /// Those of [`Container::part`], and when it is of another encoding.
+    pub fn text(&mut self, name: &str) -> Result<Option<String>, ReadError> {
+        let what = || format!("its part {} is neither UTF-8 nor UTF-16", excerpt(name));
+        let Some(bytes) = self.part(name)? else { return Ok(None) };
+        decoded(bytes).ok_or_else(|| ReadError::Damaged { format: self.format, what: what() }).map(Some)
+    }
+
+    /// The text of a part that must be there.
+    ///
+    /// # Errors
+    /// Those of [`Container::text`], and when it is missing.
+    pub fn required(&mut self, name: &str) -> Result<String, ReadError> {
+        let what = || format!("its part {} is missing", excerpt(name));
+        self.text(name)?.ok_or_else(|| ReadError::Damaged { format: self.format, what: what() })
+    }
+
+    /// Reads a part that the text can do without; none if it is not there, or is damaged, which is a warning.
+    ///
+    /// # Errors
+    /// When it goes over a limit or is encrypted.
+    pub fn optional<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&str) -> Result<T, XmlError>,
+    ) -> Result<Option<T>, ReadError> {
+        let format = self.format;
+        let of_part = |xml: String| read(&xml).map_err(|error| error.of_part(format, name));
+        match self.text(name).and_then(|xml| xml.map(of_part).transpose()) {
+            Err(ReadError::Damaged { what, .. }) => {
+                self.warnings.push(Warning::Repaired(what));
+                Ok(None)
+            }
+            read => read,
+        }
+    }
+
     fn too_large(&self) -> ReadError {
         let limit = self.unpacked_bytes_max;
-        let why = if self.limit_is_ratio { "for its size " } else { "" };
-        let message = format!("its parts unpack to more than {limit} bytes, the most that is read {why}");
-        ReadError::PackedTooWell(Arc::new(Error::new(ErrorKind::FileTooLarge, message.trim_end().to_owned())))
+        let message = match self.limit_is_ratio {
+            true => format!("its parts unpack to more than {limit} bytes, the most that is read for its size"),
+            false => format!("its parts unpack to more than {limit} bytes, the most that is read"),
+        };
+        ReadError::PackedTooWell(Arc::new(Error::new(ErrorKind::FileTooLarge, message)))
     }
 }
 
@@ -88,19 +129,14 @@ fn key(name: &str) -> String {
     name.trim_start_matches('/').replace('\\', "/").to_lowercase()
 }
 
-/// The text of a part, whose bytes are UTF-8, or UTF-16 with a byte-order mark.
-///
-/// # Errors
-/// When they are neither.
-pub(crate) fn decoded(bytes: Vec<u8>, format: Format, name: &str) -> Result<String, ReadError> {
+/// The text of UTF-8, or of UTF-16 with a byte-order mark; none of other bytes.
+pub(crate) fn decoded(bytes: Vec<u8>) -> Option<String> {
     let units = |of: fn([u8; 2]) -> u16| bytes[2..].as_chunks().0.iter().map(|&unit| of(unit)).collect::<Vec<u16>>();
-    let decoded = match bytes.get(..2) {
+    match bytes.get(..2) {
         Some(b"\xff\xfe") => String::from_utf16(&units(u16::from_le_bytes)).ok(),
         Some(b"\xfe\xff") => String::from_utf16(&units(u16::from_be_bytes)).ok(),
         _ => String::from_utf8(bytes).ok(),
-    };
-    let what = || format!("its part {} is neither UTF-8 nor UTF-16", excerpt(name));
-    decoded.ok_or_else(|| ReadError::Damaged { format, what: what() })
+    }
 }
 
 /// The name of a part that is named from within a folder.
@@ -117,9 +153,4 @@ pub(crate) fn resolved(folder: &str, target: &str) -> String {
         }
     }
     names.join("/")
-}
-
-/// A name in a message, which is one short line.
-pub(crate) fn excerpt(name: &str) -> String {
-    name.chars().take(100).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -5,11 +5,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::line::line;
 use crate::map::{Block, BlockKind, Page, PageBox, Run, Word};
 use crate::{Format, Warning};
 
 /// Bytes of the text between two entries of the map: a lookup scans fewer than this.
 const STEP_BYTES: usize = 512;
+
+/// Characters of a heading that a place has.
+const HEADING_CHARACTERS_MAX: usize = 300;
 
 /// A document as text, with a map from places in the text to places that people and programs count in. A clone shares
 /// both.
@@ -27,6 +31,8 @@ pub struct Content {
     text: Arc<str>,
     /// What precedes byte 0, [`STEP_BYTES`], 2·[`STEP_BYTES`], …
     counts: Arc<[Counts]>,
+    /// In the order of the text.
+    headings: Arc<[HeadingEntry]>,
     parts: Arc<Parts>,
 }
 
@@ -65,11 +71,21 @@ pub struct Place {
     pub page_label: Option<Arc<str>>,
     /// Line of the page on which the first character stands, from 1, where the document has pages. Blank lines do not count.
     pub page_line: Option<usize>,
-    /// The headings above, the highest first, each as one line.
+    /// The headings above, the highest first, each as one line of at most 300 characters.
     pub headings: Vec<String>,
     /// Bytes of the file that the span was made of, where the file is markup in UTF-8: with the tags between them. If it is
     /// packed with gzip, those of the unpacked file.
     pub source: Option<Range<usize>>,
+}
+
+/// A heading, and the one that it stands under.
+#[derive(Debug, Clone, Copy)]
+struct HeadingEntry {
+    /// Index of its block.
+    block: u32,
+    level: u8,
+    /// Index of the entry of the heading above.
+    above: Option<u32>,
 }
 
 /// What precedes a byte of the text.
@@ -102,7 +118,8 @@ impl Content {
             std::mem::replace(&mut counts, after)
         };
         let counts = text.as_bytes().chunks(STEP_BYTES).map(before).collect();
-        Self { text, counts, parts: Arc::new(parts) }
+        let headings = headings(&parts.blocks);
+        Self { text, counts, headings, parts: Arc::new(parts) }
     }
 
     /// What the format says of the text.
@@ -156,7 +173,7 @@ impl Content {
         borders
     }
 
-    /// The place of `text[bytes]`. What it takes depends on the length of its page, not on that of the text before it.
+    /// The place of `text[bytes]`. How long it takes depends on the length of its page, and hardly on that of the text.
     ///
     /// # Panics
     /// If the bytes are not a range of whole characters of the text.
@@ -213,6 +230,27 @@ impl Content {
         boxes
     }
 
+    /// Bytes of the file that `text[bytes]` was made of, as [`Place::source`] states them.
+    ///
+    /// # Panics
+    /// If the bytes are not a range of whole characters of the text.
+    pub fn source(&self, bytes: Range<usize>) -> Option<Range<usize>> {
+        assert!(self.text.get(bytes.clone()).is_some(), "{bytes:?}: not characters of a text of {}", self.text.len());
+        let runs = &self.parts.runs;
+        let at = |byte: usize| {
+            let index = runs.partition_point(|run| run.start as usize <= byte).checked_sub(1)?;
+            let next = runs.get(index + 1).map_or(self.text.len(), |next| next.start as usize);
+            let Run { start, source } = &runs[index];
+            let (start, source) = (*start as usize, source.start as usize..source.end as usize);
+            // Bytes that are not the same stand for all of them.
+            let is_same = source.len() == next - start;
+            Some(if is_same { source.start + byte - start..source.start + byte - start + 1 } else { source })
+        };
+        let first = at(bytes.start)?;
+        let last = if bytes.is_empty() { first.start..first.start } else { at(bytes.end - 1)? };
+        Some(first.start..last.end.max(first.start))
+    }
+
     /// Index of the page of a byte.
     fn page_of(&self, byte: usize) -> Option<usize> {
         self.parts.pages.partition_point(|page| page.start as usize <= byte).checked_sub(1)
@@ -232,48 +270,43 @@ impl Content {
         let Some(own) = blocks.partition_point(|block| block.start as usize <= byte).checked_sub(1) else {
             return Vec::new();
         };
-        let mut above = match blocks[own].kind {
+        let level_max = match blocks[own].kind {
             BlockKind::Heading(level) => level,
             _ => u8::MAX,
         };
+        let mut next = self.headings.partition_point(|heading| (heading.block as usize) < own).checked_sub(1);
         let mut headings = Vec::new();
-        for pair in blocks[..=own].windows(2).rev() {
-            let BlockKind::Heading(level) = pair[0].kind else { continue };
-            if level < above {
-                above = level;
-                let text = &self.text[pair[0].start as usize..pair[1].start as usize];
-                headings.push(text.split_whitespace().collect::<Vec<_>>().join(" "));
+        while let Some(HeadingEntry { block, level, above }) = next.map(|index| self.headings[index]) {
+            if level < level_max {
+                let (start, end) = (blocks[block as usize].start as usize, blocks[block as usize + 1].start as usize);
+                headings.push(line(&self.text[start..end], HEADING_CHARACTERS_MAX));
             }
-            if above <= 1 {
-                break; // nothing is higher
-            }
+            next = above.map(|above| above as usize);
         }
         headings.reverse();
         headings
     }
 
-    /// The bytes of the file that bytes of the text were made of.
-    fn source(&self, bytes: Range<usize>) -> Option<Range<usize>> {
-        let runs = &self.parts.runs;
-        let at = |byte: usize| {
-            let index = runs.partition_point(|run| run.start as usize <= byte).checked_sub(1)?;
-            let next = runs.get(index + 1).map_or(self.text.len(), |next| next.start as usize);
-            let Run { start, source } = &runs[index];
-            let (start, source) = (*start as usize, source.start as usize..source.end as usize);
-            // Bytes that are not the same stand for all of them.
-            let is_same = source.len() == next - start;
-            Some(if is_same { source.start + byte - start..source.start + byte - start + 1 } else { source })
-        };
-        let first = at(bytes.start)?;
-        let last = if bytes.is_empty() { first.start..first.start } else { at(bytes.end - 1)? };
-        Some(first.start..last.end.max(first.start))
-    }
     fn before(&self, byte: usize) -> Counts {
         // The end of the text may lie one step behind the map.
         let step = (byte / STEP_BYTES).min(self.counts.len().saturating_sub(1));
         let counts = self.counts.get(step).copied().unwrap_or_default();
         counts.after(&self.text.as_bytes()[step * STEP_BYTES..byte])
     }
+}
+
+/// The headings among blocks. Each stands under the last one before it of a higher level.
+fn headings(blocks: &[Block]) -> Arc<[HeadingEntry]> {
+    let (mut entries, mut open): (Vec<HeadingEntry>, Vec<u32>) = (Vec::new(), Vec::new());
+    for (block, level) in blocks.iter().enumerate().filter_map(|(block, found)| match found.kind {
+        BlockKind::Heading(level) => Some((block as u32, level)),
+        _ => None,
+    }) {
+        while open.pop_if(|open| entries[*open as usize].level >= level).is_some() {}
+        entries.push(HeadingEntry { block, level, above: open.last().copied() });
+        open.push(entries.len() as u32 - 1);
+    }
+    entries.into()
 }
 
 #[cfg(test)]

@@ -5,14 +5,21 @@ use crate::map::{Block, BlockKind};
 /// So many bytes tell by what the fields of a table are apart.
 const START_BYTES: usize = 1 << 16;
 
-/// The fields of a table, with the quotes, delimiters and line ends behind them. A field in quotes may hold both.
-pub(crate) fn cells(text: &str, delimiter: u8) -> Vec<Block> {
+/// Cells of a table, at most: each may be one byte of the text, and takes twelve.
+pub(crate) const CELLS_MAX: usize = 1 << 22;
+
+/// The fields of a table, with the quotes, delimiters and line ends behind them. A field in quotes may hold both. None if
+/// there are more than [`CELLS_MAX`].
+pub(crate) fn cells(text: &str, delimiter: u8) -> Option<Vec<Block>> {
     let bytes = text.as_bytes();
     let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let is_end = |&byte: &u8| byte == delimiter || byte == b'\n' || byte == b'\r';
     let (mut blocks, mut start, mut row, mut column) = (Vec::new(), 0, 0_u32, 0_u16);
     let mut has_quotes = true;
     while start < bytes.len() {
+        if blocks.len() == CELLS_MAX {
+            return None;
+        }
         blocks.push(Block { start: start as u32, kind: BlockKind::Cell { row, column } });
         let content = start.max(mark);
         let mut end = content;
@@ -31,7 +38,7 @@ pub(crate) fn cells(text: &str, delimiter: u8) -> Vec<Block> {
             (start, row, column) = (end + line_ends, row.saturating_add(1), 0);
         }
     }
-    blocks
+    Some(blocks)
 }
 
 /// Length of a text in quotes, within which two of them stand for one.
@@ -67,7 +74,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: &[&[&str]]) {
-        let blocks = cells(text, delimiter(text));
+        let blocks = cells(text, delimiter(text)).unwrap();
         let ends = blocks.iter().skip(1).map(|block| block.start as usize).chain([text.len()]);
         let mut rows: Vec<Vec<&str>> = Vec::new();
         for (block, end) in blocks.iter().zip(ends) {
@@ -79,6 +86,13 @@ mod tests {
             rows[row as usize].push(&text[block.start as usize..end]);
         }
         assert_eq!(rows, expected, "{text:?}");
+    }
+
+    #[test]
+    fn so_many_cells_and_no_more() {
+        let text = ",".repeat(CELLS_MAX);
+        assert_eq!(cells(&text, b',').map(|cells| cells.len()), Some(CELLS_MAX));
+        assert!(cells(&(text + ","), b',').is_none());
     }
 
     #[test]

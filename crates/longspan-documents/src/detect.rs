@@ -3,12 +3,16 @@
 use std::io::{Cursor, Read};
 use std::path::Path;
 
+use memchr::memmem;
 use zip::ZipArchive;
 
 use crate::{Format, ReadError, UnreadFormat};
 
 /// So many bytes tell whether a text is HTML, with comments before its first tag.
 const START_BYTES: usize = 8192;
+
+/// How the media types of OpenDocument begin.
+const OPEN_DOCUMENT: &str = "application/vnd.oasis.opendocument.";
 
 /// Unpacked bytes of a part that says what a zip container is, at most.
 const PART_BYTES_MAX: u64 = 1 << 20;
@@ -96,6 +100,7 @@ pub(crate) fn format(bytes: &[u8], name: Option<&str>, asked: Option<Format>) ->
         (asked, Ok(found)) if asked == found => Ok(asked),
         (Text | Markdown | Html, Ok(Text | Markdown | Html)) => Ok(asked),
         (Text | Markdown | Html, Err(ReadError::Format(format))) if is_text(format) => Ok(asked),
+        (Text | Markdown | Html, Ok(Odt) | Err(ReadError::Format(_))) if of_xml(bytes).is_some() => Ok(asked),
         // Its reader may know better.
         (Docx | Odt | Epub, Err(ReadError::Format(UnreadFormat::Zip))) => Ok(asked),
         (Pdf, Ok(Text | Markdown | Html)) if bytes.windows(5).any(|bytes| bytes == b"%PDF-") => Ok(asked),
@@ -116,7 +121,7 @@ fn found(bytes: &[u8], name: Option<&str>) -> Result<Format, ReadError> {
         Some(Signature::Zip) => of_zip(bytes, name),
         Some(Signature::Ole) => Err(of_ole(bytes)),
         Some(Signature::Unread(format)) => Err(ReadError::Format(format)),
-        None => Ok(of_text(bytes, name)),
+        None => of_xml(bytes).unwrap_or_else(|| Ok(of_text(bytes, name))),
     }
 }
 
@@ -135,7 +140,10 @@ pub(crate) fn is_plain(start: &[u8], name: Option<&str>) -> bool {
     match signature(start) {
         Some(Signature::Unread(_)) => true,
         Some(Signature::Pdf | Signature::Zip | Signature::Ole) => false,
-        None => of_text(start, name) == Format::Text,
+        None => match of_xml(start) {
+            Some(format) => format.is_err(),
+            None => of_text(start, name) == Format::Text,
+        },
     }
 }
 
@@ -144,8 +152,9 @@ pub(crate) fn extension(name: Option<&str>) -> Option<String> {
     Some(Path::new(name?).extension()?.to_str()?.to_ascii_lowercase())
 }
 
-/// Whether a text begins as HTML does: with its doctype or tag, behind white space, comments and an XML declaration.
-fn is_html(bytes: &[u8]) -> bool {
+/// The first bytes of a text in lower case, from its first tag or word on: behind white space, comments and an XML
+/// declaration.
+fn first_tag(bytes: &[u8]) -> Vec<u8> {
     // Of UTF-16, without the NULs.
     let start = bytes.iter().take(START_BYTES).filter(|&&byte| byte != 0).map(u8::to_ascii_lowercase);
     let start: Vec<u8> = start.collect();
@@ -157,14 +166,38 @@ fn is_html(bytes: &[u8]) -> bool {
         rest = rest.trim_ascii_start();
         let end: &[u8] = match rest {
             [b'<', b'!', b'-', b'-', ..] => b"-->",
-            [b'<', b'?', b'x', b'm', b'l', ..] => b"?>",
-            _ => break,
+            _ if rest.starts_with(b"<?xml") || rest.starts_with(b"<?mso") => b"?>",
+            _ => return rest.to_owned(),
         };
-        let Some(at) = rest.windows(end.len()).position(|bytes| bytes == end) else { return false };
+        let Some(at) = memmem::find(rest, end) else { return Vec::new() };
         rest = &rest[at + end.len()..];
     }
-    let follows = |tag: &[u8]| rest.strip_prefix(tag).and_then(|rest| rest.first().copied());
-    follows(b"<!doctype html").or(follows(b"<html")).is_some_and(|byte| byte == b'>' || byte.is_ascii_whitespace())
+}
+
+/// Whether a text begins with a tag.
+fn begins_with(text: &[u8], tag: &[u8]) -> bool {
+    let next = text.strip_prefix(tag).and_then(|rest| rest.first());
+    next.is_some_and(|byte| *byte == b'>' || byte.is_ascii_whitespace())
+}
+
+/// Whether a text begins as HTML does: with its doctype or tag.
+fn is_html(bytes: &[u8]) -> bool {
+    let first = first_tag(bytes);
+    begins_with(&first, b"<!doctype html") || begins_with(&first, b"<html")
+}
+
+/// What an office document is that is one file of XML.
+fn of_xml(bytes: &[u8]) -> Option<Result<Format, ReadError>> {
+    let first = first_tag(bytes);
+    if begins_with(&first, b"<pkg:package") || begins_with(&first, b"<w:worddocument") {
+        return Some(Err(ReadError::Format(UnreadFormat::OldOffice)));
+    }
+    let attributes = first.strip_prefix(b"<office:document").filter(|_| begins_with(&first, b"<office:document"))?;
+    let kind = attributes.split(|byte| matches!(byte, b'"' | b'\'')).find_map(|value| {
+        let value = str::from_utf8(value).ok()?;
+        value.starts_with(OPEN_DOCUMENT).then_some(value)
+    });
+    Some(kind.map_or(Ok(Format::Odt), of_media_type))
 }
 
 /// What a zip container holds.
@@ -186,14 +219,15 @@ fn of_zip(bytes: &[u8], name: Option<&str>) -> Result<Format, ReadError> {
         parts.by_name(name).ok()?.take(PART_BYTES_MAX).read_to_end(&mut bytes).ok()?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
     };
-    if let Some(kind) = part("mimetype") {
-        return of_media_type(kind.trim());
+    let kind = part("mimetype").map(|kind| of_media_type(kind.trim()));
+    if let Some(kind) = kind.filter(|kind| !matches!(kind, Err(ReadError::Format(UnreadFormat::Zip)))) {
+        return kind;
     }
     if let Some(types) = part("[Content_Types].xml") {
         return of_content_types(&types);
     }
     match part("META-INF/container.xml") {
-        Some(_) => Ok(Format::Epub), // without the part that should come first
+        Some(_) => Ok(Format::Epub), // without the part that should come first, or with a wrong one
         None => Err(ReadError::Format(UnreadFormat::Zip)),
     }
 }
@@ -203,7 +237,7 @@ fn of_media_type(kind: &str) -> Result<Format, ReadError> {
     if kind == "application/epub+zip" {
         return Ok(Format::Epub);
     }
-    let Some(kind) = kind.strip_prefix("application/vnd.oasis.opendocument.") else {
+    let Some(kind) = kind.strip_prefix(OPEN_DOCUMENT) else {
         let is_office = kind.starts_with("application/vnd.sun.xml.");
         return Err(ReadError::Format(if is_office { UnreadFormat::OldOffice } else { UnreadFormat::Zip }));
     };
@@ -246,6 +280,9 @@ mod tests {
 
     use super::*;
 
+    /// A document in one file.
+    const FLAT: &[u8] = b"<?xml version='1.0'?>\n<office:document xmlns:office='o'\n office:mimetype='application/vnd.oasis.opendocument.text'>";
+
     fn zipped(parts: &[(&str, &str)]) -> Vec<u8> {
         let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
         for (name, content) in parts {
@@ -272,6 +309,18 @@ mod tests {
             (b"<htmlx>", "a", "text"),
             (b"<!-- never closed <html>", "a", "text"),
             (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "a.svg", "text"),
+            (FLAT, "a.txt", "odt"),
+            (
+                b"<office:document office:mimetype='application/vnd.oasis.opendocument.spreadsheet'>",
+                "a",
+                "a spreadsheet, which is not read",
+            ),
+            (
+                b"<?xml version='1.0'?><?mso-application progid='Word.Document'?><pkg:package>",
+                "a.xml",
+                "an old office document (such as DOC), which is not read",
+            ),
+            (b"<office:documents>", "a.xml", "text"),
             (b"# a", "READ.me.md", "markdown"),
             (b"# a", "md", "text"),
             (b"a,b", "a.csv", "text"),
@@ -324,6 +373,9 @@ mod tests {
             (b"plain", Pdf, "not a PDF document"),
             (b"printer noise\n%PDF-1.4", Pdf, "pdf"),
             (b"%PDF-1.4", Text, "not plain text"),
+            (FLAT, Text, "text"),
+            (FLAT, Odt, "odt"),
+            (FLAT, Docx, "not a DOCX document"),
             (b"%PDF-1.4", Docx, "not a DOCX document"),
             (&docx, Docx, "docx"),
             (&docx, Odt, "not an ODT document"),

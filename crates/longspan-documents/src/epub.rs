@@ -2,26 +2,31 @@
 //! HTML. A chapter without a heading has that of the table of contents.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use crate::builder::Builder;
-use crate::container::{Container, decoded, excerpt, resolved};
+use crate::builder::{Builder, language_tag};
+use crate::container::{self, Container, resolved};
+use crate::encoding::Decoded;
 use crate::html::{self, HtmlOptions};
+use crate::line::{excerpt, line};
 use crate::map::BlockKind;
 use crate::xml::{XmlError, XmlWalk};
 use crate::{Content, Format, Limits, ReadError, Warning};
 
-const NAMESPACES: [(&str, &str); 7] = [
+const NAMESPACES: [(&str, &str); 9] = [
     ("urn:oasis:names:tc:opendocument:xmlns:container", "container"),
     ("http://www.idpf.org/2007/opf", "opf"),
+    ("http://openebook.org/namespaces/oeb-package/1.0/", "opf"), // of EPUB's forerunner
     ("http://purl.org/dc/elements/1.1/", "dc"),
     ("http://www.daisy.org/z3986/2005/ncx/", "ncx"),
     ("http://www.w3.org/1999/xhtml", "html"),
     ("http://www.idpf.org/2007/ops", "ops"),
+    ("http://www.w3.org/2000/svg", "svg"),
     ("http://www.w3.org/2001/04/xmlenc#", "enc"),
 ];
 
 const FORMAT: Format = Format::Epub;
+const SVG: &str = "image/svg+xml";
 
 /// What fonts are made unreadable with, which leaves the text alone.
 const FONT_OBFUSCATIONS: [&str; 2] = ["http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC"];
@@ -29,49 +34,73 @@ const FONT_OBFUSCATIONS: [&str; 2] = ["http://www.idpf.org/2008/embedding", "htt
 /// The highest level of a heading from the table of contents.
 const LEVEL_MAX: u8 = 6;
 
+/// So many items may stand in for each other.
+const FALLBACKS_MAX: usize = 16;
+
 /// Reads an EPUB book.
 ///
 /// # Errors
 /// When it is damaged, encrypted or none, has no text, or goes over a limit.
 pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Content, ReadError> {
-    let mut book = Book { container: Container::open(bytes, FORMAT, limits)?, limits, warnings: Vec::new() };
-    if book.optional("META-INF/encryption.xml", |xml| is_encrypted(xml, limits))? == Some(true) {
-        return Err(ReadError::Encrypted("its text is protected by DRM, which is not read".into()));
-    }
+    let mut book = Book { container: Container::open(bytes, FORMAT, limits)?, limits };
+    let encrypted = book.container.optional("META-INF/encryption.xml", |xml| encrypted_parts(xml, limits))?;
+    let encrypted = encrypted.unwrap_or_default();
     let name = book.required("META-INF/container.xml", |xml| package_name(xml, limits))?;
-    let name = name.ok_or_else(|| damaged("META-INF/container.xml names no package".into()))?;
+    let damaged = |what: &str| ReadError::Damaged { format: FORMAT, what: what.into() };
+    let name = name.ok_or_else(|| damaged("META-INF/container.xml names no package"))?;
     let package = book.required(&name, |xml| EpubPackage::read(xml, limits))?;
+    if package.spine.is_empty() {
+        return Err(damaged("its package names no chapters"));
+    }
     let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
     let contents = book.contents(&package, folder)?;
 
     let mut builder = Builder::new(FORMAT, limits);
-    builder.parts().language.clone_from(&package.language);
-    let (mut lost, mut first_lost) = (0, None);
+    builder.parts().language = package.language.as_deref().and_then(language_tag);
+    let (mut lost, mut pictures) = (Vec::new(), 0);
     let options = HtmlOptions { is_xml: true, has_runs: false, has_pages: true };
-    for item in package.spine.iter().filter_map(|id| package.items.get(id)).filter(|item| item.is_text()) {
-        let name = part_name(folder, &item.href);
-        let chapter = match book.container.part(&name) {
-            Ok(Some(chapter)) => chapter,
-            Err(error) if !matches!(error, ReadError::Damaged { .. }) => return Err(error),
-            _ => {
-                lost += 1;
-                first_lost.get_or_insert(name);
-                continue;
-            }
+    for id in &package.spine {
+        let Some(item) = package.readable(id) else {
+            lost.push(id.clone());
+            continue;
         };
-        if let Some((title, level)) = contents.titles.get(&name).filter(|_| !has_heading(&chapter)) {
-            builder.block(BlockKind::Heading(*level));
-            builder.add(title);
+        let name = part_name(folder, &item.href);
+        if encrypted.contains(&name) {
+            return Err(ReadError::Encrypted("its text is protected by DRM, which is not read".into()));
         }
-        html::write(&chapter, options, limits, &mut builder)?;
+        match book.chapter(item, &name)? {
+            None => lost.push(name),
+            Some(Chapter::Page(page)) => {
+                if let Some((title, level)) = contents.titles.get(&name).filter(|_| !has_heading(&page.text)) {
+                    builder.block(BlockKind::Heading(*level));
+                    builder.add(title);
+                }
+                html::write(page, options, limits, &mut builder)?;
+            }
+            Some(Chapter::Drawing(texts)) => {
+                for text in texts {
+                    builder.block(BlockKind::Paragraph);
+                    builder.add(&text);
+                }
+            }
+            Some(Chapter::Picture) => pictures += 1,
+        }
     }
-    if let Some(name) = first_lost {
-        let what = format!("{lost} of its chapters are missing or damaged, first {}", excerpt(&name));
-        book.warnings.push(Warning::Repaired(what));
+    if let Some(first) = lost.first() {
+        let first = excerpt(first);
+        builder.warn(Warning::Repaired(match lost.len() {
+            1 => format!("its chapter {first} is missing or damaged"),
+            count => format!("{count} of its chapters are missing or damaged, first {first}"),
+        }));
     }
-    let parts = builder.parts();
-    parts.title = package.title; // that of a chapter is none of the book
-    parts.warnings.extend(book.warnings);
+    if pictures > 0 {
+        builder.warn(Warning::LeftOut(match pictures {
+            1 => "a chapter that is a picture".into(),
+            count => format!("{count} chapters that are pictures").into(),
+        }));
+    }
+    builder.parts().title = package.title; // that of a chapter is none of the book
+    book.container.warnings.into_iter().for_each(|warning| builder.warn(warning));
     builder.finish()
 }
 
@@ -79,34 +108,39 @@ pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Content, ReadError> 
 struct Book<'a> {
     container: Container<'a>,
     limits: &'a Limits,
-    /// What could not be read of the parts that a text can do without.
-    warnings: Vec<Warning>,
+}
+
+/// What a chapter is.
+enum Chapter {
+    /// A page of HTML.
+    Page(Decoded),
+    /// SVG: its texts.
+    Drawing(Vec<String>),
+    /// What has no text.
+    Picture,
 }
 
 impl Book<'_> {
     fn required<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, XmlError>) -> Result<T, ReadError> {
-        let part =
-            self.container.part(name)?.ok_or_else(|| damaged(format!("its part {} is missing", excerpt(name))))?;
-        read(&decoded(part, FORMAT, name)?).map_err(|error| error.of_part(FORMAT, name))
+        read(&self.container.required(name)?).map_err(|error| error.of_part(FORMAT, name))
     }
 
-    /// Reads a part that the text can do without: that it is damaged is a warning.
-    fn optional<T>(
-        &mut self,
-        name: &str,
-        read: impl FnOnce(&str) -> Result<T, XmlError>,
-    ) -> Result<Option<T>, ReadError> {
-        if !self.container.has(name) {
-            return Ok(None);
+    /// A chapter; none if it is missing or damaged.
+    fn chapter(&mut self, item: &ManifestItem, name: &str) -> Result<Option<Chapter>, ReadError> {
+        if item.is_picture() {
+            return Ok(Some(Chapter::Picture));
         }
-        match self.required(name, read) {
-            Ok(found) => Ok(Some(found)),
-            Err(ReadError::Damaged { what, .. }) => {
-                self.warnings.push(Warning::Repaired(what));
-                Ok(None)
-            }
-            Err(error) => Err(error),
+        let bytes = match self.container.part(name) {
+            Err(ReadError::Damaged { .. }) => None,
+            read => read?,
+        };
+        let Some(bytes) = bytes else { return Ok(None) };
+        if item.media_type == SVG {
+            let texts = container::decoded(bytes).and_then(|xml| texts_of_svg(&xml, self.limits).ok());
+            return Ok(texts.map(|texts| if texts.is_empty() { Chapter::Picture } else { Chapter::Drawing(texts) }));
         }
+        // Other kinds of files, such as PDF, are binary.
+        Ok(html::decoded(&bytes).ok().map(Chapter::Page))
     }
 
     /// The table of contents, in the form of EPUB 3 or else of EPUB 2.
@@ -120,44 +154,69 @@ impl Book<'_> {
             let Some(item) = item.filter(|_| contents.titles.is_empty()) else { continue };
             let name = part_name(folder, &item.href);
             let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
-            self.optional(&name, |xml| read(&mut contents, &mut XmlWalk::new(xml, &NAMESPACES, limits), &folder))?;
+            let walk = |xml: &str| read(&mut contents, &mut XmlWalk::new(xml, &NAMESPACES, limits), &folder);
+            self.container.optional(&name, walk)?;
         }
         Ok(contents)
     }
 }
 
-type ReadContents = fn(&mut Contents, &mut XmlWalk, &str) -> Result<(), XmlError>;
-
-fn damaged(what: String) -> ReadError {
-    ReadError::Damaged { format: FORMAT, what }
+/// The texts of a drawing.
+fn texts_of_svg(xml: &str, limits: &Limits) -> Result<Vec<String>, XmlError> {
+    let (mut texts, mut walk) = (Vec::new(), XmlWalk::new(xml, &NAMESPACES, limits));
+    while walk.start_within(1)? {
+        match walk.name() {
+            ("svg", "text" | "foreignObject") => texts.extend(one_line(&walk.text()?)),
+            ("svg", "defs" | "metadata" | "style" | "script") => walk.skip()?,
+            _ => {}
+        }
+    }
+    Ok(texts)
 }
 
-/// Whether more than fonts is encrypted.
-fn is_encrypted(xml: &str, limits: &Limits) -> Result<bool, XmlError> {
-    let mut walk = XmlWalk::new(xml, &NAMESPACES, limits);
+type ReadContents = fn(&mut Contents, &mut XmlWalk, &str) -> Result<(), XmlError>;
+
+/// The names of the encrypted parts, but for fonts that are only made unreadable.
+fn encrypted_parts(xml: &str, limits: &Limits) -> Result<HashSet<String>, XmlError> {
+    let (mut names, mut walk) = (HashSet::new(), XmlWalk::new(xml, &NAMESPACES, limits));
     while walk.start_within(1)? {
-        if walk.name() == ("enc", "EncryptionMethod") {
-            let algorithm = walk.attribute("", "Algorithm").unwrap_or_default();
-            if !FONT_OBFUSCATIONS.contains(&&*algorithm) {
-                return Ok(true);
+        if walk.name() != ("enc", "EncryptedData") {
+            continue;
+        }
+        let (depth, mut algorithm) = (walk.depth(), None);
+        while walk.start_within(depth)? {
+            match walk.name() {
+                ("enc", "EncryptionMethod") if algorithm.is_none() => {
+                    algorithm = walk.attribute("", "Algorithm").map(String::from);
+                }
+                ("enc", "CipherReference")
+                    if !algorithm.as_deref().is_some_and(|of| FONT_OBFUSCATIONS.contains(&of)) =>
+                {
+                    names.extend(walk.attribute("", "URI").map(|name| part_name("", &name)));
+                }
+                _ => {}
             }
         }
     }
-    Ok(false)
+    Ok(names)
 }
 
 /// The name of the package that the container holds.
 fn package_name(xml: &str, limits: &Limits) -> Result<Option<String>, XmlError> {
-    let mut walk = XmlWalk::new(xml, &NAMESPACES, limits);
+    let (mut first, mut walk) = (None, XmlWalk::new(xml, &NAMESPACES, limits));
     while walk.start_within(1)? {
-        if walk.name() == ("container", "rootfile") {
+        if walk.name() == ("container", "rootfile")
+            && let Some(name) = walk.attribute("", "full-path").map(|name| part_name("", &name))
+            && !name.is_empty()
+        {
             let kind = walk.attribute("", "media-type");
             if kind.is_none_or(|kind| kind == "application/oebps-package+xml") {
-                return Ok(walk.attribute("", "full-path").map(|name| part_name("", &name)));
+                return Ok(Some(name));
             }
+            first.get_or_insert(name);
         }
     }
-    Ok(None)
+    Ok(first)
 }
 
 /// What a book consists of.
@@ -177,11 +236,18 @@ struct ManifestItem {
     media_type: String,
     /// Whether it is the table of contents of EPUB 3.
     is_nav: bool,
+    /// Id of the item that stands in for it.
+    fallback: Option<String>,
 }
 
 impl ManifestItem {
-    fn is_text(&self) -> bool {
-        !self.media_type.starts_with("image/")
+    fn is_picture(&self) -> bool {
+        self.media_type.starts_with("image/") && self.media_type != SVG
+    }
+
+    /// Whether it is text by its type.
+    fn is_page(&self) -> bool {
+        matches!(self.media_type.as_str(), "application/xhtml+xml" | "text/html" | "text/x-oeb1-document" | SVG)
     }
 }
 
@@ -189,24 +255,39 @@ impl EpubPackage {
     fn read(xml: &str, limits: &Limits) -> Result<Self, XmlError> {
         let (mut package, mut walk) = (Self::default(), XmlWalk::new(xml, &NAMESPACES, limits));
         while walk.start_within(1)? {
-            let attribute = |name| walk.attribute("", name).map(String::from).unwrap_or_default();
+            // White space around an id is none of it.
+            let attribute = |name| walk.attribute("", name).map(|id| id.trim().to_owned()).unwrap_or_default();
             match walk.name() {
-                ("dc", "title") => package.title = package.title.take().or(line(&walk.text()?)),
-                ("dc", "language") => package.language = package.language.take().or(line(&walk.text()?)),
+                ("dc", "title") => package.title = package.title.take().or(one_line(&walk.text()?)),
+                ("dc", "language") => package.language = package.language.take().or(one_line(&walk.text()?)),
                 ("opf", "item") => {
                     let is_nav = attribute("properties").split_whitespace().any(|property| property == "nav");
-                    let item = ManifestItem { href: attribute("href"), media_type: attribute("media-type"), is_nav };
+                    let item = ManifestItem {
+                        href: attribute("href"),
+                        media_type: attribute("media-type"),
+                        is_nav,
+                        fallback: walk.attribute("", "fallback").map(|id| id.trim().to_owned()),
+                    };
                     if item.media_type == "application/x-dtbncx+xml" {
                         package.ncx.get_or_insert(attribute("id"));
                     }
                     package.items.insert(attribute("id"), item);
                 }
-                ("opf", "spine") => package.ncx = package.ncx.or(walk.attribute("", "toc").map(String::from)),
+                ("opf", "spine") => {
+                    package.ncx = package.ncx.or(walk.attribute("", "toc").map(|id| id.trim().to_owned()))
+                }
                 ("opf", "itemref") => package.spine.push(attribute("idref")),
                 _ => {}
             }
         }
         Ok(package)
+    }
+
+    /// The item of a chapter, or the first one that stands in for it and is text; none if there is no such item.
+    fn readable(&self, id: &str) -> Option<&ManifestItem> {
+        let first = self.items.get(id)?;
+        let mut items = std::iter::successors(Some(first), |item| self.items.get(item.fallback.as_ref()?));
+        Some(items.by_ref().take(FALLBACKS_MAX).find(|item| item.is_page()).unwrap_or(first))
     }
 }
 
@@ -219,7 +300,7 @@ struct Contents {
 
 impl Contents {
     fn add(&mut self, folder: &str, href: &str, title: &str, depth: usize) {
-        if let Some(title) = line(title) {
+        if let Some(title) = one_line(title) {
             let level = (depth.min(LEVEL_MAX.into()) as u8).max(1);
             self.titles.entry(part_name(folder, href)).or_insert((title, level));
         }
@@ -300,14 +381,14 @@ fn percent_decoded(path: &str) -> String {
 }
 
 /// Whether a chapter has a heading.
-fn has_heading(chapter: &[u8]) -> bool {
+fn has_heading(chapter: &str) -> bool {
     let is_heading =
         |tag: &[u8]| matches!(tag, [b'<', b'h' | b'H', b'1'..=b'6', end] if *end == b'>' || end.is_ascii_whitespace());
-    chapter.windows(4).any(is_heading)
+    chapter.as_bytes().windows(4).any(is_heading)
 }
 
 /// A text as one line, if there is one.
-fn line(text: &str) -> Option<String> {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+fn one_line(text: &str) -> Option<String> {
+    let line = line(text, usize::MAX);
     (!line.is_empty()).then_some(line)
 }

@@ -38,7 +38,7 @@ pub enum ReadError {
         bytes_max: u64,
     },
     /// It took longer than the limit.
-    #[error("reading it took more than {} s", .0.as_secs())]
+    #[error("reading it took more than {} s", .0.as_secs_f64())]
     TooSlow(Duration),
     /// It is packed far too well for a document.
     #[error("{0}")]
@@ -73,7 +73,7 @@ pub enum ReadError {
     #[error("encrypted: {0}")]
     Encrypted(String),
     /// It has pages, but none has text.
-    #[error("none of its {pages} pages has text: they are pictures, as scans are")]
+    #[error("{}", if *.pages == 1 { "its only page has no text: it is a picture, as scans are".into() } else { format!("none of its {pages} pages has text: they are pictures, as scans are") })]
     NoText {
         /// Its pages.
         pages: usize,

@@ -105,6 +105,23 @@ pub enum UnreadFormat {
     Binary,
 }
 
+impl UnreadFormat {
+    /// Whether such a file is a document for people to read, which another program converts or unpacks to one that is read.
+    pub fn is_document(self) -> bool {
+        matches!(
+            self,
+            Self::OldOffice
+                | Self::Rtf
+                | Self::Slides
+                | Self::Spreadsheet
+                | Self::PostScript
+                | Self::DjVu
+                | Self::Kindle
+                | Self::Utf32
+        )
+    }
+}
+
 /// With an article where there is one.
 impl fmt::Display for UnreadFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

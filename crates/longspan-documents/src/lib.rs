@@ -20,6 +20,7 @@
 //! builder      what the reader of a format writes into; it makes the content
 //! content      the text and its map
 //! map          what the map consists of: pages, blocks, words on a page, runs of the source
+//! line         a text as one bounded line, as titles and messages have it
 //! format       the formats, and by which bytes and names they are known
 //! unpack       bytes plain or packed with gzip
 //! encoding     the encodings of a text
@@ -43,6 +44,7 @@ mod csv;
 mod error;
 mod format;
 mod limits;
+mod line;
 mod map;
 mod unpack;
 mod warning;

@@ -28,9 +28,12 @@ pub(crate) fn read(bytes: Vec<u8>, limits: &Limits) -> Result<Content, ReadError
 
 /// The title that front matter states.
 fn title(text: &str) -> Option<String> {
-    let fence = text.lines().next().map(str::trim_end).filter(|line| matches!(*line, "---" | "+++"))?;
-    let lines = text.lines().skip(1).take_while(|line| line.trim_end() != fence);
-    let title = lines.filter_map(|line| line.strip_prefix("title")).find_map(|rest| {
+    let mut lines = text.lines();
+    let fence = lines.next().map(str::trim_end).filter(|line| matches!(*line, "---" | "+++"))?;
+    // Without a fence at its end it is no front matter.
+    let end =
+        lines.clone().position(|line| line.trim_end() == fence || (fence == "---" && line.trim_end() == "..."))?;
+    let title = lines.take(end).filter_map(|line| line.strip_prefix("title")).find_map(|rest| {
         let rest = rest.trim_start();
         rest.strip_prefix(':').or(rest.strip_prefix('='))
     })?;

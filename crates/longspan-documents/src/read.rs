@@ -1,5 +1,6 @@
 //! Bytes → content: what format they are of, and its reader.
 
+use std::fmt;
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -7,8 +8,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::encoding::Decoded;
+use crate::line::line;
 use crate::unpack::GzipReader;
-use crate::{Content, Format, Limits, ReadError, csv, detect, docx, encoding, epub, html, markdown, odt, pdf, plain};
+use crate::{
+    Content, Format, Limits, ReadError, Warning, csv, detect, docx, encoding, epub, html, markdown, odt, pdf, plain,
+};
 
 /// The bytes by which formats and binary files are known, before the rest is read.
 pub const START_BYTES: u64 = 8192;
@@ -17,7 +21,7 @@ pub const START_BYTES: u64 = 8192;
 const MESSAGE_MAX: usize = 200;
 
 /// What is known of a document beside its bytes.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Hints {
     /// The name of its file. Its extension tells formats that bytes do not tell, such as Markdown.
     pub name: Option<String>,
@@ -25,6 +29,19 @@ pub struct Hints {
     pub format: Option<Format>,
     /// The password of an encrypted file.
     pub password: Option<String>,
+}
+
+/// Without the password.
+impl fmt::Debug for Hints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, format, password } = self;
+        let has_password = password.is_some();
+        f.debug_struct("Hints")
+            .field("name", name)
+            .field("format", format)
+            .field("has_password", &has_password)
+            .finish()
+    }
 }
 
 /// Reads the bytes of a file, plain or packed with gzip.
@@ -48,7 +65,7 @@ pub fn read_from(input: impl Read, hints: &Hints, limits: &Limits) -> Result<Con
         Format::Markdown => markdown::read(bytes, limits),
         Format::Html => html::read(&bytes, name, limits),
         Format::Docx => docx::read(&bytes, limits),
-        Format::Odt => odt::read(&bytes, limits),
+        Format::Odt => odt::read(bytes, limits),
         Format::Pdf => pdf::read(bytes, hints.password.as_deref(), limits),
         Format::Epub => epub::read(&bytes, limits),
     });
@@ -57,7 +74,7 @@ pub fn read_from(input: impl Read, hints: &Hints, limits: &Limits) -> Result<Con
 
 /// Reads text that stays as it is. By its name it may be a table.
 fn text(bytes: Vec<u8>, name: Option<&str>, limits: &Limits) -> Result<Content, ReadError> {
-    let Decoded { text, warnings, .. } = encoding::text(bytes)?;
+    let Decoded { text, mut warnings, .. } = encoding::text(bytes)?;
     check_length(&text, limits)?;
     if text.chars().all(|c| c.is_whitespace() || c == '\u{feff}') {
         return Err(if text.is_empty() { ReadError::Empty } else { ReadError::Blank });
@@ -67,7 +84,11 @@ fn text(bytes: Vec<u8>, name: Option<&str>, limits: &Limits) -> Result<Content, 
         Some("tsv") => Some(b'\t'),
         _ => None,
     };
-    let cells = delimiter.map(|delimiter| csv::cells(&text, delimiter));
+    let cells = delimiter.map(|delimiter| csv::cells(&text, delimiter).unwrap_or_default());
+    if cells.as_ref().is_some_and(Vec::is_empty) {
+        let what = format!("where its cells are, since there are more than {}", csv::CELLS_MAX);
+        warnings.push(Warning::LeftOut(what.into()));
+    }
     Ok(plain::content(text.into(), cells.unwrap_or_default(), warnings))
 }
 
@@ -84,9 +105,7 @@ fn guarded(read: impl FnOnce() -> Result<Content, ReadError>) -> Result<Content,
             |payload| {
                 let text = payload.downcast_ref::<&str>().copied();
                 let text = text.or(payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
-                // One line of a message that may repeat the file.
-                let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-                ReadError::Failed(line.chars().filter(|c| !c.is_control()).take(MESSAGE_MAX).collect())
+                ReadError::Failed(line(text, MESSAGE_MAX)) // a message that may repeat the file
             },
             |error| *error,
         ))
@@ -273,7 +292,7 @@ mod tests {
     #[test]
     fn a_panic_is_an_error_of_the_document() {
         let error = guarded(|| panic!("first line\n second\0 {}", "x".repeat(1000))).unwrap_err();
-        assert_eq!(error.to_string(), format!("its reader failed: first line second {}", "x".repeat(182)));
+        assert_eq!(error.to_string(), format!("its reader failed: first line second\u{fffd} {}…", "x".repeat(180)));
         let error = guarded(|| std::panic::panic_any(ReadError::PasswordRequired)).unwrap_err();
         assert!(matches!(error, ReadError::PasswordRequired));
     }

@@ -38,6 +38,8 @@ pub enum Warning {
         /// How many characters.
         characters: usize,
     },
+    /// Something that the file has is no part of the text or of its map. In words, for people.
+    LeftOut(Cow<'static, str>),
     /// The file has changes that were tracked: the text is that after all of them.
     TrackedChanges {
         /// Deletions that are not part of the text.
@@ -56,6 +58,7 @@ impl Warning {
             Self::Repaired(_) => "repaired",
             Self::GuessedEncoding { .. } => "guessed_encoding",
             Self::Hidden { .. } => "hidden",
+            Self::LeftOut(_) => "left_out",
             Self::TrackedChanges { .. } => "tracked_changes",
         }
     }
@@ -83,6 +86,7 @@ impl fmt::Display for Warning {
                 write!(f, "the text was read as {name}, a guess; some bytes have no meaning in it")
             }
             Self::Hidden { characters } => write!(f, "{characters} characters of the text are not shown on the page"),
+            Self::LeftOut(what) => write!(f, "left out: {what}"),
             Self::TrackedChanges { deletions, insertions } => {
                 write!(
                     f,

@@ -6,11 +6,14 @@ use std::fmt;
 
 use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
-use quick_xml::name::{Namespace, QName, ResolveResult};
+use quick_xml::name::{Namespace, NamespaceError, QName, ResolveResult};
 use quick_xml::reader::NsReader;
 
-use crate::container::excerpt;
+use crate::line::excerpt;
 use crate::{Format, Limits, ReadError};
+
+/// Declarations of namespaces that hold in one place: for each name, all of them are searched.
+const DECLARATIONS_MAX: usize = 128;
 
 /// Namespaces and what the reader of a format calls them. Several may have one name.
 pub(crate) type Namespaces = [(&'static str, &'static str)];
@@ -44,6 +47,8 @@ pub(crate) enum XmlEvent {
 pub(crate) enum XmlError {
     /// There are too many elements within elements.
     TooDeep(usize),
+    /// Too many declarations of namespaces hold in one place.
+    TooManyNamespaces,
     /// It is not well-formed.
     Malformed { what: String, offset: u64 },
 }
@@ -54,6 +59,9 @@ impl XmlError {
         match *self {
             Self::TooDeep(depth_max) => {
                 ReadError::TooMany { what: "elements within elements".into(), limit: depth_max as u64 }
+            }
+            Self::TooManyNamespaces => {
+                ReadError::TooMany { what: "namespaces in one place".into(), limit: DECLARATIONS_MAX as u64 }
             }
             Self::Malformed { .. } => {
                 ReadError::Damaged { format, what: format!("its part {}: {self}", excerpt(name)) }
@@ -66,6 +74,7 @@ impl fmt::Display for XmlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooDeep(depth_max) => write!(f, "more than {depth_max} elements within elements"),
+            Self::TooManyNamespaces => write!(f, "more than {DECLARATIONS_MAX} namespaces in one place"),
             Self::Malformed { what, offset } => write!(f, "its XML is damaged at byte {offset}: {what}"),
         }
     }
@@ -77,6 +86,7 @@ impl<'a> XmlWalk<'a> {
         let config = reader.config_mut();
         config.expand_empty_elements = true;
         config.allow_dangling_amp = true;
+        reader.resolver_mut().set_max_namespace_bindings(DECLARATIONS_MAX);
         let (element, text) = (BytesStart::new(""), Cow::Borrowed(""));
         Self { reader, namespaces, element, namespace: "", text, depth: 0, depth_max: limits.depth_max }
     }
@@ -93,7 +103,10 @@ impl<'a> XmlWalk<'a> {
     pub fn next(&mut self) -> Result<Option<XmlEvent>, XmlError> {
         loop {
             let offset = self.reader.buffer_position();
-            let event = self.reader.read_event().map_err(|error| malformed(&error.to_string(), offset))?;
+            let event = self.reader.read_event().map_err(|error| match error {
+                quick_xml::Error::Namespace(NamespaceError::TooManyBindings(_)) => XmlError::TooManyNamespaces,
+                error => malformed(&error.to_string(), offset),
+            })?;
             match event {
                 Event::Start(element) => {
                     self.depth += 1;

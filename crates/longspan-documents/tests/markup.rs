@@ -168,8 +168,24 @@ fn what_is_not_shown_is_no_text_and_what_is_not_closed_hides_little() {
     assert_eq!(text("a<span style='display: none'>b<b>c</span>d"), "ad");
     assert_eq!(text("a<input hidden>b<br hidden>c"), "ab\nc");
     assert_eq!(text("a<template>b<template>c</template>d</template>e"), "ae");
+    let kanji = "漢<rp>(</rp><rt>kan</rt><rp>)</rp>字<rt>ji</ruby>だ";
+    assert_eq!(text(&format!("<ruby>{kanji}")), "漢字だ");
+    assert_eq!(text("<p><ruby>漢<rt>kan</p><p>b</p>"), "漢\n\nb");
+    assert_eq!(&**read_as("a.md", b"<ruby>a<rt>b</rt></ruby>c").unwrap().text(), "ac");
+    assert_eq!(text("a\u{85}\u{9f}b <pre>c\u{80}d</pre>"), "a b\n\nc d");
+    let long = read_as("a.html", format!("a<{} hidden>b", "x".repeat(100_000)).as_bytes()).unwrap();
+    assert!(long.warnings()[0].to_string().len() < 300, "{:?}", long.warnings());
     let cut = read_as("a.html", b"a<svg>b").unwrap();
     assert_eq!((&**cut.text(), cut.warnings()[0].code()), ("a", "repaired"));
+}
+
+#[test]
+fn front_matter_has_an_end() {
+    let title = |text: &str| read_as("a.md", text.as_bytes()).unwrap().title().map(str::to_owned);
+    assert_eq!(title("---\na: b\ntitle: 'Pumps'\n---\ntitle: Wells").as_deref(), Some("Pumps"));
+    assert_eq!(title("+++\ntitle = \"Pumps\"\n+++\na").as_deref(), Some("Pumps"));
+    assert_eq!(title("---\ntitle: Pumps\n...\na").as_deref(), Some("Pumps"));
+    assert_eq!(title("---\n\nA rule, and text.\n\ntitle: Pumps\n"), None);
 }
 
 #[test]

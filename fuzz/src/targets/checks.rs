@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::ops::Range;
 
+use longspan_ask::Content;
+
 /// The longest message.
 const MESSAGE_BYTES_MAX: usize = 2000;
 
@@ -18,6 +20,26 @@ pub fn presentable(error: &impl Display) {
 /// The value, or `None` for an error, which must be presentable.
 pub fn taken<T, E: Display>(result: Result<T, E>) -> Option<T> {
     result.inspect_err(presentable).ok()
+}
+
+/// The most bytes of a warning, a title, the label of a page or a heading of a place: these have 300 characters.
+const SHORT_BYTES_MAX: usize = 1500;
+
+/// Checks that what stands beside the text of a document is short.
+pub fn short(content: &Content) {
+    let end = content.text().len();
+    let warnings: Vec<String> = content.warnings().iter().map(ToString::to_string).collect();
+    assert!(warnings.len() <= 100, "{} warnings", warnings.len());
+    let labels = content.pages().iter().filter_map(|page| page.label.as_deref());
+    let stated = content.title().into_iter().chain(content.language());
+    let headings = content.place(end..end).headings;
+    let all =
+        warnings.iter().map(String::as_str).chain(labels).chain(stated).chain(headings.iter().map(String::as_str));
+    for text in all {
+        let shown: String = text.chars().take(300).collect();
+        assert!(text.len() <= SHORT_BYTES_MAX, "{} bytes: {shown:?}", text.len());
+        assert!(!text.chars().any(char::is_control), "control characters: {shown:?}");
+    }
 }
 
 /// The text of a span, which must lie between characters and have no white space at its ends.

@@ -7,7 +7,7 @@ use longspan::squad::metrics::Scores;
 use longspan::squad::official;
 use longspan_ask::{DocumentSource, Snippet, SourceOptions};
 
-use super::checks::{presentable, taken};
+use super::checks::{presentable, short, taken};
 use crate::case::{Folder, split};
 
 /// The longest text. A small file of gzip may hold a very long one.
@@ -51,6 +51,7 @@ fn document_named(name: &str, case: &[u8]) -> bool {
     let Some(content) = taken(source.read(&options)) else { return false };
     let text = content.text();
     assert!(text.len() as u64 <= TEXT_BYTES_MAX, "{} bytes", text.len());
+    short(&content);
     let (start, end) = (text.floor_char_boundary(text.len() / 3), text.floor_char_boundary(text.len() / 3 + 40));
     let place = content.place(start..end);
     let characters = text[..start].chars().count();

@@ -3,7 +3,7 @@
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde::Serialize;
 
-use super::contents::WarningObject;
+use super::contents::{SourceObject, WarningObject};
 use crate::{Candidate, DocumentAnswer, PageBox, Place, Snippet};
 
 /// The answer of one document to one question.
@@ -94,7 +94,7 @@ pub struct CandidateObject<'a> {
     pub end_logit: f32,
 }
 
-/// Where a span begins, for a reader of the document. What the document does not have is absent.
+/// Where a span is, for a reader of the document. What the document does not have is absent.
 #[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Reference<'a> {
@@ -113,6 +113,10 @@ pub struct Reference<'a> {
     /// The headings above it, the highest first; absent if there are none.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub heading: &'a [String],
+    /// The bytes of the file that it was made of, with the tags between them; absent if the file is not markup in UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SourceObject")]
+    pub source: Option<SourceObject>,
 }
 
 /// An answer within its sentence, each part one line without control characters; `…` stands where text was left out. The
@@ -204,8 +208,14 @@ impl<'a> CandidateObject<'a> {
 
 impl<'a> Reference<'a> {
     fn new(place: &'a Place) -> Self {
-        let Place { page, page_label, page_line, headings, .. } = place;
-        Self { page: *page, page_label: page_label.as_deref(), page_line: *page_line, heading: headings }
+        let Place { page, page_label, page_line, headings, source, .. } = place;
+        Self {
+            page: *page,
+            page_label: page_label.as_deref(),
+            page_line: *page_line,
+            heading: headings,
+            source: source.as_ref().map(SourceObject::new),
+        }
     }
 }
 
@@ -241,6 +251,7 @@ mod tests {
         let mut first = candidate(9..13, 0.75);
         first.place.page_label = Some("iv".into());
         first.place.headings = vec!["1. One".into(), "(a) Two".into()];
+        first.place.source = Some(20..31);
         first.boxes = vec![PageBox { page: 1, x: 212.4, y: 310.1, width: 31.0, height: 11.25 }];
         let answer = DocumentAnswer {
             document: "é.txt".into(),
@@ -267,10 +278,11 @@ mod tests {
                 r#"{"document":"é.txt","question":"Which?","answer":"zwei","score":0.75,"no_answer_score":0.25,"#,
                 r#""null_odds":-1.5,"start":4,"end":8,"start_byte":9,"end_byte":13,"line":2,"page":1,"#,
                 r#""page_label":"iv","page_line":2,"heading":["1. One","(a) Two"],"#,
+                r#""source":{"start_byte":20,"end_byte":31},"#,
                 r#""sentence":{"before":"🚰 ","answer":"zwei","after":" \ufffd[1m drei"},"#,
                 r#""answers":[{"text":"zwei","score":0.75,"start":4,"end":8,"start_utf16":5,"end_utf16":9,"#,
                 r#""start_byte":9,"end_byte":13,"line":2,"page":1,"page_label":"iv","page_line":2,"#,
-                r#""heading":["1. One","(a) Two"],"#,
+                r#""heading":["1. One","(a) Two"],"source":{"start_byte":20,"end_byte":31},"#,
                 r#""boxes":[{"page":1,"x":212.4,"y":310.1,"width":31.0,"height":11.25}],"#,
                 r#""start_logit":2.5,"end_logit":3.0},{"text":"🚰","score":0.375,"start":1,"end":2,"start_utf16":1,"#,
                 r#""end_utf16":3,"start_byte":3,"end_byte":7,"line":1,"page":1,"page_line":1,"start_logit":2.5,"#,

@@ -1,5 +1,7 @@
 //! A document as it was read, as a JSON object: its pages, blocks and warnings.
 
+use std::ops::Range;
+
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde::Serialize;
 
@@ -85,6 +87,22 @@ pub struct BlockObject {
     pub start: usize,
     /// Its first byte.
     pub start_byte: usize,
+    /// The bytes of the file that its text was made of, without the white space behind it; absent if the file is not markup
+    /// in UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SourceObject")]
+    pub source: Option<SourceObject>,
+}
+
+/// Bytes of the file of a document, where that is markup. If the file is packed with gzip, those of the unpacked file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(title = "Source")]
+#[non_exhaustive]
+pub struct SourceObject {
+    /// The first one.
+    pub start_byte: usize,
+    /// One past the last one.
+    pub end_byte: usize,
 }
 
 /// What a reader should know about the text of a document.
@@ -111,7 +129,8 @@ impl<'a> ContentObject<'a> {
             width: page.size.map(|size| size.width),
             height: page.size.map(|size| size.height),
         });
-        let blocks = content.blocks().iter().map(|block| {
+        let ends = content.blocks().iter().skip(1).map(|block| block.start as usize).chain([text.len()]);
+        let blocks = content.blocks().iter().zip(ends).map(|(block, end)| {
             let (level, row, column) = match block.kind {
                 BlockKind::Heading(level) => (Some(level), None, None),
                 BlockKind::Cell { row, column } => (None, Some(row), Some(column)),
@@ -119,7 +138,9 @@ impl<'a> ContentObject<'a> {
             };
             let start_byte = block.start as usize;
             let (kind, start) = (block.kind.name(), of_blocks.before(start_byte));
-            BlockObject { kind, level, row, column, start, start_byte }
+            let shown = start_byte..start_byte + text[start_byte..end].trim_end().len();
+            let source = content.source(shown).as_ref().map(SourceObject::new);
+            BlockObject { kind, level, row, column, start, start_byte, source }
         });
         Self {
             document,
@@ -137,6 +158,12 @@ impl<'a> ContentObject<'a> {
     /// The JSON Schema of the object, draft 2020-12. New keys may join it; those that are in it stay.
     pub fn schema() -> Schema {
         SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<ContentObject<'static>>()
+    }
+}
+
+impl SourceObject {
+    pub(super) fn new(bytes: &Range<usize>) -> Self {
+        Self { start_byte: bytes.start, end_byte: bytes.end }
     }
 }
 

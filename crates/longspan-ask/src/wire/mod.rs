@@ -10,4 +10,4 @@ mod contents;
 mod answers;
 
 pub use answers::{AnswerObject, BoxObject, CandidateObject, Reference, SentenceObject};
-pub use contents::{BlockObject, ContentObject, PageObject, WarningObject};
+pub use contents::{BlockObject, ContentObject, PageObject, SourceObject, WarningObject};

@@ -14,7 +14,7 @@ use longspan_ask::{AskError, DocumentSource, Limits, ReadingProcess, SourceOptio
 use crate::cli::DocumentArgs;
 use crate::lines::read_to_limit;
 use crate::terminal::hints::{self, fault, io_fault};
-use crate::terminal::printable;
+use crate::terminal::{password, printable};
 
 /// The longest file of a password.
 const PASSWORD_BYTES_MAX: u64 = 1 << 12;
@@ -57,7 +57,7 @@ pub fn source(path: &Path) -> DocumentSource {
 pub fn options(args: &DocumentArgs) -> Result<SourceOptions> {
     let mut options = SourceOptions::default();
     options.format = args.format;
-    options.password = args.password_file.as_deref().map(password).transpose()?;
+    options.password = args.password_file.as_deref().map(password_of).transpose()?;
     options.process = Some(Arc::new(ReadingProcess::new(program(), &["text", "--pipe"])));
     Ok(options)
 }
@@ -71,12 +71,13 @@ fn program() -> OsString {
 }
 
 /// The first line of a file.
-fn password(path: &Path) -> Result<String> {
+fn password_of(path: &Path) -> Result<String> {
     let read = File::open(path).and_then(|file| read_to_limit(file, PASSWORD_BYTES_MAX));
     let bytes = read.map_err(|error| io_fault(path, &error, PASSWORD_HINT))?;
     let text =
         String::from_utf8(bytes).map_err(|_| fault(format!("`{}`: invalid UTF-8", path.display()), PASSWORD_HINT))?;
-    match text.lines().next() {
+    // Some editors begin files with a byte-order mark.
+    match text.trim_start_matches('\u{feff}').lines().next() {
         Some(password) if !password.is_empty() => Ok(password.to_owned()),
         _ => Err(fault(format!("`{}`: no password", path.display()), PASSWORD_HINT)),
     }
@@ -105,7 +106,7 @@ pub fn unlocked<T>(
         }
         let wrong = if tried > 0 { "wrong password; " } else { "" };
         let prompt = format!("{wrong}password of {}: ", printable(&quoted(&name)));
-        let Ok(password) = rpassword::prompt_password(prompt) else { break };
+        let Ok(password) = password::ask(&prompt) else { break };
         if password.is_empty() {
             break;
         }

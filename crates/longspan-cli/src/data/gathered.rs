@@ -20,7 +20,7 @@ const GLOB_HINT: &str = "a glob is a pattern such as '*.pdf', '!drafts/' or '{a,
 pub struct GatheredFiles {
     /// Their paths.
     pub paths: Vec<PathBuf>,
-    /// Names of those that were found in folders.
+    /// Names of those that were found in folders and not named.
     found: HashSet<String>,
     /// How many of these are no documents.
     skipped: usize,
@@ -37,10 +37,11 @@ impl GatheredFiles {
     /// # Errors
     /// When a glob cannot be read, or folders have no file.
     pub fn new(given: &[PathBuf], args: &FolderArgs, except: Option<&Path>) -> Result<Self> {
-        let mut files = Self::default();
+        let (mut files, mut named) = (Self::default(), HashSet::new());
         let except = except.and_then(|path| path.canonicalize().ok());
         for path in given {
             if !args.recursive || !path.is_dir() {
+                named.insert(documents::name(path));
                 files.paths.push(path.clone());
                 continue;
             }
@@ -51,6 +52,7 @@ impl GatheredFiles {
                 return Err(fault(format!("`{}`: no files in the folder", path.display()), hint));
             }
         }
+        files.found.retain(|name| !named.contains(name));
         Ok(files)
     }
 
@@ -82,14 +84,16 @@ impl GatheredFiles {
         Ok(())
     }
 
-    /// Whether an error is that of a file in a folder that is no document; it is counted then.
+    /// Whether an error is that of a file in a folder that is no document; it is counted then. Documents that other programs
+    /// read are ones that the user would miss, and so are damaged texts.
     pub fn skips(&mut self, error: &AskError) -> bool {
-        let is_no_document = match error {
-            // A damaged text is one that the user would miss.
-            AskError::Source(SourceError { kind: SourceErrorKind::Read(ReadError::Encoding { .. }), .. }) => false,
-            error => matches!(error.code(), "unknown_format" | "empty_document"),
+        let AskError::Source(SourceError { kind: SourceErrorKind::Read(read), name }) = error else { return false };
+        let is_no_document = match read {
+            ReadError::Format(format) => !format.is_document(),
+            ReadError::NotOfFormat(_) | ReadError::Binary { .. } | ReadError::Empty | ReadError::Blank => true,
+            _ => false,
         };
-        let skips = is_no_document && self.found.contains(error.document());
+        let skips = is_no_document && self.found.contains(name);
         self.skipped += usize::from(skips);
         skips
     }

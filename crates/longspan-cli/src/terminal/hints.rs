@@ -170,7 +170,7 @@ fn read_hint(error: &ReadError) -> &'static str {
             "split the document, or save it as another format, such as text"
         }
         ReadError::PasswordRequired | ReadError::PasswordWrong => {
-            "--password-file FILE names a file with the password; without it, the password is asked for at a terminal"
+            "--password-file FILE names a file with the password; without it, that of a file is asked for at a terminal"
         }
         ReadError::Encrypted(_) => "open it in the program that it was made for, and save it without encryption",
         ReadError::NoText { .. } => SCAN_HINT,

@@ -3,6 +3,7 @@
 pub mod hints;
 mod human;
 pub mod numbers;
+pub mod password;
 pub mod progress;
 pub mod table;
 

@@ -44,6 +44,30 @@ fn a_file_that_explodes_is_an_error_and_others_go_on() {
     assert!(page(PAGE.into()).read(&child).is_ok());
 }
 
+#[cfg(unix)]
+#[test]
+fn several_threads_read_with_as_many_children_as_they_may() {
+    let folder = Folder::new(&[]);
+    let started = folder.path("started");
+    let program = assert_cmd::cargo::cargo_bin!("longspan");
+    let script = format!("echo x >> '{}'; exec '{}' text --pipe", started.display(), program.display());
+    let mut options = SourceOptions::default();
+    options.process = Some(Arc::new(ReadingProcess::new("sh", &["-c", &script]).with_children_max(2)));
+    std::thread::scope(|scope| {
+        for number in 0..6 {
+            let options = &options;
+            scope.spawn(move || {
+                for file in 0..5 {
+                    let content = page(format!("<html><p>Page {file} of {number}")).read(options).unwrap();
+                    assert_eq!(&**content.text(), format!("Page {file} of {number}"));
+                }
+            });
+        }
+    });
+    let started = std::fs::read_to_string(started).unwrap();
+    assert!((1..=2).contains(&started.lines().count()), "{started:?}");
+}
+
 #[test]
 fn a_child_ends_with_its_parent() {
     let folder = Folder::new(&[]);

@@ -119,11 +119,20 @@ fn folders_are_searched_in_the_order_of_their_paths() {
     assert!(found == ["docs/b.txt"] && status == 2 && stderr.starts_with("error: `docs`: a folder"), "{stderr}");
     check_failed(&folder.run(&["ask", WHO, "-r", "--glob", "*.pdf", "docs"]), "`docs`: no files in the folder");
     check_failed(&folder.run(&["ask", WHO, "-r", "--glob", "a[", "docs"]), "--glob `a[`: ");
-    // A text that is damaged is none of another kind.
+    // A file that is named is an error in a folder that is given too.
+    let (_, status, stderr) = ask(&["-r", "docs", "docs/empty.txt"]);
+    assert!(status == 2 && stderr.contains("error: `docs/empty.txt`: empty"), "{stderr}");
+    // A text that is damaged is none of another kind, and a document for another program is none to skip.
     std::fs::write(folder.path("docs/b/cut.txt"), b"d\xc3\xa9j\xc3\xa0 v\xc3").unwrap();
+    std::fs::write(folder.path("docs/b/letter.rtf"), b"{\\rtf1 It ran.}").unwrap();
     let (found, status, stderr) = ask(&["-r", "docs/b"]);
-    let named = stderr.contains("cut.txt`: invalid UTF-8 at byte ");
-    assert!(found == ["docs/b/pump.txt"] && status == 2 && named, "{stderr}");
+    let named =
+        ["cut.txt`: invalid UTF-8 at byte ", "letter.rtf`: an RTF document, which is not read\nhint: convert it"];
+    assert!(
+        found == ["docs/b/pump.txt"] && status == 2 && named.iter().all(|error| stderr.contains(error)),
+        "{stderr}"
+    );
+    assert!(!stderr.contains("skipped"), "{stderr}");
 }
 
 /// The lines of a file without the times that the model took.
@@ -180,7 +189,7 @@ fn answers_go_to_a_file_that_a_later_run_continues() {
 }
 
 /// A folder with documents of the corpus of `longspan-documents`, whose scripts say how they were made.
-fn with_corpus(files: &[&str]) -> Folder {
+pub fn with_corpus(files: &[&str]) -> Folder {
     let folder = Folder::new(&[("password", b"pump\r\nanother line\n"), ("wrong", b"well\n")]);
     let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../longspan-documents/tests/golden");
     for file in files {
@@ -224,10 +233,28 @@ fn an_encrypted_document_needs_its_password() {
     assert!(without.stderr.contains("hint: --password-file FILE"), "{without:?}");
     let wrong = folder.run(&["text", "encrypted.pdf", "--password-file", "wrong"]);
     check_failed(&wrong, "`encrypted.pdf`: encrypted: the password is wrong");
-    let right = folder.run(&["text", "encrypted.pdf", "--password-file", "password"]);
-    assert_eq!((right.status, right.stdout.trim_end()), (0, "It is open to who knows the word."));
+    std::fs::write(folder.path("marked"), "\u{feff}pump\n").unwrap();
+    for file in ["password", "marked"] {
+        let right = folder.run(&["text", "encrypted.pdf", "--password-file", file]);
+        assert_eq!((right.status, right.stdout.trim_end()), (0, "It is open to who knows the word."));
+    }
     let asked = folder.run(&["ask", "To whom is it open?", "encrypted.pdf", "--password-file", "password", "--json"]);
     assert!(asked.status < 2 && asked.stderr.is_empty(), "{asked:?}");
+}
+
+#[test]
+fn markup_has_the_bytes_of_its_file() {
+    let page = format!("<!DOCTYPE html><h1>Water &amp; more</h1><p>{}", PUMP.trim_start_matches('\u{feff}'));
+    let folder = Folder::new(&[("page.html", page.as_bytes())]);
+    let object: Value = serde_json::from_str(&folder.run(&["ask", "--json", WHO, "page.html"]).stdout).unwrap();
+    let of_file = |source: &Value| {
+        let byte = |key: &str| source[key].as_u64().unwrap() as usize;
+        page[byte("start_byte")..byte("end_byte")].to_owned()
+    };
+    assert_eq!(of_file(&object["source"]), "Ada Brown");
+    assert_eq!(object["answers"][0]["source"], object["source"]);
+    let map: Value = serde_json::from_str(&folder.run(&["text", "--json", "page.html"]).stdout).unwrap();
+    assert_eq!(of_file(&map["blocks"][0]["source"]), "Water &amp; more");
 }
 
 #[test]
@@ -240,7 +267,7 @@ fn pages_without_text_are_said() {
     let object: Value = serde_json::from_str(&asked.stdout).unwrap();
     assert_eq!((asked.stderr, &object["warnings"]), (warning, &json!([{"code": "no_text", "message": said}])));
     let alone = folder.run(&["ask", "What is the text?", "scan_alone.pdf"]);
-    check_failed(&alone, "`scan_alone.pdf`: none of its ");
+    check_failed(&alone, "`scan_alone.pdf`: its only page has no text");
     assert!(alone.stderr.contains("`ocrmypdf"), "{alone:?}");
 }
 

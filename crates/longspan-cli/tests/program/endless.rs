@@ -285,7 +285,7 @@ fn a_path_need_not_be_text() {
     let document = folder.0.path().join(OsStr::from_bytes(b"\xfe.txt"));
     fs::copy(folder.path("d.txt"), &document).unwrap();
     let answered = run(&["ask", "--json", "What is bread made from?"], &[document.as_os_str()]);
-    assert!(answered.status < 2 && answered.stdout.contains("\u{fffd}.txt"), "{answered:?}");
+    assert!(answered.status < 2 && answered.stdout.contains(r"\\xfe.txt"), "{answered:?}");
 
     fs::rename(&path, folder.path("base")).unwrap();
     fs::write(folder.path("t.txt"), "bread is made from flour . ".repeat(20)).unwrap();
@@ -306,5 +306,5 @@ fn a_path_need_not_be_text() {
     check_failed(&missing, "`none\u{fffd}`: no such folder");
     let packed = gz(b"{\"data\": []}");
     fs::write(folder.0.path().join(OsStr::from_bytes(b"z\xff.gz")), packed).unwrap();
-    check_failed(&run(&["eval"], &[OsStr::from_bytes(b"z\xff.gz")]), "`z\u{fffd}.gz`: no questions");
+    check_failed(&run(&["eval"], &[OsStr::from_bytes(b"z\xff.gz")]), r"`z\xff.gz`: no questions");
 }

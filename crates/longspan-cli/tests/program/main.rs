@@ -17,6 +17,8 @@ mod interactive;
 mod kills;
 mod no_room;
 mod other_commands;
+#[cfg(target_os = "linux")]
+mod passwords;
 mod pretrain;
 #[allow(dead_code)] // the library's tests use more of it
 #[path = "../../../longspan/tests/server/mod.rs"]

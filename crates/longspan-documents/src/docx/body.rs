@@ -8,6 +8,8 @@ use crate::map::BlockKind;
 use crate::xml::{XmlError, XmlWalk};
 use crate::{Format, Limits, Warning};
 
+use super::fields::OpenFields;
+use super::left_out::LeftOut;
 use super::namespaces::NAMESPACES;
 use super::numbering::Numbering;
 use super::pages::{PageFacts, PageLayout, Pages, is_page_break, note_number};
@@ -34,6 +36,7 @@ pub(super) struct DocxBody<'d> {
     chosen: Vec<usize>,
     /// Whether the run is hidden text.
     is_hidden: bool,
+    left_out: LeftOut,
     deletions: usize,
     insertions: usize,
     /// Characters of symbol fonts that are not known.
@@ -65,6 +68,7 @@ impl<'d> DocxBody<'d> {
             fields: OpenFields::default(),
             chosen: Vec::new(),
             is_hidden: false,
+            left_out: LeftOut::default(),
             deletions: 0,
             insertions: 0,
             unmapped: 0,
@@ -83,6 +87,7 @@ impl<'d> DocxBody<'d> {
                 continue;
             }
             let start = self.builder.text().len();
+            self.begin_part();
             self.blocks(&mut walk, &mut Spot::of(BlockKind::Note))?;
             let text = self.builder.text()[start..].trim().to_owned();
             self.notes.insert((kind, id), text);
@@ -96,6 +101,18 @@ impl<'d> DocxBody<'d> {
         if self.pages.are_known() {
             begin_page(&mut self.builder, self.pages.first());
         }
+    }
+
+    /// Forgets what is open: no field, alternative or paragraph goes on from one part in another.
+    fn begin_part(&mut self) {
+        self.end_fields();
+        (self.begun, self.is_hidden) = (None, false);
+        self.chosen.clear();
+    }
+
+    /// Ends the fields that have no end.
+    fn end_fields(&mut self) {
+        self.left_out.of_fields += std::mem::take(&mut self.fields).finish();
     }
 
     /// Reads the head or foot of pages, if another one did not say the same.
@@ -112,6 +129,7 @@ impl<'d> DocxBody<'d> {
         let mut walk = XmlWalk::new(xml, &NAMESPACES, self.limits);
         while walk.start_within(1)? {
             if let ("w", "hdr" | "ftr") = walk.name() {
+                self.begin_part();
                 self.blocks(&mut walk, &mut Spot::of(BlockKind::Furniture))?;
             }
         }
@@ -124,6 +142,7 @@ impl<'d> DocxBody<'d> {
         self.pages.begin();
         while walk.start_within(1)? {
             if let ("w", "body") = walk.name() {
+                self.begin_part();
                 self.blocks(&mut walk, &mut Spot::running())?;
             }
         }
@@ -133,25 +152,27 @@ impl<'d> DocxBody<'d> {
 
     /// The builder with all that was read, and the warnings about it.
     pub fn finish(mut self) -> Builder {
+        self.end_fields();
         let of = if self.unmapped > 0 { self.builder.text().chars().count() } else { 0 };
         let Self { deletions, insertions, unmapped, .. } = self;
-        let warnings = &mut self.builder.parts().warnings;
         if deletions + insertions > 0 {
-            warnings.push(Warning::TrackedChanges { deletions, insertions });
+            self.builder.warn(Warning::TrackedChanges { deletions, insertions });
         }
         if unmapped > 0 {
-            warnings.push(Warning::Unmapped { characters: unmapped, of });
+            self.builder.warn(Warning::Unmapped { characters: unmapped, of });
         }
+        self.left_out.warn(&mut self.builder);
         self.builder
     }
 
-    /// Reads the paragraphs and tables of the element that was begun last.
-    fn blocks(&mut self, xml: &mut XmlWalk, spot: &mut Spot) -> Result<(), XmlError> {
-        let depth = xml.depth();
+    /// Reads the paragraphs and tables of the element that was begun last. Returns how many columns it spans if it is a cell.
+    fn blocks(&mut self, xml: &mut XmlWalk, spot: &mut Spot) -> Result<u32, XmlError> {
+        let (depth, mut span) = (xml.depth(), 1);
         // What waits elsewhere does not go on here.
         let begun_elsewhere = self.begun.take();
         while xml.start_within(depth)? {
             match xml.name() {
+                ("w", "gridSpan") => span = xml.number("w", "val").unwrap_or(1),
                 ("w", "p") => self.paragraph(xml, spot)?,
                 ("w", "tbl") => self.table(xml, spot)?,
                 (namespace, name) if self.is_out(namespace, name, xml.depth()) => xml.skip()?,
@@ -161,8 +182,9 @@ impl<'d> DocxBody<'d> {
         if let Some(paragraph) = self.begun.take() {
             self.emit(paragraph, spot);
         }
+        spot.begin_cell(&mut self.builder);
         self.begun = begun_elsewhere;
-        Ok(())
+        Ok(span)
     }
 
     /// Whether an element at this depth is no part of the text. Counts changes.
@@ -178,11 +200,14 @@ impl<'d> DocxBody<'d> {
                 self.chosen.retain(|&chosen| chosen <= depth);
                 return false;
             }
-            ("mc", "Choice") if !self.chosen.contains(&depth) => {
+            // The first one is taken; a fallback alone is one too.
+            ("mc", "Choice" | "Fallback") if !self.chosen.contains(&depth) => {
                 self.chosen.push(depth);
                 return false;
             }
             ("mc", "Choice" | "Fallback") => {}
+            ("w", "altChunk" | "subDoc") => self.left_out.documents += 1,
+            ("dgm", "relIds") | ("c", "chart") => self.left_out.drawings += 1,
             _ => return false,
         }
         true
@@ -194,7 +219,7 @@ impl<'d> DocxBody<'d> {
             match xml.name() {
                 ("w", "gridCol") => columns = columns.saturating_add(1),
                 // A frame around paragraphs.
-                ("w", "tc") if columns == 1 && spot.is_running() => self.blocks(xml, spot)?,
+                ("w", "tc") if columns == 1 && spot.is_running() => _ = self.blocks(xml, spot)?,
                 ("w", "tr") if columns == 1 && spot.is_running() => {}
                 ("w", "tr") => {
                     let is_outer = spot.is_running();
@@ -217,7 +242,7 @@ impl<'d> DocxBody<'d> {
     }
 
     fn row(&mut self, xml: &mut XmlWalk, outer: &mut Spot, row: u32) -> Result<(), XmlError> {
-        let (depth, mut column, mut span) = (xml.depth(), 0_u32, 1);
+        let (depth, mut column) = (xml.depth(), 0_u32);
         outer.separator = "\n";
         while xml.start_within(depth)? {
             match xml.name() {
@@ -225,13 +250,12 @@ impl<'d> DocxBody<'d> {
                 ("w", "trPr") => {}
                 ("w", "tblPrEx" | "trPrChange") => xml.skip()?,
                 ("w", "tc") if outer.is_running() => {
-                    span = 1;
                     self.pages.begin_cell();
-                    self.cell(xml, &mut Spot::cell(row, column), &mut span)?;
+                    let span = self.blocks(xml, &mut Spot::cell(row, column))?;
                     column = column.saturating_add(span);
                 }
                 ("w", "tc") => {
-                    self.cell(xml, outer, &mut span)?;
+                    self.blocks(xml, outer)?;
                     outer.separator = "\t";
                 }
                 (namespace, name) if self.is_out(namespace, name, xml.depth()) => xml.skip()?,
@@ -239,27 +263,6 @@ impl<'d> DocxBody<'d> {
             }
         }
         outer.separator = "\n";
-        Ok(())
-    }
-
-    /// - `span`: receives how many columns it spans
-    fn cell(&mut self, xml: &mut XmlWalk, spot: &mut Spot, span: &mut u32) -> Result<(), XmlError> {
-        let depth = xml.depth();
-        let begun_elsewhere = self.begun.take();
-        while xml.start_within(depth)? {
-            match xml.name() {
-                ("w", "gridSpan") => *span = xml.number("w", "val").unwrap_or(1),
-                ("w", "p") => self.paragraph(xml, spot)?,
-                ("w", "tbl") => self.table(xml, spot)?,
-                (namespace, name) if self.is_out(namespace, name, xml.depth()) => xml.skip()?,
-                _ => {}
-            }
-        }
-        if let Some(paragraph) = self.begun.take() {
-            self.emit(paragraph, spot);
-        }
-        spot.begin_cell(&mut self.builder);
-        self.begun = begun_elsewhere;
         Ok(())
     }
 
@@ -320,6 +323,7 @@ impl<'d> DocxBody<'d> {
     fn text_box(&mut self, xml: &mut XmlWalk, spot: &mut Spot) -> Result<(), XmlError> {
         let (fields, is_hidden) = (std::mem::take(&mut self.fields), self.is_hidden);
         self.blocks(xml, spot)?;
+        self.end_fields();
         (self.fields, self.is_hidden) = (fields, is_hidden);
         Ok(())
     }
@@ -377,7 +381,14 @@ impl<'d> DocxBody<'d> {
     }
 
     fn add(&mut self, found: &str, text: &mut String) {
-        if self.is_hidden || !self.fields.is_shown() || found.is_empty() {
+        if found.is_empty() {
+            return;
+        }
+        if self.is_hidden {
+            self.left_out.hidden += found.chars().filter(|c| !c.is_whitespace()).count();
+            return;
+        }
+        if !self.fields.shows(found) {
             return;
         }
         self.pages.text();
@@ -456,38 +467,6 @@ impl InlineElement {
             ("w", "fldChar") => Self::FieldMark,
             _ => Self::Other,
         }
-    }
-}
-
-/// The fields that are open. Of a field, the result is shown and the instruction is not; fields stand in instructions too.
-#[derive(Default)]
-struct OpenFields {
-    /// Whether each is at its instruction.
-    open: Vec<bool>,
-    /// How many are.
-    at_instruction: usize,
-}
-
-impl OpenFields {
-    fn begin(&mut self) {
-        self.open.push(true);
-        self.at_instruction += 1;
-    }
-
-    fn separate(&mut self) {
-        if let Some(last) = self.open.last_mut() {
-            self.at_instruction -= usize::from(std::mem::take(last));
-        }
-    }
-
-    fn end(&mut self) {
-        self.at_instruction -= usize::from(self.open.pop().unwrap_or(false));
-    }
-
-    /// Whether text is shown: no field around the last one is at its instruction. The instruction of the last one is no
-    /// text in any case, so that one that never ends hides nothing.
-    fn is_shown(&self) -> bool {
-        self.at_instruction == usize::from(self.open.last() == Some(&true))
     }
 }
 

@@ -3,6 +3,8 @@
 //!
 //! ```text
 //! body         paragraphs and tables → blocks
+//! fields       fields, of which the result is shown
+//! left_out     what is no part of the text
 //! pages        where Word last broke pages, and the numbers that it printed
 //! numbering    numbers of lists and headings
 //! styles       which paragraphs are headings
@@ -16,16 +18,18 @@ mod numbering;
 mod styles;
 mod symbols;
 
+mod fields;
+mod left_out;
 mod pages;
 
 mod body;
 
 use std::collections::{HashMap, HashSet};
 
-use crate::builder::Builder;
-use crate::container::{Container, decoded, excerpt, resolved};
+use crate::builder::{Builder, language_tag};
+use crate::container::{Container, resolved};
 use crate::xml::{XmlError, XmlWalk};
-use crate::{Content, Format, Limits, ReadError, Warning};
+use crate::{Content, Format, Limits, ReadError};
 
 use body::{DocxBody, NoteKind};
 use namespaces::NAMESPACES;
@@ -40,14 +44,10 @@ const FORMAT: Format = Format::Docx;
 /// # Errors
 /// When it is damaged, encrypted or none, has no text, or goes over a limit.
 pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Content, ReadError> {
-    let mut package = DocxPackage { container: Container::open(bytes, FORMAT, limits)?, limits, warnings: Vec::new() };
+    let mut package = DocxPackage { container: Container::open(bytes, FORMAT, limits)?, limits };
     let of_package = package.relations("")?;
     let main_name = of_package.of_kind("officeDocument").next().unwrap_or("word/document.xml").to_owned();
-    let Some(main) = package.container.part(&main_name)? else {
-        let what = format!("its main part {} is missing", excerpt(&main_name));
-        return Err(ReadError::Damaged { format: FORMAT, what });
-    };
-    let main = decoded(main, FORMAT, &main_name)?;
+    let main = package.container.required(&main_name)?;
     let relations = package.relations(&main_name)?;
     let styles = package.optional(&relations, "styles", |xml| DocxStyles::read(xml, limits))?.unwrap_or_default();
     let numbering = package.optional(&relations, "numbering", |xml| Numbering::read(xml, limits))?.unwrap_or_default();
@@ -59,12 +59,12 @@ pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Content, ReadError> 
     }
     body.begin(Builder::new(FORMAT, limits));
     for name in unique(layout.heads().filter_map(|id| relations.with_id(id))) {
-        package.optional_part(name, |xml| body.furniture(xml))?;
+        package.container.optional(name, |xml| body.furniture(xml))?;
     }
     body.main(&main).map_err(|error| failed(&main_name, &error))?;
     drop(main);
     for name in unique(layout.feet().filter_map(|id| relations.with_id(id))) {
-        package.optional_part(name, |xml| body.furniture(xml))?;
+        package.container.optional(name, |xml| body.furniture(xml))?;
     }
 
     let properties = package.optional(&of_package, "core-properties", |xml| CoreProperties::read(xml, limits))?;
@@ -72,8 +72,8 @@ pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Content, ReadError> 
     let mut builder = body.finish();
     let parts = builder.parts();
     parts.title = title;
-    parts.language = language.or(styles.language);
-    parts.warnings.extend(package.warnings);
+    parts.language = language.as_deref().and_then(language_tag).or(styles.language);
+    package.container.warnings.into_iter().for_each(|warning| builder.warn(warning));
     builder.finish()
 }
 
@@ -81,8 +81,6 @@ pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Content, ReadError> 
 struct DocxPackage<'a> {
     container: Container<'a>,
     limits: &'a Limits,
-    /// What could not be read of the parts that a text can do without.
-    warnings: Vec<Warning>,
 }
 
 /// What a part refers to.
@@ -109,7 +107,7 @@ impl DocxPackage<'_> {
         let (folder, file) = of.rsplit_once('/').unwrap_or(("", of));
         let name = format!("{folder}/_rels/{file}.rels");
         let limits = self.limits;
-        let found = self.optional_part(name.trim_start_matches('/'), |xml| {
+        let found = self.container.optional(name.trim_start_matches('/'), |xml| {
             let (mut relations, mut walk) = (Relations::default(), XmlWalk::new(xml, &NAMESPACES, limits));
             while walk.start_within(1)? {
                 let ("rel", "Relationship") = walk.name() else { continue };
@@ -133,24 +131,7 @@ impl DocxPackage<'_> {
         kind: &str,
         read: impl FnOnce(&str) -> Result<T, XmlError>,
     ) -> Result<Option<T>, ReadError> {
-        relations.of_kind(kind).next().map_or(Ok(None), |name| self.optional_part(name, read))
-    }
-
-    /// Reads a part that the text can do without: that it is damaged is a warning.
-    fn optional_part<T>(
-        &mut self,
-        name: &str,
-        read: impl FnOnce(&str) -> Result<T, XmlError>,
-    ) -> Result<Option<T>, ReadError> {
-        let part = self.container.part(name).and_then(|part| part.map(|part| decoded(part, FORMAT, name)).transpose());
-        let read = part.and_then(|part| part.map(|xml| read(&xml).map_err(|error| failed(name, &error))).transpose());
-        match read {
-            Err(ReadError::Damaged { what, .. }) => {
-                self.warnings.push(Warning::Repaired(what));
-                Ok(None)
-            }
-            read => read,
-        }
+        relations.of_kind(kind).next().map_or(Ok(None), |name| self.container.optional(name, read))
     }
 }
 
@@ -180,8 +161,7 @@ impl CoreProperties {
                 ("dc", "language") => &mut found.language,
                 _ => continue,
             };
-            let text = walk.text()?.split_whitespace().collect::<Vec<_>>().join(" ");
-            *place = (!text.is_empty()).then_some(text);
+            *place = Some(walk.text()?);
         }
         Ok(found)
     }

@@ -21,6 +21,12 @@ pub(crate) fn is_never_shown(name: &str) -> bool {
     )
 }
 
+/// Elements of the readings of a text (ruby), which stand over it. What they are written on is read without them, as in other
+/// formats.
+pub(crate) fn is_ruby_text(name: &str) -> bool {
+    matches!(name, "rt" | "rp" | "rtc")
+}
+
 /// Names that are noted within a hidden element: enough to find its end on pages that people wrote.
 const OPEN_MAX: usize = 256;
 
@@ -43,8 +49,11 @@ impl Hidden {
     ///
     /// - `is_void`: whether the other one has no content
     pub fn goes_on_after_start(&mut self, name: &str, is_void: bool) -> bool {
+        let ends_paragraph =
+            is_container(name) || matches!(name, "p" | "pre" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6");
         let is_closed_by = match self.name() {
-            "p" => is_container(name) || matches!(name, "p" | "pre" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6"),
+            "p" => ends_paragraph,
+            "rt" | "rp" | "rtc" => ends_paragraph || is_ruby_text(name) || name == "rb",
             "dt" | "dd" => matches!(name, "dt" | "dd"),
             "td" | "th" => matches!(name, "td" | "th" | "tr"),
             own @ ("li" | "tr" | "option" | "tbody" | "thead") => own == name,
@@ -66,6 +75,7 @@ impl Hidden {
                 self.open.truncate(at);
                 Some(at > 0)
             }
+            None if is_ruby_text(self.name()) && matches!(name, "ruby" | "p") => None,
             None if is_container(name) && self.open.len() < OPEN_MAX => None,
             None => Some(true),
         }

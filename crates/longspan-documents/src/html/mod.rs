@@ -12,7 +12,8 @@ use std::ops::Range;
 use encoding_rs::Encoding;
 
 use crate::builder::Builder;
-use crate::{Content, Format, Limits, ReadError, detect, encoding};
+use crate::encoding::{self, Decoded};
+use crate::{Content, Format, Limits, ReadError, detect};
 use tokens::{HtmlPart, parts};
 
 pub(crate) use hidden::is_never_shown;
@@ -38,28 +39,35 @@ pub(crate) struct HtmlOptions {
 /// - `name`: that of the file
 ///
 /// # Errors
-/// Those of [`write`], and when it has no text or too much.
+/// Those of [`decoded`] and [`write`], and when it has no text or too much.
 pub(crate) fn read(bytes: &[u8], name: Option<&str>, limits: &Limits) -> Result<Content, ReadError> {
     let extension = detect::extension(name);
     let is_xml =
         matches!(extension.as_deref(), Some("xhtml" | "xht")) || bytes.trim_ascii_start().starts_with(b"<?xml");
     let mut builder = Builder::new(Format::Html, limits);
-    write(bytes, HtmlOptions { is_xml, has_runs: true, has_pages: false }, limits, &mut builder)?;
+    write(decoded(bytes)?, HtmlOptions { is_xml, has_runs: true, has_pages: false }, limits, &mut builder)?;
     builder.finish()
+}
+
+/// A page as text.
+///
+/// # Errors
+/// When it is binary.
+pub(crate) fn decoded(bytes: &[u8]) -> Result<Decoded, ReadError> {
+    encoding::markup(bytes, declared(bytes))
 }
 
 /// Writes a page into a builder: its blocks, and its title, language and warnings where the builder has none.
 ///
 /// # Errors
-/// When it is binary, or elements lie too deep within each other.
+/// When elements lie too deep within each other.
 pub(crate) fn write(
-    bytes: &[u8],
+    decoded: Decoded,
     options: HtmlOptions,
     limits: &Limits,
     builder: &mut Builder,
 ) -> Result<(), ReadError> {
-    let decoded = encoding::markup(bytes, declared(bytes))?;
-    builder.parts().warnings.extend(decoded.warnings);
+    decoded.warnings.into_iter().for_each(|warning| builder.warn(warning));
     let start = decoded.start.filter(|_| options.has_runs);
     let mut writer = Writer::new(builder, limits.depth_max, options.has_pages);
     write_parts(&decoded.text, start, options.is_xml, &mut writer);

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use super::hidden::{Hidden, is_never_shown};
+use super::hidden::{Hidden, is_never_shown, is_ruby_text};
 use super::label::label;
 use super::table::Table;
 use super::tokens::Attributes;
-use crate::builder::Builder;
+use crate::builder::{Builder, language_tag};
+use crate::line::excerpt;
 use crate::map::BlockKind;
 use crate::{ReadError, Warning};
 
@@ -94,8 +95,8 @@ impl<'a> Writer<'a> {
         self.close_to(0);
         let title = self.title.as_ref().map(|_| "title");
         if let Some(name) = title.or(self.hidden.as_ref().map(Hidden::name)) {
-            let what = format!("the element `{name}` has no end, and what follows it is not shown");
-            self.builder.parts().warnings.push(Warning::Repaired(what));
+            let what = format!("the element `{}` has no end, and what follows it is not shown", excerpt(name));
+            self.builder.warn(Warning::Repaired(what));
         }
         Ok(())
     }
@@ -124,7 +125,7 @@ impl<'a> Writer<'a> {
         if is_block(name) {
             self.end_block();
         }
-        if !is_void && (is_never_shown(name) || is_hidden(attributes)) {
+        if !is_void && (is_never_shown(name) || is_ruby_text(name) || is_hidden(attributes)) {
             self.hidden = Some(Hidden::new(name));
             return;
         }
@@ -243,7 +244,8 @@ impl<'a> Writer<'a> {
             if space > 0 {
                 // The last of several: it stands beside the word that follows, and makes one run with it.
                 if self.in_block && self.spaces.is_empty() {
-                    self.spaces.push((' ', source(from + space - 1..from + space)));
+                    let last = rest[..space].chars().next_back().map_or(0, char::len_utf8);
+                    self.spaces.push((' ', source(from + space - last..from + space)));
                 }
                 from += space;
                 continue;
@@ -435,25 +437,22 @@ impl<'a> Writer<'a> {
 
     fn end_title(&mut self) {
         let Some(title) = self.title.take() else { return };
-        let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
-        if !title.is_empty() {
+        if !title.trim().is_empty() {
             self.builder.parts().title = Some(title);
         }
     }
 
     fn language(&mut self, attributes: &Attributes) {
-        let Some(tag) = attributes.get("lang").or(attributes.get("xml:lang")).map(str::trim) else { return };
-        let is_tag = !tag.is_empty() && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let tag = attributes.get("lang").or(attributes.get("xml:lang"));
         let parts = self.builder.parts();
-        if is_tag && parts.language.is_none() {
-            parts.language = Some(tag.to_owned());
+        if parts.language.is_none() {
+            parts.language = tag.and_then(language_tag);
         }
     }
 
     fn page(&mut self, attributes: &Attributes) {
-        let label = attributes.get("title").or(attributes.get("aria-label")).map(str::trim);
         self.spaces.clear();
-        self.builder.page(label.filter(|label| !label.is_empty()), None);
+        self.builder.page(attributes.get("title").or(attributes.get("aria-label")), None);
     }
 }
 
@@ -461,12 +460,12 @@ const SOFT_HYPHEN: char = '\u{ad}';
 
 /// Whether a character shows as white space that collapses.
 fn is_space(c: char) -> bool {
-    c == ' ' || c.is_ascii_control()
+    c == ' ' || c.is_control()
 }
 
 /// Whether a character has no place in text.
 fn is_control(c: char) -> bool {
-    c.is_ascii_control() && c != '\t'
+    c.is_control() && c != '\t'
 }
 
 /// Elements that have no content.

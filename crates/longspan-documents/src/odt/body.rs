@@ -28,6 +28,8 @@ pub(super) struct OdtBody<'d> {
     waiting: Vec<String>,
     deletions: usize,
     insertions: usize,
+    /// Charts, formulas and other objects, whose texts are parts of their own.
+    objects: usize,
     shown_furniture: Vec<String>,
 }
 
@@ -48,6 +50,7 @@ impl<'d> OdtBody<'d> {
             waiting: Vec::new(),
             deletions: 0,
             insertions: 0,
+            objects: 0,
             shown_furniture: Vec::new(),
         }
     }
@@ -81,9 +84,14 @@ impl<'d> OdtBody<'d> {
 
     /// The builder with all that was read, and the warnings about it.
     pub fn finish(mut self) -> Builder {
-        let Self { deletions, insertions, .. } = self;
+        let Self { deletions, insertions, objects, .. } = self;
         if deletions + insertions > 0 {
-            self.builder.parts().warnings.push(Warning::TrackedChanges { deletions, insertions });
+            self.builder.warn(Warning::TrackedChanges { deletions, insertions });
+        }
+        if objects > 0 {
+            let objects = if objects == 1 { "object" } else { "objects" };
+            self.builder
+                .warn(Warning::LeftOut(format!("{} {objects}, such as charts and formulas", self.objects).into()));
         }
         self.builder
     }
@@ -142,7 +150,7 @@ impl<'d> OdtBody<'d> {
                 self.builder.page(None, None);
                 Ok(())
             }
-            (namespace, name) if is_out(namespace, name) => xml.skip(),
+            (namespace, name) if self.is_out(namespace, name) => xml.skip(),
             _ => Ok(()),
         }
     }
@@ -191,7 +199,7 @@ impl<'d> OdtBody<'d> {
                     xml.skip()?;
                 }
                 ("text", "soft-page-break") if is_outer => self.builder.page(None, None),
-                (namespace, name) if is_out(namespace, name) => xml.skip()?,
+                (namespace, name) if self.is_out(namespace, name) => xml.skip()?,
                 _ => {}
             }
         }
@@ -267,12 +275,26 @@ impl<'d> OdtBody<'d> {
                         text.text.push(PAGE);
                     }
                     ("text", "note") => self.note(xml, text)?,
-                    (namespace, name) if is_out(namespace, name) => xml.skip()?,
+                    (namespace, name) if self.is_out(namespace, name) => xml.skip()?,
                     _ => {}
                 },
             }
         }
         Ok(())
+    }
+
+    /// Whether an element is no part of the text. Counts objects.
+    fn is_out(&mut self, namespace: &str, name: &str) -> bool {
+        match namespace {
+            "office" => matches!(name, "annotation" | "forms" | "binary-data" | "event-listeners" | "scripts"),
+            "text" => matches!(name, "ruby-text" | "tracked-changes") || name.ends_with("-source"),
+            "svg" => matches!(name, "title" | "desc"),
+            "draw" if matches!(name, "object" | "object-ole") => {
+                self.objects += 1;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Reads a note, which stands where it is referenced.
@@ -300,16 +322,6 @@ impl<'d> OdtBody<'d> {
 }
 
 const LEVEL_MAX: u8 = 10;
-
-/// Whether an element is no part of the text.
-fn is_out(namespace: &str, name: &str) -> bool {
-    match namespace {
-        "office" => matches!(name, "annotation" | "forms" | "binary-data" | "event-listeners" | "scripts"),
-        "text" => matches!(name, "ruby-text" | "tracked-changes") || name.ends_with("-source"),
-        "svg" => matches!(name, "title" | "desc"),
-        _ => false,
-    }
-}
 
 /// The text of a paragraph, in which runs of white space are one space.
 #[derive(Default)]

@@ -16,9 +16,10 @@ mod lists;
 mod body;
 
 use crate::builder::Builder;
-use crate::container::{Container, decoded, excerpt};
+use crate::container::{self, Container};
+use crate::detect::is_container;
 use crate::xml::{XmlError, XmlWalk};
-use crate::{Content, Format, Limits, ReadError, Warning};
+use crate::{Content, Format, Limits, ReadError};
 
 use body::OdtBody;
 use namespaces::NAMESPACES;
@@ -26,65 +27,69 @@ use styles::OdtStyles;
 
 const FORMAT: Format = Format::Odt;
 const CONTENT: &str = "content.xml";
+const STYLES: &str = "styles.xml";
 
-/// Reads an ODT document.
+/// Reads an ODT document: a package of parts, or one file of XML (FODT) that has what they have.
 ///
 /// # Errors
 /// When it is damaged, encrypted or none, has no text, or goes over a limit.
-pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Content, ReadError> {
-    let mut container = Container::open(bytes, FORMAT, limits)?;
-    let mut warnings = Vec::new();
-    if optional(&mut container, "META-INF/manifest.xml", &mut warnings, |xml| is_encrypted(xml, limits))? == Some(true)
-    {
-        return Err(ReadError::Encrypted("ODT with a password is not read, save it without one".into()));
+pub(crate) fn read(bytes: Vec<u8>, limits: &Limits) -> Result<Content, ReadError> {
+    if !is_container(&bytes) {
+        let damaged = |what: String| ReadError::Damaged { format: FORMAT, what };
+        let xml = container::decoded(bytes).ok_or_else(|| damaged("it is neither UTF-8 nor UTF-16".into()))?;
+        let xml = xml.trim_start_matches('\u{feff}');
+        let failed = |error: XmlError| match error.of_part(FORMAT, "") {
+            ReadError::Damaged { .. } => damaged(error.to_string()),
+            error => error,
+        };
+        let mut part = |_: &str, read: ReadPart<'_>| read(xml).map_err(failed);
+        return written(xml, &failed, &mut part, limits)?.finish();
     }
-    let Some(content) = container.part(CONTENT)? else {
-        return Err(ReadError::Damaged { format: FORMAT, what: format!("its part {} is missing", excerpt(CONTENT)) });
-    };
-    let content = decoded(content, FORMAT, CONTENT)?;
+    let mut container = Container::open(&bytes, FORMAT, limits)?;
+    if container.optional("META-INF/manifest.xml", |xml| is_encrypted(xml, limits))? == Some(true) {
+        return Err(ReadError::Encrypted("ODT with a password is not read".into()));
+    }
+    let content = container.required(CONTENT)?;
     let failed = |error: XmlError| error.of_part(FORMAT, CONTENT);
+    let mut part = |name: &str, read: ReadPart<'_>| container.optional(name, read).map(drop);
+    let mut builder = written(&content, &failed, &mut part, limits)?;
+    container.warnings.into_iter().for_each(|warning| builder.warn(warning));
+    builder.finish()
+}
 
-    let mut styles = OdtStyles::default();
-    optional(&mut container, "styles.xml", &mut warnings, |xml| styles.read(xml, limits))?;
-    styles.read(&content, limits).map_err(failed)?;
-    let title = optional(&mut container, "meta.xml", &mut warnings, |xml| title(xml, limits))?.flatten();
+/// Takes what is wanted from the XML of a part.
+type ReadPart<'a> = &'a mut dyn FnMut(&str) -> Result<(), XmlError>;
+
+/// Writes a document.
+///
+/// - `content`: the XML with the text
+/// - `failed`: the error of the document when that XML is damaged
+/// - `part`: reads another part by its name, if it is there
+fn written(
+    content: &str,
+    failed: &dyn Fn(XmlError) -> ReadError,
+    part: &mut dyn FnMut(&str, ReadPart<'_>) -> Result<(), ReadError>,
+    limits: &Limits,
+) -> Result<Builder, ReadError> {
+    let (mut styles, mut title) = (OdtStyles::default(), None);
+    part(STYLES, &mut |xml| styles.read(xml, limits))?;
+    styles.read(content, limits).map_err(failed)?;
+    part("meta.xml", &mut |xml| {
+        title = stated_title(xml, limits)?;
+        Ok(())
+    })?;
 
     // Without marks of the layout, only some pages would be known.
     let has_pages = content.contains("soft-page-break");
     let mut body = OdtBody::new(&styles, has_pages, limits);
-    optional(&mut container, "styles.xml", &mut warnings, |xml| body.furniture(xml, "header"))?;
-    body.main(&content).map_err(failed)?;
-    drop(content);
-    optional(&mut container, "styles.xml", &mut warnings, |xml| body.furniture(xml, "footer"))?;
+    part(STYLES, &mut |xml| body.furniture(xml, "header"))?;
+    body.main(content).map_err(failed)?;
+    part(STYLES, &mut |xml| body.furniture(xml, "footer"))?;
 
-    let mut builder: Builder = body.finish();
-    let parts = builder.parts();
-    parts.title = title;
-    parts.language = styles.language;
-    parts.warnings.extend(warnings);
-    builder.finish()
-}
-
-/// Reads a part that the text can do without: that it is damaged is a warning.
-fn optional<T>(
-    container: &mut Container,
-    name: &str,
-    warnings: &mut Vec<Warning>,
-    read: impl FnOnce(&str) -> Result<T, XmlError>,
-) -> Result<Option<T>, ReadError> {
-    let part = container.part(name).and_then(|part| part.map(|part| decoded(part, FORMAT, name)).transpose());
-    let read =
-        part.and_then(|part| part.map(|xml| read(&xml).map_err(|error| error.of_part(FORMAT, name))).transpose());
-    match read {
-        Err(ReadError::Damaged { what, .. }) => {
-            let warning = Warning::Repaired(what);
-            if !warnings.contains(&warning) {
-                warnings.push(warning);
-            }
-            Ok(None)
-        }
-        read => read,
-    }
+    let mut builder = body.finish();
+    builder.parts().title = title;
+    builder.parts().language = styles.language;
+    Ok(builder)
 }
 
 /// Whether the manifest says that parts are encrypted.
@@ -99,12 +104,11 @@ fn is_encrypted(manifest: &str, limits: &Limits) -> Result<bool, XmlError> {
 }
 
 /// The title that the metadata state.
-fn title(meta: &str, limits: &Limits) -> Result<Option<String>, XmlError> {
+fn stated_title(meta: &str, limits: &Limits) -> Result<Option<String>, XmlError> {
     let mut walk = XmlWalk::new(meta, &NAMESPACES, limits);
     while walk.start_within(1)? {
         if walk.name() == ("dc", "title") {
-            let title = walk.text()?.split_whitespace().collect::<Vec<_>>().join(" ");
-            return Ok((!title.is_empty()).then_some(title));
+            return walk.text().map(Some);
         }
     }
     Ok(None)

@@ -4,6 +4,7 @@ mod grid;
 mod interactive;
 mod session;
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -58,29 +59,36 @@ pub fn run(args: &AskArgs) -> Result<Status> {
         files.paths.retain(|path| !round.knows(&documents::name(path)));
     }
     ask(&asker, &mut files, &options, &mut round);
+    round.clear_bar();
     files.report_skipped();
     round.end()
 }
 
 /// Asks every file.
 fn ask(asker: &Asker, files: &mut GatheredFiles, options: &SourceOptions, round: &mut Round<'_>) {
-    let (questions, paths, mut locked) = (round.questions.clone(), std::mem::take(&mut files.paths), Vec::new());
+    let (questions, paths, mut locked) = (round.questions.clone(), std::mem::take(&mut files.paths), HashSet::new());
     let sources = paths.iter().map(|path| documents::source(path));
     let flow = asker.ask_sources(&questions, sources, options, &mut |event| match event {
         AskEvent::Error { question: None, error } if documents::can_unlock(&error, options) => {
-            locked.push(error.document().to_owned());
+            locked.insert(error.document().to_owned());
             ControlFlow::Continue(())
         }
         AskEvent::Error { question: None, error } if files.skips(&error) => ControlFlow::Continue(()),
         event => take(round, event),
     });
-    // The user types passwords when nothing else is shown.
-    for path in paths.iter().filter(|path| flow.is_continue() && locked.contains(&documents::name(path))) {
+    if flow.is_break() {
+        return;
+    }
+    for path in paths.iter().filter(|path| locked.contains(&documents::name(path))) {
+        round.clear_bar(); // the user types where it was
         let source = documents::source(path);
-        let _ = match documents::unlocked(&source, options, |options| asker.read(&source, options)) {
+        let flow = match documents::unlocked(&source, options, |options| asker.read(&source, options)) {
             Ok(document) => asker.ask_documents(&questions, &[document], &mut |event| take(round, event)),
             Err(error) => round.take(AskEvent::Error { question: None, error }),
         };
+        if flow.is_break() {
+            return;
+        }
     }
 }
 

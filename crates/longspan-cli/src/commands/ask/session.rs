@@ -170,9 +170,14 @@ impl<'a> Round<'a> {
         }
     }
 
+    /// Takes the bar away, so that something else can be shown in its place.
+    pub fn clear_bar(&mut self) {
+        self.bar = None;
+    }
+
     /// Reports an error of one document.
     pub fn fail(&mut self, error: anyhow::Error) {
-        self.bar = None;
+        self.clear_bar();
         hints::report(&error);
         self.failed = true;
     }

@@ -264,6 +264,32 @@ def pages():
     docx("pages.docx", "".join(body), parts, main="deep/document2.xml", w=STRICT_W, r=STRICT_R)
 
 
+def left_out():
+    spaces = {
+        "c": "http://schemas.openxmlformats.org/drawingml/2006/chart",
+        "dgm": "http://schemas.openxmlformats.org/drawingml/2006/diagram",
+    }
+    mark = '<w:r><w:fldChar w:fldCharType="{}"/></w:r>'.format
+
+    def drawing(content):
+        return f"<w:r><w:drawing>{content}</w:drawing></w:r>"
+
+    body = [
+        p("Shown", run(" hidden", "<w:vanish/>"), "."),
+        p(mark("begin"), field("PAGE", "lost"), " After a field without an end, ", field("PAGE", "page 3"), "."),
+        p(mark("begin")),
+        '<w:altChunk r:id="x"/>',
+        p("<w:subDoc r:id=\"y\"/>"),
+        p(drawing(f'<c:chart xmlns:c="{spaces["c"]}" r:id="z"/>'), drawing(f'<dgm:relIds xmlns:dgm="{spaces["dgm"]}" r:dm="a"/>')),
+        p(f"<w:r><mc:AlternateContent><mc:Fallback>{run('A fallback alone.')}</mc:Fallback></mc:AlternateContent></w:r>"),
+        p(field("REF a", "A reference.")),
+    ]
+    foot = f"<w:ftr>{p(mark('begin'), field('PAGE', 'of the foot'))}</w:ftr>"
+    head = f"<w:hdr>{p(mark('begin'), 'Head')}</w:hdr>"
+    section = '<w:sectPr><w:headerReference w:type="default" r:id="rId1"/><w:footerReference w:type="default" r:id="rId2"/></w:sectPr>'
+    docx("left_out.docx", "".join(body) + section, [("header", "head.xml", head), ("footer", "foot.xml", foot)])
+
+
 OFFICE = "urn:oasis:names:tc:opendocument:xmlns"
 ODF_SPACES = " ".join(
     [f'xmlns:{name}="{OFFICE}:{name}:1.0"' for name in ("office", "text", "table", "style", "manifest")]
@@ -276,11 +302,18 @@ def odt(name, body, automatic="", styles="", masters="", meta="", manifest=""):
     def part(root, content):
         return f"{DECLARATION}<office:{root} {ODF_SPACES}>{content}</office:{root}>"
 
+    parts = f"<office:automatic-styles>{automatic}</office:automatic-styles>", f"<office:body><office:text>{body}</office:text></office:body>"
+    if name.endswith(".fodt"):
+        kind = 'office:mimetype="application/vnd.oasis.opendocument.text"'
+        parts = f"<office:meta>{meta}</office:meta>", f"<office:styles>{styles}</office:styles>", parts[0], f"<office:master-styles>{masters}</office:master-styles>", parts[1]
+        xml = f'{DECLARATION}<office:document {ODF_SPACES} {kind}>{"".join(parts)}</office:document>'
+        (Path(__file__).parent / name).write_text(xml, encoding="utf-8")
+        return
     package(
         name,
         [
             ("mimetype", "application/vnd.oasis.opendocument.text"),
-            ("content.xml", part("document-content", f"<office:automatic-styles>{automatic}</office:automatic-styles><office:body><office:text>{body}</office:text></office:body>")),
+            ("content.xml", part("document-content", "".join(parts))),
             ("styles.xml", part("document-styles", f"<office:styles>{styles}</office:styles><office:master-styles>{masters}</office:master-styles>")),
             ("meta.xml", part("document-meta", f"<office:meta>{meta}</office:meta>")),
             ("META-INF/manifest.xml", f"{DECLARATION}<manifest:manifest {ODF_SPACES}>{manifest}</manifest:manifest>"),
@@ -319,7 +352,7 @@ def text_document():
         '<style:style style:name="Break" style:family="paragraph"><style:paragraph-properties fo:break-before="page"/></style:style>'
     )
     note = '<text:note text:note-class="footnote"><text:note-citation>1</text:note-citation><text:note-body>{}</text:note-body></text:note>'
-    frame = f"<draw:frame><draw:text-box>{t('In a frame.')}</draw:text-box><svg:title>Alt</svg:title></draw:frame>"
+    frame = f"<draw:frame><draw:text-box>{t('In a frame.')}</draw:text-box><svg:title>Alt</svg:title></draw:frame><draw:frame><draw:object><office:document><text:p>A formula.</text:p></office:document></draw:object></draw:frame>"
     body = [
         "<office:forms/><text:tracked-changes><text:changed-region><text:deletion><office:change-info/>" + t("Gone.") + "</text:deletion></text:changed-region>"
         "<text:changed-region><text:insertion><office:change-info><dc:date>2026</dc:date></office:change-info></text:insertion></text:changed-region></text:tracked-changes>",
@@ -342,7 +375,8 @@ def text_document():
         '<text:table-of-content><text:table-of-content-source><text:index-title-template>No</text:index-title-template></text:table-of-content-source><text:index-body>' + t("Plan 1") + "</text:index-body></text:table-of-content>",
     ]
     masters = f"<style:master-page><style:header>{t('Head')}</style:header><style:footer>{t('Foot')}</style:footer><style:footer-left>{t('Foot')}</style:footer-left></style:master-page>"
-    odt("text.odt", "".join(body), automatic, styles, masters, "<dc:title>House</dc:title>")
+    for name in ("text.odt", "flat.fodt"):
+        odt(name, "".join(body), automatic, styles, masters, "<dc:title>House</dc:title>")
     odt("encrypted.odt", t("No text."), manifest='<manifest:file-entry><manifest:encryption-data/></manifest:file-entry>')
 
 
@@ -366,8 +400,10 @@ def epub(name, chapters, encryption="", spine="", metadata="", toc=None):
             (
                 "META-INF/encryption.xml",
                 f'{DECLARATION}<encryption xmlns="urn:oasis:names:tc:opendocument:xmlns:container" '
-                f'xmlns:enc="http://www.w3.org/2001/04/xmlenc#"><enc:EncryptedData><enc:EncryptionMethod Algorithm="{encryption}"/>'
-                "</enc:EncryptedData></encryption>",
+                'xmlns:enc="http://www.w3.org/2001/04/xmlenc#">'
+                '<enc:EncryptedKey><enc:EncryptionMethod Algorithm="http://www.w3.org/2001/04/xmlenc#rsa-1_5"/></enc:EncryptedKey>'
+                f'<enc:EncryptedData><enc:EncryptionMethod Algorithm="{encryption}"/>'
+                f'<enc:CipherData><enc:CipherReference URI="OPS/{chapters[0][0]}"/></enc:CipherData></enc:EncryptedData></encryption>',
             )
         )
     if toc == "nav":
@@ -394,6 +430,33 @@ def epub(name, chapters, encryption="", spine="", metadata="", toc=None):
     package(name, files)
 
 
+def odd_book():
+    """Chapters that are no pages of HTML."""
+    xhtml = '<html xmlns="http://www.w3.org/1999/xhtml"><body><p>{}</p></body></html>'
+    items = [
+        ("page", "page.xhtml", "application/xhtml+xml", "", xhtml.format("A page, <ruby>漢<rp>(</rp><rt>kan</rt><rp>)</rp></ruby> with a reading.")),
+        ("pdf", "chapter.pdf", "application/pdf", "", b"%PDF-1.4\0\0\0"),
+        ("drawing", "drawing.svg", "image/svg+xml", "", '<svg xmlns="http://www.w3.org/2000/svg"><title>No</title><defs><text>No</text></defs><text>A <tspan>drawn</tspan>\n text</text></svg>'),
+        ("scan", "scan.png", "image/png", 'fallback="scan-text"', b"\x89PNG"),
+        ("scan-text", "scan.xhtml", "application/xhtml+xml", "", xhtml.format("What the picture shows.")),
+        ("cover", "cover.jpg", "image/jpeg", "", b"\xff\xd8\xff"),
+        ("broken", "broken.svg", "image/svg+xml", "", "<svg><text>"),
+        ("utf16", "utf16.xhtml", "application/xhtml+xml", "", xhtml.format("Sixteen bits.").encode("utf-16")),
+    ]
+    manifest = "".join(f'<item id="{name}" href="{href}" media-type="{kind}" {more}/>' for name, href, kind, more, _ in items)
+    spine = "".join(f'<itemref idref="{name}"/>' for name, *_ in items if name != "scan-text") + '<itemref idref="none"/>'
+    container = (
+        '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>'
+        '<rootfile full-path="book.opf" media-type="application/oebps-package+xml"/></rootfiles></container>'
+    )
+    book = (
+        '<package xmlns="http://www.idpf.org/2007/opf" xmlns:dc="http://purl.org/dc/elements/1.1/">'
+        f"<metadata><dc:language>English</dc:language></metadata><manifest>{manifest}</manifest><spine>{spine}</spine></package>"
+    )
+    files = [("mimetype", "application/epub+zip"), ("META-INF/container.xml", container), ("book.opf", book)]
+    package("odd.epub", files + [(href, content) for _, href, _, _, content in items])
+
+
 def books():
     page = '<span epub:type="pagebreak" title="{}"/>'
     epub(
@@ -413,8 +476,10 @@ def books():
 
 
 books()
+odd_book()
 numbers()
 tables()
 changes()
 pages()
+left_out()
 text_document()
