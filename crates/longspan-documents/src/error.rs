@@ -38,7 +38,7 @@ pub enum ReadError {
         bytes_max: u64,
     },
     /// It took longer than the limit.
-    #[error("reading it took more than {} s", .0.as_secs())]
+    #[error("reading it took more than {} s", .0.as_secs_f64())]
     TooSlow(Duration),
     /// It is packed far too well for a document.
     #[error("{0}")]
@@ -69,11 +69,15 @@ pub enum ReadError {
     /// It is encrypted with another password.
     #[error("encrypted: the password is wrong")]
     PasswordWrong,
+    /// It is encrypted with another password, or with this one in an encoding that is not read: a password with letters beyond
+    /// ASCII opens only files that are encrypted with AES-256.
+    #[error("encrypted: the password is wrong, or has letters beyond ASCII that are not read in such a file")]
+    PasswordNotAscii,
     /// It is encrypted in a way that is not read, such as DRM.
     #[error("encrypted: {0}")]
     Encrypted(String),
     /// It has pages, but none has text.
-    #[error("none of its {pages} pages has text: they are pictures, as scans are")]
+    #[error("{}", if *.pages == 1 { "its only page has no text: it is a picture, as scans are".into() } else { format!("none of its {pages} pages has text: they are pictures, as scans are") })]
     NoText {
         /// Its pages.
         pages: usize,
@@ -137,7 +141,7 @@ impl ReadError {
             Io(_) | GzipCut | GzipDamaged(_) | Damaged { .. } | Failed(_) => "unreadable",
             Format(_) | NotOfFormat(_) | Binary { .. } | Encoding { .. } | NotUtf8(_) => "unknown_format",
             TooLong { .. } | TooMany { .. } | TooMuchMemory { .. } | TooSlow(_) | PackedTooWell(_) => "too_large",
-            PasswordRequired | PasswordWrong => "password_required",
+            PasswordRequired | PasswordWrong | PasswordNotAscii => "password_required",
             Encrypted(_) => "encrypted",
             NoText { .. } => "no_text",
             Empty | Blank => "empty_document",

@@ -17,7 +17,8 @@ pub enum Warning {
         /// Pages of the document.
         of: usize,
     },
-    /// Some characters are unknown, because fonts do not say what their glyphs mean. They are U+FFFD in the text.
+    /// Some characters are unknown, because fonts do not say what their glyphs mean. They are U+FFFD in the text. White space
+    /// does not count.
     Unmapped {
         /// How many.
         characters: usize,
@@ -38,6 +39,8 @@ pub enum Warning {
         /// How many characters.
         characters: usize,
     },
+    /// Something that the file has is no part of the text or of its map. In words, for people.
+    LeftOut(Cow<'static, str>),
     /// The file has changes that were tracked: the text is that after all of them.
     TrackedChanges {
         /// Deletions that are not part of the text.
@@ -48,6 +51,12 @@ pub enum Warning {
 }
 
 impl Warning {
+    /// That this many characters of a text are unknown, if any are.
+    pub(crate) fn unmapped(characters: usize, text: &str) -> Option<Self> {
+        let of = || text.chars().filter(|c| !c.is_whitespace()).count();
+        (characters > 0).then(|| Self::Unmapped { characters, of: of() })
+    }
+
     /// A stable code for programs.
     pub fn code(&self) -> &'static str {
         match self {
@@ -56,6 +65,7 @@ impl Warning {
             Self::Repaired(_) => "repaired",
             Self::GuessedEncoding { .. } => "guessed_encoding",
             Self::Hidden { .. } => "hidden",
+            Self::LeftOut(_) => "left_out",
             Self::TrackedChanges { .. } => "tracked_changes",
         }
     }
@@ -83,6 +93,7 @@ impl fmt::Display for Warning {
                 write!(f, "the text was read as {name}, a guess; some bytes have no meaning in it")
             }
             Self::Hidden { characters } => write!(f, "{characters} characters of the text are not shown on the page"),
+            Self::LeftOut(what) => write!(f, "left out: {what}"),
             Self::TrackedChanges { deletions, insertions } => {
                 write!(
                     f,

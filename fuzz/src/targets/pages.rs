@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use longspan_documents::{Format, Hints, Limits, ReadError, read};
 
-use super::checks::taken;
+use super::checks::{presentable, taken};
 
 /// A PDF document. Its map must hold together, and its reader must neither fail nor take long.
 pub fn pdf(case: &[u8]) -> bool {
@@ -15,6 +15,7 @@ pub fn pdf(case: &[u8]) -> bool {
     let result = read(case, &hints, &limits);
     assert!(!matches!(result, Err(ReadError::Failed(_) | ReadError::TooSlow(_))), "{:?}", result.err());
     let Some(content) = taken(result) else { return false };
+    content.warnings().iter().for_each(presentable);
     let (text, pages, blocks) = (content.text(), content.pages(), content.blocks());
     let starts = pages.iter().map(|page| page.start).chain(blocks.iter().map(|block| block.start));
     assert!(starts.clone().all(|start| text.is_char_boundary(start as usize)), "{:?}", starts.collect::<Vec<_>>());

@@ -133,15 +133,13 @@ impl<'d> DocxBody<'d> {
 
     /// The builder with all that was read, and the warnings about it.
     pub fn finish(mut self) -> Builder {
-        let of = if self.unmapped > 0 { self.builder.text().chars().count() } else { 0 };
-        let Self { deletions, insertions, unmapped, .. } = self;
+        let Self { deletions, insertions, .. } = self;
+        let unmapped = Warning::unmapped(self.unmapped, self.builder.text());
         let warnings = &mut self.builder.parts().warnings;
         if deletions + insertions > 0 {
             warnings.push(Warning::TrackedChanges { deletions, insertions });
         }
-        if unmapped > 0 {
-            warnings.push(Warning::Unmapped { characters: unmapped, of });
-        }
+        warnings.extend(unmapped);
         self.builder
     }
 
