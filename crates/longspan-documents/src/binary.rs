@@ -25,7 +25,11 @@ struct Received<'a> {
 /// The bytes of what reading a document gave.
 pub fn encode(read: &Result<Content, ReadError>) -> Vec<u8> {
     let sent = read.as_ref().map(|content| Sent { text: content.text(), parts: content.parts() });
-    postcard::to_stdvec(&sent).expect("lists have lengths, and memory is there")
+    let failed = |error: postcard::Error| {
+        let error = ReadError::Failed(format!("its result cannot be sent: {error}"));
+        postcard::to_stdvec(&Err::<Sent<'_>, _>(error)).unwrap_or_default() // no bytes are another form
+    };
+    postcard::to_stdvec(&sent).unwrap_or_else(failed)
 }
 
 /// What reading a document gave, from the bytes that [`encode`] made in another process.
@@ -74,6 +78,7 @@ fn is_sound(warning: &Warning) -> bool {
 mod tests {
     use super::*;
     use crate::builder::Builder;
+    use crate::map::TextDirection;
     use crate::{BlockKind, Format, PageBox, PageSize};
 
     fn content() -> Content {
@@ -86,7 +91,7 @@ mod tests {
         for page in 1..=3 {
             builder.page(Some("iv"), Some(PageSize { width: 595.0, height: 842.0 }));
             builder.block(BlockKind::Heading(2));
-            builder.word("Été", PageBox { page, x: 1.0, y: 2.0, width: 30.5, height: 10.0 });
+            builder.word("Été", PageBox { page, x: 1.0, y: 2.0, width: 30.5, height: 10.0 }, TextDirection::Left);
             builder.block(BlockKind::Cell { row: 1, column: 0 });
             builder.add_from("It ran 🚰.", 3..14);
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::content::{Content, Parts};
 use crate::line::line;
-use crate::map::{Block, BlockKind, Page, PageBox, PageSize, Run, Word};
+use crate::map::{Block, BlockKind, Page, PageBox, PageSize, Run, TextDirection, Word};
 use crate::{Format, Limits, ReadError, Warning};
 
 /// Characters of the title of a document, and of the label of a page.
@@ -122,10 +122,10 @@ impl Builder {
     }
 
     /// Adds a word that is printed in a box of the last page. White space behind it is added apart.
-    pub fn word(&mut self, text: &str, at: PageBox) {
+    pub fn word(&mut self, text: &str, at: PageBox, direction: TextDirection) {
         if self.takes(text) {
             let PageBox { x, y, width, height, .. } = at;
-            self.parts.words.push(Word { start: self.here(), x, y, width, height });
+            self.parts.words.push(Word { start: self.here(), x, y, width, height, direction });
             self.text.push_str(text);
         }
     }
@@ -284,11 +284,11 @@ mod tests {
             for (text, place) in
                 [("The", at(0.0, 0.0, 30.0)), ("com", at(40.0, 1.0, 30.0)), ("pany", at(0.0, 20.0, 40.0))]
             {
-                builder.word(text, place);
+                builder.word(text, place, TextDirection::Right);
                 builder.add(if text == "The" { " " } else { "" });
             }
             builder.add("\n");
-            builder.word("Inc.", at(0.0, 40.0, 40.0));
+            builder.word("Inc.", at(0.0, 40.0, 40.0), TextDirection::Right);
         });
         let content = content.unwrap();
         let boxes = |text: &str| content.boxes(span(&content, text));
@@ -365,6 +365,46 @@ mod tests {
                 let start = block.start as usize;
                 prop_assert_eq!(content.place(start..start + 1).headings, expected);
             }
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_word_lies_where_it_is_read() {
+        use TextDirection::{Down, Left, Right, Up};
+        let at = |x: f32, y: f32, width: f32, height: f32| PageBox { page: 1, x, y, width, height };
+        // The boxes of two words of a line, and those of the end of the first one alone and with the start of the second one.
+        for (direction, words, parts) in [
+            (
+                Right,
+                [at(0.0, 0.0, 40.0, 9.0), at(50.0, 0.0, 40.0, 9.0)],
+                [at(30.0, 0.0, 10.0, 9.0), at(30.0, 0.0, 30.0, 9.0)],
+            ),
+            (
+                Left,
+                [at(50.0, 0.0, 40.0, 9.0), at(0.0, 0.0, 40.0, 9.0)],
+                [at(50.0, 0.0, 10.0, 9.0), at(30.0, 0.0, 30.0, 9.0)],
+            ),
+            (
+                Down,
+                [at(0.0, 0.0, 9.0, 40.0), at(0.0, 50.0, 9.0, 40.0)],
+                [at(0.0, 30.0, 9.0, 10.0), at(0.0, 30.0, 9.0, 30.0)],
+            ),
+            (
+                Up,
+                [at(0.0, 50.0, 9.0, 40.0), at(0.0, 0.0, 9.0, 40.0)],
+                [at(0.0, 50.0, 9.0, 10.0), at(0.0, 30.0, 9.0, 30.0)],
+            ),
+        ] {
+            let content = built(|builder| {
+                builder.page(None, None);
+                builder.block(Paragraph);
+                builder.word("aaab", words[0], direction);
+                builder.add(" ");
+                builder.word("cddd", words[1], direction);
+            });
+            let content = content.unwrap();
+            let boxes = |text: &str| content.boxes(span(&content, text));
+            assert_eq!([boxes("b"), boxes("b c")], parts.map(|part| vec![part]), "{direction:?}");
         }
     }
 

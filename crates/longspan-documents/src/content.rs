@@ -204,6 +204,7 @@ impl Content {
         let words = &self.parts.words;
         let first = words.partition_point(|word| word.start as usize <= bytes.start).saturating_sub(1);
         let mut boxes: Vec<PageBox> = Vec::new();
+        let mut was_vertical = false;
         for (index, word) in words.iter().enumerate().skip(first) {
             let start = word.start as usize;
             if start >= bytes.end {
@@ -219,13 +220,18 @@ impl Content {
             // Of a part of a word, the share of its characters: glyphs are not kept.
             let characters = |to: usize| self.text[start..to].chars().count() as f32;
             let all = characters(end);
-            let (left, right) = (characters(from) / all * word.width, characters(to) / all * word.width);
             let page = self.page_of(start).map_or(1, |page| page + 1);
-            let part = PageBox { page, x: word.x + left, y: word.y, width: right - left, height: word.height };
+            let Word { x, y, width, height, direction, .. } = *word;
+            let whole = PageBox { page, x, y, width, height };
+            let part = direction.part(whole, characters(from) / all, characters(to) / all);
+            let is_vertical = direction.is_vertical();
             match boxes.last_mut() {
-                Some(last) if last.is_line_of(&part) => *last = last.with(&part),
+                Some(last) if is_vertical == was_vertical && last.is_line_of(&part, is_vertical) => {
+                    *last = last.with(&part);
+                }
                 _ => boxes.push(part),
             }
+            was_vertical = is_vertical;
         }
         boxes
     }
@@ -287,6 +293,7 @@ impl Content {
         headings
     }
 
+    /// What precedes a byte.
     fn before(&self, byte: usize) -> Counts {
         // The end of the text may lie one step behind the map.
         let step = (byte / STEP_BYTES).min(self.counts.len().saturating_sub(1));

@@ -17,6 +17,10 @@ const OPEN_DOCUMENT: &str = "application/vnd.oasis.opendocument.";
 /// Unpacked bytes of a part that says what a zip container is, at most.
 const PART_BYTES_MAX: u64 = 1 << 20;
 
+/// How a PDF file begins, and the bytes among which that may stand behind others.
+const PDF: &[u8] = b"%PDF-";
+const PDF_START_BYTES: usize = 1024;
+
 /// A kind of file that is known by its first bytes.
 #[derive(Clone, Copy)]
 enum Signature {
@@ -32,7 +36,7 @@ const SIGNATURES: [(usize, &[u8], Signature); 26] = {
     use Signature::{Ole, Pdf, Unread, Zip};
     use UnreadFormat::*;
     [
-        (0, b"%PDF-", Pdf),
+        (0, PDF, Pdf), // other bytes may precede it
         (0, b"\xef\xbb\xbf%PDF-", Pdf),
         (0, b"PK\x03\x04", Zip),
         (0, b"PK\x05\x06", Zip), // with no parts
@@ -61,9 +65,18 @@ const SIGNATURES: [(usize, &[u8], Signature); 26] = {
     ]
 };
 
-fn signature(bytes: &[u8]) -> Option<Signature> {
+/// By which first bytes a file is known, if they tell. In a file that is called a PDF document, other bytes may precede them.
+fn signature(bytes: &[u8], name: Option<&str>) -> Option<Signature> {
+    if bytes.trim_ascii_start().starts_with(PDF) || extension(name).as_deref() == Some("pdf") && has_pdf(bytes) {
+        return Some(Signature::Pdf);
+    }
     let found = SIGNATURES.iter().find(|(at, start, _)| bytes.get(*at..).is_some_and(|bytes| bytes.starts_with(start)));
     found.map(|&(_, _, signature)| signature)
+}
+
+/// Whether a PDF document begins near the start of a file, as readers of PDF allow.
+fn has_pdf(bytes: &[u8]) -> bool {
+    memmem::find(&bytes[..bytes.len().min(PDF_START_BYTES)], PDF).is_some()
 }
 
 /// Checks the first bytes of a text. They tell of other formats before the rest is read.
@@ -71,7 +84,7 @@ fn signature(bytes: &[u8]) -> Option<Signature> {
 /// # Errors
 /// When they are those of another format.
 pub(crate) fn check_text(start: &[u8]) -> Result<(), ReadError> {
-    match signature(start) {
+    match signature(start, None) {
         Some(Signature::Pdf) => Err(ReadError::NotOfFormat(Format::Text)),
         Some(Signature::Zip) => Err(ReadError::Format(UnreadFormat::Zip)),
         Some(Signature::Ole) => Err(ReadError::Format(UnreadFormat::OldOffice)),
@@ -80,9 +93,9 @@ pub(crate) fn check_text(start: &[u8]) -> Result<(), ReadError> {
     }
 }
 
-/// Whether the bytes of a file with such a start are packed, so that they are no text.
-pub(crate) fn is_container(start: &[u8]) -> bool {
-    matches!(signature(start), Some(Signature::Pdf | Signature::Zip | Signature::Ole))
+/// Whether the bytes of a file with such a start and name are packed, so that they are no text.
+pub(crate) fn is_container(start: &[u8], name: Option<&str>) -> bool {
+    matches!(signature(start, name), Some(Signature::Pdf | Signature::Zip | Signature::Ole))
 }
 
 /// The format of a file.
@@ -94,6 +107,9 @@ pub(crate) fn is_container(start: &[u8]) -> bool {
 /// When the bytes are not of a format that is read, or not of the one that was asked for.
 pub(crate) fn format(bytes: &[u8], name: Option<&str>, asked: Option<Format>) -> Result<Format, ReadError> {
     use Format::{Docx, Epub, Html, Markdown, Odt, Pdf, Text};
+    if asked == Some(Pdf) && has_pdf(bytes) {
+        return Ok(Pdf);
+    }
     let found = found(bytes, name);
     let Some(asked) = asked else { return found };
     match (asked, found) {
@@ -103,7 +119,6 @@ pub(crate) fn format(bytes: &[u8], name: Option<&str>, asked: Option<Format>) ->
         (Text | Markdown | Html, Ok(Odt) | Err(ReadError::Format(_))) if of_xml(bytes).is_some() => Ok(asked),
         // Its reader may know better.
         (Docx | Odt | Epub, Err(ReadError::Format(UnreadFormat::Zip))) => Ok(asked),
-        (Pdf, Ok(Text | Markdown | Html)) if bytes.windows(5).any(|bytes| bytes == b"%PDF-") => Ok(asked),
         (_, Err(error)) => Err(error),
         (asked, Ok(_)) => Err(ReadError::NotOfFormat(asked)),
     }
@@ -116,7 +131,7 @@ fn is_text(format: UnreadFormat) -> bool {
 
 /// The format that the bytes say, or else the name.
 fn found(bytes: &[u8], name: Option<&str>) -> Result<Format, ReadError> {
-    match signature(bytes) {
+    match signature(bytes, name) {
         Some(Signature::Pdf) => Ok(Format::Pdf),
         Some(Signature::Zip) => of_zip(bytes, name),
         Some(Signature::Ole) => Err(of_ole(bytes)),
@@ -137,7 +152,7 @@ fn of_text(bytes: &[u8], name: Option<&str>) -> Format {
 
 /// Whether a file with such a start and name is plain text, or of a format that is not read.
 pub(crate) fn is_plain(start: &[u8], name: Option<&str>) -> bool {
-    match signature(start) {
+    match signature(start, name) {
         Some(Signature::Unread(_)) => true,
         Some(Signature::Pdf | Signature::Zip | Signature::Ole) => false,
         None => match of_xml(start) {
@@ -265,9 +280,9 @@ fn of_content_types(types: &str) -> Result<Format, ReadError> {
 /// What a file in the container of old office documents is.
 fn of_ole(bytes: &[u8]) -> ReadError {
     let name: Vec<u8> = "EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    match bytes.windows(name.len()).any(|bytes| bytes == name) {
-        true => ReadError::Encrypted("office documents with a password are not read".into()),
-        false => ReadError::Format(UnreadFormat::OldOffice),
+    match memmem::find(bytes, &name) {
+        Some(_) => ReadError::Encrypted("office documents with a password are not read".into()),
+        None => ReadError::Format(UnreadFormat::OldOffice),
     }
 }
 
@@ -301,6 +316,10 @@ mod tests {
     fn bytes_tell_a_format_before_the_name_does() {
         for (bytes, name, format) in [
             (&b"%PDF-1.7 \x00"[..], "a.txt", "pdf"),
+            (b"\n \x00%PDF-1.4", "a", "text"),
+            (b"\r\n %PDF-1.4", "a", "pdf"),
+            (b"HTTP/1.1 200 OK\r\n\r\n%PDF-1.4", "a.PDF", "pdf"),
+            (b"It begins with %PDF-1.4", "a.txt", "text"),
             (b"<!DOCTYPE html><p>a", "a.txt", "html"),
             (b"\xef\xbb\xbf <?xml version='1.0'?>\n<!-- <b> -->\n<HTML lang=en>", "-", "html"),
             (b"\xff\xfe<\0h\0t\0m\0l\0>\0", "a", "html"),

@@ -69,6 +69,10 @@ pub enum ReadError {
     /// It is encrypted with another password.
     #[error("encrypted: the password is wrong")]
     PasswordWrong,
+    /// It is encrypted with another password, or with this one in an encoding that is not read: a password with letters beyond
+    /// ASCII opens only files that are encrypted with AES-256.
+    #[error("encrypted: the password is wrong, or has letters beyond ASCII that are not read in such a file")]
+    PasswordNotAscii,
     /// It is encrypted in a way that is not read, such as DRM.
     #[error("encrypted: {0}")]
     Encrypted(String),
@@ -137,7 +141,7 @@ impl ReadError {
             Io(_) | GzipCut | GzipDamaged(_) | Damaged { .. } | Failed(_) => "unreadable",
             Format(_) | NotOfFormat(_) | Binary { .. } | Encoding { .. } | NotUtf8(_) => "unknown_format",
             TooLong { .. } | TooMany { .. } | TooMuchMemory { .. } | TooSlow(_) | PackedTooWell(_) => "too_large",
-            PasswordRequired | PasswordWrong => "password_required",
+            PasswordRequired | PasswordWrong | PasswordNotAscii => "password_required",
             Encrypted(_) => "encrypted",
             NoText { .. } => "no_text",
             Empty | Blank => "empty_document",

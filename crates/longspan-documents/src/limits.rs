@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 pub struct Limits {
     /// The longest text, in bytes of UTF-8. Default: 1 GiB.
     pub text_bytes_max: u64,
-    /// What the parts of a packed format (PDF, DOCX, ODT, EPUB) may unpack to in all, in bytes. Default: 512 MiB.
+    /// What the parts of a packed format (DOCX, ODT, EPUB) or the streams of a PDF but its pictures may unpack to in all, in
+    /// bytes. Default: 512 MiB.
     pub unpacked_bytes_max: u64,
-    /// Unpacked bytes for each packed one, beyond 64 MB. Default: 1,000.
+    /// Unpacked bytes of a zip container for each of its bytes, beyond 64 MB. Default: 1,000.
     pub ratio_max: u64,
     /// Parts of a zip container. Default: 4,096.
     pub parts_max: usize,
@@ -22,7 +23,9 @@ pub struct Limits {
     pub pages_max: usize,
     /// Glyphs of a PDF. Default: 10 million.
     pub glyphs_max: usize,
-    /// The longest time. Default: 60 s.
+    /// The longest time of the reader of PDF, which looks at the clock whenever something is drawn and for each line. Other
+    /// readers take a time that depends on the length of the file alone; a process that reads is to be stopped from outside.
+    /// Default: 60 s.
     pub time_max: Duration,
 }
 

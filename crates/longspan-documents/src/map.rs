@@ -118,10 +118,14 @@ pub struct PageBox {
 }
 
 impl PageBox {
-    /// Whether another box stands on the same printed line, to the right or left of this one.
-    pub(crate) fn is_line_of(&self, other: &Self) -> bool {
-        let overlap = (self.y + self.height).min(other.y + other.height) - self.y.max(other.y);
-        self.page == other.page && overlap > 0.5 * self.height.min(other.height)
+    /// Whether another box stands on the same printed line, before or behind this one.
+    ///
+    /// - `is_vertical`: whether the line runs up or down
+    pub(crate) fn is_line_of(&self, other: &Self, is_vertical: bool) -> bool {
+        let extent = |at: &Self| if is_vertical { (at.x, at.width) } else { (at.y, at.height) };
+        let ((start, length), (other_start, other_length)) = (extent(self), extent(other));
+        let overlap = (start + length).min(other_start + other_length) - start.max(other_start);
+        self.page == other.page && overlap > 0.5 * length.min(other_length)
     }
 
     /// The smallest box around both.
@@ -130,6 +134,32 @@ impl PageBox {
         let right = (self.x + self.width).max(other.x + other.width);
         let bottom = (self.y + self.height).max(other.y + other.height);
         Self { page: self.page, x, y, width: right - x, height: bottom - y }
+    }
+}
+
+/// Which way a word is read on its page as it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum TextDirection {
+    Right,
+    Down,
+    Left,
+    Up,
+}
+
+impl TextDirection {
+    pub fn is_vertical(self) -> bool {
+        matches!(self, Self::Down | Self::Up)
+    }
+
+    /// The part of the box of a word from one share of its length to another.
+    pub fn part(self, word: PageBox, from: f32, to: f32) -> PageBox {
+        let PageBox { x, y, width, height, .. } = word;
+        match self {
+            Self::Right => PageBox { x: x + from * width, width: (to - from) * width, ..word },
+            Self::Left => PageBox { x: x + (1.0 - to) * width, width: (to - from) * width, ..word },
+            Self::Down => PageBox { y: y + from * height, height: (to - from) * height, ..word },
+            Self::Up => PageBox { y: y + (1.0 - to) * height, height: (to - from) * height, ..word },
+        }
     }
 }
 
@@ -143,6 +173,7 @@ pub(crate) struct Word {
     pub y: f32,
     pub width: f32,
     pub height: f32,
+    pub direction: TextDirection,
 }
 
 /// A run of the text and the bytes of the file that it was made of.

@@ -57,7 +57,15 @@ pub fn read(bytes: &[u8], hints: &Hints, limits: &Limits) -> Result<Content, Rea
 /// # Errors
 /// As [`read`], and those of `input`.
 pub fn read_from(input: impl Read, hints: &Hints, limits: &Limits) -> Result<Content, ReadError> {
-    let check = |start: &[u8]| if detect::is_container(start) { Ok(()) } else { check_text(start) };
+    let check = |start: &[u8], was_packed: bool| {
+        let is_container = detect::is_container(start, unpacked_name(hints, was_packed));
+        match hints.format {
+            Some(Format::Docx | Format::Odt | Format::Epub | Format::Pdf) => Ok(()),
+            Some(asked) if is_container => Err(ReadError::NotOfFormat(asked)),
+            None if is_container => Ok(()),
+            _ => check_text(start),
+        }
+    };
     let (bytes, was_packed) = unpacked(input, limits, check)?;
     let name = unpacked_name(hints, was_packed);
     let content = guarded(|| match detect::format(&bytes, name, hints.format)? {
@@ -139,7 +147,7 @@ fn unpacked_name(hints: &Hints, was_packed: bool) -> Option<&str> {
 /// # Errors
 /// When it cannot be read, is too long or is not UTF-8 text.
 pub fn read_text(input: impl Read, limits: &Limits) -> Result<String, ReadError> {
-    let (bytes, was_packed) = unpacked(input, limits, check_text)?;
+    let (bytes, was_packed) = unpacked(input, limits, |start, _| check_text(start))?;
     match encoding::text(bytes) {
         Ok(Decoded { text, start: Some(_), .. }) => Ok(text),
         Ok(Decoded { encoding, .. }) => Err(ReadError::NotUtf8(encoding.name().into())),
@@ -153,12 +161,12 @@ fn check_text(start: &[u8]) -> Result<(), ReadError> {
     encoding::check_start(start)
 }
 
-/// Reads a file to its end. Returns its bytes, and whether they were packed with gzip. `check` sees the first ones before the
-/// rest is read.
+/// Reads a file to its end. Returns its bytes, and whether they were packed with gzip. `check` sees the first ones, and
+/// whether they were packed, before the rest is read.
 fn unpacked(
     input: impl Read,
     limits: &Limits,
-    check: impl Fn(&[u8]) -> Result<(), ReadError>,
+    check: impl Fn(&[u8], bool) -> Result<(), ReadError>,
 ) -> Result<(Vec<u8>, bool), ReadError> {
     let input = GzipReader::new(input).map_err(unreadable)?;
     let was_packed = input.is_packed();
@@ -168,7 +176,7 @@ fn unpacked(
     let mut input = input.take(text_bytes_max.saturating_add(1));
     let mut bytes = Vec::new();
     input.by_ref().take(START_BYTES).read_to_end(&mut bytes).map_err(failed)?;
-    check(&bytes).map_err(|error| if was_packed { error.of_unpacked() } else { error })?;
+    check(&bytes, was_packed).map_err(|error| if was_packed { error.of_unpacked() } else { error })?;
     input.read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > text_bytes_max {
         return Err(ReadError::TooLong { text_bytes_max });

@@ -17,7 +17,8 @@ pub enum Warning {
         /// Pages of the document.
         of: usize,
     },
-    /// Some characters are unknown, because fonts do not say what their glyphs mean. They are U+FFFD in the text.
+    /// Some characters are unknown, because fonts do not say what their glyphs mean. They are U+FFFD in the text. White space
+    /// does not count.
     Unmapped {
         /// How many.
         characters: usize,
@@ -50,6 +51,12 @@ pub enum Warning {
 }
 
 impl Warning {
+    /// That this many characters of a text are unknown, if any are.
+    pub(crate) fn unmapped(characters: usize, text: &str) -> Option<Self> {
+        let of = || text.chars().filter(|c| !c.is_whitespace()).count();
+        (characters > 0).then(|| Self::Unmapped { characters, of: of() })
+    }
+
     /// A stable code for programs.
     pub fn code(&self) -> &'static str {
         match self {

@@ -169,7 +169,7 @@ fn read_hint(error: &ReadError) -> &'static str {
         ReadError::TooMany { .. } | ReadError::TooMuchMemory { .. } | ReadError::TooSlow(_) => {
             "split the document, or save it as another format, such as text"
         }
-        ReadError::PasswordRequired | ReadError::PasswordWrong => {
+        ReadError::PasswordRequired | ReadError::PasswordWrong | ReadError::PasswordNotAscii => {
             "--password-file FILE names a file with the password; without it, that of a file is asked for at a terminal"
         }
         ReadError::Encrypted(_) => "open it in the program that it was made for, and save it without encryption",

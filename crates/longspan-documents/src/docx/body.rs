@@ -153,14 +153,12 @@ impl<'d> DocxBody<'d> {
     /// The builder with all that was read, and the warnings about it.
     pub fn finish(mut self) -> Builder {
         self.end_fields();
-        let of = if self.unmapped > 0 { self.builder.text().chars().count() } else { 0 };
-        let Self { deletions, insertions, unmapped, .. } = self;
+        let Self { deletions, insertions, .. } = self;
+        let unmapped = Warning::unmapped(self.unmapped, self.builder.text());
         if deletions + insertions > 0 {
             self.builder.warn(Warning::TrackedChanges { deletions, insertions });
         }
-        if unmapped > 0 {
-            self.builder.warn(Warning::Unmapped { characters: unmapped, of });
-        }
+        unmapped.into_iter().for_each(|warning| self.builder.warn(warning));
         self.left_out.warn(&mut self.builder);
         self.builder
     }

@@ -17,8 +17,8 @@ const BULLET: &str = "•";
 /// The lists of a document and their numbers so far.
 #[derive(Default)]
 pub(super) struct Numbering {
-    lists: HashMap<String, List>,
-    templates: HashMap<String, Template>,
+    lists: HashMap<String, NumberedList>,
+    templates: HashMap<String, ListTemplate>,
     /// The template that a style of lists stands for.
     by_list_style: HashMap<String, String>,
     /// The last number of each level, by template: lists of one template count on.
@@ -29,7 +29,7 @@ pub(super) struct Numbering {
 
 /// `w:num`: a template, and what is different in this list.
 #[derive(Default)]
-struct List {
+struct NumberedList {
     template: String,
     starts: [Option<u32>; LEVELS],
     levels: [Option<ListLevel>; LEVELS],
@@ -37,7 +37,7 @@ struct List {
 
 /// `w:abstractNum`.
 #[derive(Default)]
-struct Template {
+struct ListTemplate {
     levels: [Option<ListLevel>; LEVELS],
     /// The style of lists whose template this one stands for.
     stands_for: Option<String>,
@@ -73,7 +73,7 @@ impl Numbering {
 
     fn read_template(&mut self, xml: &mut XmlWalk) -> Result<(), XmlError> {
         let id = xml.attribute("w", "abstractNumId").map(String::from).unwrap_or_default();
-        let (mut template, depth) = (Template::default(), xml.depth());
+        let (mut template, depth) = (ListTemplate::default(), xml.depth());
         while xml.start_within(depth)? {
             match xml.name() {
                 ("w", "lvl") => read_level(xml, &mut template.levels)?,
@@ -91,7 +91,7 @@ impl Numbering {
 
     fn read_list(&mut self, xml: &mut XmlWalk) -> Result<(), XmlError> {
         let id = xml.attribute("w", "numId").map(String::from).unwrap_or_default();
-        let (mut list, mut level, depth) = (List::default(), None, xml.depth());
+        let (mut list, mut level, depth) = (NumberedList::default(), None, xml.depth());
         while xml.start_within(depth)? {
             match xml.name() {
                 ("w", "abstractNumId") => list.template = value(xml).unwrap_or_default(),

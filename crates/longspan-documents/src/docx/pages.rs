@@ -12,7 +12,7 @@ use super::styles::{is_on, value};
 /// The pages and sections of a document.
 #[derive(Default)]
 pub(super) struct PageLayout {
-    sections: Vec<Section>,
+    sections: Vec<PageSection>,
     /// Whether Word marked the pages that it laid out.
     is_laid_out: bool,
     /// Whether some pages are broken by hand.
@@ -20,7 +20,7 @@ pub(super) struct PageLayout {
 }
 
 #[derive(Default)]
-struct Section {
+struct PageSection {
     /// Relations to the heads and feet of its pages.
     heads: Vec<FurnitureReference>,
     feet: Vec<FurnitureReference>,
@@ -47,7 +47,7 @@ impl PageLayout {
                 ("w", "lastRenderedPageBreak") => layout.is_laid_out = true,
                 ("w", "br") => layout.has_page_breaks |= is_page_break(&walk),
                 ("w", "pPrChange" | "sectPrChange") => walk.skip()?,
-                ("w", "sectPr") => layout.sections.push(Section::read(&mut walk)?),
+                ("w", "sectPr") => layout.sections.push(PageSection::read(&mut walk)?),
                 _ => {}
             }
         }
@@ -65,7 +65,7 @@ impl PageLayout {
     }
 }
 
-impl Section {
+impl PageSection {
     /// Of heads or feet, those that some page has.
     fn shown<'s>(&'s self, list: &'s [FurnitureReference]) -> impl Iterator<Item = &'s str> {
         let shown = list.iter().filter(|reference| self.has_title_page || reference.pages != "first");
@@ -218,7 +218,7 @@ impl<'d> Pages<'d> {
     }
 
     fn facts(&self) -> PageFacts {
-        let is_numbered = |section: &Section| section.first_number.is_some() || section.number_format.is_some();
+        let is_numbered = |section: &PageSection| section.first_number.is_some() || section.number_format.is_some();
         let section = self.layout.sections.get(self.section);
         let label = self.layout.sections.iter().any(is_numbered).then(|| {
             let format = section.and_then(|section| section.number_format.as_deref());

@@ -9,7 +9,7 @@ const ROWSPAN_MAX: u32 = 65_534;
 
 /// Where the next cell of a table stands.
 #[derive(Debug, Default)]
-pub(crate) struct Table {
+pub(crate) struct CellGrid {
     /// Rows that have begun.
     rows: u32,
     /// The column of the next cell, if none from above is in its way.
@@ -25,7 +25,7 @@ struct RowSpan {
     end_row: u32,
 }
 
-impl Table {
+impl CellGrid {
     pub fn begin_row(&mut self) {
         let row = self.rows;
         self.rows = row.saturating_add(1);
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn cells_stand_where_a_browser_puts_them() {
-        let mut table = Table::default();
+        let mut table = CellGrid::default();
         let mut row = |cells: &[(u32, u32)]| {
             table.begin_row();
             cells.iter().map(|&(rowspan, colspan)| table.cell(rowspan, colspan)).collect::<Vec<_>>()
@@ -70,8 +70,8 @@ mod tests {
         assert_eq!(row(&[(1, 1), (1, 1), (1, 1)]), [(1, 1), (1, 2), (1, 4)]);
         assert_eq!(row(&[(0, 3), (1, 1)]), [(2, 0), (2, 4)]);
         assert_eq!(row(&[(1, 1)]), [(3, 3)]);
-        assert_eq!(Table::default().cell(1, 1), (0, 0));
-        let mut wide = Table::default();
+        assert_eq!(CellGrid::default().cell(1, 1), (0, 0));
+        let mut wide = CellGrid::default();
         let cells: Vec<(u32, u16)> = (0..100).map(|_| wide.cell(9, u32::MAX)).collect();
         assert_eq!(cells[99], (0, u16::MAX));
     }

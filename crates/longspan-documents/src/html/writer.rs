@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::hidden::{Hidden, is_never_shown, is_ruby_text};
 use super::label::label;
-use super::table::Table;
+use super::table::CellGrid;
 use super::tokens::Attributes;
 use crate::builder::{Builder, language_tag};
 use crate::line::excerpt;
@@ -12,12 +12,12 @@ use crate::map::BlockKind;
 use crate::{ReadError, Warning};
 
 /// An element that says what the text in it is.
-struct Open {
+struct OpenElement {
     name: Box<str>,
-    kind: Kind,
+    kind: ElementKind,
 }
 
-enum Kind {
+enum ElementKind {
     /// What stands beside the text: `nav`, `aside`, and the `footer` of a page.
     Furniture,
     /// The `header` of a page, with furniture around the heading.
@@ -31,7 +31,7 @@ enum Kind {
     /// With the number of its next item if it has numbers, and their style.
     List(Option<i64>, char),
     Item,
-    Table(Table),
+    Table(CellGrid),
     Cell {
         row: u32,
         column: u16,
@@ -49,7 +49,7 @@ pub(crate) struct Writer<'a> {
     is_too_deep: bool,
     has_pages: bool,
     /// The elements around the text, the outermost first: those alone that change what it is.
-    open: Vec<Open>,
+    open: Vec<OpenElement>,
     hidden: Option<Hidden>,
     /// The title, while it is read.
     title: Option<String>,
@@ -140,27 +140,27 @@ impl<'a> Writer<'a> {
     fn structure(&mut self, name: &str, attributes: &Attributes) {
         let role = attributes.get("role").unwrap_or_default();
         let kind = match name {
-            _ if is_note(attributes) => Kind::Note,
-            "header" if !self.is_in_section() => Kind::Header,
-            "footer" if !self.is_in_section() => Kind::Furniture,
-            "nav" | "aside" => Kind::Furniture,
-            _ if matches!(role, "navigation" | "contentinfo" | "complementary") => Kind::Furniture,
-            _ if role == "banner" => Kind::Header,
-            "article" | "section" | "main" => Kind::Section,
+            _ if is_note(attributes) => ElementKind::Note,
+            "header" if !self.is_in_section() => ElementKind::Header,
+            "footer" if !self.is_in_section() => ElementKind::Furniture,
+            "nav" | "aside" => ElementKind::Furniture,
+            _ if matches!(role, "navigation" | "contentinfo" | "complementary") => ElementKind::Furniture,
+            _ if role == "banner" => ElementKind::Header,
+            "article" | "section" | "main" => ElementKind::Section,
             "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
                 self.close_heading();
-                Kind::Heading(name.as_bytes()[1] - b'0')
+                ElementKind::Heading(name.as_bytes()[1] - b'0')
             }
-            "pre" | "listing" | "xmp" | "plaintext" | "textarea" => Kind::Pre,
-            "caption" | "figcaption" => Kind::Caption,
-            "ul" | "menu" | "dir" | "dl" => Kind::List(None, '1'),
+            "pre" | "listing" | "xmp" | "plaintext" | "textarea" => ElementKind::Pre,
+            "caption" | "figcaption" => ElementKind::Caption,
+            "ul" | "menu" | "dir" | "dl" => ElementKind::List(None, '1'),
             "ol" => {
                 let start = attributes.get("start").and_then(|start| start.trim().parse().ok());
                 let style = attributes.get("type").and_then(|style| style.chars().next());
-                Kind::List(Some(start.unwrap_or(1)), style.unwrap_or('1'))
+                ElementKind::List(Some(start.unwrap_or(1)), style.unwrap_or('1'))
             }
             "li" | "dt" | "dd" => return self.item(name, attributes),
-            "table" => Kind::Table(Table::default()),
+            "table" => ElementKind::Table(CellGrid::default()),
             "tr" => return self.row(),
             "td" | "th" => return self.cell(name, attributes),
             _ => return,
@@ -198,7 +198,7 @@ impl<'a> Writer<'a> {
             _ => {
                 // What stands in a cell ends nothing around its table.
                 let is_table = name == "table";
-                let is_border = |open: &Open| !is_table && matches!(open.kind, Kind::Cell { .. });
+                let is_border = |open: &OpenElement| !is_table && matches!(open.kind, ElementKind::Cell { .. });
                 let inner = self.open.iter().rposition(is_border).map_or(0, |cell| cell + 1);
                 if let Some(at) = self.open[inner..].iter().rposition(|open| &*open.name == name) {
                     self.close_to(inner + at);
@@ -228,7 +228,7 @@ impl<'a> Writer<'a> {
             let source = source.clone()?;
             Some(if is_exact { source.start + part.start..source.start + part.end } else { source })
         };
-        if self.is_in(|kind| matches!(kind, Kind::Pre)) {
+        if self.is_in(|kind| matches!(kind, ElementKind::Pre)) {
             self.preformatted(text, part);
         } else {
             self.flowing(text, part);
@@ -294,7 +294,7 @@ impl<'a> Writer<'a> {
             self.builder.block(self.kind());
             self.in_block = true;
             for open in &mut self.open {
-                if let Kind::Cell { has_text, .. } = &mut open.kind {
+                if let ElementKind::Cell { has_text, .. } = &mut open.kind {
                     *has_text = true;
                 }
             }
@@ -316,7 +316,7 @@ impl<'a> Writer<'a> {
     }
 
     fn end_block(&mut self) {
-        if self.is_in(|kind| matches!(kind, Kind::Pre)) {
+        if self.is_in(|kind| matches!(kind, ElementKind::Pre)) {
             // It is one block, whose lines some write as elements.
             if self.spaces.last().is_none_or(|(space, _)| *space != '\n') {
                 self.line_break(None);
@@ -333,57 +333,58 @@ impl<'a> Writer<'a> {
         let mut is_furniture = false;
         for open in &self.open {
             kind = match open.kind {
-                Kind::Note => return BlockKind::Note,
-                Kind::Furniture => return BlockKind::Furniture,
-                Kind::Header => {
+                ElementKind::Note => return BlockKind::Note,
+                ElementKind::Furniture => return BlockKind::Furniture,
+                ElementKind::Header => {
                     is_furniture = true;
                     kind
                 }
-                Kind::Heading(level) => BlockKind::Heading(level),
-                Kind::Pre => BlockKind::Code,
-                Kind::Caption => BlockKind::Caption,
-                Kind::Item if !matches!(kind, BlockKind::Cell { .. }) => BlockKind::ListItem,
-                Kind::Cell { row, column, .. } => BlockKind::Cell { row, column },
-                Kind::Item | Kind::Section | Kind::List(..) | Kind::Table(_) => kind,
+                ElementKind::Heading(level) => BlockKind::Heading(level),
+                ElementKind::Pre => BlockKind::Code,
+                ElementKind::Caption => BlockKind::Caption,
+                ElementKind::Item if !matches!(kind, BlockKind::Cell { .. }) => BlockKind::ListItem,
+                ElementKind::Cell { row, column, .. } => BlockKind::Cell { row, column },
+                ElementKind::Item | ElementKind::Section | ElementKind::List(..) | ElementKind::Table(_) => kind,
             };
         }
         if is_furniture && !matches!(kind, BlockKind::Heading(_)) { BlockKind::Furniture } else { kind }
     }
 
-    fn push(&mut self, name: &str, kind: Kind) {
+    fn push(&mut self, name: &str, kind: ElementKind) {
         self.is_too_deep |= self.open.len() >= self.depth_max;
         if !self.is_too_deep {
-            self.open.push(Open { name: name.into(), kind });
+            self.open.push(OpenElement { name: name.into(), kind });
         }
     }
 
     /// Ends the innermost elements until so many are open.
     fn close_to(&mut self, count: usize) {
         while self.open.len() > count {
-            if let Some(Open { kind: Kind::Cell { has_text: false, .. }, .. }) = self.open.last()
+            if let Some(OpenElement { kind: ElementKind::Cell { has_text: false, .. }, .. }) = self.open.last()
                 && let kind @ BlockKind::Cell { .. } = self.kind()
             {
                 self.builder.block(kind); // an empty one, so that the columns stay
             }
-            if matches!(self.open.pop(), Some(Open { kind: Kind::Item, .. })) {
+            if matches!(self.open.pop(), Some(OpenElement { kind: ElementKind::Item, .. })) {
                 self.label = None;
             }
             self.end_block();
         }
     }
 
-    fn is_in(&self, is: impl Fn(&Kind) -> bool) -> bool {
+    fn is_in(&self, is: impl Fn(&ElementKind) -> bool) -> bool {
         self.open.iter().any(|open| is(&open.kind))
     }
 
     fn is_in_section(&self) -> bool {
-        self.is_in(|kind| matches!(kind, Kind::Section))
+        self.is_in(|kind| matches!(kind, ElementKind::Section))
     }
 
     /// Ends a heading, if the text is in one.
     fn close_heading(&mut self) {
-        if let Some(at) = self.open.iter().rposition(|open| matches!(open.kind, Kind::Heading(_) | Kind::Cell { .. }))
-            && matches!(self.open[at].kind, Kind::Heading(_))
+        if let Some(at) =
+            self.open.iter().rposition(|open| matches!(open.kind, ElementKind::Heading(_) | ElementKind::Cell { .. }))
+            && matches!(self.open[at].kind, ElementKind::Heading(_))
         {
             self.close_to(at);
         }
@@ -391,13 +392,15 @@ impl<'a> Writer<'a> {
 
     /// The start of an item, which ends the one before it.
     fn item(&mut self, name: &str, attributes: &Attributes) {
-        let around = |open: &Open| matches!(open.kind, Kind::Item | Kind::List(..) | Kind::Cell { .. });
+        let around = |open: &OpenElement| {
+            matches!(open.kind, ElementKind::Item | ElementKind::List(..) | ElementKind::Cell { .. })
+        };
         let around = self.open.iter().rposition(around);
-        if let Some(at) = around.filter(|&at| matches!(self.open[at].kind, Kind::Item)) {
+        if let Some(at) = around.filter(|&at| matches!(self.open[at].kind, ElementKind::Item)) {
             self.close_to(at);
         }
         let list = self.open.iter_mut().rev().find_map(|open| match &mut open.kind {
-            Kind::List(number, style) => Some((number, *style)),
+            ElementKind::List(number, style) => Some((number, *style)),
             _ => None,
         });
         // Both stand before the first word, as in `<ol><li><ol><li>`.
@@ -408,19 +411,19 @@ impl<'a> Writer<'a> {
             *number = value.saturating_add(1);
             own = Some(own.unwrap_or_default() + &label(value, style));
         }
-        self.push(name, Kind::Item);
+        self.push(name, ElementKind::Item);
         self.label = own;
     }
 
     /// Index of the table that the text is in.
     fn table(&self) -> Option<usize> {
-        self.open.iter().rposition(|open| matches!(open.kind, Kind::Table(_)))
+        self.open.iter().rposition(|open| matches!(open.kind, ElementKind::Table(_)))
     }
 
     fn row(&mut self) {
         let Some(at) = self.table() else { return };
         self.close_to(at + 1);
-        if let Kind::Table(table) = &mut self.open[at].kind {
+        if let ElementKind::Table(table) = &mut self.open[at].kind {
             table.begin_row();
         }
     }
@@ -429,9 +432,9 @@ impl<'a> Writer<'a> {
         let Some(at) = self.table() else { return };
         self.close_to(at + 1);
         let span = |name: &str| attributes.get(name).and_then(|span| span.trim().parse().ok()).unwrap_or(1);
-        if let Kind::Table(table) = &mut self.open[at].kind {
+        if let ElementKind::Table(table) = &mut self.open[at].kind {
             let (row, column) = table.cell(span("rowspan"), span("colspan"));
-            self.push(name, Kind::Cell { row, column, has_text: false });
+            self.push(name, ElementKind::Cell { row, column, has_text: false });
         }
     }
 

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use super::bidi;
+use super::budget::Budget;
 use super::lines::{PrintStyle, PrintedLine, half_points};
 use super::marker::{depth, is_marker};
-use super::pieces::PieceWord;
-use super::tables::{TableRows, table};
+use super::pieces::{PieceWord, TextPiece};
+use super::tables::{Edges, TableRows, table};
 use crate::BlockKind;
 
 /// Type of a heading is so much larger than usual.
@@ -45,11 +46,12 @@ impl PrintedBlock {
 }
 
 /// The blocks of the lines of a page.
-pub(super) fn blocks(lines: &[PrintedLine], style: &PrintStyle) -> Vec<PrintedBlock> {
+pub(super) fn blocks(lines: &[PrintedLine], style: &PrintStyle, budget: &Budget<'_>) -> Vec<PrintedBlock> {
     let mut blocks = Vec::new();
     let mut rest = lines;
-    let columns = columns(lines);
+    let looks = column_looks(lines);
     while let Some(first) = rest.first() {
+        budget.look();
         let is_same = |line: &PrintedLine| {
             (line.column, line.angle, line.is_furniture) == (first.column, first.angle, first.is_furniture)
         };
@@ -57,7 +59,7 @@ pub(super) fn blocks(lines: &[PrintedLine], style: &PrintStyle) -> Vec<PrintedBl
         if first.is_furniture {
             blocks.push(block(BlockKind::Furniture, &rest[..1]));
             rest = &rest[1..];
-        } else if let Some(table) = table(&rest[..column]) {
+        } else if let Some(table) = table(&rest[..column], budget) {
             cells(&rest[..table.lines], &table, &mut blocks);
             rest = &rest[table.lines..];
         } else {
@@ -65,10 +67,10 @@ pub(super) fn blocks(lines: &[PrintedLine], style: &PrintStyle) -> Vec<PrintedBl
                 let starts_table = || {
                     rest[next].pieces.len() > 1 && {
                         let column = rest[next..].iter().take(TABLE_LINES_MAX).take_while(|line| is_same(line)).count();
-                        table(&rest[next..next + column]).is_some()
+                        table(&rest[next..next + column], budget).is_some()
                     }
                 };
-                !is_same_block(&rest[..next], &rest[next], &columns, style) || starts_table()
+                !is_same_block(&rest[..next], &rest[next], &looks, style) || starts_table()
             });
             let (own, below) = rest.split_at(end.unwrap_or(rest.len()));
             blocks.push(text_block(own, style));
@@ -87,7 +89,7 @@ struct ColumnLook {
 }
 
 /// How the columns of a page look, by their numbers.
-fn columns(lines: &[PrintedLine]) -> HashMap<usize, ColumnLook> {
+fn column_looks(lines: &[PrintedLine]) -> HashMap<usize, ColumnLook> {
     let mut looks = HashMap::new();
     for column in lines.chunk_by(|a, b| a.column == b.column) {
         let sorted = |of: &dyn Fn(&PrintedLine) -> f32| {
@@ -112,7 +114,7 @@ fn columns(lines: &[PrintedLine]) -> HashMap<usize, ColumnLook> {
 fn is_same_block(
     above: &[PrintedLine],
     line: &PrintedLine,
-    columns: &HashMap<usize, ColumnLook>,
+    looks: &HashMap<usize, ColumnLook>,
     style: &PrintStyle,
 ) -> bool {
     let Some(last) = above.last() else { return false };
@@ -124,7 +126,7 @@ fn is_same_block(
     if line.column != last.column {
         return !ends && starts_lower;
     }
-    let Some(look) = columns.get(&line.column) else { return false };
+    let Some(look) = looks.get(&line.column) else { return false };
     let pitch = line.y - last.y;
     let usual = look.pitch.clamp(0.9 * line.size, 1.9 * line.size);
     if pitch > GAP * usual || pitch < 0.0 {
@@ -230,14 +232,18 @@ fn is_numbered_title(lines: &[PrintedLine]) -> bool {
 fn cells(lines: &[PrintedLine], table: &TableRows, blocks: &mut Vec<PrintedBlock>) {
     let TableRows { rows, columns, .. } = table;
     let mut columns = columns.clone();
+    let is_in =
+        |piece: &TextPiece, edges: &Edges| (edges.left..=edges.right).contains(&(0.5 * (piece.x + piece.right)));
     if bidi::runs_left(lines.iter().flat_map(PrintedLine::words)) {
         columns.reverse();
     }
     for (row, &start) in rows.iter().enumerate() {
         let lines = &lines[start..rows.get(row + 1).copied().unwrap_or(lines.len())];
+        let mut pieces = lines.iter().flat_map(|line| &line.pieces);
+        debug_assert!(pieces.all(|piece| columns.iter().any(|edges| is_in(piece, edges))), "{columns:?}");
         for (column, edges) in columns.iter().enumerate() {
             let cell = lines.iter().filter_map(|line| {
-                let pieces = line.pieces.iter().filter(|piece| piece.x < edges.right && edges.left < piece.right);
+                let pieces = line.pieces.iter().filter(|piece| is_in(piece, edges));
                 let mut words: Vec<PieceWord> = pieces.flat_map(|piece| &piece.words).cloned().collect();
                 bidi::in_order(&mut words);
                 (!words.is_empty()).then_some(words)
@@ -259,5 +265,32 @@ pub(super) fn rank<'a>(blocks: impl Iterator<Item = &'a mut PrintedBlock>) {
         let rank = looks.iter().position(|look| *look == heading.look).unwrap_or(0);
         let deeper = depth(heading.first_word()).unwrap_or(1) - 1;
         heading.kind = BlockKind::Heading(u8::try_from(1 + rank + deeper).unwrap_or(LEVELS).min(LEVELS));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Limits;
+    use crate::pdf::lines::lines;
+
+    #[test]
+    fn each_piece_of_a_table_is_in_a_cell() {
+        let limits = Limits::default();
+        let budget = Budget::new(&limits);
+        let piece = |(text, x, right, y): (&str, f32, f32, f32)| {
+            let word = PieceWord { text: text.into(), x, right, y, size: 10.0, ..PieceWord::default() };
+            TextPiece { words: vec![word], x, right, y, size: 10.0, is_furniture: false }
+        };
+        // One piece has no width.
+        let rows = [("Part", 20.0, 44.0, 10.0), ("Price", 120.0, 150.0, 10.0), ("Valve", 20.0, 50.0, 22.0)];
+        let rest = [("7.00", 120.0, 144.0, 22.0), ("\u{301}", 200.0, 200.0, 22.0), ("Rod", 20.0, 38.0, 34.0)];
+        let last = [("9.00", 120.0, 144.0, 34.0)];
+        let pieces = rows.into_iter().chain(rest).chain(last).map(piece).collect();
+        let lines = lines(pieces, 0, 0, &budget);
+        let style = PrintStyle::of(lines.iter(), HashMap::new());
+        let blocks = blocks(&lines, &style, &budget);
+        let cells: Vec<&str> = blocks.iter().map(PrintedBlock::first_word).collect();
+        assert_eq!(cells, ["Part", "Price", "", "Valve", "7.00", "\u{301}", "Rod", "9.00", ""]);
     }
 }

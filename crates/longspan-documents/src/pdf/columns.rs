@@ -3,6 +3,7 @@
 //! Where a gutter has prose on both sides, over three lines or more, the left side is read before the right one; what crosses
 //! the gutter stands above or below. The parts are cut again. The cells of tables are no prose, so that rows stay rows.
 
+use super::budget::Budget;
 use super::pieces::TextPiece;
 
 /// Lines that each side of a gutter must have.
@@ -18,15 +19,15 @@ const GUTTERS_MAX: usize = 64;
 const GUTTER_MIN: f32 = 1.0;
 
 /// Puts pieces into columns, one after the other.
-pub(super) fn columns(pieces: Vec<TextPiece>) -> Vec<Vec<TextPiece>> {
+pub(super) fn columns(pieces: Vec<TextPiece>, budget: &Budget<'_>) -> Vec<Vec<TextPiece>> {
     let mut columns = Vec::new();
-    cut(pieces, 0, &mut columns);
+    cut(pieces, 0, &mut columns, budget);
     columns
 }
 
-fn cut(mut pieces: Vec<TextPiece>, depth: usize, columns: &mut Vec<Vec<TextPiece>>) {
+fn cut(mut pieces: Vec<TextPiece>, depth: usize, columns: &mut Vec<Vec<TextPiece>>, budget: &Budget<'_>) {
     pieces.sort_by(|a, b| a.y.total_cmp(&b.y));
-    let best = if depth < DEPTH_MAX { gutter(&pieces) } else { None };
+    let best = if depth < DEPTH_MAX { gutter(&pieces, budget) } else { None };
     let Some(Gutter { x, start, end, .. }) = best else {
         columns.push(pieces);
         return;
@@ -35,7 +36,7 @@ fn cut(mut pieces: Vec<TextPiece>, depth: usize, columns: &mut Vec<Vec<TextPiece
     let (left, right) = pieces.split_off(start).into_iter().partition(|piece| piece.x < x);
     for part in [pieces, left, right, below] {
         if !part.is_empty() {
-            cut(part, depth + 1, columns);
+            cut(part, depth + 1, columns, budget);
         }
     }
 }
@@ -52,11 +53,11 @@ struct Gutter {
 }
 
 /// The gutter with the most lines beside it.
-fn gutter(pieces: &[TextPiece]) -> Option<Gutter> {
+fn gutter(pieces: &[TextPiece], budget: &Budget<'_>) -> Option<Gutter> {
     if pieces.len() < 2 * LINES_MIN {
         return None;
     }
-    let gutters = places(pieces).into_iter().filter_map(|x| beside(pieces, x));
+    let gutters = places(pieces).into_iter().inspect(|_| budget.look()).filter_map(|x| beside(pieces, x));
     gutters.max_by_key(|gutter| gutter.lines)
 }
 

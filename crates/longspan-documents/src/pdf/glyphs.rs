@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use hayro_interpret::font::{Glyph as Outline, GlyphRun, PositionedGlyph};
 use hayro_interpret::hayro_cmap::{BfString, WritingMode};
 use hayro_interpret::hayro_syntax::object::{Dict, String as PdfString};
-use hayro_interpret::kurbo::{Affine, BezPath, Point, Rect, Shape, Vec2};
+use hayro_interpret::kurbo::{Affine, BezPath, PathEl, Point, Rect, Shape, Vec2};
 use hayro_interpret::{BlendMode, ClipPath, Device, DrawMode, DrawProps, Image, ImageDrawProps, SoftMask};
 
 use super::budget::Budget;
@@ -22,6 +22,8 @@ const SKEW_MAX: f64 = 3.0;
 const CLIP_TOLERANCE: f64 = 0.5;
 /// Where the middle of a letter is above the baseline, in em.
 const MIDDLE: f64 = 0.3;
+/// Drawings have so many curves at least. Letters that are drawn have more.
+const CURVES_MIN: usize = 100;
 
 /// A glyph in the frame of its angle, in points, y from the top.
 #[derive(Debug, Clone)]
@@ -54,7 +56,7 @@ pub(super) fn to_page(x: f32, y: f32, angle: i16) -> (f32, f32) {
 }
 
 /// Marked content that is open.
-struct Mark {
+struct MarkedContent {
     is_artifact: bool,
     /// The text that stands for all of its glyphs, and how many there were before.
     actual_text: Option<(String, usize)>,
@@ -64,10 +66,11 @@ struct Mark {
 pub(super) struct Collector<'a> {
     pub budget: Budget<'a>,
     pub glyphs: Vec<TextGlyph>,
-    /// Whether the page has pictures or drawings.
-    pub has_pictures: bool,
+    has_image: bool,
+    /// Curves that were drawn on the page.
+    curves: usize,
     clips: Vec<Rect>,
-    marks: Vec<Mark>,
+    marks: Vec<MarkedContent>,
     /// The ink of outlines.
     outlines: HashMap<u128, f32>,
     /// The ink of characters.
@@ -82,7 +85,8 @@ impl<'a> Collector<'a> {
         Self {
             budget,
             glyphs: Vec::new(),
-            has_pictures: false,
+            has_image: false,
+            curves: 0,
             clips: Vec::new(),
             marks: Vec::new(),
             outlines: HashMap::new(),
@@ -95,7 +99,12 @@ impl<'a> Collector<'a> {
         self.glyphs.clear();
         self.marks.clear();
         self.clips = vec![Rect::new(0.0, 0.0, width, height)];
-        self.has_pictures = false;
+        (self.has_image, self.curves) = (false, 0);
+    }
+
+    /// Whether the page has a picture or a drawing, of which ruled lines are none.
+    pub fn has_pictures(&self) -> bool {
+        self.has_image || self.curves >= CURVES_MIN
     }
 
     fn clip(&mut self, bounds: Rect) {
@@ -298,9 +307,10 @@ fn shown(c: char) -> BfString {
 }
 
 impl<'a> Device<'a> for Collector<'_> {
-    fn draw_path(&mut self, _: &BezPath, _: DrawProps<'a>, _: &DrawMode) {
+    fn draw_path(&mut self, path: &BezPath, _: DrawProps<'a>, _: &DrawMode) {
         self.budget.look();
-        self.has_pictures = true;
+        let is_curve = |part: &&PathEl| matches!(part, PathEl::QuadTo(..) | PathEl::CurveTo(..));
+        self.curves += path.elements().iter().filter(is_curve).count();
     }
 
     fn draw_rect(&mut self, _: &Rect, _: DrawProps<'a>, _: &DrawMode) {
@@ -335,18 +345,18 @@ impl<'a> Device<'a> for Collector<'_> {
 
     fn draw_image(&mut self, _: Image<'a, '_>, _: ImageDrawProps<'a>) {
         self.budget.look();
-        self.has_pictures = true;
+        self.has_image = true;
     }
 
     fn begin_marked_content(&mut self, tag: &[u8], properties: Option<&Dict<'_>>) {
         self.budget.look();
         let actual_text = properties.and_then(|properties| properties.get::<PdfString<'_>>(b"ActualText"));
         let actual_text = actual_text.map(|text| (text_string(text.as_bytes()), self.glyphs.len()));
-        self.marks.push(Mark { is_artifact: tag == b"Artifact", actual_text });
+        self.marks.push(MarkedContent { is_artifact: tag == b"Artifact", actual_text });
     }
 
     fn end_marked_content(&mut self) {
-        if let Some(Mark { actual_text: Some((text, first)), .. }) = self.marks.pop() {
+        if let Some(MarkedContent { actual_text: Some((text, first)), .. }) = self.marks.pop() {
             self.replace(&text, first);
         }
     }

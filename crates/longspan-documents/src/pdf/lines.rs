@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::budget::Budget;
 use super::glyphs::Inks;
 use super::pieces::{PieceWord, TextPiece};
 
@@ -63,10 +64,11 @@ impl PrintedLine {
 }
 
 /// The lines of a column from top to bottom. Furniture has lines of its own.
-pub(super) fn lines(mut column: Vec<TextPiece>, angle: i16, number: usize) -> Vec<PrintedLine> {
+pub(super) fn lines(mut column: Vec<TextPiece>, angle: i16, number: usize, budget: &Budget<'_>) -> Vec<PrintedLine> {
     column.sort_by(|a, b| a.y.total_cmp(&b.y).then(a.x.total_cmp(&b.x)));
     let mut lines: Vec<Vec<TextPiece>> = Vec::new();
     for piece in column {
+        budget.look();
         let is_on = |line: &Vec<TextPiece>| {
             let near = |other: &TextPiece| piece.y - other.y < 0.4 * other.size.min(piece.size);
             let is_beside = |other: &TextPiece| {

@@ -2,6 +2,10 @@
 //!
 //! ```text
 //! open         encryption, damage, and what streams unpack to
+//! streams      the streams as the bytes show them; pictures are taken out
+//! scales       what streams unpack to
+//! damage       what is repaired in silence
+//! unread       what the text lacks
 //! glyphs       what the interpreter draws → glyphs on the page
 //! pieces       glyphs → words → pieces: words beside each other
 //! furniture    pieces that stand at the same place on many pages
@@ -15,8 +19,12 @@
 //! ```
 
 mod budget;
+mod damage;
 mod open;
+mod scales;
+mod streams;
 mod strings;
+mod unread;
 
 mod glyphs;
 mod pieces;
@@ -35,17 +43,22 @@ mod write;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hayro_interpret::hayro_syntax::Pdf;
 use hayro_interpret::hayro_syntax::object::{Dict, String as PdfString};
 use hayro_interpret::hayro_syntax::page::Page;
 use hayro_interpret::kurbo::Rect;
-use hayro_interpret::{Context, InterpreterCache, InterpreterSettings, TransformExt, interpret_page};
+use hayro_interpret::{
+    Context, InterpreterCache, InterpreterSettings, InterpreterWarning, TransformExt, interpret_page,
+};
 
 use self::budget::Budget;
 use self::furniture::PageFrame;
 use self::glyphs::{Collector, TextGlyph};
 use self::lines::{PrintStyle, PrintedLine};
+use self::open::FileDamage;
 use self::pieces::TextPiece;
 use self::strings::text_string;
 use self::write::PrintedPage;
@@ -72,13 +85,16 @@ struct PagePieces {
     has_pictures: bool,
 }
 
-fn read_pages(pdf: &Pdf, damage: Option<&str>, budget: Budget<'_>, limits: &Limits) -> Result<Content, ReadError> {
+fn read_pages(pdf: &Pdf, mut damage: FileDamage, budget: Budget<'_>, limits: &Limits) -> Result<Content, ReadError> {
     let number = pdf.pages().len();
     if number > limits.pages_max {
         return Err(ReadError::TooMany { what: "pages".into(), limit: limits.pages_max as u64 });
     }
     let mut collector = Collector::new(budget);
-    let mut pages = interpreted(pdf, &mut collector);
+    let (mut pages, has_bad_fonts) = interpreted(pdf, &mut collector);
+    if has_bad_fonts {
+        damage.repaired.push("some of its fonts cannot be read, so that their text may be wrong".into());
+    }
     let without_text: Vec<usize> =
         (0..number).filter(|&page| pages[page].has_pictures && !has_text(&pages[page])).collect();
     if pages.iter().all(|page| !has_text(page)) && !without_text.is_empty() {
@@ -90,7 +106,7 @@ fn read_pages(pdf: &Pdf, damage: Option<&str>, budget: Budget<'_>, limits: &Limi
         .into_iter()
         .map(|page| {
             collector.budget.look();
-            page_lines(page)
+            page_lines(page, &collector.budget)
         })
         .collect();
     let style = PrintStyle::of(lines.iter().flatten(), std::mem::take(&mut collector.inks));
@@ -98,13 +114,20 @@ fn read_pages(pdf: &Pdf, damage: Option<&str>, budget: Budget<'_>, limits: &Limi
     let mut pages: Vec<PrintedPage> = Vec::new();
     for ((lines, size), label) in lines.into_iter().zip(sizes).zip(labels) {
         collector.budget.look();
-        pages.push(PrintedPage { label, size, blocks: blocks::blocks(&lines, &style) });
+        pages.push(PrintedPage { label, size, blocks: blocks::blocks(&lines, &style, &collector.budget) });
     }
     blocks::rank(pages.iter_mut().flat_map(|page| &mut page.blocks));
     let mut builder = Builder::new(Format::Pdf, limits);
     write::write(&pages, &mut builder);
     let mut warnings = warnings(&pages, &without_text, builder.text());
-    warnings.extend(damage.map(|damage| Warning::Repaired(damage.into())));
+    if builder.text().trim().is_empty() && !damage.lost.is_empty() {
+        return Err(ReadError::Damaged { format: Format::Pdf, what: damage.lost.join("; ") });
+    }
+    let damage = [damage.repaired, damage.lost].concat();
+    if !damage.is_empty() {
+        warnings.push(Warning::Repaired(damage.join("; ")));
+    }
+    warnings.extend(unread::warnings(pdf));
     let parts = builder.parts();
     parts.warnings = warnings;
     parts.title = pdf
@@ -129,10 +152,17 @@ fn has_text(page: &PagePieces) -> bool {
     page.frames.iter().any(|(_, pieces)| !pieces.is_empty())
 }
 
-/// The pieces of all pages.
-fn interpreted(pdf: &Pdf, collector: &mut Collector<'_>) -> Vec<PagePieces> {
+/// The pieces of all pages, and whether a font could not be read.
+fn interpreted(pdf: &Pdf, collector: &mut Collector<'_>) -> (Vec<PagePieces>, bool) {
     let cache = InterpreterCache::new();
-    let settings = InterpreterSettings::default();
+    let has_bad_fonts = Arc::new(AtomicBool::new(false));
+    let bad_font = has_bad_fonts.clone();
+    let sink = move |warning| {
+        if matches!(warning, InterpreterWarning::UnsupportedFont) {
+            bad_font.store(true, Ordering::Relaxed);
+        }
+    };
+    let settings = InterpreterSettings { warning_sink: Arc::new(sink), ..InterpreterSettings::default() };
     let mut pages = Vec::new();
     for page in pdf.pages().iter() {
         collector.budget.look();
@@ -145,10 +175,12 @@ fn interpreted(pdf: &Pdf, collector: &mut Collector<'_>) -> Vec<PagePieces> {
         }
         let mut by_angle: Vec<(i16, Vec<TextGlyph>)> = by_angle.into_iter().collect();
         by_angle.sort_by_key(|(_, glyphs)| std::cmp::Reverse(glyphs.len()));
-        let frames = by_angle.into_iter().map(|(angle, glyphs)| (angle, pieces::pieces(glyphs))).collect();
-        pages.push(PagePieces { size: PageSize { width, height }, frames, has_pictures: collector.has_pictures });
+        let budget = &collector.budget;
+        let frames = by_angle.into_iter().map(|(angle, glyphs)| (angle, pieces::pieces(glyphs, budget))).collect();
+        let has_pictures = collector.has_pictures();
+        pages.push(PagePieces { size: PageSize { width, height }, frames, has_pictures });
     }
-    pages
+    (pages, has_bad_fonts.load(Ordering::Relaxed))
 }
 
 fn interpret<'a>(
@@ -187,7 +219,7 @@ fn mark_furniture(pages: &mut [PagePieces]) {
 }
 
 /// The lines of a page in the order of reading, its running head first and its foot last.
-fn page_lines(page: PagePieces) -> Vec<PrintedLine> {
+fn page_lines(page: PagePieces, budget: &Budget<'_>) -> Vec<PrintedLine> {
     let mut all = Vec::new();
     let mut columns = 0;
     for (angle, pieces) in page.frames {
@@ -197,8 +229,8 @@ fn page_lines(page: PagePieces) -> Vec<PrintedLine> {
             * (body.iter().map(|piece| piece.y).fold(f32::MAX, f32::min)
                 + body.iter().map(|piece| piece.y).fold(f32::MIN, f32::max));
         let (head, foot): (Vec<TextPiece>, Vec<TextPiece>) = furniture.into_iter().partition(|piece| piece.y < middle);
-        for column in [vec![head], columns::columns(body), vec![foot]].into_iter().flatten() {
-            all.extend(lines::lines(column, angle, columns));
+        for column in [vec![head], columns::columns(body, budget), vec![foot]].into_iter().flatten() {
+            all.extend(lines::lines(column, angle, columns, budget));
             columns += 1;
         }
     }
@@ -210,10 +242,8 @@ fn warnings(pages: &[PrintedPage], without_text: &[usize], text: &str) -> Vec<Wa
     if !without_text.is_empty() {
         warnings.push(Warning::NoText { pages: ranges(without_text), of: pages.len() });
     }
-    let characters = text.chars().filter(|&c| c == char::REPLACEMENT_CHARACTER).count();
-    if characters > 0 {
-        warnings.push(Warning::Unmapped { characters, of: text.chars().filter(|c| !c.is_whitespace()).count() });
-    }
+    let unmapped = text.chars().filter(|&c| c == char::REPLACEMENT_CHARACTER).count();
+    warnings.extend(Warning::unmapped(unmapped, text));
     let words = pages.iter().flat_map(|page| &page.blocks).flat_map(|block| &block.lines).flatten();
     let characters = words.filter(|word| word.is_hidden).map(|word| word.text.chars().count()).sum();
     if characters > 0 {

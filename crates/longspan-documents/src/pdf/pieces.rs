@@ -3,13 +3,15 @@
 //! 1. A glyph that is drawn twice at one place, for boldness or as a shadow, counts once.
 //! 2. A raised or lowered glyph beside a larger one, such as the mark of a footnote, is put on the baseline of that one.
 //! 3. On a baseline, from left to right, a gap of up to 0.17 em continues a word, one of up to 0.6 em is a space, and a larger
-//!    one begins another piece. Of one column, pieces that are up to 1.1 em apart are joined later. Where the letters of a whole piece are apart, its usual gap is no space.
+//!    one begins another piece. Of one column, pieces that are up to 1.1 em apart are joined later. Where the letters of a
+//!    whole piece are apart, its usual gap is no space.
 
 use std::collections::HashMap;
 
 use hayro_interpret::hayro_cmap::BfString;
 use unicode_bidi::{BidiClass, bidi_class};
 
+use super::budget::Budget;
 use super::glyphs::TextGlyph;
 
 /// The widest gap within a word, in em.
@@ -87,13 +89,14 @@ impl TextPiece {
 }
 
 /// The pieces of the glyphs of one angle, which come in the order of the file.
-pub(super) fn pieces(mut glyphs: Vec<TextGlyph>) -> Vec<TextPiece> {
+pub(super) fn pieces(mut glyphs: Vec<TextGlyph>, budget: &Budget<'_>) -> Vec<TextPiece> {
     drop_doubles(&mut glyphs);
     level(&mut glyphs);
     glyphs.sort_by(|a, b| a.y.total_cmp(&b.y));
     let mut pieces = Vec::new();
     let mut start = 0;
     while start < glyphs.len() {
+        budget.look();
         let mut end = start + 1;
         while let Some(glyph) = glyphs.get(end) {
             let step = glyph.y - glyphs[end - 1].y;

@@ -1,5 +1,6 @@
 //! Lines → tables: lines of a column whose pieces stand below each other.
 
+use super::budget::Budget;
 use super::lines::PrintedLine;
 use super::marker::is_marker;
 
@@ -23,7 +24,7 @@ pub(super) struct TableRows {
 }
 
 /// The table with which lines of one column begin, if they do.
-pub(super) fn table(lines: &[PrintedLine]) -> Option<TableRows> {
+pub(super) fn table(lines: &[PrintedLine], budget: &Budget<'_>) -> Option<TableRows> {
     if lines.first()?.pieces.len() < 2 {
         return None;
     }
@@ -32,6 +33,7 @@ pub(super) fn table(lines: &[PrintedLine]) -> Option<TableRows> {
     // Lines up to the last one with two pieces or more, and how many of these there are.
     let (mut end, mut full) = (0, 0);
     for (index, line) in lines.iter().enumerate() {
+        budget.look();
         let is_far =
             index > end + 3 || (index > 0 && line.y - lines[index - 1].y > 4.0 * line.size.max(lines[index - 1].size));
         let Some(joined) = joined(&current, line).filter(|_| !is_far) else { break };
@@ -65,6 +67,9 @@ fn joined(columns: &[Edges], line: &PrintedLine) -> Option<Vec<Edges>> {
                 joined[index] = Edges { left: left.min(piece.x), right: right.max(piece.right) };
             }
             (None, false) => {
+                if joined.len() == COLUMNS_MAX {
+                    return None;
+                }
                 own.push(joined.len());
                 joined.push(Edges { left: piece.x, right: piece.right });
             }
@@ -72,7 +77,7 @@ fn joined(columns: &[Edges], line: &PrintedLine) -> Option<Vec<Edges>> {
     }
     joined.sort_by(|a, b| a.left.total_cmp(&b.left));
     let is_apart = joined.windows(2).all(|pair| pair[0].right < pair[1].left);
-    (is_apart && joined.len() <= COLUMNS_MAX).then_some(joined)
+    is_apart.then_some(joined)
 }
 
 /// The first line of each row: a line whose first cell is empty goes on with the row above it if it is near.

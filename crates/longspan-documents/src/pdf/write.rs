@@ -5,12 +5,13 @@
 
 use std::collections::HashSet;
 
+use super::bidi::runs_left;
 use super::blocks::{PrintedBlock, ends_sentence};
 use super::glyphs::to_page;
 use super::pieces::PieceWord;
 use crate::BlockKind;
 use crate::builder::Builder;
-use crate::map::{PageBox, PageSize};
+use crate::map::{PageBox, PageSize, TextDirection};
 
 /// How far letters reach above and below the baseline, in em.
 const ASCENT: f32 = 0.8;
@@ -60,7 +61,7 @@ fn block_lines(block: &PrintedBlock, size: PageSize, vocabulary: &HashSet<String
         let next = words.get(index + 1).map(|(next, _)| next.text.as_str());
         let part = next.filter(|_| ends_line).and_then(|next| first_part(&word.text, next, vocabulary));
         let text = part.map_or_else(|| without_soft_hyphens(&word.text, ends_line), str::to_owned);
-        builder.word(&text, at(word, block.angle, size));
+        builder.word(&text, at(word, block.angle, size), direction(word, block.angle));
         let is_last = next.is_none();
         builder.add(match () {
             () if is_last || part.is_some() => "",
@@ -90,19 +91,34 @@ fn without_soft_hyphens(word: &str, ends_line: bool) -> String {
     word.replace('\u{ad}', "-")
 }
 
-/// The words of a document that do not end with a hyphen, in lower case and without signs around them.
+/// The words of a document that do not end with a hyphen at the end of a line, in lower case and without signs around them.
 fn vocabulary(pages: &[PrintedPage]) -> HashSet<String> {
     let lines = pages.iter().flat_map(|page| &page.blocks).flat_map(|block| &block.lines);
+    let is_first_part = |word: &PieceWord| word.text.ends_with(['-', '\u{2010}']);
     // Only in a document that hyphenates.
-    let ends = lines.clone().filter(|line| line.last().is_some_and(|word| word.text.ends_with(['-', '\u{2010}'])));
-    if ends.count() == 0 {
+    if !lines.clone().any(|line| line.last().is_some_and(is_first_part)) {
         return HashSet::new();
     }
-    lines.flatten().map(|word| bare(&word.text)).collect()
+    let words = lines.flat_map(|line| match line.split_last() {
+        Some((last, words)) if is_first_part(last) => words,
+        _ => line,
+    });
+    words.map(|word| bare(&word.text)).collect()
 }
 
 fn bare(word: &str) -> String {
     word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase().replace('\u{2010}', "-")
+}
+
+/// Which way a word is read on its page.
+fn direction(word: &PieceWord, angle: i16) -> TextDirection {
+    let turned = if runs_left(std::iter::once(word)) { angle + 180 } else { angle };
+    match (turned + 45) / 90 % 4 {
+        0 => TextDirection::Right,
+        1 => TextDirection::Down,
+        2 => TextDirection::Left,
+        _ => TextDirection::Up,
+    }
 }
 
 /// The box of a word on its page.

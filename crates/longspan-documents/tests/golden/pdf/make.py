@@ -164,7 +164,8 @@ def turned():
     facts = ["page 1 - 140 260", "page 2 - 300 200", "block paragraph Inside of the box.", "block paragraph In a clip",
              "block paragraph Upright, and then", "block paragraph up the side",
              # Turned clockwise, (x, y) of the file is at (y - 40, x - 20) of the page from its top left corner.
-             "box 1 57.8 20.0 10.2 36.0 Inside", "box 2 12.0 138.0 10.2 12.0 up"]
+             "box 1 57.8 20.0 10.2 36.0 Inside", "box 1 57.8 32.0 10.2 24.0 side", "box 2 12.0 138.0 10.2 12.0 up",
+             "box 2 12.0 84.0 10.2 36.0 e side"]
     return pdf.bytes(), expected, facts
 
 
@@ -197,7 +198,9 @@ def right_to_left():
         f"BT /F3 10 Tf {280 - 6 * len(row)} {160 - 12 * index} Td ({''.join(letters.get(c, c) for c in row)}) Tj ET\n"
         for index, (_, row) in enumerate(rows))
     pdf.page(content)
-    return pdf.bytes(), "\n".join(row for row, _ in rows), ["page 1 - 300 200"]
+    # The first letters of a word stand at its right end.
+    facts = ["page 1 - 300 200", "box 1 256.0 32.0 24.0 10.2 שלום", "box 1 268.0 32.0 12.0 10.2 של"]
+    return pdf.bytes(), "\n".join(row for row, _ in rows), facts
 
 
 def scan():
@@ -222,6 +225,20 @@ def damaged():
     pdf = Pdf()
     pdf.page(text(30, 150, "It can be repaired."))
     return pdf.bytes(has_xref=False), "It can be repaired.", ["warning repaired", "page 1 - 300 200"]
+
+
+def half():
+    """A page whose content is damaged in its middle, one whose content is missing, and one that is missing itself."""
+    pdf = Pdf()
+    pdf.page(text(30, 150, "This is read.") + "%" + "".join(f"{n * n} " for n in range(500)) + "\n" + text(30, 130, "This is not."))
+    pdf.page("")
+    number = pdf.pages[0] - 1
+    head, data = pdf.objects[number - 1].split(b"stream\n", 1)
+    pdf.objects[number - 1] = head + b"stream\n" + data[:len(data) // 2] + bytes(len(data) - len(data) // 2 - 10) + b"\nendstream"
+    page = pdf.pages[1] - 1
+    pdf.objects[page] = pdf.objects[page].replace(f"/Contents {pdf.pages[1] - 1} 0 R".encode(), b"/Contents 99 0 R")
+    pdf.pages.append(98)
+    return pdf.bytes(), "This is read.\n\f", ["warning repaired", "page 1 - 300 200", "page 2 - 300 200"]
 
 
 class Rc4:
@@ -264,7 +281,16 @@ def encrypted():
     return pdf.bytes(encrypt=Rc4()), "It is open to who knows the word.", ["page 1 - 300 200"]
 
 
-for make in (pages, columns, table, turned, marked, right_to_left, scan, scan_alone, damaged, encrypted):
+def encrypted_bomb():
+    """An encrypted file with objects that unpack to 4 MiB."""
+    pdf = Pdf()
+    pdf.page(text(30, 150, "It is small."))
+    pdf.stream(b" " * (4 << 20), "/Type /ObjStm /N 1 /First 4")
+    return pdf.bytes(encrypt=Rc4()), None, None
+
+
+for make in (pages, columns, table, turned, marked, right_to_left, scan, scan_alone, damaged, half, encrypted,
+             encrypted_bomb):
     data, expected, facts = make()
     name = make.__name__
     (FOLDER / f"{name}.pdf").write_bytes(data)
