@@ -34,7 +34,7 @@ const STYLES: &str = "styles.xml";
 /// # Errors
 /// When it is damaged, encrypted or none, has no text, or goes over a limit.
 pub(crate) fn read(bytes: Vec<u8>, limits: &Limits) -> Result<Content, ReadError> {
-    if !is_container(&bytes) {
+    if !is_container(&bytes, None) {
         let damaged = |what: String| ReadError::Damaged { format: FORMAT, what };
         let xml = container::decoded(bytes).ok_or_else(|| damaged("it is neither UTF-8 nor UTF-16".into()))?;
         let xml = xml.trim_start_matches('\u{feff}');
