@@ -203,7 +203,7 @@ impl<'a> CandidateObject<'a> {
 }
 
 impl<'a> Reference<'a> {
-    fn new(place: &'a Place) -> Self {
+    pub(super) fn new(place: &'a Place) -> Self {
         let Place { page, page_label, page_line, headings, .. } = place;
         Self { page: *page, page_label: page_label.as_deref(), page_line: *page_line, heading: headings }
     }
@@ -216,7 +216,7 @@ impl<'a> SentenceObject<'a> {
 }
 
 impl BoxObject {
-    fn new(&PageBox { page, x, y, width, height, .. }: &PageBox) -> Self {
+    pub(super) fn new(&PageBox { page, x, y, width, height, .. }: &PageBox) -> Self {
         Self { page, x, y, width, height }
     }
 }
