@@ -343,12 +343,22 @@ fn layout(content: &Content) -> TextLayout {
     for (index, block) in blocks.iter().enumerate() {
         let start = block.start as usize;
         let end = blocks.get(index + 1).map_or(text.len(), |next| next.start as usize);
-        if !matches!(block.kind, BlockKind::Furniture | BlockKind::Note | BlockKind::Caption) || start >= end {
-            continue;
+        let is_beside = matches!(block.kind, BlockKind::Furniture | BlockKind::Note | BlockKind::Caption);
+        if start < end && (is_beside || is_page_number(content, start..end)) {
+            furniture.push(start..end);
         }
-        furniture.push(start..end);
     }
     TextLayout { furniture, joins: content.hyphens_taken() }
+}
+
+/// Whether a block is nothing but the number of its page.
+fn is_page_number(content: &Content, bytes: Range<usize>) -> bool {
+    let text = content.text()[bytes.clone()].trim();
+    if text.is_empty() || text.len() > 8 || content.pages().is_empty() {
+        return false;
+    }
+    let Place { page, page_label, .. } = content.place(bytes);
+    page.is_some_and(|page| page.to_string() == text) || page_label.as_deref() == Some(text)
 }
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ pub const PASSAGES_MAX: usize = 10;
 /// Signs that are compared in one text: some millions, and so many for each sign of the text and the quotations.
 const WORK_FREE: u64 = 1 << 23;
 const WORK_FACTOR: u64 = 64;
+/// A quotation takes at most this share of them, so that one that repeats itself leaves the others theirs.
+const WORK_SHARES: u64 = 16;
 
 /// Why quotations cannot be checked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -176,32 +178,50 @@ impl CitationCheck {
     pub fn check_beside(&self, text: &str, layout: &TextLayout, is_proven: &[bool]) -> Vec<Finding> {
         assert!(text.len() <= TEXT_BYTES_MAX, "a text of {} bytes, at most {TEXT_BYTES_MAX} are checked", text.len());
         let apart = fold_apart(text, layout);
-        let mut budget = Work { left: WORK_FREE + WORK_FACTOR * (apart.tokens.len() as u64 + self.tokens) };
+        let mut total = WORK_FREE + WORK_FACTOR * (apart.tokens.len() as u64 + self.tokens);
+        let shared = |quotation: &Quotation| total / WORK_SHARES + WORK_FACTOR * quotation.folded.tokens.len() as u64;
+        let mut shares: Vec<Work> = self.quotations.iter().map(|one| Work { left: shared(one) }).collect();
         let indexed = IndexedText::new(text, &apart, &self.keys);
-        let mut findings: Vec<Option<Finding>> =
-            self.quotations.iter().map(|quotation| proven(quotation, &indexed, &mut budget)).collect();
+        let mut findings: Vec<Option<Finding>> = self
+            .quotations
+            .iter()
+            .zip(&mut shares)
+            .map(|(one, share)| within(&mut total, share, &mut |work: &mut Work| proven(one, &indexed, work)))
+            .collect();
         // A quotation may have the furniture in its middle.
         if !layout.furniture.is_empty() && findings.iter().any(Option::is_none) {
             let whole = fold_whole(text, layout);
             let indexed = IndexedText::new(text, &whole, &self.keys);
-            for (quotation, finding) in
-                self.quotations.iter().zip(&mut findings).filter(|(_, finding)| finding.is_none())
-            {
-                *finding = proven(quotation, &indexed, &mut budget);
+            for ((one, finding), share) in self.quotations.iter().zip(&mut findings).zip(&mut shares) {
+                if finding.is_none() {
+                    *finding = within(&mut total, share, &mut |work: &mut Work| proven(one, &indexed, work));
+                }
             }
         }
         let mut is_done = vec![false; self.quotations.len()];
         for (&index, _) in self.given.iter().zip(is_proven).filter(|(_, is_proven)| **is_proven) {
             is_done[index] = true;
         }
-        let mut rest = |index: usize| match is_done[index] {
-            true => Finding::NotFound { nearest: None },
-            false => unproven(&self.quotations[index], &indexed, &mut budget),
-        };
-        let findings: Vec<Finding> =
-            findings.into_iter().enumerate().map(|(index, finding)| finding.unwrap_or_else(|| rest(index))).collect();
+        for (index, finding) in findings.iter_mut().enumerate().filter(|(_, finding)| finding.is_none()) {
+            *finding = match is_done[index] {
+                true => Some(Finding::NotFound { nearest: None }),
+                false => within(&mut total, &mut shares[index], &mut |work: &mut Work| {
+                    Some(unproven(&self.quotations[index], &indexed, work))
+                }),
+            };
+        }
+        let findings: Vec<Finding> = findings.into_iter().flatten().collect();
         self.given.iter().map(|&index| findings[index].clone()).collect()
     }
+}
+
+/// What a search finds with its share of the work. What it takes of its share is taken of the whole too.
+fn within(total: &mut u64, share: &mut Work, search: &mut dyn FnMut(&mut Work) -> Option<Finding>) -> Option<Finding> {
+    let before = share.left.min(*total);
+    share.left = before;
+    let found = search(share);
+    *total -= before - share.left;
+    found
 }
 
 /// The passages of a quotation; `None` if the text has none.

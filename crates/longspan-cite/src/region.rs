@@ -1,6 +1,5 @@
 //! The region of a text that is nearest to a quotation which the text does not have.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::align::{Diagonals, Step, align, are_similar, is_elision};
@@ -11,14 +10,19 @@ use crate::fold::flag;
 use crate::quotation::{PartKey, Quotation};
 use crate::units::{Unit, units};
 
-/// So many places of keys vote for a region.
-const VOTES_MAX: usize = 1 << 13;
+/// So many places of keys vote for a region, and so many of a quotation of few words, whose keys are not rare.
+const VOTES_MAX: usize = 1 << 9;
+const SHORT_VOTES_MAX: usize = 1 << 12;
+/// A quotation of fewer different words is short.
+const SHORT_WORDS: usize = 12;
 /// So many regions are aligned.
 const REGIONS_MAX: usize = 4;
 /// Share of the words of a quotation that must stand near each other, before a region is aligned.
 const COVERAGE_MIN: f64 = 0.4;
 /// Share of the words of a quotation that a passage must have, if it is to be the one that was meant.
 const AGREEMENT_MIN: f64 = 0.6;
+/// Words of a quotation that a passage must have, if the quotation begins or ends with words that it lacks.
+const OPEN_WORDS_MIN: usize = 5;
 /// Share of the words of such a passage that the quotation must have.
 const DENSITY_MIN: f64 = 0.5;
 
@@ -87,23 +91,28 @@ fn regions(quotation: &Quotation, text: &IndexedText<'_>) -> Vec<Diagonals> {
     let mut keys: Vec<PartKey> = quotation.parts.iter().flat_map(|part| text.rarest(part)).collect();
     keys.sort_by_key(|key| (text.count(*key), key.letters));
     let width = 64 + i64::from(quotation.letters / 4).min(256);
-    let mut votes: HashMap<i64, u32> = HashMap::new();
-    let mut cast = 0;
+    let votes_max = if quotation.weights.len() < SHORT_WORDS { SHORT_VOTES_MAX } else { VOTES_MAX };
+    let mut cast: Vec<(i64, u32)> = Vec::new();
     for key in keys {
         let count = text.count(key);
-        if cast + count > VOTES_MAX {
+        if cast.len() + 2 * count > 2 * votes_max {
             break;
         }
-        cast += count;
         let weight = 32 / (1 + count.ilog2());
         for &token in &text.postings[key.key as usize] {
             let letters = i64::from(text.side.folded.tokens[token as usize].letters) - i64::from(key.letters);
             let bucket = letters.div_euclid(width);
-            *votes.entry(bucket).or_default() += weight;
-            *votes.entry(bucket - 1).or_default() += weight;
+            cast.extend([(bucket, weight), (bucket - 1, weight)]);
         }
     }
-    let mut votes: Vec<(i64, u32)> = votes.into_iter().collect();
+    cast.sort_unstable();
+    let mut votes: Vec<(i64, u32)> = Vec::new();
+    for (bucket, weight) in cast {
+        match votes.last_mut() {
+            Some((last, sum)) if *last == bucket => *sum += weight,
+            _ => votes.push((bucket, weight)),
+        }
+    }
     votes.sort_by_key(|&(bucket, votes)| (std::cmp::Reverse(votes), bucket));
     let mut chosen: Vec<i64> = Vec::new();
     for (bucket, _) in votes {
@@ -130,6 +139,15 @@ fn window(quotation: &Quotation, text: &IndexedText<'_>, near: &Diagonals) -> Ra
     let from = (start..last).rev().find(is_barrier).unwrap_or(start);
     let to = (last..end).find(is_barrier).unwrap_or(end);
     from..to
+}
+
+/// Each step, with the unit of the quotation that it is at.
+fn steps_of_units(steps: &[Step]) -> impl Iterator<Item = (&Step, usize)> {
+    steps.iter().scan(0, |next, step| {
+        let unit = *next;
+        *next += usize::from(*step != Step::Text);
+        Some((step, unit))
+    })
 }
 
 fn candidate(
@@ -161,8 +179,12 @@ fn candidate(
     let words = covered.iter().filter(|unit| unit.is_word);
     let (agreement, count) = (agreed / f64::from(all), words.clone().count());
     let has_gaps = own.iter().any(is_elision);
+    // A quotation that begins or ends with words of its own must have more of the passage.
+    let is_word_step = |(step, unit): &(&Step, usize)| **step != Step::Text && own[*unit].is_word;
+    let of_words = || steps_of_units(&alignment.steps).filter(is_word_step).map(|(step, _)| *step);
+    let is_open = of_words().next() == Some(Step::Quotation) || of_words().last() == Some(Step::Quotation);
     let is_meant = agreement >= AGREEMENT_MIN
-        && agreed_words >= 2
+        && agreed_words >= if is_open { OPEN_WORDS_MIN } else { 2 }
         && letters >= 4
         && (has_gaps || agreed_words as f64 >= DENSITY_MIN * count as f64);
     let first = text.side.folded.tokens[covered.first()?.tokens.start].start as usize;

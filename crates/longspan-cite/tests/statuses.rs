@@ -80,6 +80,8 @@ fn a_number_a_negation_or_a_name_is_never_passed_over() {
         ("within sixty (60) weeks of March 13", "altered: unit weeks → days"),
         ("plans are affected", "altered: negation affected → unaffected"),
         ("in perpetuity and for all time", "not_found"),
+        ("as used of its long-term plans", "not_found"),
+        ("within sixty (60) weeks", "altered: unit weeks → days"),
         ("he may appeal […] days. Its long-term", "normalised 1: line_end elision"),
     ]);
 }
@@ -142,19 +144,25 @@ fn limits_are_errors() {
 
 #[test]
 fn repetition_ends() {
-    let letters = "a".repeat(300_000);
-    let words = "a ".repeat(30_000);
+    let letters = "a".repeat(100_000);
+    let words = "a ".repeat(6_000);
     for (text, quotation) in [
-        (letters.as_str(), &letters[..100_000]),
-        (&words, &words[..20_000]),
-        (&words, &format!("{}b", &words[..20_000])),
-        (&words, &format!("{} b {}", &words[..10_000], &words[..10_000])),
-        (&words, &"a … [b] ".repeat(5_000)),
-        (&"a b ".repeat(20_000), &"a … b ".repeat(5_000)),
+        (letters.as_str(), &letters[..50_000]),
+        (&words, &words[..4_000]),
+        (&words, &format!("{}b", &words[..4_000])),
+        (&words, &format!("{} b {}", &words[..2_000], &words[..2_000])),
+        (&words, &"a … [b] ".repeat(500)),
+        (&"a b ".repeat(3_000), &"a … b ".repeat(500)),
     ] {
         let found = CitationCheck::new(&[quotation]).unwrap().check(text, &TextLayout::of_plain(text)).remove(0);
         assert!(!matches!(found, Finding::Altered { .. }) || quotation.contains('b'));
     }
+    // One that repeats itself leaves the others their share.
+    let text = words + "It ran in May 1911.";
+    let hostile = format!("{}b", &text[..4_000]);
+    let found =
+        CitationCheck::new(&[hostile.as_str(), "it ran in May 1911"]).unwrap().check(&text, &TextLayout::default());
+    assert!(matches!(found[1], Finding::Proven { .. }), "{found:?}");
 }
 
 #[test]
