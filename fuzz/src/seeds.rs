@@ -40,6 +40,7 @@ pub fn seeds(target: &FuzzTarget) -> Vec<Vec<u8>> {
         "table" => corpus(&["table.csv"]),
         "office" => ["docx", "odt", "fodt", "epub"].map(|kind| golden_files(OFFICE, kind)).concat(),
         "pdf" => files_of_documents("pdf", "pdf"),
+        "cite" => quotations(),
         "token_file" => vec![token_file(2, &[&[1, 2, 3], &[], &[7]]), token_file(4, &[&(0..50).collect::<Vec<_>>()])],
         "hub" => vec![hub(&[]), hub(&[("longspan.json", "{}")])],
         "state" => vec![saved_state()],
@@ -67,6 +68,37 @@ fn read_folder(folder: &Path) -> Vec<(String, Vec<u8>)> {
         (path.file_name().unwrap_or_default().to_string_lossy().into_owned(), content)
     };
     paths.into_iter().map(read).collect()
+}
+
+/// Texts, and quotations that are exact, damaged, elided, bracketed, forged and cut.
+fn quotations() -> Vec<Vec<u8>> {
+    let case = |text: &str, quotations: &[&str]| join(&[text.as_bytes(), quotations.join("\n").as_bytes()]);
+    vec![
+        case(
+            "The pump shall run for twelve (12)\nmonths, not 10² days.\n\n1\n\nIt “stopped” in 1,923.5 by Infor-\nmation of O’Neil.\n\n2\n\nEnd.",
+            &[
+                "twelve (12) months",
+                "the pump … months",
+                "pump [shall] run",
+                "it 'stopped' in 1,923.5",
+                "Infor- mation of O'Neil",
+                "shall not run",
+                "923",
+                "for ten months",
+                "days. It “stopped” in",
+                "[T]he pump",
+                "by Information.",
+            ],
+        ),
+        case(
+            "本合同三十天\n内生效。 a\u{ad}b c-\nd ﬁn e\u{301} — x--y . . . z",
+            &["三十天内", "ab cd", "fin é", "x—y … z", "c-d", "二十天"],
+        ),
+        case(
+            "Head 1\na b\n\u{c}Head 2\nc d\n\u{c}Head 3\ne \"f g\" h\n> i j k",
+            &["b c", "d e", "a b Head 2 c", "“f g”"],
+        ),
+    ]
 }
 
 /// From the golden files of the library.

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! asker        many documents and questions → answers, in one go or step by step
-//! wire         answers and contents as JSON objects, and their schemas
+//! wire         answers, citations and contents as JSON objects, and their schemas
+//! cite         quotations checked against documents, by `longspan-cite`
 //! answer       the answer of one document to one question; ranking
 //! snippet      the sentence around an answer
 //! error        what is wrong with a document that cannot be asked
@@ -62,6 +63,7 @@ mod source;
 mod snippet;
 
 mod answer;
+mod cite;
 mod wire;
 
 mod error;
@@ -71,13 +73,15 @@ mod asker;
 pub use answer::{Candidate, DocumentAnswer, rank};
 pub use asker::{AskEvent, Asker, NamedDocument, OnEvent, PairReading};
 pub use child::{ReadingProcess, ReadingStop, StopWhenDropped, serve_parent};
+pub use cite::{CheckedDocuments, Citation, CitationRun, CitationStatus, CitedPassage, GivenQuotation, UnreadDocument};
 pub use error::{AskError, error_code};
+pub use longspan_cite::{CiteError, Edit, EditKind, QuotedText, Reason, quotations_of_markdown, quotations_of_text};
 pub use longspan_documents::{
     BlockKind, Content, Format, GzipReader, Limits, PageBox, Place, ReadError, UnreadFormat, Warning,
 };
 pub use snippet::Snippet;
 pub use source::{DocumentSource, SourceError, SourceErrorKind, SourceOptions};
 pub use wire::{
-    AnswerObject, BlockObject, BoxObject, CandidateObject, ContentObject, PageObject, Reference, SentenceObject,
-    SourceObject, WarningObject,
+    AnswerObject, BlockObject, BoxObject, CandidateObject, CheckedObject, CitationObject, ContentObject, EditObject,
+    NamedObject, PageObject, PassageObject, Reference, SentenceObject, SourceObject, UnreadObject, WarningObject,
 };

@@ -6,6 +6,7 @@ mod common;
 
 mod ask;
 mod bench;
+mod cite;
 mod convert;
 mod eval;
 mod text;
@@ -23,6 +24,7 @@ use longspan::error::excerpt;
 
 pub use ask::{AskArgs, FolderArgs, PrintArgs};
 pub use bench::{BenchArgs, Preset, TrainingTask};
+pub use cite::CiteArgs;
 pub use common::{DocumentArgs, MachineArgs, ModelArgs, PrecisionArg, cannot_start};
 pub use convert::ConvertArgs;
 pub use eval::{CalibrateArgs, EvalArgs};
@@ -64,6 +66,9 @@ pub enum Command {
     /// Ask documents a question
     #[command(after_long_help = include_str!("cli/help/ask.txt"), override_usage = ask::USAGE)]
     Ask(Box<AskArgs>),
+    /// Check the quotations of a text against the documents that it quotes
+    #[command(after_long_help = include_str!("cli/help/cite.txt"), override_usage = cite::USAGE)]
+    Cite(Box<CiteArgs>),
     /// Print the text of a document as it is read
     #[command(after_long_help = include_str!("cli/help/text.txt"))]
     Text(TextArgs),

@@ -38,7 +38,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 
 use crate::cli::Command;
-use crate::commands::{ask, bench, calibrate, convert, eval, fetch, info, pages, pretrain, text, train};
+use crate::commands::{ask, bench, calibrate, cite, convert, eval, fetch, info, pages, pretrain, text, train};
 use crate::status::Status;
 use crate::terminal::hints;
 
@@ -67,6 +67,7 @@ fn run() -> Status {
 fn command(command: Command) -> Result<Status> {
     let done = match command {
         Command::Ask(args) => return ask::run(&args),
+        Command::Cite(args) => return cite::run(&args),
         Command::Text(args) => text::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),

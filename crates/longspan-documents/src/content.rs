@@ -173,6 +173,16 @@ impl Content {
         borders
     }
 
+    /// Bytes of the text where a hyphen at the end of a printed line was taken away, between the two parts of a word. Sorted.
+    pub fn hyphens_taken(&self) -> Vec<usize> {
+        let is_joined = |pair: &&[Word]| {
+            let (start, end) = (pair[0].start as usize, pair[1].start as usize);
+            let is_lower = pair[1].y + 0.5 * pair[1].height > pair[0].y + pair[0].height;
+            is_lower && self.text[start..end].ends_with(char::is_alphabetic)
+        };
+        self.parts.words.windows(2).filter(is_joined).map(|pair| pair[1].start as usize).collect()
+    }
+
     /// The place of `text[bytes]`. How long it takes depends on the length of its page, and hardly on that of the text.
     ///
     /// # Panics

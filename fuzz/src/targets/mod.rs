@@ -2,6 +2,7 @@
 
 mod checks;
 
+mod citations;
 mod data;
 mod hub;
 mod models;
@@ -33,7 +34,7 @@ const fn target(name: &'static str, files: usize, share: u32, bytes_max: usize, 
 }
 
 /// All targets.
-pub const TARGETS: [FuzzTarget; 23] = [
+pub const TARGETS: [FuzzTarget; 24] = [
     target("safetensors", 1, 8, 1 << 16, weights::safetensors),
     target("pickle", 1, 16, 1 << 16, weights::pickle),
     target("index", 1, 4, 1 << 15, weights::index),
@@ -52,6 +53,7 @@ pub const TARGETS: [FuzzTarget; 23] = [
     target("table", 1, 2, 1 << 13, data::table),
     target("office", 1, 12, 1 << 15, office::read),
     target("pdf", 1, 8, 1 << 13, pages::pdf),
+    target("cite", 2, 8, 1 << 12, citations::cite),
     target("token_file", 1, 5, 1 << 13, data::token_file),
     target("hub", 16, 3, 1 << 14, hub::fetch),
     target("state", 1, 2, 1 << 18, models::state),

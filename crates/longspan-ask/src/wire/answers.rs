@@ -207,7 +207,7 @@ impl<'a> CandidateObject<'a> {
 }
 
 impl<'a> Reference<'a> {
-    fn new(place: &'a Place) -> Self {
+    pub(super) fn new(place: &'a Place) -> Self {
         let Place { page, page_label, page_line, headings, source, .. } = place;
         Self {
             page: *page,
@@ -226,7 +226,7 @@ impl<'a> SentenceObject<'a> {
 }
 
 impl BoxObject {
-    fn new(&PageBox { page, x, y, width, height, .. }: &PageBox) -> Self {
+    pub(super) fn new(&PageBox { page, x, y, width, height, .. }: &PageBox) -> Self {
         Self { page, x, y, width, height }
     }
 }

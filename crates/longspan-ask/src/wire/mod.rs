@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! answers      the answer of one document to one question
+//! citations    a quotation that was checked
 //! contents     a document as it was read: its pages, blocks and warnings
 //! ```
 
@@ -9,5 +10,8 @@ mod contents;
 
 mod answers;
 
+mod citations;
+
 pub use answers::{AnswerObject, BoxObject, CandidateObject, Reference, SentenceObject};
+pub use citations::{CheckedObject, CitationObject, EditObject, NamedObject, PassageObject, UnreadObject};
 pub use contents::{BlockObject, ContentObject, PageObject, SourceObject, WarningObject};

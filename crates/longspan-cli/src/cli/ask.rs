@@ -69,15 +69,15 @@ pub struct AskArgs {
     pub machine: MachineArgs,
 }
 
-/// Which files of folders are asked.
+/// Which files of folders are read.
 #[derive(Debug, Args)]
 #[command(next_help_heading = DOCUMENTS)]
 pub struct FolderArgs {
-    /// Ask the files in the folders that are given, and in those below, in the order of their paths; not hidden files, nor
+    /// Read the files in the folders that are given, and in those below, in the order of their paths; not hidden files, nor
     /// those that git ignores
     #[arg(short, long)]
     pub recursive: bool,
-    /// Ask only files whose path in the folder matches GLOB, or does not match if it begins with `!`; may be given again
+    /// Read only files whose path in the folder matches GLOB, or does not match if it begins with `!`; may be given again
     #[arg(long, value_name = "GLOB", requires = "recursive")]
     pub glob: Vec<String>,
 }

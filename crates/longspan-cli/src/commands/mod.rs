@@ -3,6 +3,7 @@
 pub mod ask;
 pub mod bench;
 pub mod calibrate;
+pub mod cite;
 pub mod convert;
 pub mod eval;
 pub mod fetch;

@@ -19,10 +19,11 @@
 use anstyle::{AnsiColor, Style};
 
 use longspan::error::shortened;
-use longspan_ask::text::{one_line, printable};
-use longspan_ask::{Candidate, DocumentAnswer, Format, Place, Snippet};
+use longspan_ask::text::one_line;
+use longspan_ask::{Candidate, DocumentAnswer, Format, Snippet};
 
 use super::numbers::counted;
+use super::places::{Located, location, name};
 
 /// How much of the sentence is shown on either side of further answers, in characters.
 const COMPACT_MAX: usize = 40;
@@ -103,7 +104,7 @@ fn block(palette: &Palette, precision: &str, answer: &DocumentAnswer) -> String 
 
 fn abstention(palette: &Palette, precision: &str, answer: &DocumentAnswer) -> String {
     let Palette { no_answer: style, place: path, dimmed, .. } = palette;
-    let (no_answer_score, name) = (score(answer.no_answer_score), document(answer));
+    let (no_answer_score, name) = (score(answer.no_answer_score), name(&answer.document));
     let decision =
         format!("{style}no answer{style:#}\n  score {no_answer_score} ({precision})  {path}{name}{path:#}\n");
     let Some(guess) = answer.candidates.first() else { return decision };
@@ -116,37 +117,18 @@ fn sentence(palette: &Palette, snippet: &Snippet) -> String {
     format!("{}{marked}{open}{}{close}{marked:#}{}", snippet.before, snippet.answer, snippet.after)
 }
 
-/// Of text as it is, `file:line`, as terminals and editors open it, and the characters; of other documents the line of the
-/// page, or that of the text if there are no pages.
+/// Where it is; of text as it is, the characters too.
 fn place(path: Style, answer: &DocumentAnswer, candidate: &Candidate) -> String {
-    let (name, place) = (document(answer), &candidate.place);
-    let page = page(place);
-    if answer.format == Format::Text {
-        let (line, start, end) = (place.line, place.characters.start, place.characters.end);
-        return format!("{path}{name}:{line}{path:#}{page}  characters {start}–{end}");
-    }
-    format!("{path}{name}{path:#}{page}, line {}", place.page_line.unwrap_or(place.line))
-}
-
-/// The number of the page as it is printed there, and its number in the file where that is another one.
-fn page(Place { page, page_label, .. }: &Place) -> String {
-    match (page, page_label) {
-        (Some(page), Some(label)) if **label != page.to_string() => {
-            format!(", page {} ({page} in the file)", printable(label))
-        }
-        (Some(page), _) => format!(", page {page}"),
-        (None, _) => String::new(),
-    }
+    let DocumentAnswer { document, format, .. } = answer;
+    let location = location(path, &Located { document, format: *format, place: &candidate.place });
+    let (start, end) = (candidate.place.characters.start, candidate.place.characters.end);
+    if *format == Format::Text { format!("{location}  characters {start}–{end}") } else { location }
 }
 
 /// The heading that the answer stands under.
 fn heading(candidate: &Candidate) -> String {
     let heading = candidate.place.headings.last();
     heading.map_or(String::new(), |heading| format!(", under \"{}\"", shortened(&one_line(heading), HEADING_MAX)))
-}
-
-fn document(answer: &DocumentAnswer) -> String {
-    if answer.document == "-" { "<stdin>".into() } else { printable(&answer.document) }
 }
 
 /// Three decimals; `<` and `>` where they would round to 0 or 1.

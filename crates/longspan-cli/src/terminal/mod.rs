@@ -1,9 +1,11 @@
 //! Answers → standard output; messages → standard error.
 
+pub mod citations;
 pub mod hints;
 mod human;
 pub mod numbers;
 pub mod password;
+mod places;
 pub mod progress;
 pub mod table;
 
@@ -122,6 +124,15 @@ pub fn print_text(text: &str) -> io::Result<()> {
         if line.ends_with(['\n', '\u{c}']) { shown + "\n" } else { shown }
     });
     print(lines.collect::<String>().as_bytes())
+}
+
+/// Writes text with colours to standard output, without them where they are not wanted.
+///
+/// # Errors
+/// As [`Output::show`].
+pub fn print_styled(text: &str) -> io::Result<()> {
+    let choice = AutoStream::choice(&io::stdout());
+    printed(AutoStream::new(io::stdout(), choice).write_all(text.as_bytes()))
 }
 
 /// Writes bytes to standard output.

@@ -8,6 +8,7 @@ mod bad_input;
 mod bad_models;
 mod bench;
 mod child;
+mod cite;
 mod convert;
 mod documents;
 mod endless;

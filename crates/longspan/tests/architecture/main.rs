@@ -11,7 +11,7 @@ use source::Crate;
 
 /// The root of each crate, and its modules in floors, the lowest first. A module imports only from lower floors, from
 /// within itself, or as `ALLOWED` says. `commands/*` stands for each module in `commands`.
-const FLOORS: [(&str, &[&[&str]]); 6] = [
+const FLOORS: [(&str, &[&[&str]]); 7] = [
     (
         "crates/longspan-kernels/src/lib.rs",
         &[
@@ -37,7 +37,19 @@ const FLOORS: [(&str, &[&[&str]]); 6] = [
     ),
     (
         "crates/longspan-ask/src/lib.rs",
-        &[&["text"], &["child", "snippet"], &["source"], &["answer", "error"], &["wire", "asker"]],
+        &[&["text"], &["child", "snippet"], &["source"], &["answer", "error", "cite"], &["wire", "asker"]],
+    ),
+    (
+        "crates/longspan-cite/src/lib.rs",
+        &[
+            &["fold", "words"],
+            &["layout", "compare", "quotation"],
+            &["units", "find"],
+            &["align"],
+            &["edits"],
+            &["region"],
+            &["check", "extract"],
+        ],
     ),
     (
         "crates/longspan-documents/src/lib.rs",

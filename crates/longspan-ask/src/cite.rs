@@ -1,0 +1,413 @@
+//! Quotations checked against documents: each with its status and its places over all documents.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+use std::path::Path;
+
+use longspan_cite::{CitationCheck, CiteError, Edit, Finding, PASSAGES_MAX, Reason, TextLayout};
+
+use crate::{BlockKind, Content, Format, PageBox, Place, Warning};
+
+/// A quotation that is to be checked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GivenQuotation {
+    /// What its author calls it.
+    pub id: String,
+    /// The words, without marks around them.
+    pub quote: String,
+    /// Where it stands in the text that quotes, in characters.
+    pub characters: Option<Range<usize>>,
+    /// The document that it is said to be from: a path, a file name, or that without its extension.
+    pub document: Option<String>,
+    /// The page that it is said to be on: its number, or what is printed for it.
+    pub page: Option<String>,
+}
+
+impl GivenQuotation {
+    /// A quotation of which nothing more is known.
+    pub fn new(id: impl Into<String>, quote: impl Into<String>) -> Self {
+        Self { id: id.into(), quote: quote.into(), ..Self::default() }
+    }
+}
+
+/// What is known of a quotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum CitationStatus {
+    /// A document has it, letter for letter.
+    Exact,
+    /// A document has it in another form: what differs is named.
+    Normalised,
+    /// A passage is surely meant, and the quotation changes it.
+    Altered,
+    /// Everything was read, and no document has it.
+    NotFound,
+    /// No document has it that was read, and something was not read.
+    Unchecked,
+}
+
+impl CitationStatus {
+    /// All of them, the best first.
+    pub const ALL: [Self; 5] = [Self::Exact, Self::Normalised, Self::Altered, Self::NotFound, Self::Unchecked];
+
+    /// Its name in JSON and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Normalised => "normalised",
+            Self::Altered => "altered",
+            Self::NotFound => "not_found",
+            Self::Unchecked => "unchecked",
+        }
+    }
+}
+
+/// A passage of a document.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CitedPassage {
+    /// Name of the document.
+    pub document: String,
+    /// The format that it was read from.
+    pub format: Format,
+    /// The passage, as it stands in the text of the document.
+    pub text: String,
+    /// Where it is.
+    pub place: Place,
+    /// Where it is printed.
+    pub boxes: Vec<PageBox>,
+    /// In what the quotation differs from it in form; none if it is the same letter for letter.
+    pub reasons: Vec<Reason>,
+}
+
+/// A quotation with what is known of it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Citation {
+    /// The quotation.
+    pub given: GivenQuotation,
+    /// What is known of it.
+    pub status: CitationStatus,
+    /// Passages that have it, those that are the same letter for letter first, at most ten; of an altered one, the passage
+    /// that is meant.
+    pub passages: Vec<CitedPassage>,
+    /// How many passages have it.
+    pub count: usize,
+    /// What it changes, changes of the meaning first; none unless it is altered.
+    pub edits: Vec<Edit>,
+    /// What comes nearest to a quotation that was not found, and the share of its words, by their length, that this has.
+    pub nearest: Option<(CitedPassage, f64)>,
+    /// Whether the first passage is in the document and on the page that the author named; absent if there is no passage, or
+    /// none was named.
+    pub is_where_named: Option<bool>,
+}
+
+/// A document, or a part of one, that was not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnreadDocument {
+    /// Name of the document.
+    pub document: String,
+    /// What was not read, and why.
+    pub reason: String,
+}
+
+/// What was checked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CheckedDocuments {
+    /// Documents that were read.
+    pub documents: usize,
+    /// Their pages, of those that have pages.
+    pub pages: usize,
+    /// What was not read.
+    pub unread: Vec<UnreadDocument>,
+}
+
+/// Quotations that are checked against one document after the other.
+///
+/// ```
+/// use longspan_ask::{CitationRun, CitationStatus, Content, GivenQuotation};
+///
+/// let given = ["ran in 1911", "ran in 1912"].map(|quote| GivenQuotation::new("", quote));
+/// let mut run = CitationRun::new(given.into())?;
+/// run.read("pump.txt", &Content::plain("The pump ran\nin 1911."));
+/// let (citations, checked) = run.finish();
+/// assert_eq!(citations[0].status, CitationStatus::Normalised); // a line end
+/// assert_eq!((citations[1].status, citations[1].edits[0].to.as_str()), (CitationStatus::Altered, "1911"));
+/// assert_eq!(checked.documents, 1);
+/// # Ok::<(), longspan_ask::CiteError>(())
+/// ```
+pub struct CitationRun {
+    given: Vec<GivenQuotation>,
+    check: CitationCheck,
+    states: Vec<State>,
+    checked: CheckedDocuments,
+}
+
+/// What the documents so far say of a quotation.
+#[derive(Default)]
+struct State {
+    exact: Vec<CitedPassage>,
+    normalised: Vec<CitedPassage>,
+    count: usize,
+    altered: Option<AlteredPassage>,
+    nearest: Option<(CitedPassage, f64)>,
+    /// Documents in which the search was given up.
+    given_up: Vec<String>,
+    /// Whether the document that the author named was read.
+    is_named_read: bool,
+}
+
+struct AlteredPassage {
+    passage: CitedPassage,
+    agreement: f64,
+    edits: Vec<Edit>,
+    /// Whether another document has one that is as near and differs.
+    is_rivalled: bool,
+    is_named: bool,
+}
+
+impl CitationRun {
+    /// Takes the quotations.
+    ///
+    /// # Errors
+    /// Those of [`CitationCheck::new`].
+    pub fn new(given: Vec<GivenQuotation>) -> Result<Self, CiteError> {
+        let quotes: Vec<&str> = given.iter().map(|given| given.quote.as_str()).collect();
+        let check = CitationCheck::new(&quotes)?;
+        let states = given.iter().map(|_| State::default()).collect();
+        Ok(Self { given, check, states, checked: CheckedDocuments::default() })
+    }
+
+    /// Looks for the quotations in a document.
+    pub fn read(&mut self, document: &str, content: &Content) {
+        self.checked.documents += 1;
+        self.checked.pages += content.pages().len();
+        for warning in content.warnings().iter().filter(|warning| is_unread(warning)) {
+            self.unread(document, warning.to_string());
+        }
+        let is_proven: Vec<bool> = self.states.iter().map(|state| state.count > 0).collect();
+        let findings = self.check.check_beside(content.text(), &layout(content), &is_proven);
+        for ((given, state), finding) in self.given.iter().zip(&mut self.states).zip(findings) {
+            let is_named = given.document.as_deref().is_some_and(|named| is_called(document, named));
+            state.is_named_read |= is_named;
+            let passage = |bytes: Range<usize>, reasons: Vec<Reason>| CitedPassage {
+                document: document.to_owned(),
+                format: content.format(),
+                text: content.text()[bytes.clone()].to_owned(),
+                boxes: content.boxes(bytes.clone()),
+                place: content.place(bytes),
+                reasons,
+            };
+            match finding {
+                Finding::Proven { passages, count, .. } => {
+                    state.count += count;
+                    for one in passages {
+                        let of = if one.reasons.is_empty() { &mut state.exact } else { &mut state.normalised };
+                        // What the author named is kept, wherever it stands in the list.
+                        if of.len() < PASSAGES_MAX || given.document.is_some() || given.page.is_some() {
+                            of.push(passage(one.bytes, one.reasons));
+                        }
+                    }
+                }
+                Finding::Altered { bytes, agreement, edits } => {
+                    let passage = passage(bytes, Vec::new());
+                    state.alter(AlteredPassage { passage, agreement, edits, is_rivalled: false, is_named });
+                }
+                Finding::NotFound { nearest: Some(nearest) } => {
+                    state.near(passage(nearest.bytes, Vec::new()), nearest.agreement);
+                }
+                Finding::GivenUp => state.given_up.push(document.to_owned()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Takes note of a document, or a part of one, that cannot be read.
+    pub fn unread(&mut self, document: &str, reason: impl Into<String>) {
+        self.checked.unread.push(UnreadDocument { document: document.to_owned(), reason: reason.into() });
+    }
+
+    /// What is known of each quotation, in their order.
+    pub fn finish(self) -> (Vec<Citation>, CheckedDocuments) {
+        let has_unread = !self.checked.unread.is_empty();
+        let citations = self.given.into_iter().zip(self.states).map(|(given, state)| state.citation(given, has_unread));
+        (citations.collect(), self.checked)
+    }
+}
+
+impl State {
+    fn alter(&mut self, one: AlteredPassage) {
+        let Some(known) = &mut self.altered else {
+            self.altered = Some(one);
+            return;
+        };
+        let rank = |one: &AlteredPassage| (one.is_named, one.agreement);
+        match rank(&one).partial_cmp(&rank(known)) {
+            Some(Ordering::Greater) => self.altered = Some(one),
+            Some(Ordering::Equal) => {
+                let changes = |one: &AlteredPassage| -> Vec<(String, String)> {
+                    one.edits.iter().map(|edit| (edit.from.clone(), edit.to.clone())).collect()
+                };
+                known.is_rivalled |= changes(known) != changes(&one);
+            }
+            _ => {}
+        }
+    }
+
+    fn near(&mut self, passage: CitedPassage, agreement: f64) {
+        if self.nearest.as_ref().is_none_or(|(_, known)| agreement > *known) {
+            self.nearest = Some((passage, agreement));
+        }
+    }
+
+    fn citation(mut self, given: GivenQuotation, has_unread: bool) -> Citation {
+        let is_named_missing = given.document.is_some() && !self.is_named_read;
+        let mut citation = Citation {
+            status: CitationStatus::NotFound,
+            passages: Vec::new(),
+            count: self.count,
+            edits: Vec::new(),
+            nearest: None,
+            is_where_named: None,
+            given,
+        };
+        let named = citation.given.clone();
+        if self.count > 0 {
+            citation.status = if self.exact.is_empty() { CitationStatus::Normalised } else { CitationStatus::Exact };
+            let is_elsewhere = |passage: &CitedPassage| is_where_named(&named, passage) == Some(false);
+            [&mut self.exact, &mut self.normalised].into_iter().for_each(|passages| passages.sort_by_key(is_elsewhere));
+            // A passage where the author says comes before one that is the same letter for letter.
+            let mut passages = [self.exact, self.normalised].concat();
+            if passages.first().is_some_and(is_elsewhere) {
+                passages.sort_by_key(is_elsewhere);
+            }
+            passages.truncate(PASSAGES_MAX);
+            citation.passages = passages;
+        } else if let Some(altered) = self.altered.take_if(|altered| !altered.is_rivalled) {
+            citation.status = CitationStatus::Altered;
+            (citation.passages, citation.edits) = (vec![altered.passage], altered.edits);
+        } else {
+            if has_unread || is_named_missing || !self.given_up.is_empty() {
+                citation.status = CitationStatus::Unchecked;
+            }
+            if let Some(AlteredPassage { passage, agreement, .. }) = self.altered.take() {
+                self.near(passage, agreement);
+            }
+            citation.nearest = self.nearest;
+        }
+        citation.is_where_named = citation.passages.first().and_then(|first| is_where_named(&named, first));
+        citation
+    }
+}
+
+/// Whether a passage is where the author says, if anything was said.
+fn is_where_named(named: &GivenQuotation, passage: &CitedPassage) -> Option<bool> {
+    let is_document = named.document.as_deref().map(|named| is_called(&passage.document, named));
+    let is_page = named.page.as_deref().map(|page| {
+        let Place { page: number, page_label, .. } = &passage.place;
+        number.is_some_and(|number| number.to_string() == page) || page_label.as_deref() == Some(page)
+    });
+    match (is_document, is_page) {
+        (None, None) => None,
+        (document, page) => Some(document.unwrap_or(true) && page.unwrap_or(true)),
+    }
+}
+
+/// Whether a document is called so: by its path, its file name, or that without its extension.
+fn is_called(document: &str, named: &str) -> bool {
+    let path = Path::new(document);
+    let is =
+        |name: Option<&std::ffi::OsStr>| name.is_some_and(|name| name.to_string_lossy().eq_ignore_ascii_case(named));
+    document.eq_ignore_ascii_case(named) || is(path.file_name()) || is(path.file_stem())
+}
+
+/// Whether a warning says that some of the document was not read.
+fn is_unread(warning: &Warning) -> bool {
+    match warning {
+        Warning::NoText { .. } | Warning::Unmapped { .. } | Warning::Repaired(_) => true,
+        Warning::GuessedEncoding { has_errors, .. } => *has_errors,
+        _ => false,
+    }
+}
+
+/// What stands beside the text of a document.
+fn layout(content: &Content) -> TextLayout {
+    let (blocks, text) = (content.blocks(), content.text());
+    if blocks.is_empty() {
+        return TextLayout::of_plain(text);
+    }
+    let mut furniture: Vec<Range<usize>> = Vec::new();
+    for (index, block) in blocks.iter().enumerate() {
+        let start = block.start as usize;
+        let end = blocks.get(index + 1).map_or(text.len(), |next| next.start as usize);
+        let is_beside = matches!(block.kind, BlockKind::Furniture | BlockKind::Note | BlockKind::Caption);
+        if start < end && (is_beside || is_page_number(content, start..end)) {
+            furniture.push(start..end);
+        }
+    }
+    TextLayout { furniture, joins: content.hyphens_taken() }
+}
+
+/// Whether a block is nothing but the number of its page.
+fn is_page_number(content: &Content, bytes: Range<usize>) -> bool {
+    let text = content.text()[bytes.clone()].trim();
+    if text.is_empty() || text.len() > 8 || content.pages().is_empty() {
+        return false;
+    }
+    let Place { page, page_label, .. } = content.place(bytes);
+    page.is_some_and(|page| page.to_string() == text) || page_label.as_deref() == Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(quotes: &[GivenQuotation], documents: &[(&str, &str)]) -> (Vec<Citation>, CheckedDocuments) {
+        let mut run = CitationRun::new(quotes.into()).unwrap();
+        for (name, text) in documents {
+            match *text {
+                "" => run.unread(name, "no such file"),
+                text => run.read(name, &Content::plain(text)),
+            }
+        }
+        run.finish()
+    }
+
+    #[test]
+    fn documents_are_taken_together() {
+        let quotes = ["it ran in May 1911", "it ran in May 1912", "who painted the whole ceiling"];
+        let quotes = quotes.map(|quote| GivenQuotation::new("", quote));
+        let statuses = |documents: &[(&str, &str)]| {
+            let (citations, _) = run(&quotes, documents);
+            citations.iter().map(|citation| citation.status.name()).collect::<Vec<_>>()
+        };
+        let (a, b, c) =
+            (("a", "Then it ran\nin May 1911."), ("b", "Here it ran in May 1911."), ("c", "When it ran in May 1910!"));
+        assert_eq!(statuses(&[a]), ["normalised", "altered", "not_found"]);
+        assert_eq!(statuses(&[a, b]), ["exact", "altered", "not_found"]);
+        assert_eq!(statuses(&[a, c]), ["normalised", "not_found", "not_found"]); // which of the two is meant?
+        assert_eq!(statuses(&[a, ("d", "")]), ["normalised", "altered", "unchecked"]);
+        let (citations, checked) = run(&quotes, &[a, b, ("d", "")]);
+        assert_eq!((citations[0].count, citations[0].passages[0].document.as_str()), (2, "b"));
+        assert_eq!((checked.documents, checked.unread[0].document.as_str()), (2, "d"));
+    }
+
+    #[test]
+    fn what_the_author_named_is_checked() {
+        let mut quote = GivenQuotation::new("", "it ran in 1911");
+        quote.document = Some("A".into());
+        quote.page = Some("2".into());
+        let check = |quote: &GivenQuotation, text: &str| {
+            let (citations, _) = run(std::slice::from_ref(quote), &[("x/a.txt", text)]);
+            let page = citations[0].passages.first().and_then(|passage| passage.place.page);
+            (citations[0].status.name(), citations[0].is_where_named, page)
+        };
+        assert_eq!(check(&quote, "it ran in 1911\u{c}and it\nran in 1911."), ("exact", Some(true), Some(2)));
+        assert_eq!(check(&quote, "it ran in 1911\u{c}and then."), ("exact", Some(false), Some(1)));
+        quote.document = Some("b".into());
+        assert_eq!(check(&quote, "and it rains too\u{c}and then."), ("unchecked", None, None));
+    }
+}

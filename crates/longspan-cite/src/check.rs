@@ -1,0 +1,267 @@
+//! Quotations checked against texts.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use crate::compare::{Reason, Work};
+use crate::edits::Edit;
+use crate::find::{IndexedText, Match, passages, reasons};
+use crate::fold::{Folded, TextLayout, fold_apart, fold_whole};
+use crate::quotation::{Quotation, QuotationKeys};
+use crate::region::nearest;
+
+/// The longest quotation, in bytes.
+pub const QUOTATION_BYTES_MAX: usize = 1 << 17;
+/// Most quotations that are checked together, and their bytes in all.
+pub const QUOTATIONS_MAX: usize = 100_000;
+/// The bytes of all of them.
+pub const QUOTATIONS_BYTES_MAX: usize = 1 << 26;
+/// The longest text, in bytes.
+pub const TEXT_BYTES_MAX: usize = 1 << 30;
+/// Passages of a quotation that are listed.
+pub const PASSAGES_MAX: usize = 10;
+
+/// Signs that are compared in one text: some millions, and so many for each sign of the text and the quotations.
+const WORK_FREE: u64 = 1 << 23;
+const WORK_FACTOR: u64 = 64;
+/// A quotation takes at most this share of them, so that one that repeats itself leaves the others theirs.
+const WORK_SHARES: u64 = 16;
+
+/// Why quotations cannot be checked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CiteError {
+    /// A quotation has no letter and no digit.
+    #[error("quotation {number}: no words")]
+    NoWords {
+        /// Which one, from 1.
+        number: usize,
+    },
+    /// A quotation is too long.
+    #[error("quotation {number}: {bytes} bytes, at most {QUOTATION_BYTES_MAX} are checked")]
+    TooLong {
+        /// Which one, from 1.
+        number: usize,
+        /// Its length.
+        bytes: usize,
+    },
+    /// There are too many quotations.
+    #[error(
+        "{quotations} quotations of {bytes} bytes, at most {QUOTATIONS_MAX} of {QUOTATIONS_BYTES_MAX} are checked together"
+    )]
+    TooMany {
+        /// How many.
+        quotations: usize,
+        /// Their bytes in all.
+        bytes: usize,
+    },
+}
+
+/// What a text says of a quotation.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Finding {
+    /// It has the quotation, letter for letter or in another form.
+    Proven {
+        /// Where: those that are the same letter for letter first, then in the order of the text, at most
+        /// [`PASSAGES_MAX`].
+        passages: Vec<Passage>,
+        /// How many there are, and how many of them are the same letter for letter.
+        count: usize,
+        /// Of them those that are the same letter for letter.
+        exact_count: usize,
+    },
+    /// A passage is surely meant, and the quotation changes it.
+    Altered {
+        /// Bytes of the passage.
+        bytes: Range<usize>,
+        /// Share of the words of the quotation, by their length, that the passage has.
+        agreement: f64,
+        /// What the quotation changes, changes of the meaning first.
+        edits: Vec<Edit>,
+    },
+    /// It does not have the quotation.
+    NotFound {
+        /// What comes nearest, which proves nothing.
+        nearest: Option<Nearest>,
+    },
+    /// Text and quotation repeat themselves so much that the search was given up.
+    GivenUp,
+}
+
+/// A passage that says what the quotation says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Passage {
+    /// Bytes of the text.
+    pub bytes: Range<usize>,
+    /// In what the two differ; nothing if they are the same letter for letter.
+    pub reasons: Vec<Reason>,
+}
+
+/// A passage that has some words of a quotation.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Nearest {
+    /// Bytes of the text.
+    pub bytes: Range<usize>,
+    /// Share of the words of the quotation, by their length, that the passage has.
+    pub agreement: f64,
+}
+
+/// Quotations that are looked for in any number of texts.
+///
+/// ```
+/// use longspan_cite::{CitationCheck, Finding, TextLayout};
+///
+/// let check = CitationCheck::new(&["twelve (12) months", "within 30 days"])?;
+/// let text = "It ends twelve (12)\nmonths after notice within sixty (60) days.";
+/// let found = check.check(text, &TextLayout::default());
+/// let Finding::Proven { passages, .. } = &found[0] else { panic!("{found:?}") };
+/// assert_eq!(&text[passages[0].bytes.clone()], "twelve (12)\nmonths");
+/// let Finding::Altered { edits, .. } = &found[1] else { panic!("{found:?}") };
+/// assert_eq!((edits[0].from.as_str(), edits[0].to.as_str()), ("30", "sixty (60)"));
+/// # Ok::<(), longspan_cite::CiteError>(())
+/// ```
+pub struct CitationCheck {
+    /// Each once.
+    quotations: Vec<Quotation>,
+    /// For each quotation that was given, which it is.
+    given: Vec<usize>,
+    keys: QuotationKeys,
+    tokens: u64,
+}
+
+impl CitationCheck {
+    /// Takes quotations, without the marks around them.
+    ///
+    /// # Errors
+    /// When one has no words, or there are too many or too long ones.
+    pub fn new<Q: AsRef<str>>(quotations: &[Q]) -> Result<Self, CiteError> {
+        let bytes = quotations.iter().map(|quotation| quotation.as_ref().len()).sum();
+        if quotations.len() > QUOTATIONS_MAX || bytes > QUOTATIONS_BYTES_MAX {
+            return Err(CiteError::TooMany { quotations: quotations.len(), bytes });
+        }
+        let mut check = Self { quotations: Vec::new(), given: Vec::new(), keys: QuotationKeys::new(), tokens: 0 };
+        let mut known: HashMap<&str, usize> = HashMap::new();
+        for (number, quotation) in (1..).zip(quotations) {
+            let quotation = quotation.as_ref().trim();
+            if quotation.len() > QUOTATION_BYTES_MAX {
+                return Err(CiteError::TooLong { number, bytes: quotation.len() });
+            }
+            let next = check.quotations.len();
+            let index = *known.entry(quotation).or_insert(next);
+            if index == next {
+                let quotation = Quotation::new(quotation, &mut check.keys).ok_or(CiteError::NoWords { number })?;
+                check.tokens += quotation.folded.tokens.len() as u64;
+                check.quotations.push(quotation);
+            }
+            check.given.push(index);
+        }
+        Ok(check)
+    }
+
+    /// What a text says of each quotation, in their order. Time and memory are linear in the text.
+    ///
+    /// # Panics
+    /// If the text is longer than [`TEXT_BYTES_MAX`], or its layout is not of characters of the text.
+    pub fn check(&self, text: &str, layout: &TextLayout) -> Vec<Finding> {
+        self.check_beside(text, layout, &[])
+    }
+
+    /// The same beside other texts: what comes nearest is not looked for where another text has the quotation.
+    ///
+    /// - `is_proven`: for each quotation whether another text has it; those behind its end are not proven
+    ///
+    /// # Panics
+    /// As [`CitationCheck::check`].
+    pub fn check_beside(&self, text: &str, layout: &TextLayout, is_proven: &[bool]) -> Vec<Finding> {
+        assert!(text.len() <= TEXT_BYTES_MAX, "a text of {} bytes, at most {TEXT_BYTES_MAX} are checked", text.len());
+        let apart = fold_apart(text, layout);
+        let mut total = WORK_FREE + WORK_FACTOR * (apart.tokens.len() as u64 + self.tokens);
+        let shared = |quotation: &Quotation| total / WORK_SHARES + WORK_FACTOR * quotation.folded.tokens.len() as u64;
+        let mut shares: Vec<Work> = self.quotations.iter().map(|one| Work { left: shared(one) }).collect();
+        let indexed = IndexedText::new(text, &apart, &self.keys);
+        let mut findings: Vec<Option<Finding>> = self
+            .quotations
+            .iter()
+            .zip(&mut shares)
+            .map(|(one, share)| within(&mut total, share, &mut |work: &mut Work| proven(one, &indexed, work)))
+            .collect();
+        // A quotation may have the furniture in its middle.
+        if !layout.furniture.is_empty() && findings.iter().any(Option::is_none) {
+            let whole = fold_whole(text, layout);
+            let indexed = IndexedText::new(text, &whole, &self.keys);
+            for ((one, finding), share) in self.quotations.iter().zip(&mut findings).zip(&mut shares) {
+                if finding.is_none() {
+                    *finding = within(&mut total, share, &mut |work: &mut Work| proven(one, &indexed, work));
+                }
+            }
+        }
+        let mut is_done = vec![false; self.quotations.len()];
+        for (&index, _) in self.given.iter().zip(is_proven).filter(|(_, is_proven)| **is_proven) {
+            is_done[index] = true;
+        }
+        for (index, finding) in findings.iter_mut().enumerate().filter(|(_, finding)| finding.is_none()) {
+            *finding = match is_done[index] {
+                true => Some(Finding::NotFound { nearest: None }),
+                false => within(&mut total, &mut shares[index], &mut |work: &mut Work| {
+                    Some(unproven(&self.quotations[index], &indexed, work))
+                }),
+            };
+        }
+        let findings: Vec<Finding> = findings.into_iter().flatten().collect();
+        self.given.iter().map(|&index| findings[index].clone()).collect()
+    }
+}
+
+/// What a search finds with its share of the work. What it takes of its share is taken of the whole too.
+fn within(total: &mut u64, share: &mut Work, search: &mut dyn FnMut(&mut Work) -> Option<Finding>) -> Option<Finding> {
+    let before = share.left.min(*total);
+    share.left = before;
+    let found = search(share);
+    *total -= before - share.left;
+    found
+}
+
+/// The passages of a quotation; `None` if the text has none.
+fn proven(quotation: &Quotation, text: &IndexedText<'_>, budget: &mut Work) -> Option<Finding> {
+    let found = passages(quotation, text, budget);
+    let is_exact = |one: &&Match| text.side.text[bytes(text.side.folded, one)] == quotation.text;
+    let (exact, others): (Vec<&Match>, Vec<&Match>) = found.iter().partition(is_exact);
+    let exact_count = exact.len();
+    let listed = exact.into_iter().chain(others).take(PASSAGES_MAX).enumerate();
+    let passage = |(number, one): (usize, &Match)| {
+        let bytes = bytes(text.side.folded, one);
+        if number < exact_count {
+            return Passage { bytes, reasons: Vec::new() };
+        }
+        let mut reasons: Vec<Reason> = reasons(quotation, text.side, one).into_iter().collect();
+        if reasons.is_empty() {
+            reasons.push(Reason::Invisible); // at an end of a word, where no token shows it
+        }
+        Passage { bytes, reasons }
+    };
+    let passages: Vec<Passage> = listed.map(passage).collect();
+    (!passages.is_empty()).then_some(Finding::Proven { passages, count: found.len(), exact_count })
+}
+
+fn bytes(folded: &Folded, found: &Match) -> Range<usize> {
+    let (first, last) = (folded.tokens[found.tokens.start], folded.tokens[found.tokens.end - 1]);
+    // Furniture that was put behind the text may stand before it.
+    first.start as usize..(last.end as usize).max(first.start as usize)
+}
+
+fn unproven(quotation: &Quotation, text: &IndexedText<'_>, budget: &mut Work) -> Finding {
+    if budget.left == 0 {
+        return Finding::GivenUp;
+    }
+    match nearest(quotation, text, budget) {
+        _ if budget.left == 0 => Finding::GivenUp,
+        Some(region) => match region.edits {
+            Some(edits) => Finding::Altered { bytes: region.bytes, agreement: region.agreement, edits },
+            None => Finding::NotFound { nearest: Some(Nearest { bytes: region.bytes, agreement: region.agreement }) },
+        },
+        None => Finding::NotFound { nearest: None },
+    }
+}

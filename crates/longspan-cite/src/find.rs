@@ -1,0 +1,266 @@
+//! Where a text has a quotation: candidates by the rarest words, each compared sign by sign.
+
+use std::collections::{BTreeSet, HashSet};
+use std::ops::Range;
+
+use crate::compare::{Reason, Side, SideBySide, Work};
+use crate::fold::{Folded, flag};
+use crate::quotation::{Gap, HashedWord, PartKey, Quotation, QuotationKeys, QuotationPart, each_key, words};
+use crate::words::{is_modal, is_negation, is_number};
+
+/// Of the keys of a part, so many of the rarest are tried.
+const KEYS_TRIED: usize = 6;
+/// What `…` leaves out at most, in letters, and how many ends of paragraphs.
+const ELISION_LETTERS_MAX: u32 = 4000;
+const ELISION_PARAGRAPHS_MAX: usize = 4;
+/// An elision of so few words must not leave out a negation.
+const SHORT_ELISION_WORDS: usize = 3;
+/// What brackets may stand in the place of, in tokens.
+const REPLACED_TOKENS_MAX: usize = 6;
+
+/// A text with the places of the keys of quotations.
+pub(crate) struct IndexedText<'a> {
+    pub side: Side<'a>,
+    /// For each key the tokens in which it begins, in their order.
+    pub postings: Vec<Vec<u32>>,
+    pub words: Vec<HashedWord>,
+}
+
+impl<'a> IndexedText<'a> {
+    pub fn new(text: &'a str, folded: &'a Folded, keys: &QuotationKeys) -> Self {
+        let (mut postings, words) = (vec![Vec::new(); keys.len()], words(folded));
+        each_key(folded, &words, &mut |hash, token| {
+            if let Some(&key) = keys.get(&hash) {
+                postings[key as usize].push(token);
+            }
+        });
+        Self { side: Side { text, folded }, postings, words }
+    }
+
+    /// The keys that the text has, the rarest first, each once.
+    pub fn rarest(&self, part: &QuotationPart) -> Vec<PartKey> {
+        let mut keys: Vec<PartKey> =
+            part.keys.iter().copied().filter(|key| !self.postings[key.key as usize].is_empty()).collect();
+        keys.sort_by_key(|key| (self.postings[key.key as usize].len(), key.key, key.letters));
+        keys.dedup_by_key(|key| key.key);
+        keys
+    }
+
+    pub fn count(&self, key: PartKey) -> usize {
+        self.postings[key.key as usize].len()
+    }
+}
+
+/// Tokens of a text that are a part of a quotation, or all of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Match {
+    pub tokens: Range<usize>,
+    /// Where each part begins.
+    starts: Vec<usize>,
+    gaps: BTreeSet<Reason>,
+}
+
+/// All passages that are the quotation, in their order, none over another.
+pub(crate) fn passages(quotation: &Quotation, text: &IndexedText<'_>, budget: &mut Work) -> Vec<Match> {
+    let rarest: Vec<Vec<PartKey>> = quotation.parts.iter().map(|part| text.rarest(part)).collect();
+    let count = |part: &usize| rarest[*part].first().map_or(usize::MAX, |key| text.count(*key));
+    let Some(anchor) = (0..quotation.parts.len()).min_by_key(count) else { return Vec::new() };
+    let search = Search { quotation, text: text.side };
+    let mut tried: HashSet<usize> = HashSet::new();
+    let mut found: Vec<Match> = Vec::new();
+    let enough = rarest[anchor].first().map_or(0, |key| 8 * text.count(*key) + 64);
+    for key in rarest[anchor].iter().take(KEYS_TRIED) {
+        if text.count(*key) > enough {
+            break;
+        }
+        let mut passed = 0;
+        for &token in &text.postings[key.key as usize] {
+            if (token as usize) < passed || !budget.spend(1) {
+                continue;
+            }
+            let Some(start) = search.start(anchor, *key, token as usize) else { continue };
+            if !tried.insert(start) {
+                continue;
+            }
+            if let Some(one) = search.chain(anchor, start, budget) {
+                passed = one.tokens.end;
+                found.push(one);
+            }
+        }
+    }
+    found.sort_by_key(|one| one.tokens.start);
+    let mut end = 0;
+    found.retain(|one| {
+        let is_apart = one.tokens.start >= end;
+        end = if is_apart { one.tokens.end } else { end };
+        is_apart
+    });
+    found
+}
+
+/// In what a passage differs from its quotation.
+pub(crate) fn reasons(quotation: &Quotation, text: Side<'_>, found: &Match) -> BTreeSet<Reason> {
+    let search = Search { quotation, text };
+    let mut reasons = found.gaps.clone();
+    for (part, &start) in found.starts.iter().enumerate() {
+        search.comparison(part).reasons(start, &mut reasons);
+    }
+    reasons
+}
+
+struct Search<'a> {
+    quotation: &'a Quotation,
+    text: Side<'a>,
+}
+
+impl<'a> Search<'a> {
+    fn comparison(&self, part: usize) -> SideBySide<'a> {
+        SideBySide {
+            quotation: Side { text: &self.quotation.text, folded: &self.quotation.folded },
+            part: self.quotation.parts[part].tokens.clone(),
+            is_last: part + 1 == self.quotation.parts.len(),
+            text: self.text,
+        }
+    }
+
+    /// Where a part begins in the text if one of its keys is at `token`.
+    fn start(&self, part: usize, key: PartKey, token: usize) -> Option<usize> {
+        let comparison = self.comparison(part);
+        let first = comparison.first_word();
+        let before = key.letters - self.quotation.folded.tokens[first].letters;
+        let folded = self.text.folded;
+        let letters = folded.tokens[token].letters.checked_sub(before)?;
+        let mut start = folded.at_letters(letters);
+        // Signs have as many letters before them as the word behind them.
+        while start < token && !folded.tokens[start].is_word() {
+            start += 1;
+        }
+        if folded.tokens[start].letters != letters {
+            return None;
+        }
+        start.checked_sub(first - self.quotation.parts[part].tokens.start)
+    }
+
+    /// The whole quotation, with one part at a place.
+    fn chain(&self, anchor: usize, start: usize, budget: &mut Work) -> Option<Match> {
+        let end = self.comparison(anchor).end(start, budget)?;
+        let parts = self.quotation.parts.len();
+        let (mut starts, mut gaps) = (vec![start; parts], BTreeSet::new());
+        let (mut first, mut last) = (start, end);
+        let (before, behind) = starts.split_at_mut(anchor);
+        for (part, start) in (anchor + 1..).zip(&mut behind[1..]) {
+            let next = self.next(part, last, budget)?;
+            (*start, last) = (next.tokens.start, next.tokens.end);
+            gaps.extend(next.gaps);
+        }
+        for (part, start) in before.iter_mut().enumerate().rev() {
+            let before = self.before(part, first, budget)?;
+            (*start, first) = (before.tokens.start, before.tokens.start);
+            gaps.extend(before.gaps);
+        }
+        for (gap, is_before) in [(self.quotation.gaps.first(), true), (self.quotation.gaps.last(), false)] {
+            if let Some(Some(gap)) = gap {
+                let length = gap.tokens.len();
+                let beside = if is_before { first.saturating_sub(length)..first } else { last..last + length };
+                gaps.extend(self.outer_gap(gap, beside)?);
+            }
+        }
+        Some(Match { tokens: first..last, starts, gaps })
+    }
+
+    /// A part behind the gap that begins at `from`.
+    fn next(&self, part: usize, from: usize, budget: &mut Work) -> Option<Match> {
+        let (folded, comparison) = (self.text.folded, self.comparison(part));
+        let gap = self.quotation.gaps[part].as_ref()?;
+        let mut paragraphs = 0;
+        for start in from..folded.tokens.len() {
+            let token = folded.tokens[start];
+            paragraphs += usize::from(token.has(flag::PARAGRAPH));
+            if token.has(flag::BARRIER) || !self.is_near(gap, from..start, paragraphs) {
+                return None;
+            }
+            if let Some(end) = comparison.end(start, budget)
+                && let Some(reason) = self.gap(gap, from..start)
+            {
+                return Some(Match { tokens: start..end, starts: vec![], gaps: reason.into_iter().collect() });
+            }
+        }
+        None
+    }
+
+    /// A part before the gap that ends at `to`.
+    fn before(&self, part: usize, to: usize, budget: &mut Work) -> Option<Match> {
+        let (folded, comparison) = (self.text.folded, self.comparison(part));
+        let gap = self.quotation.gaps[part + 1].as_ref()?;
+        let length = 2 * self.quotation.parts[part].tokens.len() + 8;
+        for start in (0..to).rev() {
+            if let Some(end) = comparison.end(start, budget).filter(|&end| end <= to) {
+                let paragraphs = folded.tokens[end..=to.min(folded.tokens.len() - 1)].iter();
+                let paragraphs = paragraphs.filter(|token| token.has(flag::PARAGRAPH)).count();
+                if self.is_near(gap, end..to, paragraphs)
+                    && let Some(reason) = self.gap(gap, end..to)
+                {
+                    return Some(Match { tokens: start..end, starts: vec![], gaps: reason.into_iter().collect() });
+                }
+            }
+            let behind = (start + length).min(to);
+            if folded.tokens[start].has(flag::BARRIER) || !self.is_near(gap, behind..to, 0) {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Whether tokens of the text are so few that a gap may stand for them.
+    fn is_near(&self, gap: &Gap, left_out: Range<usize>, paragraphs: usize) -> bool {
+        let tokens = &self.text.folded.tokens;
+        if !gap.is_elision {
+            return left_out.len() <= REPLACED_TOKENS_MAX.max(gap.tokens.len());
+        }
+        let letters = tokens.get(left_out.end).map_or(0, |to| to.letters - tokens[left_out.start].letters);
+        letters <= ELISION_LETTERS_MAX && paragraphs <= ELISION_PARAGRAPHS_MAX
+    }
+
+    fn is_literal(&self, gap: &Gap, beside: Range<usize>) -> bool {
+        let (own, text) = (&self.quotation.folded, self.text.folded);
+        beside.end <= text.tokens.len()
+            && gap.tokens.len() == beside.len()
+            && gap.tokens.clone().zip(beside).all(|(a, b)| own.token(a) == text.token(b))
+    }
+
+    /// Why a gap may stand for tokens of the text; `Some(None)` if they are the same.
+    fn gap(&self, gap: &Gap, left_out: Range<usize>) -> Option<Option<Reason>> {
+        if self.is_literal(gap, left_out.clone()) {
+            return Some(None);
+        }
+        let folded = self.text.folded;
+        let words = || left_out.clone().filter(|&index| folded.tokens[index].is_word());
+        let has = |is: fn(&str) -> bool| words().any(|index| is(&folded.token(index).to_lowercase()));
+        if gap.has_meaning || (words().count() <= SHORT_ELISION_WORDS && has(is_negation)) {
+            return None;
+        }
+        if gap.is_elision {
+            return Some(Some(Reason::Elision));
+        }
+        let is_name = |index: usize| {
+            let starts_sentence = folded.tokens[index].has(flag::PARAGRAPH | flag::BARRIER)
+                || index == 0
+                || matches!(folded.token(index - 1), "." | "!" | "?" | ":" | "\"");
+            folded.token(index).starts_with(char::is_uppercase) && !starts_sentence
+        };
+        let changes = has(is_negation) || has(is_number) || has(is_modal) || words().any(is_name);
+        (!changes).then_some(Some(Reason::Brackets))
+    }
+
+    /// The same at the beginning or end of the quotation.
+    fn outer_gap(&self, gap: &Gap, beside: Range<usize>) -> Option<Option<Reason>> {
+        if self.is_literal(gap, beside) {
+            return Some(None);
+        }
+        let is_bare = gap.is_elision && !gap.has_meaning;
+        match gap.has_meaning {
+            true => None,
+            false => Some(Some(if is_bare { Reason::Elision } else { Reason::Brackets })),
+        }
+    }
+}

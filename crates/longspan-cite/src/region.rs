@@ -1,0 +1,202 @@
+//! The region of a text that is nearest to a quotation which the text does not have.
+
+use std::ops::Range;
+
+use crate::align::{Diagonals, Step, align, are_similar, is_elision};
+use crate::compare::{Side, Work};
+use crate::edits::{Aligned, Edit};
+use crate::find::IndexedText;
+use crate::fold::flag;
+use crate::quotation::{PartKey, Quotation};
+use crate::units::{Unit, units};
+
+/// So many places of keys vote for a region, and so many of a quotation of few words, whose keys are not rare.
+const VOTES_MAX: usize = 1 << 9;
+const SHORT_VOTES_MAX: usize = 1 << 12;
+/// A quotation of fewer different words is short.
+const SHORT_WORDS: usize = 12;
+/// So many regions are aligned.
+const REGIONS_MAX: usize = 4;
+/// Share of the words of a quotation that must stand near each other, before a region is aligned.
+const COVERAGE_MIN: f64 = 0.4;
+/// Share of the words of a quotation that a passage must have, if it is to be the one that was meant.
+const AGREEMENT_MIN: f64 = 0.6;
+/// Words of a quotation that a passage must have, if the quotation begins or ends with words that it lacks.
+const OPEN_WORDS_MIN: usize = 5;
+/// Share of the words of such a passage that the quotation must have.
+const DENSITY_MIN: f64 = 0.5;
+
+/// A region of a text beside a quotation.
+#[derive(Debug)]
+pub(crate) struct Region {
+    /// Bytes of the text.
+    pub bytes: Range<usize>,
+    /// Share of the words of the quotation, by their length, that it has.
+    pub agreement: f64,
+    /// What the quotation changes; `None` if it is not sure that this passage was meant.
+    pub edits: Option<Vec<Edit>>,
+}
+
+/// An aligned region, before it is known whether it is the best.
+struct AlignedRegion {
+    region: Region,
+    score: i32,
+    /// Its units in the window.
+    units: Range<usize>,
+    /// Its words.
+    words: Vec<String>,
+}
+
+/// The region that agrees most with a quotation.
+pub(crate) fn nearest(quotation: &Quotation, text: &IndexedText<'_>, budget: &mut Work) -> Option<Region> {
+    let own = units(&quotation.folded, 0..quotation.folded.tokens.len());
+    let mut found: Vec<AlignedRegion> = Vec::new();
+    for near in regions(quotation, text) {
+        let window = window(quotation, text, &near);
+        let first = text.words.partition_point(|word| (word.token as usize) < window.start);
+        let last = text.words.partition_point(|word| (word.token as usize) < window.end);
+        if !budget.spend(last as u64 - first as u64) || quotation.coverage(&text.words[first..last]) < COVERAGE_MIN {
+            continue;
+        }
+        let others = units(text.side.folded, window);
+        if !budget.spend(((own.len() * others.len()) as u64 / 8).min(1 << 22)) {
+            break;
+        }
+        let Some(first) = candidate(quotation, &own, text, &others, &near) else { continue };
+        // Another passage may be as near, right beside the best one.
+        let (before, behind) = (&others[..first.units.start], &others[first.units.end..]);
+        let beside = [before, behind].map(|others| candidate(quotation, &own, text, others, &near));
+        for one in beside.into_iter().flatten().chain([first]) {
+            let (start, end) = (one.region.bytes.start, one.region.bytes.end);
+            let is_known = |known: &AlignedRegion| known.region.bytes.start < end && start < known.region.bytes.end;
+            match found.iter_mut().find(|known| is_known(known)) {
+                Some(known) if known.score >= one.score => {}
+                Some(known) => *known = one,
+                None => found.push(one),
+            }
+        }
+    }
+    found.sort_by_key(|one| (-one.score, one.region.bytes.start));
+    let mut found = found.into_iter();
+    let mut best = found.next()?;
+    // Of two passages that are as near, neither is surely meant, unless they say the same.
+    if found.take_while(|other| other.score == best.score).any(|other| other.words != best.words) {
+        best.region.edits = None;
+    }
+    Some(best.region)
+}
+
+/// Where the quotation may begin, in letters of the text, the likeliest first.
+fn regions(quotation: &Quotation, text: &IndexedText<'_>) -> Vec<Diagonals> {
+    let mut keys: Vec<PartKey> = quotation.parts.iter().flat_map(|part| text.rarest(part)).collect();
+    keys.sort_by_key(|key| (text.count(*key), key.letters));
+    let width = 64 + i64::from(quotation.letters / 4).min(256);
+    let votes_max = if quotation.weights.len() < SHORT_WORDS { SHORT_VOTES_MAX } else { VOTES_MAX };
+    let mut cast: Vec<(i64, u32)> = Vec::new();
+    for key in keys {
+        let count = text.count(key);
+        if cast.len() + 2 * count > 2 * votes_max {
+            break;
+        }
+        let weight = 32 / (1 + count.ilog2());
+        for &token in &text.postings[key.key as usize] {
+            let letters = i64::from(text.side.folded.tokens[token as usize].letters) - i64::from(key.letters);
+            let bucket = letters.div_euclid(width);
+            cast.extend([(bucket, weight), (bucket - 1, weight)]);
+        }
+    }
+    cast.sort_unstable();
+    let mut votes: Vec<(i64, u32)> = Vec::new();
+    for (bucket, weight) in cast {
+        match votes.last_mut() {
+            Some((last, sum)) if *last == bucket => *sum += weight,
+            _ => votes.push((bucket, weight)),
+        }
+    }
+    votes.sort_by_key(|&(bucket, votes)| (std::cmp::Reverse(votes), bucket));
+    let mut chosen: Vec<i64> = Vec::new();
+    for (bucket, _) in votes {
+        if chosen.iter().all(|other| (other - bucket).abs() > 1) {
+            chosen.push(bucket);
+        }
+        if chosen.len() == REGIONS_MAX {
+            break;
+        }
+    }
+    chosen.into_iter().map(|bucket| Diagonals { first: bucket * width, last: (bucket + 2) * width }).collect()
+}
+
+/// The tokens of the text in which the quotation may lie.
+fn window(quotation: &Quotation, text: &IndexedText<'_>, near: &Diagonals) -> Range<usize> {
+    let folded = text.side.folded;
+    let has_gaps = quotation.gaps.iter().flatten().any(|gap| gap.is_elision);
+    let slack = 240 + i64::from(quotation.letters / 4).min(400) + if has_gaps { 1600 } else { 0 };
+    let at = |letters: i64| folded.at_letters(u32::try_from(letters.max(0)).unwrap_or(u32::MAX));
+    let (start, end) = (at(near.first - 80), at(near.last + i64::from(quotation.letters) + slack));
+    let middle = at((near.first + near.last) / 2 + i64::from(quotation.letters) / 2).clamp(start, end);
+    let is_barrier = |&index: &usize| folded.tokens[index].has(flag::BARRIER);
+    let last = (middle + 1).min(end);
+    let from = (start..last).rev().find(is_barrier).unwrap_or(start);
+    let to = (last..end).find(is_barrier).unwrap_or(end);
+    from..to
+}
+
+/// Each step, with the unit of the quotation that it is at.
+fn steps_of_units(steps: &[Step]) -> impl Iterator<Item = (&Step, usize)> {
+    steps.iter().scan(0, |next, step| {
+        let unit = *next;
+        *next += usize::from(*step != Step::Text);
+        Some((step, unit))
+    })
+}
+
+fn candidate(
+    quotation: &Quotation,
+    own: &[Unit],
+    text: &IndexedText<'_>,
+    others: &[Unit],
+    near: &Diagonals,
+) -> Option<AlignedRegion> {
+    let alignment = align(own, others, near)?;
+    let (mut i, mut j) = (0, alignment.text.start);
+    let (mut agreed, mut agreed_words, mut letters) = (0.0, 0, 0);
+    for step in &alignment.steps {
+        match step {
+            Step::Agree if own[i].is_word => {
+                (agreed, agreed_words) = (agreed + f64::from(own[i].weight), agreed_words + 1);
+                letters += own[i].folded.chars().count();
+            }
+            Step::Change if own[i].is_word && are_similar(&own[i].lower, &others[j].lower) => {
+                agreed += 0.5 * f64::from(own[i].weight);
+            }
+            _ => {}
+        }
+        i += usize::from(*step != Step::Text);
+        j += usize::from(*step != Step::Quotation);
+    }
+    let all: i32 = own.iter().filter(|unit| unit.is_word).map(|unit| unit.weight).sum();
+    let covered = &others[alignment.text.clone()];
+    let words = covered.iter().filter(|unit| unit.is_word);
+    let (agreement, count) = (agreed / f64::from(all), words.clone().count());
+    let has_gaps = own.iter().any(is_elision);
+    // A quotation that begins or ends with words of its own must have more of the passage.
+    let is_word_step = |(step, unit): &(&Step, usize)| **step != Step::Text && own[*unit].is_word;
+    let of_words = || steps_of_units(&alignment.steps).filter(is_word_step).map(|(step, _)| *step);
+    let is_open = of_words().next() == Some(Step::Quotation) || of_words().last() == Some(Step::Quotation);
+    let is_meant = agreement >= AGREEMENT_MIN
+        && agreed_words >= if is_open { OPEN_WORDS_MIN } else { 2 }
+        && letters >= 4
+        && (has_gaps || agreed_words as f64 >= DENSITY_MIN * count as f64);
+    let first = text.side.folded.tokens[covered.first()?.tokens.start].start as usize;
+    let last = text.side.folded.tokens[covered.last()?.tokens.end - 1].end as usize;
+    let quotation = Side { text: &quotation.text, folded: &quotation.folded };
+    let aligned =
+        Aligned { quotation, quotation_units: own, text: text.side, text_units: others, alignment: &alignment };
+    let region = Region { bytes: first..last.max(first), agreement, edits: is_meant.then(|| aligned.edits()) };
+    Some(AlignedRegion {
+        region,
+        score: alignment.score,
+        units: alignment.text.clone(),
+        words: words.map(|unit| unit.folded.clone()).collect(),
+    })
+}

@@ -1,0 +1,296 @@
+//! Words that change what a sentence means: negations, numbers, dates, units and modal verbs, of English, German, French
+//! and Spanish. They say which edit is shown first, and what no elision or bracket may hide. Nothing else here depends on
+//! a language.
+
+const NEGATIONS: &[&str] = &[
+    "not", "no", "nor", "never", "none", "neither", "nothing", "nobody", "nowhere", "cannot", "without", "except",
+    "unless", "n't", "hardly", "nicht", "kein", "keine", "keinen", "keinem", "keiner", "keines", "nie", "niemals",
+    "nichts", "niemand", "weder", "ohne", "außer", "ne", "pas", "jamais", "aucun", "aucune", "rien", "personne",
+    "sans", "ni", "sauf", "nunca", "jamás", "ningún", "ninguna", "ninguno", "nada", "nadie", "sin", "tampoco",
+    "excepto", "salvo", "不", "没", "沒", "非", "無", "无", "未", "لا", "لم", "لن", "ليس", "غير", "بدون",
+];
+
+/// What makes a word its opposite.
+const NEGATIVE_PREFIXES: &[&str] = &["un", "in", "im", "ir", "il", "non", "dis", "mis", "nicht"];
+
+const NUMBERS: &[&str] = &[
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+    "thirty",
+    "forty",
+    "fifty",
+    "sixty",
+    "seventy",
+    "eighty",
+    "ninety",
+    "hundred",
+    "thousand",
+    "million",
+    "billion",
+    "trillion",
+    "dozen",
+    "half",
+    "first",
+    "second",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+    "once",
+    "twice",
+    "null",
+    "eins",
+    "zwei",
+    "drei",
+    "vier",
+    "fünf",
+    "sechs",
+    "sieben",
+    "acht",
+    "neun",
+    "zehn",
+    "elf",
+    "zwölf",
+    "dreizehn",
+    "vierzehn",
+    "fünfzehn",
+    "sechzehn",
+    "siebzehn",
+    "achtzehn",
+    "neunzehn",
+    "zwanzig",
+    "dreißig",
+    "vierzig",
+    "fünfzig",
+    "sechzig",
+    "siebzig",
+    "achtzig",
+    "neunzig",
+    "hundert",
+    "tausend",
+    "million",
+    "millionen",
+    "milliarde",
+    "milliarden",
+    "deux",
+    "trois",
+    "quatre",
+    "cinq",
+    "sept",
+    "huit",
+    "neuf",
+    "dix",
+    "onze",
+    "douze",
+    "treize",
+    "quatorze",
+    "quinze",
+    "seize",
+    "vingt",
+    "trente",
+    "quarante",
+    "cinquante",
+    "soixante",
+    "cent",
+    "cents",
+    "mille",
+    "millions",
+    "milliard",
+    "milliards",
+    "dos",
+    "tres",
+    "cuatro",
+    "cinco",
+    "seis",
+    "siete",
+    "ocho",
+    "nueve",
+    "diez",
+    "once",
+    "doce",
+    "trece",
+    "catorce",
+    "quince",
+    "veinte",
+    "treinta",
+    "cuarenta",
+    "cincuenta",
+    "sesenta",
+    "setenta",
+    "ochenta",
+    "noventa",
+    "cien",
+    "ciento",
+    "mil",
+    "millón",
+    "millones",
+];
+
+const MONTHS_AND_DAYS: &[&str] = &[
+    "january",
+    "february",
+    "march",
+    "april",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+    "januar",
+    "februar",
+    "märz",
+    "mai",
+    "juni",
+    "juli",
+    "oktober",
+    "dezember",
+    "montag",
+    "dienstag",
+    "mittwoch",
+    "donnerstag",
+    "freitag",
+    "samstag",
+    "sonntag",
+    "janvier",
+    "février",
+    "mars",
+    "avril",
+    "juin",
+    "juillet",
+    "août",
+    "septembre",
+    "octobre",
+    "novembre",
+    "décembre",
+    "lundi",
+    "mardi",
+    "mercredi",
+    "jeudi",
+    "vendredi",
+    "samedi",
+    "dimanche",
+    "enero",
+    "febrero",
+    "marzo",
+    "abril",
+    "mayo",
+    "junio",
+    "julio",
+    "agosto",
+    "septiembre",
+    "octubre",
+    "noviembre",
+    "diciembre",
+    "lunes",
+    "martes",
+    "miércoles",
+    "jueves",
+    "viernes",
+    "sábado",
+    "domingo",
+];
+
+const UNITS: &[&str] = &[
+    "second", "seconds", "minute", "minutes", "hour", "hours", "day", "days", "week", "weeks", "month", "months",
+    "year", "years", "quarter", "quarters", "percent", "dollar", "dollars", "euro", "euros", "pound", "pounds", "usd",
+    "eur", "gbp", "cents", "mm", "cm", "m", "km", "mile", "miles", "feet", "foot", "inch", "inches", "kg", "g", "mg",
+    "ton", "tons", "tonnes", "metres", "meters", "litres", "liters", "bytes", "kb", "mb", "gb", "tag", "tage", "tagen",
+    "woche", "wochen", "monat", "monate", "monaten", "jahr", "jahre", "jahren", "stunde", "stunden", "prozent", "jour",
+    "jours", "semaine", "semaines", "mois", "an", "ans", "année", "années", "heure", "heures", "día", "días", "semana",
+    "semanas", "mes", "meses", "año", "años", "hora", "horas", "天", "日", "月", "年", "元",
+];
+
+const MODALS: &[&str] = &[
+    "shall", "may", "must", "should", "will", "would", "can", "could", "might", "muss", "müssen", "darf", "dürfen",
+    "kann", "können", "soll", "sollen", "wird", "werden", "doit", "doivent", "peut", "peuvent", "devra", "devront",
+    "pourra", "pourront", "debe", "deben", "deberá", "deberán", "puede", "pueden", "podrá", "podrán",
+];
+
+/// Numerals of scripts that write numbers as words.
+const NUMERALS: &str = "〇零一二三四五六七八九十百千万萬亿億两兩";
+
+pub(crate) fn is_numeral(c: char) -> bool {
+    c > '\u{3000}' && NUMERALS.contains(c)
+}
+
+/// Whether a sign belongs to the number before it.
+pub(crate) fn is_percent(sign: &str) -> bool {
+    matches!(sign, "%" | "‰" | "°" | "％")
+}
+
+fn is_currency(sign: &str) -> bool {
+    matches!(sign, "$" | "€" | "£" | "¥" | "₹" | "¢")
+}
+
+/// A word in lower case, and what it is.
+pub(crate) fn is_negation(word: &str) -> bool {
+    NEGATIONS.contains(&word)
+}
+
+pub(crate) fn is_number(word: &str) -> bool {
+    word.contains(char::is_numeric) || NUMBERS.contains(&word) || (!word.is_empty() && word.chars().all(is_numeral))
+}
+
+pub(crate) fn is_date(word: &str) -> bool {
+    MONTHS_AND_DAYS.contains(&word)
+}
+
+pub(crate) fn is_unit(word: &str) -> bool {
+    UNITS.contains(&word) || is_percent(word)
+}
+
+pub(crate) fn is_modal(word: &str) -> bool {
+    MODALS.contains(&word)
+}
+
+pub(crate) fn is_amount(sign: &str) -> bool {
+    is_currency(sign) || matches!(sign, "dollars" | "euros" | "usd" | "eur" | "gbp" | "pounds")
+}
+
+/// Whether one word is the other one with a prefix that negates it.
+pub(crate) fn are_opposites(one: &str, other: &str) -> bool {
+    let negates = |long: &str, short: &str| {
+        short.len() > 2
+            && NEGATIVE_PREFIXES
+                .iter()
+                .any(|prefix| long.strip_prefix(prefix).is_some_and(|rest| rest.trim_start_matches('-') == short))
+    };
+    negates(one, other) || negates(other, one) || is_less(one, other) || is_less(other, one)
+}
+
+/// `careless` and `careful`.
+fn is_less(one: &str, other: &str) -> bool {
+    one.strip_suffix("less").is_some_and(|stem| stem.len() > 2 && other.strip_suffix("ful") == Some(stem))
+}

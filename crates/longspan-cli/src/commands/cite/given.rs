@@ -1,0 +1,129 @@
+//! The quotations that are checked: those of a text, or those of a list.
+
+use std::path::Path;
+
+use anyhow::Result;
+use longspan::error::excerpt;
+use longspan_ask::text::quoted;
+use longspan_ask::{
+    Content, GivenQuotation, Limits, QuotedText, SourceOptions, quotations_of_markdown, quotations_of_text,
+};
+use serde::Deserialize;
+
+use crate::cli::CiteArgs;
+use crate::data::documents;
+use crate::terminal::hints::fault;
+use crate::terminal::{counted, thousands};
+
+pub const LIMIT_HINT: &str = "leave it out, or check the quotations in parts";
+
+/// The longest text or list of quotations.
+const TEXT_BYTES_MAX: u64 = 1 << 26;
+
+const LIST_HINT: &str =
+    "each line is a quotation, or a JSON object such as {\"quote\": \"…\", \"document\": \"a.pdf\", \"page\": 4}";
+
+/// A line of a list in JSON.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListedQuotation {
+    quote: String,
+    id: Option<NumberOrText>,
+    document: Option<String>,
+    page: Option<NumberOrText>,
+}
+
+/// A number, or what is printed for one.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum NumberOrText {
+    Number(u64),
+    Text(String),
+}
+
+impl NumberOrText {
+    fn text(self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => text,
+        }
+    }
+}
+
+/// The quotations that the command line names.
+///
+/// # Errors
+/// When their file cannot be read.
+pub fn quotations(args: &CiteArgs, options: &SourceOptions) -> Result<Vec<GivenQuotation>> {
+    match (&args.quotes, args.text()) {
+        (Some(path), _) => listed(path),
+        (None, Some(path)) => quoted_in(path, args.min_words, options),
+        (None, None) => Ok(Vec::new()),
+    }
+}
+
+fn listed(path: &Path) -> Result<Vec<GivenQuotation>> {
+    let text = read_text(path)?;
+    let name = quoted(&documents::name(path));
+    let mut given = Vec::new();
+    for (number, line) in (1usize..).zip(text.trim_start_matches('\u{feff}').lines()) {
+        let (id, number, line) = (number.to_string(), thousands(number), line.trim());
+        if line.is_empty() {
+            continue;
+        }
+        let quotation = if line.starts_with('{') {
+            let listed: ListedQuotation = serde_json::from_str(line).map_err(|error| {
+                fault(format!("quotations: {name}, line {number}: {}", excerpt(&error.to_string())), LIST_HINT)
+            })?;
+            let mut one = GivenQuotation::new(listed.id.map_or(id, NumberOrText::text), listed.quote);
+            (one.document, one.page) = (listed.document, listed.page.map(NumberOrText::text));
+            one
+        } else {
+            GivenQuotation::new(id, line)
+        };
+        if !quotation.quote.contains(char::is_alphanumeric) {
+            return Err(fault(format!("quotations: {name}, line {number}: no words"), LIST_HINT));
+        }
+        given.push(quotation);
+    }
+    if given.is_empty() {
+        return Err(fault(format!("quotations: {name}: empty"), LIST_HINT));
+    }
+    Ok(given)
+}
+
+/// The quotations of a text: Markdown, plain text, or the text of another document.
+fn quoted_in(path: &Path, words_min: usize, options: &SourceOptions) -> Result<Vec<GivenQuotation>> {
+    let name = documents::name(path).to_lowercase();
+    let is = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+    let (text, found): (_, Vec<QuotedText>) = if is(&[".pdf", ".docx", ".odt", ".epub", ".html", ".htm", ".xhtml"]) {
+        let source = documents::source(path);
+        let content = documents::unlocked(&source, options, |options| Ok(source.read(options)?))?;
+        let found = quotations_of_text(content.text(), words_min);
+        (content.text().to_string(), found)
+    } else {
+        let text = read_text(path)?;
+        let is_markdown = documents::is_stdin(path) || is(&[".md", ".markdown"]);
+        let of_text = if is_markdown { quotations_of_markdown } else { quotations_of_text };
+        let found = of_text(&text, words_min);
+        (text, found)
+    };
+    let content = Content::plain(text);
+    let given = (1usize..).zip(found).map(|(number, QuotedText { text, bytes, .. })| {
+        let mut one = GivenQuotation::new(number.to_string(), text);
+        one.characters = Some(content.place(bytes).characters);
+        one
+    });
+    Ok(given.collect())
+}
+
+fn read_text(path: &Path) -> Result<String> {
+    let mut limits = Limits::default();
+    limits.text_bytes_max = TEXT_BYTES_MAX;
+    documents::source(path).read_text(&limits).map_err(|error| match error.code() {
+        "too_large" => {
+            fault(format!("quotations: {error}, at most {}", counted(TEXT_BYTES_MAX as usize, "byte")), LIMIT_HINT)
+        }
+        _ => anyhow::Error::from(error).context("quotations"),
+    })
+}

@@ -1,0 +1,93 @@
+//! `longspan cite`.
+
+use serde_json::{Value, json};
+
+use super::{Folder, check_failed, ran};
+
+const CONTRACT: &str = "The Board will appoint one person desig-\nnated by JANA within sixty (60) days.\n\u{c}\nThe Company shall \
+                        not disclose it.\n";
+
+const ANSWER: &str = "It appoints “one person designated by JANA”, `\"not this one here\"`, the \"Company\", “within 30 days”, \
+                      “shall not disclose it” and “for ever and ever”.\n";
+
+fn folder() -> Folder {
+    Folder::new(&[("contract.txt", CONTRACT.as_bytes()), ("answer.md", ANSWER.as_bytes())])
+}
+
+#[test]
+fn quotations_are_shown_with_their_places() {
+    let ran = folder().run(&["cite", "answer.md", "contract.txt"]);
+    let expected = "\
+normalised  \"one person designated by JANA\"  contract.txt:1, page 1  hyphen
+altered     \"within 30 days\"                 contract.txt:2, page 1  30 → sixty (60)
+exact       \"shall not disclose it\"          contract.txt:4, page 2
+not found   \"for ever and ever\"
+4 quotations: 2 proven, 1 altered, 1 not found
+";
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str(), ran.status), (expected, "", 1));
+}
+
+#[test]
+fn the_status_is_chosen() {
+    let folder = folder();
+    for (fail_on, status) in [("none", 0), ("altered", 1), ("exact", 1), ("unchecked,misplaced", 0)] {
+        assert_eq!(
+            folder.run(&["cite", "--fail-on", fail_on, "answer.md", "contract.txt"]).status,
+            status,
+            "{fail_on}"
+        );
+    }
+    let ran = folder.run(&["cite", "answer.md", "missing.txt", "contract.txt"]);
+    assert_eq!(ran.status, 2);
+    assert!(ran.stderr.starts_with("error: `missing.txt`: no such file\n"), "{}", ran.stderr);
+    assert!(ran.stdout.contains("unchecked   \"for ever and ever\"\n"), "{}", ran.stdout);
+    assert!(ran.stdout.ends_with("1 unchecked\nnot everything was read: missing.txt\n"), "{}", ran.stdout);
+}
+
+#[test]
+fn json_has_places_and_edits() {
+    let folder = folder();
+    let ran = ran(folder.command(&["cite", "--json", "-", "contract.txt"]).write_stdin(ANSWER));
+    let objects: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((objects.len(), ran.status, ran.stderr.as_str()), (4, 1, ""));
+    let [start, end] = ["start", "end"].map(|key| objects[0][key].as_u64().unwrap() as usize);
+    assert_eq!(ANSWER.chars().skip(start).take(end - start).collect::<String>(), "one person designated by JANA");
+    assert_eq!((&objects[0]["status"], &objects[0]["reasons"]), (&json!("normalised"), &json!(["hyphenation"])));
+    let edits = json!([{"kind": "number", "from": "30", "to": "sixty (60)", "start": 7, "end": 9, "document_start": 62,
+        "document_end": 72}]);
+    assert_eq!((&objects[1]["edits"], &objects[1]["page"]), (&edits, &json!(1)));
+    assert_eq!(objects[2]["places"][0]["text"], "shall not disclose it");
+    assert_eq!((&objects[3]["document"], &objects[3]["nearest"]), (&Value::Null, &Value::Null));
+    assert_eq!(objects[3]["checked"], json!({"documents": 1, "pages": 2, "unread": []}));
+    let schema: Value = serde_json::from_str(&folder.run(&["cite", "--json-schema"]).stdout).unwrap();
+    assert_eq!(schema["title"], "Citation");
+}
+
+#[test]
+fn a_list_names_documents_and_pages() {
+    let folder = folder();
+    let list = "one person designated by JANA\n\n\
+        {\"id\": 7, \"quote\": \"shall not disclose it\", \"document\": \"Contract\", \"page\": 4}\n\
+        {\"quote\": \"shall not disclose it\", \"page\": \"2\"}\n";
+    std::fs::write(folder.path("quotes"), list).unwrap();
+    let ran = folder.run(&["cite", "--quotes", "quotes", "--fail-on", "misplaced", "contract.txt"]);
+    assert!(ran.stdout.contains("contract.txt:4, page 2  not in Contract, page 4\n"), "{}", ran.stdout);
+    assert_eq!(ran.status, 1);
+    let ran = folder.run(&["cite", "--quotes", "quotes", "--csv", "contract.txt"]);
+    let expected = "id,quote,status,reasons,edits,document,page,line,places\n\
+        1,one person designated by JANA,normalised,hyphenation,,contract.txt,1,1,1\n\
+        7,shall not disclose it,exact,,,contract.txt,2,4,1\n\
+        4,shall not disclose it,exact,,,contract.txt,2,4,1\n";
+    assert_eq!((ran.stdout.as_str(), ran.status), (expected, 0));
+    for (list, said) in [
+        ("{\"quote\": 1}", "quotations: `quotes`, line 1: invalid type: integer"),
+        ("{\"quote\": \"a\", \"pag\": 1}", "quotations: `quotes`, line 1: unknown field `pag`"),
+        ("a\n…\n", "quotations: `quotes`, line 2: no words"),
+        ("\n", "quotations: `quotes`: empty"),
+        (&"a ".repeat(1 << 17), "quotation 1: 262143 bytes, at most 131072 are checked"),
+    ] {
+        std::fs::write(folder.path("quotes"), list).unwrap();
+        check_failed(&folder.run(&["cite", "--quotes", "quotes", "contract.txt"]), said);
+    }
+    check_failed(&folder.run(&["cite", "answer.md"]), "no documents");
+}
