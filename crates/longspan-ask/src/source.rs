@@ -239,8 +239,7 @@ mod tests {
 
     #[test]
     fn a_password_is_not_shown() {
-        let mut options = SourceOptions::default();
-        options.password = Some("open sesame".into());
+        let options = SourceOptions { password: Some("open sesame".into()), ..SourceOptions::default() };
         let hints = Hints { password: options.password.clone(), ..Hints::default() };
         let shown = format!("{options:?} {hints:?}");
         assert!(!shown.contains("sesame") && shown.matches("has_password: true").count() == 2, "{shown}");
