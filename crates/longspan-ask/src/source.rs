@@ -6,7 +6,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use longspan_documents::{Content, Format, Hints, Limits, ReadError, START_BYTES, is_plain, read_from, read_text};
+use longspan_documents::{
+    Content, Format, Hints, Limits, PictureSize, ReadError, START_BYTES, draw, is_plain, read_from, read_text,
+};
 
 use crate::child::ChildError;
 use crate::text::{io_message, quoted};
@@ -112,6 +114,15 @@ impl From<ReadError> for SourceErrorKind {
     }
 }
 
+impl From<ChildError> for SourceErrorKind {
+    fn from(error: ChildError) -> Self {
+        match error {
+            ChildError::Read(error) | ChildError::OfKept(error) => error.into(),
+            ChildError::Stopped => Self::Stopped,
+        }
+    }
+}
+
 impl SourceError {
     /// A stable code for programs: `unreadable`, `cancelled`, or that of [`ReadError::code`].
     pub fn code(&self) -> &'static str {
@@ -172,15 +183,35 @@ impl DocumentSource {
         if is_plain {
             return Ok(read_from(whole, &hints, limits)?);
         }
-        let read = match process.read(whole, &hints, limits, &stop, is_lasting) {
+        match process.read(whole, &hints, limits, &stop, is_lasting) {
             // Earlier files may have left it with less memory than a new one has.
-            Err(ChildError::OfKept(_)) => process.read(open()?, &hints, limits, &stop, false),
-            read => read,
+            Err(ChildError::OfKept(_)) => Ok(process.read(open()?, &hints, limits, &stop, false)?),
+            read => Ok(read?),
+        }
+    }
+
+    /// Draws a page of a document that has pages to draw, which PDF documents have: a PNG.
+    ///
+    /// # Errors
+    /// When it cannot be opened, and those of [`longspan_documents::draw`].
+    pub fn draw(&self, picture: PictureSize, options: &SourceOptions) -> Result<Vec<u8>, SourceError> {
+        let read = || {
+            let mut bytes = Vec::new();
+            let read = match self {
+                Self::File(path) => open(path)?.read_to_end(&mut bytes),
+                Self::Stdin => io::stdin().lock().read_to_end(&mut bytes),
+                Self::Bytes { bytes: given, .. } => given.as_slice().read_to_end(&mut bytes),
+            };
+            read.map_err(|error| SourceErrorKind::Io(Arc::new(error)))?;
+            let SourceOptions { limits, format, password, process, stop } = options;
+            let hints = Hints { name: Some(self.name()), format: *format, password: password.clone() };
+            let stop = stop.clone().unwrap_or_default();
+            Ok(match process {
+                Some(process) => process.draw(&bytes, picture, &hints, limits, &stop)?,
+                None => draw(&bytes, picture, &hints, limits)?,
+            })
         };
-        read.map_err(|error| match error {
-            ChildError::Read(error) | ChildError::OfKept(error) => error.into(),
-            ChildError::Stopped => SourceErrorKind::Stopped,
-        })
+        read().map_err(|kind| SourceError { name: self.name(), kind })
     }
 
     /// Reads plain text, which may be empty, whatever the name.

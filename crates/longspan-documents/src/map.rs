@@ -44,6 +44,15 @@ pub struct PageSize {
     pub height: f32,
 }
 
+/// Which picture of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PictureSize {
+    /// Number of the page, from 1.
+    pub page: usize,
+    /// Width of the picture, in pixels.
+    pub width: u16,
+}
+
 /// A part of the text that is one thing to a reader, with the white space behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -121,7 +130,7 @@ impl PageBox {
     /// Whether another box stands on the same printed line, before or behind this one.
     ///
     /// - `is_vertical`: whether the line runs up or down
-    pub(crate) fn is_line_of(&self, other: &Self, is_vertical: bool) -> bool {
+    pub fn is_line_of(&self, other: &Self, is_vertical: bool) -> bool {
         let extent = |at: &Self| if is_vertical { (at.x, at.width) } else { (at.y, at.height) };
         let ((start, length), (other_start, other_length)) = (extent(self), extent(other));
         let overlap = (start + length).min(other_start + other_length) - start.max(other_start);
@@ -129,7 +138,7 @@ impl PageBox {
     }
 
     /// The smallest box around both.
-    pub(crate) fn with(&self, other: &Self) -> Self {
+    pub fn with(&self, other: &Self) -> Self {
         let (x, y) = (self.x.min(other.x), self.y.min(other.y));
         let right = (self.x + self.width).max(other.x + other.width);
         let bottom = (self.y + self.height).max(other.y + other.height);
@@ -139,20 +148,25 @@ impl PageBox {
 
 /// Which way a word is read on its page as it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum TextDirection {
+pub enum TextDirection {
+    /// From left to right.
     Right,
+    /// From top to bottom.
     Down,
+    /// From right to left.
     Left,
+    /// From bottom to top.
     Up,
 }
 
 impl TextDirection {
+    /// Whether it runs up or down.
     pub fn is_vertical(self) -> bool {
         matches!(self, Self::Down | Self::Up)
     }
 
     /// The part of the box of a word from one share of its length to another.
-    pub fn part(self, word: PageBox, from: f32, to: f32) -> PageBox {
+    pub(crate) fn part(self, word: PageBox, from: f32, to: f32) -> PageBox {
         let PageBox { x, y, width, height, .. } = word;
         match self {
             Self::Right => PageBox { x: x + from * width, width: (to - from) * width, ..word },

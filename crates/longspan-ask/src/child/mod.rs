@@ -20,7 +20,7 @@ use std::ffi::OsString;
 use std::io::{self, Read};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use longspan_documents::{Content, Hints, Limits, ReadError, decode};
+use longspan_documents::{Content, Hints, Limits, PictureSize, ReadError, decode};
 
 use pieces::ReadingRequest;
 use running::{NoResult, RunningChild, lock};
@@ -141,10 +141,47 @@ impl ReadingProcess {
         stop: &ReadingStop,
         may_keep: bool,
     ) -> Result<Content, ChildError> {
-        let memory_bytes_max = self.memory_bytes_max;
-        let request = ReadingRequest { hints: hints.clone(), limits: *limits, memory_bytes_max };
+        let result = self.result(input, &self.request(None, hints, limits), stop, may_keep)?;
+        decode(&result, limits).map_err(ChildError::Read)
+    }
+
+    /// Draws a page of a file, in a child: a PNG.
+    ///
+    /// # Errors
+    /// Those of [`longspan_documents::draw`], and those of a child that ended.
+    pub(crate) fn draw(
+        &self,
+        file: &[u8],
+        picture: PictureSize,
+        hints: &Hints,
+        limits: &Limits,
+        stop: &ReadingStop,
+    ) -> Result<Vec<u8>, ChildError> {
+        let request = self.request(Some(picture), hints, limits);
+        let result = match self.result(file, &request, stop, true) {
+            Err(ChildError::OfKept(_)) => self.result(file, &request, stop, false),
+            result => result,
+        }?;
+        let drawn = postcard::from_bytes::<Result<Vec<u8>, ReadError>>(&result);
+        let failed = |_| ReadError::Failed("its result has another form".into());
+        drawn.map_err(failed).flatten().map_err(ChildError::Read)
+    }
+
+    fn request(&self, picture: Option<PictureSize>, hints: &Hints, limits: &Limits) -> ReadingRequest {
+        ReadingRequest { picture, hints: hints.clone(), limits: *limits, memory_bytes_max: self.memory_bytes_max }
+    }
+
+    /// What a child makes of a file.
+    fn result(
+        &self,
+        input: impl Read,
+        request: &ReadingRequest,
+        stop: &ReadingStop,
+        may_keep: bool,
+    ) -> Result<Vec<u8>, ChildError> {
+        let limits = &request.limits;
         let failed = |what: String| ChildError::Read(ReadError::Failed(what));
-        let request = postcard::to_stdvec(&request).map_err(|error| failed(error.to_string()))?;
+        let request = postcard::to_stdvec(request).map_err(|error| failed(error.to_string()))?;
         let turn = self.turns.take(self.children_max, stop).ok_or(ChildError::Stopped)?;
         let mut child = self.begin(&request, may_keep).map_err(ChildError::Read)?;
         let is_kept = child.is_used;
@@ -155,7 +192,7 @@ impl ReadingProcess {
         })?;
         lock(&self.turns.state).kept.push(child);
         drop(turn);
-        decode(&result, limits).map_err(ChildError::Read)
+        Ok(result)
     }
 
     /// A child that has the request.

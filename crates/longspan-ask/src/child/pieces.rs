@@ -9,7 +9,7 @@
 
 use std::io::{self, Read};
 
-use longspan_documents::{Hints, Limits};
+use longspan_documents::{Hints, Limits, PictureSize};
 use serde::{Deserialize, Serialize};
 
 /// The file goes to the child in pieces of so many bytes.
@@ -18,6 +18,8 @@ pub(super) const PIECE_BYTES: usize = 1 << 16;
 /// What a child is asked to read.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct ReadingRequest {
+    /// The picture that is wanted; without one, the text is.
+    pub picture: Option<PictureSize>,
     pub hints: Hints,
     pub limits: Limits,
     pub memory_bytes_max: u64,

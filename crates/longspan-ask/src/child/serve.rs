@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 
-use longspan_documents::{encode, read};
+use longspan_documents::{draw, encode, read};
 
 use super::pieces::{PIECE_BYTES, ReadingRequest, read_piece};
 
@@ -21,7 +21,11 @@ pub fn serve_parent() -> io::Result<()> {
     thread::spawn(|| receive_requests(sender));
     let mut output = io::stdout().lock();
     for (request, file) in requests {
-        let result = encode(&read(&file, &request.hints, &request.limits));
+        let ReadingRequest { picture, hints, limits, .. } = &request;
+        let result = match picture {
+            None => encode(&read(&file, hints, limits)),
+            Some(picture) => postcard::to_stdvec(&draw(&file, *picture, hints, limits)).map_err(io::Error::other)?,
+        };
         output.write_all(&(result.len() as u64).to_le_bytes())?;
         output.write_all(&result)?;
         output.flush()?;

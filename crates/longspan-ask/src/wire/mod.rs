@@ -3,10 +3,13 @@
 //! ```text
 //! answers      the answer of one document to one question
 //! citations    a quotation that was checked
+//! pages        a page of it: its lines and words
 //! contents     a document as it was read: its pages, blocks and warnings
 //! ```
 
 mod contents;
+
+mod pages;
 
 mod answers;
 
@@ -15,3 +18,4 @@ mod citations;
 pub use answers::{AnswerObject, BoxObject, CandidateObject, Reference, SentenceObject};
 pub use citations::{CheckedObject, CitationObject, EditObject, NamedObject, PassageObject, UnreadObject};
 pub use contents::{BlockObject, ContentObject, PageObject, SourceObject, WarningObject};
+pub use pages::{LineObject, PageTextObject, WordObject};

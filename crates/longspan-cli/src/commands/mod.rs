@@ -7,6 +7,7 @@ pub mod cite;
 pub mod convert;
 pub mod eval;
 pub mod fetch;
+pub mod health;
 pub mod info;
 pub mod pages;
 pub mod pretrain;

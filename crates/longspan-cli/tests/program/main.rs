@@ -21,6 +21,7 @@ mod other_commands;
 #[cfg(target_os = "linux")]
 mod passwords;
 mod pretrain;
+mod serve;
 #[allow(dead_code)] // the library's tests use more of it
 #[path = "../../../longspan/tests/server/mod.rs"]
 mod server;

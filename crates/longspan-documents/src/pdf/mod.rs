@@ -16,6 +16,7 @@
 //! write        blocks → the text and its map
 //! bidi         lines that run from right to left
 //! labels       what is printed for the numbers of pages
+//! draw         pictures of pages
 //! ```
 
 mod budget;
@@ -38,6 +39,7 @@ mod marker;
 mod tables;
 
 mod blocks;
+mod draw;
 mod labels;
 mod write;
 
@@ -55,6 +57,7 @@ use hayro_interpret::{
 };
 
 use self::budget::Budget;
+pub(crate) use self::draw::draw;
 use self::furniture::PageFrame;
 use self::glyphs::{Collector, TextGlyph};
 use self::lines::{PrintStyle, PrintedLine};

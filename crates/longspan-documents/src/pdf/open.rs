@@ -62,7 +62,8 @@ pub(super) fn open(
     Ok((pdf, FileDamage { repaired, lost }))
 }
 
-fn failed(error: LoadPdfError, password: Option<&str>) -> ReadError {
+/// Why a file cannot be opened.
+pub(super) fn failed(error: LoadPdfError, password: Option<&str>) -> ReadError {
     let damaged = |what: &str| ReadError::Damaged { format: Format::Pdf, what: what.into() };
     match error {
         LoadPdfError::Decryption(DecryptionError::PasswordProtected) => match password {

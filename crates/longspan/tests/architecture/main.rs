@@ -37,7 +37,14 @@ const FLOORS: [(&str, &[&[&str]]); 7] = [
     ),
     (
         "crates/longspan-ask/src/lib.rs",
-        &[&["text"], &["child", "snippet"], &["source"], &["answer", "error", "cite"], &["wire", "asker"]],
+        &[
+            &["text"],
+            &["child", "snippet"],
+            &["source"],
+            &["answer", "error", "cite"],
+            &["wire", "asker"],
+            &["scheduler"],
+        ],
     ),
     (
         "crates/longspan-cite/src/lib.rs",
@@ -70,7 +77,7 @@ const FLOORS: [(&str, &[&[&str]]); 7] = [
             &["folder", "machine", "recipe", "panics"],
             &["cli"],
             &["model", "data"],
-            &["run"],
+            &["run", "serve"],
             &["commands/*"],
         ],
     ),
