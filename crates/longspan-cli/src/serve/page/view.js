@@ -1,0 +1,158 @@
+// The document beside the answers: its pages or its text, page numbers, size, and marks along the scroll bar.
+
+import * as api from "./api.js";
+import { element, find, placeText, thousands } from "./dom.js";
+import * as pages from "./pages.js";
+import * as text from "./text.js";
+
+const SIZES = [50, 67, 80, 90, 100, 115, 130, 150, 175, 200, 250, 300];
+const MARGIN = 24;
+const scroller = find("scroller");
+const state = { document: null, map: null, shown: null, marks: [], asText: false, size: 100, turn: 0 };
+let chosen = () => {};
+
+/** `onchosen(mark)` is called when a mark at the scroll bar is clicked. */
+export function begin(onchosen) {
+  chosen = onchosen;
+  find("page-previous").addEventListener("click", () => turnPage(-1));
+  find("page-next").addEventListener("click", () => turnPage(1));
+  find("page-number").addEventListener("change", (event) => goTo(Number.parseInt(event.target.value, 10) || 1));
+  find("zoom-out").addEventListener("click", () => zoom(-1));
+  find("zoom-in").addEventListener("click", () => zoom(1));
+  find("as-text").addEventListener("click", toggleText);
+  scroller.addEventListener("scroll", () => requestAnimationFrame(renderPage), { passive: true });
+}
+
+/** Shows a document with marks, and the active one of them in sight. */
+export async function show(document, marks = []) {
+  const turn = (state.turn += 1);
+  if (state.document !== document) {
+    const map = await api.map(document.id);
+    const words = hasPages(document) && !state.asText ? null : await api.text(document.id);
+    if (turn !== state.turn) return;
+    Object.assign(state, { document, map });
+    draw(words);
+  }
+  state.marks = marks;
+  state.shown.setMarks(marks);
+  refresh();
+}
+
+/** Brings the active mark into sight again, after the document was out of sight itself. */
+export function refresh() {
+  const active = state.marks.find((mark) => mark.active);
+  if (active) reveal(active);
+  renderRail();
+  renderPage();
+}
+
+/** Shows nothing. */
+export function clear() {
+  state.turn += 1;
+  state.shown?.destroy();
+  Object.assign(state, { document: null, shown: null, marks: [] });
+  scroller.replaceChildren();
+  find("viewer-title").textContent = "";
+  renderRail();
+}
+
+export const shown = () => state.document;
+
+const hasPages = ({ meta }) => meta.has_pictures;
+
+function draw(words) {
+  state.shown?.destroy();
+  const isText = words !== null;
+  state.shown = isText
+    ? text.show(scroller, words, state.map, renderRail)
+    : pages.show(scroller, state.document.id, state.map, renderRail);
+  scroller.scrollTop = 0;
+  find("viewer-title").textContent = state.document.name;
+  find("pager").hidden = !state.shown.pages;
+  find("page-count").textContent = `of ${thousands(state.shown.pages)}`;
+  find("as-text").hidden = !hasPages(state.document);
+  find("as-text").setAttribute("aria-pressed", String(isText));
+  renderSize();
+  renderPage();
+}
+
+export async function toggleText() {
+  if (!state.document || !hasPages(state.document)) return;
+  const page = currentPage();
+  state.asText = !state.asText;
+  draw(state.asText ? await api.text(state.document.id) : null);
+  state.shown.setMarks(state.marks);
+  if (!state.marks.some((mark) => mark.active)) goTo(page);
+  refresh();
+}
+
+/** Scrolls so that a mark stands in the upper half, and within the width. */
+function reveal(mark) {
+  const [top, left] = [state.shown.topOf(mark), state.shown.leftOf(mark)];
+  const near = Math.abs(top - scroller.scrollTop) < 2 * scroller.clientHeight;
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches || !near;
+  scroller.scrollTo({
+    top: Math.max(0, top - scroller.clientHeight * 0.3),
+    left: Math.max(0, left - scroller.clientWidth / 2),
+    behavior: calm ? "instant" : "smooth",
+  });
+}
+
+function currentPage() {
+  const middle = scroller.scrollTop + scroller.clientHeight * 0.4;
+  let [low, high] = [1, Math.max(state.shown.pages, 1)];
+  while (low < high) {
+    const half = Math.ceil((low + high) / 2);
+    if (state.shown.topOfPage(half) <= middle) low = half;
+    else high = half - 1;
+  }
+  return low;
+}
+
+export function turnPage(step) {
+  if (state.shown?.pages) goTo(currentPage() + step);
+}
+
+function goTo(page) {
+  if (!state.shown?.pages) return;
+  const number = Math.min(Math.max(page, 1), state.shown.pages);
+  scroller.scrollTop = Math.max(0, state.shown.topOfPage(number) - MARGIN);
+  renderPage();
+}
+
+function renderPage() {
+  if (!state.shown?.pages) return;
+  const page = currentPage();
+  if (document.activeElement !== find("page-number")) find("page-number").value = page;
+  find("page-previous").disabled = page <= 1;
+  find("page-next").disabled = page >= state.shown.pages;
+}
+
+function zoom(step) {
+  if (!state.shown) return;
+  const page = currentPage();
+  const part = (scroller.scrollTop - state.shown.topOfPage(page)) / scroller.scrollHeight;
+  state.size = SIZES[Math.min(Math.max(SIZES.indexOf(state.size) + step, 0), SIZES.length - 1)];
+  renderSize();
+  scroller.scrollTop = state.shown.topOfPage(page) + part * scroller.scrollHeight;
+}
+
+function renderSize() {
+  scroller.style.setProperty("--size", state.size / 100);
+  find("zoom-value").textContent = `${state.size}%`;
+  find("zoom-out").disabled = state.size === SIZES[0];
+  find("zoom-in").disabled = state.size === SIZES.at(-1);
+}
+
+function renderRail() {
+  const rail = find("rail");
+  const height = Math.max(scroller.scrollHeight, 1);
+  rail.style.right = `${scroller.offsetWidth - scroller.clientWidth}px`;
+  rail.replaceChildren(...state.marks.map((mark) => {
+    const kind = `tick${mark.filled ? " filled" : ""}${mark.active ? " active" : ""}`;
+    const title = `${mark.number}: ${placeText(mark)}`;
+    const tick = element("button", { type: "button", tabindex: "-1", class: kind, title, onclick: () => chosen(mark) });
+    tick.style.top = `${(100 * state.shown.topOf(mark)) / height}%`;
+    return tick;
+  }));
+}
