@@ -13,6 +13,8 @@ use crate::{Content, Format, PageBox, Place, Snippet, Warning};
 pub struct DocumentAnswer {
     /// Name of the document, as given: [`printable`](crate::text::printable) makes it safe for a terminal.
     pub document: String,
+    /// The id of the document, if it has one.
+    pub document_id: Option<Arc<str>>,
     /// The format that the document was read from.
     pub format: Format,
     /// The question.
@@ -82,6 +84,7 @@ impl DocumentAnswer {
         };
         Self {
             document: document.to_string(),
+            document_id: None,
             format: content.format(),
             question: question.to_string(),
             answered: answer.best().is_some(),

@@ -26,6 +26,7 @@ pub struct Asker {
 #[derive(Debug, Clone)]
 pub struct NamedDocument {
     name: Arc<str>,
+    id: Option<Arc<str>>,
     content: Content,
     document: Document,
 }
@@ -34,6 +35,16 @@ impl NamedDocument {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The same document with an id, which its answers state: two documents may have one name.
+    pub fn with_id(self, id: &str) -> Self {
+        Self { id: Some(id.into()), ..self }
+    }
+
+    /// Its id, if it was given one.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
     }
 
     /// Its text and map.
@@ -56,6 +67,11 @@ pub struct PairReading {
 }
 
 impl PairReading {
+    /// The document that is asked.
+    pub fn document(&self) -> &NamedDocument {
+        &self.document
+    }
+
     /// How much the model has read.
     pub fn progress(&self) -> ReadProgress {
         self.reading.progress()
@@ -71,10 +87,12 @@ impl PairReading {
     /// # Errors
     /// Those of [`DocumentReading::finish`].
     pub fn finish(self) -> Result<DocumentAnswer, AskError> {
-        let Self { question, document: NamedDocument { name, content, .. }, reading } = self;
+        let Self { question, document: NamedDocument { name, id, content, .. }, reading } = self;
         let seconds = reading.seconds();
         let answer = reading.finish().map_err(|error| AskError::about(&name, error))?;
-        Ok(DocumentAnswer::new(&name, &content, question.text(), &answer, seconds))
+        let mut answer = DocumentAnswer::new(&name, &content, question.text(), &answer, seconds);
+        answer.document_id = id;
+        Ok(answer)
     }
 }
 
@@ -142,11 +160,11 @@ impl Asker {
         let document = document.map_err(|error| AskError::about(name, error))?;
         let borders = content.borders();
         let document = if borders.is_empty() { document } else { document.with_borders(&borders) };
-        Ok(NamedDocument { name: name.into(), content, document })
+        Ok(NamedDocument { name: name.into(), id: None, content, document })
     }
 
-    /// Begins to ask a document a question. A server calls [`Asker::pass`] with the readings of all requests and drops
-    /// those that nobody waits for.
+    /// Begins to ask a document a question. A server gives the readings of all requests to a
+    /// [`ReadingScheduler`](crate::ReadingScheduler).
     ///
     /// # Errors
     /// Those of [`Reader::begin`]; none, if the question was made by this asker.

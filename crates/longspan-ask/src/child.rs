@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use longspan_documents::{Content, Hints, Limits, ReadError, decode, encode, read};
+use longspan_documents::{Content, Hints, Limits, PictureSize, ReadError, decode, draw, encode, read};
 use serde::{Deserialize, Serialize};
 
 /// The address space of a child, where the system limits it. Linux does, macOS and Windows do not.
@@ -46,6 +46,8 @@ pub struct ReadingProcess {
 /// What a child is asked to read.
 #[derive(Debug, Serialize, Deserialize)]
 struct Request {
+    /// The picture that is wanted; without one, the text is.
+    picture: Option<PictureSize>,
     hints: Hints,
     limits: Limits,
     memory_bytes_max: u64,
@@ -79,13 +81,41 @@ impl ReadingProcess {
     /// # Errors
     /// Those of [`longspan_documents::read_from`], and those of a child that ended.
     pub(crate) fn read(&self, input: impl Read, hints: &Hints, limits: &Limits) -> Result<Content, ReadError> {
-        let request = Request { hints: hints.clone(), limits: *limits, memory_bytes_max: self.memory_bytes_max };
+        decode(&self.result(input, None, hints, limits)?, limits)
+    }
+
+    /// Draws a page of a file, in the child: a PNG.
+    ///
+    /// # Errors
+    /// Those of [`longspan_documents::draw`], and those of a child that ended.
+    pub(crate) fn draw(
+        &self,
+        input: impl Read,
+        picture: PictureSize,
+        hints: &Hints,
+        limits: &Limits,
+    ) -> Result<Vec<u8>, ReadError> {
+        let result = self.result(input, Some(picture), hints, limits)?;
+        let failed = |_| ReadError::Failed("its result has another form".into());
+        postcard::from_bytes::<Result<Vec<u8>, ReadError>>(&result).map_err(failed)?
+    }
+
+    /// What the child makes of a file.
+    fn result(
+        &self,
+        input: impl Read,
+        picture: Option<PictureSize>,
+        hints: &Hints,
+        limits: &Limits,
+    ) -> Result<Vec<u8>, ReadError> {
+        let memory_bytes_max = self.memory_bytes_max;
+        let request = Request { picture, hints: hints.clone(), limits: *limits, memory_bytes_max };
         let request = postcard::to_stdvec(&request).map_err(|error| ReadError::Failed(error.to_string()))?;
         let mut running = self.begin(&request)?;
         running.send_file(input, limits)?;
-        let result = running.result(limits, self.memory_bytes_max)?;
+        let result = running.result(limits, memory_bytes_max)?;
         *lock(&self.kept) = Some(running);
-        decode(&result, limits)
+        Ok(result)
     }
 
     /// A child that has the request. One that ended since the last file is replaced.
@@ -226,7 +256,11 @@ pub fn serve_parent() -> io::Result<()> {
     thread::spawn(|| receive_requests(sender));
     let mut output = io::stdout().lock();
     for (request, file) in requests {
-        let result = encode(&read(&file, &request.hints, &request.limits));
+        let Request { picture, hints, limits, .. } = &request;
+        let result = match picture {
+            None => encode(&read(&file, hints, limits)),
+            Some(picture) => postcard::to_stdvec(&draw(&file, *picture, hints, limits)).map_err(io::Error::other)?,
+        };
         output.write_all(&(result.len() as u64).to_le_bytes())?;
         output.write_all(&result)?;
         output.flush()?;

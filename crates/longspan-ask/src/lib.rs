@@ -2,6 +2,7 @@
 //! here, no command line and no async runtime.
 //!
 //! ```text
+//! scheduler    which windows go through the model next, when many askers wait
 //! asker        many documents and questions → answers, in one go or step by step
 //! wire         answers and contents as JSON objects, and their schemas
 //! answer       the answer of one document to one question; ranking
@@ -48,8 +49,8 @@
 //! # Ok::<(), longspan::Error>(())
 //! ```
 //!
-//! A server has a thread that calls [`Asker::pass`] with the readings of all requests, a window of each in turn. The example
-//! `ask_files` shows progress and keeps a time limit.
+//! A server has a thread that gives the readings of all requests to a [`ReadingScheduler`], and calls its
+//! [`step`](ReadingScheduler::step) while there are any. The example `ask_files` shows progress and keeps a time limit.
 
 #![forbid(unsafe_code)]
 
@@ -68,16 +69,19 @@ mod error;
 
 mod asker;
 
+mod scheduler;
+
 pub use answer::{Candidate, DocumentAnswer, rank};
 pub use asker::{AskEvent, Asker, NamedDocument, OnEvent, PairReading};
 pub use child::{ReadingProcess, serve_parent};
 pub use error::{AskError, error_code};
 pub use longspan_documents::{
-    BlockKind, Content, Format, GzipReader, Limits, PageBox, Place, ReadError, UnreadFormat, Warning,
+    BlockKind, Content, Format, GzipReader, Limits, PageBox, PictureSize, Place, ReadError, UnreadFormat, Warning,
 };
+pub use scheduler::{ReadingScheduler, ReadingWaiter};
 pub use snippet::Snippet;
 pub use source::{DocumentSource, SourceError, SourceErrorKind, SourceOptions};
 pub use wire::{
-    AnswerObject, BlockObject, BoxObject, CandidateObject, ContentObject, PageObject, Reference, SentenceObject,
-    WarningObject,
+    AnswerObject, BlockObject, BoxObject, CandidateObject, ContentObject, LineObject, PageObject, PageTextObject,
+    Reference, SentenceObject, WarningObject, WordObject,
 };

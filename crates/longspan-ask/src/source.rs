@@ -5,7 +5,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use longspan_documents::{Content, Format, Hints, Limits, ReadError, START_BYTES, is_plain, read_from, read_text};
+use longspan_documents::{
+    Content, Format, Hints, Limits, PictureSize, ReadError, START_BYTES, draw, is_plain, read_from, read_text,
+};
 
 use crate::ReadingProcess;
 use crate::text::{io_message, quoted};
@@ -122,6 +124,29 @@ impl DocumentSource {
             Self::Bytes { bytes, .. } => content(bytes.as_slice(), name, options).map_err(Into::into),
         };
         read.map_err(|kind| SourceError { name: self.name(), kind })
+    }
+
+    /// Draws a page of a document that has pages to draw, which PDF documents have: a PNG.
+    ///
+    /// # Errors
+    /// When it cannot be opened, and those of [`longspan_documents::draw`].
+    pub fn draw(&self, picture: PictureSize, options: &SourceOptions) -> Result<Vec<u8>, SourceError> {
+        let read = || {
+            let mut bytes = Vec::new();
+            let read = match self {
+                Self::File(path) => open(path)?.read_to_end(&mut bytes),
+                Self::Stdin => io::stdin().lock().read_to_end(&mut bytes),
+                Self::Bytes { bytes: given, .. } => given.as_slice().read_to_end(&mut bytes),
+            };
+            read.map_err(|error| SourceErrorKind::Io(Arc::new(error)))?;
+            let SourceOptions { limits, format, password, process } = options;
+            let hints = Hints { name: Some(self.name()), format: *format, password: password.clone() };
+            Ok(match process {
+                Some(process) => process.draw(bytes.as_slice(), picture, &hints, limits)?,
+                None => draw(&bytes, picture, &hints, limits)?,
+            })
+        };
+        read().map_err(|kind| SourceError { name: self.name(), kind })
     }
 
     /// Reads plain text, which may be empty, whatever the name.

@@ -8,6 +8,7 @@ mod ask;
 mod bench;
 mod convert;
 mod eval;
+mod serve;
 mod text;
 mod train;
 
@@ -25,6 +26,7 @@ pub use bench::{BenchArgs, Preset, TrainingTask};
 pub use common::{DocumentArgs, MachineArgs, ModelArgs, PrecisionArg, cannot_start};
 pub use convert::ConvertArgs;
 pub use eval::{CalibrateArgs, EvalArgs};
+pub use serve::{AccessArgs, DrainArgs, HealthArgs, LimitArgs, LogFormat, PORT, ServeArgs};
 pub use text::TextArgs;
 pub use train::{PretrainArgs, RunArgs, TrainArgs};
 
@@ -66,6 +68,11 @@ pub enum Command {
     /// Print the text of a document as it is read
     #[command(after_long_help = include_str!("cli/help/text.txt"))]
     Text(TextArgs),
+    /// Serve a page, an API and metrics: upload documents once, ask many questions
+    #[command(after_long_help = include_str!("cli/help/serve.txt"))]
+    Serve(Box<ServeArgs>),
+    /// Ask a server whether it is ready; the exit status says so
+    Health(HealthArgs),
     /// Measure how good a model is on data in SQuAD's form
     #[command(after_long_help = include_str!("cli/help/eval.txt"))]
     Eval(Box<EvalArgs>),

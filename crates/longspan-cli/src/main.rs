@@ -3,6 +3,7 @@
 //! ```text
 //! commands     one file or folder for each command; none imports another
 //! ── shared by commands ──
+//! serve        the server, its API and its page
 //! run          a run of training: folder, display, metrics
 //! data         documents, datasets, and the answers of a model
 //! model        finds the checkpoint
@@ -30,6 +31,7 @@ mod model;
 mod panics;
 mod recipe;
 mod run;
+mod serve;
 mod status;
 mod terminal;
 
@@ -38,7 +40,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 
 use crate::cli::Command;
-use crate::commands::{ask, bench, calibrate, convert, eval, fetch, info, pages, pretrain, text, train};
+use crate::commands::{ask, bench, calibrate, convert, eval, fetch, health, info, pages, pretrain, text, train};
 use crate::status::Status;
 use crate::terminal::hints;
 
@@ -68,6 +70,8 @@ fn command(command: Command) -> Result<Status> {
     let done = match command {
         Command::Ask(args) => return ask::run(&args),
         Command::Text(args) => text::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Health(args) => return health::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Convert(args) => convert::run(&args),

@@ -1,4 +1,4 @@
-//! The highest resident memory of the program: known on Linux, `None` elsewhere.
+//! The resident memory of the program, now and at its highest: known on Linux, `None` elsewhere.
 
 use std::fs;
 
@@ -21,13 +21,18 @@ impl PeakMemory {
         if self.refused && self.resets > 1 {
             return None;
         }
-        highest(&fs::read_to_string("/proc/self/status").ok()?)
+        stated("VmHWM:", &fs::read_to_string("/proc/self/status").ok()?)
     }
 }
 
-/// The high-water mark of resident memory in `/proc/self/status`, in bytes.
-fn highest(status: &str) -> Option<u64> {
-    let stated = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+/// Bytes that are resident now.
+pub fn resident() -> Option<u64> {
+    stated("VmRSS:", &fs::read_to_string("/proc/self/status").ok()?)
+}
+
+/// A size in `/proc/self/status`, in bytes: `VmHWM:` is the high-water mark of resident memory.
+fn stated(name: &str, status: &str) -> Option<u64> {
+    let stated = status.lines().find_map(|line| line.strip_prefix(name))?;
     stated.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
@@ -43,7 +48,7 @@ mod tests {
             ("VmHWM:\t99999999999999999999 kB\n", None),
             ("", None),
         ] {
-            assert_eq!(highest(status), bytes, "{status:?}");
+            assert_eq!(stated("VmHWM:", status), bytes, "{status:?}");
         }
     }
 

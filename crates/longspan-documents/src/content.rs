@@ -192,9 +192,7 @@ impl Content {
             if start >= bytes.end {
                 break;
             }
-            let next = words.get(index + 1).map_or(self.text.len(), |next| next.start as usize);
-            let text = self.text[start..next].trim_end();
-            let end = start + text.len();
+            let end = self.word_bytes(index).end;
             let (from, to) = (bytes.start.max(start), bytes.end.min(end));
             if from >= to {
                 continue;
@@ -211,6 +209,38 @@ impl Content {
             }
         }
         boxes
+    }
+
+    /// The words of a page as they are printed, each with its bytes in the text, in the order of the text: none where the
+    /// file does not say where they stand, as every format but PDF.
+    ///
+    /// - `page`: its index in [`Content::pages`]
+    pub fn words(&self, page: usize) -> impl Iterator<Item = (Range<usize>, PageBox)> {
+        let words = &self.parts.words;
+        let start = |page: usize| self.parts.pages.get(page).map_or(self.text.len(), |page| page.start as usize);
+        let index = |byte: usize| words.partition_point(|word| (word.start as usize) < byte);
+        (index(start(page))..index(start(page + 1))).map(move |index| {
+            let Word { x, y, width, height, .. } = words[index];
+            (self.word_bytes(index), PageBox { page: page + 1, x, y, width, height })
+        })
+    }
+
+    /// The bytes of a word, without the white space behind it.
+    fn word_bytes(&self, index: usize) -> Range<usize> {
+        let words = &self.parts.words;
+        let start = words[index].start as usize;
+        let next = words.get(index + 1).map_or(self.text.len(), |next| next.start as usize);
+        start..start + self.text[start..next].trim_end().len()
+    }
+
+    /// The memory that the map takes, beside the text, in bytes.
+    pub fn map_bytes(&self) -> usize {
+        let Parts { pages, blocks, words, runs, .. } = &*self.parts;
+        size_of_val(&*self.counts)
+            + size_of_val(pages.as_slice())
+            + size_of_val(blocks.as_slice())
+            + size_of_val(words.as_slice())
+            + size_of_val(runs.as_slice())
     }
 
     /// Index of the page of a byte.

@@ -44,6 +44,15 @@ pub struct PageSize {
     pub height: f32,
 }
 
+/// Which picture of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PictureSize {
+    /// Number of the page, from 1.
+    pub page: usize,
+    /// Width of the picture, in pixels.
+    pub width: u16,
+}
+
 /// A part of the text that is one thing to a reader, with the white space behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -119,13 +128,13 @@ pub struct PageBox {
 
 impl PageBox {
     /// Whether another box stands on the same printed line, to the right or left of this one.
-    pub(crate) fn is_line_of(&self, other: &Self) -> bool {
+    pub fn is_line_of(&self, other: &Self) -> bool {
         let overlap = (self.y + self.height).min(other.y + other.height) - self.y.max(other.y);
         self.page == other.page && overlap > 0.5 * self.height.min(other.height)
     }
 
     /// The smallest box around both.
-    pub(crate) fn with(&self, other: &Self) -> Self {
+    pub fn with(&self, other: &Self) -> Self {
         let (x, y) = (self.x.min(other.x), self.y.min(other.y));
         let right = (self.x + self.width).max(other.x + other.width);
         let bottom = (self.y + self.height).max(other.y + other.height);

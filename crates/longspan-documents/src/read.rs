@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::encoding::Decoded;
 use crate::unpack::GzipReader;
-use crate::{Content, Format, Limits, ReadError, csv, detect, docx, encoding, epub, html, markdown, odt, pdf, plain};
+use crate::{Content, Format, Limits, PictureSize, ReadError, csv, detect, docx, encoding, epub, html, markdown, odt, pdf, plain};
 
 /// The bytes by which formats and binary files are known, before the rest is read.
 pub const START_BYTES: u64 = 8192;
@@ -77,8 +77,22 @@ fn check_length(text: &str, limits: &Limits) -> Result<(), ReadError> {
     if text.len() as u64 > text_bytes_max { Err(ReadError::TooLong { text_bytes_max }) } else { Ok(()) }
 }
 
+/// Draws a page of a file that has pages to draw: a PNG, black on white as it is printed.
+///
+/// Drawing keeps no limit but those of opening the file: draw files of strangers in a process that can be stopped.
+///
+/// # Errors
+/// [`ReadError::NotOfFormat`] if it is no PDF document, [`ReadError::Damaged`] if it has no such page, and as [`read`].
+pub fn draw(bytes: &[u8], picture: PictureSize, hints: &Hints, limits: &Limits) -> Result<Vec<u8>, ReadError> {
+    let (bytes, was_packed) = unpacked(bytes, limits, |_| Ok(()))?;
+    guarded(|| match detect::format(&bytes, unpacked_name(hints, was_packed), hints.format)? {
+        Format::Pdf => pdf::draw(bytes, picture, hints.password.as_deref(), limits),
+        _ => Err(ReadError::NotOfFormat(Format::Pdf)),
+    })
+}
+
 /// Turns a panic of a reader into an error of its document. A reader may also unwind with a [`ReadError`] on purpose.
-fn guarded(read: impl FnOnce() -> Result<Content, ReadError>) -> Result<Content, ReadError> {
+fn guarded<T>(read: impl FnOnce() -> Result<T, ReadError>) -> Result<T, ReadError> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|payload| {
         Err(payload.downcast::<ReadError>().map_or_else(
             |payload| {

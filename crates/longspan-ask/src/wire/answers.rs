@@ -14,6 +14,10 @@ use crate::{Candidate, DocumentAnswer, PageBox, Place, Snippet};
 pub struct AnswerObject<'a> {
     /// Name of the document; `-` is standard input.
     pub document: &'a str,
+    /// The id of the document in a server; absent elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&'a str")]
+    pub document_id: Option<&'a str>,
     /// The question.
     pub question: &'a str,
     /// The answer, as it stands in the text of the document; null if the document has none.
@@ -153,6 +157,7 @@ impl<'a> AnswerObject<'a> {
         let place = best.map(|candidate| &candidate.place);
         Self {
             document: &answer.document,
+            document_id: answer.document_id.as_deref(),
             question: &answer.question,
             answer: best.map(|candidate| candidate.text.as_str()),
             score: answer.score,
@@ -171,7 +176,7 @@ impl<'a> AnswerObject<'a> {
             model,
             precision,
             seconds: answer.seconds,
-            warnings: answer.warnings.iter().map(WarningObject::new).collect(),
+            warnings: WarningObject::all(&answer.warnings),
         }
     }
 
@@ -244,6 +249,7 @@ mod tests {
         first.boxes = vec![PageBox { page: 1, x: 212.4, y: 310.1, width: 31.0, height: 11.25 }];
         let answer = DocumentAnswer {
             document: "é.txt".into(),
+            document_id: answered.then(|| "d_7".into()),
             format: Format::Text,
             question: "Which?".into(),
             answered,
@@ -264,7 +270,7 @@ mod tests {
         assert_eq!(
             json(true),
             concat!(
-                r#"{"document":"é.txt","question":"Which?","answer":"zwei","score":0.75,"no_answer_score":0.25,"#,
+                r#"{"document":"é.txt","document_id":"d_7","question":"Which?","answer":"zwei","score":0.75,"no_answer_score":0.25,"#,
                 r#""null_odds":-1.5,"start":4,"end":8,"start_byte":9,"end_byte":13,"line":2,"page":1,"#,
                 r#""page_label":"iv","page_line":2,"heading":["1. One","(a) Two"],"#,
                 r#""sentence":{"before":"🚰 ","answer":"zwei","after":" \ufffd[1m drei"},"#,

@@ -1,6 +1,7 @@
 //! A document as it was read, as a JSON object: its pages, blocks and warnings.
 
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
+use longspan_documents::Page;
 use serde::Serialize;
 
 use crate::{BlockKind, Content, Warning};
@@ -103,14 +104,8 @@ impl<'a> ContentObject<'a> {
     pub fn new(document: &'a str, content: &'a Content) -> Self {
         let text = content.text();
         let (mut of_pages, mut of_blocks) = (Characters::of(text), Characters::of(text));
-        let pages = (1..).zip(content.pages()).map(|(number, page)| PageObject {
-            page: number,
-            label: page.label.as_deref(),
-            start: of_pages.before(page.start as usize),
-            start_byte: page.start as usize,
-            width: page.size.map(|size| size.width),
-            height: page.size.map(|size| size.height),
-        });
+        let pages = (1..).zip(content.pages());
+        let pages = pages.map(|(number, page)| PageObject::new(number, page, of_pages.before(page.start as usize)));
         let blocks = content.blocks().iter().map(|block| {
             let (level, row, column) = match block.kind {
                 BlockKind::Heading(level) => (Some(level), None, None),
@@ -130,7 +125,7 @@ impl<'a> ContentObject<'a> {
             blocks: blocks.collect(),
             characters: content.place(text.len()..text.len()).characters.end,
             bytes: text.len(),
-            warnings: content.warnings().iter().map(WarningObject::new).collect(),
+            warnings: WarningObject::all(content.warnings()),
         }
     }
 
@@ -140,8 +135,28 @@ impl<'a> ContentObject<'a> {
     }
 }
 
+impl<'a> PageObject<'a> {
+    /// - `number`: from 1
+    /// - `start`: characters before it
+    pub(super) fn new(number: usize, page: &'a Page, start: usize) -> Self {
+        Self {
+            page: number,
+            label: page.label.as_deref(),
+            start,
+            start_byte: page.start as usize,
+            width: page.size.map(|size| size.width),
+            height: page.size.map(|size| size.height),
+        }
+    }
+}
+
 impl WarningObject {
-    pub(super) fn new(warning: &Warning) -> Self {
+    /// The objects of warnings.
+    pub fn all(warnings: &[Warning]) -> Vec<Self> {
+        warnings.iter().map(Self::new).collect()
+    }
+
+    fn new(warning: &Warning) -> Self {
         Self { code: warning.code(), message: warning.to_string() }
     }
 }

@@ -17,7 +17,7 @@ pub const DOCUMENTS: &str = "Documents";
 const READING: &str = "How documents are read";
 
 /// Which model.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ModelArgs {
     /// The model: a folder, ORG/NAME[@REVISION] on the Hugging Face hub, or `embedded` [default: embedded]
     #[arg(short, long, env = "LONGSPAN_MODEL", hide_env_values = true, value_hint = ValueHint::DirPath)]
@@ -111,7 +111,7 @@ fn abstain() -> impl TypedValueParser<Value = Abstain> {
 }
 
 /// On what the command computes.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = MACHINE)]
 pub struct MachineArgs {
     /// How many threads.
@@ -123,7 +123,7 @@ pub struct MachineArgs {
 }
 
 /// How many threads compute.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = MACHINE)]
 pub struct ThreadsArgs {
     /// Threads to compute on [default: all cores]

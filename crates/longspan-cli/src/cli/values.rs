@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
+use std::time::Duration;
 
 use longspan::GlobalAttention;
 
@@ -11,6 +12,8 @@ const COUNT_MAX: usize = 1 << 24;
 /// Most spans of a question: their line in `answers.jsonl` must stay shorter than `RECORD_LINE_BYTES_MAX`.
 const SPANS_MAX: usize = 10_000;
 const THREADS_MAX: usize = 4096;
+/// A year.
+const SECONDS_MAX: f64 = 366.0 * 86_400.0;
 
 /// A whole number from 1 on.
 pub fn count(text: &str) -> Result<usize, String> {
@@ -42,6 +45,24 @@ fn whole<T: FromStr + PartialOrd + Display>(text: &str, range: RangeInclusive<T>
     number.ok_or_else(|| format!("expected a whole number from {} to {}", range.start(), range.end()))
 }
 
+/// A number of bytes, with K, M or G for those of 1024.
+pub fn bytes(text: &str) -> Result<u64, String> {
+    let (digits, shift) = match text.strip_suffix(['K', 'M', 'G']) {
+        Some(digits) if text.ends_with('K') => (digits, 10),
+        Some(digits) if text.ends_with('M') => (digits, 20),
+        Some(digits) => (digits, 30),
+        None => (text, 0),
+    };
+    let number = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
+    number.ok_or_else(|| "expected a number of bytes such as 500000, 64K, 8M or 2G".into())
+}
+
+/// A time in seconds, of at most a year.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.0..=SECONDS_MAX).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| "expected seconds, such as 30 or 0.5".into())
+}
+
 /// A number or an infinity.
 pub fn threshold(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|x: &f64| !x.is_nan()).ok_or_else(|| "expected a number, such as 0, -2.5 or inf".into())
@@ -62,5 +83,22 @@ pub fn global_attention(text: &str) -> Result<GlobalAttention, String> {
             Ok(positions) => Ok(GlobalAttention::List(positions)),
             Err(_) => Err("expected `question`, `first`, `none`, or positions such as `0,1,5`".into()),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_and_seconds_have_units() {
+        assert_eq!(["7", "64K", "8M", "2G"].map(bytes), [Ok(7), Ok(64 << 10), Ok(8 << 20), Ok(2 << 30)]);
+        assert_eq!([seconds("0.5"), seconds("60")], [Ok(Duration::from_millis(500)), Ok(Duration::from_secs(60))]);
+        for bad in ["", "M", "1T", "-1", "99999999999G", "1.5M"] {
+            assert!(bytes(bad).is_err(), "{bad}");
+        }
+        for bad in ["", "-1", "inf", "NaN", "1e300"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
     }
 }

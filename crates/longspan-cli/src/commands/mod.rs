@@ -6,6 +6,7 @@ pub mod calibrate;
 pub mod convert;
 pub mod eval;
 pub mod fetch;
+pub mod health;
 pub mod info;
 pub mod pages;
 pub mod pretrain;

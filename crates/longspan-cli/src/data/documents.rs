@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use longspan_ask::text::{quoted, title};
@@ -16,8 +17,8 @@ use crate::lines::read_to_limit;
 use crate::terminal::hints::{self, fault, io_fault};
 use crate::terminal::printable;
 
-/// The longest file of a password.
-const PASSWORD_BYTES_MAX: u64 = 1 << 12;
+/// The longest file of a password or a key.
+const SECRET_BYTES_MAX: u64 = 1 << 12;
 /// How often the user may try to type a password.
 const PASSWORD_TRIES_MAX: usize = 3;
 
@@ -58,8 +59,20 @@ pub fn options(args: &DocumentArgs) -> Result<SourceOptions> {
     let mut options = SourceOptions::default();
     options.format = args.format;
     options.password = args.password_file.as_deref().map(password).transpose()?;
-    options.process = Some(Arc::new(ReadingProcess::new(program(), &["text", "--pipe"])));
+    options.process = Some(Arc::new(reading_process()));
     Ok(options)
+}
+
+/// How a server reads files: each is found out for itself, to limits.
+pub fn server_options(time_max: Duration, memory_bytes_max: u64) -> SourceOptions {
+    let mut options = SourceOptions::default();
+    options.limits.time_max = time_max;
+    options.process = Some(Arc::new(reading_process().with_memory_bytes_max(memory_bytes_max)));
+    options
+}
+
+fn reading_process() -> ReadingProcess {
+    ReadingProcess::new(program(), &["text", "--pipe"])
 }
 
 /// This program, as another process can start it.
@@ -70,15 +83,23 @@ fn program() -> OsString {
     }
 }
 
-/// The first line of a file.
 fn password(path: &Path) -> Result<String> {
-    let read = File::open(path).and_then(|file| read_to_limit(file, PASSWORD_BYTES_MAX));
-    let bytes = read.map_err(|error| io_fault(path, &error, PASSWORD_HINT))?;
-    let text =
-        String::from_utf8(bytes).map_err(|_| fault(format!("`{}`: invalid UTF-8", path.display()), PASSWORD_HINT))?;
+    secret(path, "password", PASSWORD_HINT)
+}
+
+/// The first line of a file.
+///
+/// - `what`: what it is, for the error that there is none
+///
+/// # Errors
+/// When the file cannot be read or is not UTF-8 text, and when the line is empty.
+pub fn secret(path: &Path, what: &str, hint: &'static str) -> Result<String> {
+    let read = File::open(path).and_then(|file| read_to_limit(file, SECRET_BYTES_MAX));
+    let bytes = read.map_err(|error| io_fault(path, &error, hint))?;
+    let text = String::from_utf8(bytes).map_err(|_| fault(format!("`{}`: invalid UTF-8", path.display()), hint))?;
     match text.lines().next() {
-        Some(password) if !password.is_empty() => Ok(password.to_owned()),
-        _ => Err(fault(format!("`{}`: no password", path.display()), PASSWORD_HINT)),
+        Some(secret) if !secret.is_empty() => Ok(secret.to_owned()),
+        _ => Err(fault(format!("`{}`: no {what}", path.display()), hint)),
     }
 }
 

@@ -12,6 +12,7 @@
 //! write        blocks → the text and its map
 //! bidi         lines that run from right to left
 //! labels       what is printed for the numbers of pages
+//! draw         pictures of pages
 //! ```
 
 mod budget;
@@ -30,6 +31,7 @@ mod marker;
 mod tables;
 
 mod blocks;
+mod draw;
 mod labels;
 mod write;
 
@@ -43,6 +45,7 @@ use hayro_interpret::kurbo::Rect;
 use hayro_interpret::{Context, InterpreterCache, InterpreterSettings, TransformExt, interpret_page};
 
 use self::budget::Budget;
+pub(crate) use self::draw::draw;
 use self::furniture::PageFrame;
 use self::glyphs::{Collector, TextGlyph};
 use self::lines::{PrintStyle, PrintedLine};

@@ -37,7 +37,7 @@ const FLOORS: [(&str, &[&[&str]]); 6] = [
     ),
     (
         "crates/longspan-ask/src/lib.rs",
-        &[&["text"], &["child", "snippet"], &["source"], &["answer", "error"], &["wire", "asker"]],
+        &[&["text"], &["child", "snippet"], &["source"], &["answer", "error"], &["wire", "asker"], &["scheduler"]],
     ),
     (
         "crates/longspan-documents/src/lib.rs",
@@ -58,7 +58,7 @@ const FLOORS: [(&str, &[&[&str]]); 6] = [
             &["folder", "machine", "recipe", "panics"],
             &["cli"],
             &["model", "data"],
-            &["run"],
+            &["run", "serve"],
             &["commands/*"],
         ],
     ),

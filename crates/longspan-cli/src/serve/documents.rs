@@ -1,0 +1,249 @@
+//! `/v1/documents`: files that are uploaded once and asked many times, their texts and their pages.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Multipart, Path, Query, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use longspan::ReadOptions;
+use longspan_ask::{Asker, ContentObject, DocumentSource, Format, PageTextObject, PictureSize};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::ask::{check_length, in_time, json_response};
+use super::body;
+use super::error::HttpError;
+use super::state::ServerState;
+use super::store::{DocumentKey, DocumentObject, HeldDocument, PictureKey};
+
+/// The name of an upload without one.
+const NO_NAME: &str = "document";
+/// The widths of a picture, in pixels.
+const WIDTHS: std::ops::RangeInclusive<u16> = 16..=4000;
+/// The width of a picture, unless a request states one.
+const WIDTH: u16 = 1200;
+/// The header with the password of an upload.
+const PASSWORD: &str = "x-document-password";
+
+/// The documents of the server.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "Documents")]
+pub struct DocumentsObject<'a> {
+    /// By their names.
+    pub documents: Vec<DocumentObject<'a>>,
+}
+
+/// What the query of an upload may say.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UploadQuery {
+    name: Option<String>,
+    format: Option<String>,
+}
+
+/// What the query of a picture may say.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PictureQuery {
+    width: Option<u16>,
+}
+
+/// A file on its way to a document.
+struct Upload {
+    bytes: Bytes,
+    name: String,
+    format: Option<Format>,
+    password: Option<String>,
+}
+
+type Parameters<T> = Result<Query<T>, axum::extract::rejection::QueryRejection>;
+
+fn parameters<T>(query: Parameters<T>) -> Result<T, HttpError> {
+    query.map(|Query(query)| query).map_err(|error| HttpError::new("malformed", error.body_text()))
+}
+
+/// Takes a file: 201 with its object, or 200 if it is there already.
+pub async fn upload(
+    State(state): State<Arc<ServerState>>,
+    query: Parameters<UploadQuery>,
+    request: Request,
+) -> Result<Response, HttpError> {
+    state.model()?;
+    let query = parameters(query)?;
+    in_time(&state, async {
+        let upload = received(&state, query, request).await?;
+        let id = DocumentKey {
+            bytes: &upload.bytes,
+            name: &upload.name,
+            format: upload.format.map(Format::name),
+            password: upload.password.as_deref(),
+        }
+        .id();
+        if let Ok(held) = state.store.get(&id) {
+            return Ok(json_response(held.object()));
+        }
+        let own = state.clone();
+        let document = state.block_on(move || read(&own, upload, &id, false)).await?;
+        let held = state.store.add(document)?;
+        let mut response = json_response(held.object());
+        *response.status_mut() = StatusCode::CREATED;
+        if let Ok(place) = HeaderValue::from_str(&format!("/v1/documents/{}", held.id())) {
+            response.headers_mut().insert(header::LOCATION, place);
+        }
+        Ok(response)
+    })
+    .await
+}
+
+/// The file of a request: its body, or the part `file` of a form.
+async fn received(state: &ServerState, query: UploadQuery, request: Request) -> Result<Upload, HttpError> {
+    let malformed = |message: String| HttpError::new("malformed", message);
+    let unknown = |name: &str| HttpError::new("option", format!("`format`: {name:?}: no such format"));
+    let format = query.format.map(|name| Format::ALL.into_iter().find(|format| format.name() == name).ok_or_else(|| unknown(&name)));
+    let format = format.transpose()?;
+    let (parts, body) = request.into_parts();
+    let text = |value: &HeaderValue| value.to_str().map(str::to_owned);
+    let password = parts.headers.get(PASSWORD).map(text).transpose();
+    let mut password = password.map_err(|_| malformed(format!("`{PASSWORD}`: expected ASCII; a form takes any text")))?;
+    let is_form = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/"));
+    let bytes = body::read(body, state.limits.max_upload, &state.limits).await?;
+    if !is_form {
+        return Ok(Upload { bytes, name: query.name.unwrap_or(NO_NAME.into()), format, password });
+    }
+    let form = Multipart::from_request(Request::from_parts(parts, bytes.into()), &()).await;
+    let mut form = form.map_err(|error| malformed(error.body_text()))?;
+    let (mut file, mut name) = (None, query.name);
+    while let Some(field) = form.next_field().await.map_err(|error| malformed(error.body_text()))? {
+        let field_name = field.name().unwrap_or_default().to_owned();
+        let file_name = field.file_name().map(str::to_owned);
+        let bytes = field.bytes().await.map_err(|error| malformed(error.body_text()))?;
+        match field_name.as_str() {
+            "file" => {
+                name = name.or(file_name);
+                file = Some(bytes);
+            }
+            "password" => password = Some(String::from_utf8_lossy(&bytes).into_owned()),
+            other => return Err(malformed(format!("the form: {other:?}: expected `file` and perhaps `password`"))),
+        }
+    }
+    let bytes = file.ok_or_else(|| malformed("the form has no part `file`".into()))?;
+    Ok(Upload { bytes, name: name.unwrap_or(NO_NAME.into()), format, password })
+}
+
+/// Reads and tokenizes a file, which takes a while.
+fn read(state: &ServerState, upload: Upload, id: &str, is_of_folder: bool) -> Result<HeldDocument, HttpError> {
+    let asker = Asker::new(state.model()?.reader.clone(), ReadOptions::default());
+    let Upload { bytes, name, format, password } = upload;
+    let mut options = state.sources.clone();
+    (options.format, options.password) = (format, password.clone());
+    let started = Instant::now();
+    let source = DocumentSource::Bytes { name, bytes: bytes.to_vec() };
+    let read = asker.read(&source, &options).map_err(|error| HttpError::of_document(&error));
+    let document = read.inspect_err(|error| state.metrics.document_error(error.error_type))?.with_id(id);
+    state.metrics.document(document.content().format().name(), started.elapsed());
+    check_length(state, &document)?;
+    let file = Some(bytes).filter(|_| document.content().format() == Format::Pdf);
+    Ok(HeldDocument { document, file, password, is_of_folder })
+}
+
+/// Reads a file of the folder that is served.
+///
+/// # Errors
+/// As an upload.
+pub fn read_of_folder(state: &ServerState, name: &str, bytes: Vec<u8>) -> Result<HeldDocument, HttpError> {
+    let id = DocumentKey { bytes: &bytes, name, format: None, password: None }.id();
+    let upload = Upload { bytes: bytes.into(), name: name.to_owned(), format: None, password: None };
+    read(state, upload, &id, true)
+}
+
+/// All documents.
+pub async fn list(State(state): State<Arc<ServerState>>) -> Response {
+    let all = state.store.all();
+    json_response(DocumentsObject { documents: all.iter().map(|held| held.object()).collect() })
+}
+
+/// One document.
+pub async fn get(State(state): State<Arc<ServerState>>, Path(id): Path<String>) -> Result<Response, HttpError> {
+    Ok(json_response(state.store.get(&id)?.object()))
+}
+
+/// Forgets a document.
+pub async fn delete(State(state): State<Arc<ServerState>>, Path(id): Path<String>) -> Result<StatusCode, HttpError> {
+    state.store.remove(&id)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Its text.
+pub async fn text(State(state): State<Arc<ServerState>>, Path(id): Path<String>) -> Result<Response, HttpError> {
+    let held = state.store.get(&id)?;
+    let content_type = [(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))];
+    Ok((content_type, held.document.content().text().to_string()).into_response())
+}
+
+/// The map of its text, as `longspan text --json` prints it.
+pub async fn map(State(state): State<Arc<ServerState>>, Path(id): Path<String>) -> Result<Response, HttpError> {
+    let held = state.store.get(&id)?;
+    Ok(json_response(ContentObject::new(held.document.name(), held.document.content())))
+}
+
+/// A page: `N` its lines and words, `N.png` its picture.
+pub async fn page(
+    State(state): State<Arc<ServerState>>,
+    Path((id, page)): Path<(String, String)>,
+    query: Parameters<PictureQuery>,
+    headers: HeaderMap,
+) -> Result<Response, HttpError> {
+    let held = state.store.get(&id)?;
+    let number = page.strip_suffix(".png").unwrap_or(&page);
+    let pages = held.document.content().pages().len();
+    let Some(number) = number.parse().ok().filter(|number| (1..=pages).contains(number)) else {
+        return Err(HttpError::new("unknown_document", format!("the document has no page {number:.20}")));
+    };
+    let width = parameters(query)?.width.unwrap_or(WIDTH);
+    if !page.ends_with(".png") {
+        return Ok(json_response(PageTextObject::new(held.document.content(), number)));
+    }
+    if !WIDTHS.contains(&width) {
+        let message = format!("`width`: {width}: expected {} to {}", WIDTHS.start(), WIDTHS.end());
+        return Err(HttpError::new("option", message));
+    }
+    let key = PictureKey { document_id: held.id().to_owned(), page: number, width };
+    let tag = format!("\"{}-{number}-{width}\"", held.id());
+    if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
+        return Ok(StatusCode::NOT_MODIFIED.into_response());
+    }
+    let picture = match state.store.picture(&key) {
+        Some(picture) => picture,
+        None => in_time(&state, drawn(&state, held, key)).await?,
+    };
+    let png = HeaderValue::from_static("image/png");
+    let forever = HeaderValue::from_static("private, max-age=31536000, immutable");
+    let mut response = ([(header::CONTENT_TYPE, png), (header::CACHE_CONTROL, forever)], picture).into_response();
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    Ok(response)
+}
+
+/// Draws a page in the child, and keeps the picture.
+async fn drawn(state: &Arc<ServerState>, held: Arc<HeldDocument>, key: PictureKey) -> Result<Bytes, HttpError> {
+    let own = state.clone();
+    let PictureKey { page, width, .. } = key;
+    let picture = state
+        .block_on(move || {
+            let Some(file) = &held.file else {
+                return Err(HttpError::new("unknown_document", "the pages of this document cannot be drawn"));
+            };
+            let mut options = own.sources.clone();
+            options.password = held.password.clone();
+            let source = DocumentSource::Bytes { name: held.document.name().to_owned(), bytes: file.to_vec() };
+            let picture = source.draw(PictureSize { page, width }, &options);
+            picture.map_err(|error| HttpError::of_document(&error.into()))
+        })
+        .await?;
+    let picture = Bytes::from(picture);
+    state.store.keep_picture(key, picture.clone());
+    Ok(picture)
+}

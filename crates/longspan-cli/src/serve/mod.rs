@@ -1,0 +1,225 @@
+//! `longspan serve`: a page, an API and metrics. tokio starts here alone; which windows go through the model next is
+//! decided in `longspan_ask`, without async.
+//!
+//! ```text
+//! listen       connections: accepting and draining
+//! routes       the table of routes
+//! openapi      the description of the API
+//! ── handlers ──
+//! ask          questions for documents and texts, answered at once or event by event
+//! tasks        the task of Hugging Face's clients
+//! documents    uploads, texts, pages and their pictures
+//! page         the files of the page
+//! ── shared ──
+//! access       what surrounds every request: id, log, key, names, headers
+//! body         bodies to their limits
+//! state        what all requests share
+//! engine       the thread that runs the model, and its queue
+//! store        documents in memory
+//! metrics      what is counted
+//! error        codes and statuses
+//! ```
+
+mod error;
+mod metrics;
+
+mod engine;
+mod store;
+
+mod state;
+
+mod access;
+mod body;
+mod page;
+
+mod ask;
+mod documents;
+mod tasks;
+
+mod openapi;
+mod routes;
+
+mod listen;
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use longspan::ReadOptions;
+use longspan_ask::{Asker, Content, Format};
+
+use crate::cli::{AccessArgs, FolderArgs, LogFormat, ServeArgs};
+use crate::data::documents as files;
+use crate::data::gathered::GatheredFiles;
+use crate::lines::read_to_limit;
+use crate::machine::instruction_set;
+use crate::model::{self, OpenedModel};
+use crate::terminal::hints::{self, fault};
+use crate::terminal::{self, counted};
+use engine::ServeEngine;
+use state::{AccessRules, InfoObject, LimitsObject, ServedModel, ServerPhase, ServerState};
+
+/// How often idle documents are looked for.
+const IDLE_PAUSE_MIN: Duration = Duration::from_millis(100);
+const IDLE_PAUSE_MAX: Duration = Duration::from_secs(60);
+/// A first question, so that the first one of a user does not wait for memory.
+const WARM_UP: [&str; 2] = ["Who installed the pump?", "The pump was installed in May 1911 by Ada Brown."];
+
+/// Runs the command.
+pub fn run(args: &ServeArgs) -> Result<()> {
+    args.machine.threads.start()?;
+    let access = access_rules(args)?;
+    if !args.host.is_loopback() && access.key_digest.is_none() {
+        hints::warn("everyone who reaches this address can list and ask all documents: --api-key-file asks for a key");
+    }
+    start_log(args.log_format);
+    let listener = TcpListener::bind((args.host, args.port)).map_err(|error| {
+        let message = format!("{}:{}: {}", args.host, args.port, hints::io_message(&error));
+        fault(message, "another program may have the port: --port takes another one, --port 0 any that is free")
+    })?;
+    listener.set_nonblocking(true)?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let sources = files::server_options(args.limits.read_timeout, args.limits.read_memory);
+    let state = Arc::new(ServerState::new(args.limits.clone(), access, sources));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let served = runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let router = routes::router(&state);
+        terminal::print(format!("{url}\n").as_bytes()).context("standard output")?;
+        if args.open {
+            open_browser(&url);
+        }
+        let own = (state.clone(), args.clone());
+        let loading = tokio::task::spawn_blocking(move || load(&own.1, &own.0));
+        tokio::spawn(remove_idle(state.clone()));
+        let serving = listen::serve(listener, router, state.clone(), args.drain);
+        tokio::pin!(serving);
+        tokio::select! {
+            loaded = loading => loaded.context("loading the model")??,
+            served = &mut serving => return served.context("signals"),
+        }
+        serving.await.context("signals")
+    });
+    runtime.shutdown_background(); // work of clients that have gone is not waited for
+    served
+}
+
+/// Removes documents that are not used, from time to time.
+async fn remove_idle(state: Arc<ServerState>) {
+    let pause = state.limits.cache_ttl.clamp(IDLE_PAUSE_MIN, IDLE_PAUSE_MAX);
+    loop {
+        tokio::time::sleep(pause).await;
+        state.store.remove_idle();
+    }
+}
+
+fn access_rules(args: &ServeArgs) -> Result<AccessRules> {
+    let AccessArgs { api_key_file, api_key, allow_host, cors_allow_origin } = &args.access;
+    let key = match api_key_file {
+        Some(path) => Some(files::secret(path, "key", "the first line of the file is the key, in UTF-8")?),
+        None => api_key.clone().filter(|key| !key.is_empty()),
+    };
+    Ok(AccessRules {
+        key_digest: key.map(|key| access::key_digest(&key)),
+        host: args.host,
+        allowed_hosts: allow_host.clone(),
+        allowed_origins: cors_allow_origin.clone(),
+    })
+}
+
+fn start_log(format: LogFormat) {
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false);
+    // There is no other log.
+    let _ = match format {
+        LogFormat::Text => tracing::subscriber::set_global_default(log.finish()),
+        LogFormat::Json => tracing::subscriber::set_global_default(log.json().flatten_event(true).finish()),
+    };
+}
+
+/// Loads the model, asks it a first question, and reads the folder.
+fn load(args: &ServeArgs, state: &ServerState) -> Result<()> {
+    let OpenedModel { checkpoint, reader } = model::open(&args.model, &args.machine)?;
+    let reader = Arc::new(reader);
+    let asker = Asker::new(reader.clone(), ReadOptions::default());
+    let [question, text] = WARM_UP;
+    let pair = (asker.question(question)?, asker.document("warm-up", Content::plain(text))?);
+    let answers = asker.ask(&[(&pair.0, &pair.1)], &mut |_| ControlFlow::Continue(()));
+    answers.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let (settings, limits) = (reader.settings(), &state.limits);
+    let info = InfoObject {
+        version: env!("CARGO_PKG_VERSION"),
+        model: checkpoint.name,
+        precision: reader.model().precision().to_string(),
+        instruction_set: instruction_set()?.to_string(),
+        max_tokens: reader.model().config().max_tokens(),
+        threshold: settings.null_score_diff_threshold,
+        max_answer_length: settings.max_answer_length,
+        calibrated_on: settings.calibration.as_ref().map(|calibration| calibration.fitted_on.clone()),
+        formats: Format::ALL.map(Format::name).into(),
+        needs_key: state.access.key_digest.is_some(),
+        limits: LimitsObject {
+            max_body: limits.max_body,
+            max_upload: limits.max_upload,
+            max_document_tokens: limits.max_document_tokens,
+            max_pairs: limits.max_pairs,
+            max_queued_tokens: limits.max_queued_tokens,
+            top_k: ask::TOP_K_MAX,
+            request_timeout: limits.request_timeout.as_secs_f64(),
+            cache_ttl: limits.cache_ttl.as_secs_f64(),
+        },
+    };
+    state.metrics.set_build(&[
+        ("version", info.version),
+        ("model", &info.model),
+        ("precision", &info.precision),
+        ("instruction_set", &info.instruction_set),
+    ]);
+    let engine = ServeEngine::start(&asker, reader.model().batch_tokens(), limits.max_queued_tokens, state.metrics.clone());
+    let model = ServedModel { reader, engine: engine.context("the engine")?, info };
+    let _ = state.model.set(model); // it is loaded once
+    if let Some(folder) = &args.folder {
+        read_folder(folder, state)?;
+    }
+    state.advance(ServerPhase::Ready);
+    tracing::info!("ready");
+    Ok(())
+}
+
+/// Reads the documents of a folder. Those that cannot be read are counted.
+fn read_folder(folder: &Path, state: &ServerState) -> Result<()> {
+    let every = FolderArgs { recursive: true, glob: Vec::new() };
+    let found = GatheredFiles::new(&[folder.to_owned()], &every, None)?;
+    let mut unread = found.errors.len();
+    for path in &found.paths {
+        let name = path.strip_prefix(folder).unwrap_or(path).to_string_lossy().into_owned();
+        let bytes = File::open(path).and_then(|file| read_to_limit(file, state.limits.max_upload));
+        let document = bytes.ok().and_then(|bytes| documents::read_of_folder(state, &name, bytes).ok());
+        if document.and_then(|document| state.store.add(document).ok()).is_none() {
+            unread += 1;
+        }
+    }
+    if unread > 0 {
+        let message = format!("{} of the folder cannot be read", counted(unread, "file"));
+        hints::warn_of(&message, Some("`longspan text FILE` says why"));
+    }
+    Ok(())
+}
+
+/// Opens the page in the browser of the desktop, if there is one.
+fn open_browser(url: &str) {
+    let (program, arguments): (_, &[&str]) = match std::env::consts::OS {
+        "macos" => ("open", &[]),
+        "windows" => ("cmd", &["/c", "start"]),
+        _ => ("xdg-open", &[]),
+    };
+    let mut command = Command::new(program);
+    command.args(arguments).arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if command.spawn().is_err() {
+        hints::warn(&format!("no browser was found: open {url}"));
+    }
+}

@@ -1,0 +1,210 @@
+//! The `question-answering` task as Hugging Face's clients send it: `POST /` and `POST /question-answering`.
+//!
+//! Names are taken in both spellings: huggingface_hub sends `top_k`, the schema and the JavaScript client say `topK`. What
+//! has no meaning here is accepted: answers are aligned to words by the tokenizer, and inputs are never padded.
+
+use std::sync::Arc;
+
+use axum::extract::{Extension, Request, State};
+use axum::response::Response;
+use longspan::{ReadOptions, SpanList};
+use longspan_ask::{Asker, DocumentAnswer, PairReading};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::access::RequestRecord;
+use super::ask::{TOP_K_MAX, direct, in_time, json_response};
+use super::body;
+use super::engine::WorkEvent;
+use super::error::HttpError;
+use super::state::ServerState;
+
+/// The longest answer of the pipeline of transformers, in tokens.
+const MAX_ANSWER_LENGTH: usize = 15;
+/// The largest number of an option.
+const COUNT_MAX: usize = 1 << 24;
+
+/// A request of Hugging Face's clients.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TaskRequest {
+    /// A question and its context, or several.
+    inputs: TaskInputs,
+    /// How they are asked.
+    parameters: Option<TaskParameters>,
+    /// The name of a model, which is ignored: there is one.
+    #[serde(rename = "model")]
+    _model: Option<Value>,
+    /// Options of the hosted service, which are ignored.
+    #[serde(rename = "options")]
+    _options: Option<Value>,
+}
+
+/// One or several.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "`inputs`: expected an object with `question` and `context`, or a list of these")]
+enum TaskInputs {
+    Several(Vec<TaskInput>),
+    One(TaskInput),
+}
+
+/// A question and the text that is asked.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct TaskInput {
+    question: String,
+    context: String,
+}
+
+/// How a question is asked.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct TaskParameters {
+    /// How many answers; 1 by default.
+    #[serde(alias = "topK", alias = "topk")]
+    top_k: Option<usize>,
+    /// Tokens that neighbouring windows share; the model's by default.
+    #[serde(alias = "docStride")]
+    doc_stride: Option<usize>,
+    /// Tokens of the longest answer; 15 by default.
+    #[serde(alias = "maxAnswerLen")]
+    max_answer_len: Option<usize>,
+    /// Tokens of the longest input; the model's by default.
+    #[serde(alias = "maxSeqLen")]
+    max_seq_len: Option<usize>,
+    /// Tokens of the longest question: a longer one is an error, never cut.
+    #[serde(alias = "maxQuestionLen")]
+    max_question_len: Option<usize>,
+    /// Whether 'no answer' is a possible answer: an empty text; false by default.
+    #[serde(alias = "handleImpossibleAnswer")]
+    handle_impossible_answer: Option<bool>,
+    /// Ignored: answers end with words.
+    #[serde(alias = "alignToWords", rename = "align_to_words")]
+    _align_to_words: Option<bool>,
+}
+
+/// An answer.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "TaskAnswer")]
+pub struct TaskAnswer {
+    /// As it stands in the context; empty for 'no answer'.
+    answer: String,
+    /// Its score.
+    score: f64,
+    /// Its first character: Unicode scalar values before it.
+    start: usize,
+    /// One past its last character.
+    end: usize,
+}
+
+/// Answers a request.
+pub async fn answer(
+    State(state): State<Arc<ServerState>>,
+    Extension(record): Extension<Arc<RequestRecord>>,
+    request: Request,
+) -> Result<Response, HttpError> {
+    in_time(&state, async {
+        state.model()?;
+        let TaskRequest { inputs, parameters, .. } = body::json(request.into_body(), &state).await?;
+        let parameters = parameters.unwrap_or_default();
+        let top_k = parameters.top_k.unwrap_or(1);
+        let with_abstention = parameters.handle_impossible_answer == Some(true);
+        let (is_list, inputs) = match inputs {
+            TaskInputs::One(input) => (false, vec![input]),
+            TaskInputs::Several(inputs) => (true, inputs),
+        };
+        let own = state.clone();
+        let readings = state.block_on(move || prepare(&own, &inputs, &parameters)).await?;
+        let mut work = state.model()?.engine.submit(readings)?;
+        let mut answers = Vec::new();
+        while let Some(event) = work.next().await? {
+            if let WorkEvent::Done(pair) = event {
+                let answer = pair.answer.map_err(|error| HttpError::of_document(&error))?;
+                answers.push((pair.index, task_answers(&answer, top_k, with_abstention)));
+            }
+        }
+        record.set_work(work.tokens, work.queue_time());
+        answers.sort_by_key(|(index, _)| *index);
+        let shaped = answers.into_iter().map(|(_, answers)| shaped(answers, top_k));
+        let mut shaped = shaped.collect::<Result<Vec<Value>, _>>()?;
+        Ok(if is_list { json_response(shaped) } else { json_response(shaped.remove(0)) })
+    })
+    .await
+}
+
+/// One answer is an object, several are a list, as in the pipeline.
+fn shaped(mut answers: Vec<TaskAnswer>, top_k: usize) -> Result<Value, HttpError> {
+    let value = if top_k == 1 { serde_json::to_value(answers.remove(0)) } else { serde_json::to_value(answers) };
+    value.map_err(|error| HttpError::new("internal", error.to_string()))
+}
+
+fn prepare(
+    state: &ServerState,
+    inputs: &[TaskInput],
+    parameters: &TaskParameters,
+) -> Result<Vec<PairReading>, HttpError> {
+    let pairs_max = state.limits.max_pairs;
+    if inputs.is_empty() {
+        return Err(HttpError::new("malformed", "`inputs`: an empty list"));
+    }
+    if inputs.len() > pairs_max {
+        let message = format!("{} inputs, at most {pairs_max} are taken", inputs.len());
+        return Err(HttpError::new("too_many_pairs", message).with_hint("send several requests"));
+    }
+    let asker = Asker::new(state.model()?.reader.clone(), parameters.options()?);
+    let reading = |TaskInput { question, context }: &TaskInput| {
+        let question = asker.question(question).map_err(|error| HttpError::of_question(&error))?;
+        let tokens_max = parameters.max_question_len.unwrap_or(usize::MAX);
+        if question.tokens() > tokens_max {
+            let message = format!("the question has {} tokens, max_question_len is {tokens_max}", question.tokens());
+            return Err(HttpError::new("question_too_long", message));
+        }
+        let document = direct(state, &asker, context)?;
+        asker.begin(&question, &document).map_err(|error| HttpError::of_document(&error))
+    };
+    inputs.iter().map(reading).collect()
+}
+
+impl TaskParameters {
+    fn options(&self) -> Result<ReadOptions, HttpError> {
+        let mut options = ReadOptions::default();
+        let max_answer_length = self.max_answer_len.unwrap_or(MAX_ANSWER_LENGTH);
+        let counts = [
+            ("top_k", self.top_k, TOP_K_MAX),
+            ("doc_stride", self.doc_stride, COUNT_MAX),
+            ("max_seq_len", self.max_seq_len, COUNT_MAX),
+            ("max_answer_len", self.max_answer_len, COUNT_MAX),
+        ];
+        for (name, value, most) in counts {
+            if let Some(value) = value.filter(|value| *value > most) {
+                return Err(HttpError::new("option", format!("`{name}`: {value}: at most {most}")));
+            }
+        }
+        options.spans = SpanList::Top(self.top_k.unwrap_or(1));
+        options.max_answer_length = Some(max_answer_length);
+        options.max_tokens = self.max_seq_len;
+        options.doc_stride = self.doc_stride;
+        Ok(options)
+    }
+}
+
+/// The best spans; with `with_abstention` 'no answer' among them, first where it is the decision.
+fn task_answers(answer: &DocumentAnswer, top_k: usize, with_abstention: bool) -> Vec<TaskAnswer> {
+    let span = |candidate: &longspan_ask::Candidate| TaskAnswer {
+        answer: candidate.text.clone(),
+        score: candidate.score,
+        start: candidate.place.characters.start,
+        end: candidate.place.characters.end,
+    };
+    let mut answers: Vec<TaskAnswer> = answer.candidates.iter().map(span).collect();
+    if with_abstention {
+        let none = TaskAnswer { answer: String::new(), score: answer.no_answer_score, start: 0, end: 0 };
+        let behind = |other: &TaskAnswer| other.score >= none.score;
+        // An answer that was given stays the first.
+        let at = if answer.best().is_some() { answers.iter().take_while(|other| behind(other)).count().max(1) } else { 0 };
+        answers.insert(at, none);
+    }
+    answers.truncate(top_k);
+    answers
+}
