@@ -176,10 +176,7 @@ function thresholdOf(group, objects) {
     input.setAttribute("aria-valuetext", `${shown.textContent}${named ? `, ${named[0]}` : ""}`);
   };
   const nearest = Math.min(...odds);
-  const close = nearest > value
-    ? `There would be an answer with a threshold above ${decimals(nearest, 1)}.`
-    : `There would be no answer with a threshold below ${decimals(nearest, 1)}.`;
-  const why = element("p", {}, close);
+  const why = element("p", {}, `The best passage is an answer from a threshold of ${decimals(nearest, 1)} upward.`);
   const scale = element("div", { class: "scale", "aria-hidden": "true" });
   for (const at of odds) scale.append(onScale(element("i"), at, low, high));
   for (const [name, at] of model.abstain) scale.append(onScale(element("span", {}, name), at, low, high));

@@ -7,7 +7,7 @@ const PIECE_MAX = 20_000;
 
 /** Shows a document's text in `scroller`. */
 export function show(scroller, text, map, onlayout) {
-  const root = element("article", { class: "text" });
+  const root = element("article", { class: `text ${map.format}` });
   const blocks = (map.blocks?.length ? fromMap : fromBlankLines)(text, map);
   const pages = [{ number: 1, element: root }];
   layOut(root, text, blocks, pages);

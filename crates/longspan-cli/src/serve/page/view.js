@@ -87,14 +87,14 @@ export async function toggleText() {
 }
 
 /** Scrolls so that a mark stands in the upper half, and within the width. */
-function reveal(mark) {
+function reveal(mark, behavior) {
   const [top, left] = [state.shown.topOf(mark), state.shown.leftOf(mark)];
   const near = Math.abs(top - scroller.scrollTop) < 2 * scroller.clientHeight;
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches || !near;
   scroller.scrollTo({
     top: Math.max(0, top - scroller.clientHeight * 0.3),
     left: Math.max(0, left - scroller.clientWidth / 2),
-    behavior: calm ? "instant" : "smooth",
+    behavior: behavior ?? (calm ? "instant" : "smooth"),
   });
 }
 
@@ -132,9 +132,13 @@ function zoom(step) {
   if (!state.shown) return;
   const page = currentPage();
   const part = (scroller.scrollTop - state.shown.topOfPage(page)) / scroller.scrollHeight;
+  const active = state.marks.find((mark) => mark.active);
+  const below = active ? state.shown.topOf(active) - scroller.scrollTop : -1;
   state.size = SIZES[Math.min(Math.max(SIZES.indexOf(state.size) + step, 0), SIZES.length - 1)];
   renderSize();
+  if (below >= 0 && below < scroller.clientHeight) return reveal(active, "instant");
   scroller.scrollTop = state.shown.topOfPage(page) + part * scroller.scrollHeight;
+  scroller.scrollLeft = (scroller.scrollWidth - scroller.clientWidth) / 2;
 }
 
 function renderSize() {
