@@ -134,7 +134,7 @@ async function cite(text) {
   const ids = list.map(({ id }) => id);
   const reply = await run("Comparing…", (_, signal) => api.cite({ text, documents: ids }, signal));
   if (!reply) return;
-  quotations.show(reply.quotations ?? reply.quotes ?? reply, list);
+  quotations.show(reply.quotations);
   renderStage();
 }
 
@@ -143,10 +143,8 @@ function showSpan(group, object, index) {
   if (document) open(document, answers.marksOf(group, object, index));
 }
 
-function showQuotation(quotation, place) {
-  const id = place.document_id ?? quotation.document_id;
-  const name = place.document ?? quotation.document;
-  const document = documents.byId(id) ?? documents.ready().find((other) => other.name === name);
+function showQuotation(place) {
+  const document = documents.ready().find((document) => quotations.isIn(place, document));
   if (document) open(document, quotations.marksOf(document));
 }
 
@@ -157,7 +155,8 @@ async function addFiles(files) {
   find("paste").hidden = true;
   document.querySelector(".drop-choose").hidden = false;
   const added = await documents.addFiles(files);
-  if (added.length) find("question").focus({ preventScroll: true });
+  const isFree = document.activeElement === body && matchMedia("(hover: hover)").matches;
+  if (added.length && isFree) find("question").focus({ preventScroll: true });
   return added;
 }
 
@@ -229,7 +228,8 @@ function onQuestionKey(event) {
     return ask(field.value);
   }
   const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-  if (!by || field.value.includes("\n") || !history[recalled + by] && by < 0) return;
+  const isOld = field.value === (history[recalled] ?? "");
+  if (!by || !isOld || recalled + by < 0) return;
   event.preventDefault();
   recalled = Math.min(recalled + by, history.length);
   field.value = history[recalled] ?? "";

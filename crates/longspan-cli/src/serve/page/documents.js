@@ -1,7 +1,7 @@
 // The shelf: which documents there are, what became of each, and which of them are asked.
 
 import * as api from "./api.js";
-import { announce, counted, element, find, icon, thousands, tool } from "./dom.js";
+import { announce, counted, element, find, icon, thousands, toast, tool } from "./dom.js";
 
 const AT_ONCE = 2;
 const shelf = [];
@@ -64,8 +64,9 @@ async function send(document, password) {
   render();
   try {
     const meta = await api.upload(document.file, document.name, password, onsent);
-    ready().filter(({ id }) => id === meta.document_id).forEach((twin) => shelf.splice(shelf.indexOf(twin), 1));
-    if (!shelf.includes(document)) return; // was removed while it was read
+    const twin = byId(meta.document_id);
+    if (!shelf.includes(document)) return twin ?? (await api.remove(meta.document_id)); // removed while it was read
+    if (twin) shelf.splice(shelf.indexOf(twin), 1);
     Object.assign(document, { id: meta.document_id, meta, state: "ready", file: null });
     announce(`${document.name} is ready.`);
   } catch (error) {
@@ -79,10 +80,15 @@ async function send(document, password) {
 }
 
 async function remove(document) {
+  try {
+    if (document.id) await api.remove(document.id);
+  } catch (error) {
+    if (error.status !== 404) return toast(sentence(error.message)); // it is one of a folder
+  }
   shelf.splice(shelf.indexOf(document), 1);
   waiting = waiting.filter((other) => other !== document);
+  document.done?.(null);
   render();
-  if (document.id) await api.remove(document.id).catch((error) => announce(error.message));
 }
 
 /** What a ready document is, in a line. */

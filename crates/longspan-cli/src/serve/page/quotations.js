@@ -9,19 +9,19 @@ const NAMES = {
   not_found: ["close", "Not found"],
   unchecked: ["alert", "Not checked"],
 };
-const state = { found: [], chosen: -1, documents: [] };
+const state = { found: [], chosen: -1, rows: [] };
 let hooks = {};
 
-/** `hooks.choose(quotation, place)` is called when a place is to be shown. */
+/** `hooks.choose(place)` is called when a place is to be shown. */
 export function begin(given) {
   hooks = given;
 }
 
 export const all = () => state.found;
 
-/** Shows what was found in these documents. */
-export function show(found, documents) {
-  Object.assign(state, { found, documents, chosen: -1, rows: [] });
+/** Shows what was found. */
+export function show(found) {
+  Object.assign(state, { found, chosen: -1, rows: [] });
   const count = (...statuses) => found.filter(({ status }) => statuses.includes(status)).length;
   const proven = count("exact", "normalised");
   const sums = [[proven, "proven"], [count("altered"), "altered"], [count("not_found"), "not found"], [count("unchecked"), "not checked"]]
@@ -31,31 +31,29 @@ export function show(found, documents) {
     element("h2", { class: "question" }, summary),
     element("ul", { class: "proofs" }, ...found.map((quotation, index) => element("li", {}, card(quotation, index)))));
   announce(summary);
-  const first = found.findIndex(({ places }) => places?.length);
+  const first = found.findIndex(({ places }) => places.length);
   if (first >= 0) choose(first);
 }
 
 function card(quotation, index) {
-  const { status, quote, places = [], nearest, reasons = [], edits = [] } = quotation;
-  const [name, label] = NAMES[status] ?? NAMES.unchecked;
-  const said = status === "normalised" ? `${label} ${reasons.join(" and ") || "its marks"}` : label;
-  const parts = [
-    element("span", { class: `status ${status}` }, icon(name), said),
-    element("q", { class: "quote" }, quote),
-  ];
+  const { status, quote, reasons, edits, places, places_count, checked } = quotation;
+  const [name, label] = NAMES[status];
+  const said = status === "normalised" ? `${label} ${reasons.join(", ").replaceAll("_", " ")}` : label;
+  const parts = [element("span", { class: `status ${status}` }, icon(name), said), element("q", { class: "quote" }, quote)];
   for (const { kind, from, to } of edits) {
-    parts.push(element("span", { class: "edit" }, element("span", { class: "kind" }, kind ? `${kind}: ` : ""),
-      element("span", { class: "quiet" }, "the document has "), from ? element("ins", {}, from) : "nothing",
-      element("span", { class: "quiet" }, ", the quotation has "), to ? element("del", {}, to) : "nothing"));
+    parts.push(element("span", { class: "edit" }, element("span", { class: "kind" }, `${kind}: `),
+      element("span", { class: "quiet" }, "the quotation has "), from ? element("del", {}, from) : "nothing",
+      element("span", { "aria-hidden": "true" }, " → "),
+      element("span", { class: "quiet" }, ", the document has "), to ? element("ins", {}, to) : "nothing"));
   }
-  const place = places[0] ?? (status === "altered" ? nearest : null);
+  const place = placeOf(quotation);
   if (place) {
-    const more = places.length > 1 ? ` and ${counted(places.length - 1, "other place")}` : "";
-    parts.push(element("span", { class: "place" }, [place.document ?? quotation.document, placeText(place)].filter(Boolean).join(" · ") + more));
+    const near = places.length ? "" : `nearest, which proves nothing (${Math.round(100 * place.agreement)}% of its words): `;
+    const more = places_count > 1 ? ` and ${counted(places_count - 1, "other place")}` : "";
+    parts.push(element("span", { class: "place" }, `${near}${place.document} · ${placeText(place)}${more}`));
   }
-  const unread = quotation.checked?.unread;
-  if (status === "unchecked" || (status === "not_found" && unread)) {
-    parts.push(element("span", { class: "place" }, "Some pages or files could not be read."));
+  if (status === "unchecked") {
+    for (const { document, reason } of checked.unread) parts.push(element("span", { class: "place" }, `${document}: ${reason}`));
   }
   const node = place
     ? element("button", { type: "button", class: "proof", onclick: () => choose(index) }, ...parts)
@@ -64,12 +62,12 @@ function card(quotation, index) {
   return node;
 }
 
-const placeOf = ({ places = [], nearest, status }) => places[0] ?? (status === "altered" ? nearest : null);
+const placeOf = ({ places, nearest }) => places[0] ?? nearest;
 
 function choose(index) {
   state.chosen = index;
   state.rows.forEach((row, at) => (at === index ? row.setAttribute("aria-current", "true") : row.removeAttribute("aria-current")));
-  hooks.choose(state.found[index], placeOf(state.found[index]));
+  hooks.choose(placeOf(state.found[index]));
 }
 
 export function step(by) {
@@ -80,14 +78,16 @@ export function step(by) {
   }
 }
 
-/** The marks of all quotations that stand in a document. */
+/** Whether a place is in a document: by its id, or, where the server states none, by its name. */
+export const isIn = (place, document) => (place.document_id ? place.document_id === document.id : place.document === document.name);
+
+/** The marks of all quotations that stand in a document; what comes nearest to one is marked while it is chosen. */
 export function marksOf(document) {
-  const isOf = (place, quotation) => (place.document_id ?? quotation.document_id) === document.id
-    || (place.document ?? quotation.document) === document.name;
   return state.found.flatMap((quotation, index) => {
     const place = placeOf(quotation);
-    if (!place || !isOf(place, quotation)) return [];
-    return [{ ...place, start: place.start_utf16, end: place.end_utf16, number: index + 1, filled: index === state.chosen,
-      active: index === state.chosen, choose: () => choose(index) }];
+    const active = index === state.chosen;
+    if (!place || !isIn(place, document) || !(active || quotation.places.length)) return [];
+    const filled = active && quotation.places.length > 0;
+    return [{ ...place, start: place.start_utf16, end: place.end_utf16, number: index + 1, filled, active, choose: () => choose(index) }];
   });
 }

@@ -4,6 +4,8 @@ import { element } from "./dom.js";
 
 const BLOCKS_OF_A_CHUNK = 60;
 const PIECE_MAX = 20_000;
+/** What guesses the height of a chunk, in pixels, before it is laid out. */
+const [LINE, CHARACTERS_OF_A_LINE, BLOCK_LINES] = [26, 75, 1.1];
 
 /** Shows a document's text in `scroller`. */
 export function show(scroller, text, map, onlayout) {
@@ -82,6 +84,7 @@ function pieces(text, start, end, block) {
 
 function layOut(root, text, blocks, pages) {
   const above = [];
+  const heights = new Map();
   let [chunk, group, kind] = [null, null, null];
   blocks.forEach((block, index) => {
     if (index % BLOCKS_OF_A_CHUNK === 0 && block.kind !== "cell") root.append((chunk = element("div", { class: "chunk" })));
@@ -93,6 +96,7 @@ function layOut(root, text, blocks, pages) {
       chunk.append(line);
     }
     const shown = text.slice(block.start, block.end).trim();
+    heights.set(chunk, (heights.get(chunk) ?? 0) + shown.length / CHARACTERS_OF_A_LINE + BLOCK_LINES);
     const joins = kind === block.kind && !block.page;
     kind = block.kind;
     if (!shown && block.kind !== "cell") return (block.element = element("p"));
@@ -115,6 +119,7 @@ function layOut(root, text, blocks, pages) {
     }
     fill(block, text, []);
   });
+  for (const [chunk, lines] of heights) chunk.style.containIntrinsicSize = `auto ${Math.round(lines * LINE)}px`;
 }
 
 /** Writes the text of a block into its element, with marks where they lie in it. */

@@ -68,6 +68,7 @@ function draw(words) {
     : pages.show(scroller, state.document.id, state.map, renderRail);
   scroller.scrollTop = 0;
   find("viewer-title").textContent = state.document.name;
+  document.title = `${state.document.name} · Longspan`;
   find("pager").hidden = !state.shown.pages;
   find("page-count").textContent = `of ${thousands(state.shown.pages)}`;
   find("as-text").hidden = !hasPages(state.document);
@@ -96,6 +97,17 @@ function reveal(mark, behavior) {
     left: Math.max(0, left - scroller.clientWidth / 2),
     behavior: behavior ?? (calm ? "instant" : "smooth"),
   });
+  // What is laid out only once it is near moves what lies below.
+  if (calm) requestAnimationFrame(() => requestAnimationFrame(() => settle(mark, 8)));
+}
+
+function settle(mark, times) {
+  if (!times || !state.marks.includes(mark)) return;
+  const off = state.shown.topOf(mark) - scroller.clientHeight * 0.3 - scroller.scrollTop;
+  const room = off > 0 ? scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop : scroller.scrollTop;
+  if (Math.abs(off) < 8 || room < 8) return renderRail();
+  scroller.scrollTop += off;
+  requestAnimationFrame(() => settle(mark, times - 1));
 }
 
 function currentPage() {
