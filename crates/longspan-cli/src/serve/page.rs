@@ -11,7 +11,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Each file: its path, its type, its content. The licence is what the sample questions are asked.
-pub const FILES: [(&str, &str, &[u8]); 14] = [
+pub const FILES: [(&str, &str, &[u8]); 15] = [
     ("/", HTML, include_bytes!("page/index.html")),
     ("/style.css", STYLE, include_bytes!("page/style.css")),
     ("/icon.svg", "image/svg+xml", include_bytes!("page/icon.svg")),
@@ -23,6 +23,7 @@ pub const FILES: [(&str, &str, &[u8]); 14] = [
     ("/export.js", SCRIPT, include_bytes!("page/export.js")),
     ("/pages.js", SCRIPT, include_bytes!("page/pages.js")),
     ("/quotations.js", SCRIPT, include_bytes!("page/quotations.js")),
+    ("/score.js", SCRIPT, include_bytes!("page/score.js")),
     ("/text.js", SCRIPT, include_bytes!("page/text.js")),
     ("/view.js", SCRIPT, include_bytes!("page/view.js")),
     ("/license.txt", TEXT, include_bytes!("../../../../LICENSE")),

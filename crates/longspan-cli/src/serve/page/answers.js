@@ -2,20 +2,15 @@
 // threshold of its own, and moving it decides again from the odds in the reply, without reading anything a second time.
 
 import * as api from "./api.js";
-import { counted, decimals, element, find, placeText, shownScore, toast, tool } from "./dom.js";
+import { counted, element, find, placeText, shownScore, toast, tool } from "./dom.js";
+import { meter, slider } from "./score.js";
 
 const groups = [];
-let model = { threshold: 0, abstain: [], calibratedOn: null };
 let hooks = {};
 
 /** `hooks.choose(group, answer, index)` is called when a span is to be shown, `hooks.changed()` when answers changed. */
 export function begin(given) {
   hooks = given;
-}
-
-/** What the server says of its model. */
-export function setModel(info) {
-  model = { threshold: info.threshold, abstain: Object.entries(info.abstain ?? {}), calibratedOn: info.calibrated_on ?? null };
 }
 
 export const all = () => groups;
@@ -32,7 +27,8 @@ export function add(question, answers) {
 
 /** Whether an answer object answers, by the threshold of its group. */
 const answersAt = (group, object) =>
-  object.answers.length > 0 && (group.threshold === null ? object.answer !== null : object.null_odds <= group.threshold);
+  object.answers.length > 0 &&
+  (group.threshold === null ? object.answer !== null : object.null_odds <= group.threshold);
 
 const scoreOf = (group, object) => (answersAt(group, object) ? object.answers[0].score : object.no_answer_score);
 
@@ -49,8 +45,10 @@ export function spoken(group) {
   if (!best) return `No answer in ${where(group)}.`;
   const span = best.answers[0];
   const others = best.answers.length - 1;
-  return `Answer: ${span.text}. ${best.document}, ${placeText(span)}. Score ${shownScore(span.score)}. ` +
-    (others ? `${counted(others, "other passage")}.` : "");
+  return (
+    `Answer: ${span.text}. ${best.document}, ${placeText(span)}. Score ${shownScore(span.score)}. ` +
+    (others ? `${counted(others, "other passage")}.` : "")
+  );
 }
 
 const where = ({ answers }) => (answers.length === 1 ? "this document" : `these ${answers.length} documents`);
@@ -66,8 +64,14 @@ function render(group) {
   if (!found.length && without.length) parts.push(noAnswer(group, without));
   else if (without.length) {
     const names = without.map((object) => element("li", {}, itemOf(group, object, 0, object.document, "—")));
-    parts.push(element("details", { class: "more" }, element("summary", {}, `No answer in ${counted(without.length, "document")}`),
-      element("ul", { class: "spans" }, ...names)));
+    parts.push(
+      element(
+        "details",
+        { class: "more" },
+        element("summary", {}, `No answer in ${counted(without.length, "document")}`),
+        element("ul", { class: "spans" }, ...names),
+      ),
+    );
   }
   for (const object of failed) {
     parts.push(element("p", { class: "problem" }, `${object.document ?? "A document"}: ${object.error}`));
@@ -79,19 +83,32 @@ function render(group) {
 
 function answerCard(group, object, first) {
   const [span, ...others] = object.answers;
-  const head = element("button", { type: "button", class: "best", onclick: () => choose(group, object, 0) },
-    element("span", { class: "answer" }, element("mark", {}, span.text)));
+  const head = element(
+    "button",
+    { type: "button", class: "best", onclick: () => choose(group, object, 0) },
+    element("span", { class: "answer" }, element("mark", {}, span.text)),
+  );
   group.items.push({ object, index: 0, node: head });
   const sentence = element("p", { class: "sentence" });
   fillSentence(sentence, object, span, object.sentence);
   const copy = tool("copy", "Copy as a quotation", () => copyQuotation(object, span));
-  const parts = [head, sentence, placeLine(object, span, group.answers.length > 1),
-    element("div", { class: "sure" }, meter(span.score), copy)];
+  const parts = [
+    head,
+    sentence,
+    placeLine(object, span, group.answers.length > 1),
+    element("div", { class: "sure" }, meter(span.score), copy),
+  ];
   if (others.length) {
-    const list = element("ul", { class: "spans" }, ...others.map((_, at) => element("li", {}, itemOf(group, object, at + 1))));
-    parts.push(first && group.answers.length === 1
-      ? element("div", { class: "more" }, element("h3", {}, "Other passages"), list)
-      : element("details", { class: "more" }, element("summary", {}, "Other passages"), list));
+    const list = element(
+      "ul",
+      { class: "spans" },
+      ...others.map((_, at) => element("li", {}, itemOf(group, object, at + 1))),
+    );
+    parts.push(
+      first && group.answers.length === 1
+        ? element("div", { class: "more" }, element("h3", {}, "Other passages"), list)
+        : element("details", { class: "more" }, element("summary", {}, "Other passages"), list),
+    );
   }
   return element("article", { class: first ? "card first" : "card" }, ...parts);
 }
@@ -100,11 +117,14 @@ function answerCard(group, object, first) {
 function itemOf(group, object, index, name, number = index + 1) {
   const span = object.answers[index];
   if (!span) return element("span", { class: "span-row" }, name ?? "");
-  const row = element("button", { type: "button", class: "span-row", onclick: () => choose(group, object, index) },
+  const row = element(
+    "button",
+    { type: "button", class: "span-row", onclick: () => choose(group, object, index) },
     element("span", { class: "number", "aria-hidden": "true" }, String(number)),
     element("span", { class: "words" }, name ? `${name}: ` : "", element("b", {}, span.text)),
     element("span", { class: "where" }, placeText(span)),
-    element("span", { class: "figure" }, element("span", { class: "quiet" }, "score "), shownScore(span.score)));
+    element("span", { class: "figure" }, element("span", { class: "quiet" }, "score "), shownScore(span.score)),
+  );
   group.items.push({ object, index, node: row });
   return row;
 }
@@ -115,89 +135,50 @@ function placeLine(object, span, named) {
   return element("p", { class: "place" }, parts, heading ? element("span", { class: "under" }, heading) : null);
 }
 
-/** What a score means, as a sentence. */
-export function meaning(score, isNone = false) {
-  if (!model.calibratedOn) {
-    return `The share of this ${isNone ? "finding" : "passage"} among all that was possible. This model is not calibrated, ` +
-      "so it is no probability of being right.";
-  }
-  const times = Math.round(100 * score);
-  return `Of 100 ${isNone ? "findings of ‘no answer’" : "answers"} with this score, about ${times} were right, on the data ` +
-    `that the model was calibrated on (${model.calibratedOn}). Other documents may differ.`;
-}
-
-let meters = 0;
-
-/** A score as a bar and a number, with what it means in a hint that opens by pointer, focus or touch. */
-function meter(score, isNone = false) {
-  const id = `score-${(meters += 1)}`;
-  const bar = element("i", { class: "bar" });
-  bar.style.setProperty("--share", score);
-  const label = model.calibratedOn
-    ? `${Math.round(100 * score)} of 100 such ${isNone ? "findings" : "answers"} are right` : "share of the model’s belief";
-  return element("span", { class: "meter", onkeydown: (event) => event.key === "Escape" && event.currentTarget.classList.add("shut"),
-    onpointerleave: (event) => event.currentTarget.classList.remove("shut"),
-    onfocusout: (event) => event.currentTarget.classList.remove("shut") },
-  element("button", { type: "button", class: "score", "aria-describedby": id }, bar,
-    element("b", {}, shownScore(score)), element("span", {}, label)),
-  element("span", { class: "hint", role: "tooltip", id }, meaning(score, isNone)));
-}
-
 function noAnswer(group, without) {
   const nearest = [...without].sort((a, b) => a.null_odds - b.null_odds)[0];
   const parts = [
     element("p", { class: "none" }, `No answer in ${where(group)}`),
-    element("p", { class: "sentence" }, without.length === 1
-      ? "The document does not seem to say. What follows comes closest, but not close enough."
-      : "The documents do not seem to say. What follows comes closest, but not close enough."),
+    element(
+      "p",
+      { class: "sentence" },
+      without.length === 1
+        ? "The document does not seem to say. What follows comes closest, but not close enough."
+        : "The documents do not seem to say. What follows comes closest, but not close enough.",
+    ),
     element("div", { class: "sure" }, meter(nearest.no_answer_score, true)),
   ];
   if (nearest.answers.length) {
     const sentence = element("p", { class: "sentence near" });
     fillSentence(sentence, nearest, nearest.answers[0], null);
     const spans = nearest.answers.map((_, index) => element("li", {}, itemOf(group, nearest, index)));
-    parts.push(element("div", { class: "more" }, element("h3", {}, "Closest passages"), sentence, element("ul", { class: "spans" }, ...spans)));
+    parts.push(
+      element(
+        "div",
+        { class: "more" },
+        element("h3", {}, "Closest passages"),
+        sentence,
+        element("ul", { class: "spans" }, ...spans),
+      ),
+    );
   }
   return element("article", { class: "card first" }, ...parts);
 }
 
-/** The slider of the threshold: it shows how close each finding was, and decides again when it is moved. */
+/** The slider of a group: moved far enough, it decides again. */
 function thresholdOf(group, objects) {
-  const odds = objects.map((object) => object.null_odds);
-  const marks = [...odds, model.threshold, ...model.abstain.map(([, value]) => value)];
-  const [low, high] = [Math.floor(Math.min(...marks) - 1), Math.ceil(Math.max(...marks) + 1)];
-  const value = group.threshold ?? model.threshold;
-  const id = `threshold-${groups.indexOf(group)}-${Math.round(1e6 * Math.random())}`;
-  const input = element("input", { type: "range", id, min: low, max: high, step: 0.1, value });
-  const shown = element("output", { for: id });
-  const say = () => {
-    const named = model.abstain.find(([, given]) => Math.abs(given - Number(input.value)) < 0.06);
-    shown.textContent = decimals(Number(input.value), 1);
-    input.setAttribute("aria-valuetext", `${shown.textContent}${named ? `, ${named[0]}` : ""}`);
-  };
-  const nearest = Math.min(...odds);
-  const why = element("p", {}, `The best passage is an answer from a threshold of ${decimals(nearest, 1)} upward.`);
-  const scale = element("div", { class: "scale", "aria-hidden": "true" });
-  for (const at of odds) scale.append(onScale(element("i"), at, low, high));
-  for (const [name, at] of model.abstain) scale.append(onScale(element("span", {}, name), at, low, high));
-  if (!model.abstain.length) scale.append(element("span", { class: "low" }, "strict"), element("span", { class: "high" }, "eager"));
-  input.addEventListener("input", () => {
+  const decide = (threshold) => {
     const before = objects.map((object) => answersAt(group, object));
-    group.threshold = Number(input.value);
-    say();
+    group.threshold = threshold;
     if (objects.some((object, index) => answersAt(group, object) !== before[index])) decideAgain(group);
-  });
-  say();
-  const details = element("details", { class: "threshold" },
-    element("summary", {}, "How close was it?"),
-    element("div", {}, why, element("label", { for: id }, "Threshold ", shown), element("div", { class: "slide" }, input, scale)));
-  details.open = group.open ?? !objects.some((object) => answersAt(group, object));
-  details.addEventListener("toggle", () => (group.open = details.open));
-  return details;
-}
-
-function onScale(made, at, low, high) {
-  made.style.setProperty("--at", (at - low) / (high - low));
+  };
+  const made = slider(
+    objects.map((object) => object.null_odds),
+    group.threshold,
+    decide,
+  );
+  made.open = group.open ?? !objects.some((object) => answersAt(group, object));
+  made.addEventListener("toggle", () => (group.open = made.open));
   return made;
 }
 
@@ -224,7 +205,10 @@ async function fillSentence(paragraph, object, span, given) {
 
 /** The sentence around `text[start..end]`, as one line, with `…` where it was cut. */
 export function around(text, start, end, reach = 160) {
-  let before = text.slice(Math.max(0, start - reach), start).split(/\n\s*\n|\f/).at(-1);
+  let before = text
+    .slice(Math.max(0, start - reach), start)
+    .split(/\n\s*\n|\f/)
+    .at(-1);
   let after = text.slice(end, end + reach).split(/\n\s*\n|\f/)[0];
   const begin = [...before.matchAll(/[.!?]\s+(?=\p{Lu})/gu)].at(-1);
   const stop = /[.!?](?=\s|$)/u.exec(after);
@@ -252,7 +236,9 @@ export function chooseFirst(group) {
 export function step(by) {
   const group = groups.find(({ chosen }) => chosen) ?? groups[0];
   if (!group?.items.length) return;
-  const at = group.items.findIndex(({ object, index }) => object === group.chosen?.object && index === group.chosen?.index);
+  const at = group.items.findIndex(
+    ({ object, index }) => object === group.chosen?.object && index === group.chosen?.index,
+  );
   const item = group.items[Math.min(Math.max(at + by, 0), group.items.length - 1)];
   const folded = item.node.closest("details:not([open])");
   if (folded) folded.open = true;
@@ -284,16 +270,22 @@ export function marksOf(group, object, index) {
 }
 
 async function copyQuotation(object, span) {
-  const { before, answer, after } = object.sentence ?? around(await api.text(object.document_id), span.start_utf16, span.end_utf16);
+  const { before, answer, after } =
+    object.sentence ?? around(await api.text(object.document_id), span.start_utf16, span.end_utf16);
   const source = [object.document, placeText(span)].filter(Boolean).join(", ");
   await navigator.clipboard.writeText(`“${`${before}${answer}${after}`.trim()}” (${source})`);
   toast("Quotation copied");
 }
 
 /** A group as it is exported: the answer objects, decided by its threshold. */
-export const decided = (group) => ranked(group).map((object) => (object.error ? object : {
-  ...object,
-  answer: answersAt(group, object) ? object.answers[0].text : null,
-  score: scoreOf(group, object),
-  ...(group.threshold === null ? {} : { threshold: group.threshold }),
-}));
+export const decided = (group) =>
+  ranked(group).map((object) =>
+    object.error
+      ? object
+      : {
+          ...object,
+          answer: answersAt(group, object) ? object.answers[0].text : null,
+          score: scoreOf(group, object),
+          ...(group.threshold === null ? {} : { threshold: group.threshold }),
+        },
+  );

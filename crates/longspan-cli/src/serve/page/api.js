@@ -81,15 +81,23 @@ export async function picture(id, number, width, signal) {
 
 const kept = new Map();
 function once(name, load) {
-  if (!kept.has(name)) kept.set(name, load().catch((error) => { kept.delete(name); throw error; }));
+  if (!kept.has(name))
+    kept.set(
+      name,
+      load().catch((error) => {
+        kept.delete(name);
+        throw error;
+      }),
+    );
   return kept.get(name);
 }
 
 /** The text of a document. A byte-order mark counts as a character, so it stays. */
-export const text = (id) => once(`${id} text`, async () => {
-  const bytes = await (await request(`${at(id)}/text`)).arrayBuffer();
-  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
-});
+export const text = (id) =>
+  once(`${id} text`, async () => {
+    const bytes = await (await request(`${at(id)}/text`)).arrayBuffer();
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+  });
 
 /** The pages and blocks of a document. */
 export const map = (id) => once(`${id} map`, () => json(`${at(id)}/map`));
@@ -139,8 +147,15 @@ async function* events(stream) {
     const pieces = (rest + part.value).split(/\r?\n\r?\n/);
     rest = pieces.pop();
     for (const piece of pieces) {
-      const lines = piece.split(/\r?\n/).map((line) => /^(\w+): ?(.*)$/.exec(line)).filter(Boolean);
-      const field = (name) => lines.filter((line) => line[1] === name).map((line) => line[2]).join("\n");
+      const lines = piece
+        .split(/\r?\n/)
+        .map((line) => /^(\w+): ?(.*)$/.exec(line))
+        .filter(Boolean);
+      const field = (name) =>
+        lines
+          .filter((line) => line[1] === name)
+          .map((line) => line[2])
+          .join("\n");
       if (field("data")) yield { event: field("event"), data: JSON.parse(field("data")) };
     }
   }

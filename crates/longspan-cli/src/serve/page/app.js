@@ -6,18 +6,22 @@ import * as documents from "./documents.js";
 import { announce, element, find, thousands } from "./dom.js";
 import { saveCsv, saveJson } from "./export.js";
 import * as quotations from "./quotations.js";
+import { setModel } from "./score.js";
 import * as view from "./view.js";
 
 const SPANS = 5;
 const SAMPLES = ["When was the license published?", "Who is the Licensor?", "Who settles disputes?"];
 const KEYS = "longspan-single-keys";
+const NONE_CHOSEN = { message: "no document is chosen", hint: "tick one in the list" };
+const STILL_READING = { message: "the documents are still being read", hint: "ask again in a moment" };
+const LINK_IS_OLD = { message: "the document of this link is no longer on the server", hint: "add it again" };
 const body = document.body;
 let running = null;
 let history = [];
 let recalled = 0;
 let pairsMax = Infinity;
 
-// ── What is shown ────────────────────────────────────────────────────────────────────────────────────────────────────
+// What is shown
 
 function renderStage() {
   const has = documents.all().length > 0;
@@ -29,9 +33,12 @@ function renderStage() {
   if (!view.shown() && documents.ready().length) open(documents.ready()[0]);
   const asks = body.dataset.mode === "ask";
   const empty = asks ? !answers.all().length : !quotations.all().length;
-  find("rest").textContent = !has || !empty ? "" : asks
-    ? "Answers appear here, each with its sentence, its place, and how sure it is."
-    : "Quotations are proven word for word, without a model.";
+  find("rest").textContent =
+    !has || !empty
+      ? ""
+      : asks
+        ? "Answers appear here, each with its sentence, its place, and how sure it is."
+        : "Quotations are proven word for word, without a model.";
 }
 
 function setMode(mode) {
@@ -63,7 +70,7 @@ function showProblem(error) {
   if (error.hint) box.append(` ${documents.sentence(error.hint)}`);
 }
 
-// ── Asking ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+// Asking
 
 /** Runs work that can be cancelled, with the bar of progress. */
 async function run(label, work) {
@@ -81,7 +88,8 @@ async function run(label, work) {
     bar.classList.toggle("endless", share === 0);
     bar.setAttribute("aria-valuenow", String(Math.round(100 * share)));
     bar.style.setProperty("--share", share);
-    find("progress-text").textContent = `${thousands(done)} of ${thousands(tokens)} tokens${share > 0.02 ? `, ${secondsText(left)} left` : ""}`;
+    const rest = share > 0.02 ? `, ${secondsText(left)} left` : "";
+    find("progress-text").textContent = `${thousands(done)} of ${thousands(tokens)} tokens${rest}`;
   };
   try {
     return await work(onprogress, own.signal);
@@ -99,14 +107,14 @@ async function run(label, work) {
   }
 }
 
-const secondsText = (seconds) => (seconds < 90 ? `${Math.max(1, Math.ceil(seconds))} s` : `${Math.ceil(seconds / 60)} min`);
+const secondsText = (seconds) =>
+  seconds < 90 ? `${Math.max(1, Math.ceil(seconds))} s` : `${Math.ceil(seconds / 60)} min`;
 
 async function ask(question) {
   const list = documents.asked();
   if (!question.trim()) return find("question").focus();
   if (!list.length) {
-    const busy = documents.all().some(({ state }) => ["waiting", "sending", "reading"].includes(state));
-    return showProblem({ message: busy ? "the documents are still being read" : "no document is chosen", hint: busy ? "ask again in a moment" : "tick one in the list" });
+    return showProblem(documents.areBusy() ? STILL_READING : NONE_CHOSEN);
   }
   setMode("ask");
   history = [...history.filter((other) => other !== question), question];
@@ -130,7 +138,7 @@ async function ask(question) {
 async function cite(text) {
   const list = documents.asked();
   if (!text.trim()) return find("cite-text").focus();
-  if (!list.length) return showProblem({ message: "no document is chosen", hint: "tick one in the list" });
+  if (!list.length) return showProblem(documents.areBusy() ? STILL_READING : NONE_CHOSEN);
   const ids = list.map(({ id }) => id);
   const reply = await run("Comparing…", (_, signal) => api.cite({ text, documents: ids }, signal));
   if (!reply) return;
@@ -148,7 +156,7 @@ function showQuotation(place) {
   if (document) open(document, quotations.marksOf(document));
 }
 
-// ── Documents come in ────────────────────────────────────────────────────────────────────────────────────────────────
+// Documents come in
 
 async function addFiles(files) {
   if (!files.length) return [];
@@ -198,13 +206,21 @@ function listenToDrops() {
   });
 }
 
-// ── Keys ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+// Keys
 
-const isTyping = (target) => target.closest?.("input:not([type=checkbox]):not([type=range]), textarea, select") !== null;
+const isTyping = (target) =>
+  target.closest?.("input:not([type=checkbox]):not([type=range]), textarea, select") !== null;
 
 function onKey(event) {
   if (event.key === "Escape" && running) return running.abort();
-  if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target) || document.querySelector("dialog[open]")) return;
+  if (
+    event.ctrlKey ||
+    event.metaKey ||
+    event.altKey ||
+    isTyping(event.target) ||
+    document.querySelector("dialog[open]")
+  )
+    return;
   if (!find("use-keys").checked) return;
   const step = body.dataset.mode === "ask" ? answers.step : quotations.step;
   const actions = {
@@ -242,10 +258,11 @@ function fitQuestion() {
   field.style.height = `${field.scrollHeight}px`;
 }
 
-// ── Beginning ────────────────────────────────────────────────────────────────────────────────────────────────────────
+// Beginning
 
 function listen() {
-  for (const button of document.querySelectorAll("[data-choose]")) button.addEventListener("click", () => find("files").click());
+  for (const button of document.querySelectorAll("[data-choose]"))
+    button.addEventListener("click", () => find("files").click());
   find("files").addEventListener("change", (event) => {
     addFiles([...event.target.files]);
     event.target.value = "";
@@ -275,14 +292,17 @@ function listen() {
   find("cancel").addEventListener("click", () => running?.abort());
   find("mode-ask").addEventListener("click", () => setMode("ask"));
   find("mode-cite").addEventListener("click", () => setMode("cite"));
-  for (const button of document.querySelectorAll("[data-show]")) button.addEventListener("click", () => setPane(button.dataset.show));
+  for (const button of document.querySelectorAll("[data-show]"))
+    button.addEventListener("click", () => setPane(button.dataset.show));
   find("open-help").addEventListener("click", () => find("help").showModal());
   find("save-json").addEventListener("click", () => saveJson(answers.all(), quotations.all()));
   find("save-csv").addEventListener("click", () => saveCsv(answers.all()));
   find("export").addEventListener("click", (event) => event.target.closest("li") && (find("export").open = false));
   addEventListener("click", (event) => find("export").contains(event.target) || (find("export").open = false));
   find("use-keys").checked = sessionStorage.getItem(KEYS) !== "off";
-  find("use-keys").addEventListener("change", (event) => sessionStorage.setItem(KEYS, event.target.checked ? "on" : "off"));
+  find("use-keys").addEventListener("change", (event) =>
+    sessionStorage.setItem(KEYS, event.target.checked ? "on" : "off"),
+  );
   addEventListener("keydown", onKey);
   listenToDrops();
 }
@@ -293,7 +313,7 @@ async function followLink() {
   const ids = link.getAll("d");
   if (!ids.length) return;
   const there = documents.ready().filter(({ id }) => ids.includes(id));
-  if (!there.length) return showProblem({ message: "the document of this link is no longer on the server", hint: "add it again" });
+  if (!there.length) return showProblem(LINK_IS_OLD);
   for (const document of documents.ready()) document.asked = ids.includes(document.id);
   documents.addKnown([]);
   open(there[0]);
@@ -302,20 +322,32 @@ async function followLink() {
 
 async function begin() {
   const local = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
-  find("private").textContent = local ? "Nothing leaves this machine." : `Documents go to ${location.hostname}, and nowhere else.`;
-  find("samples").append(...SAMPLES.map((question) =>
-    element("li", {}, element("button", { type: "button", class: "sample", onclick: () => askSample(question) }, question))));
+  find("private").textContent = local
+    ? "Nothing leaves this machine."
+    : `Documents go to ${location.hostname}, and nowhere else.`;
+  find("samples").append(
+    ...SAMPLES.map((question) =>
+      element(
+        "li",
+        {},
+        element("button", { type: "button", class: "sample", onclick: () => askSample(question) }, question),
+      ),
+    ),
+  );
   answers.begin({ choose: (...span) => showSpan(...span), changed: renderStage, say: announce });
   quotations.begin({ choose: showQuotation });
-  documents.begin({ changed: renderStage, open: (document) => {
-    open(document);
-    setPane("viewer");
-  } });
+  documents.begin({
+    changed: renderStage,
+    open: (document) => {
+      open(document);
+      setPane("viewer");
+    },
+  });
   view.begin((mark) => mark.choose());
   listen();
   try {
     const info = await api.info();
-    answers.setModel(info);
+    setModel(info);
     find("about").textContent = `Longspan ${info.version}, ${info.model}, ${info.precision}`;
     pairsMax = info.limits.max_pairs;
     documents.addKnown(await api.documents());

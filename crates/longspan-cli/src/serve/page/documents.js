@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { announce, counted, element, find, icon, thousands, toast, tool } from "./dom.js";
 
 const AT_ONCE = 2;
+const STATES = { password_required: "password", wrong_password: "password", no_text: "no_text" };
 const shelf = [];
 let waiting = [];
 let running = 0;
@@ -22,6 +23,8 @@ export function begin(given) {
 export const ready = () => shelf.filter((document) => document.state === "ready");
 export const asked = () => ready().filter((document) => document.asked);
 export const all = () => shelf;
+const isBusy = ({ state }) => ["waiting", "sending", "reading"].includes(state);
+export const areBusy = () => shelf.some(isBusy);
 export const byId = (id) => shelf.find((document) => document.id === id);
 
 /** Puts documents on the shelf that the server has already. */
@@ -34,11 +37,14 @@ export function addKnown(list) {
 
 /** Sends files; the promise has those that became ready. */
 export function addFiles(files) {
-  const jobs = [...files].map((file) => new Promise((done) => {
-    const document = { name: file.name || "Pasted text", file, state: "waiting", asked: true, sent: 0, done };
-    shelf.push(document);
-    waiting.push(document);
-  }));
+  const jobs = [...files].map(
+    (file) =>
+      new Promise((done) => {
+        const document = { name: file.name || "Pasted text", file, state: "waiting", asked: true, sent: 0, done };
+        shelf.push(document);
+        waiting.push(document);
+      }),
+  );
   render();
   next();
   return Promise.all(jobs).then((documents) => documents.filter(Boolean));
@@ -71,7 +77,7 @@ async function send(document, password) {
     announce(`${document.name} is ready.`);
   } catch (error) {
     document.error = error;
-    document.state = { password_required: "password", wrong_password: "password", no_text: "no_text" }[error.type] ?? "failed";
+    document.state = STATES[error.type] ?? "failed";
     document.tried = Boolean(password);
     announce(`${document.name}: ${error.message}`);
   }
@@ -98,13 +104,20 @@ export function describe({ meta }) {
 
 function stateText(document) {
   switch (document.state) {
-    case "waiting": return "waiting";
-    case "sending": return `sending, ${Math.floor(document.sent * 100)}%`;
-    case "reading": return "reading…";
-    case "password": return document.tried ? "The password is wrong." : "Needs a password";
-    case "no_text": return "Has no text to read";
-    case "failed": return "Cannot be read";
-    default: return describe(document);
+    case "waiting":
+      return "waiting";
+    case "sending":
+      return `sending, ${Math.floor(document.sent * 100)}%`;
+    case "reading":
+      return "reading…";
+    case "password":
+      return document.tried ? "The password is wrong." : "Needs a password";
+    case "no_text":
+      return "Has no text to read";
+    case "failed":
+      return "Cannot be read";
+    default:
+      return describe(document);
   }
 }
 
@@ -130,7 +143,7 @@ function renderState(document) {
 function row(document) {
   const isReady = document.state === "ready";
   const choice = isReady && ready().length > 1;
-  const busy = ["waiting", "sending", "reading"].includes(document.state);
+  const busy = isBusy(document);
   const look = `${busy ? "busy" : document.state} ${choice} ${document.tried}`;
   if (document.look === look) {
     const box = document.row.querySelector("[type=checkbox]");
@@ -145,10 +158,14 @@ function row(document) {
     ? element("button", { type: "button", class: "title", onclick: () => hooks.open(document) }, title, state)
     : element("div", { class: "title" }, title, state);
   const before = choice
-    ? element("input", { type: "checkbox", "aria-label": `Ask ${document.name}`, onchange: (event) => {
-      document.asked = event.target.checked;
-      render();
-    } })
+    ? element("input", {
+        type: "checkbox",
+        "aria-label": `Ask ${document.name}`,
+        onchange: (event) => {
+          document.asked = event.target.checked;
+          render();
+        },
+      })
     : element("span", { class: "sign" }, busy ? element("i", { class: "spinner" }) : sign(document));
   if (before.tagName === "INPUT") before.checked = document.asked;
   const children = [before, main, tool("close", `Remove ${document.name}`, () => remove(document))];
@@ -172,8 +189,13 @@ const sign = ({ state }) => icon(state === "ready" ? "check" : state === "passwo
 export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? "" : ".");
 
 function passwordForm(document) {
-  const input = element("input", { type: "password", autocomplete: "off", required: true,
-    "aria-label": `Password of ${document.name}`, placeholder: "Password" });
+  const input = element("input", {
+    type: "password",
+    autocomplete: "off",
+    required: true,
+    "aria-label": `Password of ${document.name}`,
+    placeholder: "Password",
+  });
   const open = (event) => {
     event.preventDefault();
     send(document, input.value);
@@ -188,11 +210,4 @@ export function setShown(document) {
     if (other.shown) other.row?.setAttribute("aria-current", "true");
     else other.row?.removeAttribute("aria-current");
   }
-}
-
-/** What the answers that follow refer to. */
-export function askedText() {
-  const list = asked();
-  if (list.length === 1) return list[0].name;
-  return `${thousands(list.length)} documents`;
 }

@@ -32,7 +32,11 @@ export function tool(name, label, onclick) {
 
 export const thousands = (number) => number.toLocaleString("en");
 export const counted = (number, word) => `${thousands(number)} ${word}${number === 1 ? "" : "s"}`;
-export const decimals = (number, digits) => number.toFixed(digits).replace(/^-(?=[0.]*$)/, "").replace("-", "−");
+export const decimals = (number, digits) =>
+  number
+    .toFixed(digits)
+    .replace(/^-(?=[0.]*$)/, "")
+    .replace("-", "−");
 
 /** A score as it is shown: two digits, one more where two would be 0 or 1. */
 export const shownScore = (score) => decimals(score, score > 0.995 || score < 0.005 ? 3 : 2);

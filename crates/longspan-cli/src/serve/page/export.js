@@ -3,7 +3,20 @@
 import { decided } from "./answers.js";
 import { element } from "./dom.js";
 
-const COLUMNS = ["question", "document", "answer", "score", "no_answer_score", "null_odds", "page", "page_line", "line", "start", "end", "error"];
+const COLUMNS = [
+  "question",
+  "document",
+  "answer",
+  "score",
+  "no_answer_score",
+  "null_odds",
+  "page",
+  "page_line",
+  "line",
+  "start",
+  "end",
+  "error",
+];
 
 export function saveJson(groups, quotations) {
   const answers = [...groups].reverse().flatMap(decided);
@@ -11,12 +24,18 @@ export function saveJson(groups, quotations) {
 }
 
 export function saveCsv(groups) {
-  const rows = [...groups].reverse().flatMap((group) => decided(group).map((object) => {
-    const span = object.answer === null ? {} : object.answers?.[0] ?? {};
-    const { page, page_line, line, start, end } = span;
-    return COLUMNS.map((column) => field({ ...object, page, page_line, line, start, end }[column]));
-  }));
-  save("longspan-session.csv", "text/csv;charset=utf-8", [COLUMNS, ...rows].map((row) => `${row.join(",")}\r\n`).join(""));
+  const rows = [...groups].reverse().flatMap((group) =>
+    decided(group).map((object) => {
+      const span = object.answer === null ? {} : (object.answers?.[0] ?? {});
+      const { page, page_line, line, start, end } = span;
+      return COLUMNS.map((column) => field({ ...object, page, page_line, line, start, end }[column]));
+    }),
+  );
+  save(
+    "longspan-session.csv",
+    "text/csv;charset=utf-8",
+    [COLUMNS, ...rows].map((row) => `${row.join(",")}\r\n`).join(""),
+  );
 }
 
 const field = (value) => {

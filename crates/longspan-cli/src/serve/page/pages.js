@@ -18,13 +18,16 @@ export function show(scroller, id, map, onlayout) {
   root.append(...sheets.map(({ root }) => root));
   scroller.replaceChildren(root);
 
-  const watcher = new IntersectionObserver((entries) => {
-    for (const { target, isIntersecting } of entries) {
-      const one = sheets[Number(target.dataset.page) - 1];
-      if (isIntersecting) load(one);
-      else unload(one);
-    }
-  }, { root: scroller, rootMargin: "120% 0px" });
+  const watcher = new IntersectionObserver(
+    (entries) => {
+      for (const { target, isIntersecting } of entries) {
+        const one = sheets[Number(target.dataset.page) - 1];
+        if (isIntersecting) load(one);
+        else unload(one);
+      }
+    },
+    { root: scroller, rootMargin: "120% 0px" },
+  );
   for (const { root } of sheets) watcher.observe(root);
 
   function sheet(page, number) {
@@ -32,7 +35,13 @@ export function show(scroller, id, map, onlayout) {
     const words = element("div", { class: "layer" });
     const boxes = element("div", { class: "boxes", "aria-hidden": "true" });
     const img = element("img", { alt: `Page ${number} as it is printed`, draggable: "false" });
-    const root = element("section", { class: "sheet", "data-page": number, "aria-label": `Page ${number}` }, img, boxes, words);
+    const root = element(
+      "section",
+      { class: "sheet", "data-page": number, "aria-label": `Page ${number}` },
+      img,
+      boxes,
+      words,
+    );
     root.style.aspectRatio = `${size.width} / ${size.height}`;
     return { number, size, root, img, words, boxes, loading: null };
   }

@@ -87,7 +87,8 @@ function layOut(root, text, blocks, pages) {
   const heights = new Map();
   let [chunk, group, kind] = [null, null, null];
   blocks.forEach((block, index) => {
-    if (index % BLOCKS_OF_A_CHUNK === 0 && block.kind !== "cell") root.append((chunk = element("div", { class: "chunk" })));
+    if (index % BLOCKS_OF_A_CHUNK === 0 && block.kind !== "cell")
+      root.append((chunk = element("div", { class: "chunk" })));
     chunk ??= root.appendChild(element("div", { class: "chunk" }));
     if (block.page) {
       const number = pages.length + 1;

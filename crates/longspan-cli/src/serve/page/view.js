@@ -164,11 +164,19 @@ function renderRail() {
   const rail = find("rail");
   const height = Math.max(scroller.scrollHeight, 1);
   rail.style.right = `${scroller.offsetWidth - scroller.clientWidth}px`;
-  rail.replaceChildren(...state.marks.map((mark) => {
-    const kind = `tick${mark.filled ? " filled" : ""}${mark.active ? " active" : ""}`;
-    const title = `${mark.number}: ${placeText(mark)}`;
-    const tick = element("button", { type: "button", tabindex: "-1", class: kind, title, onclick: () => chosen(mark) });
-    tick.style.top = `${(100 * state.shown.topOf(mark)) / height}%`;
-    return tick;
-  }));
+  rail.replaceChildren(
+    ...state.marks.map((mark) => {
+      const kind = `tick${mark.filled ? " filled" : ""}${mark.active ? " active" : ""}`;
+      const title = `${mark.number}: ${placeText(mark)}`;
+      const tick = element("button", {
+        type: "button",
+        tabindex: "-1",
+        class: kind,
+        title,
+        onclick: () => chosen(mark),
+      });
+      tick.style.top = `${(100 * state.shown.topOf(mark)) / height}%`;
+      return tick;
+    }),
+  );
 }
