@@ -160,8 +160,6 @@ function showQuotation(place) {
 
 async function addFiles(files) {
   if (!files.length) return [];
-  find("paste").hidden = true;
-  document.querySelector(".drop-choose").hidden = false;
   const added = await documents.addFiles(files);
   const isFree = document.activeElement === body && matchMedia("(hover: hover)").matches;
   if (added.length && isFree) find("question").focus({ preventScroll: true });
@@ -267,17 +265,12 @@ function listen() {
     addFiles([...event.target.files]);
     event.target.value = "";
   });
-  const paste = (on) => {
-    find("paste").hidden = !on;
-    document.querySelector(".drop-choose").hidden = on;
-    (on ? find("paste-text") : find("open-paste")).focus();
-  };
-  find("open-paste").addEventListener("click", () => paste(true));
-  find("close-paste").addEventListener("click", () => paste(false));
-  find("paste").addEventListener("submit", (event) => {
-    event.preventDefault();
-    addText(find("paste-text").value);
-    find("paste-text").value = "";
+  for (const button of document.querySelectorAll("[data-paste]")) {
+    button.addEventListener("click", () => find("paste").showModal());
+  }
+  find("paste").addEventListener("close", () => {
+    if (find("paste").returnValue === "use") addText(find("paste-text").value);
+    find("paste").returnValue = find("paste-text").value = "";
   });
   find("ask").addEventListener("submit", (event) => {
     event.preventDefault();
