@@ -26,7 +26,7 @@ pub use bench::{BenchArgs, Preset, TrainingTask};
 pub use common::{DocumentArgs, MachineArgs, ModelArgs, PrecisionArg, cannot_start};
 pub use convert::ConvertArgs;
 pub use eval::{CalibrateArgs, EvalArgs};
-pub use serve::{AccessArgs, DrainArgs, HealthArgs, LimitArgs, LogFormat, PORT, ServeArgs};
+pub use serve::{AccessArgs, DrainArgs, HealthArgs, LimitArgs, LogFormat, ServeArgs};
 pub use text::TextArgs;
 pub use train::{PretrainArgs, RunArgs, TrainArgs};
 

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::encoding::Decoded;
 use crate::unpack::GzipReader;
-use crate::{Content, Format, Limits, PictureSize, ReadError, csv, detect, docx, encoding, epub, html, markdown, odt, pdf, plain};
+use crate::{
+    Content, Format, Limits, PictureSize, ReadError, csv, detect, docx, encoding, epub, html, markdown, odt, pdf, plain,
+};
 
 /// The bytes by which formats and binary files are known, before the rest is read.
 pub const START_BYTES: u64 = 8192;

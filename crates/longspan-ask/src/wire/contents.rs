@@ -1,7 +1,7 @@
 //! A document as it was read, as a JSON object: its pages, blocks and warnings.
 
-use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use longspan_documents::Page;
+use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde::Serialize;
 
 use crate::{BlockKind, Content, Warning};

@@ -87,8 +87,7 @@ impl<'a> PageTextObject<'a> {
         for (bytes, place) in content.words(number - 1) {
             let ((start, start_utf16), (end, end_utf16)) = (counted(bytes.start), counted(bytes.end));
             let PageBox { x, y, width, height, .. } = place;
-            let word =
-                WordObject { text: &text[bytes], start, end, start_utf16, end_utf16, x, y, width, height };
+            let word = WordObject { text: &text[bytes], start, end, start_utf16, end_utf16, x, y, width, height };
             match lines.last_mut() {
                 Some((line, words)) if line.is_line_of(&place) => {
                     *line = line.with(&place);

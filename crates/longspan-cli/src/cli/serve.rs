@@ -10,7 +10,7 @@ use super::common::{MachineArgs, ModelArgs};
 use super::values::{bytes, count, count_or_zero, seconds};
 
 /// The port, unless another one is given.
-pub const PORT: u16 = 8737;
+const PORT: u16 = 8737;
 
 const ACCESS: &str = "Access";
 const LIMITS: &str = "Limits";

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::body;
 use super::error::HttpError;
 use super::page::is_open;
 use super::state::{AccessRules, ServerState};
@@ -101,16 +102,21 @@ pub async fn surround(
     });
     request.extensions_mut().insert(record.clone());
     let admitted = admitted(&state.access, is_open, request.headers(), request.uri());
-    let response = match admitted {
-        Err(error) => error.into_response(),
-        Ok(()) if is_full => {
-            let message = format!("{} requests are being answered, the most at once", state.limits.max_concurrent_requests);
-            let retry_after = Some(Duration::from_secs(1));
-            HttpError { retry_after, ..HttpError::new("overloaded", message) }.into_response()
+    let refused = admitted.err().or_else(|| is_full.then(|| full(&state)));
+    let response = match refused {
+        None => next.run(request).await,
+        Some(error) => {
+            body::discard(request.into_body(), &state.limits).await;
+            error.into_response()
         }
-        Ok(()) => next.run(request).await,
     };
     finished(&record, response)
+}
+
+fn full(state: &ServerState) -> HttpError {
+    let message = format!("{} requests are being answered, the most at once", state.limits.max_concurrent_requests);
+    let retry_after = Some(Duration::from_secs(1));
+    HttpError { retry_after, ..HttpError::new("overloaded", message) }
 }
 
 /// The response with its headers, and with the body of an error.
@@ -275,9 +281,8 @@ mod tests {
 
     #[test]
     fn an_id_is_taken_if_it_can_stand_in_a_log() {
-        let id = |value: &'static str| {
-            request_id(&HeaderMap::from_iter([(REQUEST_ID, HeaderValue::from_static(value))]))
-        };
+        let id =
+            |value: &'static str| request_id(&HeaderMap::from_iter([(REQUEST_ID, HeaderValue::from_static(value))]));
         assert_eq!(id("a-1_b.c"), "a-1_b.c");
         assert!(id("a b").len() == 16 && id("").len() == 16 && id("a") != id("a\""));
     }

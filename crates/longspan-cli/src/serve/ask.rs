@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Extension, Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
@@ -15,7 +15,6 @@ use longspan::{Abstain, GlobalAttention, ReadOptions, SpanList};
 use longspan_ask::{AnswerObject, AskError, Asker, Content, DocumentAnswer, NamedDocument, PairReading, rank};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use super::access::RequestRecord;
 use super::body;
@@ -113,10 +112,9 @@ pub enum GlobalWord {
 /// The answers to a request: for each question, those of its documents as `longspan ask` ranks them, then what went wrong.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(title = "Answers")]
-pub struct AnswersObject {
+pub struct AnswersObject<'a> {
     /// Answers, and errors in the place of answers.
-    #[schemars(with = "Vec<AnswerOrError<'static>>")]
-    pub answers: Vec<Box<RawValue>>,
+    answers: Vec<AnswerOrError<'a>>,
 }
 
 /// An answer, or an error in its place.
@@ -193,7 +191,9 @@ impl AskRequest {
         let mut options = ReadOptions::default();
         let top_k = count("top_k", self.top_k, TOP_K_MAX)?;
         options.spans = match (self.all, top_k) {
-            (true, Some(_)) => return Err(HttpError::new("option", "`all`: `top_k` is given too: expected one of them")),
+            (true, Some(_)) => {
+                return Err(HttpError::new("option", "`all`: `top_k` is given too: expected one of them"));
+            }
             (true, None) => SpanList::All,
             (false, top_k) => SpanList::Top(top_k.unwrap_or(1)),
         };
@@ -224,38 +224,11 @@ pub async fn ask(
     request: Request,
 ) -> Response {
     let wants_events = wants_events(request.headers());
-    match in_time(&state, accepted(&state, request.into_body())).await {
+    match state.in_time(accepted(&state, request.into_body())).await {
         Err(error) => error.into_response(),
         Ok((prepared, work)) if wants_events => events(state, record, prepared, work).into_response(),
-        Ok((prepared, work)) => {
-            let answers = in_time(&state, whole(&state, &record, prepared, work)).await;
-            answers.map_or_else(IntoResponse::into_response, json_response)
-        }
+        Ok((prepared, work)) => state.in_time(whole(&state, &record, prepared, work)).await.into_response(),
     }
-}
-
-/// What comes out of it, unless the request takes too long, or the server has no more time.
-///
-/// # Errors
-/// `deadline`, `draining`, and its own.
-pub async fn in_time<T>(
-    state: &ServerState,
-    work: impl Future<Output = Result<T, HttpError>>,
-) -> Result<T, HttpError> {
-    let time = state.limits.request_timeout;
-    tokio::select! {
-        done = work => done,
-        () = tokio::time::sleep(time) => {
-            Err(HttpError::new("deadline", format!("the request took longer than {} s", time.as_secs_f64())))
-        }
-        () = state.reaches(ServerPhase::Ended) => Err(HttpError::new("draining", "the server ends")),
-    }
-}
-
-/// A response in JSON.
-pub fn json_response(object: impl Serialize) -> Response {
-    let content_type = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    (content_type, serde_json::to_vec(&object).unwrap_or_default()).into_response()
 }
 
 fn wants_events(headers: &HeaderMap) -> bool {
@@ -265,6 +238,7 @@ fn wants_events(headers: &HeaderMap) -> bool {
 
 /// The work of a request, once the engine has taken it.
 async fn accepted(state: &Arc<ServerState>, body: Body) -> Result<(PreparedPairs, AcceptedWork), HttpError> {
+    state.model()?;
     let mut request: AskRequest = body::json(body, state).await?;
     let questions = request.questions()?;
     let mut prepared = {
@@ -354,7 +328,8 @@ fn check_pairs(state: &ServerState, questions: usize, documents: usize) -> Resul
     if pairs <= pairs_max {
         return Ok(());
     }
-    let message = format!("{questions} questions of {documents} documents are {pairs} pairs, at most {pairs_max} are asked");
+    let message =
+        format!("{questions} questions of {documents} documents are {pairs} pairs, at most {pairs_max} are asked");
     Err(HttpError::new("too_many_pairs", message).with_hint("send several requests"))
 }
 
@@ -364,21 +339,8 @@ fn check_pairs(state: &ServerState, questions: usize, documents: usize) -> Resul
 /// `empty_document`, `document_too_long`.
 pub fn direct(state: &ServerState, asker: &Asker, text: &str) -> Result<NamedDocument, HttpError> {
     let document = asker.document(TEXT_NAME, Content::plain(text)).map_err(|error| HttpError::of_document(&error))?;
-    check_length(state, &document)?;
+    state.check_length(&document)?;
     Ok(document)
-}
-
-/// Checks that a document is not too long.
-///
-/// # Errors
-/// `document_too_long`.
-pub fn check_length(state: &ServerState, document: &NamedDocument) -> Result<(), HttpError> {
-    let (tokens, tokens_max) = (document.tokens(), state.limits.max_document_tokens);
-    if tokens <= tokens_max {
-        return Ok(());
-    }
-    let message = format!("the document has {tokens} tokens, at most {tokens_max} are taken");
-    Err(HttpError::new("document_too_long", message).with_hint("split it, and ask the parts"))
 }
 
 /// All answers of a request.
@@ -390,7 +352,7 @@ async fn whole(
     record: &RequestRecord,
     prepared: PreparedPairs,
     mut work: AcceptedWork,
-) -> Result<AnswersObject, HttpError> {
+) -> Result<Response, HttpError> {
     let mut results: Vec<Option<Result<DocumentAnswer, AskError>>> = Vec::new();
     results.resize_with(prepared.questions.len(), || None);
     while let Some(event) = work.next().await? {
@@ -411,26 +373,18 @@ async fn whole(
     {
         return Err(first.error.clone());
     }
+    of_questions.values_mut().for_each(|of_question| rank(of_question));
     let mut answers = Vec::new();
-    for of_question in of_questions.values_mut() {
-        rank(of_question);
-        for answer in of_question.iter() {
-            answers.push(raw(&answer_object(state, answer)?)?);
-        }
+    for answer in of_questions.values().flatten() {
+        answers.push(AnswerOrError::Answer(Box::new(answer_object(state, answer)?)));
     }
-    for error in &errors {
-        answers.push(raw(&error.object())?);
-    }
-    Ok(AnswersObject { answers })
+    answers.extend(errors.iter().map(|error| AnswerOrError::Error(error.object())));
+    Ok(body::json_response(AnswersObject { answers }))
 }
 
 fn answer_object<'a>(state: &'a ServerState, answer: &'a DocumentAnswer) -> Result<AnswerObject<'a>, HttpError> {
     let info = &state.model()?.info;
     Ok(AnswerObject::new(answer, &info.model, &info.precision))
-}
-
-fn raw(object: &impl Serialize) -> Result<Box<RawValue>, HttpError> {
-    serde_json::value::to_raw_value(object).map_err(|error| HttpError::new("internal", error.to_string()))
 }
 
 impl PairError {
@@ -440,7 +394,11 @@ impl PairError {
 
     fn object(&self) -> PairErrorObject<'_> {
         let Self { document_id, question, error } = self;
-        PairErrorObject { document_id: document_id.as_deref(), question: question.as_deref(), error: error.object(None) }
+        PairErrorObject {
+            document_id: document_id.as_deref(),
+            question: question.as_deref(),
+            error: error.object(None),
+        }
     }
 }
 
@@ -490,10 +448,10 @@ impl EventStream {
         match next {
             Ok(Some(WorkEvent::Progress(_))) => event("progress", &progress),
             Ok(Some(WorkEvent::Done(pair))) => match pair.answer {
-                Ok(answer) => match answer_object(&self.state, &answer) {
-                    Ok(object) => event("answer", &object),
-                    Err(error) => self.end(&error),
-                },
+                Ok(answer) => {
+                    let told = answer_object(&self.state, &answer).map(|object| event("answer", &object));
+                    told.unwrap_or_else(|error| self.end(&error))
+                }
                 Err(error) => event("answer", &PairError::of(&error).object()),
             },
             Ok(None) => {

@@ -12,8 +12,7 @@ use longspan_ask::{Asker, ContentObject, DocumentSource, Format, PageTextObject,
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ask::{check_length, in_time, json_response};
-use super::body;
+use super::body::{self, json_response};
 use super::error::HttpError;
 use super::state::ServerState;
 use super::store::{DocumentKey, DocumentObject, HeldDocument, PictureKey};
@@ -50,6 +49,13 @@ pub struct PictureQuery {
     width: Option<u16>,
 }
 
+/// The path of a page.
+#[derive(Debug, Deserialize)]
+pub struct PagePath {
+    document_id: String,
+    page: String,
+}
+
 /// A file on its way to a document.
 struct Upload {
     bytes: Bytes,
@@ -72,42 +78,47 @@ pub async fn upload(
 ) -> Result<Response, HttpError> {
     state.model()?;
     let query = parameters(query)?;
-    in_time(&state, async {
-        let upload = received(&state, query, request).await?;
-        let id = DocumentKey {
-            bytes: &upload.bytes,
-            name: &upload.name,
-            format: upload.format.map(Format::name),
-            password: upload.password.as_deref(),
-        }
-        .id();
-        if let Ok(held) = state.store.get(&id) {
-            return Ok(json_response(held.object()));
-        }
-        let own = state.clone();
-        let document = state.block_on(move || read(&own, upload, &id, false)).await?;
-        let held = state.store.add(document)?;
-        let mut response = json_response(held.object());
-        *response.status_mut() = StatusCode::CREATED;
-        if let Ok(place) = HeaderValue::from_str(&format!("/v1/documents/{}", held.id())) {
-            response.headers_mut().insert(header::LOCATION, place);
-        }
-        Ok(response)
-    })
-    .await
+    state
+        .in_time(async {
+            let upload = received(&state, query, request).await?;
+            let id = DocumentKey {
+                bytes: &upload.bytes,
+                name: &upload.name,
+                format: upload.format.map(Format::name),
+                password: upload.password.as_deref(),
+            }
+            .id();
+            if let Ok(held) = state.store.get(&id) {
+                return Ok(json_response(held.object()));
+            }
+            let own = state.clone();
+            let document = state.block_on(move || read(&own, upload, &id, false)).await?;
+            let held = state.store.add(document)?;
+            let mut response = json_response(held.object());
+            *response.status_mut() = StatusCode::CREATED;
+            if let Ok(place) = HeaderValue::from_str(&format!("/v1/documents/{}", held.id())) {
+                response.headers_mut().insert(header::LOCATION, place);
+            }
+            Ok(response)
+        })
+        .await
 }
 
 /// The file of a request: its body, or the part `file` of a form.
 async fn received(state: &ServerState, query: UploadQuery, request: Request) -> Result<Upload, HttpError> {
     let malformed = |message: String| HttpError::new("malformed", message);
     let unknown = |name: &str| HttpError::new("option", format!("`format`: {name:?}: no such format"));
-    let format = query.format.map(|name| Format::ALL.into_iter().find(|format| format.name() == name).ok_or_else(|| unknown(&name)));
+    let format = query
+        .format
+        .map(|name| Format::ALL.into_iter().find(|format| format.name() == name).ok_or_else(|| unknown(&name)));
     let format = format.transpose()?;
     let (parts, body) = request.into_parts();
     let text = |value: &HeaderValue| value.to_str().map(str::to_owned);
     let password = parts.headers.get(PASSWORD).map(text).transpose();
-    let mut password = password.map_err(|_| malformed(format!("`{PASSWORD}`: expected ASCII; a form takes any text")))?;
-    let is_form = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/"));
+    let mut password =
+        password.map_err(|_| malformed(format!("`{PASSWORD}`: expected ASCII; a form takes any text")))?;
+    let is_form =
+        parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/"));
     let bytes = body::read(body, state.limits.max_upload, &state.limits).await?;
     if !is_form {
         return Ok(Upload { bytes, name: query.name.unwrap_or(NO_NAME.into()), format, password });
@@ -143,7 +154,7 @@ fn read(state: &ServerState, upload: Upload, id: &str, is_of_folder: bool) -> Re
     let read = asker.read(&source, &options).map_err(|error| HttpError::of_document(&error));
     let document = read.inspect_err(|error| state.metrics.document_error(error.error_type))?.with_id(id);
     state.metrics.document(document.content().format().name(), started.elapsed());
-    check_length(state, &document)?;
+    state.check_length(&document)?;
     let file = Some(bytes).filter(|_| document.content().format() == Format::Pdf);
     Ok(HeldDocument { document, file, password, is_of_folder })
 }
@@ -191,11 +202,11 @@ pub async fn map(State(state): State<Arc<ServerState>>, Path(id): Path<String>) 
 /// A page: `N` its lines and words, `N.png` its picture.
 pub async fn page(
     State(state): State<Arc<ServerState>>,
-    Path((id, page)): Path<(String, String)>,
+    Path(PagePath { document_id, page }): Path<PagePath>,
     query: Parameters<PictureQuery>,
     headers: HeaderMap,
 ) -> Result<Response, HttpError> {
-    let held = state.store.get(&id)?;
+    let held = state.store.get(&document_id)?;
     let number = page.strip_suffix(".png").unwrap_or(&page);
     let pages = held.document.content().pages().len();
     let Some(number) = number.parse().ok().filter(|number| (1..=pages).contains(number)) else {
@@ -216,7 +227,7 @@ pub async fn page(
     }
     let picture = match state.store.picture(&key) {
         Some(picture) => picture,
-        None => in_time(&state, drawn(&state, held, key)).await?,
+        None => state.in_time(drawn(&state, held, key)).await?,
     };
     let png = HeaderValue::from_static("image/png");
     let forever = HeaderValue::from_static("private, max-age=31536000, immutable");

@@ -21,7 +21,7 @@ const RETRY_MAX: Duration = Duration::from_secs(600);
 
 /// The queue of the engine.
 pub struct ServeEngine {
-    sender: mpsc::Sender<(PairReading, PairWaiter)>,
+    sender: mpsc::Sender<QueuedReading>,
     queue: Arc<WorkQueue>,
     metrics: Arc<ServeMetrics>,
 }
@@ -120,6 +120,12 @@ impl AcceptedWork {
     }
 }
 
+/// A reading on its way to the engine.
+struct QueuedReading {
+    reading: PairReading,
+    waiter: PairWaiter,
+}
+
 /// A request that waits for a pair.
 struct PairWaiter {
     index: usize,
@@ -174,7 +180,12 @@ impl ServeEngine {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start(asker: &Asker, batch_tokens: usize, tokens_max: usize, metrics: Arc<ServeMetrics>) -> std::io::Result<Self> {
+    pub fn start(
+        asker: &Asker,
+        batch_tokens: usize,
+        tokens_max: usize,
+        metrics: Arc<ServeMetrics>,
+    ) -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::channel();
         let queue = Arc::new(WorkQueue { tokens: AtomicUsize::new(0), tokens_max, rate: AtomicU64::new(0) });
         let scheduler = ReadingScheduler::new(asker.clone(), batch_tokens);
@@ -201,8 +212,11 @@ impl ServeEngine {
         let waiting = taken.map_err(|waiting| self.overloaded(waiting, tokens))?;
         self.metrics.set_queue_tokens(waiting + tokens);
         let (sender, done) = async_mpsc::unbounded_channel();
-        let progress =
-            Arc::new(WorkProgress { tokens_done: AtomicUsize::new(0), queue_micros: AtomicU64::new(0), changed: Notify::new() });
+        let progress = Arc::new(WorkProgress {
+            tokens_done: AtomicUsize::new(0),
+            queue_micros: AtomicU64::new(0),
+            changed: Notify::new(),
+        });
         let pairs_left = readings.len();
         let added = Instant::now();
         for (index, reading) in readings.into_iter().enumerate() {
@@ -210,7 +224,7 @@ impl ServeEngine {
                 QueueShare { queue: self.queue.clone(), metrics: self.metrics.clone(), tokens: tokens_of(&reading) };
             let (sender, progress) = (sender.clone(), progress.clone());
             let waiter = PairWaiter { index, sender, progress, share, tokens_done: 0, added, outcome: None };
-            let _ = self.sender.send((reading, waiter)); // the engine runs as long as there is a sender
+            let _ = self.sender.send(QueuedReading { reading, waiter }); // the engine runs as long as there is a sender
         }
         Ok(AcceptedWork { done, progress, tokens, pairs_left })
     }
@@ -228,16 +242,16 @@ impl ServeEngine {
 /// What the thread does, as long as somebody can submit work.
 fn run(
     mut scheduler: ReadingScheduler<PairWaiter>,
-    receiver: &mpsc::Receiver<(PairReading, PairWaiter)>,
+    receiver: &mpsc::Receiver<QueuedReading>,
     queue: &WorkQueue,
     metrics: &ServeMetrics,
 ) {
     loop {
         if scheduler.is_empty() {
-            let Ok((reading, waiter)) = receiver.recv() else { return };
+            let Ok(QueuedReading { reading, waiter }) = receiver.recv() else { return };
             scheduler.add(reading, waiter);
         }
-        for (reading, waiter) in receiver.try_iter() {
+        for QueuedReading { reading, waiter } in receiver.try_iter() {
             scheduler.add(reading, waiter);
         }
         metrics.queue_readings.set(scheduler.readings() as i64);
@@ -247,7 +261,8 @@ fn run(
             Ok(tokens) => {
                 let time = started.elapsed();
                 metrics.pass(tokens, time);
-                let (rate, now) = (f64::from_bits(queue.rate.load(Ordering::Relaxed)), tokens as f64 / time.as_secs_f64());
+                let (rate, now) =
+                    (f64::from_bits(queue.rate.load(Ordering::Relaxed)), tokens as f64 / time.as_secs_f64());
                 let rate = if rate > 0.0 { rate + RATE_SHARE * (now - rate) } else { now };
                 queue.rate.store(rate.to_bits(), Ordering::Relaxed);
             }

@@ -100,6 +100,7 @@ impl HttpError {
             AskError::Source(SourceError { kind: SourceErrorKind::Read(error), .. }) => read_error_type(error),
             AskError::Source(_) => "unreadable",
             AskError::Document { source, .. } => error_code(source),
+            _ => "internal",
         };
         let hint = hints::hint(&anyhow::Error::from(error.clone()));
         Self { hint, ..Self::new(listed(error_type), error.to_string()) }

@@ -1,6 +1,5 @@
 //! Connections: they are accepted, and drained when the server is told to end.
 
-use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;

@@ -37,6 +37,18 @@ pub struct ServeMetrics {
     resident_memory: Gauge,
 }
 
+/// What serves.
+pub struct BuildFacts<'a> {
+    /// Version of the program.
+    pub version: &'a str,
+    /// Name of the model.
+    pub model: &'a str,
+    /// Numbers that it computes with.
+    pub precision: &'a str,
+    /// The instruction set.
+    pub instruction_set: &'a str,
+}
+
 /// From a millisecond to half an hour.
 fn seconds_histogram() -> Histogram {
     Histogram::new(exponential_buckets(0.001, 2.0, 21))
@@ -53,7 +65,7 @@ impl ServeMetrics {
         let mut registry = Registry::with_prefix("longspan");
         let metrics = Self {
             requests: Family::default(),
-            request_seconds: Family::new_with_constructor(seconds_histogram),
+            request_seconds: Family::new_with_constructor(seconds_histogram as fn() -> Histogram),
             questions: Family::default(),
             input_tokens: Counter::default(),
             queue_readings: Gauge::default(),
@@ -63,7 +75,7 @@ impl ServeMetrics {
             pass_seconds: seconds_histogram(),
             documents: Gauge::default(),
             document_bytes: Gauge::default(),
-            document_read_seconds: Family::new_with_constructor(seconds_histogram),
+            document_read_seconds: Family::new_with_constructor(seconds_histogram as fn() -> Histogram),
             document_errors: Family::default(),
             rejected: Family::default(),
             build_info: Family::default(),
@@ -152,9 +164,12 @@ impl ServeMetrics {
     }
 
     /// What serves: version, model and what it computes with.
-    pub fn set_build(&self, build: &[(&'static str, &str)]) {
-        let labels = build.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        self.build_info.get_or_create(&labels).set(1);
+    pub fn set_build(&self, build: &BuildFacts<'_>) {
+        let BuildFacts { version, model, precision, instruction_set } = *build;
+        let labels =
+            [("version", version), ("model", model), ("precision", precision), ("instruction_set", instruction_set)];
+        let labels = labels.map(|(name, value)| (name, value.to_owned()));
+        self.build_info.get_or_create(&labels.into()).set(1);
     }
 
     /// Everything, in the text format of OpenMetrics.

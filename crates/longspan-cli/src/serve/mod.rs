@@ -62,6 +62,7 @@ use crate::model::{self, OpenedModel};
 use crate::terminal::hints::{self, fault};
 use crate::terminal::{self, counted};
 use engine::ServeEngine;
+use metrics::BuildFacts;
 use state::{AccessRules, InfoObject, LimitsObject, ServedModel, ServerPhase, ServerState};
 
 /// How often idle documents are looked for.
@@ -173,13 +174,14 @@ fn load(args: &ServeArgs, state: &ServerState) -> Result<()> {
             cache_ttl: limits.cache_ttl.as_secs_f64(),
         },
     };
-    state.metrics.set_build(&[
-        ("version", info.version),
-        ("model", &info.model),
-        ("precision", &info.precision),
-        ("instruction_set", &info.instruction_set),
-    ]);
-    let engine = ServeEngine::start(&asker, reader.model().batch_tokens(), limits.max_queued_tokens, state.metrics.clone());
+    state.metrics.set_build(&BuildFacts {
+        version: info.version,
+        model: &info.model,
+        precision: &info.precision,
+        instruction_set: &info.instruction_set,
+    });
+    let engine =
+        ServeEngine::start(&asker, reader.model().batch_tokens(), limits.max_queued_tokens, state.metrics.clone());
     let model = ServedModel { reader, engine: engine.context("the engine")?, info };
     let _ = state.model.set(model); // it is loaded once
     if let Some(folder) = &args.folder {

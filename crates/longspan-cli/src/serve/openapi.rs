@@ -97,12 +97,15 @@ pub fn document(routes: &[RouteEntry]) -> Value {
 }
 
 fn operation(route: &RouteEntry, requests: &mut SchemaGenerator, answers: &mut SchemaGenerator) -> Value {
-    let in_path = route.path.split('{').skip(1).filter_map(|rest| rest.split('}').next()).map(
-        |name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}),
+    let in_path = route
+        .path
+        .split('{')
+        .skip(1)
+        .filter_map(|rest| rest.split('}').next())
+        .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
+    let in_query = route.query.iter().map(
+        |(name, meaning)| json!({"name": name, "in": "query", "description": meaning, "schema": {"type": "string"}}),
     );
-    let in_query = route.query.iter().map(|(name, meaning)| {
-        json!({"name": name, "in": "query", "description": meaning, "schema": {"type": "string"}})
-    });
     let mut operation = json!({
         "summary": route.summary,
         "operationId": format!("{}_{}", route.method.to_lowercase(), route.path.replace(['/', '{', '}'], "_")),

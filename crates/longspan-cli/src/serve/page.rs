@@ -37,17 +37,20 @@ pub fn is_open(method: &Method, route: &str) -> bool {
 
 /// Serves a file of the page.
 pub async fn file(request: Request) -> Response {
-    let Some((_, kind, content)) = FILES.iter().find(|(path, ..)| *path == request.uri().path()) else {
+    let Some(&(_, kind, content)) = FILES.iter().find(|(path, ..)| *path == request.uri().path()) else {
         return StatusCode::NOT_FOUND.into_response();
     };
     // Another version of the program may have another file.
     let digest = Sha256::digest(content);
-    let tag = format!("\"{:02x}{:02x}{:02x}{:02x}{:02x}{:02x}\"", digest[0], digest[1], digest[2], digest[3], digest[4], digest[5]);
+    let tag = format!(
+        "\"{:02x}{:02x}{:02x}{:02x}{:02x}{:02x}\"",
+        digest[0], digest[1], digest[2], digest[3], digest[4], digest[5]
+    );
     let known = request.headers().get(header::IF_NONE_MATCH);
     if known.is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
         return StatusCode::NOT_MODIFIED.into_response();
     }
-    let mut response = (*content).into_response();
+    let mut response = content.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));

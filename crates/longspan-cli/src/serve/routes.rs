@@ -1,5 +1,6 @@
 //! The table of routes, and the router that is made of it.
 
+use std::any::Any;
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
@@ -14,7 +15,8 @@ use serde::Serialize;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 
-use super::ask::{self, AnswersObject, AskRequest, json_response};
+use super::ask::{self, AnswersObject, AskRequest};
+use super::body::json_response;
 use super::documents::{self, DocumentsObject};
 use super::error::HttpError;
 use super::openapi::{self, RouteAnswer, RouteBody, RouteEntry, schema};
@@ -146,7 +148,7 @@ pub static ROUTES: [RouteEntry; 14] = [
         summary: "Ask documents or a text one or several questions",
         query: &[],
         takes: RouteBody::Json(schema::<AskRequest>),
-        gives: &[(200, RouteAnswer::Events(schema::<AnswersObject>))],
+        gives: &[(200, RouteAnswer::Events(schema::<AnswersObject<'static>>))],
         errors: ASK_ERRORS,
         handler: || post(ask::ask),
     },
@@ -227,7 +229,7 @@ pub fn router(state: &Arc<ServerState>) -> Router {
         .fallback(nothing)
         .method_not_allowed_fallback(method)
         .layer(axum::extract::DefaultBodyLimit::disable()) // `body::read` has the limits
-        .layer(CatchPanicLayer::custom(|_| {
+        .layer(CatchPanicLayer::custom(|_: Box<dyn Any + Send>| {
             HttpError::new("internal", "the request has failed: this is a bug").into_response()
         }))
         .layer(from_fn_with_state(state.clone(), access::surround))
@@ -287,7 +289,8 @@ mod tests {
             let responses = operation["responses"].as_object().unwrap();
             for (status, response) in responses {
                 assert_ne!(response["description"], "", "{} {status}", route.path);
-                described.extend(response["description"].as_str().unwrap().split('`').skip(1).step_by(2).map(str::to_owned));
+                described
+                    .extend(response["description"].as_str().unwrap().split('`').skip(1).step_by(2).map(str::to_owned));
             }
             assert!(route.errors.iter().all(|error| ERRORS.iter().any(|(listed, ..)| listed == error)));
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::available_parallelism;
 
 use longspan::Reader;
-use longspan_ask::SourceOptions;
+use longspan_ask::{NamedDocument, SourceOptions};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::{Semaphore, watch};
@@ -175,5 +175,33 @@ impl ServerState {
         let _permit = self.readers.acquire().await; // the semaphore is never closed
         let done = tokio::task::spawn_blocking(work).await;
         done.unwrap_or_else(|_| Err(HttpError::new("internal", "the request has failed: this is a bug")))
+    }
+
+    /// What comes out of work, unless the request takes too long, or the server has no more time.
+    ///
+    /// # Errors
+    /// `deadline`, `draining`, and its own.
+    pub async fn in_time<T>(&self, work: impl Future<Output = Result<T, HttpError>>) -> Result<T, HttpError> {
+        let time = self.limits.request_timeout;
+        tokio::select! {
+            done = work => done,
+            () = tokio::time::sleep(time) => {
+                Err(HttpError::new("deadline", format!("the request took longer than {} s", time.as_secs_f64())))
+            }
+            () = self.reaches(ServerPhase::Ended) => Err(HttpError::new("draining", "the server ends")),
+        }
+    }
+
+    /// Checks that a document is not too long.
+    ///
+    /// # Errors
+    /// `document_too_long`.
+    pub fn check_length(&self, document: &NamedDocument) -> Result<(), HttpError> {
+        let (tokens, tokens_max) = (document.tokens(), self.limits.max_document_tokens);
+        if tokens <= tokens_max {
+            return Ok(());
+        }
+        let message = format!("the document has {tokens} tokens, at most {tokens_max} are taken");
+        Err(HttpError::new("document_too_long", message).with_hint("split it, and ask the parts"))
     }
 }

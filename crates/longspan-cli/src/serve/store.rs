@@ -171,7 +171,8 @@ impl DocumentStore {
         let mut held = self.lock();
         if !document.is_of_folder {
             if bytes > self.bytes_max {
-                let message = format!("the document takes {bytes} bytes of memory, at most {} are kept", self.bytes_max);
+                let message =
+                    format!("the document takes {bytes} bytes of memory, at most {} are kept", self.bytes_max);
                 return Err(HttpError::new("too_large", message));
             }
             while held.bytes + bytes > self.bytes_max {
@@ -230,7 +231,8 @@ impl DocumentStore {
         let is_idle = |(document, used): &(Arc<HeldDocument>, Instant)| {
             !document.is_of_folder && Arc::strong_count(document) == 1 && used.elapsed() > self.time_to_live
         };
-        let idle: Vec<String> = held.documents.iter().filter(|(_, held)| is_idle(held)).map(|(id, _)| id.clone()).collect();
+        let idle: Vec<String> =
+            held.documents.iter().filter(|(_, held)| is_idle(held)).map(|(id, _)| id.clone()).collect();
         idle.iter().for_each(|id| held.remove(id));
         self.count(&held);
     }

@@ -7,23 +7,21 @@ use std::sync::Arc;
 
 use axum::extract::{Extension, Request, State};
 use axum::response::Response;
-use longspan::{ReadOptions, SpanList};
+use longspan::ReadOptions;
 use longspan_ask::{Asker, DocumentAnswer, PairReading};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::access::RequestRecord;
-use super::ask::{TOP_K_MAX, direct, in_time, json_response};
-use super::body;
+use super::ask::{AskRequest, direct};
+use super::body::{self, json_response};
 use super::engine::WorkEvent;
 use super::error::HttpError;
 use super::state::ServerState;
 
 /// The longest answer of the pipeline of transformers, in tokens.
 const MAX_ANSWER_LENGTH: usize = 15;
-/// The largest number of an option.
-const COUNT_MAX: usize = 1 << 24;
 
 /// A request of Hugging Face's clients.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -104,33 +102,34 @@ pub async fn answer(
     Extension(record): Extension<Arc<RequestRecord>>,
     request: Request,
 ) -> Result<Response, HttpError> {
-    in_time(&state, async {
-        state.model()?;
-        let TaskRequest { inputs, parameters, .. } = body::json(request.into_body(), &state).await?;
-        let parameters = parameters.unwrap_or_default();
-        let top_k = parameters.top_k.unwrap_or(1);
-        let with_abstention = parameters.handle_impossible_answer == Some(true);
-        let (is_list, inputs) = match inputs {
-            TaskInputs::One(input) => (false, vec![input]),
-            TaskInputs::Several(inputs) => (true, inputs),
-        };
-        let own = state.clone();
-        let readings = state.block_on(move || prepare(&own, &inputs, &parameters)).await?;
-        let mut work = state.model()?.engine.submit(readings)?;
-        let mut answers = Vec::new();
-        while let Some(event) = work.next().await? {
-            if let WorkEvent::Done(pair) = event {
-                let answer = pair.answer.map_err(|error| HttpError::of_document(&error))?;
-                answers.push((pair.index, task_answers(&answer, top_k, with_abstention)));
+    state
+        .in_time(async {
+            state.model()?;
+            let TaskRequest { inputs, parameters, .. } = body::json(request.into_body(), &state).await?;
+            let parameters = parameters.unwrap_or_default();
+            let top_k = parameters.top_k.unwrap_or(1);
+            let with_abstention = parameters.handle_impossible_answer == Some(true);
+            let (is_list, inputs) = match inputs {
+                TaskInputs::One(input) => (false, vec![input]),
+                TaskInputs::Several(inputs) => (true, inputs),
+            };
+            let own = state.clone();
+            let readings = state.block_on(move || prepare(&own, &inputs, &parameters)).await?;
+            let mut work = state.model()?.engine.submit(readings)?;
+            let mut answers = Vec::new();
+            while let Some(event) = work.next().await? {
+                if let WorkEvent::Done(pair) = event {
+                    let answer = pair.answer.map_err(|error| HttpError::of_document(&error))?;
+                    answers.push((pair.index, task_answers(&answer, top_k, with_abstention)));
+                }
             }
-        }
-        record.set_work(work.tokens, work.queue_time());
-        answers.sort_by_key(|(index, _)| *index);
-        let shaped = answers.into_iter().map(|(_, answers)| shaped(answers, top_k));
-        let mut shaped = shaped.collect::<Result<Vec<Value>, _>>()?;
-        Ok(if is_list { json_response(shaped) } else { json_response(shaped.remove(0)) })
-    })
-    .await
+            record.set_work(work.tokens, work.queue_time());
+            answers.sort_by_key(|(index, _)| *index);
+            let shaped = answers.into_iter().map(|(_, answers)| shaped(answers, top_k));
+            let mut shaped = shaped.collect::<Result<Vec<Value>, _>>()?;
+            Ok(if is_list { json_response(shaped) } else { json_response(shaped.remove(0)) })
+        })
+        .await
 }
 
 /// One answer is an object, several are a list, as in the pipeline.
@@ -167,25 +166,16 @@ fn prepare(
 }
 
 impl TaskParameters {
+    /// The reader's options: the form of the answer as in the pipeline of transformers, windows as the model has them.
     fn options(&self) -> Result<ReadOptions, HttpError> {
-        let mut options = ReadOptions::default();
-        let max_answer_length = self.max_answer_len.unwrap_or(MAX_ANSWER_LENGTH);
-        let counts = [
-            ("top_k", self.top_k, TOP_K_MAX),
-            ("doc_stride", self.doc_stride, COUNT_MAX),
-            ("max_seq_len", self.max_seq_len, COUNT_MAX),
-            ("max_answer_len", self.max_answer_len, COUNT_MAX),
-        ];
-        for (name, value, most) in counts {
-            if let Some(value) = value.filter(|value| *value > most) {
-                return Err(HttpError::new("option", format!("`{name}`: {value}: at most {most}")));
-            }
-        }
-        options.spans = SpanList::Top(self.top_k.unwrap_or(1));
-        options.max_answer_length = Some(max_answer_length);
-        options.max_tokens = self.max_seq_len;
-        options.doc_stride = self.doc_stride;
-        Ok(options)
+        let request = AskRequest {
+            top_k: self.top_k,
+            max_answer_length: Some(self.max_answer_len.unwrap_or(MAX_ANSWER_LENGTH)),
+            max_tokens: self.max_seq_len,
+            doc_stride: self.doc_stride,
+            ..AskRequest::default()
+        };
+        request.options()
     }
 }
 
@@ -202,7 +192,8 @@ fn task_answers(answer: &DocumentAnswer, top_k: usize, with_abstention: bool) ->
         let none = TaskAnswer { answer: String::new(), score: answer.no_answer_score, start: 0, end: 0 };
         let behind = |other: &TaskAnswer| other.score >= none.score;
         // An answer that was given stays the first.
-        let at = if answer.best().is_some() { answers.iter().take_while(|other| behind(other)).count().max(1) } else { 0 };
+        let at =
+            if answer.best().is_some() { answers.iter().take_while(|other| behind(other)).count().max(1) } else { 0 };
         answers.insert(at, none);
     }
     answers.truncate(top_k);

@@ -18,6 +18,7 @@ mod kills;
 mod no_room;
 mod other_commands;
 mod pretrain;
+mod serve;
 #[allow(dead_code)] // the library's tests use more of it
 #[path = "../../../longspan/tests/server/mod.rs"]
 mod server;
