@@ -97,9 +97,9 @@ def the_answer_of_a_dropped_pdf_is_marked_on_its_page(page, address):
     drop(page, PDFS / "pages.pdf")
     ready(page)
     ask(page, "How deep is it?")
-    expect(page.locator(".first .answer")).to_have_text("12 m")
+    expect(page.locator(".first .answer")).to_have_text("12 m deep")
     expect(page.locator(".first > .place")).to_contain_text("page 3, line 3")
-    expect(page.locator("#live")).to_contain_text("Answer: 12 m")
+    expect(page.locator("#live")).to_contain_text("Answer: 12 m deep")
     pane(page, "viewer")
     box = page.locator('[data-page="3"] .filled')
     expect(box).to_be_in_viewport()
@@ -183,7 +183,7 @@ def several_documents_are_ranked_and_can_be_left_out(page, address):
     ask(page, "When was the museum opened?")
     expect(page.locator(".first .answer")).to_have_text("1911")
     expect(page.locator(".first > .place")).to_contain_text("delft.txt")
-    expect(page.locator(".group summary").first).to_contain_text("No answer in 2 documents")
+    expect(page.locator(".group > details > summary").first).to_have_text("No answer in 2 documents")
     page.uncheck("[aria-label='Ask delft.txt']")
     ask(page, "When was the museum opened?")
     expect(page.locator(".group").first.locator(".none")).to_have_text("No answer in these 2 documents")
@@ -224,13 +224,13 @@ def keys_move_through_answers_and_pages(page, address):
     chosen = page.locator("#answers [aria-current]")
     expect(chosen).to_contain_text("2")
     page.keyboard.press("k")
-    expect(chosen).to_have_text("12 m")
+    expect(chosen).to_have_text("12 m deep")
     pane(page, "viewer")
     for key, number in (("p", "2"), ("p", "1"), ("n", "2")):
         page.keyboard.press(key)
         expect(page.locator("#page-number")).to_have_value(number)
     page.keyboard.press("t")
-    expect(page.locator(".text .hit.filled")).to_have_text("12 m")
+    expect(page.locator(".text .hit.filled")).to_have_text("12 m deep")
     page.keyboard.press("?")
     expect(page.locator("#help")).to_be_visible()
     page.uncheck("#use-keys")
@@ -268,6 +268,9 @@ def the_session_is_saved_and_an_answer_copied(page, address):
 
 @check
 def quotations_are_proven(page, address):
+    if "/v1/cite" not in json.loads(api(address, "openapi.json"))["paths"]:
+        print("skipped: the server has no /v1/cite")
+        return
     drop(page, PDFS / "pages.pdf")
     ready(page)
     page.click("#mode-cite")

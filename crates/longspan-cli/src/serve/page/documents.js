@@ -186,7 +186,10 @@ function row(document) {
 const sign = ({ state }) => icon(state === "ready" ? "check" : state === "password" ? "lock" : "alert");
 
 /** An error or hint of the server as a sentence. */
-export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? "" : ".");
+export function sentence(text) {
+  const quoted = text.replace(/`([^`]*)`/g, "‘$1’");
+  return quoted.charAt(0).toUpperCase() + quoted.slice(1) + (/[.!?…]$/.test(text) ? "" : ".");
+}
 
 function passwordForm(document) {
   const input = element("input", {

@@ -52,7 +52,7 @@ export function clear() {
   state.shown?.destroy();
   Object.assign(state, { document: null, shown: null, marks: [] });
   scroller.replaceChildren();
-  find("viewer-title").textContent = "";
+  find("viewer").classList.add("blank");
   renderRail();
 }
 
@@ -68,6 +68,7 @@ function draw(words) {
     : pages.show(scroller, state.document.id, state.map, renderRail);
   scroller.scrollTop = 0;
   find("viewer-title").textContent = state.document.name;
+  find("viewer").classList.remove("blank");
   document.title = `${state.document.name} · Longspan`;
   find("pager").hidden = !state.shown.pages;
   find("page-count").textContent = `of ${thousands(state.shown.pages)}`;
