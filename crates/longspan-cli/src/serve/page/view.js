@@ -8,7 +8,16 @@ import * as text from "./text.js";
 const SIZES = [50, 67, 80, 90, 100, 115, 130, 150, 175, 200, 250, 300];
 const MARGIN = 24;
 const scroller = find("scroller");
-const state = { document: null, map: null, shown: null, marks: [], asText: false, size: 100, turn: 0 };
+const state = {
+  document: null,
+  map: null,
+  shown: null,
+  marks: [],
+  asText: false,
+  size: 100,
+  turn: 0,
+  held: { top: 0, page: null },
+};
 let chosen = () => {};
 
 /** `onchosen(mark)` is called when a mark at the scroll bar is clicked. */
@@ -67,6 +76,7 @@ function draw(words) {
     ? text.show(scroller, words, state.map, renderRail)
     : pages.show(scroller, state.document.id, state.map, renderRail);
   scroller.scrollTop = 0;
+  hold(0, null);
   find("viewer-title").textContent = state.document.name;
   find("viewer").classList.remove("blank");
   document.title = `${state.document.name} · Longspan`;
@@ -93,8 +103,9 @@ function reveal(mark, behavior) {
   const [top, left] = [state.shown.topOf(mark), state.shown.leftOf(mark)];
   const near = Math.abs(top - scroller.scrollTop) < 2 * scroller.clientHeight;
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches || !near;
+  hold(top - scroller.clientHeight * 0.3, mark.page);
   scroller.scrollTo({
-    top: Math.max(0, top - scroller.clientHeight * 0.3),
+    top: state.held.top,
     left: Math.max(0, left - scroller.clientWidth / 2),
     behavior: behavior ?? (calm ? "instant" : "smooth"),
   });
@@ -107,7 +118,8 @@ function settle(mark, times) {
   const off = state.shown.topOf(mark) - scroller.clientHeight * 0.3 - scroller.scrollTop;
   const room = off > 0 ? scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop : scroller.scrollTop;
   if (Math.abs(off) < 8 || room < 8) return renderRail();
-  scroller.scrollTop += off;
+  hold(scroller.scrollTop + off, mark.page);
+  scroller.scrollTop = state.held.top;
   requestAnimationFrame(() => settle(mark, times - 1));
 }
 
@@ -122,20 +134,32 @@ function currentPage() {
   return low;
 }
 
+/** Remembers the page that was gone to: where pages are short, several are in sight, and the last cannot go up. */
+function hold(top, page) {
+  state.held = { top: Math.max(0, Math.min(top, scroller.scrollHeight - scroller.clientHeight)), page };
+}
+
+/** The page whose number is shown: the one that was gone to, until the document is scrolled. */
+function shownPage() {
+  const { top, page } = state.held;
+  return page && Math.abs(scroller.scrollTop - top) < 2 ? page : currentPage();
+}
+
 export function turnPage(step) {
-  if (state.shown?.pages) goTo(currentPage() + step);
+  if (state.shown?.pages) goTo(shownPage() + step);
 }
 
 function goTo(page) {
   if (!state.shown?.pages) return;
   const number = Math.min(Math.max(page, 1), state.shown.pages);
-  scroller.scrollTop = Math.max(0, state.shown.topOfPage(number) - MARGIN);
+  hold(state.shown.topOfPage(number) - MARGIN, number);
+  scroller.scrollTop = state.held.top;
   renderPage();
 }
 
 function renderPage() {
   if (!state.shown?.pages) return;
-  const page = currentPage();
+  const page = shownPage();
   if (document.activeElement !== find("page-number")) find("page-number").value = page;
   find("page-previous").disabled = page <= 1;
   find("page-next").disabled = page >= state.shown.pages;
