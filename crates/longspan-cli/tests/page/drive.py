@@ -191,6 +191,18 @@ def several_documents_are_ranked_and_can_be_left_out(page, address):
 
 
 @check
+def a_file_that_is_there_already_is_not_listed_twice(page, address):
+    drop(page, LICENSE)
+    ready(page)
+    page.reload()
+    ready(page)
+    drop(page, LICENSE)
+    expect(page.locator("#live")).to_contain_text("LICENSE is ready.")
+    expect(page.locator("#documents li")).to_have_count(1)
+    expect(page.locator("#documents li")).to_have_attribute("aria-current", "true")
+
+
+@check
 def what_cannot_be_read_says_why(page, address):
     drop(page, PDFS / "encrypted.pdf", PDFS / "scan_alone.pdf", ("picture.png", b"\x89PNG\r\n\x1a\n" + bytes(99)))
     locked = page.locator("#documents li.password")

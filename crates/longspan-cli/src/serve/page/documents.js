@@ -68,12 +68,15 @@ async function send(document, password) {
     renderState(document);
   };
   render();
+  let twin = null;
   try {
     const meta = await api.upload(document.file, document.name, password, onsent);
-    const twin = byId(meta.document_id);
+    twin = byId(meta.document_id);
     if (!shelf.includes(document)) return twin ?? (await api.remove(meta.document_id)); // removed while it was read
-    if (twin) shelf.splice(shelf.indexOf(twin), 1);
-    Object.assign(document, { id: meta.document_id, meta, state: "ready", file: null });
+    if (twin) {
+      shelf.splice(shelf.indexOf(document), 1);
+      twin.asked = true;
+    } else Object.assign(document, { id: meta.document_id, meta, state: "ready", file: null });
     announce(`${document.name} is ready.`);
   } catch (error) {
     document.error = error;
@@ -82,7 +85,7 @@ async function send(document, password) {
     announce(`${document.name}: ${error.message}`);
   }
   render();
-  document.done(document.state === "ready" ? document : null);
+  document.done(twin ?? (document.state === "ready" ? document : null));
 }
 
 async function remove(document) {

@@ -91,7 +91,7 @@ export function show(scroller, id, map, onlayout) {
     for (const mark of [...marks].reverse()) {
       mark.boxes?.forEach((box, index) => {
         const one = sheets[box.page - 1];
-        const kind = `hit${mark.filled ? " filled" : ""}${mark.active ? " active" : ""}`;
+        const kind = `box${mark.filled ? " filled" : ""}${mark.active ? " active" : ""}`;
         one?.boxes.append(place(box, one, { class: kind, "data-number": index === 0 ? mark.number : null }));
       });
     }
