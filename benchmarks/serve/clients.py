@@ -46,8 +46,8 @@ def javascript(url, modules):
         assert ran.returncode == 0, ran.stderr
         one, two = json.loads(ran.stdout)
         print("@huggingface/inference:", one, two, sep="\n  ")
-        first = lambda given: given[0] if isinstance(given, list) else given
-        assert first(one)["answer"] == "Berlin" and len(two) == 2, ran.stdout
+        # Of a list, the client gives its first answer alone.
+        assert one["answer"] == two["answer"] == "Berlin", ran.stdout
     finally:
         os.remove(path)
 
