@@ -63,7 +63,7 @@ function render(group) {
   found.forEach((object, index) => parts.push(answerCard(group, object, index === 0)));
   if (!found.length && without.length) parts.push(noAnswer(group, without));
   else if (without.length) {
-    const names = without.map((object) => element("li", {}, itemOf(group, object, 0, object.document, "—")));
+    const names = without.map((object) => element("li", {}, itemOf(group, object, 0, "—")));
     parts.push(
       element(
         "details",
@@ -95,7 +95,7 @@ function answerCard(group, object, first) {
   const parts = [
     head,
     sentence,
-    placeLine(object, span, group.answers.length > 1),
+    placeLine(group, object, span),
     element("div", { class: "sure" }, meter(span.score), copy),
   ];
   if (others.length) {
@@ -114,25 +114,33 @@ function answerCard(group, object, first) {
 }
 
 /** A passage in one row: number, words, place and score. */
-function itemOf(group, object, index, name, number = index + 1) {
+function itemOf(group, object, index, number = index + 1) {
   const span = object.answers[index];
-  if (!span) return element("span", { class: "span-row" }, name ?? "");
+  if (!span) return element("span", { class: "span-row" }, object.document);
   const row = element(
     "button",
     { type: "button", class: "span-row", onclick: () => choose(group, object, index) },
     element("span", { class: "number", "aria-hidden": "true" }, String(number)),
-    element("span", { class: "words" }, name ? `${name}: ` : "", element("b", {}, span.text)),
-    element("span", { class: "where" }, placeText(span)),
+    element("span", { class: "words" }, element("b", {}, span.text)),
+    element("span", { class: "where" }, whereIs(group, object, span)),
     element("span", { class: "figure" }, element("span", { class: "quiet" }, "score "), shownScore(span.score)),
   );
   group.items.push({ object, index, node: row });
   return row;
 }
 
-function placeLine(object, span, named) {
-  const heading = span.heading?.length ? span.heading.at(-1) : null;
-  const parts = [named ? object.document : null, placeText(span)].filter(Boolean).join(" · ");
-  return element("p", { class: "place" }, parts, heading ? element("span", { class: "under" }, heading) : null);
+/** The place of a span, with its document where several were asked. */
+const whereIs = (group, object, span) =>
+  [group.answers.length > 1 ? object.document : null, placeText(span)].filter(Boolean).join(" · ");
+
+function placeLine(group, object, span) {
+  const heading = span.heading?.at(-1);
+  return element(
+    "p",
+    { class: "place" },
+    whereIs(group, object, span),
+    heading ? element("span", { class: "under" }, heading) : null,
+  );
 }
 
 function noAnswer(group, without) {

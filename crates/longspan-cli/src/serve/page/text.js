@@ -4,6 +4,8 @@ import { element } from "./dom.js";
 
 const BLOCKS_OF_A_CHUNK = 60;
 const PIECE_MAX = 20_000;
+/** An item whose text begins with its number, as a list of numbers has them. */
+const NUMBERED = /^\(?(\d+|\p{L}|[ivxlcdm]+)[.)]/iu;
 /** What guesses the height of a chunk, in pixels, before it is laid out. */
 const [LINE, CHARACTERS_OF_A_LINE, BLOCK_LINES] = [26, 75, 1.1];
 
@@ -109,7 +111,7 @@ function layOut(root, text, blocks, pages) {
       block.element = row.appendChild(element("td"));
     } else if (block.kind === "list_item") {
       if (!joins) group = chunk.appendChild(element("ul"));
-      block.element = group.appendChild(element("li"));
+      block.element = group.appendChild(element("li", { class: NUMBERED.test(shown) ? "numbered" : null }));
     } else if (block.kind === "heading") {
       while (above.length && above.at(-1) >= block.level) above.pop();
       above.push(block.level);
