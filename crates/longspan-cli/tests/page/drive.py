@@ -168,13 +168,14 @@ def no_answer_says_how_close_it_was_and_the_threshold_decides_again(page, addres
 
 @check
 def offsets_behind_emoji_and_a_byte_order_mark_are_right(page, address):
-    text = "\ufeff👩‍👩‍👧 🚰🚰🚰\r\n\r\nThe museum in Delft was opened in 1911. 🚰"
-    drop(page, ("museum.txt", text.encode()))
+    text = "\ufeff👩‍👩‍👧 <b>🚰🚰🚰</b>\r\n\r\nThe museum in Delft was opened in 1911. 🚰"
+    drop(page, ("<b>museum</b>.txt", text.encode()))
     ready(page)
     ask(page, "When was the museum opened?")
     expect(page.locator(".first .answer")).to_have_text("1911")
     pane(page, "viewer")
     expect(page.locator(".text .hit.filled")).to_have_text("1911")
+    expect(page.locator(".text b, .name b")).to_have_count(0)  # markup of a document is text
 
 
 @check
