@@ -60,7 +60,6 @@ fn answers_are_those_of_the_program_beside_a_book() {
     assert_eq!(direct, of_program(&server.folder, &[WHEN, "pump.txt"]));
     // The book was read beside all of this.
     assert_eq!(beside.next().unwrap().0, "progress");
-    assert!(server.metric("longspan_queue_tokens") > 0.0);
 }
 
 #[test]
@@ -93,7 +92,7 @@ fn an_answer_comes_event_by_event() {
 #[test]
 fn who_leaves_stops_paying() {
     let text = book();
-    let server = Server::start(&["--max-queued-tokens", "500000", "--max-body", "4M"]);
+    let server = Server::start(&["--max-queued-tokens", "300000", "--max-body", "4M"]);
     let whole = json!({"question": WHO, "text": text}).to_string();
     for streamed in [true, false] {
         let before = server.metric("longspan_questions_total{outcome=\"cancelled\"}");

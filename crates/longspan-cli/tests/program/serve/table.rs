@@ -194,7 +194,7 @@ fn limits_of_time_have_their_codes() {
     let server = Server::start(&["--request-timeout", "0"]);
     check_error(&server.post("/v1/ask", &ask), 503, "deadline");
     let server = Server::start(&["--read-timeout", "0"]);
-    check_error(&server.call("POST", "/v1/documents?name=a.html", &[], b"<p>text</p>"), 422, "unreadable");
+    check_error(&server.call("POST", "/v1/documents?name=a.pdf", &[], PDF), 422, "unreadable");
     let server = Server::start(&["--header-timeout", "0.1", "--body-timeout", "0.1"]);
     let slow = server.send("POST /v1/ask HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{");
     assert!(slow.starts_with("HTTP/1.1 408 ") && slow.contains("\"error_type\":\"slow_body\""), "{slow}");

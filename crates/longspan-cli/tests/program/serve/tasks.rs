@@ -27,7 +27,7 @@ fn one_answer_is_an_object_and_several_are_a_list() {
     );
     assert!(one["score"].as_f64().unwrap() > 0.0 && one.as_object().unwrap().len() == 4);
     // As huggingface_hub and as the JavaScript client send it.
-    for parameters in [json!({"top_k": 2, "max_answer_len": 5}), json!({"topK": 2, "maxAnswerLen": 5})] {
+    for parameters in [json!({"top_k": 2, "max_answer_len": 15}), json!({"topK": 2, "maxAnswerLen": 15})] {
         let two = ask(json!({"inputs": inputs, "parameters": parameters}));
         assert_eq!((two.as_array().unwrap().len(), &two[0]), (2, &one));
     }
