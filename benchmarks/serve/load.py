@@ -178,6 +178,7 @@ def main():
     parser.add_argument("program")
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--clients", type=int, default=64, help="at once; the model answers about one at a time")
+    parser.add_argument("--texts", type=int, default=14, help="of 14; fewer take less time to prepare")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     command = [arguments.program, "serve", "--port", "0", "--max-concurrent-requests", str(max(4, arguments.clients // 2))]
@@ -187,7 +188,7 @@ def main():
             url = server.stdout.readline().strip()
             while subprocess.run([arguments.program, "health", url], capture_output=True).returncode:
                 time.sleep(0.1)
-            texts, expected = passages(), Expected(arguments.program, folder)
+            texts, expected = passages()[: arguments.texts], Expected(arguments.program, folder)
             for text in texts:
                 for question in QUESTIONS:
                     for options in OPTIONS:

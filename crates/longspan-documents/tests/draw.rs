@@ -61,6 +61,7 @@ fn what_cannot_be_drawn_says_why() {
     }
     assert!(matches!(drawn(b"text", 1, 100), Err(ReadError::NotOfFormat(_))));
     assert!(matches!(drawn(&pages, 1, 0), Err(ReadError::Damaged { .. })));
-    let locked = draw(&golden("encrypted.pdf"), PictureSize { page: 1, width: 9 }, &Hints::default(), &Limits::default());
+    let locked =
+        draw(&golden("encrypted.pdf"), PictureSize { page: 1, width: 9 }, &Hints::default(), &Limits::default());
     assert!(matches!(locked, Err(ReadError::PasswordRequired)));
 }

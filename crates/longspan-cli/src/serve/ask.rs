@@ -446,7 +446,7 @@ impl EventStream {
         };
         let progress = ProgressObject { tokens_done: self.work.tokens_done(), tokens: self.work.tokens };
         match next {
-            Ok(Some(WorkEvent::Progress(_))) => event("progress", &progress),
+            Ok(Some(WorkEvent::Progress)) => event("progress", &progress),
             Ok(Some(WorkEvent::Done(pair))) => match pair.answer {
                 Ok(answer) => {
                     let told = answer_object(&self.state, &answer).map(|object| event("answer", &object));

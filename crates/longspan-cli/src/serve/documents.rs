@@ -64,16 +64,16 @@ struct Upload {
     password: Option<String>,
 }
 
-type Parameters<T> = Result<Query<T>, axum::extract::rejection::QueryRejection>;
+type QueryParameters<T> = Result<Query<T>, axum::extract::rejection::QueryRejection>;
 
-fn parameters<T>(query: Parameters<T>) -> Result<T, HttpError> {
+fn parameters<T>(query: QueryParameters<T>) -> Result<T, HttpError> {
     query.map(|Query(query)| query).map_err(|error| HttpError::new("malformed", error.body_text()))
 }
 
 /// Takes a file: 201 with its object, or 200 if it is there already.
 pub async fn upload(
     State(state): State<Arc<ServerState>>,
-    query: Parameters<UploadQuery>,
+    query: QueryParameters<UploadQuery>,
     request: Request,
 ) -> Result<Response, HttpError> {
     state.model()?;
@@ -203,7 +203,7 @@ pub async fn map(State(state): State<Arc<ServerState>>, Path(id): Path<String>) 
 pub async fn page(
     State(state): State<Arc<ServerState>>,
     Path(PagePath { document_id, page }): Path<PagePath>,
-    query: Parameters<PictureQuery>,
+    query: QueryParameters<PictureQuery>,
     headers: HeaderMap,
 ) -> Result<Response, HttpError> {
     let held = state.store.get(&document_id)?;

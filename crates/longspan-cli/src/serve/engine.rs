@@ -77,8 +77,8 @@ pub struct FinishedPair {
 
 /// What happens to accepted work.
 pub enum WorkEvent {
-    /// Tokens that are read.
-    Progress(usize),
+    /// More tokens are read, see [`AcceptedWork::tokens_done`].
+    Progress,
     /// A pair is done.
     Done(Box<FinishedPair>),
 }
@@ -100,7 +100,7 @@ impl AcceptedWork {
         }
         tokio::select! {
             biased;
-            () = self.progress.changed.notified() => Ok(Some(WorkEvent::Progress(self.tokens_done()))),
+            () = self.progress.changed.notified() => Ok(Some(WorkEvent::Progress)),
             pair = self.done.recv() => {
                 let pair = pair.ok_or_else(|| HttpError::new("internal", "the engine has failed: this is a bug"))?;
                 self.pairs_left -= 1;

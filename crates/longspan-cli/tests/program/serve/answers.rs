@@ -39,7 +39,6 @@ fn answers_are_those_of_the_program_beside_a_book() {
         (&[][..], json!({})),
         (&["--top-k", "3"], json!({"top_k": 3})),
         (&["--all", "--threshold", "5"], json!({"all": true, "threshold": 5})),
-        (&["--abstain", "eager"], json!({"abstain": "eager"})),
         (&["--max-tokens", "64", "--doc-stride", "9"], json!({"max_tokens": 64, "doc_stride": 9})),
         (&["--verify-tokens", "0", "--respect-borders", "true"], json!({"verify_tokens": 0, "respect_borders": true})),
         (

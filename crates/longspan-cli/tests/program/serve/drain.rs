@@ -39,7 +39,7 @@ fn last(mut events: Events) -> (String, Value) {
 fn what_was_accepted_is_answered() {
     for signal in ["-TERM", "-INT"] {
         let mut server = Server::start(&["--drain-timeout", "600"]);
-        let events = long_question(&server, 3000);
+        let events = long_question(&server, 800);
         server.signal(signal);
         server.wait_for_log("draining");
         assert_eq!(last(events).0, "done");

@@ -210,13 +210,13 @@ fn limits_of_number_have_their_codes() {
     assert_eq!(server.get("/health").json(), json!({"status": "ready"}));
     assert_eq!(server.metric("longspan_rejected_total{reason=\"overloaded\"}"), 1.0);
     // Each document takes the place of the one that was not used for the longest time.
-    let server = Server::start(&["--cache-bytes", "3K"]);
+    let server = Server::start(&["--cache-bytes", "2000"]);
     let [first, second] = ["first", "second"].map(|name| server.upload(name, PUMP.as_bytes()));
     server.get(&format!("/v1/documents/{first}"));
     let ids = ["third", "fourth"].map(|name| server.upload(name, PUMP.as_bytes()));
     check_error(&server.get(&format!("/v1/documents/{second}")), 404, "unknown_document");
     assert_eq!(server.get(&format!("/v1/documents/{}", ids[1])).status, 200);
-    assert!(server.metric("longspan_document_bytes") <= 3072.0);
+    assert!(server.metric("longspan_document_bytes") <= 2000.0);
     let too_large = server.call("POST", "/v1/documents", &[], BREAD.repeat(100).as_bytes());
     check_error(&too_large, 413, "too_large");
 }
