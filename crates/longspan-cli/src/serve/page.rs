@@ -5,8 +5,29 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
-/// Each file: its path, its type, its content.
-pub const FILES: [(&str, &str, &[u8]); 1] = [("/", "text/html; charset=utf-8", include_bytes!("page/index.html"))];
+const HTML: &str = "text/html; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// Each file: its path, its type, its content. The licence is what the sample questions are asked.
+pub const FILES: [(&str, &str, &[u8]); 15] = [
+    ("/", HTML, include_bytes!("page/index.html")),
+    ("/style.css", STYLE, include_bytes!("page/style.css")),
+    ("/icon.svg", "image/svg+xml", include_bytes!("page/icon.svg")),
+    ("/app.js", SCRIPT, include_bytes!("page/app.js")),
+    ("/answers.js", SCRIPT, include_bytes!("page/answers.js")),
+    ("/api.js", SCRIPT, include_bytes!("page/api.js")),
+    ("/documents.js", SCRIPT, include_bytes!("page/documents.js")),
+    ("/dom.js", SCRIPT, include_bytes!("page/dom.js")),
+    ("/export.js", SCRIPT, include_bytes!("page/export.js")),
+    ("/pages.js", SCRIPT, include_bytes!("page/pages.js")),
+    ("/quotations.js", SCRIPT, include_bytes!("page/quotations.js")),
+    ("/score.js", SCRIPT, include_bytes!("page/score.js")),
+    ("/text.js", SCRIPT, include_bytes!("page/text.js")),
+    ("/view.js", SCRIPT, include_bytes!("page/view.js")),
+    ("/license.txt", TEXT, include_bytes!("../../../../LICENSE")),
+];
 
 /// Whether a route needs no key: the page, which asks for it, and what says whether the server is ready.
 pub fn is_open(method: &Method, route: &str) -> bool {
