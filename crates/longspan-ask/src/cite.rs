@@ -4,7 +4,10 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::path::Path;
 
-use longspan_cite::{CitationCheck, CiteError, Edit, Finding, PASSAGES_MAX, Reason, TextLayout};
+use longspan_cite::{
+    CitationCheck, CiteError, Edit, Finding, PASSAGES_MAX, QuotedText, Reason, TextLayout, quotations_of_markdown,
+    quotations_of_text,
+};
 
 use crate::{BlockKind, Content, Format, PageBox, Place, Warning};
 
@@ -28,6 +31,25 @@ impl GivenQuotation {
     /// A quotation of which nothing more is known.
     pub fn new(id: impl Into<String>, quote: impl Into<String>) -> Self {
         Self { id: id.into(), quote: quote.into(), ..Self::default() }
+    }
+
+    /// The quotations of a plain text of at least so many words, numbered from 1, with their places in it.
+    pub fn of_text(text: &str, words_min: usize) -> Vec<Self> {
+        Self::numbered(text, quotations_of_text(text, words_min))
+    }
+
+    /// The same of a text in Markdown: its block quotes are quotations too, its code is not searched.
+    pub fn of_markdown(text: &str, words_min: usize) -> Vec<Self> {
+        Self::numbered(text, quotations_of_markdown(text, words_min))
+    }
+
+    fn numbered(text: &str, found: Vec<QuotedText>) -> Vec<Self> {
+        let content = Content::plain(text);
+        let given = (1usize..).zip(found).map(|(number, QuotedText { text, bytes, .. })| {
+            let characters = Some(content.place(bytes).characters);
+            Self { characters, ..Self::new(number.to_string(), text) }
+        });
+        given.collect()
     }
 }
 

@@ -453,7 +453,7 @@ mod tests {
     #[test]
     fn furniture_is_apart() {
         let text = "It ran\n\n12\n\nin May.";
-        let layout = TextLayout { furniture: Vec::from([8..12]), joins: vec![] };
+        let layout = TextLayout { furniture: std::iter::once(8..12).collect(), joins: vec![] };
         let folded = fold_apart(text, &layout);
         let tokens: Vec<&str> = (0..folded.tokens.len()).map(|index| folded.token(index)).collect();
         assert_eq!(tokens, ["It", "ran", "in", "May", ".", "12"]);

@@ -114,7 +114,7 @@ fn check_length(text: &str, limits: &Limits) -> Result<(), ReadError> {
 /// # Errors
 /// [`ReadError::NotOfFormat`] if it is no PDF document, [`ReadError::Damaged`] if it has no such page, and as [`read`].
 pub fn draw(bytes: &[u8], picture: PictureSize, hints: &Hints, limits: &Limits) -> Result<Vec<u8>, ReadError> {
-    let (bytes, was_packed) = unpacked(bytes, limits, |_| Ok(()))?;
+    let (bytes, was_packed) = unpacked(bytes, limits, |_, _| Ok(()))?;
     guarded(|| match detect::format(&bytes, unpacked_name(hints, was_packed), hints.format)? {
         Format::Pdf => pdf::draw(bytes, picture, hints.password.as_deref(), limits),
         _ => Err(ReadError::NotOfFormat(Format::Pdf)),
@@ -314,9 +314,9 @@ mod tests {
 
     #[test]
     fn a_panic_is_an_error_of_the_document() {
-        let error = guarded(|| panic!("first line\n second\0 {}", "x".repeat(1000))).unwrap_err();
+        let error = guarded::<Content>(|| panic!("first line\n second\0 {}", "x".repeat(1000))).unwrap_err();
         assert_eq!(error.to_string(), format!("its reader failed: first line second\u{fffd} {}…", "x".repeat(180)));
-        let error = guarded(|| std::panic::panic_any(ReadError::PasswordRequired)).unwrap_err();
+        let error = guarded::<Content>(|| std::panic::panic_any(ReadError::PasswordRequired)).unwrap_err();
         assert!(matches!(error, ReadError::PasswordRequired));
     }
 

@@ -7,6 +7,7 @@
 //! openapi      the description of the API
 //! ── handlers ──
 //! ask          questions for documents and texts, answered at once or event by event
+//! cite         quotations checked against documents
 //! tasks        the task of Hugging Face's clients
 //! documents    uploads, texts, pages and their pictures
 //! page         the files of the page
@@ -33,6 +34,7 @@ mod body;
 mod page;
 
 mod ask;
+mod cite;
 mod documents;
 mod tasks;
 

@@ -17,6 +17,7 @@ use tower_http::cors::CorsLayer;
 
 use super::ask::{self, AnswersObject, AskRequest};
 use super::body::json_response;
+use super::cite::{self, CitationsObject, CiteRequest};
 use super::documents::{self, DocumentsObject};
 use super::error::HttpError;
 use super::openapi::{self, RouteAnswer, RouteBody, RouteEntry, schema};
@@ -63,8 +64,8 @@ const ASK_ERRORS: &[&str] = &[
     "draining",
 ];
 
-/// Every route but the files of the page. `POST /v1/cite` will stand behind `POST /v1/ask`.
-pub static ROUTES: [RouteEntry; 14] = [
+/// Every route but the files of the page.
+pub static ROUTES: [RouteEntry; 15] = [
     RouteEntry {
         method: "POST",
         path: "/v1/documents",
@@ -151,6 +152,16 @@ pub static ROUTES: [RouteEntry; 14] = [
         gives: &[(200, RouteAnswer::Events(schema::<AnswersObject<'static>>))],
         errors: ASK_ERRORS,
         handler: || post(ask::ask),
+    },
+    RouteEntry {
+        method: "POST",
+        path: "/v1/cite",
+        summary: "Check quotations against documents, word for word",
+        query: &[],
+        takes: RouteBody::Json(schema::<CiteRequest>),
+        gives: &[(200, RouteAnswer::Json(schema::<CitationsObject<'static>>))],
+        errors: &["unknown_document", "slow_body", "too_large", "draining"],
+        handler: || post(cite::cite),
     },
     RouteEntry {
         method: "POST",

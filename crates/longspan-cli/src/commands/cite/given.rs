@@ -5,9 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use longspan::error::excerpt;
 use longspan_ask::text::quoted;
-use longspan_ask::{
-    Content, GivenQuotation, Limits, QuotedText, SourceOptions, quotations_of_markdown, quotations_of_text,
-};
+use longspan_ask::{GivenQuotation, Limits, SourceOptions};
 use serde::Deserialize;
 
 use crate::cli::CiteArgs;
@@ -96,25 +94,15 @@ fn listed(path: &Path) -> Result<Vec<GivenQuotation>> {
 fn quoted_in(path: &Path, words_min: usize, options: &SourceOptions) -> Result<Vec<GivenQuotation>> {
     let name = documents::name(path).to_lowercase();
     let is = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
-    let (text, found): (_, Vec<QuotedText>) = if is(&[".pdf", ".docx", ".odt", ".epub", ".html", ".htm", ".xhtml"]) {
+    if is(&[".pdf", ".docx", ".odt", ".epub", ".html", ".htm", ".xhtml"]) {
         let source = documents::source(path);
         let content = documents::unlocked(&source, options, |options| Ok(source.read(options)?))?;
-        let found = quotations_of_text(content.text(), words_min);
-        (content.text().to_string(), found)
-    } else {
-        let text = read_text(path)?;
-        let is_markdown = documents::is_stdin(path) || is(&[".md", ".markdown"]);
-        let of_text = if is_markdown { quotations_of_markdown } else { quotations_of_text };
-        let found = of_text(&text, words_min);
-        (text, found)
-    };
-    let content = Content::plain(text);
-    let given = (1usize..).zip(found).map(|(number, QuotedText { text, bytes, .. })| {
-        let mut one = GivenQuotation::new(number.to_string(), text);
-        one.characters = Some(content.place(bytes).characters);
-        one
-    });
-    Ok(given.collect())
+        documents::warn(&documents::name(path), content.warnings());
+        return Ok(GivenQuotation::of_text(content.text(), words_min));
+    }
+    let is_markdown = documents::is_stdin(path) || is(&[".md", ".markdown"]);
+    let of = if is_markdown { GivenQuotation::of_markdown } else { GivenQuotation::of_text };
+    Ok(of(&read_text(path)?, words_min))
 }
 
 fn read_text(path: &Path) -> Result<String> {
