@@ -18,7 +18,7 @@ const SHORT_WORDS: usize = 12;
 /// So many regions are aligned.
 const REGIONS_MAX: usize = 4;
 /// Share of the words of a quotation that must stand near each other, before a region is aligned.
-const COVERAGE_MIN: f64 = 0.4;
+const COVERAGE_MIN: f64 = 0.5;
 /// Share of the words of a quotation that a passage must have, if it is to be the one that was meant.
 const AGREEMENT_MIN: f64 = 0.6;
 /// Words of a quotation that a passage must have, if the quotation begins or ends with words that it lacks.
@@ -63,10 +63,13 @@ pub(crate) fn nearest(quotation: &Quotation, text: &IndexedText<'_>, budget: &mu
             break;
         }
         let Some(first) = candidate(quotation, &own, text, &others, &near) else { continue };
-        // Another passage may be as near, right beside the best one.
+        // Another passage may be as near, right beside one that seems to be meant.
+        let is_meant = first.region.edits.is_some();
         let (before, behind) = (&others[..first.units.start], &others[first.units.end..]);
-        let beside = [before, behind].map(|others| candidate(quotation, &own, text, others, &near));
-        for one in beside.into_iter().flatten().chain([first]) {
+        let beside = [before, behind].into_iter().filter(|_| is_meant);
+        let beside: Vec<AlignedRegion> =
+            beside.filter_map(|others| candidate(quotation, &own, text, others, &near)).collect();
+        for one in beside.into_iter().chain([first]) {
             let (start, end) = (one.region.bytes.start, one.region.bytes.end);
             let is_known = |known: &AlignedRegion| known.region.bytes.start < end && start < known.region.bytes.end;
             match found.iter_mut().find(|known| is_known(known)) {
