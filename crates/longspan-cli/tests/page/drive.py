@@ -282,9 +282,6 @@ def the_session_is_saved_and_an_answer_copied(page, address):
 
 @check
 def quotations_are_proven(page, address):
-    if "/v1/cite" not in json.loads(api(address, "openapi.json"))["paths"]:
-        print("skipped: the server has no /v1/cite")
-        return
     drop(page, PDFS / "pages.pdf")
     ready(page)
     page.click("#mode-cite")

@@ -3,6 +3,7 @@
 //! ```text
 //! table        every route, code and limit
 //! answers      answers are bit for bit those of `longspan ask`; streams; clients that leave
+//! citations    quotations are checked as `longspan cite` checks them
 //! tasks        the requests of Hugging Face's clients
 //! access       keys, names, sites, headers, the log
 //! drain        the end
@@ -10,6 +11,7 @@
 
 mod access;
 mod answers;
+mod citations;
 #[cfg(unix)]
 mod drain;
 mod table;
