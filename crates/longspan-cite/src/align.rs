@@ -178,7 +178,7 @@ fn pair(quotation: &Unit, text: &Unit) -> i32 {
     } else if are_similar(&quotation.lower, &text.lower) {
         0
     } else {
-        -4
+        -2
     }
 }
 

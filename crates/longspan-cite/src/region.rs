@@ -21,7 +21,7 @@ const REGIONS_MAX: usize = 4;
 const COVERAGE_MIN: f64 = 0.5;
 /// Share of the words of a quotation that a passage must have, if it is to be the one that was meant.
 const AGREEMENT_MIN: f64 = 0.6;
-/// Words of a quotation that a passage must have, if the quotation begins or ends with words that it lacks.
+/// Words of a quotation that a passage must have, if the quotation begins or ends with two words that it lacks.
 const OPEN_WORDS_MIN: usize = 5;
 /// Share of the words of such a passage that the quotation must have.
 const DENSITY_MIN: f64 = 0.5;
@@ -182,10 +182,11 @@ fn candidate(
     let words = covered.iter().filter(|unit| unit.is_word);
     let (agreement, count) = (agreed / f64::from(all), words.clone().count());
     let has_gaps = own.iter().any(is_elision);
-    // A quotation that begins or ends with words of its own must have more of the passage.
+    // A quotation that begins or ends with two words of its own must have more of the passage.
     let is_word_step = |(step, unit): &(&Step, usize)| **step != Step::Text && own[*unit].is_word;
-    let of_words = || steps_of_units(&alignment.steps).filter(is_word_step).map(|(step, _)| *step);
-    let is_open = of_words().next() == Some(Step::Quotation) || of_words().last() == Some(Step::Quotation);
+    let of_words: Vec<Step> = steps_of_units(&alignment.steps).filter(is_word_step).map(|(step, _)| *step).collect();
+    let edges = [of_words.first_chunk::<2>(), of_words.last_chunk::<2>()];
+    let is_open = edges.into_iter().flatten().any(|edge| !edge.contains(&Step::Agree));
     let is_meant = agreement >= AGREEMENT_MIN
         && agreed_words >= if is_open { OPEN_WORDS_MIN } else { 2 }
         && letters >= 4

@@ -3,11 +3,11 @@
 //! a language.
 
 const NEGATIONS: &[&str] = &[
-    "not", "no", "nor", "never", "none", "neither", "nothing", "nobody", "nowhere", "cannot", "without", "except",
-    "unless", "n't", "hardly", "nicht", "kein", "keine", "keinen", "keinem", "keiner", "keines", "nie", "niemals",
-    "nichts", "niemand", "weder", "ohne", "außer", "ne", "pas", "jamais", "aucun", "aucune", "rien", "personne",
-    "sans", "ni", "sauf", "nunca", "jamás", "ningún", "ninguna", "ninguno", "nada", "nadie", "sin", "tampoco",
-    "excepto", "salvo", "不", "没", "沒", "非", "無", "无", "未", "لا", "لم", "لن", "ليس", "غير", "بدون",
+    "not", "non", "no", "nor", "never", "none", "neither", "nothing", "nobody", "nowhere", "cannot", "without",
+    "except", "unless", "n't", "hardly", "nicht", "kein", "keine", "keinen", "keinem", "keiner", "keines", "nie",
+    "niemals", "nichts", "niemand", "weder", "ohne", "außer", "ne", "pas", "jamais", "aucun", "aucune", "rien",
+    "personne", "sans", "ni", "sauf", "nunca", "jamás", "ningún", "ninguna", "ninguno", "nada", "nadie", "sin",
+    "tampoco", "excepto", "salvo", "不", "没", "沒", "非", "無", "无", "未", "لا", "لم", "لن", "ليس", "غير", "بدون",
 ];
 
 /// What makes a word its opposite.
