@@ -75,8 +75,11 @@ pub(crate) fn passages(quotation: &Quotation, text: &IndexedText<'_>, budget: &m
         }
         let mut passed = 0;
         for &token in &text.postings[key.key as usize] {
-            if (token as usize) < passed || !budget.spend(1) {
+            if (token as usize) < passed {
                 continue;
+            }
+            if !budget.spend(1) {
+                break;
             }
             let Some(start) = search.start(anchor, *key, token as usize) else { continue };
             if !tried.insert(start) {
@@ -176,7 +179,7 @@ impl<'a> Search<'a> {
         for start in from..folded.tokens.len() {
             let token = folded.tokens[start];
             paragraphs += usize::from(token.has(flag::PARAGRAPH));
-            if token.has(flag::BARRIER) || !self.is_near(gap, from..start, paragraphs) {
+            if !budget.spend(1) || token.has(flag::BARRIER) || !self.is_near(gap, from..start, paragraphs) {
                 return None;
             }
             if let Some(end) = comparison.end(start, budget)
@@ -194,6 +197,9 @@ impl<'a> Search<'a> {
         let gap = self.quotation.gaps[part + 1].as_ref()?;
         let length = 2 * self.quotation.parts[part].tokens.len() + 8;
         for start in (0..to).rev() {
+            if !budget.spend(1) {
+                return None;
+            }
             if let Some(end) = comparison.end(start, budget).filter(|&end| end <= to) {
                 let paragraphs = folded.tokens[end..=to.min(folded.tokens.len() - 1)].iter();
                 let paragraphs = paragraphs.filter(|token| token.has(flag::PARAGRAPH)).count();

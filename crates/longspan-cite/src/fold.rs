@@ -100,8 +100,11 @@ impl Folded {
     }
 }
 
-/// How many letters lie between two streams at least, so that no span of letters runs over both.
+/// How many letters lie between two streams, so that no span of letters runs over both, unless there are very many streams:
+/// then what stands between keeps them apart.
 const BARRIER_LETTERS: u32 = 4096;
+/// All these letters together. A text has six letters a byte at most, so that 32 bits count both.
+const BARRIER_LETTERS_MAX: u32 = 1 << 30;
 
 /// A text whose furniture comes behind all of it, each piece alone.
 pub(crate) fn fold_apart(text: &str, layout: &TextLayout) -> Folded {
@@ -113,8 +116,9 @@ pub(crate) fn fold_apart(text: &str, layout: &TextLayout) -> Folded {
         from = apart.end.max(from);
     }
     folder.segment(from..text.len());
+    let letters = (BARRIER_LETTERS_MAX / layout.furniture.len().max(1) as u32).min(BARRIER_LETTERS);
     for apart in &layout.furniture {
-        folder.barrier();
+        folder.barrier(letters);
         folder.segment(apart.clone());
     }
     folder.folded()
@@ -180,9 +184,9 @@ impl<'a> TextFolder<'a> {
         self.folded
     }
 
-    fn barrier(&mut self) {
+    fn barrier(&mut self, letters: u32) {
         (self.pending, self.line_feeds, self.is_open) = (flag::BARRIER, 0, false);
-        self.letters = self.letters.saturating_add(BARRIER_LETTERS);
+        self.letters += letters;
     }
 
     fn segment(&mut self, bytes: Range<usize>) {
