@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::path::Path;
 
 use longspan_cite::{
-    CitationCheck, CiteError, Edit, Finding, PASSAGES_MAX, QuotedText, Reason, TextLayout, quotations_of_markdown,
-    quotations_of_text,
+    CitationCheck, CiteError, Edit, Finding, PASSAGES_MAX, QuotationFault, QuotedText, Reason, TEXT_BYTES_MAX,
+    TextLayout, quotations_of_markdown, quotations_of_text,
 };
 
 use crate::{BlockKind, Content, Format, PageBox, Place, Warning};
@@ -61,11 +61,12 @@ pub enum CitationStatus {
     Exact,
     /// A document has it in another form: what differs is named.
     Normalised,
-    /// A passage is surely meant, and the quotation changes it.
+    /// A passage is surely meant, and the quotation changes it. Everything was read, or all of the document that the author
+    /// named, which has the passage.
     Altered,
     /// Everything was read, and no document has it.
     NotFound,
-    /// No document has it that was read, and something was not read.
+    /// No document has it that was read, and something was not read; or it cannot be looked for.
     Unchecked,
 }
 
@@ -123,6 +124,8 @@ pub struct Citation {
     /// Whether the first passage is in the document and on the page that the author named; absent if there is no passage, or
     /// none was named.
     pub is_where_named: Option<bool>,
+    /// Why it could not be looked for; `None` if it was.
+    pub fault: Option<QuotationFault>,
 }
 
 /// A document, or a part of one, that was not read.
@@ -180,6 +183,7 @@ struct State {
     given_up: Vec<String>,
     /// Whether the document that the author named was read.
     is_named_read: bool,
+    fault: Option<QuotationFault>,
 }
 
 struct AlteredPassage {
@@ -196,7 +200,11 @@ impl CitationRun {
     ///
     /// # Errors
     /// Those of [`CitationCheck::new`].
-    pub fn new(given: Vec<GivenQuotation>) -> Result<Self, CiteError> {
+    pub fn new(mut given: Vec<GivenQuotation>) -> Result<Self, CiteError> {
+        for one in &mut given {
+            // Places of edits count from the first word.
+            one.quote = one.quote.trim().to_owned();
+        }
         let quotes: Vec<&str> = given.iter().map(|given| given.quote.as_str()).collect();
         let check = CitationCheck::new(&quotes)?;
         let states = given.iter().map(|_| State::default()).collect();
@@ -205,6 +213,13 @@ impl CitationRun {
 
     /// Looks for the quotations in a document.
     pub fn read(&mut self, document: &str, content: &Content) {
+        if content.text().len() > TEXT_BYTES_MAX {
+            self.unread(
+                document,
+                format!("a text of {} bytes, at most {TEXT_BYTES_MAX} are checked", content.text().len()),
+            );
+            return;
+        }
         self.checked.documents += 1;
         self.checked.pages += content.pages().len();
         for warning in content.warnings().iter().filter(|warning| is_unread(warning)) {
@@ -242,6 +257,7 @@ impl CitationRun {
                     state.near(passage(nearest.bytes, Vec::new()), nearest.agreement);
                 }
                 Finding::GivenUp => state.given_up.push(document.to_owned()),
+                Finding::Faulty(fault) => state.fault = Some(fault),
                 _ => {}
             }
         }
@@ -254,8 +270,8 @@ impl CitationRun {
 
     /// What is known of each quotation, in their order.
     pub fn finish(self) -> (Vec<Citation>, CheckedDocuments) {
-        let has_unread = !self.checked.unread.is_empty();
-        let citations = self.given.into_iter().zip(self.states).map(|(given, state)| state.citation(given, has_unread));
+        let unread = &self.checked.unread;
+        let citations = self.given.into_iter().zip(self.states).map(|(given, state)| state.citation(given, unread));
         (citations.collect(), self.checked)
     }
 }
@@ -279,14 +295,22 @@ impl State {
         }
     }
 
+    /// Whether the quotation was looked for in everything, and in the document that the author named.
+    fn is_all_read(&self, given: &GivenQuotation, unread: &[UnreadDocument]) -> bool {
+        self.fault.is_none()
+            && unread.is_empty()
+            && self.given_up.is_empty()
+            && (given.document.is_none() || self.is_named_read)
+    }
+
     fn near(&mut self, passage: CitedPassage, agreement: f64) {
         if self.nearest.as_ref().is_none_or(|(_, known)| agreement > *known) {
             self.nearest = Some((passage, agreement));
         }
     }
 
-    fn citation(mut self, given: GivenQuotation, has_unread: bool) -> Citation {
-        let is_named_missing = given.document.is_some() && !self.is_named_read;
+    fn citation(mut self, given: GivenQuotation, unread: &[UnreadDocument]) -> Citation {
+        let is_all_read = self.is_all_read(&given, unread);
         let mut citation = Citation {
             status: CitationStatus::NotFound,
             passages: Vec::new(),
@@ -294,6 +318,7 @@ impl State {
             edits: Vec::new(),
             nearest: None,
             is_where_named: None,
+            fault: self.fault,
             given,
         };
         let named = citation.given.clone();
@@ -308,11 +333,15 @@ impl State {
             }
             passages.truncate(PASSAGES_MAX);
             citation.passages = passages;
-        } else if let Some(altered) = self.altered.take_if(|altered| !altered.is_rivalled) {
+        } else if let Some(altered) = self.altered.take_if(|altered| {
+            // What was not read may have the quotation as it is.
+            !altered.is_rivalled
+                && (is_all_read || (altered.is_named && is_named_read_whole(&named, unread, &self.given_up)))
+        }) {
             citation.status = CitationStatus::Altered;
             (citation.passages, citation.edits) = (vec![altered.passage], altered.edits);
         } else {
-            if has_unread || is_named_missing || !self.given_up.is_empty() {
+            if !is_all_read {
                 citation.status = CitationStatus::Unchecked;
             }
             if let Some(AlteredPassage { passage, agreement, .. }) = self.altered.take() {
@@ -323,6 +352,12 @@ impl State {
         citation.is_where_named = citation.passages.first().and_then(|first| is_where_named(&named, first));
         citation
     }
+}
+
+/// Whether nothing is missing of the document that the author named.
+fn is_named_read_whole(named: &GivenQuotation, unread: &[UnreadDocument], given_up: &[String]) -> bool {
+    let mut missing = unread.iter().map(|unread| &unread.document).chain(given_up);
+    named.document.as_deref().is_some_and(|named| !missing.any(|document| is_called(document, named)))
 }
 
 /// Whether a passage is where the author says, if anything was said.
@@ -411,10 +446,31 @@ mod tests {
         assert_eq!(statuses(&[a]), ["normalised", "altered", "not_found"]);
         assert_eq!(statuses(&[a, b]), ["exact", "altered", "not_found"]);
         assert_eq!(statuses(&[a, c]), ["normalised", "not_found", "not_found"]); // which of the two is meant?
-        assert_eq!(statuses(&[a, ("d", "")]), ["normalised", "altered", "unchecked"]);
+        assert_eq!(statuses(&[a, ("d", "")]), ["normalised", "unchecked", "unchecked"]);
         let (citations, checked) = run(&quotes, &[a, b, ("d", "")]);
         assert_eq!((citations[0].count, citations[0].passages[0].document.as_str()), (2, "b"));
         assert_eq!((checked.documents, checked.unread[0].document.as_str()), (2, "d"));
+    }
+
+    #[test]
+    fn what_was_not_read_may_have_what_another_document_changes() {
+        let mut quote = GivenQuotation::new("", "it ran in May 1912");
+        let status = |quote: &GivenQuotation, documents: &[(&str, &str)]| {
+            let (citations, _) = run(std::slice::from_ref(quote), documents);
+            let one = &citations[0];
+            assert_eq!(one.edits.is_empty(), one.status != CitationStatus::Altered);
+            assert_eq!(one.nearest.is_some(), one.status == CitationStatus::Unchecked);
+            one.status.name()
+        };
+        let (a, unread) = (("a.txt", "It ran in May 1911."), ("b.txt", ""));
+        assert_eq!(status(&quote, &[a]), "altered");
+        assert_eq!(status(&quote, &[a, unread]), "unchecked");
+        quote.document = Some("a.txt".into());
+        assert_eq!(status(&quote, &[a, unread]), "altered");
+        assert_eq!(status(&quote, &[a, ("x/a.txt", "")]), "unchecked"); // which of the two is meant?
+        quote.document = Some("b.txt".into());
+        assert_eq!(status(&quote, &[a, unread]), "unchecked");
+        assert_eq!(status(&quote, &[a]), "unchecked");
     }
 
     #[test]

@@ -12,12 +12,12 @@ use crate::region::nearest;
 
 /// The longest quotation, in bytes.
 pub const QUOTATION_BYTES_MAX: usize = 1 << 17;
-/// Most quotations that are checked together, and their bytes in all.
+/// Most quotations that are checked together.
 pub const QUOTATIONS_MAX: usize = 100_000;
-/// The bytes of all of them.
+/// Their bytes in all.
 pub const QUOTATIONS_BYTES_MAX: usize = 1 << 26;
-/// The longest text, in bytes.
-pub const TEXT_BYTES_MAX: usize = 1 << 30;
+/// The longest text, in bytes. One byte folds to eleven at most, which 32 bits count.
+pub const TEXT_BYTES_MAX: usize = 1 << 28;
 /// Passages of a quotation that are listed.
 pub const PASSAGES_MAX: usize = 10;
 
@@ -27,24 +27,35 @@ const WORK_FACTOR: u64 = 64;
 /// A quotation takes at most this share of them, so that one that repeats itself leaves the others theirs.
 const WORK_SHARES: u64 = 16;
 
+/// Why a quotation cannot be looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum QuotationFault {
+    /// It has no letter and no digit.
+    #[error("no words")]
+    NoWords,
+    /// It is too long.
+    #[error("{bytes} bytes, at most {QUOTATION_BYTES_MAX} are checked")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+}
+
+impl QuotationFault {
+    /// Its name for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoWords => "no_words",
+            Self::TooLong { .. } => "too_long",
+        }
+    }
+}
+
 /// Why quotations cannot be checked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CiteError {
-    /// A quotation has no letter and no digit.
-    #[error("quotation {number}: no words")]
-    NoWords {
-        /// Which one, from 1.
-        number: usize,
-    },
-    /// A quotation is too long.
-    #[error("quotation {number}: {bytes} bytes, at most {QUOTATION_BYTES_MAX} are checked")]
-    TooLong {
-        /// Which one, from 1.
-        number: usize,
-        /// Its length.
-        bytes: usize,
-    },
     /// There are too many quotations.
     #[error(
         "{quotations} quotations of {bytes} bytes, at most {QUOTATIONS_MAX} of {QUOTATIONS_BYTES_MAX} are checked together"
@@ -87,6 +98,8 @@ pub enum Finding {
     },
     /// Text and quotation repeat themselves so much that the search was given up.
     GivenUp,
+    /// The quotation cannot be looked for in any text.
+    Faulty(QuotationFault),
 }
 
 /// A passage that says what the quotation says.
@@ -127,7 +140,7 @@ pub struct CitationCheck {
     /// Each once.
     quotations: Vec<Quotation>,
     /// For each quotation that was given, which it is.
-    given: Vec<usize>,
+    given: Vec<Result<usize, QuotationFault>>,
     keys: QuotationKeys,
     tokens: u64,
 }
@@ -136,7 +149,7 @@ impl CitationCheck {
     /// Takes quotations, without the marks around them.
     ///
     /// # Errors
-    /// When one has no words, or there are too many or too long ones.
+    /// When there are too many.
     pub fn new<Q: AsRef<str>>(quotations: &[Q]) -> Result<Self, CiteError> {
         let bytes = quotations.iter().map(|quotation| quotation.as_ref().len()).sum();
         if quotations.len() > QUOTATIONS_MAX || bytes > QUOTATIONS_BYTES_MAX {
@@ -144,21 +157,26 @@ impl CitationCheck {
         }
         let mut check = Self { quotations: Vec::new(), given: Vec::new(), keys: QuotationKeys::new(), tokens: 0 };
         let mut known: HashMap<&str, usize> = HashMap::new();
-        for (number, quotation) in (1..).zip(quotations) {
+        for quotation in quotations {
             let quotation = quotation.as_ref().trim();
-            if quotation.len() > QUOTATION_BYTES_MAX {
-                return Err(CiteError::TooLong { number, bytes: quotation.len() });
-            }
-            let next = check.quotations.len();
-            let index = *known.entry(quotation).or_insert(next);
-            if index == next {
-                let quotation = Quotation::new(quotation, &mut check.keys).ok_or(CiteError::NoWords { number })?;
-                check.tokens += quotation.folded.tokens.len() as u64;
-                check.quotations.push(quotation);
-            }
-            check.given.push(index);
+            let given = match known.get(quotation) {
+                Some(&index) => Ok(index),
+                None => check.take(quotation),
+            };
+            given.iter().for_each(|&index| _ = known.insert(quotation, index));
+            check.given.push(given);
         }
         Ok(check)
+    }
+
+    fn take(&mut self, quotation: &str) -> Result<usize, QuotationFault> {
+        if quotation.len() > QUOTATION_BYTES_MAX {
+            return Err(QuotationFault::TooLong { bytes: quotation.len() });
+        }
+        let quotation = Quotation::new(quotation, &mut self.keys).ok_or(QuotationFault::NoWords)?;
+        self.tokens += quotation.folded.tokens.len() as u64;
+        self.quotations.push(quotation);
+        Ok(self.quotations.len() - 1)
     }
 
     /// What a text says of each quotation, in their order. Time and memory are linear in the text.
@@ -199,8 +217,8 @@ impl CitationCheck {
             }
         }
         let mut is_done = vec![false; self.quotations.len()];
-        for (&index, _) in self.given.iter().zip(is_proven).filter(|(_, is_proven)| **is_proven) {
-            is_done[index] = true;
+        for (given, _) in self.given.iter().zip(is_proven).filter(|(_, is_proven)| **is_proven) {
+            given.iter().for_each(|&index| is_done[index] = true);
         }
         for (index, finding) in findings.iter_mut().enumerate().filter(|(_, finding)| finding.is_none()) {
             *finding = match is_done[index] {
@@ -211,7 +229,8 @@ impl CitationCheck {
             };
         }
         let findings: Vec<Finding> = findings.into_iter().flatten().collect();
-        self.given.iter().map(|&index| findings[index].clone()).collect()
+        let finding = |given: &Result<usize, QuotationFault>| given.map(|index| findings[index].clone());
+        self.given.iter().map(|given| finding(given).unwrap_or_else(Finding::Faulty)).collect()
     }
 }
 

@@ -108,8 +108,14 @@ impl Quotation {
     }
 }
 
-/// The parts of a quotation, and the gaps before and behind them.
+/// The parts of a quotation, and the gaps before and behind them. One that is all in brackets is a part.
 fn divided(folded: &Folded) -> (Vec<Range<usize>>, Vec<Option<Gap>>) {
+    let (parts, gaps) = divided_at_gaps(folded);
+    let has_word = folded.tokens.iter().any(|token| token.is_word());
+    if parts.is_empty() && has_word { (vec![0..folded.tokens.len()], vec![None, None]) } else { (parts, gaps) }
+}
+
+fn divided_at_gaps(folded: &Folded) -> (Vec<Range<usize>>, Vec<Option<Gap>>) {
     let mut parts: Vec<Range<usize>> = Vec::new();
     let mut gaps: Vec<Option<Gap>> = vec![None];
     let (mut at, mut from, count) = (0, 0, folded.tokens.len());

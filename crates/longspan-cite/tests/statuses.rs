@@ -134,28 +134,55 @@ fn all_passages_are_counted_and_ten_are_listed() {
 }
 
 #[test]
-fn limits_are_errors() {
+fn what_cannot_be_looked_for_does_not_stop_the_rest() {
     let long = "a ".repeat(QUOTATION_BYTES_MAX);
-    let error = CitationCheck::new(&["a", &long]).err().unwrap().to_string();
-    assert_eq!(error, "quotation 2: 262143 bytes, at most 131072 are checked");
-    let error = CitationCheck::new(&["…"]).err().unwrap().to_string();
-    assert_eq!(error, "quotation 1: no words");
+    let check = CitationCheck::new(&["it ran", &long, "…", "½ ² ①", "[insert name of party]", "it ran"]).unwrap();
+    let found = check.check("It ran. Signed by [insert name of party], as it ran.", &TextLayout::default());
+    let shown = found.iter().map(|finding| match finding {
+        Finding::Proven { count, exact_count, .. } => format!("{exact_count} of {count}"),
+        Finding::Faulty(fault) => format!("{}: {fault}", fault.name()),
+        other => format!("{other:?}"),
+    });
+    let long = "too_long: 262143 bytes, at most 131072 are checked";
+    let expected = ["1 of 2", long, "no_words: no words", "no_words: no words", "1 of 1", "1 of 2"];
+    assert_eq!(shown.collect::<Vec<_>>(), expected);
+    let error = CitationCheck::new(&vec!["a"; 100_001]).err().unwrap().to_string();
+    assert_eq!(error, "100001 quotations of 100001 bytes, at most 100000 of 67108864 are checked together");
+}
+
+/// A finding without its places.
+fn status(finding: &Finding) -> &'static str {
+    match finding {
+        Finding::Proven { .. } => "proven",
+        Finding::Altered { .. } => "altered",
+        Finding::NotFound { .. } => "not_found",
+        Finding::GivenUp => "given_up",
+        _ => "faulty",
+    }
 }
 
 #[test]
 fn repetition_ends() {
-    let letters = "a".repeat(100_000);
-    let words = "a ".repeat(6_000);
-    for (text, quotation) in [
-        (letters.as_str(), &letters[..50_000]),
-        (&words, &words[..4_000]),
-        (&words, &format!("{}b", &words[..4_000])),
-        (&words, &format!("{} b {}", &words[..2_000], &words[..2_000])),
-        (&words, &"a … [b] ".repeat(500)),
-        (&"a b ".repeat(3_000), &"a … b ".repeat(500)),
+    let max = QUOTATION_BYTES_MAX;
+    let letters = "a".repeat(1_000_000);
+    let words = "a ".repeat(200_000);
+    let signs = "! ".repeat(500_000);
+    let form = format!("Name{}Signed{}It ran on in May 1911.", "_".repeat(1_000_000), "|".repeat(1_000_000));
+    for (text, quotation, expected) in [
+        (letters.as_str(), &letters[..max], "not_found"), // within a word
+        (&letters, &letters, "faulty"),
+        (&words, &words[..max], "proven"),
+        (&words, &format!("{}b", &words[..max - 1]), "given_up"),
+        (&words, &format!("{} b {}", &words[..60_000], &words[..60_000]), "given_up"),
+        (&words, &"a … [b] ".repeat(10_000), "proven"),
+        (&"a b ".repeat(100_000), &"a … b ".repeat(10_000), "proven"),
+        (&format!("one two {signs}three four"), &format!("one two {}three five", &signs[..100_000]), "not_found"),
+        (&format!("one two three four {signs}"), &format!("one two three five {}", &signs[..100_000]), "given_up"),
+        (&format!("one two {}three four", "!".repeat(3_000_000)), "one two three five six", "not_found"),
+        (&form, "It ran on in May 1912.", "altered"),
     ] {
         let found = CitationCheck::new(&[quotation]).unwrap().check(text, &TextLayout::of_plain(text)).remove(0);
-        assert!(!matches!(found, Finding::Altered { .. }) || quotation.contains('b'));
+        assert_eq!(status(&found), expected, "{:?} in {:?}", quotation.get(..20), text.get(..20));
     }
     // One that repeats itself leaves the others their share.
     let text = words + "It ran in May 1911.";
@@ -163,6 +190,23 @@ fn repetition_ends() {
     let found =
         CitationCheck::new(&[hostile.as_str(), "it ran in May 1911"]).unwrap().check(&text, &TextLayout::default());
     assert!(matches!(found[1], Finding::Proven { .. }), "{found:?}");
+}
+
+#[test]
+fn ten_thousand_hostile_quotations_end() {
+    let text = "the a of in to ".repeat(4_000) + &"_".repeat(200_000) + " it ran";
+    let quotations: Vec<String> = (0..10_000).map(|number| format!("the of a in to the x{number} it run")).collect();
+    let found = CitationCheck::new(&quotations).unwrap().check(&text, &TextLayout::default());
+    assert!(found.iter().all(|finding| matches!(status(finding), "not_found" | "given_up")));
+}
+
+#[test]
+fn many_running_heads_are_apart() {
+    let text = "\u{c}1\n".repeat(1_050_000) + "It ran in 1911.";
+    let furniture = (0..1_050_000).map(|page| 3 * page..3 * page + 3).collect();
+    let check = CitationCheck::new(&["it ran in 1911", "it ran in 1912"]).unwrap();
+    let found = check.check(&text, &TextLayout { furniture, ..TextLayout::default() });
+    assert_eq!(found.iter().map(status).collect::<Vec<_>>(), ["proven", "altered"]);
 }
 
 #[test]
