@@ -168,7 +168,7 @@ impl<'a> Search<'a> {
                 gaps.extend(self.outer_gap(gap, beside)?);
             }
         }
-        Some(Match { tokens: first..last, starts, gaps })
+        Some(Match { tokens: self.with_outer_gaps(first..last), starts, gaps })
     }
 
     /// A part behind the gap that begins at `from`.
@@ -225,6 +225,28 @@ impl<'a> Search<'a> {
         }
         let letters = tokens.get(left_out.end).map_or(0, |to| to.letters - tokens[left_out.start].letters);
         letters <= ELISION_LETTERS_MAX && paragraphs <= ELISION_PARAGRAPHS_MAX
+    }
+
+    /// The tokens of the text with the dots and brackets beside them that the quotation has too.
+    fn with_outer_gaps(&self, tokens: Range<usize>) -> Range<usize> {
+        let length = |gap: Option<&Option<Gap>>| gap.and_then(Option::as_ref).map_or(0, |gap| gap.tokens.len());
+        let [before, behind] = [self.quotation.gaps.first(), self.quotation.gaps.last()].map(length);
+        let is_joined = |tokens: Range<usize>| {
+            self.text.folded.tokens[tokens].iter().skip(1).all(|token| !token.has(flag::BARRIER))
+        };
+        let is_same = |gap: Option<&Option<Gap>>, beside: Range<usize>| {
+            gap.and_then(Option::as_ref).is_some_and(|gap| self.is_literal(gap, beside))
+        };
+        let mut whole = tokens.clone();
+        let beside = tokens.start.saturating_sub(before)..tokens.start;
+        if is_same(self.quotation.gaps.first(), beside.clone()) && is_joined(beside.start..tokens.start + 1) {
+            whole.start = beside.start;
+        }
+        let beside = tokens.end..tokens.end + behind;
+        if is_same(self.quotation.gaps.last(), beside.clone()) && is_joined(tokens.end - 1..beside.end) {
+            whole.end = beside.end;
+        }
+        whole
     }
 
     fn is_literal(&self, gap: &Gap, beside: Range<usize>) -> bool {
