@@ -1,15 +1,19 @@
 //! Quotations checked against documents: each with its status and its places over all documents.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 
 use longspan_cite::{
-    CitationCheck, CiteError, Edit, Finding, PASSAGES_MAX, QuotationFault, QuotedText, Reason, TEXT_BYTES_MAX,
-    TextLayout, quotations_of_markdown, quotations_of_text,
+    CitationCheck, CiteError, Edit, Finding, KnownOfQuotations, PASSAGES_MAX, QuotationFault, QuotedText, Reason,
+    TEXT_BYTES_MAX, TextLayout, quotations_of_markdown, quotations_of_text,
 };
 
 use crate::{BlockKind, Content, Format, PageBox, Place, Warning};
+
+/// So many pages of one name are looked at.
+const SAME_NAME_MAX: usize = 16;
 
 /// A quotation that is to be checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -102,6 +106,8 @@ pub struct CitedPassage {
     pub boxes: Vec<PageBox>,
     /// In what the quotation differs from it in form; none if it is the same letter for letter.
     pub reasons: Vec<Reason>,
+    /// Whether it is in the document and, some of it at least, on the page that the author named; `None` if none was named.
+    pub is_where_named: Option<bool>,
 }
 
 /// A quotation with what is known of it.
@@ -226,15 +232,29 @@ impl CitationRun {
             self.unread(document, warning.to_string());
         }
         let is_proven: Vec<bool> = self.states.iter().map(|state| state.count > 0).collect();
-        let findings = self.check.check_beside(content.text(), &layout(content), &is_proven);
-        for ((given, state), finding) in self.given.iter().zip(&mut self.states).zip(findings) {
+        let pages =
+            if self.given.iter().any(|given| given.page.is_some()) { pages_by_name(content) } else { HashMap::new() };
+        let of = |given: &GivenQuotation| given.page.as_ref().and_then(|page| pages.get(page));
+        let named: Vec<&[Range<usize>]> =
+            self.given.iter().map(|given| of(given).map_or(&[][..], Vec::as_slice)).collect();
+        let known = KnownOfQuotations { is_proven: &is_proven, named: &named };
+        let findings = self.check.check_knowing(content.text(), &layout(content), known);
+        for (index, finding) in findings.into_iter().enumerate() {
+            let (given, state) = (&self.given[index], &mut self.states[index]);
             let is_named = given.document.as_deref().is_some_and(|named| is_called(document, named));
             state.is_named_read |= is_named;
+            let is_there = |bytes: &Range<usize>| {
+                let is_on = |page: &Range<usize>| page.start < bytes.end && bytes.start < page.end;
+                let is_page = given.page.is_none() || named[index].iter().any(is_on);
+                (given.document.is_some() || given.page.is_some())
+                    .then_some(is_page && (is_named || given.document.is_none()))
+            };
             let passage = |bytes: Range<usize>, reasons: Vec<Reason>| CitedPassage {
                 document: document.to_owned(),
                 format: content.format(),
                 text: content.text()[bytes.clone()].to_owned(),
                 boxes: content.boxes(bytes.clone()),
+                is_where_named: is_there(&bytes),
                 place: content.place(bytes),
                 reasons,
             };
@@ -324,7 +344,7 @@ impl State {
         let named = citation.given.clone();
         if self.count > 0 {
             citation.status = if self.exact.is_empty() { CitationStatus::Normalised } else { CitationStatus::Exact };
-            let is_elsewhere = |passage: &CitedPassage| is_where_named(&named, passage) == Some(false);
+            let is_elsewhere = |passage: &CitedPassage| passage.is_where_named == Some(false);
             [&mut self.exact, &mut self.normalised].into_iter().for_each(|passages| passages.sort_by_key(is_elsewhere));
             // A passage where the author says comes before one that is the same letter for letter.
             let mut passages = [self.exact, self.normalised].concat();
@@ -349,28 +369,32 @@ impl State {
             }
             citation.nearest = self.nearest;
         }
-        citation.is_where_named = citation.passages.first().and_then(|first| is_where_named(&named, first));
+        citation.is_where_named = citation.passages.first().and_then(|first| first.is_where_named);
         citation
     }
+}
+
+/// The bytes of the pages of a document, by their numbers and by what is printed for these.
+fn pages_by_name(content: &Content) -> HashMap<String, Vec<Range<usize>>> {
+    let mut pages: HashMap<String, Vec<Range<usize>>> = HashMap::new();
+    let starts = content.pages().iter().map(|page| page.start as usize);
+    let ends = starts.clone().skip(1).chain([content.text().len()]);
+    for (index, (start, end)) in starts.zip(ends).enumerate() {
+        let (number, label) = ((index + 1).to_string(), content.pages()[index].label.as_deref());
+        for name in label.filter(|label| *label != number).into_iter().chain([number.as_str()]) {
+            let known = pages.entry(name.to_owned()).or_default();
+            if known.len() < SAME_NAME_MAX {
+                known.push(start..end);
+            }
+        }
+    }
+    pages
 }
 
 /// Whether nothing is missing of the document that the author named.
 fn is_named_read_whole(named: &GivenQuotation, unread: &[UnreadDocument], given_up: &[String]) -> bool {
     let mut missing = unread.iter().map(|unread| &unread.document).chain(given_up);
     named.document.as_deref().is_some_and(|named| !missing.any(|document| is_called(document, named)))
-}
-
-/// Whether a passage is where the author says, if anything was said.
-fn is_where_named(named: &GivenQuotation, passage: &CitedPassage) -> Option<bool> {
-    let is_document = named.document.as_deref().map(|named| is_called(&passage.document, named));
-    let is_page = named.page.as_deref().map(|page| {
-        let Place { page: number, page_label, .. } = &passage.place;
-        number.is_some_and(|number| number.to_string() == page) || page_label.as_deref() == Some(page)
-    });
-    match (is_document, is_page) {
-        (None, None) => None,
-        (document, page) => Some(document.unwrap_or(true) && page.unwrap_or(true)),
-    }
 }
 
 /// Whether a document is called so: by its path, its file name, or that without its extension.
@@ -485,6 +509,10 @@ mod tests {
         };
         assert_eq!(check(&quote, "it ran in 1911\u{c}and it\nran in 1911."), ("exact", Some(true), Some(2)));
         assert_eq!(check(&quote, "it ran in 1911\u{c}and then."), ("exact", Some(false), Some(1)));
+        assert_eq!(check(&quote, "it ran\u{c}in 1911."), ("normalised", Some(true), Some(1))); // over both pages
+        quote.page = Some("12".into());
+        assert_eq!(check(&quote, &"it ran in 1911\u{c}".repeat(14)), ("exact", Some(true), Some(12)));
+        assert_eq!(check(&quote, &"it ran in 1911.\u{c}".repeat(11)), ("exact", Some(false), Some(1)));
         quote.document = Some("b".into());
         assert_eq!(check(&quote, "and it rains too\u{c}and then."), ("unchecked", None, None));
     }

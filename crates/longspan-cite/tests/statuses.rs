@@ -118,6 +118,21 @@ fn texts_of_other_languages_are_checked() {
 }
 
 #[test]
+fn dots_and_brackets_of_the_text_are_quoted_letter_for_letter() {
+    for (text, quotation, expected) in [
+        ("He waited … and left.", "He waited …", "exact 1"),
+        ("Then [1] … it began at once.", "[1] … it began at once", "exact 1"),
+        ("It says [sic] here … and more [1].", "says [sic] here … and more [1]", "exact 1"),
+        ("He waited\n… and left.", "He waited …", "normalised 1: line_end"),
+        ("He waited  … and left.", "He waited …", "normalised 1: white_space"),
+        ("He waited ... and left.", "He waited …", "normalised 1: compatibility"),
+        ("He waited and left.", "He waited …", "normalised 1: elision"),
+    ] {
+        assert_eq!(shown(text, quotation), expected, "{quotation:?} in {text:?}");
+    }
+}
+
+#[test]
 fn of_two_passages_that_are_as_near_none_is_meant() {
     let text = "It ends within ten days of it. It begins within six days of it.";
     assert_eq!(shown(text, "within 30 days of"), "not_found");
