@@ -14,7 +14,7 @@ pub enum Reason {
     WhiteSpace,
     /// The end of a line.
     LineEnd,
-    /// A hyphen at the end of a line, or one that a line's end took away.
+    /// A hyphen before white space, as at the end of a line, or one that a line's end took away.
     Hyphenation,
     /// A soft hyphen.
     SoftHyphen,

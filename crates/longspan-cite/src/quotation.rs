@@ -110,9 +110,12 @@ impl Quotation {
 
 /// The parts of a quotation, and the gaps before and behind them. One that is all in brackets is a part.
 fn divided(folded: &Folded) -> (Vec<Range<usize>>, Vec<Option<Gap>>) {
-    let (parts, gaps) = divided_at_gaps(folded);
-    let has_word = folded.tokens.iter().any(|token| token.is_word());
-    if parts.is_empty() && has_word { (vec![0..folded.tokens.len()], vec![None, None]) } else { (parts, gaps) }
+    let (mut parts, mut gaps) = divided_at_gaps(folded);
+    if parts.is_empty() && folded.tokens.iter().any(|token| token.is_word()) {
+        parts.push(0..folded.tokens.len());
+        gaps = vec![None, None];
+    }
+    (parts, gaps)
 }
 
 fn divided_at_gaps(folded: &Folded) -> (Vec<Range<usize>>, Vec<Option<Gap>>) {
