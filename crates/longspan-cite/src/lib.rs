@@ -9,8 +9,10 @@
 //! find         where a text has a quotation
 //! align        the alignment of words
 //! quotation    a quotation: its parts, and the keys by which it is found
+//! meaning      what no elision and no bracket may hide
 //! units        tokens joined to words and numbers
 //! compare      a quotation beside a text, sign by sign
+//! joints       where a word or a number goes on behind a sign
 //! layout       what stands beside a plain text
 //! fold         a text as tokens that compare equal where texts differ only in form
 //! words        words that change what a sentence means
@@ -28,6 +30,8 @@ mod words;
 mod layout;
 
 mod compare;
+mod joints;
+mod meaning;
 mod units;
 
 mod align;

@@ -4,7 +4,7 @@
 
 const NEGATIONS: &[&str] = &[
     "not", "no", "nor", "never", "none", "neither", "nothing", "nobody", "nowhere", "cannot", "without", "except",
-    "unless", "n't", "hardly", "nicht", "kein", "keine", "keinen", "keinem", "keiner", "keines", "nie", "niemals",
+    "unless", "non", "hardly", "nicht", "kein", "keine", "keinen", "keinem", "keiner", "keines", "nie", "niemals",
     "nichts", "niemand", "weder", "ohne", "außer", "ne", "pas", "jamais", "aucun", "aucune", "rien", "personne",
     "sans", "ni", "sauf", "nunca", "jamás", "ningún", "ninguna", "ninguno", "nada", "nadie", "sin", "tampoco",
     "excepto", "salvo", "不", "没", "沒", "非", "無", "无", "未", "لا", "لم", "لن", "ليس", "غير", "بدون",
@@ -239,7 +239,7 @@ const MODALS: &[&str] = &[
 ];
 
 /// Numerals of scripts that write numbers as words.
-const NUMERALS: &str = "〇零一二三四五六七八九十百千万萬亿億两兩";
+const NUMERALS: &str = "〇零一二三四五六七八九十百千万萬亿億两兩壹贰貳叁參肆伍陆陸柒捌玖拾佰仟廿卅";
 
 pub(crate) fn is_numeral(c: char) -> bool {
     c > '\u{3000}' && NUMERALS.contains(c)
@@ -250,8 +250,24 @@ pub(crate) fn is_percent(sign: &str) -> bool {
     matches!(sign, "%" | "‰" | "°" | "％")
 }
 
-fn is_currency(sign: &str) -> bool {
-    matches!(sign, "$" | "€" | "£" | "¥" | "₹" | "¢")
+/// Whether a sign is that of a currency.
+pub(crate) fn is_amount_sign(sign: &str) -> bool {
+    matches!(sign, "$" | "€" | "£" | "¥" | "₹" | "¢" | "₽" | "₩" | "₺" | "₴" | "₪" | "₫" | "₦")
+}
+
+/// Whether a word before an apostrophe is an article or a preposition, whose noun is a word of its own: `l'accord`.
+pub(crate) fn is_clitic(word: &str) -> bool {
+    let clitics = ["l", "d", "qu", "jusqu", "lorsqu", "puisqu", "dell", "all", "nell", "sull", "dall"];
+    clitics.contains(&word.to_lowercase().as_str())
+}
+
+/// Whether a word in lower case stands before a full stop that ends no sentence.
+pub(crate) fn is_abbreviation(word: &str) -> bool {
+    let abbreviations = [
+        "abs", "al", "approx", "art", "bzw", "ca", "cf", "cl", "ed", "eg", "etc", "ex", "fig", "gem", "ie", "incl",
+        "nos", "nr", "par", "para", "pp", "ref", "resp", "sec", "sect", "sog", "usw", "vgl", "viz", "vol", "vs",
+    ];
+    abbreviations.contains(&word)
 }
 
 /// A word in lower case, and what it is.
@@ -276,7 +292,7 @@ pub(crate) fn is_modal(word: &str) -> bool {
 }
 
 pub(crate) fn is_amount(sign: &str) -> bool {
-    is_currency(sign) || matches!(sign, "dollars" | "euros" | "usd" | "eur" | "gbp" | "pounds")
+    is_amount_sign(sign) || matches!(sign, "dollars" | "euros" | "usd" | "eur" | "gbp" | "pounds")
 }
 
 /// Whether one word is the other one with a prefix that negates it.
