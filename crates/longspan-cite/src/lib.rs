@@ -19,8 +19,9 @@
 //! ```
 //!
 //! The text is folded once, with a map back. The rarest words of a quotation seed candidates, and a quotation is proven only
-//! if every sign of it was compared with a passage. The folding never changes a number, a negation or a name. What is not
-//! proven is aligned with the regions that have most of its words (seed and extend).
+//! if every sign of it was compared with a passage. The folding keeps what tells numbers and words apart: `5'` is not `5"`, and
+//! `3--5` not `3-5`. No passage begins or ends within a word or a number, brackets replace nothing, and no elision hides a
+//! negation but with all of its sentence. What is not proven is aligned with the regions that have most of its words (seed and extend).
 
 #![forbid(unsafe_code)]
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::fold::{Folded, flag};
-use crate::words::{is_abbreviation, is_amount_sign, is_negation, is_number, is_percent, is_unit};
+use crate::words::{is_abbreviation, is_amount_sign, is_negation, is_negative_prefix, is_number, is_percent, is_unit};
 
 /// A shorter word before a full stop may be an abbreviation, in characters.
 const SENTENCE_WORD_MIN: usize = 4;
@@ -31,7 +31,11 @@ pub(crate) fn means(folded: &Folded, tokens: Range<usize>) -> bool {
     let mut has_word = false;
     let changes = |token: usize| {
         let sign = folded.token(token);
-        is_number_at(folded, token) || negates(folded, token) || is_amount_sign(sign) || is_percent(sign)
+        is_number_at(folded, token)
+            || is_negative_prefix(&sign.to_lowercase())
+            || negates(folded, token)
+            || is_amount_sign(sign)
+            || is_percent(sign)
     };
     let mut has_sign = false;
     for token in tokens {

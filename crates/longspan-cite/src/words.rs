@@ -1,6 +1,7 @@
 //! Words that change what a sentence means: negations, numbers, dates, units and modal verbs, of English, German, French
-//! and Spanish. They say which edit is shown first, and what no elision or bracket may hide. Nothing else here depends on
-//! a language.
+//! and Spanish. They say which edit is shown first, and what no elision or bracket may hide. Beside them stand the
+//! abbreviations and the articles with an apostrophe that end no sentence and no word. Nothing else but the names of pages
+//! in plain texts depends on a language.
 
 const NEGATIONS: &[&str] = &[
     "not", "no", "nor", "never", "none", "neither", "nothing", "nobody", "nowhere", "cannot", "without", "except",
@@ -259,6 +260,11 @@ pub(crate) fn is_amount_sign(sign: &str) -> bool {
 pub(crate) fn is_clitic(word: &str) -> bool {
     let clitics = ["l", "d", "qu", "jusqu", "lorsqu", "puisqu", "dell", "all", "nell", "sull", "dall"];
     clitics.contains(&word.to_lowercase().as_str())
+}
+
+/// Whether a word in lower case is nothing but a prefix that negates.
+pub(crate) fn is_negative_prefix(word: &str) -> bool {
+    matches!(word, "un" | "dis" | "mis" | "ir")
 }
 
 /// Whether a word in lower case stands before a full stop that ends no sentence.

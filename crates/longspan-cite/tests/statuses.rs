@@ -81,8 +81,12 @@ fn a_number_a_negation_or_a_name_is_never_passed_over() {
         ("plans are affected", "altered: negation affected → unaffected"),
         ("in perpetuity and for all time", "not_found"),
         ("as used of its long-term plans", "not_found"),
-        ("within sixty (60) weeks", "altered: unit weeks → days"),
-        ("he may appeal […] days. Its long-term", "normalised 1: line_end elision"),
+        ("within sixty (60) weeks", "not_found"),
+        (
+            "he may appeal […] days. Its long-term",
+            "altered: number …] → in writing], while JANA must answer. His term is 10²",
+        ),
+        ("he may appeal […] Its long-term", "normalised 1: elision"),
     ]);
 }
 
@@ -98,7 +102,14 @@ fn what_means_something_else_is_never_proven() {
         ),
         (
             "It is lawful and binding.",
-            vec!["[non]-binding", "and [non] binding", "is law[less] and", "is [not] lawful"],
+            vec![
+                "[non]-binding",
+                "is [un] lawful",
+                "is [ un]lawful",
+                "and [non] binding",
+                "is law[less] and",
+                "is [not] lawful",
+            ],
         ),
         ("It is a non-binding offer.", vec!["It is a … offer", "a … binding offer"]),
         ("It ends on notice. Seller shall pay.", vec!["on notice. [Buyer] shall pay", "[Buyer] shall pay."]),
@@ -135,6 +146,9 @@ fn what_means_something_else_is_never_proven() {
         ("共计壹佰万元。", vec!["佰万元"]),
         ("It costs $1,500.00 in all.", vec!["It costs $1,500", "$1,500."]),
         ("It is 5 of it.", vec!["is 5 [%] of it", "is [-]5 of", "is [-] 5 of", "It … %"]),
+        ("He ain’t paid. It was not. Sure it is.", vec!["He … paid", "It was … Sure it is."]),
+        ("Mr. Smith shall not pay. Mr. Jones pays.", vec!["Mr. Smith shall … pay", "Smith … Jones pays"]),
+        ("It is 5 km/h, 1 000 000 euros, 30\n000 tons.", vec!["is 5 km", "000 000 euros", "euros, 30", "1 000"]),
         ("It is thrice that.", vec!["It is = thrice", "It is =\u{338} thrice"]),
     ] {
         for quotation in quotations {
@@ -169,6 +183,8 @@ fn what_means_the_same_is_proven_beside_signs() {
         ("It pays “30” euros.", "pays \"30\" euros", "normalised 1: quotation_marks"),
         ("It costs 5 $6.", "It costs 5", "exact 1"),
         ("The parties' rights end.", "The parties", "exact 1"),
+        ("ends here.12 The seller pays", "The seller pays", "exact 1"),
+        ("कर\u{200d}\u{94d}म है", "कर\u{94d}म है", "normalised 1: invisible"),
     ] {
         assert_eq!(shown(text, quotation), expected, "{quotation:?}");
     }
