@@ -77,7 +77,9 @@ impl Border<'_> {
             (true, false) => self.parts_sign_behind(behind),
             (false, true) => self.parts_sign_before(before, behind),
             (false, false) => {
-                !behind.has(flag::SPACE) && self.is_numeric_sign(0) && matches!(self.sign(-1), "-" | "+" | "^" | "⁄")
+                let own = self.sign(-1);
+                let joins = matches!(own, "-" | "+" | "^" | "⁄") || is_sign_of_number(own) || self.is_numeric_sign(-1);
+                !behind.has(flag::SPACE) && self.is_numeric_sign(0) && joins
             }
         }
     }

@@ -140,12 +140,16 @@ fn divided(folded: &Folded) -> (Vec<Range<usize>>, Vec<Option<Gap>>) {
             None => gap,
         });
     }
-    // Signs at either end that no part has.
-    if let (Some(Some(first)), Some(part)) = (gaps.first_mut(), parts.first()) {
-        first.has_meaning |= means(folded, 0..part.start);
+    // Numbers that are signs, at either end, which no part has.
+    if let Some(Some(first)) = gaps.first_mut()
+        && means(folded, 0..first.tokens.start)
+    {
+        (first.tokens.start, first.has_meaning) = (0, true);
     }
-    if let (Some(Some(last)), Some(part)) = (gaps.last_mut(), parts.last()) {
-        last.has_meaning |= means(folded, part.end..count);
+    if let Some(Some(last)) = gaps.last_mut()
+        && means(folded, last.tokens.end..count)
+    {
+        (last.tokens.end, last.has_meaning) = (count, true);
     }
     (parts, gaps)
 }

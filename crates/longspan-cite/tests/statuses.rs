@@ -149,6 +149,7 @@ fn what_means_something_else_is_never_proven() {
         ("He ain’t paid. It was not. Sure it is.", vec!["He … paid", "It was … Sure it is."]),
         ("Mr. Smith shall not pay. Mr. Jones pays.", vec!["Mr. Smith shall … pay", "Smith … Jones pays"]),
         ("It is 5 km/h, 1 000 000 euros, 30\n000 tons.", vec!["is 5 km", "000 000 euros", "euros, 30", "1 000"]),
+        ("It is 10²½ or $½ of it.", vec!["½ or", "It is 10²", "½ of it", "½ [] It is 10²½"]),
         ("It is thrice that.", vec!["It is = thrice", "It is =\u{338} thrice"]),
     ] {
         for quotation in quotations {
@@ -280,6 +281,16 @@ fn edits_have_their_places() {
     assert!(edits[0].quotation == (7..9) && agreement > 0.7 && agreement < 0.8, "{agreement}");
 }
 
+/// How many negations a text has, wherever its words end.
+fn negations(text: &str) -> usize {
+    let letters: String = text.replace('’', "'").chars().filter(|&c| c.is_alphabetic() || c == '\'').collect();
+    ["not", "n't", "non"].iter().map(|negation| letters.matches(negation).count()).sum()
+}
+
+fn digits(text: &str) -> String {
+    text.chars().filter(|c| c.is_numeric()).collect()
+}
+
 proptest! {
     /// Any words of a text are exact, and the same with other white space are proven.
     #[test]
@@ -305,6 +316,47 @@ proptest! {
             for passage in passages {
                 let squeezed = |text: &str| text.split_whitespace().collect::<String>();
                 prop_assert_eq!(squeezed(&text[passage.bytes.clone()]).to_lowercase(), squeezed(exact).to_lowercase());
+            }
+        }
+    }
+
+    /// Whatever a quotation does with the words of a text, what is proven has their negations and numbers, and all of the word
+    /// or number at each of its ends.
+    #[test]
+    fn negations_and_numbers_are_proven_with_the_rest(
+        parts in prop::collection::vec(
+            "(isn't|won’t|not|un|lawful|may|pay|he|Buyer|O'Neil|5|30|000|1'000|3–5|10²|½|\\$|%|non-|[.,'\"/-]|\\[|\\]|\u{ad}|\u{200b}\u{308})( |\n)?",
+            4..24,
+        ),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), 1usize..3, "(…|\\[…\\]|\\[it\\]|\\[un\\]|\\[n't\\]|\\[Buyer\\]|'|-|)( )?"), 0..3),
+        from in any::<prop::sample::Index>(),
+        length in 2usize..12,
+    ) {
+        let text = parts.concat();
+        let from = from.index(parts.len());
+        let mut quoted = parts[from..(from + length).min(parts.len())].to_vec();
+        for (at, count, new) in changes {
+            let at = at.index(quoted.len());
+            let end = (at + count - 1).min(quoted.len());
+            quoted.splice(at..end, [new]);
+        }
+        let quotation = quoted.concat();
+        let quotation = quotation.trim();
+        let Ok(check) = CitationCheck::new(&[quotation]) else { return Ok(()) };
+        let Finding::Proven { passages, .. } = check.check(&text, &TextLayout::default()).remove(0) else { return Ok(()) };
+        for passage in passages {
+            let found = &text[passage.bytes.clone()];
+            let reasons: Vec<&str> = passage.reasons.iter().map(|reason| reason.name()).collect();
+            if !reasons.contains(&"elision") {
+                prop_assert_eq!(negations(found), negations(quotation), "{:?} {:?} {:?}", text, found, quotation);
+                prop_assert_eq!(digits(found), digits(quotation), "{:?} {:?} {:?}", text, found, quotation);
+            } else if !found.contains(['.', '\u{2026}']) {
+                prop_assert!(negations(found) <= negations(quotation), "{:?} {:?} {:?}", text, found, quotation);
+            }
+            let beside = [text[..passage.bytes.start].chars().next_back(), text[passage.bytes.end..].chars().next()];
+            let within = [found.chars().next().unwrap(), found.chars().next_back().unwrap()];
+            for (beside, within) in beside.iter().flatten().zip(within).filter(|_| beside.iter().all(Option::is_some)) {
+                prop_assert!(!(beside.is_numeric() && within.is_numeric()), "{:?} {:?} {:?}", text, found, quotation);
             }
         }
     }
