@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::fold::{Folded, flag};
+use crate::fold::{Folded, Side, flag};
 use crate::joints::{Border, joins_numbers};
 use crate::meaning::{is_first_word, may_differ_in_case};
 
@@ -93,25 +93,6 @@ impl Reason {
             Self::Brackets => "put in, in brackets",
             Self::FinalPunctuation => "full stop or comma at the end",
         }
-    }
-}
-
-/// A folded text beside the text itself.
-#[derive(Clone, Copy)]
-pub(crate) struct Side<'a> {
-    pub text: &'a str,
-    pub folded: &'a Folded,
-}
-
-impl<'a> Side<'a> {
-    /// What stands before a token, from the token before it on.
-    fn gap(&self, index: usize) -> &'a str {
-        let (before, own) = (self.folded.tokens[index - 1].end as usize, self.folded.tokens[index].start as usize);
-        self.text.get(before..own).unwrap_or("")
-    }
-
-    fn written(&self, index: usize) -> &'a str {
-        &self.text[self.folded.tokens[index].bytes()]
     }
 }
 

@@ -3,8 +3,7 @@
 use std::ops::Range;
 
 use crate::align::{Alignment, Step, is_elision};
-use crate::compare::Side;
-use crate::fold::flag;
+use crate::fold::{Side, flag};
 use crate::meaning::{is_needed, may_differ_in_case};
 use crate::quotation::gap_at;
 use crate::units::{Unit, bytes, written};

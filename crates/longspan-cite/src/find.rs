@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
-use crate::compare::{Reason, Side, SideBySide, Work};
-use crate::fold::{Folded, flag};
+use crate::compare::{Reason, SideBySide, Work};
+use crate::fold::{Folded, Side, flag};
 use crate::meaning::{begins_sentence, is_needed};
 use crate::quotation::{Gap, HashedWord, PartKey, Quotation, QuotationKeys, QuotationPart, each_key, words};
 

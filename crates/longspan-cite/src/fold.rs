@@ -101,6 +101,26 @@ impl Folded {
     }
 }
 
+/// A folded text beside the text itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Side<'a> {
+    pub text: &'a str,
+    pub folded: &'a Folded,
+}
+
+impl<'a> Side<'a> {
+    /// What stands before a token, from the token before it on.
+    pub fn gap(&self, index: usize) -> &'a str {
+        let (before, own) = (self.folded.tokens[index - 1].end as usize, self.folded.tokens[index].start as usize);
+        self.text.get(before..own).unwrap_or("")
+    }
+
+    /// A token as it was written.
+    pub fn written(&self, index: usize) -> &'a str {
+        &self.text[self.folded.tokens[index].bytes()]
+    }
+}
+
 /// How many letters lie between two streams at least, so that no span of letters runs over both.
 const BARRIER_LETTERS: u32 = 4096;
 

@@ -1,7 +1,6 @@
 //! Where a word or a number of a text goes on behind a sign, and what a quotation would take from it by its ends.
 
-use crate::compare::Side;
-use crate::fold::{Folded, Token, flag};
+use crate::fold::{Folded, Side, Token, flag};
 use crate::words::{is_amount_sign, is_clitic, is_numeral, is_percent};
 
 /// Whether a sign between digits is a part of the number.

@@ -9,9 +9,9 @@
 //! find         where a text has a quotation
 //! align        the alignment of words
 //! quotation    a quotation: its parts, and the keys by which it is found
-//! meaning      what no elision and no bracket may hide
 //! units        tokens joined to words and numbers
 //! compare      a quotation beside a text, sign by sign
+//! meaning      what no elision and no bracket may hide
 //! joints       where a word or a number goes on behind a sign
 //! layout       what stands beside a plain text
 //! fold         a text as tokens that compare equal where texts differ only in form
@@ -28,11 +28,11 @@
 mod fold;
 mod words;
 
+mod joints;
 mod layout;
+mod meaning;
 
 mod compare;
-mod joints;
-mod meaning;
 mod units;
 
 mod align;

@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use crate::compare::Side;
-use crate::fold::{Folded, flag};
+use crate::fold::{Folded, Side, flag};
 use crate::joints::is_joint;
 
 /// A word, a number or a sign.
