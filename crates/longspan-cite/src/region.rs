@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use crate::align::{Diagonals, Step, align, are_similar, is_elision};
-use crate::compare::{Side, Work};
+use crate::compare::Work;
 use crate::edits::{Aligned, Edit};
 use crate::find::IndexedText;
-use crate::fold::flag;
+use crate::fold::{Side, flag};
 use crate::quotation::{PartKey, Quotation};
 use crate::units::{Unit, units};
 
