@@ -31,6 +31,8 @@ ONE_WORD = ["number", "negation", "name", "date"]
 
 MONTHS = "January February March April May June July August September October November December".split()
 NUMBER_WORDS = "two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty sixty ninety".split()
+NEGATIONS = set("not no nor never none neither nothing nobody nowhere cannot without except unless non hardly".split())
+UNITS = set("one hundred thousand million once percent day days week weeks month months year years hour hours minutes dollars".split())
 LIGATURES = {"ffi": "ﬃ", "ffl": "ﬄ", "ff": "ﬀ", "fi": "ﬁ", "fl": "ﬂ"}
 OCR = [("rn", "m"), ("l", "1"), ("O", "0"), ("e", "c"), ("h", "b"), ("cl", "d"), ("i", "j")]
 
@@ -125,6 +127,8 @@ def damaged(kind, span, spans, start, end, rng):
                     break
         return " ".join(out) if out != words else None
     if kind == "case":
+        if quote[0].isupper() and not re.search(r"[.!?]\s+$|\n\s*\n\s*$", spans.text[:start][-8:]):
+            return None  # a name in small letters is no faithful quotation
         first = quote[0].lower() if quote[0].isupper() else quote[0].upper()
         return first + quote[1:]
     if kind == "marks":
@@ -136,6 +140,12 @@ def damaged(kind, span, spans, start, end, rng):
             return None
         first = rng.randrange(4, len(words) - 8)
         last = rng.randrange(first + 4, len(words) - 3)
+        around = [re.sub(r"\W", "", word.lower()) for word in words[first - 1 : last + 1]]
+        parts_number = [is_count(around[0]), is_count(around[-1])]
+        if NEGATIONS.intersection(around[1:-1]) or any("n't" in word or "n’t" in word for word in words[first:last]):
+            return None  # an elision that hides a negation is no faithful one
+        if any(parts_number):
+            return None  # nor is one that parts a number from its unit
         return " ".join(words[:first] + [rng.choice(["…", "[…]", "...", "[...]"])] + words[last:])
     if kind == "brackets":
         at = rng.randrange(2, len(words) - 2)
@@ -143,6 +153,10 @@ def damaged(kind, span, spans, start, end, rng):
             return None
         return " ".join(words[:at] + [rng.choice(["[the Company]", "[sic]", "[emphasis added]", "[as amended]"])] + words[at:])
     raise ValueError(kind)
+
+
+def is_count(word):
+    return bool(re.search(r"\d", word)) or word in NUMBER_WORDS or word in UNITS
 
 
 def is_name(words, at, text_names):

@@ -1,15 +1,19 @@
 //! Quotations checked against documents: each with its status and its places over all documents.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 
 use longspan_cite::{
-    CitationCheck, CiteError, Edit, Finding, PASSAGES_MAX, QuotedText, Reason, TextLayout, quotations_of_markdown,
-    quotations_of_text,
+    CitationCheck, CiteError, Edit, Finding, KnownOfQuotations, PASSAGES_MAX, QuotationFault, QuotedText, Reason,
+    TEXT_BYTES_MAX, TextLayout, quotations_of_markdown, quotations_of_text,
 };
 
 use crate::{BlockKind, Content, Format, PageBox, Place, Warning};
+
+/// So many pages of one name are looked at.
+const SAME_NAME_MAX: usize = 16;
 
 /// A quotation that is to be checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -61,11 +65,12 @@ pub enum CitationStatus {
     Exact,
     /// A document has it in another form: what differs is named.
     Normalised,
-    /// A passage is surely meant, and the quotation changes it.
+    /// A passage is surely meant, and the quotation changes it. Everything was read, or all of the document that the author
+    /// named, which has the passage.
     Altered,
     /// Everything was read, and no document has it.
     NotFound,
-    /// No document has it that was read, and something was not read.
+    /// No document has it that was read, and something was not read; or it cannot be looked for.
     Unchecked,
 }
 
@@ -101,6 +106,8 @@ pub struct CitedPassage {
     pub boxes: Vec<PageBox>,
     /// In what the quotation differs from it in form; none if it is the same letter for letter.
     pub reasons: Vec<Reason>,
+    /// Whether it is in the document and, some of it at least, on the page that the author named; `None` if none was named.
+    pub is_where_named: Option<bool>,
 }
 
 /// A quotation with what is known of it.
@@ -123,6 +130,8 @@ pub struct Citation {
     /// Whether the first passage is in the document and on the page that the author named; absent if there is no passage, or
     /// none was named.
     pub is_where_named: Option<bool>,
+    /// Why it could not be looked for; `None` if it was.
+    pub fault: Option<QuotationFault>,
 }
 
 /// A document, or a part of one, that was not read.
@@ -180,6 +189,7 @@ struct State {
     given_up: Vec<String>,
     /// Whether the document that the author named was read.
     is_named_read: bool,
+    fault: Option<QuotationFault>,
 }
 
 struct AlteredPassage {
@@ -196,7 +206,11 @@ impl CitationRun {
     ///
     /// # Errors
     /// Those of [`CitationCheck::new`].
-    pub fn new(given: Vec<GivenQuotation>) -> Result<Self, CiteError> {
+    pub fn new(mut given: Vec<GivenQuotation>) -> Result<Self, CiteError> {
+        for one in &mut given {
+            // Places of edits count from the first word.
+            one.quote = one.quote.trim().to_owned();
+        }
         let quotes: Vec<&str> = given.iter().map(|given| given.quote.as_str()).collect();
         let check = CitationCheck::new(&quotes)?;
         let states = given.iter().map(|_| State::default()).collect();
@@ -205,21 +219,42 @@ impl CitationRun {
 
     /// Looks for the quotations in a document.
     pub fn read(&mut self, document: &str, content: &Content) {
+        if content.text().len() > TEXT_BYTES_MAX {
+            self.unread(
+                document,
+                format!("a text of {} bytes, at most {TEXT_BYTES_MAX} are checked", content.text().len()),
+            );
+            return;
+        }
         self.checked.documents += 1;
         self.checked.pages += content.pages().len();
         for warning in content.warnings().iter().filter(|warning| is_unread(warning)) {
             self.unread(document, warning.to_string());
         }
         let is_proven: Vec<bool> = self.states.iter().map(|state| state.count > 0).collect();
-        let findings = self.check.check_beside(content.text(), &layout(content), &is_proven);
-        for ((given, state), finding) in self.given.iter().zip(&mut self.states).zip(findings) {
+        let pages =
+            if self.given.iter().any(|given| given.page.is_some()) { pages_by_name(content) } else { HashMap::new() };
+        let of = |given: &GivenQuotation| given.page.as_ref().and_then(|page| pages.get(page));
+        let named: Vec<&[Range<usize>]> =
+            self.given.iter().map(|given| of(given).map_or(&[][..], Vec::as_slice)).collect();
+        let known = KnownOfQuotations { is_proven: &is_proven, named: &named };
+        let findings = self.check.check_knowing(content.text(), &layout(content), known);
+        for (index, finding) in findings.into_iter().enumerate() {
+            let (given, state) = (&self.given[index], &mut self.states[index]);
             let is_named = given.document.as_deref().is_some_and(|named| is_called(document, named));
             state.is_named_read |= is_named;
+            let is_there = |bytes: &Range<usize>| {
+                let is_on = |page: &Range<usize>| page.start < bytes.end && bytes.start < page.end;
+                let is_page = given.page.is_none() || named[index].iter().any(is_on);
+                (given.document.is_some() || given.page.is_some())
+                    .then_some(is_page && (is_named || given.document.is_none()))
+            };
             let passage = |bytes: Range<usize>, reasons: Vec<Reason>| CitedPassage {
                 document: document.to_owned(),
                 format: content.format(),
                 text: content.text()[bytes.clone()].to_owned(),
                 boxes: content.boxes(bytes.clone()),
+                is_where_named: is_there(&bytes),
                 place: content.place(bytes),
                 reasons,
             };
@@ -242,6 +277,7 @@ impl CitationRun {
                     state.near(passage(nearest.bytes, Vec::new()), nearest.agreement);
                 }
                 Finding::GivenUp => state.given_up.push(document.to_owned()),
+                Finding::Faulty(fault) => state.fault = Some(fault),
                 _ => {}
             }
         }
@@ -254,8 +290,8 @@ impl CitationRun {
 
     /// What is known of each quotation, in their order.
     pub fn finish(self) -> (Vec<Citation>, CheckedDocuments) {
-        let has_unread = !self.checked.unread.is_empty();
-        let citations = self.given.into_iter().zip(self.states).map(|(given, state)| state.citation(given, has_unread));
+        let unread = &self.checked.unread;
+        let citations = self.given.into_iter().zip(self.states).map(|(given, state)| state.citation(given, unread));
         (citations.collect(), self.checked)
     }
 }
@@ -279,14 +315,22 @@ impl State {
         }
     }
 
+    /// Whether the quotation was looked for in everything, and in the document that the author named.
+    fn is_all_read(&self, given: &GivenQuotation, unread: &[UnreadDocument]) -> bool {
+        self.fault.is_none()
+            && unread.is_empty()
+            && self.given_up.is_empty()
+            && (given.document.is_none() || self.is_named_read)
+    }
+
     fn near(&mut self, passage: CitedPassage, agreement: f64) {
         if self.nearest.as_ref().is_none_or(|(_, known)| agreement > *known) {
             self.nearest = Some((passage, agreement));
         }
     }
 
-    fn citation(mut self, given: GivenQuotation, has_unread: bool) -> Citation {
-        let is_named_missing = given.document.is_some() && !self.is_named_read;
+    fn citation(mut self, given: GivenQuotation, unread: &[UnreadDocument]) -> Citation {
+        let is_all_read = self.is_all_read(&given, unread);
         let mut citation = Citation {
             status: CitationStatus::NotFound,
             passages: Vec::new(),
@@ -294,12 +338,13 @@ impl State {
             edits: Vec::new(),
             nearest: None,
             is_where_named: None,
+            fault: self.fault,
             given,
         };
         let named = citation.given.clone();
         if self.count > 0 {
             citation.status = if self.exact.is_empty() { CitationStatus::Normalised } else { CitationStatus::Exact };
-            let is_elsewhere = |passage: &CitedPassage| is_where_named(&named, passage) == Some(false);
+            let is_elsewhere = |passage: &CitedPassage| passage.is_where_named == Some(false);
             [&mut self.exact, &mut self.normalised].into_iter().for_each(|passages| passages.sort_by_key(is_elsewhere));
             // A passage where the author says comes before one that is the same letter for letter.
             let mut passages = [self.exact, self.normalised].concat();
@@ -308,11 +353,15 @@ impl State {
             }
             passages.truncate(PASSAGES_MAX);
             citation.passages = passages;
-        } else if let Some(altered) = self.altered.take_if(|altered| !altered.is_rivalled) {
+        } else if let Some(altered) = self.altered.take_if(|altered| {
+            // What was not read may have the quotation as it is.
+            !altered.is_rivalled
+                && (is_all_read || (altered.is_named && is_named_read_whole(&named, unread, &self.given_up)))
+        }) {
             citation.status = CitationStatus::Altered;
             (citation.passages, citation.edits) = (vec![altered.passage], altered.edits);
         } else {
-            if has_unread || is_named_missing || !self.given_up.is_empty() {
+            if !is_all_read {
                 citation.status = CitationStatus::Unchecked;
             }
             if let Some(AlteredPassage { passage, agreement, .. }) = self.altered.take() {
@@ -320,22 +369,32 @@ impl State {
             }
             citation.nearest = self.nearest;
         }
-        citation.is_where_named = citation.passages.first().and_then(|first| is_where_named(&named, first));
+        citation.is_where_named = citation.passages.first().and_then(|first| first.is_where_named);
         citation
     }
 }
 
-/// Whether a passage is where the author says, if anything was said.
-fn is_where_named(named: &GivenQuotation, passage: &CitedPassage) -> Option<bool> {
-    let is_document = named.document.as_deref().map(|named| is_called(&passage.document, named));
-    let is_page = named.page.as_deref().map(|page| {
-        let Place { page: number, page_label, .. } = &passage.place;
-        number.is_some_and(|number| number.to_string() == page) || page_label.as_deref() == Some(page)
-    });
-    match (is_document, is_page) {
-        (None, None) => None,
-        (document, page) => Some(document.unwrap_or(true) && page.unwrap_or(true)),
+/// The bytes of the pages of a document, by their numbers and by what is printed for these.
+fn pages_by_name(content: &Content) -> HashMap<String, Vec<Range<usize>>> {
+    let mut pages: HashMap<String, Vec<Range<usize>>> = HashMap::new();
+    let starts = content.pages().iter().map(|page| page.start as usize);
+    let ends = starts.clone().skip(1).chain([content.text().len()]);
+    for (index, (start, end)) in starts.zip(ends).enumerate() {
+        let (number, label) = ((index + 1).to_string(), content.pages()[index].label.as_deref());
+        for name in label.filter(|label| *label != number).into_iter().chain([number.as_str()]) {
+            let known = pages.entry(name.to_owned()).or_default();
+            if known.len() < SAME_NAME_MAX {
+                known.push(start..end);
+            }
+        }
     }
+    pages
+}
+
+/// Whether nothing is missing of the document that the author named.
+fn is_named_read_whole(named: &GivenQuotation, unread: &[UnreadDocument], given_up: &[String]) -> bool {
+    let mut missing = unread.iter().map(|unread| &unread.document).chain(given_up);
+    named.document.as_deref().is_some_and(|named| !missing.any(|document| is_called(document, named)))
 }
 
 /// Whether a document is called so: by its path, its file name, or that without its extension.
@@ -411,10 +470,31 @@ mod tests {
         assert_eq!(statuses(&[a]), ["normalised", "altered", "not_found"]);
         assert_eq!(statuses(&[a, b]), ["exact", "altered", "not_found"]);
         assert_eq!(statuses(&[a, c]), ["normalised", "not_found", "not_found"]); // which of the two is meant?
-        assert_eq!(statuses(&[a, ("d", "")]), ["normalised", "altered", "unchecked"]);
+        assert_eq!(statuses(&[a, ("d", "")]), ["normalised", "unchecked", "unchecked"]);
         let (citations, checked) = run(&quotes, &[a, b, ("d", "")]);
         assert_eq!((citations[0].count, citations[0].passages[0].document.as_str()), (2, "b"));
         assert_eq!((checked.documents, checked.unread[0].document.as_str()), (2, "d"));
+    }
+
+    #[test]
+    fn what_was_not_read_may_have_what_another_document_changes() {
+        let mut quote = GivenQuotation::new("", "it ran in May 1912");
+        let status = |quote: &GivenQuotation, documents: &[(&str, &str)]| {
+            let (citations, _) = run(std::slice::from_ref(quote), documents);
+            let one = &citations[0];
+            assert_eq!(one.edits.is_empty(), one.status != CitationStatus::Altered);
+            assert_eq!(one.nearest.is_some(), one.status == CitationStatus::Unchecked);
+            one.status.name()
+        };
+        let (a, unread) = (("a.txt", "It ran in May 1911."), ("b.txt", ""));
+        assert_eq!(status(&quote, &[a]), "altered");
+        assert_eq!(status(&quote, &[a, unread]), "unchecked");
+        quote.document = Some("a.txt".into());
+        assert_eq!(status(&quote, &[a, unread]), "altered");
+        assert_eq!(status(&quote, &[a, ("x/a.txt", "")]), "unchecked"); // which of the two is meant?
+        quote.document = Some("b.txt".into());
+        assert_eq!(status(&quote, &[a, unread]), "unchecked");
+        assert_eq!(status(&quote, &[a]), "unchecked");
     }
 
     #[test]
@@ -429,6 +509,10 @@ mod tests {
         };
         assert_eq!(check(&quote, "it ran in 1911\u{c}and it\nran in 1911."), ("exact", Some(true), Some(2)));
         assert_eq!(check(&quote, "it ran in 1911\u{c}and then."), ("exact", Some(false), Some(1)));
+        assert_eq!(check(&quote, "it ran\u{c}in 1911."), ("normalised", Some(true), Some(1))); // over both pages
+        quote.page = Some("12".into());
+        assert_eq!(check(&quote, &"it ran in 1911\u{c}".repeat(14)), ("exact", Some(true), Some(12)));
+        assert_eq!(check(&quote, &"it ran in 1911.\u{c}".repeat(11)), ("exact", Some(false), Some(1)));
         quote.document = Some("b".into());
         assert_eq!(check(&quote, "and it rains too\u{c}and then."), ("unchecked", None, None));
     }

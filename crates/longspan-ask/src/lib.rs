@@ -78,7 +78,7 @@ pub use asker::{AskEvent, Asker, NamedDocument, OnEvent, PairReading};
 pub use child::{ReadingProcess, ReadingStop, StopWhenDropped, serve_parent};
 pub use cite::{CheckedDocuments, Citation, CitationRun, CitationStatus, CitedPassage, GivenQuotation, UnreadDocument};
 pub use error::{AskError, error_code};
-pub use longspan_cite::{CiteError, Edit, EditKind, Reason};
+pub use longspan_cite::{CiteError, Edit, EditKind, QuotationFault, Reason};
 pub use longspan_documents::{
     BlockKind, Content, Format, GzipReader, Limits, PageBox, PictureSize, Place, ReadError, UnreadFormat, Warning,
 };

@@ -9,7 +9,7 @@
 use std::time::Instant;
 use std::{env, fs};
 
-use longspan_cite::{CitationCheck, Finding, TextLayout};
+use longspan_cite::{CitationCheck, Finding, KnownOfQuotations, TextLayout};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut paths = env::args_os().skip(1);
@@ -22,7 +22,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let check = CitationCheck::new(&quotes)?;
     let (mut is_proven, mut is_altered) = (vec![false; quotes.len()], vec![false; quotes.len()]);
     for text in &texts {
-        let findings = check.check_beside(text, &TextLayout::of_plain(text), &is_proven);
+        let known = KnownOfQuotations { is_proven: &is_proven, ..KnownOfQuotations::default() };
+        let findings = check.check_knowing(text, &TextLayout::of_plain(text), known);
         for (index, finding) in findings.iter().enumerate() {
             is_proven[index] |= matches!(finding, Finding::Proven { .. });
             is_altered[index] |= matches!(finding, Finding::Altered { .. });

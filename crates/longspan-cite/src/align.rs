@@ -9,16 +9,22 @@
 //! skip(i, j)  = max(best(i, j-1) - open, skip(i, j-1)) - cost
 //! ```
 //!
-//! The two recurrences are Gotoh's (1982). Only cells near a diagonal are computed where there would be too many.
+//! The two recurrences are Gotoh's (1982). Only cells near a diagonal are computed where there would be too many, and none
+//! where even these are too many.
 
 use std::ops::Range;
 
+use crate::compare::Work;
 use crate::units::Unit;
 
 /// So many cells are computed without a band.
-const CELLS_MAX: usize = 1 << 21;
-/// Letters to either side of the diagonal in a band.
-const BAND_LETTERS: i64 = 700;
+const UNBANDED_CELLS_MAX: usize = 1 << 21;
+/// Units to either side of the diagonals in a band.
+const BAND_UNITS: usize = 160;
+/// Most cells of a band.
+const CELLS_MAX: usize = 1 << 25;
+/// So many cells take the time of one sign that is compared.
+const CELLS_OF_SIGN: u64 = 8;
 
 /// What a step of an alignment does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,9 +67,9 @@ struct Cell {
     skip: i32,
 }
 
-/// The best alignment of all of a quotation with some of a text. `None` if no unit agrees.
-pub(crate) fn align(quotation: &[Unit], text: &[Unit], near: &Diagonals) -> Option<Alignment> {
-    let rows = rows(quotation, text, near);
+/// The best alignment of all of a quotation with some of a text. `None` if no unit agrees, or the work is at its end.
+pub(crate) fn align(quotation: &[Unit], text: &[Unit], near: &Diagonals, work: &mut Work) -> Option<Alignment> {
+    let rows = rows(quotation, text, near, work)?;
     let offsets: Vec<usize> = rows
         .iter()
         .scan(0, |sum, row| {
@@ -135,19 +141,20 @@ fn steps_back(quotation: &[Unit], text: &[Unit], end: usize, at: &dyn Fn(usize, 
     (j, steps)
 }
 
-/// For each number of units of the quotation the ends in the text that are computed.
-fn rows(quotation: &[Unit], text: &[Unit], near: &Diagonals) -> Vec<Range<usize>> {
-    if (quotation.len() + 1) * (text.len() + 1) <= CELLS_MAX {
-        return vec![0..text.len() + 1; quotation.len() + 1];
-    }
-    let end = |letters: i64| text.partition_point(|unit| i64::from(unit.letters) < letters);
-    let first = quotation.first().map_or(0, |unit| unit.letters);
-    let row = |i: usize| {
-        let letters = i64::from(quotation.get(i).or(quotation.last()).map_or(0, |unit| unit.letters - first));
-        let from = end(near.first + letters - BAND_LETTERS);
-        from..(end(near.last + letters + BAND_LETTERS) + 1).max(from + 1)
+/// For each number of units of the quotation the ends in the text that are computed. `None` if these are more than the work
+/// that is left, all of which is taken then.
+fn rows(quotation: &[Unit], text: &[Unit], near: &Diagonals, work: &mut Work) -> Option<Vec<Range<usize>>> {
+    let units = text.len() + 1;
+    let at = |letters: i64| text.partition_point(|unit| i64::from(unit.letters) < letters);
+    let (first, last) = (at(near.first).saturating_sub(BAND_UNITS), at(near.last) + BAND_UNITS + 1);
+    let is_banded = (quotation.len() + 1).saturating_mul(units) > UNBANDED_CELLS_MAX;
+    let row = |i: usize| match is_banded {
+        true => (first + i).min(units - 1)..(last + i).min(units),
+        false => 0..units,
     };
-    (0..=quotation.len()).map(row).collect()
+    let cells: usize = (0..=quotation.len()).map(|i| row(i).len()).sum();
+    let cost = if cells > CELLS_MAX { u64::MAX } else { cells as u64 / CELLS_OF_SIGN };
+    work.spend(cost).then(|| (0..=quotation.len()).map(row).collect())
 }
 
 /// Whether a unit only shows that something was left out.
@@ -184,6 +191,9 @@ fn pair(quotation: &Unit, text: &Unit) -> i32 {
 
 /// Whether two words have most of their letters in common, at both ends.
 pub(crate) fn are_similar(one: &str, other: &str) -> bool {
+    if one.bytes().next() != other.bytes().next() && one.bytes().next_back() != other.bytes().next_back() {
+        return false; // neither the first letters agree nor the last ones
+    }
     let start = one.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
     let (short, long) =
         (one.chars().count().min(other.chars().count()), one.chars().count().max(other.chars().count()));

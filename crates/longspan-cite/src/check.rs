@@ -12,12 +12,12 @@ use crate::region::nearest;
 
 /// The longest quotation, in bytes.
 pub const QUOTATION_BYTES_MAX: usize = 1 << 17;
-/// Most quotations that are checked together, and their bytes in all.
+/// Most quotations that are checked together.
 pub const QUOTATIONS_MAX: usize = 100_000;
-/// The bytes of all of them.
+/// Their bytes in all.
 pub const QUOTATIONS_BYTES_MAX: usize = 1 << 26;
-/// The longest text, in bytes.
-pub const TEXT_BYTES_MAX: usize = 1 << 30;
+/// The longest text, in bytes. One byte folds to eleven at most, which 32 bits count.
+pub const TEXT_BYTES_MAX: usize = 1 << 28;
 /// Passages of a quotation that are listed.
 pub const PASSAGES_MAX: usize = 10;
 
@@ -27,24 +27,35 @@ const WORK_FACTOR: u64 = 64;
 /// A quotation takes at most this share of them, so that one that repeats itself leaves the others theirs.
 const WORK_SHARES: u64 = 16;
 
+/// Why a quotation cannot be looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum QuotationFault {
+    /// It has no letter and no digit.
+    #[error("no words")]
+    NoWords,
+    /// It is too long.
+    #[error("{bytes} bytes, at most {QUOTATION_BYTES_MAX} are checked")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+}
+
+impl QuotationFault {
+    /// Its name for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoWords => "no_words",
+            Self::TooLong { .. } => "too_long",
+        }
+    }
+}
+
 /// Why quotations cannot be checked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CiteError {
-    /// A quotation has no letter and no digit.
-    #[error("quotation {number}: no words")]
-    NoWords {
-        /// Which one, from 1.
-        number: usize,
-    },
-    /// A quotation is too long.
-    #[error("quotation {number}: {bytes} bytes, at most {QUOTATION_BYTES_MAX} are checked")]
-    TooLong {
-        /// Which one, from 1.
-        number: usize,
-        /// Its length.
-        bytes: usize,
-    },
     /// There are too many quotations.
     #[error(
         "{quotations} quotations of {bytes} bytes, at most {QUOTATIONS_MAX} of {QUOTATIONS_BYTES_MAX} are checked together"
@@ -64,7 +75,7 @@ pub enum Finding {
     /// It has the quotation, letter for letter or in another form.
     Proven {
         /// Where: those that are the same letter for letter first, then in the order of the text, at most
-        /// [`PASSAGES_MAX`].
+        /// [`PASSAGES_MAX`], and one more where the author says, if none of these is there.
         passages: Vec<Passage>,
         /// How many there are, and how many of them are the same letter for letter.
         count: usize,
@@ -87,6 +98,8 @@ pub enum Finding {
     },
     /// Text and quotation repeat themselves so much that the search was given up.
     GivenUp,
+    /// The quotation cannot be looked for in any text.
+    Faulty(QuotationFault),
 }
 
 /// A passage that says what the quotation says.
@@ -109,6 +122,16 @@ pub struct Nearest {
     pub agreement: f64,
 }
 
+/// What is known of quotations before a text is searched, for each in their order. Those behind the end of a list are not
+/// proven, and nothing is said of them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KnownOfQuotations<'a> {
+    /// Whether another text has it: then what comes nearest is not looked for.
+    pub is_proven: &'a [bool],
+    /// Bytes of the text where its author says that it stands, such as those of a page; none if nothing is said.
+    pub named: &'a [&'a [Range<usize>]],
+}
+
 /// Quotations that are looked for in any number of texts.
 ///
 /// ```
@@ -127,7 +150,7 @@ pub struct CitationCheck {
     /// Each once.
     quotations: Vec<Quotation>,
     /// For each quotation that was given, which it is.
-    given: Vec<usize>,
+    given: Vec<Result<usize, QuotationFault>>,
     keys: QuotationKeys,
     tokens: u64,
 }
@@ -136,7 +159,7 @@ impl CitationCheck {
     /// Takes quotations, without the marks around them.
     ///
     /// # Errors
-    /// When one has no words, or there are too many or too long ones.
+    /// When there are too many.
     pub fn new<Q: AsRef<str>>(quotations: &[Q]) -> Result<Self, CiteError> {
         let bytes = quotations.iter().map(|quotation| quotation.as_ref().len()).sum();
         if quotations.len() > QUOTATIONS_MAX || bytes > QUOTATIONS_BYTES_MAX {
@@ -144,21 +167,26 @@ impl CitationCheck {
         }
         let mut check = Self { quotations: Vec::new(), given: Vec::new(), keys: QuotationKeys::new(), tokens: 0 };
         let mut known: HashMap<&str, usize> = HashMap::new();
-        for (number, quotation) in (1..).zip(quotations) {
+        for quotation in quotations {
             let quotation = quotation.as_ref().trim();
-            if quotation.len() > QUOTATION_BYTES_MAX {
-                return Err(CiteError::TooLong { number, bytes: quotation.len() });
-            }
-            let next = check.quotations.len();
-            let index = *known.entry(quotation).or_insert(next);
-            if index == next {
-                let quotation = Quotation::new(quotation, &mut check.keys).ok_or(CiteError::NoWords { number })?;
-                check.tokens += quotation.folded.tokens.len() as u64;
-                check.quotations.push(quotation);
-            }
-            check.given.push(index);
+            let given = match known.get(quotation) {
+                Some(&index) => Ok(index),
+                None => check.take(quotation),
+            };
+            given.iter().for_each(|&index| _ = known.insert(quotation, index));
+            check.given.push(given);
         }
         Ok(check)
+    }
+
+    fn take(&mut self, quotation: &str) -> Result<usize, QuotationFault> {
+        if quotation.len() > QUOTATION_BYTES_MAX {
+            return Err(QuotationFault::TooLong { bytes: quotation.len() });
+        }
+        let quotation = Quotation::new(quotation, &mut self.keys).ok_or(QuotationFault::NoWords)?;
+        self.tokens += quotation.folded.tokens.len() as u64;
+        self.quotations.push(quotation);
+        Ok(self.quotations.len() - 1)
     }
 
     /// What a text says of each quotation, in their order. Time and memory are linear in the text.
@@ -166,41 +194,40 @@ impl CitationCheck {
     /// # Panics
     /// If the text is longer than [`TEXT_BYTES_MAX`], or its layout is not of characters of the text.
     pub fn check(&self, text: &str, layout: &TextLayout) -> Vec<Finding> {
-        self.check_beside(text, layout, &[])
+        self.check_knowing(text, layout, KnownOfQuotations::default())
     }
 
-    /// The same beside other texts: what comes nearest is not looked for where another text has the quotation.
-    ///
-    /// - `is_proven`: for each quotation whether another text has it; those behind its end are not proven
+    /// The same where something is known of the quotations.
     ///
     /// # Panics
     /// As [`CitationCheck::check`].
-    pub fn check_beside(&self, text: &str, layout: &TextLayout, is_proven: &[bool]) -> Vec<Finding> {
+    pub fn check_knowing(&self, text: &str, layout: &TextLayout, known: KnownOfQuotations<'_>) -> Vec<Finding> {
         assert!(text.len() <= TEXT_BYTES_MAX, "a text of {} bytes, at most {TEXT_BYTES_MAX} are checked", text.len());
         let apart = fold_apart(text, layout);
         let mut total = WORK_FREE + WORK_FACTOR * (apart.tokens.len() as u64 + self.tokens);
         let shared = |quotation: &Quotation| total / WORK_SHARES + WORK_FACTOR * quotation.folded.tokens.len() as u64;
         let mut shares: Vec<Work> = self.quotations.iter().map(|one| Work { left: shared(one) }).collect();
         let indexed = IndexedText::new(text, &apart, &self.keys);
-        let mut findings: Vec<Option<Finding>> = self
-            .quotations
-            .iter()
-            .zip(&mut shares)
-            .map(|(one, share)| within(&mut total, share, &mut |work: &mut Work| proven(one, &indexed, work)))
-            .collect();
+        let mut named = NamedPassages::new(self, known.named);
+        let mut findings: Vec<Option<Finding>> = Vec::with_capacity(self.quotations.len());
+        for (index, share) in shares.iter_mut().enumerate() {
+            let mut search = |work: &mut Work| self.proven(index, &indexed, &mut named, work);
+            findings.push(within(&mut total, share, &mut search));
+        }
         // A quotation may have the furniture in its middle.
         if !layout.furniture.is_empty() && findings.iter().any(Option::is_none) {
             let whole = fold_whole(text, layout);
             let indexed = IndexedText::new(text, &whole, &self.keys);
-            for ((one, finding), share) in self.quotations.iter().zip(&mut findings).zip(&mut shares) {
+            for (index, (finding, share)) in findings.iter_mut().zip(&mut shares).enumerate() {
                 if finding.is_none() {
-                    *finding = within(&mut total, share, &mut |work: &mut Work| proven(one, &indexed, work));
+                    let mut search = |work: &mut Work| self.proven(index, &indexed, &mut named, work);
+                    *finding = within(&mut total, share, &mut search);
                 }
             }
         }
         let mut is_done = vec![false; self.quotations.len()];
-        for (&index, _) in self.given.iter().zip(is_proven).filter(|(_, is_proven)| **is_proven) {
-            is_done[index] = true;
+        for (given, _) in self.given.iter().zip(known.is_proven).filter(|(_, is_proven)| **is_proven) {
+            given.iter().for_each(|&index| is_done[index] = true);
         }
         for (index, finding) in findings.iter_mut().enumerate().filter(|(_, finding)| finding.is_none()) {
             *finding = match is_done[index] {
@@ -211,7 +238,80 @@ impl CitationCheck {
             };
         }
         let findings: Vec<Finding> = findings.into_iter().flatten().collect();
-        self.given.iter().map(|&index| findings[index].clone()).collect()
+        let finding = |given: &Result<usize, QuotationFault>| given.map(|index| findings[index].clone());
+        let mut all: Vec<Finding> =
+            self.given.iter().map(|given| finding(given).unwrap_or_else(Finding::Faulty)).collect();
+        for (number, passage) in named.found {
+            if let Finding::Proven { passages, .. } = &mut all[number]
+                && !passages.contains(&passage)
+            {
+                passages.push(passage);
+            }
+        }
+        all
+    }
+
+    /// The passages of a quotation; `None` if the text has none.
+    fn proven(
+        &self,
+        index: usize,
+        text: &IndexedText<'_>,
+        named: &mut NamedPassages<'_>,
+        budget: &mut Work,
+    ) -> Option<Finding> {
+        let quotation = &self.quotations[index];
+        let found = passages(quotation, text, budget);
+        let is_exact = |one: &Match| text.side.text[bytes(text.side.folded, one)] == quotation.text;
+        let passage = |one: &Match| {
+            let bytes = bytes(text.side.folded, one);
+            if is_exact(one) {
+                return Passage { bytes, reasons: Vec::new() };
+            }
+            let mut reasons: Vec<Reason> = reasons(quotation, text.side, one).into_iter().collect();
+            if reasons.is_empty() {
+                reasons.push(between_tokens(&text.side.text[bytes.clone()], &quotation.text));
+            }
+            Passage { bytes, reasons }
+        };
+        let (exact, others): (Vec<&Match>, Vec<&Match>) = found.iter().partition(|one| is_exact(one));
+        let exact_count = exact.len();
+        let passages: Vec<Passage> = exact.into_iter().chain(others).take(PASSAGES_MAX).map(passage).collect();
+        if found.len() > PASSAGES_MAX {
+            named.find(index, &found, text.side.folded, &passage);
+        }
+        (!passages.is_empty()).then_some(Finding::Proven { passages, count: found.len(), exact_count })
+    }
+}
+
+/// Passages where the authors of quotations say that they stand, beside those that are listed.
+struct NamedPassages<'a> {
+    named: &'a [&'a [Range<usize>]],
+    /// For each quotation, those that were given of which its author says something.
+    given: Vec<Vec<usize>>,
+    /// Numbers of quotations that were given, each with a passage.
+    found: Vec<(usize, Passage)>,
+}
+
+impl<'a> NamedPassages<'a> {
+    fn new(check: &CitationCheck, named: &'a [&'a [Range<usize>]]) -> Self {
+        let mut given = vec![Vec::new(); check.quotations.len()];
+        for (number, (index, named)) in check.given.iter().zip(named).enumerate() {
+            if let (Ok(index), false) = (index, named.is_empty()) {
+                given[*index].push(number);
+            }
+        }
+        Self { named, given, found: Vec::new() }
+    }
+
+    /// Takes the first of all passages that is where an author says, or lies partly there.
+    fn find(&mut self, index: usize, all: &[Match], folded: &Folded, passage: &dyn Fn(&Match) -> Passage) {
+        for &number in &self.given[index] {
+            let there = self.named[number].iter().find_map(|named| {
+                let one = all.get(all.partition_point(|one| bytes(folded, one).end <= named.start))?;
+                (bytes(folded, one).start < named.end).then_some(one)
+            });
+            self.found.extend(there.map(|one| (number, passage(one))));
+        }
     }
 }
 
@@ -224,26 +324,18 @@ fn within(total: &mut u64, share: &mut Work, search: &mut dyn FnMut(&mut Work) -
     found
 }
 
-/// The passages of a quotation; `None` if the text has none.
-fn proven(quotation: &Quotation, text: &IndexedText<'_>, budget: &mut Work) -> Option<Finding> {
-    let found = passages(quotation, text, budget);
-    let is_exact = |one: &&Match| text.side.text[bytes(text.side.folded, one)] == quotation.text;
-    let (exact, others): (Vec<&Match>, Vec<&Match>) = found.iter().partition(is_exact);
-    let exact_count = exact.len();
-    let listed = exact.into_iter().chain(others).take(PASSAGES_MAX).enumerate();
-    let passage = |(number, one): (usize, &Match)| {
-        let bytes = bytes(text.side.folded, one);
-        if number < exact_count {
-            return Passage { bytes, reasons: Vec::new() };
-        }
-        let mut reasons: Vec<Reason> = reasons(quotation, text.side, one).into_iter().collect();
-        if reasons.is_empty() {
-            reasons.push(Reason::Invisible); // at an end of a word, where no token shows it
-        }
-        Passage { bytes, reasons }
+/// In what a passage differs from its quotation where no pair of tokens shows it: around words in brackets, or within a
+/// token.
+fn between_tokens(passage: &str, quotation: &str) -> Reason {
+    let differ = |is_passed: fn(char) -> bool| {
+        !passage.chars().filter(|&c| !is_passed(c)).eq(quotation.chars().filter(|&c| !is_passed(c)))
     };
-    let passages: Vec<Passage> = listed.map(passage).collect();
-    (!passages.is_empty()).then_some(Finding::Proven { passages, count: found.len(), exact_count })
+    match () {
+        () if !differ(char::is_whitespace) && differ(|c| c.is_whitespace() && c != '\n') => Reason::LineEnd,
+        () if !differ(char::is_whitespace) => Reason::WhiteSpace,
+        () if !differ(|c| c.is_whitespace() || matches!(c, '.' | '…' | '⋯')) => Reason::Compatibility,
+        () => Reason::Invisible,
+    }
 }
 
 fn bytes(folded: &Folded, found: &Match) -> Range<usize> {

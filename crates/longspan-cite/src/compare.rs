@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::fold::{Folded, flag};
-use crate::words::{is_numeral, is_percent};
+use crate::fold::{Folded, Side, flag};
+use crate::joints::{Border, joins_numbers};
+use crate::meaning::{is_first_word, may_differ_in_case};
 
 /// A way in which a quotation may differ from its passage and still say the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,7 +15,7 @@ pub enum Reason {
     WhiteSpace,
     /// The end of a line.
     LineEnd,
-    /// A hyphen at the end of a line, or one that a line's end took away.
+    /// A hyphen before white space, as at the end of a line, or one that a line's end took away.
     Hyphenation,
     /// A soft hyphen.
     SoftHyphen,
@@ -95,25 +96,6 @@ impl Reason {
     }
 }
 
-/// A folded text beside the text itself.
-#[derive(Clone, Copy)]
-pub(crate) struct Side<'a> {
-    pub text: &'a str,
-    pub folded: &'a Folded,
-}
-
-impl<'a> Side<'a> {
-    /// What stands before a token, from the token before it on.
-    fn gap(&self, index: usize) -> &'a str {
-        let (before, own) = (self.folded.tokens[index - 1].end as usize, self.folded.tokens[index].start as usize);
-        self.text.get(before..own).unwrap_or("")
-    }
-
-    fn written(&self, index: usize) -> &'a str {
-        &self.text[self.folded.tokens[index].bytes()]
-    }
-}
-
 /// How many signs may still be compared.
 pub(crate) struct Work {
     pub left: u64,
@@ -181,6 +163,7 @@ impl SideBySide<'_> {
         if is_whole && written != printed {
             reasons.insert(match quotation.folded.token(q) {
                 "\"" => Reason::QuotationMarks,
+                sign if sign.starts_with('\'') => Reason::QuotationMarks,
                 "-" if own.has(flag::SOFT) || other.has(flag::SOFT) => Reason::SoftHyphen,
                 "-" if own.has(flag::OPTIONAL) || other.has(flag::OPTIONAL) => Reason::Hyphenation,
                 "-" => Reason::Dashes,
@@ -224,7 +207,7 @@ impl SideBySide<'_> {
     fn walk(&self, start: usize, budget: &mut Work, pair: &mut dyn FnMut(usize, usize)) -> Option<usize> {
         let (quotation, text) = (self.quotation.folded, self.text.folded);
         let (mut q, mut t) = (At::new(self.part.start), At::new(start));
-        if self.is_cut_before(start) {
+        if self.is_cut_at(start) {
             return None;
         }
         loop {
@@ -238,7 +221,7 @@ impl SideBySide<'_> {
                 q.pass();
             }
             if q.token == self.part.end {
-                let is_whole = t.byte == 0 && !self.is_cut_behind(t);
+                let is_whole = t.byte == 0 && !self.is_cut_at(t.token);
                 return is_whole.then_some(t.token);
             }
             let is_dash = q.byte == 0 && quotation.is_dash(q.token);
@@ -270,6 +253,7 @@ impl SideBySide<'_> {
         if own.is_word() != other.is_word()
             || parted(q, quotation, self.part.start) != parted(t, text, start)
             || !self.has_spaces_of_number(q, t, start)
+            || (!own.is_word() && self.is_other_dash(q.token, t.token))
         {
             return false;
         }
@@ -290,10 +274,7 @@ impl SideBySide<'_> {
             return true;
         }
         // The first letter alone may differ in case.
-        let is_free = q.byte == 0
-            && t.byte == 0
-            && equal < 4
-            && (q.token == self.first_word() || own.has(flag::FREE_CASE) || other.has(flag::FREE_CASE));
+        let is_free = q.byte == 0 && t.byte == 0 && equal < 4 && self.is_free(q.token, t.token);
         let (mut first, mut second) = (here.chars(), there.chars());
         let (Some(a), Some(b)) = (first.next(), second.next()) else { return false };
         if !is_free || a == b || !a.to_lowercase().eq(b.to_lowercase()) {
@@ -320,103 +301,56 @@ impl SideBySide<'_> {
             && q.token + 1 == self.part.end
             && matches!(folded.token(q.token), "." | ",")
             && folded.tokens[q.token - 1].end == folded.tokens[q.token].start;
-        (is_sign && t.byte == 0 && !self.is_cut_behind(t)).then_some(t.token)
+        (is_sign && t.byte == 0 && !self.is_cut_at(t.token)).then_some(t.token)
     }
 
-    /// Within a number, white space counts: `1. 5` is not `1.5`.
+    /// Within a number, white space counts: `1. 5` is not `1.5`, and `- 5` is not `-5`.
     fn has_spaces_of_number(&self, q: &At, t: &At, start: usize) -> bool {
         let spaces = |side: &Side<'_>, at: &At, first: usize| {
             let (folded, is_digit) = (side.folded, char::is_numeric as fn(char) -> bool);
-            let is_number = at.byte == 0
-                && at.token >= first + 2
-                && !folded.tokens[at.token - 1].is_word()
-                && matches!(folded.token(at.token - 1), "." | "," | ":" | "/" | "\"")
-                && folded.ends_with(at.token - 2, is_digit)
-                && folded.token(at.token).starts_with(is_digit);
-            is_number.then(|| folded.tokens[at.token - 1..=at.token].iter().any(|token| token.has(flag::SPACE)))
+            if at.byte > 0 || at.token < first + 1 || !folded.token(at.token).starts_with(is_digit) {
+                return None;
+            }
+            let (sign, own) = (folded.tokens[at.token - 1], folded.tokens[at.token]);
+            if folded.is_dash(at.token - 1) {
+                let is_negative = sign.has(flag::SPACE) || at.token == first + 1;
+                return Some(is_negative && !own.has(flag::SPACE));
+            }
+            let is_number = at.token >= first + 2
+                && !sign.is_word()
+                && joins_numbers(folded.token(at.token - 1))
+                && folded.ends_with(at.token - 2, is_digit);
+            is_number.then(|| sign.has(flag::SPACE) || own.has(flag::SPACE))
         };
         spaces(&self.quotation, q, self.part.start) == spaces(&self.text, t, start)
     }
 
-    /// Whether the passage would begin within a word or a number of the text.
-    fn is_cut_before(&self, start: usize) -> bool {
-        let folded = self.text.folded;
-        let own = folded.tokens[start];
-        if start == 0 || own.has(flag::BARRIER) {
-            return false;
-        }
-        let before = start - 1;
-        let is_numeral = |c: char| c.is_numeric() || is_numeral(c);
-        if own.has(flag::SPACE) {
-            return own.is_word() && own.has(flag::LINE) && folded.tokens[before].has(flag::OPTIONAL);
-        }
-        if !own.is_word() {
-            let next = folded.tokens.get(start + 1).filter(|next| next.is_word() && !next.has(flag::SPACE));
-            return matches!(folded.token(start), "." | "," | "/" | ":")
-                && folded.ends_with(before, char::is_numeric)
-                && next.is_some_and(|_| folded.token(start + 1).starts_with(char::is_numeric));
-        }
-        let starts_with_number = folded.token(start).starts_with(is_numeral);
-        if folded.tokens[before].is_word() {
-            // Between scripts there is no border but that of a number.
-            return starts_with_number && folded.ends_with(before, is_numeral);
-        }
-        if folded.is_dash(before) {
-            let is_near = !folded.tokens[before].has(flag::SPACE) && before > 0 && folded.tokens[before - 1].is_word();
-            let is_range = starts_with_number && (!is_near || folded.ends_with(before - 1, char::is_numeric));
-            return is_range
-                || (is_near && self.is_hyphen(before) && folded.token(start).starts_with(char::is_alphabetic));
-        }
-        let is_part = matches!(folded.token(before), "." | "," | "/" | ":") && starts_with_number;
-        is_part
-            && !folded.tokens[before].has(flag::SPACE)
-            && before > 0
-            && folded.tokens[before - 1].is_word()
-            && folded.ends_with(before - 1, char::is_numeric)
-            || (folded.token(before) == "." && starts_with_number && folded.tokens[before].has(flag::SPACE))
+    /// Whether a passage that begins or ends before a token would cut a word or a number of the text.
+    fn is_cut_at(&self, token: usize) -> bool {
+        Border { text: self.text, token }.is_within()
     }
 
-    fn is_hyphen(&self, token: usize) -> bool {
-        matches!(self.text.written(token), "-" | "\u{2010}" | "\u{2011}" | "\u{ad}" | "")
+    /// A hyphen that nobody sees is a visible one, but no other dash.
+    fn is_other_dash(&self, q: usize, t: usize) -> bool {
+        let is_hidden = |side: &Side<'_>, token: usize| {
+            let own = side.folded.tokens[token];
+            own.has(flag::SOFT) || (own.has(flag::OPTIONAL) && own.bytes().is_empty())
+        };
+        let is_other = |side: &Side<'_>, token: usize| {
+            !is_hidden(side, token) && !matches!(side.written(token), "-" | "\u{2010}" | "\u{2011}")
+        };
+        (is_hidden(&self.quotation, q) && is_other(&self.text, t))
+            || (is_hidden(&self.text, t) && is_other(&self.quotation, q))
     }
 
-    /// Whether the passage would end within a word or a number of the text.
-    fn is_cut_behind(&self, t: At) -> bool {
-        let (folded, last) = (self.text.folded, t.token - 1);
-        let next = |ahead: usize| folded.tokens.get(last + ahead).filter(|token| !token.has(flag::BARRIER));
-        if !folded.tokens[last].is_word() {
-            let is_digit = |token: usize| folded.tokens[token].is_word() && !folded.tokens[token].has(flag::SPACE);
-            return matches!(folded.token(last), "." | "," | ":" | "/")
-                && last > 0
-                && !folded.tokens[last].has(flag::SPACE)
-                && folded.ends_with(last - 1, char::is_numeric)
-                && next(1).is_some_and(|_| is_digit(last + 1) && folded.token(last + 1).starts_with(char::is_numeric));
-        }
-        let Some(sign) = next(1) else { return false };
-        let is_numeral = |c: char| c.is_numeric() || is_numeral(c);
-        let ends_with_number = folded.ends_with(last, is_numeral);
-        if sign.is_word() {
-            return !sign.has(flag::SPACE) && ends_with_number && folded.token(last + 1).starts_with(is_numeral);
-        }
-        if sign.has(flag::SPACE) {
-            return false;
-        }
-        if ends_with_number
-            && (is_percent(folded.token(last + 1)) || folded.token(last + 1).starts_with(char::is_numeric))
-        {
+    /// Whether the first letters of two words may differ in case: at the beginning of a quotation that begins a sentence, or
+    /// is from the beginning of one. `MW` is not `mW`.
+    fn is_free(&self, q: usize, t: usize) -> bool {
+        let (quotation, text) = (self.quotation.folded, self.text.folded);
+        if quotation.tokens[q].has(flag::FREE_CASE) || text.tokens[t].has(flag::FREE_CASE) {
             return true;
         }
-        let Some(word) = next(2).filter(|word| word.is_word()) else { return false };
-        if sign.has(flag::OPTIONAL) && (word.has(flag::LINE) || !word.has(flag::SPACE)) {
-            return true;
-        }
-        if word.has(flag::SPACE) {
-            return false;
-        }
-        let is_number = ends_with_number && folded.token(last + 2).starts_with(char::is_numeric);
-        let sign = folded.token(last + 1);
-        (is_number && matches!(sign, "." | "," | "/" | ":" | "-"))
-            || (sign == "-" && self.is_hyphen(last + 1) && folded.ends_with(last, char::is_alphabetic))
+        is_first_word(quotation, q) && may_differ_in_case(quotation.token(q), text, t)
     }
 }
 

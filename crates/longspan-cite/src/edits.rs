@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use crate::align::{Alignment, Step, is_elision};
-use crate::compare::Side;
-use crate::fold::flag;
+use crate::fold::{Side, flag};
+use crate::meaning::{is_needed, may_differ_in_case};
+use crate::quotation::gap_at;
 use crate::units::{Unit, bytes, written};
 use crate::words::{are_opposites, is_amount, is_date, is_modal, is_negation, is_number, is_unit};
 
@@ -125,32 +126,30 @@ impl Aligned<'_> {
 
     /// Whether two words that agree but for case differ in nothing but a first letter that is free.
     fn is_first_word(&self, i: usize, j: usize) -> bool {
+        let (own, other) = (&self.quotation_units[i], &self.text_units[j]);
         let tail = |unit: &Unit| unit.folded.chars().skip(1).collect::<String>();
-        let is_first = self.quotation_units[..i].last().is_none_or(|before| !before.is_word || is_elision(before))
-            && self.quotation_units[..i].iter().all(|before| !before.is_word);
-        is_first && tail(&self.quotation_units[i]) == tail(&self.text_units[j])
+        own.is_word
+            && own.letters == 0
+            && tail(own) == tail(other)
+            && may_differ_in_case(&own.folded, self.text.folded, other.tokens.start)
     }
 
     /// Whether the quotation shows the change, by dots or brackets, and it hides nothing.
     fn is_shown_in_quotation(&self, change: &Change) -> bool {
         let (from, to) = (&self.quotation_units[change.quotation.clone()], &self.text_units[change.text.clone()]);
-        let hides = |unit: &Unit| is_negation(&unit.lower) || is_negated(&unit.lower);
+        let (Some(first), Some(last)) = (from.first(), from.last()) else { return false };
         let is_signs = |units: &[Unit]| {
             units.iter().all(|unit| is_elision(unit) || matches!(unit.folded.as_str(), "[" | "]" | "(" | ")"))
         };
-        let has_dots = from.iter().any(is_elision);
-        if has_dots && is_signs(from) {
-            return to.iter().filter(|unit| unit.is_word).count() > 3 || !to.iter().any(hides);
-        }
-        let is_bracketed =
-            from.first().is_some_and(|unit| unit.folded == "[") && from.last().is_some_and(|unit| unit.folded == "]");
-        let means = |unit: &Unit| {
-            hides(unit)
-                || is_number(&unit.lower)
-                || is_modal(&unit.lower)
-                || unit.folded.starts_with(char::is_uppercase)
+        let hides = match (to.first(), to.last()) {
+            (Some(first), Some(last)) => is_needed(self.text.folded, first.tokens.start..last.tokens.end),
+            _ => false,
         };
-        is_bracketed && !from.iter().any(|unit| hides(unit) || is_number(&unit.lower)) && !to.iter().any(means)
+        if from.iter().any(is_elision) && is_signs(from) {
+            return !hides;
+        }
+        let put_in = gap_at(self.quotation.folded, first.tokens.start);
+        put_in.is_some_and(|gap| gap.tokens.end == last.tokens.end && !gap.has_meaning && to.is_empty())
     }
 
     /// Where all words agree, a word or number of the text was cut, or white space changes a number.

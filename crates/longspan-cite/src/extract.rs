@@ -310,7 +310,7 @@ impl Closings {
     }
 }
 
-/// Whether a mark may open a quotation: no letter is before it, and no white space behind it.
+/// Whether a mark may open a quotation: no letter is before it, and no white space behind it, nor a decade, as in `'90s`.
 fn opens(characters: &[(usize, char)], at: usize) -> bool {
     let before = at.checked_sub(1).map(|before| characters[before].1);
     let behind = characters.get(at + 1).map(|next| next.1);
@@ -318,8 +318,18 @@ fn opens(characters: &[(usize, char)], at: usize) -> bool {
     if matches!(mark, '「' | '『' | '〝' | '｢' | '«' | '„' | '‚') {
         return true; // French puts spaces inside
     }
+    let rest = &characters[(at + 1).min(characters.len())..];
+    if matches!(mark, '\'' | '‘' | '’') && is_decade(rest) {
+        return false;
+    }
     let is_free = before.is_none_or(|c| !c.is_alphanumeric() || is_unspaced(c));
     is_free && behind.is_some_and(|c| !c.is_whitespace() || (mark == '»' && c == '\u{a0}'))
+}
+
+/// Whether a text begins with a decade without its century: `90s`.
+fn is_decade(rest: &[(usize, char)]) -> bool {
+    let is = |at: usize, of: fn(&char) -> bool| rest.get(at).is_some_and(|(_, c)| of(c));
+    is(0, char::is_ascii_digit) && is(1, |c| *c == '0') && is(2, |c| *c == 's') && !is(3, |c| c.is_alphanumeric())
 }
 
 /// Whether a mark may close one: no letter is behind it, and it is no apostrophe.
@@ -374,6 +384,8 @@ mod tests {
             ("他说「这是一个测试」和『今天天气很好』。", &["这是一个测试", "今天天气很好"]),
             ("قال «هذا نص طويل» ثم \"نص آخر هنا\"", &["هذا نص طويل", "نص آخر هنا"]),
             ("The parties' rights, the sellers' duties and it's don't", &[]),
+            ("In the '90s and by the parties' rights, ’80s music of the sellers’ time", &[]),
+            ("'90 days of it' and '30s or 40s maybe' then", &["90 days of it"]),
             ("a 5\" pipe and 6\" pipe of the 'so-called' kind", &[]),
             ("He said \"one two three.\" 'Four five six' too", &["one two three.", "Four five six"]),
             ("“one two three\n\n“four five six”", &["one two three", "four five six"]),

@@ -3,20 +3,16 @@
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
-use crate::compare::{Reason, Side, SideBySide, Work};
-use crate::fold::{Folded, flag};
+use crate::compare::{Reason, SideBySide, Work};
+use crate::fold::{Folded, Side, flag};
+use crate::meaning::{begins_sentence, is_needed};
 use crate::quotation::{Gap, HashedWord, PartKey, Quotation, QuotationKeys, QuotationPart, each_key, words};
-use crate::words::{is_modal, is_negation, is_number};
 
 /// Of the keys of a part, so many of the rarest are tried.
 const KEYS_TRIED: usize = 6;
 /// What `…` leaves out at most, in letters, and how many ends of paragraphs.
 const ELISION_LETTERS_MAX: u32 = 4000;
 const ELISION_PARAGRAPHS_MAX: usize = 4;
-/// An elision of so few words must not leave out a negation.
-const SHORT_ELISION_WORDS: usize = 3;
-/// What brackets may stand in the place of, in tokens.
-const REPLACED_TOKENS_MAX: usize = 6;
 
 /// A text with the places of the keys of quotations.
 pub(crate) struct IndexedText<'a> {
@@ -75,8 +71,11 @@ pub(crate) fn passages(quotation: &Quotation, text: &IndexedText<'_>, budget: &m
         }
         let mut passed = 0;
         for &token in &text.postings[key.key as usize] {
-            if (token as usize) < passed || !budget.spend(1) {
+            if (token as usize) < passed {
                 continue;
+            }
+            if !budget.spend(1) {
+                break;
             }
             let Some(start) = search.start(anchor, *key, token as usize) else { continue };
             if !tried.insert(start) {
@@ -162,10 +161,10 @@ impl<'a> Search<'a> {
             if let Some(Some(gap)) = gap {
                 let length = gap.tokens.len();
                 let beside = if is_before { first.saturating_sub(length)..first } else { last..last + length };
-                gaps.extend(self.outer_gap(gap, beside)?);
+                gaps.extend(self.outer_gap(gap, beside, is_before)?);
             }
         }
-        Some(Match { tokens: first..last, starts, gaps })
+        Some(Match { tokens: self.with_outer_gaps(first..last), starts, gaps })
     }
 
     /// A part behind the gap that begins at `from`.
@@ -176,11 +175,11 @@ impl<'a> Search<'a> {
         for start in from..folded.tokens.len() {
             let token = folded.tokens[start];
             paragraphs += usize::from(token.has(flag::PARAGRAPH));
-            if token.has(flag::BARRIER) || !self.is_near(gap, from..start, paragraphs) {
+            if !budget.spend(1) || token.has(flag::BARRIER) || !self.is_near(gap, from..start, paragraphs) {
                 return None;
             }
             if let Some(end) = comparison.end(start, budget)
-                && let Some(reason) = self.gap(gap, from..start)
+                && let Some(reason) = self.gap(gap, from..start, budget)
             {
                 return Some(Match { tokens: start..end, starts: vec![], gaps: reason.into_iter().collect() });
             }
@@ -194,11 +193,14 @@ impl<'a> Search<'a> {
         let gap = self.quotation.gaps[part + 1].as_ref()?;
         let length = 2 * self.quotation.parts[part].tokens.len() + 8;
         for start in (0..to).rev() {
+            if !budget.spend(1) {
+                return None;
+            }
             if let Some(end) = comparison.end(start, budget).filter(|&end| end <= to) {
                 let paragraphs = folded.tokens[end..=to.min(folded.tokens.len() - 1)].iter();
                 let paragraphs = paragraphs.filter(|token| token.has(flag::PARAGRAPH)).count();
                 if self.is_near(gap, end..to, paragraphs)
-                    && let Some(reason) = self.gap(gap, end..to)
+                    && let Some(reason) = self.gap(gap, end..to, budget)
                 {
                     return Some(Match { tokens: start..end, starts: vec![], gaps: reason.into_iter().collect() });
                 }
@@ -215,10 +217,32 @@ impl<'a> Search<'a> {
     fn is_near(&self, gap: &Gap, left_out: Range<usize>, paragraphs: usize) -> bool {
         let tokens = &self.text.folded.tokens;
         if !gap.is_elision {
-            return left_out.len() <= REPLACED_TOKENS_MAX.max(gap.tokens.len());
+            return left_out.len() <= gap.tokens.len();
         }
         let letters = tokens.get(left_out.end).map_or(0, |to| to.letters - tokens[left_out.start].letters);
         letters <= ELISION_LETTERS_MAX && paragraphs <= ELISION_PARAGRAPHS_MAX
+    }
+
+    /// The tokens of the text with the dots and brackets beside them that the quotation has too.
+    fn with_outer_gaps(&self, tokens: Range<usize>) -> Range<usize> {
+        let length = |gap: Option<&Option<Gap>>| gap.and_then(Option::as_ref).map_or(0, |gap| gap.tokens.len());
+        let [before, behind] = [self.quotation.gaps.first(), self.quotation.gaps.last()].map(length);
+        let is_joined = |tokens: Range<usize>| {
+            self.text.folded.tokens[tokens].iter().skip(1).all(|token| !token.has(flag::BARRIER))
+        };
+        let is_same = |gap: Option<&Option<Gap>>, beside: Range<usize>| {
+            gap.and_then(Option::as_ref).is_some_and(|gap| self.is_literal(gap, beside))
+        };
+        let mut whole = tokens.clone();
+        let beside = tokens.start.saturating_sub(before)..tokens.start;
+        if is_same(self.quotation.gaps.first(), beside.clone()) && is_joined(beside.start..tokens.start + 1) {
+            whole.start = beside.start;
+        }
+        let beside = tokens.end..tokens.end + behind;
+        if is_same(self.quotation.gaps.last(), beside.clone()) && is_joined(tokens.end - 1..beside.end) {
+            whole.end = beside.end;
+        }
+        whole
     }
 
     fn is_literal(&self, gap: &Gap, beside: Range<usize>) -> bool {
@@ -228,39 +252,32 @@ impl<'a> Search<'a> {
             && gap.tokens.clone().zip(beside).all(|(a, b)| own.token(a) == text.token(b))
     }
 
-    /// Why a gap may stand for tokens of the text; `Some(None)` if they are the same.
-    fn gap(&self, gap: &Gap, left_out: Range<usize>) -> Option<Option<Reason>> {
+    /// Why a gap may stand for tokens of the text; `Some(None)` if they are the same. Brackets put in, and replace nothing.
+    fn gap(&self, gap: &Gap, left_out: Range<usize>, budget: &mut Work) -> Option<Option<Reason>> {
         if self.is_literal(gap, left_out.clone()) {
             return Some(None);
         }
-        let folded = self.text.folded;
-        let words = || left_out.clone().filter(|&index| folded.tokens[index].is_word());
-        let has = |is: fn(&str) -> bool| words().any(|index| is(&folded.token(index).to_lowercase()));
-        if gap.has_meaning || (words().count() <= SHORT_ELISION_WORDS && has(is_negation)) {
+        if gap.has_meaning || !budget.spend(left_out.len() as u64) {
             return None;
         }
         if gap.is_elision {
-            return Some(Some(Reason::Elision));
+            return (!gap.has_name && !is_needed(self.text.folded, left_out)).then_some(Some(Reason::Elision));
         }
-        let is_name = |index: usize| {
-            let starts_sentence = folded.tokens[index].has(flag::PARAGRAPH | flag::BARRIER)
-                || index == 0
-                || matches!(folded.token(index - 1), "." | "!" | "?" | ":" | "\"");
-            folded.token(index).starts_with(char::is_uppercase) && !starts_sentence
-        };
-        let changes = has(is_negation) || has(is_number) || has(is_modal) || words().any(is_name);
-        (!changes).then_some(Some(Reason::Brackets))
+        left_out.is_empty().then_some(Some(Reason::Brackets))
     }
 
-    /// The same at the beginning or end of the quotation.
-    fn outer_gap(&self, gap: &Gap, beside: Range<usize>) -> Option<Option<Reason>> {
+    /// The same at the beginning or end of the quotation, where the text may have anything. A name there would seem to stand
+    /// in the place of another one, except beside a whole sentence.
+    fn outer_gap(&self, gap: &Gap, beside: Range<usize>, is_before: bool) -> Option<Option<Reason>> {
+        let folded = self.text.folded;
+        let border = if is_before { beside.end } else { beside.start };
         if self.is_literal(gap, beside) {
             return Some(None);
         }
-        let is_bare = gap.is_elision && !gap.has_meaning;
-        match gap.has_meaning {
-            true => None,
-            false => Some(Some(if is_bare { Reason::Elision } else { Reason::Brackets })),
+        let is_whole = border >= folded.tokens.len() || begins_sentence(folded, border);
+        if gap.has_meaning || (gap.has_name && !is_whole) {
+            return None;
         }
+        Some(Some(if gap.is_elision { Reason::Elision } else { Reason::Brackets }))
     }
 }

@@ -1,7 +1,8 @@
 //! A text as tokens that compare equal where two texts differ only in form, with a map back to the text.
 //!
 //! A token is a word, a run of letters and digits, or one other sign. White space is no token. What is folded: compatibility
-//! forms such as ligatures (NFKC), quotation marks and apostrophes to `"`, dashes to `-`, three dots or more to `…`. Soft
+//! forms such as ligatures (NFKC), quotation marks and apostrophes to `"` (directly behind a digit to strokes: feet are not
+//! inches), dashes to `-`, three dots or more to `…`. Soft
 //! hyphens, and hyphens before white space between letters, are tokens that may be passed over. Other invisible characters
 //! are nothing. Case stays.
 
@@ -100,8 +101,34 @@ impl Folded {
     }
 }
 
-/// How many letters lie between two streams at least, so that no span of letters runs over both.
+/// A folded text beside the text itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Side<'a> {
+    pub text: &'a str,
+    pub folded: &'a Folded,
+}
+
+impl<'a> Side<'a> {
+    /// What stands before a token, from the token before it on.
+    pub fn gap(&self, index: usize) -> &'a str {
+        let (before, own) = (self.folded.tokens[index - 1].end as usize, self.folded.tokens[index].start as usize);
+        self.text.get(before..own).unwrap_or("")
+    }
+
+    /// A token as it was written.
+    pub fn written(&self, index: usize) -> &'a str {
+        &self.text[self.folded.tokens[index].bytes()]
+    }
+}
+
+/// How many letters lie between two streams, so that no span of letters runs over both, unless there are very many streams:
+/// then what stands between keeps them apart.
 const BARRIER_LETTERS: u32 = 4096;
+/// All these letters together. A text has six letters a byte at most, so that 32 bits count both.
+const BARRIER_LETTERS_MAX: u32 = 1 << 30;
+
+/// So many characters that nobody sees are looked through for the letter behind them.
+const UNSEEN_MAX: usize = 8;
 
 /// A text whose furniture comes behind all of it, each piece alone.
 pub(crate) fn fold_apart(text: &str, layout: &TextLayout) -> Folded {
@@ -113,8 +140,9 @@ pub(crate) fn fold_apart(text: &str, layout: &TextLayout) -> Folded {
         from = apart.end.max(from);
     }
     folder.segment(from..text.len());
+    let letters = (BARRIER_LETTERS_MAX / layout.furniture.len().max(1) as u32).min(BARRIER_LETTERS);
     for apart in &layout.furniture {
-        folder.barrier();
+        folder.barrier(letters);
         folder.segment(apart.clone());
     }
     folder.folded()
@@ -127,6 +155,16 @@ pub(crate) fn fold_whole(text: &str, layout: &TextLayout) -> Folded {
     folder.folded()
 }
 
+/// A character that is folded without the marks on it.
+fn is_folded_alone(c: char) -> bool {
+    c.is_whitespace()
+        || c == '\u{ad}'
+        || is_invisible(c)
+        || is_quotation_mark(c)
+        || is_dash(c)
+        || matches!(c, '.' | '…' | '⋯')
+}
+
 /// A character that nobody sees and that means nothing for what is said.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}'
@@ -136,6 +174,11 @@ fn is_invisible(c: char) -> bool {
 pub(crate) fn is_quotation_mark(c: char) -> bool {
     matches!(c, '"' | '\'' | '`' | '´' | '«' | '»' | '‘'..='‟' | '‹' | '›' | '〝'..='〟' | '「'..='』' | 'ʼ' | 'ʻ'
         | '＂' | '＇' | '｢' | '｣')
+}
+
+/// A quotation mark of one stroke.
+fn is_single_mark(c: char) -> bool {
+    matches!(c, '\'' | '`' | '´' | '‘'..='‛' | '‹' | '›' | 'ʼ' | 'ʻ' | '＇')
 }
 
 pub(crate) fn is_dash(c: char) -> bool {
@@ -180,9 +223,9 @@ impl<'a> TextFolder<'a> {
         self.folded
     }
 
-    fn barrier(&mut self) {
+    fn barrier(&mut self, letters: u32) {
         (self.pending, self.line_feeds, self.is_open) = (flag::BARRIER, 0, false);
-        self.letters = self.letters.saturating_add(BARRIER_LETTERS);
+        self.letters += letters;
     }
 
     fn segment(&mut self, bytes: Range<usize>) {
@@ -192,7 +235,7 @@ impl<'a> TextFolder<'a> {
         let mut at = bytes.start;
         while at < end {
             while self.joins.first().is_some_and(|&join| join <= at) {
-                if self.joins[0] == at && self.is_open {
+                if self.joins[0] == at && self.is_between_letters(at) {
                     self.push(at..at, "-", flag::OPTIONAL);
                 }
                 self.joins = &self.joins[1..];
@@ -203,7 +246,13 @@ impl<'a> TextFolder<'a> {
             for c in rest[length..].chars().take_while(|&c| continues(c)) {
                 length += c.len_utf8();
             }
-            self.cluster(at..at + length, first);
+            if is_folded_alone(first) && length > first.len_utf8() {
+                // Marks on what is nothing, or is one of many forms, are marks all the same.
+                self.cluster(at..at + first.len_utf8(), first);
+                self.compatible(at + first.len_utf8()..at + length);
+            } else {
+                self.cluster(at..at + length, first);
+            }
             at += length;
         }
     }
@@ -215,12 +264,12 @@ impl<'a> TextFolder<'a> {
             _ if first.is_ascii_alphanumeric() && cluster.len() == 1 => self.word(bytes, cluster),
             _ if first.is_whitespace() => self.white_space(first),
             '\u{ad}' => {
-                if self.is_open {
+                if self.is_between_letters(bytes.end) {
                     self.push(bytes, "-", flag::OPTIONAL | flag::SOFT);
                 }
             }
             _ if is_invisible(first) => {}
-            _ if is_quotation_mark(first) => self.run(bytes, "\""),
+            _ if is_quotation_mark(first) => self.mark(bytes, first),
             _ if is_dash(first) => self.run(bytes, "-"),
             '.' => self.dot(bytes),
             '…' | '⋯' => self.run(bytes, "…"),
@@ -239,7 +288,7 @@ impl<'a> TextFolder<'a> {
     fn compatible(&mut self, bytes: Range<usize>) {
         let mut word = String::new();
         for c in self.text[bytes.clone()].nfkc() {
-            if c.is_alphanumeric() || (continues(c) && (self.is_open || !word.is_empty())) {
+            if c.is_alphanumeric() || (continues(c) && (self.is_open || !word.is_empty() || is_unspaced(c))) {
                 if !matches!(c, '\u{fe00}'..='\u{fe0f}') {
                     word.push(c);
                 }
@@ -248,7 +297,7 @@ impl<'a> TextFolder<'a> {
             if !word.is_empty() {
                 self.word(bytes.clone(), &std::mem::take(&mut word));
             }
-            if !c.is_whitespace() && !continues(c) {
+            if !c.is_whitespace() && !matches!(c, '\u{fe00}'..='\u{fe0f}') {
                 let mut buffer = [0; 4];
                 let sign = if is_quotation_mark(c) {
                     "\""
@@ -346,14 +395,45 @@ impl<'a> TextFolder<'a> {
         self.is_open = true;
     }
 
-    /// A sign of which several beside each other count as one.
+    /// Whether a hyphen that nobody sees stands between letters: between digits it is nothing.
+    fn is_between_letters(&self, behind: usize) -> bool {
+        let last = self.folded.tokens.len().wrapping_sub(1);
+        let is_unseen = |c: &char| c.is_whitespace() || is_invisible(*c) || *c == '\u{ad}';
+        self.is_open
+            && self.folded.ends_with(last, |c| c.is_alphabetic() || is_combining_mark(c))
+            && self.text[behind..].chars().take(UNSEEN_MAX).find(|c| !is_unseen(c)).is_some_and(char::is_alphabetic)
+    }
+
+    /// A quotation mark. Behind a digit it may be that of feet or inches, minutes or seconds, so that its kind counts.
+    fn mark(&mut self, bytes: Range<usize>, first: char) {
+        let strokes = if is_single_mark(first) { "'" } else { "\'\'" };
+        let last = self.folded.tokens.len().wrapping_sub(1);
+        let is_behind = |of: fn(char) -> bool| {
+            self.pending == 0 && !self.folded.tokens.is_empty() && self.folded.ends_with(last, of)
+        };
+        if is_behind(|c| c == '\'') {
+            self.folded.characters.push_str(strokes);
+            self.folded.tokens[last].end = bytes.end as u32;
+        } else if is_behind(char::is_numeric) {
+            self.push(bytes, strokes, 0);
+        } else {
+            self.run(bytes, "\"");
+        }
+    }
+
+    /// A sign of which several beside each other count as one, but for dashes beside a digit.
     fn run(&mut self, bytes: Range<usize>, sign: &str) {
         let last = self.folded.tokens.len().wrapping_sub(1);
+        let is_beside_digit = || {
+            let before = last > 0 && self.folded.ends_with(last - 1, char::is_numeric);
+            before || self.text[bytes.end..].starts_with(char::is_numeric)
+        };
         let goes_on = self.pending == 0
             && self.folded.tokens.last().is_some_and(|token| {
                 !token.is_word() && !token.has(flag::OPTIONAL) && token.end as usize == bytes.start
             })
-            && self.folded.token(last) == sign;
+            && self.folded.token(last) == sign
+            && !(sign == "-" && is_beside_digit());
         if goes_on {
             self.folded.tokens[last].end = bytes.end as u32;
         } else {
@@ -444,6 +524,9 @@ mod tests {
             ("在2014年　三十天。", "在|2014|年 三|十|天|。"),
             ("e\u{301}te\u{301} Cafe\u{301}s 각", "été Cafés 각"),
             ("1,000.50", "1|,|000|.|50"),
+            ("5' 5” 5'' 5- 5--3 1'000", "5|' 5|'' 5|'' 5|- 5|-|-|3 1|'|000"),
+            ("Mu\u{200b}\u{308}ller \u{ad}\u{308}x", "Mu\u{308}ller \u{308}|x"),
+            ("3\u{ad}0 a\u{ad}5 a\u{ad}b", "30 a5 a|-?|b"),
             ("م\u{640}حمد", "محمد"),
         ] {
             assert_eq!(shown(text), tokens, "{text:?}");

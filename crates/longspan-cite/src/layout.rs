@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::fold::TextLayout;
+use crate::fold::{TextLayout, is_unspaced};
 
 /// Lines at either end of a page that may be furniture.
 const EDGE_LINES: usize = 3;
@@ -13,6 +13,8 @@ const PAGES_MIN: usize = 3;
 const PAGES_APART: usize = 4;
 /// The longest line of furniture, in bytes.
 const LINE_BYTES_MAX: usize = 160;
+/// Words before a page number, in the line that it parts from the next one.
+const OPEN_WORDS_MIN: usize = 4;
 
 struct Line<'a> {
     bytes: Range<usize>,
@@ -26,8 +28,9 @@ struct Line<'a> {
 impl TextLayout {
     /// The layout of a text without one: page numbers and running heads, which are found by where they stand.
     ///
-    /// Beside a form feed they are lines that come at three pages or more, but for their numbers, and page numbers.
-    /// Elsewhere they are numbers alone between blank lines, each one more than the one before or after it.
+    /// Beside a form feed they are lines that come at three pages or more, but for their numbers, and page numbers that count
+    /// on from one page to the next. Elsewhere they are numbers alone between blank lines in the middle of a sentence, three
+    /// or more that count on.
     pub fn of_plain(text: &str) -> Self {
         let lines = lines(text);
         let mut is_furniture = vec![false; lines.len()];
@@ -83,26 +86,55 @@ fn beside_form_feeds(lines: &[Line<'_>], is_furniture: &mut [bool]) {
     }
     let is_near = |pages: &[usize]| pages[PAGES_MIN - 1] - pages[0] <= (PAGES_MIN - 1) * PAGES_APART;
     pages.retain(|_, pages| pages.windows(PAGES_MIN).any(is_near));
-    let is_beside =
-        |line: usize| page_number(lines[line].text).is_some() || pages.contains_key(&pattern(lines[line].text));
-    for &start in &starts {
+    // A number alone is one of a page if the page before or behind has the number before or behind it.
+    let numbers: Vec<Vec<u32>> = starts
+        .iter()
+        .map(|&start| before(start).chain(behind(start)).filter_map(|line| page_number(lines[line].text)).collect())
+        .collect();
+    let is_bare = |line: &str| page_number(line).is_some() && !line.contains(char::is_alphabetic);
+    let counts_on = |page: usize, number: u32| {
+        let has = |page: Option<usize>, number: Option<u32>| {
+            page.and_then(|page| numbers.get(page))
+                .is_some_and(|own| number.is_some_and(|number| own.contains(&number)))
+        };
+        has(page.checked_sub(1), number.checked_sub(1)) || has(Some(page + 1), number.checked_add(1))
+    };
+    for (page, &start) in starts.iter().enumerate() {
+        let is_beside = |line: usize| {
+            page_number(lines[line].text).is_some_and(|number| counts_on(page, number))
+                || (!is_bare(lines[line].text) && pages.contains_key(&pattern(lines[line].text)))
+        };
         before(start).rev().take_while(|&line| is_beside(line)).for_each(|line| is_furniture[line] = true);
         behind(start).take_while(|&line| is_beside(line)).for_each(|line| is_furniture[line] = true);
     }
 }
 
-/// Page numbers that are counted through the text.
+/// Page numbers that are counted through the text: three or more, each in the middle of a sentence. What stands between
+/// labels, as the numbers of a table do, is text.
 fn counted(lines: &[Line<'_>], is_furniture: &mut [bool]) {
     let is_alone = |index: usize| lines[index].is_apart && lines.get(index + 1).is_none_or(|next| next.is_apart);
     let numbers: Vec<(usize, u32)> = (0..lines.len())
         .filter(|&index| is_alone(index))
         .filter_map(|index| Some((index, page_number(lines[index].text)?)))
         .collect();
-    for pair in numbers.windows(2) {
-        if pair[0].1 + 1 == pair[1].1 && pair[0].0 + 1 < pair[1].0 {
-            (is_furniture[pair[0].0], is_furniture[pair[1].0]) = (true, true);
+    for run in numbers.chunk_by(|one, next| one.1 + 1 == next.1 && one.0 + 1 < next.0) {
+        if run.len() >= PAGES_MIN {
+            for &(index, _) in run.iter().filter(|&&(index, _)| is_within_sentence(lines, index)) {
+                is_furniture[index] = true;
+            }
         }
     }
+}
+
+/// Whether a line stands in the middle of a sentence: the line before it has words and no end, and the next one goes on.
+fn is_within_sentence(lines: &[Line<'_>], index: usize) -> bool {
+    let (Some(before), Some(behind)) = (index.checked_sub(1).map(|before| &lines[before]), lines.get(index + 1)) else {
+        return false;
+    };
+    let goes_on = |c: char| c.is_lowercase() || is_unspaced(c);
+    let is_open = |c: char| c.is_alphabetic() || matches!(c, ',' | '-');
+    let has_words = before.text.split_whitespace().count() >= OPEN_WORDS_MIN || before.text.contains(is_unspaced);
+    behind.text.starts_with(goes_on) && before.text.ends_with(is_open) && has_words
 }
 
 /// The number of a line that is nothing but a page number: `12`, `- 12 -`, `Page 12 of 40`, `[Page 12]`.
@@ -129,7 +161,10 @@ mod tests {
     #[test]
     fn running_heads_and_page_numbers_are_furniture() {
         for (text, furniture) in [
-            ("One.\n\n1\n\nTwo.\n\n2\n\nThree.", vec!["1", "2"]),
+            ("It ran in the\n\n1\n\nyear of two ships\n\n2\n\nand it ran in\n\n3\n\nMay.", vec!["1", "2"]),
+            ("It ran in the\n\n1\n\nyear of two ships\n\n2\n\nand so on.", vec![]),
+            ("Notice:\n\n30\n\nCure:\n\n31\n\nTerm:\n\n32\n\nend", vec![]),
+            ("Notice:\n\n30\n\u{c}Cure: none.", vec![]),
             ("One.\n\n500\n\nTwo.\n\n7\n\nThree.", vec![]),
             ("A\n\n- 4 -\n\u{c}B\n\nPage 5 of 9\n\u{c}C", vec!["- 4 -", "Page 5 of 9"]),
             (

@@ -11,21 +11,26 @@
 //! quotation    a quotation: its parts, and the keys by which it is found
 //! units        tokens joined to words and numbers
 //! compare      a quotation beside a text, sign by sign
+//! meaning      what no elision and no bracket may hide
+//! joints       where a word or a number goes on behind a sign
 //! layout       what stands beside a plain text
 //! fold         a text as tokens that compare equal where texts differ only in form
 //! words        words that change what a sentence means
 //! ```
 //!
 //! The text is folded once, with a map back. The rarest words of a quotation seed candidates, and a quotation is proven only
-//! if every sign of it was compared with a passage. The folding never changes a number, a negation or a name. What is not
-//! proven is aligned with the regions that have most of its words (seed and extend).
+//! if every sign of it was compared with a passage. The folding keeps what tells numbers and words apart: `5'` is not `5"`, and
+//! `3--5` not `3-5`. No passage begins or ends within a word or a number, brackets replace nothing, and no elision hides a
+//! negation but with all of its sentence. What is not proven is aligned with the regions that have most of its words (seed and extend).
 
 #![forbid(unsafe_code)]
 
 mod fold;
 mod words;
 
+mod joints;
 mod layout;
+mod meaning;
 
 mod compare;
 mod units;
@@ -42,8 +47,8 @@ mod check;
 mod extract;
 
 pub use check::{
-    CitationCheck, CiteError, Finding, Nearest, PASSAGES_MAX, Passage, QUOTATION_BYTES_MAX, QUOTATIONS_BYTES_MAX,
-    QUOTATIONS_MAX, TEXT_BYTES_MAX,
+    CitationCheck, CiteError, Finding, KnownOfQuotations, Nearest, PASSAGES_MAX, Passage, QUOTATION_BYTES_MAX,
+    QUOTATIONS_BYTES_MAX, QUOTATIONS_MAX, QuotationFault, TEXT_BYTES_MAX,
 };
 pub use compare::Reason;
 pub use edits::{Edit, EditKind};

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::fold::{Folded, TextLayout, flag, fold_whole};
-use crate::words::{is_negation, is_number};
+use crate::joints::may_join;
+use crate::meaning::{has_name, means};
 
 /// The longest thing in brackets that was put in, in tokens.
 const INSERTED_TOKENS_MAX: usize = 40;
@@ -50,6 +51,8 @@ pub(crate) struct Gap {
     pub is_elision: bool,
     /// Whether what was put in has a number or a negation.
     pub has_meaning: bool,
+    /// Whether what was put in may have a name.
+    pub has_name: bool,
 }
 
 /// The keys of all quotations, by their hashes.
@@ -108,8 +111,17 @@ impl Quotation {
     }
 }
 
-/// The parts of a quotation, and the gaps before and behind them.
+/// The parts of a quotation, and the gaps before and behind them. One that is all in brackets is a part.
 fn divided(folded: &Folded) -> (Vec<Range<usize>>, Vec<Option<Gap>>) {
+    let (mut parts, mut gaps) = divided_at_gaps(folded);
+    if parts.is_empty() && folded.tokens.iter().any(|token| token.is_word()) {
+        parts.push(0..folded.tokens.len());
+        gaps = vec![None, None];
+    }
+    (parts, gaps)
+}
+
+fn divided_at_gaps(folded: &Folded) -> (Vec<Range<usize>>, Vec<Option<Gap>>) {
     let mut parts: Vec<Range<usize>> = Vec::new();
     let mut gaps: Vec<Option<Gap>> = vec![None];
     let (mut at, mut from, count) = (0, 0, folded.tokens.len());
@@ -131,35 +143,61 @@ fn divided(folded: &Folded) -> (Vec<Range<usize>>, Vec<Option<Gap>>) {
             Some(before) => Gap {
                 tokens: before.tokens.start..gap.tokens.end,
                 is_elision: before.is_elision || gap.is_elision,
-                has_meaning: before.has_meaning || gap.has_meaning,
+                has_meaning: means(folded, before.tokens.start..gap.tokens.end),
+                has_name: before.has_name || gap.has_name,
             },
             None => gap,
         });
     }
+    // Numbers that are signs, at either end, which no part has.
+    if let Some(Some(first)) = gaps.first_mut()
+        && means(folded, 0..first.tokens.start)
+    {
+        (first.tokens.start, first.has_meaning) = (0, true);
+    }
+    if let Some(Some(last)) = gaps.last_mut()
+        && means(folded, last.tokens.end..count)
+    {
+        (last.tokens.end, last.has_meaning) = (count, true);
+    }
     (parts, gaps)
 }
 
-/// The elision or insertion that begins at a token.
-fn gap_at(folded: &Folded, at: usize) -> Option<Gap> {
+/// The elision or insertion that begins at a token. Brackets on a word, as in `[un]lawful`, are signs like others.
+pub(crate) fn gap_at(folded: &Folded, at: usize) -> Option<Gap> {
     let is = |index: usize, sign: &str| index < folded.tokens.len() && folded.token(index) == sign;
+    let elision =
+        |length: usize| Some(Gap { tokens: at..at + length, is_elision: true, has_meaning: false, has_name: false });
     if is(at, "…") {
-        return Some(Gap { tokens: at..at + 1, is_elision: true, has_meaning: false });
+        return elision(1);
     }
     if (is(at, "[") && is(at + 1, "…") && is(at + 2, "]")) || (is(at, "(") && is(at + 1, "…") && is(at + 2, ")")) {
-        return Some(Gap { tokens: at..at + 3, is_elision: true, has_meaning: false });
+        return elision(3);
     }
     if !is(at, "[") {
         return None;
     }
     let end = (at + 1..(at + INSERTED_TOKENS_MAX).min(folded.tokens.len())).find(|&index| is(index, "]"))?;
-    if (at + 1..end).any(|index| is(index, "[")) {
+    if (at + 1..end).any(|index| is(index, "[")) || is_on_word(folded, at..end + 1) {
         return None;
     }
-    let has_meaning = (at + 1..end).any(|index| {
-        let word = folded.token(index).to_lowercase();
-        is_number(&word) || is_negation(&word)
-    });
-    Some(Gap { tokens: at..end + 1, is_elision: false, has_meaning })
+    let put_in = at + 1..end;
+    let has_meaning = means(folded, put_in.clone());
+    Some(Gap { tokens: at..end + 1, is_elision: false, has_meaning, has_name: has_name(folded, put_in) })
+}
+
+/// Whether brackets stand on a word without white space between, or on a sign that would join them to a word.
+fn is_on_word(folded: &Folded, brackets: Range<usize>) -> bool {
+    let is_glued = |index: usize| folded.tokens.get(index).is_some_and(|token| !token.has(flag::SPACE));
+    let is_word = |index: usize| folded.tokens[index].is_word();
+    let (start, end) = (brackets.start, brackets.end);
+    let is_behind = |at: usize| {
+        is_word(at)
+            || (may_join(folded.token(at)) && at + 1 < folded.tokens.len() && is_glued(at + 1) && is_word(at + 1))
+    };
+    let is_before =
+        |at: usize| is_word(at) || (may_join(folded.token(at)) && at > 0 && is_glued(at) && is_word(at - 1));
+    (start > 0 && is_glued(start) && is_before(start - 1)) || (is_glued(end) && is_behind(end))
 }
 
 /// The words of a text. What a hyphen that may be passed over has parted is one word.

@@ -3,20 +3,26 @@
 use std::ops::Range;
 
 use crate::align::{Diagonals, Step, align, are_similar, is_elision};
-use crate::compare::{Side, Work};
+use crate::compare::Work;
 use crate::edits::{Aligned, Edit};
 use crate::find::IndexedText;
-use crate::fold::flag;
+use crate::fold::{Side, flag};
 use crate::quotation::{PartKey, Quotation};
 use crate::units::{Unit, units};
 
 /// So many places of keys vote for a region, and so many of a quotation of few words, whose keys are not rare.
 const VOTES_MAX: usize = 1 << 9;
 const SHORT_VOTES_MAX: usize = 1 << 12;
+/// A vote takes the time of so many signs that are compared.
+const VOTE_SIGNS: u64 = 2;
+/// A unit that is made takes the time of so many.
+const UNIT_SIGNS: u64 = 3;
 /// A quotation of fewer different words is short.
 const SHORT_WORDS: usize = 12;
 /// So many regions are aligned.
 const REGIONS_MAX: usize = 4;
+/// Tokens to either side of a token of the quotation, beside twice those of the quotation.
+const WINDOW_TOKENS: usize = 1 << 11;
 /// Share of the words of a quotation that must stand near each other, before a region is aligned.
 const COVERAGE_MIN: f64 = 0.5;
 /// Share of the words of a quotation that a passage must have, if it is to be the one that was meant.
@@ -51,24 +57,30 @@ struct AlignedRegion {
 pub(crate) fn nearest(quotation: &Quotation, text: &IndexedText<'_>, budget: &mut Work) -> Option<Region> {
     let own = units(&quotation.folded, 0..quotation.folded.tokens.len());
     let mut found: Vec<AlignedRegion> = Vec::new();
-    for near in regions(quotation, text) {
-        let window = window(quotation, text, &near);
-        let first = text.words.partition_point(|word| (word.token as usize) < window.start);
-        let last = text.words.partition_point(|word| (word.token as usize) < window.end);
-        if !budget.spend(last as u64 - first as u64) || quotation.coverage(&text.words[first..last]) < COVERAGE_MIN {
-            continue;
-        }
-        let others = units(text.side.folded, window);
-        if !budget.spend(((own.len() * others.len()) as u64 / 8).min(1 << 22)) {
+    for (near, token) in regions(quotation, text, budget) {
+        let window = window(quotation, text, &near, token);
+        // Signs are units too.
+        if !budget.spend(window.len() as u64) {
             break;
         }
-        let Some(first) = candidate(quotation, &own, text, &others, &near) else { continue };
+        let first = text.words.partition_point(|word| (word.token as usize) < window.start);
+        let last = text.words.partition_point(|word| (word.token as usize) < window.end);
+        if quotation.coverage(&text.words[first..last]) < COVERAGE_MIN {
+            continue;
+        }
+        if !budget.spend(UNIT_SIGNS * window.len() as u64) {
+            break;
+        }
+        let others = units(text.side.folded, window);
+        let Some(first) = candidate(quotation, &own, text, &others, &near, budget) else { continue };
         // Another passage may be as near, right beside one that seems to be meant.
-        let is_meant = first.region.edits.is_some();
         let (before, behind) = (&others[..first.units.start], &others[first.units.end..]);
-        let beside = [before, behind].into_iter().filter(|_| is_meant);
-        let beside: Vec<AlignedRegion> =
-            beside.filter_map(|others| candidate(quotation, &own, text, others, &near)).collect();
+        let mut beside = Vec::new();
+        if first.region.edits.is_some() {
+            for others in [before, behind] {
+                beside.extend(candidate(quotation, &own, text, others, &near, budget));
+            }
+        }
         for one in beside.into_iter().chain([first]) {
             let (start, end) = (one.region.bytes.start, one.region.bytes.end);
             let is_known = |known: &AlignedRegion| known.region.bytes.start < end && start < known.region.bytes.end;
@@ -89,58 +101,61 @@ pub(crate) fn nearest(quotation: &Quotation, text: &IndexedText<'_>, budget: &mu
     Some(best.region)
 }
 
-/// Where the quotation may begin, in letters of the text, the likeliest first.
-fn regions(quotation: &Quotation, text: &IndexedText<'_>) -> Vec<Diagonals> {
+/// Where the quotation may begin, in letters of the text, each with a token that it has there, the likeliest first.
+fn regions(quotation: &Quotation, text: &IndexedText<'_>, budget: &mut Work) -> Vec<(Diagonals, usize)> {
     let mut keys: Vec<PartKey> = quotation.parts.iter().flat_map(|part| text.rarest(part)).collect();
     keys.sort_by_key(|key| (text.count(*key), key.letters));
     let width = 64 + i64::from(quotation.letters / 4).min(256);
     let votes_max = if quotation.weights.len() < SHORT_WORDS { SHORT_VOTES_MAX } else { VOTES_MAX };
-    let mut cast: Vec<(i64, u32)> = Vec::new();
+    let mut cast: Vec<(i64, u32, u32)> = Vec::new();
     for key in keys {
         let count = text.count(key);
-        if cast.len() + 2 * count > 2 * votes_max {
+        if cast.len() + 2 * count > 2 * votes_max || !budget.spend(VOTE_SIGNS * count as u64) {
             break;
         }
         let weight = 32 / (1 + count.ilog2());
         for &token in &text.postings[key.key as usize] {
             let letters = i64::from(text.side.folded.tokens[token as usize].letters) - i64::from(key.letters);
             let bucket = letters.div_euclid(width);
-            cast.extend([(bucket, weight), (bucket - 1, weight)]);
+            cast.extend([(bucket, weight, token), (bucket - 1, weight, token)]);
         }
     }
     cast.sort_unstable();
-    let mut votes: Vec<(i64, u32)> = Vec::new();
-    for (bucket, weight) in cast {
+    let mut votes: Vec<(i64, u32, u32)> = Vec::new();
+    for (bucket, weight, token) in cast {
         match votes.last_mut() {
-            Some((last, sum)) if *last == bucket => *sum += weight,
-            _ => votes.push((bucket, weight)),
+            // The last of a bucket has the greatest weight.
+            Some((last, sum, known)) if *last == bucket => (*sum, *known) = (*sum + weight, token),
+            _ => votes.push((bucket, weight, token)),
         }
     }
-    votes.sort_by_key(|&(bucket, votes)| (std::cmp::Reverse(votes), bucket));
-    let mut chosen: Vec<i64> = Vec::new();
-    for (bucket, _) in votes {
-        if chosen.iter().all(|other| (other - bucket).abs() > 1) {
-            chosen.push(bucket);
+    votes.sort_by_key(|&(bucket, votes, _)| (std::cmp::Reverse(votes), bucket));
+    let mut chosen: Vec<(i64, u32)> = Vec::new();
+    for (bucket, _, token) in votes {
+        if chosen.iter().all(|(other, _)| (other - bucket).abs() > 1) {
+            chosen.push((bucket, token));
         }
         if chosen.len() == REGIONS_MAX {
             break;
         }
     }
-    chosen.into_iter().map(|bucket| Diagonals { first: bucket * width, last: (bucket + 2) * width }).collect()
+    let diagonals = |bucket: i64| Diagonals { first: bucket * width, last: (bucket + 2) * width };
+    chosen.into_iter().map(|(bucket, token)| (diagonals(bucket), token as usize)).collect()
 }
 
-/// The tokens of the text in which the quotation may lie.
-fn window(quotation: &Quotation, text: &IndexedText<'_>, near: &Diagonals) -> Range<usize> {
+/// The tokens of the text in which the quotation may lie, if it has one of them.
+fn window(quotation: &Quotation, text: &IndexedText<'_>, near: &Diagonals, token: usize) -> Range<usize> {
     let folded = text.side.folded;
     let has_gaps = quotation.gaps.iter().flatten().any(|gap| gap.is_elision);
     let slack = 240 + i64::from(quotation.letters / 4).min(400) + if has_gaps { 1600 } else { 0 };
     let at = |letters: i64| folded.at_letters(u32::try_from(letters.max(0)).unwrap_or(u32::MAX));
     let (start, end) = (at(near.first - 80), at(near.last + i64::from(quotation.letters) + slack));
-    let middle = at((near.first + near.last) / 2 + i64::from(quotation.letters) / 2).clamp(start, end);
+    // Many signs may stand between two letters.
+    let tokens = WINDOW_TOKENS + 2 * quotation.folded.tokens.len();
+    let (start, end) = (start.max(token.saturating_sub(tokens)).min(token), end.min(token + tokens).max(token + 1));
     let is_barrier = |&index: &usize| folded.tokens[index].has(flag::BARRIER);
-    let last = (middle + 1).min(end);
-    let from = (start..last).rev().find(is_barrier).unwrap_or(start);
-    let to = (last..end).find(is_barrier).unwrap_or(end);
+    let from = (start..token + 1).rev().find(is_barrier).unwrap_or(start);
+    let to = (token + 1..end).find(is_barrier).unwrap_or(end);
     from..to
 }
 
@@ -159,8 +174,9 @@ fn candidate(
     text: &IndexedText<'_>,
     others: &[Unit],
     near: &Diagonals,
+    work: &mut Work,
 ) -> Option<AlignedRegion> {
-    let alignment = align(own, others, near)?;
+    let alignment = align(own, others, near, work)?;
     let (mut i, mut j) = (0, alignment.text.start);
     let (mut agreed, mut agreed_words, mut letters) = (0.0, 0, 0);
     for step in &alignment.steps {

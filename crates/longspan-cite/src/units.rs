@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::compare::Side;
-use crate::fold::{Folded, flag};
+use crate::fold::{Folded, Side, flag};
+use crate::joints::is_joint;
 
 /// A word, a number or a sign.
 #[derive(Debug)]
@@ -53,28 +53,6 @@ pub(crate) fn units(folded: &Folded, tokens: Range<usize>) -> Vec<Unit> {
         });
     }
     units
-}
-
-/// Whether a sign joins the words on both sides of it.
-fn is_joint(folded: &Folded, sign: usize) -> bool {
-    let (own, next) = (folded.tokens[sign], folded.tokens[sign + 1]);
-    if own.is_word()
-        || own.has(flag::SPACE | flag::BARRIER)
-        || !next.is_word()
-        || next.has(flag::UNSPACED | flag::BARRIER)
-    {
-        return false;
-    }
-    if own.has(flag::OPTIONAL) {
-        return true;
-    }
-    let both = |of: fn(char) -> bool| folded.ends_with(sign - 1, of) && folded.token(sign + 1).starts_with(of);
-    match folded.token(sign) {
-        _ if next.has(flag::SPACE) => false,
-        "." | "," | ":" | "/" => both(char::is_numeric),
-        "\"" => both(char::is_alphabetic),
-        _ => false,
-    }
 }
 
 /// The text of units as one line.

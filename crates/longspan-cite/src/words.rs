@@ -1,13 +1,14 @@
 //! Words that change what a sentence means: negations, numbers, dates, units and modal verbs, of English, German, French
-//! and Spanish. They say which edit is shown first, and what no elision or bracket may hide. Nothing else here depends on
-//! a language.
+//! and Spanish. They say which edit is shown first, and what no elision or bracket may hide. Beside them stand the
+//! abbreviations and the articles with an apostrophe that end no sentence and no word. Nothing else but the names of pages
+//! in plain texts depends on a language.
 
 const NEGATIONS: &[&str] = &[
-    "not", "non", "no", "nor", "never", "none", "neither", "nothing", "nobody", "nowhere", "cannot", "without",
-    "except", "unless", "n't", "hardly", "nicht", "kein", "keine", "keinen", "keinem", "keiner", "keines", "nie",
-    "niemals", "nichts", "niemand", "weder", "ohne", "außer", "ne", "pas", "jamais", "aucun", "aucune", "rien",
-    "personne", "sans", "ni", "sauf", "nunca", "jamás", "ningún", "ninguna", "ninguno", "nada", "nadie", "sin",
-    "tampoco", "excepto", "salvo", "不", "没", "沒", "非", "無", "无", "未", "لا", "لم", "لن", "ليس", "غير", "بدون",
+    "not", "no", "nor", "never", "none", "neither", "nothing", "nobody", "nowhere", "cannot", "without", "except",
+    "unless", "non", "hardly", "nicht", "kein", "keine", "keinen", "keinem", "keiner", "keines", "nie", "niemals",
+    "nichts", "niemand", "weder", "ohne", "außer", "ne", "pas", "jamais", "aucun", "aucune", "rien", "personne",
+    "sans", "ni", "sauf", "nunca", "jamás", "ningún", "ninguna", "ninguno", "nada", "nadie", "sin", "tampoco",
+    "excepto", "salvo", "不", "没", "沒", "非", "無", "无", "未", "لا", "لم", "لن", "ليس", "غير", "بدون",
 ];
 
 /// What makes a word its opposite.
@@ -239,7 +240,7 @@ const MODALS: &[&str] = &[
 ];
 
 /// Numerals of scripts that write numbers as words.
-const NUMERALS: &str = "〇零一二三四五六七八九十百千万萬亿億两兩";
+const NUMERALS: &str = "〇零一二三四五六七八九十百千万萬亿億两兩壹贰貳叁參肆伍陆陸柒捌玖拾佰仟廿卅";
 
 pub(crate) fn is_numeral(c: char) -> bool {
     c > '\u{3000}' && NUMERALS.contains(c)
@@ -250,8 +251,29 @@ pub(crate) fn is_percent(sign: &str) -> bool {
     matches!(sign, "%" | "‰" | "°" | "％")
 }
 
-fn is_currency(sign: &str) -> bool {
-    matches!(sign, "$" | "€" | "£" | "¥" | "₹" | "¢")
+/// Whether a sign is that of a currency.
+pub(crate) fn is_amount_sign(sign: &str) -> bool {
+    matches!(sign, "$" | "€" | "£" | "¥" | "₹" | "¢" | "₽" | "₩" | "₺" | "₴" | "₪" | "₫" | "₦")
+}
+
+/// Whether a word before an apostrophe is an article or a preposition, whose noun is a word of its own: `l'accord`.
+pub(crate) fn is_clitic(word: &str) -> bool {
+    let clitics = ["l", "d", "qu", "jusqu", "lorsqu", "puisqu", "dell", "all", "nell", "sull", "dall"];
+    clitics.contains(&word.to_lowercase().as_str())
+}
+
+/// Whether a word in lower case is nothing but a prefix that negates.
+pub(crate) fn is_negative_prefix(word: &str) -> bool {
+    matches!(word, "un" | "dis" | "mis" | "ir")
+}
+
+/// Whether a word in lower case stands before a full stop that ends no sentence.
+pub(crate) fn is_abbreviation(word: &str) -> bool {
+    let abbreviations = [
+        "abs", "al", "approx", "art", "bzw", "ca", "cf", "cl", "ed", "eg", "etc", "ex", "fig", "gem", "ie", "incl",
+        "nos", "nr", "par", "para", "pp", "ref", "resp", "sec", "sect", "sog", "usw", "vgl", "viz", "vol", "vs",
+    ];
+    abbreviations.contains(&word)
 }
 
 /// A word in lower case, and what it is.
@@ -276,7 +298,7 @@ pub(crate) fn is_modal(word: &str) -> bool {
 }
 
 pub(crate) fn is_amount(sign: &str) -> bool {
-    is_currency(sign) || matches!(sign, "dollars" | "euros" | "usd" | "eur" | "gbp" | "pounds")
+    is_amount_sign(sign) || matches!(sign, "dollars" | "euros" | "usd" | "eur" | "gbp" | "pounds")
 }
 
 /// Whether one word is the other one with a prefix that negates it.

@@ -6,7 +6,10 @@ use serde::Serialize;
 
 use super::answers::{BoxObject, Reference};
 use crate::text::one_line;
-use crate::{CheckedDocuments, Citation, CitedPassage};
+use crate::{CheckedDocuments, Citation, CitedPassage, UnreadDocument};
+
+/// So much of what was not read is listed with each quotation.
+const UNREAD_MAX: usize = 10;
 
 /// A quotation, and what documents say of it.
 // The comments of the fields are the descriptions in the schema. Keys come in this order.
@@ -23,9 +26,11 @@ pub struct CitationObject<'a> {
     /// One past its last character.
     pub end: Option<usize>,
     /// `exact`: a document has it letter for letter. `normalised`: in another form. `altered`: a passage is surely meant and
-    /// was changed. `not_found`: everything was read and no document has it. `unchecked`: not everything was read.
+    /// was changed. `not_found`: everything was read and no document has it. `unchecked`: not everything was read, or the
+    /// quotation cannot be looked for.
     pub status: &'static str,
-    /// In what the quotation differs in form from its first passage, such as `line_end` or `hyphenation`.
+    /// In what the quotation differs in form from its first passage, such as `line_end` or `hyphenation`; of a quotation that
+    /// cannot be looked for, why: `no_words` or `too_long`.
     pub reasons: Vec<&'static str>,
     /// What an altered quotation changes, changes of the meaning first.
     pub edits: Vec<EditObject<'a>>,
@@ -129,8 +134,10 @@ pub struct CheckedObject<'a> {
     pub documents: usize,
     /// Their pages, of those that have pages.
     pub pages: usize,
-    /// Documents, and parts of documents, that were not read.
+    /// Documents, and parts of documents, that were not read, at most ten.
     pub unread: Vec<UnreadObject<'a>>,
+    /// How many there are.
+    pub unread_count: usize,
 }
 
 /// A document, or a part of one, that was not read.
@@ -155,7 +162,11 @@ impl<'a> CitationObject<'a> {
             start: given.characters.as_ref().map(|characters| characters.start),
             end: given.characters.as_ref().map(|characters| characters.end),
             status: citation.status.name(),
-            reasons: first.map_or(Vec::new(), |first| first.reasons.iter().map(|reason| reason.name()).collect()),
+            reasons: first
+                .into_iter()
+                .flat_map(|first| first.reasons.iter().map(|reason| reason.name()))
+                .chain(citation.fault.map(|fault| fault.name()))
+                .collect(),
             edits: citation.edits.iter().map(EditObject::new).collect(),
             document: first.map(|first| first.document.as_str()),
             page: first.and_then(|first| first.place.page),
@@ -220,9 +231,14 @@ impl<'a> EditObject<'a> {
 
 impl<'a> CheckedObject<'a> {
     fn new(checked: &'a CheckedDocuments) -> Self {
-        let unread = checked.unread.iter();
-        let unread = unread.map(|unread| UnreadObject { document: &unread.document, reason: one_line(&unread.reason) });
-        Self { documents: checked.documents, pages: checked.pages, unread: unread.collect() }
+        let object =
+            |unread: &'a UnreadDocument| UnreadObject { document: &unread.document, reason: one_line(&unread.reason) };
+        Self {
+            documents: checked.documents,
+            pages: checked.pages,
+            unread: checked.unread.iter().take(UNREAD_MAX).map(object).collect(),
+            unread_count: checked.unread.len(),
+        }
     }
 }
 
@@ -236,12 +252,13 @@ mod tests {
     #[test]
     fn keys_stand_in_their_order_and_are_in_the_schema() {
         let mut quote = GivenQuotation::new("a", "é ran in 1912 or so");
-        (quote.characters, quote.page) = (Some(3..9), Some("2".into()));
+        (quote.characters, quote.page, quote.document) = (Some(3..9), Some("2".into()), Some("é.txt".into()));
         let mut run = CitationRun::new(vec![quote, GivenQuotation::new("b", "no word of it")]).unwrap();
         run.read("é.txt", &Content::plain("Z\u{c}é ran\nin 1911 or so"));
-        run.unread("x", "no\nfile");
+        (0..12).for_each(|_| run.unread("x", "no\nfile"));
         let (citations, checked) = run.finish();
-        let checked_json = r#""checked":{"documents":1,"pages":2,"unread":[{"document":"x","reason":"no file"}]}"#;
+        let unread = [r#"{"document":"x","reason":"no file"}"#; 10].join(",");
+        let checked_json = format!(r#""checked":{{"documents":1,"pages":2,"unread":[{unread}],"unread_count":12}}"#);
         let json = |index: usize| serde_json::to_string(&CitationObject::new(&citations[index], &checked)).unwrap();
         assert_eq!(
             json(0),
@@ -253,13 +270,19 @@ mod tests {
                     r#""document":"é.txt","page":2,"places":[{"document":"é.txt","text":"é ran\nin 1911 or so","start":2,"#,
                     r#""end":21,"start_utf16":2,"end_utf16":21,"start_byte":2,"end_byte":22,"line":1,"page":2,"page_line":1}],"#
                 ),
-                r#""places_count":0,"nearest":null,"named":{"document":null,"page":"2","agrees":true},"#,
+                r#""places_count":0,"nearest":null,"named":{"document":"é.txt","page":"2","agrees":true},"#,
             )
         );
         assert!(
             json(1)
                 .contains(r#""status":"unchecked","reasons":[],"edits":[],"document":null,"page":null,"places":[],"#)
         );
+        let mut run = CitationRun::new(["…", "it rains"].map(|quote| GivenQuotation::new("", quote)).into()).unwrap();
+        run.read("a", &Content::plain("it rains"));
+        let (faulty, all) = run.finish();
+        let object = serde_json::to_value(CitationObject::new(&faulty[0], &all)).unwrap();
+        assert_eq!((&object["status"], &object["reasons"][0]), (&"unchecked".into(), &"no_words".into()));
+        assert_eq!(faulty[1].status.name(), "exact");
         let schema = CitationObject::schema().to_value();
         let object: Value = serde_json::from_str(&json(0)).unwrap();
         assert!(schema["properties"].as_object().unwrap().keys().eq(object.as_object().unwrap().keys()));

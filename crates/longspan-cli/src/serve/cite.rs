@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use longspan_ask::{CitationObject, CitationRun, CiteError, GivenQuotation};
+use longspan_ask::{CitationObject, CitationRun, GivenQuotation};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -65,10 +65,7 @@ fn checked(state: &ServerState, request: CiteRequest) -> Result<Response, HttpEr
         }
         _ => return Err(HttpError::new("malformed", "expected one of `text` and `quotes`")),
     };
-    let mut run = CitationRun::new(given).map_err(|error| match error {
-        CiteError::NoWords { .. } => HttpError::new("malformed", error.to_string()),
-        _ => HttpError::new("too_large", error.to_string()),
-    })?;
+    let mut run = CitationRun::new(given).map_err(|error| HttpError::new("too_large", error.to_string()))?;
     for document in &held {
         run.read(document.document.name(), document.document.content());
     }

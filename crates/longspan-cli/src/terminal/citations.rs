@@ -79,6 +79,9 @@ fn notes(citation: &Citation) -> Vec<String> {
     if citation.edits.len() > EDITS_MAX {
         notes.push(format!("and {} more", citation.edits.len() - EDITS_MAX));
     }
+    if let Some(fault) = citation.fault {
+        notes.push(format!("{dimmed}{fault}{dimmed:#}"));
+    }
     let reasons = citation.passages.first().map_or(&[][..], |first| &first.reasons);
     if !reasons.is_empty() {
         let reasons: Vec<&str> = reasons.iter().copied().map(Reason::words).collect();

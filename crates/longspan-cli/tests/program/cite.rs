@@ -41,7 +41,26 @@ fn the_status_is_chosen() {
     assert_eq!(ran.status, 2);
     assert!(ran.stderr.starts_with("error: `missing.txt`: no such file\n"), "{}", ran.stderr);
     assert!(ran.stdout.contains("unchecked   \"for ever and ever\"\n"), "{}", ran.stdout);
-    assert!(ran.stdout.ends_with("1 unchecked\nnot everything was read: missing.txt\n"), "{}", ran.stdout);
+    assert!(ran.stdout.ends_with("2 proven, 2 unchecked\nnot everything was read: missing.txt\n"), "{}", ran.stdout);
+}
+
+#[test]
+fn what_is_not_read_in_a_folder_leaves_quotations_unchecked() {
+    let folder = folder();
+    std::fs::create_dir(folder.path("texts")).unwrap();
+    std::fs::write(folder.path("texts/a.txt"), CONTRACT).unwrap();
+    std::fs::write(folder.path("texts/empty.txt"), "").unwrap();
+    let last = |args: &[&str]| {
+        let ran = folder.run(args);
+        (ran.stdout.lines().last().unwrap_or_default().to_owned(), ran.status)
+    };
+    let of_all = ["cite", "-r", "answer.md", "texts"];
+    assert_eq!(last(&of_all), ("4 quotations: 2 proven, 1 altered, 1 not found".into(), 1));
+    std::fs::write(folder.path("texts/b.bin"), b"\x7fELF\x02\x01\x01\0\0\0\0\0").unwrap();
+    let (unread, status) = last(&of_all);
+    assert!(unread.starts_with("not everything was read: ") && unread.ends_with("b.bin"), "{unread}");
+    assert_eq!(status, 0);
+    assert_eq!(last(&["cite", "-r", "--glob", "*.txt", "answer.md", "texts"]).1, 1);
 }
 
 #[test]
@@ -58,7 +77,7 @@ fn json_has_places_and_edits() {
     assert_eq!((&objects[1]["edits"], &objects[1]["page"]), (&edits, &json!(1)));
     assert_eq!(objects[2]["places"][0]["text"], "shall not disclose it");
     assert_eq!((&objects[3]["document"], &objects[3]["nearest"]), (&Value::Null, &Value::Null));
-    assert_eq!(objects[3]["checked"], json!({"documents": 1, "pages": 2, "unread": []}));
+    assert_eq!(objects[3]["checked"], json!({"documents": 1, "pages": 2, "unread": [], "unread_count": 0}));
     let schema: Value = serde_json::from_str(&folder.run(&["cite", "--json-schema"]).stdout).unwrap();
     assert_eq!(schema["title"], "Citation");
 }
@@ -79,12 +98,18 @@ fn a_list_names_documents_and_pages() {
         7,shall not disclose it,exact,,,contract.txt,2,4,1\n\
         4,shall not disclose it,exact,,,contract.txt,2,4,1\n";
     assert_eq!((ran.stdout.as_str(), ran.status), (expected, 0));
+    let list = format!("{{\"quote\": \" within 30 days\"}}\n…\n{}\n", "a ".repeat(1 << 17));
+    std::fs::write(folder.path("quotes"), list).unwrap();
+    let ran = folder.run(&["cite", "--quotes", "quotes", "--json", "contract.txt"]);
+    let objects: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let known = |key: &str| objects.iter().map(|object| object[key].clone()).collect::<Value>();
+    assert_eq!(known("status"), json!(["altered", "unchecked", "unchecked"]));
+    assert_eq!(known("reasons"), json!([[], ["no_words"], ["too_long"]]));
+    assert_eq!((&objects[0]["quote"], &objects[0]["edits"][0]["start"]), (&json!("within 30 days"), &json!(7)));
     for (list, said) in [
         ("{\"quote\": 1}", "quotations: `quotes`, line 1: invalid type: integer"),
         ("{\"quote\": \"a\", \"pag\": 1}", "quotations: `quotes`, line 1: unknown field `pag`"),
-        ("a\n…\n", "quotations: `quotes`, line 2: no words"),
         ("\n", "quotations: `quotes`: empty"),
-        (&"a ".repeat(1 << 17), "quotation 1: 262143 bytes, at most 131072 are checked"),
     ] {
         std::fs::write(folder.path("quotes"), list).unwrap();
         check_failed(&folder.run(&["cite", "--quotes", "quotes", "contract.txt"]), said);

@@ -50,7 +50,8 @@ const FLOORS: [(&str, &[&[&str]]); 7] = [
         "crates/longspan-cite/src/lib.rs",
         &[
             &["fold", "words"],
-            &["layout", "compare", "quotation"],
+            &["layout", "joints", "meaning"],
+            &["compare", "quotation"],
             &["units", "find"],
             &["align"],
             &["edits"],

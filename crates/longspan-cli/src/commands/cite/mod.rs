@@ -17,6 +17,9 @@ use crate::data::gathered::GatheredFiles;
 use crate::status::Status;
 use crate::terminal::{self, citations, counted, hints, hints::fault};
 
+/// So many bytes are printed together.
+const LINES_BYTES: usize = 1 << 16;
+
 /// Runs the command.
 pub fn run(args: &CiteArgs) -> Result<Status> {
     if args.json_schema {
@@ -66,7 +69,12 @@ fn read(run: &mut CitationRun, files: &mut GatheredFiles, options: &SourceOption
                 documents::warn(&name, content.warnings());
                 run.read(&name, &content);
             }
-            Err(error) if files.skips(&error) => {}
+            Err(error) if files.skips(&error) => {
+                // A file of a kind that is not read may have what is quoted; an empty one has nothing.
+                if error.code() != "empty_document" {
+                    run.unread(error.document(), reason(&path, &error));
+                }
+            }
             Err(error) => {
                 run.unread(error.document(), reason(&path, &error));
                 hints::report(&error.into());
@@ -91,12 +99,16 @@ fn reason(path: &Path, error: &AskError) -> String {
 
 fn show(args: &CiteArgs, citations: &[Citation], checked: &CheckedDocuments) -> io::Result<()> {
     if args.json {
-        let mut lines = String::new();
+        let mut lines = Vec::new();
         for citation in citations {
-            lines.push_str(&serde_json::to_string(&CitationObject::new(citation, checked))?);
-            lines.push('\n');
+            serde_json::to_writer(&mut lines, &CitationObject::new(citation, checked))?;
+            lines.push(b'\n');
+            if lines.len() >= LINES_BYTES {
+                terminal::print(&lines)?;
+                lines.clear();
+            }
         }
-        return terminal::print(lines.as_bytes());
+        return terminal::print(&lines);
     }
     if args.csv {
         return terminal::print(table(citations)?.as_bytes());
