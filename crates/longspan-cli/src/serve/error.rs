@@ -41,6 +41,8 @@ pub const ERRORS: [(&str, u16, &str); 27] = [
     ("deadline", 503, "The request took longer than --request-timeout."),
 ];
 
+const PASSWORD_HINT: &str = "send the password in the header X-Document-Password, or as the part `password` of a form";
+
 /// An error of a request. The middleware makes its body, since that has the id of the request.
 #[derive(Debug, Clone)]
 pub struct HttpError {
@@ -102,7 +104,10 @@ impl HttpError {
             AskError::Document { source, .. } => error_code(source),
             _ => "internal",
         };
-        let hint = hints::hint(&anyhow::Error::from(error.clone()));
+        let hint = match error_type {
+            "password_required" | "wrong_password" => Some(PASSWORD_HINT),
+            _ => hints::hint(&anyhow::Error::from(error.clone())),
+        };
         Self { hint, ..Self::new(listed(error_type), error.to_string()) }
     }
 
@@ -121,7 +126,7 @@ impl HttpError {
 /// The code of a file that cannot be read. What takes too much to read is a fault of the file, not of its size.
 fn read_error_type(error: &ReadError) -> &'static str {
     match error {
-        ReadError::PasswordWrong => "wrong_password",
+        ReadError::PasswordWrong | ReadError::PasswordNotAscii => "wrong_password",
         ReadError::TooLong { .. } => "too_large",
         error if error.code() == "too_large" => "unreadable",
         error => error.code(),
@@ -167,6 +172,7 @@ mod tests {
         for (error, error_type, status) in [
             (ReadError::PasswordRequired, "password_required", 422),
             (ReadError::PasswordWrong, "wrong_password", 422),
+            (ReadError::PasswordNotAscii, "wrong_password", 422),
             (ReadError::TooSlow(Duration::from_secs(60)), "unreadable", 422),
             (ReadError::TooMany { what: "pages".into(), limit: 1 }, "unreadable", 422),
             (ReadError::TooLong { text_bytes_max: 1 }, "too_large", 413),
