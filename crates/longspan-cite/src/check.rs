@@ -257,10 +257,10 @@ impl CitationCheck {
         index: usize,
         text: &IndexedText<'_>,
         named: &mut NamedPassages<'_>,
-        budget: &mut Work,
+        work: &mut Work,
     ) -> Option<Finding> {
         let quotation = &self.quotations[index];
-        let found = passages(quotation, text, budget);
+        let found = passages(quotation, text, work);
         let is_exact = |one: &Match| text.side.text[bytes(text.side.folded, one)] == quotation.text;
         let passage = |one: &Match| {
             let bytes = bytes(text.side.folded, one);
@@ -344,12 +344,12 @@ fn bytes(folded: &Folded, found: &Match) -> Range<usize> {
     first.start as usize..(last.end as usize).max(first.start as usize)
 }
 
-fn unproven(quotation: &Quotation, text: &IndexedText<'_>, budget: &mut Work) -> Finding {
-    if budget.left == 0 {
+fn unproven(quotation: &Quotation, text: &IndexedText<'_>, work: &mut Work) -> Finding {
+    if work.left == 0 {
         return Finding::GivenUp;
     }
-    match nearest(quotation, text, budget) {
-        _ if budget.left == 0 => Finding::GivenUp,
+    match nearest(quotation, text, work) {
+        _ if work.left == 0 => Finding::GivenUp,
         Some(region) => match region.edits {
             Some(edits) => Finding::Altered { bytes: region.bytes, agreement: region.agreement, edits },
             None => Finding::NotFound { nearest: Some(Nearest { bytes: region.bytes, agreement: region.agreement }) },

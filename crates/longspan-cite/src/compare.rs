@@ -77,7 +77,7 @@ impl Reason {
     }
 
     /// Its name for people.
-    pub fn words(self) -> &'static str {
+    pub fn description(self) -> &'static str {
         match self {
             Self::WhiteSpace => "white space",
             Self::LineEnd => "line end",
@@ -130,15 +130,15 @@ struct At {
 
 impl SideBySide<'_> {
     /// The token of the text behind the part, if the text has the part from `start` on.
-    pub fn end(&self, start: usize, budget: &mut Work) -> Option<usize> {
-        self.walk(start, budget, &mut |_, _| {})
+    pub fn end(&self, start: usize, work: &mut Work) -> Option<usize> {
+        self.walk(start, work, &mut |_, _| {})
     }
 
     /// In what the two differ, where the text has the part from `start` on.
     pub fn reasons(&self, start: usize, reasons: &mut BTreeSet<Reason>) {
         let mut last: Option<(usize, usize)> = None;
-        let mut budget = Work { left: u64::MAX };
-        let end = self.walk(start, &mut budget, &mut |q, t| {
+        let mut work = Work { left: u64::MAX };
+        let end = self.walk(start, &mut work, &mut |q, t| {
             if last == Some((q, t)) {
                 return;
             }
@@ -204,14 +204,14 @@ impl SideBySide<'_> {
     }
 
     /// Walks through both, and calls `pair` with each two tokens that have signs in common.
-    fn walk(&self, start: usize, budget: &mut Work, pair: &mut dyn FnMut(usize, usize)) -> Option<usize> {
+    fn walk(&self, start: usize, work: &mut Work, pair: &mut dyn FnMut(usize, usize)) -> Option<usize> {
         let (quotation, text) = (self.quotation.folded, self.text.folded);
         let (mut q, mut t) = (At::new(self.part.start), At::new(start));
         if self.is_cut_at(start) {
             return None;
         }
         loop {
-            if !budget.spend(1) {
+            if !work.spend(1) {
                 return None;
             }
             while q.token < self.part.end && q.byte == 0 && self.is_optional(q.token) {

@@ -149,7 +149,7 @@ impl Aligned<'_> {
             return !hides;
         }
         let put_in = gap_at(self.quotation.folded, first.tokens.start);
-        put_in.is_some_and(|gap| gap.tokens.end == last.tokens.end && !gap.has_meaning && to.is_empty())
+        put_in.is_some_and(|gap| gap.tokens.end == last.tokens.end && !gap.has_number_or_negation && to.is_empty())
     }
 
     /// Where all words agree, a word or number of the text was cut, or white space changes a number.

@@ -57,7 +57,7 @@ pub(crate) struct Match {
 }
 
 /// All passages that are the quotation, in their order, none over another.
-pub(crate) fn passages(quotation: &Quotation, text: &IndexedText<'_>, budget: &mut Work) -> Vec<Match> {
+pub(crate) fn passages(quotation: &Quotation, text: &IndexedText<'_>, work: &mut Work) -> Vec<Match> {
     let rarest: Vec<Vec<PartKey>> = quotation.parts.iter().map(|part| text.rarest(part)).collect();
     let count = |part: &usize| rarest[*part].first().map_or(usize::MAX, |key| text.count(*key));
     let Some(anchor) = (0..quotation.parts.len()).min_by_key(count) else { return Vec::new() };
@@ -74,14 +74,14 @@ pub(crate) fn passages(quotation: &Quotation, text: &IndexedText<'_>, budget: &m
             if (token as usize) < passed {
                 continue;
             }
-            if !budget.spend(1) {
+            if !work.spend(1) {
                 break;
             }
             let Some(start) = search.start(anchor, *key, token as usize) else { continue };
             if !tried.insert(start) {
                 continue;
             }
-            if let Some(one) = search.chain(anchor, start, budget) {
+            if let Some(one) = search.chain(anchor, start, work) {
                 passed = one.tokens.end;
                 found.push(one);
             }
@@ -141,19 +141,19 @@ impl<'a> Search<'a> {
     }
 
     /// The whole quotation, with one part at a place.
-    fn chain(&self, anchor: usize, start: usize, budget: &mut Work) -> Option<Match> {
-        let end = self.comparison(anchor).end(start, budget)?;
+    fn chain(&self, anchor: usize, start: usize, work: &mut Work) -> Option<Match> {
+        let end = self.comparison(anchor).end(start, work)?;
         let parts = self.quotation.parts.len();
         let (mut starts, mut gaps) = (vec![start; parts], BTreeSet::new());
         let (mut first, mut last) = (start, end);
         let (before, behind) = starts.split_at_mut(anchor);
         for (part, start) in (anchor + 1..).zip(&mut behind[1..]) {
-            let next = self.next(part, last, budget)?;
+            let next = self.next(part, last, work)?;
             (*start, last) = (next.tokens.start, next.tokens.end);
             gaps.extend(next.gaps);
         }
         for (part, start) in before.iter_mut().enumerate().rev() {
-            let before = self.before(part, first, budget)?;
+            let before = self.before(part, first, work)?;
             (*start, first) = (before.tokens.start, before.tokens.start);
             gaps.extend(before.gaps);
         }
@@ -168,18 +168,18 @@ impl<'a> Search<'a> {
     }
 
     /// A part behind the gap that begins at `from`.
-    fn next(&self, part: usize, from: usize, budget: &mut Work) -> Option<Match> {
+    fn next(&self, part: usize, from: usize, work: &mut Work) -> Option<Match> {
         let (folded, comparison) = (self.text.folded, self.comparison(part));
         let gap = self.quotation.gaps[part].as_ref()?;
         let mut paragraphs = 0;
         for start in from..folded.tokens.len() {
             let token = folded.tokens[start];
             paragraphs += usize::from(token.has(flag::PARAGRAPH));
-            if !budget.spend(1) || token.has(flag::BARRIER) || !self.is_near(gap, from..start, paragraphs) {
+            if !work.spend(1) || token.has(flag::BARRIER) || !self.is_near(gap, from..start, paragraphs) {
                 return None;
             }
-            if let Some(end) = comparison.end(start, budget)
-                && let Some(reason) = self.gap(gap, from..start, budget)
+            if let Some(end) = comparison.end(start, work)
+                && let Some(reason) = self.gap(gap, from..start, work)
             {
                 return Some(Match { tokens: start..end, starts: vec![], gaps: reason.into_iter().collect() });
             }
@@ -188,19 +188,19 @@ impl<'a> Search<'a> {
     }
 
     /// A part before the gap that ends at `to`.
-    fn before(&self, part: usize, to: usize, budget: &mut Work) -> Option<Match> {
+    fn before(&self, part: usize, to: usize, work: &mut Work) -> Option<Match> {
         let (folded, comparison) = (self.text.folded, self.comparison(part));
         let gap = self.quotation.gaps[part + 1].as_ref()?;
         let length = 2 * self.quotation.parts[part].tokens.len() + 8;
         for start in (0..to).rev() {
-            if !budget.spend(1) {
+            if !work.spend(1) {
                 return None;
             }
-            if let Some(end) = comparison.end(start, budget).filter(|&end| end <= to) {
+            if let Some(end) = comparison.end(start, work).filter(|&end| end <= to) {
                 let paragraphs = folded.tokens[end..=to.min(folded.tokens.len() - 1)].iter();
                 let paragraphs = paragraphs.filter(|token| token.has(flag::PARAGRAPH)).count();
                 if self.is_near(gap, end..to, paragraphs)
-                    && let Some(reason) = self.gap(gap, end..to, budget)
+                    && let Some(reason) = self.gap(gap, end..to, work)
                 {
                     return Some(Match { tokens: start..end, starts: vec![], gaps: reason.into_iter().collect() });
                 }
@@ -253,11 +253,11 @@ impl<'a> Search<'a> {
     }
 
     /// Why a gap may stand for tokens of the text; `Some(None)` if they are the same. Brackets put in, and replace nothing.
-    fn gap(&self, gap: &Gap, left_out: Range<usize>, budget: &mut Work) -> Option<Option<Reason>> {
+    fn gap(&self, gap: &Gap, left_out: Range<usize>, work: &mut Work) -> Option<Option<Reason>> {
         if self.is_literal(gap, left_out.clone()) {
             return Some(None);
         }
-        if gap.has_meaning || !budget.spend(left_out.len() as u64) {
+        if gap.has_number_or_negation || !work.spend(left_out.len() as u64) {
             return None;
         }
         if gap.is_elision {
@@ -275,7 +275,7 @@ impl<'a> Search<'a> {
             return Some(None);
         }
         let is_whole = border >= folded.tokens.len() || begins_sentence(folded, border);
-        if gap.has_meaning || (gap.has_name && !is_whole) {
+        if gap.has_number_or_negation || (gap.has_name && !is_whole) {
             return None;
         }
         Some(Some(if gap.is_elision { Reason::Elision } else { Reason::Brackets }))

@@ -1,7 +1,7 @@
 //! Where a word or a number of a text goes on behind a sign, and what a quotation would take from it by its ends.
 
 use crate::fold::{Folded, Side, Token, flag};
-use crate::words::{is_amount_sign, is_clitic, is_numeral, is_percent};
+use crate::words::{is_amount_sign, is_clitic, is_numeral, is_unit_sign};
 
 /// Whether a sign between digits is a part of the number.
 pub(crate) fn joins_numbers(sign: &str) -> bool {
@@ -10,7 +10,7 @@ pub(crate) fn joins_numbers(sign: &str) -> bool {
 
 /// Whether a sign may be a part of a word or of a number, such as the hyphen of `non-binding` or the sign of `$5`.
 pub(crate) fn may_join(sign: &str) -> bool {
-    joins_numbers(sign) || matches!(sign, "@" | "&") || is_sign_of_number(sign) || is_percent(sign)
+    joins_numbers(sign) || matches!(sign, "@" | "&") || is_sign_of_number(sign) || is_unit_sign(sign)
 }
 
 /// Whether a sign without white space joins the words on both sides of it; `written` is the sign as it was written.
@@ -144,7 +144,7 @@ impl Border<'_> {
         let is_number = self.ends_with(-1, is_number_character);
         let goes_on = self.near(1).is_some_and(|next| !next.has(flag::SPACE | flag::BARRIER));
         let own = self.sign(0);
-        if is_number && (is_percent(own) || is_amount_sign(own)) && !sign.has(flag::PARAGRAPH) {
+        if is_number && (is_unit_sign(own) || is_amount_sign(own)) && !sign.has(flag::PARAGRAPH) {
             // With white space before it, a sign may be of the number behind it.
             return !sign.has(flag::SPACE) || !goes_on || !self.starts_with(1, char::is_numeric);
         }

@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use crate::fold::{Folded, flag};
-use crate::words::{is_abbreviation, is_amount_sign, is_negation, is_negative_prefix, is_number, is_percent, is_unit};
+use crate::words::{
+    is_abbreviation, is_amount_sign, is_negation, is_negative_prefix, is_number, is_unit, is_unit_sign,
+};
 
 /// A shorter word before a full stop may be an abbreviation, in characters.
 const SENTENCE_WORD_MIN: usize = 4;
@@ -35,7 +37,7 @@ pub(crate) fn means(folded: &Folded, tokens: Range<usize>) -> bool {
             || is_negative_prefix(&sign.to_lowercase())
             || negates(folded, token)
             || is_amount_sign(sign)
-            || is_percent(sign)
+            || is_unit_sign(sign)
     };
     let mut has_sign = false;
     for token in tokens {

@@ -50,7 +50,7 @@ pub(crate) struct Gap {
     /// Whether it says that something was left out; else it was only put in.
     pub is_elision: bool,
     /// Whether what was put in has a number or a negation.
-    pub has_meaning: bool,
+    pub has_number_or_negation: bool,
     /// Whether what was put in may have a name.
     pub has_name: bool,
 }
@@ -143,7 +143,7 @@ fn divided_at_gaps(folded: &Folded) -> (Vec<Range<usize>>, Vec<Option<Gap>>) {
             Some(before) => Gap {
                 tokens: before.tokens.start..gap.tokens.end,
                 is_elision: before.is_elision || gap.is_elision,
-                has_meaning: means(folded, before.tokens.start..gap.tokens.end),
+                has_number_or_negation: means(folded, before.tokens.start..gap.tokens.end),
                 has_name: before.has_name || gap.has_name,
             },
             None => gap,
@@ -153,12 +153,12 @@ fn divided_at_gaps(folded: &Folded) -> (Vec<Range<usize>>, Vec<Option<Gap>>) {
     if let Some(Some(first)) = gaps.first_mut()
         && means(folded, 0..first.tokens.start)
     {
-        (first.tokens.start, first.has_meaning) = (0, true);
+        (first.tokens.start, first.has_number_or_negation) = (0, true);
     }
     if let Some(Some(last)) = gaps.last_mut()
         && means(folded, last.tokens.end..count)
     {
-        (last.tokens.end, last.has_meaning) = (count, true);
+        (last.tokens.end, last.has_number_or_negation) = (count, true);
     }
     (parts, gaps)
 }
@@ -166,8 +166,9 @@ fn divided_at_gaps(folded: &Folded) -> (Vec<Range<usize>>, Vec<Option<Gap>>) {
 /// The elision or insertion that begins at a token. Brackets on a word, as in `[un]lawful`, are signs like others.
 pub(crate) fn gap_at(folded: &Folded, at: usize) -> Option<Gap> {
     let is = |index: usize, sign: &str| index < folded.tokens.len() && folded.token(index) == sign;
-    let elision =
-        |length: usize| Some(Gap { tokens: at..at + length, is_elision: true, has_meaning: false, has_name: false });
+    let elision = |length: usize| {
+        Some(Gap { tokens: at..at + length, is_elision: true, has_number_or_negation: false, has_name: false })
+    };
     if is(at, "…") {
         return elision(1);
     }
@@ -182,8 +183,8 @@ pub(crate) fn gap_at(folded: &Folded, at: usize) -> Option<Gap> {
         return None;
     }
     let put_in = at + 1..end;
-    let has_meaning = means(folded, put_in.clone());
-    Some(Gap { tokens: at..end + 1, is_elision: false, has_meaning, has_name: has_name(folded, put_in) })
+    let has_number_or_negation = means(folded, put_in.clone());
+    Some(Gap { tokens: at..end + 1, is_elision: false, has_number_or_negation, has_name: has_name(folded, put_in) })
 }
 
 /// Whether brackets stand on a word without white space between, or on a sign that would join them to a word.

@@ -54,13 +54,13 @@ struct AlignedRegion {
 }
 
 /// The region that agrees most with a quotation.
-pub(crate) fn nearest(quotation: &Quotation, text: &IndexedText<'_>, budget: &mut Work) -> Option<Region> {
+pub(crate) fn nearest(quotation: &Quotation, text: &IndexedText<'_>, work: &mut Work) -> Option<Region> {
     let own = units(&quotation.folded, 0..quotation.folded.tokens.len());
     let mut found: Vec<AlignedRegion> = Vec::new();
-    for (near, token) in regions(quotation, text, budget) {
+    for (near, token) in regions(quotation, text, work) {
         let window = window(quotation, text, &near, token);
         // Signs are units too.
-        if !budget.spend(window.len() as u64) {
+        if !work.spend(window.len() as u64) {
             break;
         }
         let first = text.words.partition_point(|word| (word.token as usize) < window.start);
@@ -68,17 +68,17 @@ pub(crate) fn nearest(quotation: &Quotation, text: &IndexedText<'_>, budget: &mu
         if quotation.coverage(&text.words[first..last]) < COVERAGE_MIN {
             continue;
         }
-        if !budget.spend(UNIT_SIGNS * window.len() as u64) {
+        if !work.spend(UNIT_SIGNS * window.len() as u64) {
             break;
         }
         let others = units(text.side.folded, window);
-        let Some(first) = candidate(quotation, &own, text, &others, &near, budget) else { continue };
+        let Some(first) = candidate(quotation, &own, text, &others, &near, work) else { continue };
         // Another passage may be as near, right beside one that seems to be meant.
         let (before, behind) = (&others[..first.units.start], &others[first.units.end..]);
         let mut beside = Vec::new();
         if first.region.edits.is_some() {
             for others in [before, behind] {
-                beside.extend(candidate(quotation, &own, text, others, &near, budget));
+                beside.extend(candidate(quotation, &own, text, others, &near, work));
             }
         }
         for one in beside.into_iter().chain([first]) {
@@ -102,7 +102,7 @@ pub(crate) fn nearest(quotation: &Quotation, text: &IndexedText<'_>, budget: &mu
 }
 
 /// Where the quotation may begin, in letters of the text, each with a token that it has there, the likeliest first.
-fn regions(quotation: &Quotation, text: &IndexedText<'_>, budget: &mut Work) -> Vec<(Diagonals, usize)> {
+fn regions(quotation: &Quotation, text: &IndexedText<'_>, work: &mut Work) -> Vec<(Diagonals, usize)> {
     let mut keys: Vec<PartKey> = quotation.parts.iter().flat_map(|part| text.rarest(part)).collect();
     keys.sort_by_key(|key| (text.count(*key), key.letters));
     let width = 64 + i64::from(quotation.letters / 4).min(256);
@@ -110,7 +110,7 @@ fn regions(quotation: &Quotation, text: &IndexedText<'_>, budget: &mut Work) -> 
     let mut cast: Vec<(i64, u32, u32)> = Vec::new();
     for key in keys {
         let count = text.count(key);
-        if cast.len() + 2 * count > 2 * votes_max || !budget.spend(VOTE_SIGNS * count as u64) {
+        if cast.len() + 2 * count > 2 * votes_max || !work.spend(VOTE_SIGNS * count as u64) {
             break;
         }
         let weight = 32 / (1 + count.ilog2());

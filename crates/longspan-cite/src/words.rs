@@ -92,7 +92,6 @@ const NUMBERS: &[&str] = &[
     "neunzig",
     "hundert",
     "tausend",
-    "million",
     "millionen",
     "milliarde",
     "milliarden",
@@ -130,7 +129,6 @@ const NUMBERS: &[&str] = &[
     "ocho",
     "nueve",
     "diez",
-    "once",
     "doce",
     "trece",
     "catorce",
@@ -247,7 +245,7 @@ pub(crate) fn is_numeral(c: char) -> bool {
 }
 
 /// Whether a sign belongs to the number before it.
-pub(crate) fn is_percent(sign: &str) -> bool {
+pub(crate) fn is_unit_sign(sign: &str) -> bool {
     matches!(sign, "%" | "‰" | "°" | "％")
 }
 
@@ -290,7 +288,7 @@ pub(crate) fn is_date(word: &str) -> bool {
 }
 
 pub(crate) fn is_unit(word: &str) -> bool {
-    UNITS.contains(&word) || is_percent(word)
+    UNITS.contains(&word) || is_unit_sign(word)
 }
 
 pub(crate) fn is_modal(word: &str) -> bool {

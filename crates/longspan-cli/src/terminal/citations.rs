@@ -84,7 +84,7 @@ fn notes(citation: &Citation) -> Vec<String> {
     }
     let reasons = citation.passages.first().map_or(&[][..], |first| &first.reasons);
     if !reasons.is_empty() {
-        let reasons: Vec<&str> = reasons.iter().copied().map(Reason::words).collect();
+        let reasons: Vec<&str> = reasons.iter().copied().map(Reason::description).collect();
         notes.push(format!("{dimmed}{}{dimmed:#}", reasons.join(", ")));
     }
     if citation.count > 1 {
