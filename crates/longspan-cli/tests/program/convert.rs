@@ -187,9 +187,9 @@ fn the_embedded_model_can_be_stored_in_every_format() {
         assert!(folder.run(&["info", "-m", store]).stdout.contains(&format!("  stored as          {store}\n")));
         let found = ask(store);
         let difference = (found["score"].as_f64().unwrap() - embedded["score"].as_f64().unwrap()).abs();
-        // The embedded model is stored in f16 or in bytes, which every format but those holds.
         assert_eq!(found["answer"], embedded["answer"]);
-        assert!(difference < if store == "int8" { 0.05 } else { 1e-6 }, "{store}: {difference}");
+        // The embedded model is stored in bytes, whose products with their scales f16 rounds.
+        assert!(difference < if store == "int8" { 1e-5 } else { 0.01 }, "{store}: {difference}");
         assert!(folder.path(store).join("README.md").exists() && folder.path(store).join("longspan.json").exists());
         sizes.push(fs::metadata(folder.path(store).join("model.safetensors")).unwrap().len());
     }
