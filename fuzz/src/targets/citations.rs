@@ -25,6 +25,7 @@ pub fn cite(case: &[u8]) -> bool {
                     assert_eq!(number < exact_count, passage.reasons.is_empty(), "{passage:?}");
                     assert_eq!(found == *quotation, passage.reasons.is_empty(), "{found:?} {quotation:?}");
                     folds_to(found, quotation, &passage.reasons);
+                    is_whole(text, passage.bytes.clone());
                 }
             }
             Finding::Altered { bytes, edits, .. } => {
@@ -52,19 +53,79 @@ fn numbers(text: &str) -> Vec<String> {
     numbers.map(str::to_owned).collect()
 }
 
+/// The words of English that negate.
+fn negations(text: &str) -> Vec<String> {
+    let words = text.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase);
+    words.filter(|word| matches!(word.as_str(), "not" | "no" | "never" | "nor" | "without" | "unless")).collect()
+}
+
+/// A text without what stands in square brackets.
+fn without_brackets(text: &str) -> String {
+    let mut depth = 0_usize;
+    let is_outside = |c: &char| {
+        depth = match c {
+            '[' => depth + 1,
+            ']' => depth.saturating_sub(1),
+            _ => depth,
+        };
+        depth == 0 && *c != ']'
+    };
+    text.chars().filter(is_outside).collect()
+}
+
+fn is_subsequence(part: &[char], whole: &[char]) -> bool {
+    let mut whole = whole.iter();
+    part.iter().all(|c| whole.any(|next| next == c))
+}
+
 fn folds_to(found: &str, quotation: &str, reasons: &[Reason]) {
-    let (own, mut other) = (letters(quotation), letters(found).into_iter());
-    if reasons.contains(&Reason::Brackets) {
-        return;
-    }
+    let (own, other) = (letters(quotation), letters(found));
     let has_gaps = reasons.contains(&Reason::Elision) || reasons.contains(&Reason::Furniture);
-    if has_gaps {
-        assert!(own.iter().all(|c| other.any(|next| next == *c)), "{found:?} {quotation:?}");
+    if reasons.contains(&Reason::Brackets) {
+        let own_words = letters(&without_brackets(quotation));
+        assert!(is_subsequence(&own_words, &other), "{found:?} {quotation:?}");
+        assert!(has_gaps || is_subsequence(&other, &own), "{found:?} {quotation:?}");
         return;
     }
-    assert_eq!(own, other.collect::<Vec<_>>(), "{found:?} {quotation:?}");
+    if has_gaps {
+        assert!(is_subsequence(&own, &other), "{found:?} {quotation:?}");
+        return;
+    }
+    assert_eq!(own, other, "{found:?} {quotation:?}");
     let is_plain = |text: &str| text.chars().all(|c| c.is_ascii() || c.is_alphabetic());
     if is_plain(found) && is_plain(quotation) {
         assert_eq!(numbers(quotation), numbers(found), "{found:?} {quotation:?}");
     }
+    if found.is_ascii() && quotation.is_ascii() && !reasons.contains(&Reason::Hyphenation) {
+        assert_eq!(negations(quotation), negations(found), "{found:?} {quotation:?}");
+    }
+}
+
+/// A passage cuts no word and no number: it does not go on beside the passage.
+fn is_whole(text: &str, bytes: std::ops::Range<usize>) {
+    let (before, found, behind) = (&text[..bytes.start], &text[bytes.clone()], &text[bytes.end..]);
+    let cut = |last: Option<char>, next: Option<char>| {
+        let (Some(last), Some(next)) = (last, next) else { return false };
+        (last.is_ascii_alphanumeric() && next.is_ascii_alphanumeric())
+            || (last.is_ascii_digit() && next == '%')
+            || (matches!(last, '$' | '€' | '£') && next.is_ascii_digit())
+    };
+    let goes_on = |behind: &str| {
+        let mut next = behind.chars();
+        matches!(next.next(), Some('.' | ',')) && next.next().is_some_and(|c| c.is_ascii_digit())
+    };
+    let comes_from = |before: &str| {
+        let mut last = before.chars().rev();
+        matches!(last.next(), Some('.' | ',')) && last.next().is_some_and(|c| c.is_ascii_digit())
+    };
+    let (first, last) = (found.chars().next(), found.chars().next_back());
+    assert!(
+        !cut(before.chars().next_back(), first) && !cut(last, behind.chars().next()),
+        "{before:?} {found:?} {behind:?}"
+    );
+    let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+    assert!(
+        !(is_digit(last) && goes_on(behind)) && !(is_digit(first) && comes_from(before)),
+        "{before:?} {found:?} {behind:?}"
+    );
 }
