@@ -16,6 +16,7 @@ mod eval;
 mod from_hub;
 mod interactive;
 mod kills;
+mod mcp;
 mod no_room;
 mod other_commands;
 #[cfg(target_os = "linux")]
