@@ -10,6 +10,7 @@ mod bench;
 mod child;
 mod cite;
 mod convert;
+mod data;
 mod documents;
 mod endless;
 mod eval;
