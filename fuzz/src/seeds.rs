@@ -206,12 +206,22 @@ fn settings() -> Vec<Vec<u8>> {
 fn squad() -> Vec<Vec<u8>> {
     let data: Value = serde_json::from_str(crate::targets::DATASET).expect("sound JSON");
     let text = data.to_string();
-    vec![text.clone().into_bytes(), format!("\u{feff}{data:#}").into_bytes(), text.replace('é', "\\u00e9").into_bytes()]
+    let nested = vec![text.clone(), format!("\u{feff}{data:#}"), text.replace('é', "\\u00e9")];
+    // As Hugging Face's datasets are written.
+    let rows = [
+        r#"{"id":"a","title":"T","context":"Café 🚰 of 1911","question":"When?","answers":{"text":["1911"],"answer_start":[10]}}"#,
+        r#"{"id":"b","context":"Café 🚰 of 1911","question":"Who?","answers":{"text":[],"answer_start":[]},"title":"T"}"#,
+        r#"{"id":7,"context":"a\u00a0b","question":"?","answers":[{"text":"a b","answer_start":0}],"is_impossible":false}"#,
+        r#"{"id":"c","context":"x","question":"?","is_impossible":true}"#,
+    ];
+    let flat = [rows.join("\n"), format!("[{}]", rows.join(",")), format!("{{\"data\":[{}]}}", rows.join(","))];
+    nested.into_iter().chain(flat).map(String::into_bytes).collect()
 }
 
 fn predictions() -> Vec<Vec<u8>> {
     vec![
         join(&[r#"{"a":"Café","b":"","7":"Second","c":"z"}"#, r#"{"a":-3.5,"b":2,"7":1e-7,"c":0}"#]),
+        join(&[r#"[{"id":"a","prediction_text":"Café","no_answer_probability":0.5},{"id":"b","prediction_text":""}]"#]),
         join(&[r#"{"a":"","b":"the a","c":""}"#, r#"{"a":0.5,"b":0.5,"c":0.5,"zz":1}"#]),
     ]
 }

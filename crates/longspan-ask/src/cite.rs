@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use longspan_cite::{
     CitationCheck, CiteError, Edit, Finding, KnownOfQuotations, PASSAGES_MAX, QuotationFault, QuotedText, Reason,
@@ -96,6 +97,8 @@ impl CitationStatus {
 pub struct CitedPassage {
     /// Name of the document.
     pub document: String,
+    /// The id of the document, if it has one.
+    pub document_id: Option<Arc<str>>,
     /// The format that it was read from.
     pub format: Format,
     /// The passage, as it stands in the text of the document.
@@ -219,6 +222,12 @@ impl CitationRun {
 
     /// Looks for the quotations in a document.
     pub fn read(&mut self, document: &str, content: &Content) {
+        self.read_with_id(document, None, content);
+    }
+
+    /// The same, in a document that has an id perhaps, which its passages state: two documents may have one name.
+    pub fn read_with_id(&mut self, document: &str, id: Option<&str>, content: &Content) {
+        let id: Option<Arc<str>> = id.map(Arc::from);
         if content.text().len() > TEXT_BYTES_MAX {
             self.unread(
                 document,
@@ -251,6 +260,7 @@ impl CitationRun {
             };
             let passage = |bytes: Range<usize>, reasons: Vec<Reason>| CitedPassage {
                 document: document.to_owned(),
+                document_id: id.clone(),
                 format: content.format(),
                 text: content.text()[bytes.clone()].to_owned(),
                 boxes: content.boxes(bytes.clone()),

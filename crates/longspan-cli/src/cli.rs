@@ -29,7 +29,7 @@ pub use cite::CiteArgs;
 pub use common::{DocumentArgs, MachineArgs, ModelArgs, PrecisionArg, cannot_start};
 pub use convert::ConvertArgs;
 pub use eval::{CalibrateArgs, EvalArgs};
-pub use serve::{AccessArgs, DrainArgs, HealthArgs, LimitArgs, LogFormat, ServeArgs};
+pub use serve::{AccessArgs, DrainArgs, HealthArgs, HttpLimitArgs, LogFormat, McpArgs, ServeArgs, WorkLimitArgs};
 pub use text::TextArgs;
 pub use train::{PretrainArgs, RunArgs, TrainArgs};
 
@@ -77,6 +77,9 @@ pub enum Command {
     /// Serve a page, an API and metrics: upload documents once, ask many questions
     #[command(after_long_help = include_str!("cli/help/serve.txt"))]
     Serve(Box<ServeArgs>),
+    /// Serve documents to programs that speak MCP, the Model Context Protocol, on standard input and output
+    #[command(after_long_help = include_str!("cli/help/mcp.txt"))]
+    Mcp(Box<McpArgs>),
     /// Ask a server whether it is ready; the exit status says so
     Health(HealthArgs),
     /// Measure how good a model is on data in SQuAD's form
@@ -165,7 +168,7 @@ fn with_excerpts(mut error: clap::Error) -> clap::Error {
     }
     let is_long = |tip: &StyledStr| tip.to_string().chars().count() > TIP_CHARACTERS;
     // A tip has control characters of its own: only the arguments show whether it repeats others.
-    let has_controls = |argument: OsString| argument.to_string_lossy().contains(char::is_control);
+    let has_controls = |argument: OsString| printable(&argument.to_string_lossy()) != argument.to_string_lossy();
     if let Some(ContextValue::StyledStrs(tips)) = error.get(ContextKind::Suggested)
         && (tips.iter().any(is_long) || env::args_os().any(has_controls))
     {

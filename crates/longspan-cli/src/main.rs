@@ -72,6 +72,7 @@ fn command(command: Command) -> Result<Status> {
         Command::Cite(args) => return cite::run(&args),
         Command::Text(args) => text::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Mcp(args) => serve::run_mcp(&args),
         Command::Health(args) => return health::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),

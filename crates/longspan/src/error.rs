@@ -345,6 +345,7 @@ const MESSAGE_CHARACTERS: usize = 1000;
 /// use longspan::error::excerpt;
 ///
 /// assert_eq!(excerpt("two\nlines"), "two\\nlines");
+/// assert_eq!(excerpt("\u{202e}fdp.txt"), "\\u{202e}fdp.txt");
 /// assert_eq!(excerpt(&"ab".repeat(1000)), "ab".repeat(50) + "…");
 /// ```
 pub fn excerpt(text: &str) -> String {
@@ -370,16 +371,21 @@ fn with_excerpts(message: &str) -> String {
 pub fn shortened(text: &str, characters_max: usize) -> String {
     let (mut shown, mut left) = (String::new(), characters_max);
     for c in text.chars() {
-        let width = if c.is_control() { c.escape_default().count() } else { 1 };
+        let width = if is_escaped(c) { c.escape_default().count() } else { 1 };
         if width > left {
             shown.truncate(shown.trim_end().len());
             shown.push('…');
             break;
         }
         left -= width;
-        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+        if is_escaped(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
     }
     shown
+}
+
+/// Whether a character would control a terminal, or the direction of the text behind it.
+fn is_escaped(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A number of things, such as `1 token` or `2 tokens`.

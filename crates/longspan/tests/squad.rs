@@ -45,7 +45,7 @@ fn check(file: &str) -> usize {
     let golden: Golden = serde_json::from_str(&json).unwrap();
     for (number, case) in golden.cases.iter().enumerate() {
         let dataset = Dataset::parse("data.json", case.data.get().as_bytes()).unwrap();
-        let predictions = parse_predictions("predictions.json", case.predictions.get().as_bytes()).unwrap();
+        let (predictions, _) = parse_predictions("predictions.json", case.predictions.get().as_bytes()).unwrap();
         let odds = case.null_odds.as_ref().map(|odds| parse_null_odds("odds.json", odds.get().as_bytes()).unwrap());
         let scores = Scores::of(&dataset, |id| predictions.get(id).map(String::as_str));
         assert_eq!(scores.missing, case.missing, "case {number}");

@@ -2,9 +2,9 @@
 
 use longspan::evaluate::{TeacherAnswers, coverage};
 use longspan::pretrain::TokenFile;
-use longspan::squad::Dataset;
 use longspan::squad::metrics::Scores;
 use longspan::squad::official;
+use longspan::squad::{AnswerOffsets, Dataset, DatasetOptions, MisplacedAnswers};
 use longspan_ask::{DocumentSource, Snippet, SourceOptions};
 
 use super::checks::{presentable, short, taken};
@@ -68,11 +68,18 @@ fn document_named(name: &str, case: &[u8]) -> bool {
 pub fn squad(case: &[u8]) -> bool {
     let strict = taken(Dataset::parse("f", case));
     let (mut dataset, mut bad) = (Dataset::default(), 0);
-    let read = dataset.add("f", case, &mut |error| {
+    let read = dataset.add("f", case, DatasetOptions::default(), &mut |error| {
         presentable(&error);
         bad += 1;
         Ok(())
     });
+    for offsets in AnswerOffsets::ALL {
+        let (mut kept, options) = (Dataset::default(), DatasetOptions { offsets, misplaced: MisplacedAnswers::Keep });
+        if taken(kept.add("f", case, options, &mut |_| Ok(()))).is_some() {
+            check_golds(&kept);
+            assert!(kept.questions().count() >= dataset.questions().count(), "more are left out");
+        }
+    }
     assert_eq!(strict.is_some(), read.is_ok() && bad == 0, "whether all is sound, and whether some is");
     check_golds(&dataset);
     if read.is_err() {
@@ -91,7 +98,8 @@ pub fn squad(case: &[u8]) -> bool {
 fn check_golds(dataset: &Dataset) {
     for (paragraph, question) in dataset.questions() {
         for gold in &question.answers {
-            assert_eq!(paragraph.context.get(gold.bytes.start..gold.bytes.end), Some(gold.text.as_str()));
+            let Some(bytes) = gold.bytes else { continue };
+            assert_eq!(paragraph.context.get(bytes.start..bytes.end), Some(gold.text.as_str()));
         }
     }
 }
@@ -100,7 +108,7 @@ fn check_golds(dataset: &Dataset) {
 pub fn predictions(case: &[u8]) -> bool {
     let files = split(case);
     let dataset = Dataset::parse("f", DATASET.as_bytes()).expect("sound data");
-    let Some(predictions) = taken(official::parse_predictions("f", files[0])) else { return false };
+    let Some((predictions, _)) = taken(official::parse_predictions("f", files[0])) else { return false };
     let scores = Scores::of(&dataset, |id| predictions.get(id).map(String::as_str));
     let Some(odds) = taken(official::parse_null_odds("g", files.get(1).copied().unwrap_or(b"{}"))) else {
         return false;

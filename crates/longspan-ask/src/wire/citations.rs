@@ -60,6 +60,10 @@ pub struct CitationObject<'a> {
 pub struct PassageObject<'a> {
     /// Name of the document.
     pub document: &'a str,
+    /// The id of the document in a server; absent elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&'a str")]
+    pub document_id: Option<&'a str>,
     /// The passage, as it stands in the text of the document.
     pub text: &'a str,
     /// First character: Unicode scalar values before it.
@@ -199,6 +203,7 @@ impl<'a> PassageObject<'a> {
         let place = &passage.place;
         Self {
             document: &passage.document,
+            document_id: passage.document_id.as_deref(),
             text: &passage.text,
             start: place.characters.start,
             end: place.characters.end,

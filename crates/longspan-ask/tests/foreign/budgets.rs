@@ -6,8 +6,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use longspan::evaluate::TeacherAnswers;
 use longspan::pretrain::text_of_json;
-use longspan::squad::Dataset;
 use longspan::squad::official::{parse_null_odds, parse_predictions};
+use longspan::squad::{Dataset, DatasetOptions};
 use longspan_ask::{DocumentSource, Limits};
 use peak_alloc::PeakAlloc;
 
@@ -54,7 +54,7 @@ fn squad(text: &str) -> Result<(), String> {
 /// The same with `--skip-bad`.
 fn skipping(text: &str) -> Result<(), String> {
     let mut dataset = Dataset::default();
-    dataset.add("f", text.as_bytes(), &mut |_| Ok(())).map_err(|error| error.to_string())
+    dataset.add("f", text.as_bytes(), DatasetOptions::default(), &mut |_| Ok(())).map_err(|error| error.to_string())
 }
 
 fn predictions(text: &str) -> Result<(), String> {
@@ -78,6 +78,9 @@ fn json_line(text: &str) -> Result<(), String> {
 
 const QUESTION: &str = r#"{"id": @, "question": "", "answers": []}, "#;
 const GOLD: &str = r#"{"text": "", "answer_start": 0}, "#;
+const ROW: &str = r#"{"context":"","id":@,"question":"","answers":[]} "#;
+const ROW_ANSWERS: &str = r#"{"context":"","id":"x","question":"","answers":["#;
+const LISTED: &str = r#"{"id":"@","prediction_text":""},"#;
 const LONG: &str = r#"{"paragraphs": "a text of some length, where a list of paragraphs is expected, and so on"},"#;
 const TOO_MANY: &str = "too many values";
 
@@ -136,6 +139,16 @@ fn cases() -> Vec<Case> {
         ("deep lists", squad, Pattern(r#"{"data": ["#, "[", ""), "EOF while parsing a list"),
         ("deep objects", squad, Pattern("", r#"{"data":"#, ""), "EOF while parsing"),
         ("a text alone", squad, Pattern("\"", "x", "\""), "invalid type: string"),
+    ]
+}
+
+fn cases_of_other_layouts() -> Vec<Case> {
+    let number = "the number 0";
+    vec![
+        ("rows", squad, Pattern("", ROW, r#"{"context":"","id":"x","question":"","answers":[]}"#), TOO_MANY),
+        ("numbers for rows", squad, Pattern("", "0\n", "0"), number),
+        ("a row of short answers", squad, Pattern(ROW_ANSWERS, r#""","#, r#"""]}"#), "no `answer_start`"),
+        ("listed predictions", predictions, Pattern("[", LISTED, r#"{"id":"x","prediction_text":""}]"#), TOO_MANY),
         ("predictions", predictions, Pattern("{", r#""@": "", "#, r#""x": ""}"#), TOO_MANY),
         ("equal predictions", predictions, Pattern("{", r#""x": "", "#, r#""x": ""}"#), ""),
         ("a long prediction", predictions, Pattern(r#"{"x": ""#, "x", "\"}"), ""),
@@ -160,7 +173,7 @@ fn cases() -> Vec<Case> {
 fn reading_takes_memory_in_proportion() {
     let _alone = super::ALONE.lock();
     let mut wrong = Vec::new();
-    for (name, read, pattern, expected) in cases() {
+    for (name, read, pattern, expected) in cases().into_iter().chain(cases_of_other_layouts()) {
         let bytes = pattern.repeated(BYTES);
         let unpacked = bytes.len();
         let source = DocumentSource::Bytes { name: "f".into(), bytes };

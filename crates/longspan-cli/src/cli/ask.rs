@@ -207,7 +207,7 @@ mod tests {
         let commands = command();
         let names: Vec<&str> =
             commands.get_subcommands().filter(takes_threads).map(|command| command.get_name()).collect();
-        assert_eq!(names, ["ask", "serve", "eval", "calibrate", "convert", "train", "pretrain", "bench"]);
+        assert_eq!(names, ["ask", "serve", "mcp", "eval", "calibrate", "convert", "train", "pretrain", "bench"]);
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
+use longspan::squad::{AnswerOffsets, DatasetOptions, MisplacedAnswers};
 
 use super::common::{DATA, MachineArgs, ModelArgs, ReadingArgs, ThresholdArgs};
 use super::values::{count, count_or_zero, seed, share, spans};
@@ -12,7 +14,7 @@ const WITHOUT_MODEL: &str = "Without a model";
 /// Arguments of `longspan eval`.
 #[derive(Debug, Args)]
 pub struct EvalArgs {
-    /// The data: SQuAD v1.1 or v2.0, plain or gzip
+    /// The data: SQuAD v1.1 or v2.0, or rows of Hugging Face's datasets in JSON, plain or gzip
     #[arg(value_name = "DATA", required = true, value_hint = ValueHint::FilePath)]
     pub data: Vec<PathBuf>,
     /// The model to measure.
@@ -43,7 +45,8 @@ pub struct EvalArgs {
     /// Write the probabilities of starts and ends to this file, so that `longspan train --teacher-answers` can learn from them
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "predictions")]
     pub save_teacher_answers: Option<PathBuf>,
-    /// Predictions to evaluate instead of a model: JSON, texts by question id. Options of the model have no effect
+    /// Predictions to evaluate instead of a model: JSON, texts by question id, or the list that Hugging Face's `evaluate` takes.
+    /// Options of the model have no effect
     #[arg(long, value_name = "FILE", help_heading = WITHOUT_MODEL, value_hint = ValueHint::FilePath,
           conflicts_with = "abstain")]
     pub predictions: Option<PathBuf>,
@@ -114,4 +117,19 @@ pub struct SamplingArgs {
     /// Leave out and count the faulty parts of the data
     #[arg(long)]
     pub skip_bad: bool,
+    /// What answer_start counts: `characters`, `utf16` units, `bytes`, or nothing: `search` takes the nearest place of the text
+    #[arg(long, value_name = "UNIT", default_value = "characters", hide_possible_values = true, value_parser = offsets())]
+    pub offsets: AnswerOffsets,
+}
+
+impl SamplingArgs {
+    /// How the data are read: their answers are compared as texts, so each counts wherever it stands.
+    pub fn dataset_options(&self) -> DatasetOptions {
+        DatasetOptions { offsets: self.offsets, misplaced: MisplacedAnswers::Keep }
+    }
+}
+
+fn offsets() -> impl TypedValueParser<Value = AnswerOffsets> {
+    PossibleValuesParser::new(AnswerOffsets::ALL.map(AnswerOffsets::name))
+        .map(|name| AnswerOffsets::ALL.into_iter().find(|offsets| offsets.name() == name).expect("one of the names"))
 }

@@ -1,10 +1,10 @@
-//! Arguments of `longspan serve` and `longspan health`.
+//! Arguments of `longspan serve`, `longspan mcp` and `longspan health`.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{Args, FromArgMatches, ValueEnum, ValueHint};
 
 use super::common::{MachineArgs, ModelArgs};
 use super::values::{bytes, count, count_or_zero, seconds};
@@ -40,12 +40,35 @@ pub struct ServeArgs {
     /// Who may ask.
     #[command(flatten)]
     pub access: AccessArgs,
-    /// How much a request may take.
+    /// How much documents and their questions may take.
     #[command(flatten)]
-    pub limits: LimitArgs,
+    pub limits: WorkLimitArgs,
+    /// How much requests may take.
+    #[command(flatten)]
+    pub http_limits: HttpLimitArgs,
     /// How it ends.
     #[command(flatten)]
     pub drain: DrainArgs,
+    /// On what the command computes.
+    #[command(flatten)]
+    pub machine: MachineArgs,
+}
+
+/// Arguments of `longspan mcp`.
+#[derive(Debug, Clone, Args)]
+pub struct McpArgs {
+    /// Files that may be read, and folders whose files may be, also in folders below; nothing else is
+    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+    /// The first line of FILE is the password of encrypted documents
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub password_file: Option<PathBuf>,
+    /// The model to ask.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// How much documents and their questions may take.
+    #[command(flatten)]
+    pub limits: WorkLimitArgs,
     /// On what the command computes.
     #[command(flatten)]
     pub machine: MachineArgs,
@@ -78,31 +101,19 @@ pub struct AccessArgs {
     pub cors_allow_origin: Vec<String>,
 }
 
-/// How much a request may take. What is beyond a limit is refused with an error that names it.
+/// How much documents and their questions may take. What is beyond a limit is refused with an error that names it.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = LIMITS)]
-pub struct LimitArgs {
-    /// The longest body of a request
-    #[arg(long, value_name = "BYTES", default_value = "8M", value_parser = bytes)]
-    pub max_body: u64,
+pub struct WorkLimitArgs {
     /// The longest file
     #[arg(long, value_name = "BYTES", default_value = "64M", value_parser = bytes)]
     pub max_upload: u64,
     /// The most tokens of a document
     #[arg(long, value_name = "N", default_value = "2000000", value_parser = count, allow_hyphen_values = true)]
     pub max_document_tokens: usize,
-    /// The most questions times documents of a request
-    #[arg(long, value_name = "N", default_value = "64", value_parser = count, allow_hyphen_values = true)]
-    pub max_pairs: usize,
     /// The most tokens that may wait for the model, over all requests
     #[arg(long, value_name = "N", default_value = "8000000", value_parser = count, allow_hyphen_values = true)]
     pub max_queued_tokens: usize,
-    /// The most requests at once
-    #[arg(long, value_name = "N", default_value = "256", value_parser = count_or_zero, allow_hyphen_values = true)]
-    pub max_concurrent_requests: usize,
-    /// The most connections at once; others wait to be accepted
-    #[arg(long, value_name = "N", default_value = "1024", value_parser = count, allow_hyphen_values = true)]
-    pub max_connections: usize,
     /// Memory for documents; the one that was not used for the longest time makes room
     #[arg(long, value_name = "BYTES", default_value = "512M", value_parser = bytes)]
     pub cache_bytes: u64,
@@ -118,12 +129,41 @@ pub struct LimitArgs {
     /// The longest time for a request
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = seconds)]
     pub request_timeout: Duration,
+}
+
+/// How much requests over HTTP may take, besides.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = LIMITS)]
+pub struct HttpLimitArgs {
+    /// The longest body of a request
+    #[arg(long, value_name = "BYTES", default_value = "8M", value_parser = bytes)]
+    pub max_body: u64,
+    /// The most questions times documents of a request
+    #[arg(long, value_name = "N", default_value = "64", value_parser = count, allow_hyphen_values = true)]
+    pub max_pairs: usize,
+    /// The most requests at once
+    #[arg(long, value_name = "N", default_value = "256", value_parser = count_or_zero, allow_hyphen_values = true)]
+    pub max_concurrent_requests: usize,
+    /// The most connections at once; others wait to be accepted
+    #[arg(long, value_name = "N", default_value = "1024", value_parser = count, allow_hyphen_values = true)]
+    pub max_connections: usize,
     /// The longest time for the headers of a request
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub header_timeout: Duration,
     /// The longest time without a byte of a body that is on its way
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub body_timeout: Duration,
+    /// The longest time in which a client takes no byte of its answer
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub write_timeout: Duration,
+}
+
+impl Default for HttpLimitArgs {
+    /// The defaults of the command line.
+    fn default() -> Self {
+        let matches = Self::augment_args(clap::Command::new("")).get_matches_from([""]);
+        Self::from_arg_matches(&matches).expect("every option has a default")
+    }
 }
 
 /// How the server ends when it is told to (SIGTERM, Ctrl-C).

@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use longspan::ReadOptions;
+use longspan::squad::{DatasetOptions, MisplacedAnswers};
 use longspan::train::{self, BestEvaluation, QaJob, QaTeacher, RunOutcome};
 
 use crate::cli::TrainArgs;
@@ -27,8 +28,11 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     if command.train.is_empty() {
         return Err(fault("no data to learn from", "--train FILE names them, or `train` in the recipe does"));
     }
-    let train = data::read(&command.train, command.skip_bad)?;
-    let dev = if command.dev.is_empty() { None } else { Some(data::read(&command.dev, command.skip_bad)?) };
+    let read = |paths: &[PathBuf], misplaced| {
+        data::read(paths, command.skip_bad, DatasetOptions { offsets: command.offsets, misplaced })
+    };
+    let train = read(&command.train, MisplacedAnswers::TakeOnly)?;
+    let dev = (!command.dev.is_empty()).then(|| read(&command.dev, MisplacedAnswers::Keep)).transpose()?;
     if let Some(dev) = &dev {
         warn_of_shared(&train, dev);
     }

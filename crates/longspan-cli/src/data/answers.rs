@@ -136,10 +136,14 @@ impl AnswerFile {
     /// Adds a question.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When it cannot be written, or not be read again: its line or the file would be too long.
     pub fn add(&mut self, id: &str, outcome: &AskOutcome) -> Result<()> {
         let line = serde_json::to_string(&line(id, outcome))? + "\n";
-        self.file.write_all(line.as_bytes()).map_err(|error| cannot_write(&self.path, &error))
+        folder::check_line(line.as_bytes()).map_err(|wrong| {
+            let message = format!("`{}`: the answers to question `{}` are {wrong}", self.path.display(), excerpt(id));
+            fault(message, "--n-best-size lists fewer spans")
+        })?;
+        folder::add_lines(&self.path, &mut self.file, line.as_bytes())
     }
 }
 
@@ -289,6 +293,25 @@ mod tests {
             drop(answers);
             assert_eq!(fs::read(&path).unwrap(), whole, "{length} bytes");
         }
+    }
+
+    #[test]
+    fn a_line_that_could_not_be_read_again_is_not_written() {
+        let _no_new_process = crate::folder::PROCESSES.read();
+        let folder = tempfile::tempdir().unwrap();
+        let mut answers = AnswerFile::open(folder.path(), &head("m")).unwrap();
+        let before = fs::read(folder.path().join(FILE)).unwrap();
+        let mut outcome = sample(4);
+        outcome.answer.spans = vec![outcome.answer.spans[0].clone(); 200_000];
+        let error = answers.add("a", &outcome).unwrap_err().to_string();
+        assert!(
+            error.contains("the answers to question `a` are a line of ") && error.contains(" at most 16777216"),
+            "{error}"
+        );
+        answers.add("a", &sample(4)).unwrap();
+        drop(answers);
+        assert!(fs::read(folder.path().join(FILE)).unwrap().starts_with(&before));
+        assert!(known(&AnswerFile::open(folder.path(), &head("m")).unwrap(), "a").unwrap().is_some());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use anyhow::Result;
 use longspan::evaluate::{AskOutcome, AskProgress, Asked, Scored, ask};
 use longspan::reader::ReaderSettings;
 use longspan::squad::{Dataset, SquadQuestion};
-use longspan::{ErrorKind, ReadOptions, Reader};
+use longspan::{Error, ErrorKind, ReadOptions, Reader};
 
 use super::answers::AnswerFile;
 use super::documents;
@@ -74,6 +74,9 @@ pub fn ask_all<'a>(
     let unknown: Vec<usize> = (0..questions.len()).filter(|&q| outcomes[q].is_none()).collect();
     let rest: Vec<Asked<'a>> = unknown.iter().map(|&q| questions[q]).collect();
     let bytes: usize = rest.iter().map(|asked| asked.paragraph.context.len()).sum();
+    if !skip_bad {
+        rest.iter().try_for_each(|asked| check_text(dataset, asked))?; // before the first one is asked
+    }
 
     // The time left is estimated by bytes: how many tokens these are is not known beforehand.
     let bar = Bar::share(bytes as u64);
@@ -96,8 +99,7 @@ pub fn ask_all<'a>(
                 bar.suspend(|| skipped.add(&format!("{question}: {error}")));
             }
             Err(error) => {
-                let message = format!("{}: {error}", squad::name_of(dataset, &asked));
-                return Err(fault(message, "--skip-bad leaves out and counts questions that cannot be asked"));
+                return Err(cannot_ask(dataset, &asked, &error));
             }
         }
         last = done;
@@ -117,6 +119,21 @@ pub fn ask_all<'a>(
         return Err(fault("no question could be asked", "each was left out, as the warnings say"));
     }
     Ok(AskedAll { scored, done: last, seconds })
+}
+
+/// Checks that there is something to ask.
+fn check_text(dataset: &Dataset, asked: &Asked<'_>) -> Result<()> {
+    let error = match (asked.paragraph.context.trim(), asked.question.question.trim()) {
+        ("", _) => Error::EmptyDocument,
+        (_, "") => Error::EmptyQuestion,
+        _ => return Ok(()),
+    };
+    Err(cannot_ask(dataset, asked, &error))
+}
+
+fn cannot_ask(dataset: &Dataset, asked: &Asked<'_>, error: &Error) -> anyhow::Error {
+    let message = format!("{}: {error}", squad::name_of(dataset, asked));
+    fault(message, "--skip-bad leaves out and counts questions that cannot be asked")
 }
 
 /// How many questions were asked, and how fast.

@@ -83,7 +83,11 @@ fn program() -> OsString {
     }
 }
 
-fn password_of(path: &Path) -> Result<String> {
+/// The password in a file.
+///
+/// # Errors
+/// When there is none.
+pub fn password_of(path: &Path) -> Result<String> {
     secret(path, "password", PASSWORD_HINT)
 }
 

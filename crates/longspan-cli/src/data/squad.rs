@@ -8,7 +8,7 @@ use anyhow::Result;
 use longspan::Error;
 use longspan::error::{excerpt, shortened};
 use longspan::evaluate::{Asked, TeacherAnswers};
-use longspan::squad::Dataset;
+use longspan::squad::{Dataset, DatasetOptions, PlaceNotes};
 use longspan::tokenizer::{ByteSpan, Tokenizer};
 use longspan_ask::text::{quoted, title};
 
@@ -19,6 +19,7 @@ use crate::terminal::{counted, thousands};
 
 /// The hint to a part of the data that cannot be used.
 const PART_HINT: &str = "correct that part, or let --skip-bad leave out and count such parts";
+const OFFSETS_HINT: &str = "--offsets says what answer_start counts, or that texts are looked for; --skip-bad leaves out and counts such parts";
 
 /// So many bad parts are reported one by one.
 const REPORTED_MAX: usize = 5;
@@ -69,7 +70,7 @@ impl Drop for Skipped {
 ///
 /// # Errors
 /// At the first faulty part, or with `skip_bad` only where a file is not JSON; when there is no question at all.
-pub fn read(paths: &[PathBuf], skip_bad: bool) -> Result<SquadData> {
+pub fn read(paths: &[PathBuf], skip_bad: bool, options: DatasetOptions) -> Result<SquadData> {
     let mut data = SquadData::default();
     for path in paths {
         let name = documents::name(path);
@@ -81,8 +82,13 @@ pub fn read(paths: &[PathBuf], skip_bad: bool) -> Result<SquadData> {
             is_part = true;
             skip_bad.then(|| skipped.add(&error)).ok_or(error)
         };
-        let added = dataset.add(title(&name), text.as_bytes(), &mut bad);
-        added.map_err(|error| if is_part { fault(error.to_string(), PART_HINT) } else { error.into() })?;
+        let added = dataset.add(title(&name), text.as_bytes(), options, &mut bad);
+        let notes = added.map_err(|error| match error.to_string() {
+            message if is_part && message.contains(" answer_start ") => fault(message, OFFSETS_HINT),
+            message if is_part => fault(message, PART_HINT),
+            _ => error.into(),
+        })?;
+        warn_of_places(&name, &notes);
         data.files.push(name);
         data.articles.push(first..data.dataset.articles.len());
     }
@@ -91,6 +97,31 @@ pub fn read(paths: &[PathBuf], skip_bad: bool) -> Result<SquadData> {
         return Err(fault(format!("{}: no questions", names.join(", ")), DATA_HINT));
     }
     Ok(data)
+}
+
+/// Says how many answers were not where their file says.
+fn warn_of_places(name: &str, notes: &PlaceNotes) {
+    let PlaceNotes { found, unplaced, utf16, bytes, first, .. } = notes;
+    let all = found + unplaced;
+    if all == 0 {
+        return;
+    }
+    let what = match unplaced {
+        0 => "; the only place of each in its context is taken".to_owned(),
+        _ => format!("; {} no certain place, and only their texts count", have(*unplaced)),
+    };
+    let hint = match all {
+        _ if *utf16 == all => "all are there if offsets count UTF-16 units: --offsets utf16 reads them so",
+        _ if *bytes == all => "all are there if offsets count bytes: --offsets bytes reads them so",
+        _ => "--offsets says what answer_start counts; `--offsets search` takes the nearest place of each text",
+    };
+    let answers =
+        if all == 1 { "1 answer is not at its".into() } else { format!("{} answers are not at their", thousands(all)) };
+    hints::warn_of(&format!("{}: {answers} answer_start: {first}{what}", quoted(name)), Some(hint));
+}
+
+fn have(number: usize) -> String {
+    if number == 1 { "1 has".into() } else { format!("{} have", thousands(number)) }
 }
 
 /// Reads files of teacher answers to these questions; `None` without a file. Questions that no file has are reported.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use longspan::pretrain::MlmSettings;
+use longspan::squad::AnswerOffsets;
 use longspan::train::settings_table::{self, ABOVE_ZERO, Domain, STEPS};
 use longspan::train::{QaSettings, Schedule, TrainSettings};
 
@@ -27,6 +28,8 @@ settings_table::declare! {
         dev: Vec<PathBuf> = Vec::new(), Domain::Paths;
         /// Skip and count malformed parts of the data.
         skip_bad: bool = false, Domain::Flag;
+        /// What answer_start counts in the data: characters, UTF-16 units, bytes, or nothing (search: take the nearest place).
+        offsets: AnswerOffsets = AnswerOffsets::Characters, Domain::OneOf(&["characters", "utf16", "bytes", "search"]);
         /// Larger model to learn from too: a folder, or ORG/NAME@REVISION on the hub.
         teacher: Option<String> = None, Domain::Model;
         /// Saved answers to learn from too: files of `longspan eval --save-teacher-answers`; several are averaged.

@@ -106,7 +106,7 @@ pub async fn surround(
     let response = match refused {
         None => next.run(request).await,
         Some(error) => {
-            body::discard(request.into_body(), &state.limits).await;
+            body::discard(request.into_body(), &state.http_limits).await;
             error.into_response()
         }
     };
@@ -114,7 +114,8 @@ pub async fn surround(
 }
 
 fn full(state: &ServerState) -> HttpError {
-    let message = format!("{} requests are being answered, the most at once", state.limits.max_concurrent_requests);
+    let message =
+        format!("{} requests are being answered, the most at once", state.http_limits.max_concurrent_requests);
     let retry_after = Some(Duration::from_secs(1));
     HttpError { retry_after, ..HttpError::new("overloaded", message) }
 }

@@ -324,7 +324,7 @@ fn documents(
 }
 
 fn check_pairs(state: &ServerState, questions: usize, documents: usize) -> Result<(), HttpError> {
-    let (pairs, pairs_max) = (questions.saturating_mul(documents), state.limits.max_pairs);
+    let (pairs, pairs_max) = (questions.saturating_mul(documents), state.http_limits.max_pairs);
     if pairs <= pairs_max {
         return Ok(());
     }
@@ -382,7 +382,11 @@ async fn whole(
     Ok(body::json_response(AnswersObject { answers }))
 }
 
-fn answer_object<'a>(state: &'a ServerState, answer: &'a DocumentAnswer) -> Result<AnswerObject<'a>, HttpError> {
+/// The object of an answer.
+///
+/// # Errors
+/// `loading`.
+pub fn answer_object<'a>(state: &'a ServerState, answer: &'a DocumentAnswer) -> Result<AnswerObject<'a>, HttpError> {
     let info = &state.model()?.info;
     Ok(AnswerObject::new(answer, &info.model, &info.precision))
 }

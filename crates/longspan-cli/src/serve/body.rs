@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::HttpError;
 use super::state::ServerState;
-use crate::cli::LimitArgs;
+use crate::cli::HttpLimitArgs;
 
 /// So much of a body that is too long is read and thrown away: a client that is still sending would not see the error.
 const DISCARDED_BYTES_MAX: u64 = 64 << 20;
@@ -20,7 +20,7 @@ const DISCARDED_BYTES_MAX: u64 = 64 << 20;
 ///
 /// # Errors
 /// `too_large`; `slow_body` if it stops coming; `malformed` if the connection breaks.
-pub async fn read(body: Body, bytes_max: u64, limits: &LimitArgs) -> Result<Bytes, HttpError> {
+pub async fn read(body: Body, bytes_max: u64, limits: &HttpLimitArgs) -> Result<Bytes, HttpError> {
     let too_large = || {
         HttpError::new("too_large", format!("the body has more than {bytes_max} bytes, the most that is taken"))
             .with_hint("the options --max-body and --max-upload set the limit")
@@ -45,7 +45,7 @@ pub async fn read(body: Body, bytes_max: u64, limits: &LimitArgs) -> Result<Byte
 }
 
 /// Reads a body that is not wanted, to its end or a limit: a client that is still sending would not see the answer.
-pub async fn discard(body: Body, limits: &LimitArgs) {
+pub async fn discard(body: Body, limits: &HttpLimitArgs) {
     let _ = read(body, 0, limits).await;
 }
 
@@ -59,7 +59,7 @@ async fn in_time<T>(next: impl Future<Output = T>, time: Duration) -> Result<T, 
 /// # Errors
 /// Those of [`read`], and `malformed`.
 pub async fn json<T: DeserializeOwned>(body: Body, state: &ServerState) -> Result<T, HttpError> {
-    let bytes = read(body, state.limits.max_body, &state.limits).await?;
+    let bytes = read(body, state.http_limits.max_body, &state.http_limits).await?;
     parsed(&bytes)
 }
 

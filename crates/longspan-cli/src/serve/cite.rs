@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use longspan_ask::{CitationObject, CitationRun, GivenQuotation};
+use longspan_ask::{CheckedDocuments, Citation, CitationObject, CitationRun, GivenQuotation};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +50,36 @@ pub async fn cite(State(state): State<Arc<ServerState>>, request: Request) -> Re
         .await
 }
 
+/// The quotations of a text, or those that are given.
+///
+/// # Errors
+/// `malformed`.
+pub fn given(
+    text: Option<String>,
+    quotes: Option<Vec<String>>,
+    min_words: Option<usize>,
+) -> Result<Vec<GivenQuotation>, HttpError> {
+    match (text, quotes) {
+        (Some(text), None) => Ok(GivenQuotation::of_markdown(&text, min_words.unwrap_or(WORDS_MIN))),
+        (None, Some(quotes)) => {
+            Ok((1..).zip(quotes).map(|(number, quote)| GivenQuotation::new(number.to_string(), quote)).collect())
+        }
+        _ => Err(HttpError::new("malformed", "expected one of `text` and `quotes`")),
+    }
+}
+
+/// Looks for the quotations in a document.
+pub fn read(run: &mut CitationRun, held: &HeldDocument) {
+    run.read_with_id(held.document.name(), held.document.id(), held.document.content());
+}
+
+impl<'a> CitationsObject<'a> {
+    /// The objects of quotations.
+    pub fn new(citations: &'a [Citation], checked: &'a CheckedDocuments) -> Self {
+        Self { quotations: citations.iter().map(|citation| CitationObject::new(citation, checked)).collect() }
+    }
+}
+
 fn checked(state: &ServerState, request: CiteRequest) -> Result<Response, HttpError> {
     let held: Vec<Arc<HeldDocument>> = match &request.documents {
         DocumentChoice::Ids(ids) => ids.iter().map(|id| state.store.get(id)).collect::<Result<_, _>>()?,
@@ -58,18 +88,11 @@ fn checked(state: &ServerState, request: CiteRequest) -> Result<Response, HttpEr
     if held.is_empty() {
         return Err(HttpError::new("unknown_document", "no document is named, or the server has none"));
     }
-    let given = match (request.text, request.quotes) {
-        (Some(text), None) => GivenQuotation::of_markdown(&text, request.min_words.unwrap_or(WORDS_MIN)),
-        (None, Some(quotes)) => {
-            (1..).zip(quotes).map(|(number, quote)| GivenQuotation::new(number.to_string(), quote)).collect()
-        }
-        _ => return Err(HttpError::new("malformed", "expected one of `text` and `quotes`")),
-    };
+    let given = given(request.text, request.quotes, request.min_words)?;
     let mut run = CitationRun::new(given).map_err(|error| HttpError::new("too_large", error.to_string()))?;
     for document in &held {
-        run.read(document.document.name(), document.document.content());
+        read(&mut run, document);
     }
     let (citations, checked) = run.finish();
-    let quotations = citations.iter().map(|citation| CitationObject::new(citation, &checked)).collect();
-    Ok(json_response(CitationsObject { quotations }))
+    Ok(json_response(CitationsObject::new(&citations, &checked)))
 }

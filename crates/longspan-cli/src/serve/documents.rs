@@ -8,7 +8,7 @@ use axum::extract::{FromRequest, Multipart, Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use longspan::ReadOptions;
-use longspan_ask::{Asker, ContentObject, DocumentSource, Format, PageTextObject, PictureSize};
+use longspan_ask::{Asker, ContentObject, DocumentSource, Format, PageTextObject, PictureSize, ReadingStop};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -57,11 +57,15 @@ pub struct PagePath {
 }
 
 /// A file on its way to a document.
-struct Upload {
-    bytes: Bytes,
-    name: String,
-    format: Option<Format>,
-    password: Option<String>,
+pub struct Upload {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// Its name.
+    pub name: String,
+    /// Its format; without one, it is found out.
+    pub format: Option<Format>,
+    /// Its password.
+    pub password: Option<String>,
 }
 
 type QueryParameters<T> = Result<Query<T>, axum::extract::rejection::QueryRejection>;
@@ -81,19 +85,10 @@ pub async fn upload(
     state
         .in_time(async {
             let upload = received(&state, query, request).await?;
-            let id = DocumentKey {
-                bytes: &upload.bytes,
-                name: &upload.name,
-                format: upload.format.map(Format::name),
-                password: upload.password.as_deref(),
-            }
-            .id();
-            if let Ok(held) = state.store.get(&id) {
+            let (held, is_new) = document_of(&state, upload).await?;
+            if !is_new {
                 return Ok(json_response(held.object()));
             }
-            let own = state.clone();
-            let document = state.block_on(move || read(&own, upload, &id, false)).await?;
-            let held = state.store.add(document)?;
             let mut response = json_response(held.object());
             *response.status_mut() = StatusCode::CREATED;
             if let Ok(place) = HeaderValue::from_str(&format!("/v1/documents/{}", held.id())) {
@@ -119,7 +114,7 @@ async fn received(state: &ServerState, query: UploadQuery, request: Request) -> 
         password.map_err(|_| malformed(format!("`{PASSWORD}`: expected ASCII; a form takes any text")))?;
     let is_form =
         parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/"));
-    let bytes = body::read(body, state.limits.max_upload, &state.limits).await?;
+    let bytes = body::read(body, state.limits.max_upload, &state.http_limits).await?;
     if !is_form {
         return Ok(Upload { bytes, name: query.name.unwrap_or(NO_NAME.into()), format, password });
     }
@@ -143,12 +138,34 @@ async fn received(state: &ServerState, query: UploadQuery, request: Request) -> 
     Ok(Upload { bytes, name: name.unwrap_or(NO_NAME.into()), format, password })
 }
 
+/// The document of a file: the one that is kept, or a new one, which is read now. When this is dropped, since whoever sent
+/// the file has left, the reading ends.
+///
+/// # Errors
+/// Those of reading.
+pub async fn document_of(state: &Arc<ServerState>, upload: Upload) -> Result<(Arc<HeldDocument>, bool), HttpError> {
+    let id = DocumentKey {
+        bytes: &upload.bytes,
+        name: &upload.name,
+        format: upload.format.map(Format::name),
+        password: upload.password.as_deref(),
+    }
+    .id();
+    if let Ok(held) = state.store.get(&id) {
+        return Ok((held, false));
+    }
+    let (own, stop) = (state.clone(), ReadingStop::default());
+    let _stop = stop.clone().when_dropped();
+    let document = state.block_on(move || read(&own, upload, &id, Some(stop))).await?;
+    Ok((state.store.add(document)?, true))
+}
+
 /// Reads and tokenizes a file, which takes a while.
-fn read(state: &ServerState, upload: Upload, id: &str, is_of_folder: bool) -> Result<HeldDocument, HttpError> {
+fn read(state: &ServerState, upload: Upload, id: &str, stop: Option<ReadingStop>) -> Result<HeldDocument, HttpError> {
     let asker = Asker::new(state.model()?.reader.clone(), ReadOptions::default());
     let Upload { bytes, name, format, password } = upload;
     let mut options = state.sources.clone();
-    (options.format, options.password) = (format, password.clone());
+    (options.format, options.password, options.stop) = (format, password.clone(), stop);
     let started = Instant::now();
     let source = DocumentSource::Bytes { name, bytes: bytes.to_vec() };
     let read = asker.read(&source, &options).map_err(|error| HttpError::of_document(&error));
@@ -156,7 +173,7 @@ fn read(state: &ServerState, upload: Upload, id: &str, is_of_folder: bool) -> Re
     state.metrics.document(document.content().format().name(), started.elapsed());
     state.check_length(&document)?;
     let file = Some(bytes).filter(|_| document.content().format() == Format::Pdf);
-    Ok(HeldDocument { document, file, password, is_of_folder })
+    Ok(HeldDocument { document, file, password, is_of_folder: false })
 }
 
 /// Reads a file of the folder that is served.
@@ -166,7 +183,7 @@ fn read(state: &ServerState, upload: Upload, id: &str, is_of_folder: bool) -> Re
 pub fn read_of_folder(state: &ServerState, name: &str, bytes: Vec<u8>) -> Result<HeldDocument, HttpError> {
     let id = DocumentKey { bytes: &bytes, name, format: None, password: None }.id();
     let upload = Upload { bytes: bytes.into(), name: name.to_owned(), format: None, password: None };
-    read(state, upload, &id, true)
+    Ok(HeldDocument { is_of_folder: true, ..read(state, upload, &id, None)? })
 }
 
 /// All documents.

@@ -12,6 +12,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutWriter;
 
 use super::state::{ServerPhase, ServerState};
 use crate::cli::DrainArgs;
@@ -61,17 +62,19 @@ async fn or_exit<T>(signals: &mut Signals, waited_for: impl Future<Output = T>) 
 
 /// Accepts connections, so many at once.
 async fn accept(listener: &TcpListener, router: &Router, state: &Arc<ServerState>, graceful: &GracefulShutdown) {
-    let connections = Arc::new(Semaphore::new(state.limits.max_connections));
+    let connections = Arc::new(Semaphore::new(state.http_limits.max_connections));
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(state.limits.header_timeout);
+    builder.timer(TokioTimer::new()).header_read_timeout(state.http_limits.header_timeout);
     while let Ok(permit) = connections.clone().acquire_owned().await {
         let Ok((stream, _)) = listener.accept().await else {
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
         let _ = stream.set_nodelay(true); // events are small
+        let mut stream = TimeoutWriter::new(stream);
+        stream.set_timeout(Some(state.http_limits.write_timeout));
         let service = TowerToHyperService::new(router.clone());
-        let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
+        let connection = graceful.watch(builder.serve_connection(TokioIo::new(Box::pin(stream)), service));
         tokio::spawn(async move {
             let _ = connection.await; // a client that leaves is no error
             drop(permit);

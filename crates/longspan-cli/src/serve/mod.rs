@@ -8,12 +8,14 @@
 //! ── handlers ──
 //! ask          questions for documents and texts, answered at once or event by event
 //! cite         quotations checked against documents
+//! mcp          the tools of agents, over HTTP and on standard input and output
 //! tasks        the task of Hugging Face's clients
 //! documents    uploads, texts, pages and their pictures
 //! page         the files of the page
 //! ── shared ──
 //! access       what surrounds every request: id, log, key, names, headers
 //! body         bodies to their limits
+//! start        the model is loaded
 //! state        what all requests share
 //! engine       the thread that runs the model, and its queue
 //! store        documents in memory
@@ -29,6 +31,8 @@ mod store;
 
 mod state;
 
+mod start;
+
 mod access;
 mod body;
 mod page;
@@ -36,6 +40,7 @@ mod page;
 mod ask;
 mod cite;
 mod documents;
+mod mcp;
 mod tasks;
 
 mod openapi;
@@ -43,35 +48,26 @@ mod routes;
 
 mod listen;
 
+pub use mcp::run as run_mcp;
+
 use std::fs::File;
 use std::net::TcpListener;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
-use longspan::ReadOptions;
-use longspan_ask::{Asker, Content, Format};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
 
 use crate::cli::{AccessArgs, FolderArgs, LogFormat, ServeArgs};
 use crate::data::documents as files;
 use crate::data::gathered::GatheredFiles;
 use crate::lines::read_to_limit;
-use crate::machine::instruction_set;
-use crate::model::{self, OpenedModel};
 use crate::terminal::hints::{self, fault};
 use crate::terminal::{self, counted};
-use engine::ServeEngine;
-use metrics::BuildFacts;
-use state::{AccessRules, InfoObject, LimitsObject, ServedModel, ServerPhase, ServerState};
-
-/// How often idle documents are looked for.
-const IDLE_PAUSE_MIN: Duration = Duration::from_millis(100);
-const IDLE_PAUSE_MAX: Duration = Duration::from_secs(60);
-/// A first question, so that the first one of a user does not wait for memory.
-const WARM_UP: [&str; 2] = ["Who installed the pump?", "The pump was installed in May 1911 by Ada Brown."];
+use state::{AccessRules, ServerPhase, ServerState};
 
 /// Runs the command.
 pub fn run(args: &ServeArgs) -> Result<()> {
@@ -88,7 +84,7 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     listener.set_nonblocking(true)?;
     let url = format!("http://{}", listener.local_addr()?);
     let sources = files::server_options(args.limits.read_timeout, args.limits.read_memory);
-    let state = Arc::new(ServerState::new(args.limits.clone(), access, sources));
+    let state = Arc::new(ServerState::new(args.limits.clone(), args.http_limits.clone(), access, sources));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let served = runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -99,7 +95,7 @@ pub fn run(args: &ServeArgs) -> Result<()> {
         }
         let own = (state.clone(), args.clone());
         let loading = tokio::task::spawn_blocking(move || load(&own.1, &own.0));
-        tokio::spawn(remove_idle(state.clone()));
+        tokio::spawn(start::remove_idle(state.clone()));
         let serving = listen::serve(listener, router, state.clone(), args.drain);
         tokio::pin!(serving);
         tokio::select! {
@@ -112,13 +108,15 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     served
 }
 
-/// Removes documents that are not used, from time to time.
-async fn remove_idle(state: Arc<ServerState>) {
-    let pause = state.limits.cache_ttl.clamp(IDLE_PAUSE_MIN, IDLE_PAUSE_MAX);
-    loop {
-        tokio::time::sleep(pause).await;
-        state.store.remove_idle();
+/// Loads the model, and reads the folder.
+fn load(args: &ServeArgs, state: &ServerState) -> Result<()> {
+    start::load_model(&args.model, &args.machine, state)?;
+    if let Some(folder) = &args.folder {
+        read_folder(folder, state)?;
     }
+    state.advance(ServerPhase::Ready);
+    tracing::info!("ready");
+    Ok(())
 }
 
 fn access_rules(args: &ServeArgs) -> Result<AccessRules> {
@@ -135,63 +133,15 @@ fn access_rules(args: &ServeArgs) -> Result<AccessRules> {
     })
 }
 
+/// Starts the log. What libraries log stays out of it: they know questions and texts.
 fn start_log(format: LogFormat) {
+    let own = Targets::new().with_target(env!("CARGO_CRATE_NAME"), LevelFilter::INFO);
     let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false);
     // There is no other log.
     let _ = match format {
-        LogFormat::Text => tracing::subscriber::set_global_default(log.finish()),
-        LogFormat::Json => tracing::subscriber::set_global_default(log.json().flatten_event(true).finish()),
+        LogFormat::Text => tracing::subscriber::set_global_default(log.finish().with(own)),
+        LogFormat::Json => tracing::subscriber::set_global_default(log.json().flatten_event(true).finish().with(own)),
     };
-}
-
-/// Loads the model, asks it a first question, and reads the folder.
-fn load(args: &ServeArgs, state: &ServerState) -> Result<()> {
-    let OpenedModel { checkpoint, reader } = model::open(&args.model, &args.machine)?;
-    let reader = Arc::new(reader);
-    let asker = Asker::new(reader.clone(), ReadOptions::default());
-    let [question, text] = WARM_UP;
-    let pair = (asker.question(question)?, asker.document("warm-up", Content::plain(text))?);
-    let answers = asker.ask(&[(&pair.0, &pair.1)], &mut |_| ControlFlow::Continue(()));
-    answers.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let (settings, limits) = (reader.settings(), &state.limits);
-    let info = InfoObject {
-        version: env!("CARGO_PKG_VERSION"),
-        model: checkpoint.name,
-        precision: reader.model().precision().to_string(),
-        instruction_set: instruction_set()?.to_string(),
-        max_tokens: reader.model().config().max_tokens(),
-        threshold: settings.null_score_diff_threshold,
-        max_answer_length: settings.max_answer_length,
-        calibrated_on: settings.calibration.as_ref().map(|calibration| calibration.fitted_on.clone()),
-        formats: Format::ALL.map(Format::name).into(),
-        needs_key: state.access.key_digest.is_some(),
-        limits: LimitsObject {
-            max_body: limits.max_body,
-            max_upload: limits.max_upload,
-            max_document_tokens: limits.max_document_tokens,
-            max_pairs: limits.max_pairs,
-            max_queued_tokens: limits.max_queued_tokens,
-            top_k: ask::TOP_K_MAX,
-            request_timeout: limits.request_timeout.as_secs_f64(),
-            cache_ttl: limits.cache_ttl.as_secs_f64(),
-        },
-    };
-    state.metrics.set_build(&BuildFacts {
-        version: info.version,
-        model: &info.model,
-        precision: &info.precision,
-        instruction_set: &info.instruction_set,
-    });
-    let engine =
-        ServeEngine::start(&asker, reader.model().batch_tokens(), limits.max_queued_tokens, state.metrics.clone());
-    let model = ServedModel { reader, engine: engine.context("the engine")?, info };
-    let _ = state.model.set(model); // it is loaded once
-    if let Some(folder) = &args.folder {
-        read_folder(folder, state)?;
-    }
-    state.advance(ServerPhase::Ready);
-    tracing::info!("ready");
-    Ok(())
 }
 
 /// Reads the documents of a folder. Those that cannot be read are counted.

@@ -24,7 +24,7 @@ use super::openapi::{self, RouteAnswer, RouteBody, RouteEntry, schema};
 use super::state::{InfoObject, ServerPhase, ServerState};
 use super::store::DocumentObject;
 use super::tasks::{self, TaskAnswer, TaskRequest};
-use super::{access, page};
+use super::{access, mcp, page};
 
 /// Whether the server is ready.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -65,7 +65,7 @@ const ASK_ERRORS: &[&str] = &[
 ];
 
 /// Every route but the files of the page.
-pub static ROUTES: [RouteEntry; 15] = [
+pub static ROUTES: [RouteEntry; 16] = [
     RouteEntry {
         method: "POST",
         path: "/v1/documents",
@@ -165,6 +165,20 @@ pub static ROUTES: [RouteEntry; 15] = [
     },
     RouteEntry {
         method: "POST",
+        path: "/mcp",
+        summary: "The Model Context Protocol: tools that ask, check, read and list the documents",
+        query: &[],
+        takes: RouteBody::Json(mcp::message_schema),
+        gives: &[
+            (200, RouteAnswer::Json(mcp::message_schema)),
+            (200, RouteAnswer::Other("text/event-stream")),
+            (202, RouteAnswer::Nothing),
+        ],
+        errors: &["slow_body", "too_large", "loading", "draining"],
+        handler: || post(mcp::answer),
+    },
+    RouteEntry {
+        method: "POST",
         path: "/question-answering",
         summary: "The task of Hugging Face's clients",
         query: &[],
@@ -251,7 +265,8 @@ pub fn router(state: &Arc<ServerState>) -> Router {
 }
 
 fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
-    let taken = [header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("x-document-password")];
+    let own = ["x-document-password", "mcp-protocol-version", "mcp-method", "mcp-name"].map(HeaderName::from_static);
+    let taken: Vec<HeaderName> = own.into_iter().chain([header::AUTHORIZATION, header::CONTENT_TYPE]).collect();
     CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST, Method::DELETE])

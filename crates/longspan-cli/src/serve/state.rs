@@ -1,6 +1,7 @@
 //! What all requests share.
 
-use std::net::IpAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, OnceLock};
 use std::thread::available_parallelism;
 
@@ -14,7 +15,7 @@ use super::engine::ServeEngine;
 use super::error::HttpError;
 use super::metrics::ServeMetrics;
 use super::store::DocumentStore;
-use crate::cli::LimitArgs;
+use crate::cli::{HttpLimitArgs, WorkLimitArgs};
 
 /// The life of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +40,14 @@ pub struct AccessRules {
     pub allowed_hosts: Vec<String>,
     /// Sites whose pages may ask.
     pub allowed_origins: Vec<String>,
+}
+
+impl AccessRules {
+    /// For a server that nobody connects to.
+    pub fn closed() -> Self {
+        let host = Ipv4Addr::LOCALHOST.into();
+        Self { key_digest: None, host, allowed_hosts: Vec::new(), allowed_origins: Vec::new() }
+    }
 }
 
 /// The model, once it is loaded.
@@ -67,6 +76,8 @@ pub struct InfoObject {
     pub max_tokens: usize,
     /// The null odds above which there is no answer, unless a request says otherwise.
     pub threshold: f64,
+    /// The thresholds that `abstain` names; none, if none were fitted to the model.
+    pub abstain: BTreeMap<&'static str, f64>,
     /// Tokens of the longest answer, unless a request says otherwise.
     pub max_answer_length: usize,
     /// The data on which scores were made probabilities; absent if they are none.
@@ -104,8 +115,10 @@ pub struct LimitsObject {
 
 /// What all requests share.
 pub struct ServerState {
-    /// How much a request may take.
-    pub limits: LimitArgs,
+    /// How much documents and their questions may take.
+    pub limits: WorkLimitArgs,
+    /// How much requests over HTTP may take, besides.
+    pub http_limits: HttpLimitArgs,
     /// Who may ask.
     pub access: AccessRules,
     /// How files are read.
@@ -126,15 +139,16 @@ pub struct ServerState {
 
 impl ServerState {
     /// A server that loads its model.
-    pub fn new(limits: LimitArgs, access: AccessRules, sources: SourceOptions) -> Self {
+    pub fn new(limits: WorkLimitArgs, http_limits: HttpLimitArgs, access: AccessRules, sources: SourceOptions) -> Self {
         let metrics = Arc::new(ServeMetrics::new());
         Self {
             store: DocumentStore::new(limits.cache_bytes, limits.cache_ttl, metrics.clone()),
-            requests: Arc::new(Semaphore::new(limits.max_concurrent_requests)),
+            requests: Arc::new(Semaphore::new(http_limits.max_concurrent_requests)),
             readers: Semaphore::new(available_parallelism().map_or(1, usize::from)),
             phase: watch::Sender::new(ServerPhase::Loading),
             model: OnceLock::new(),
             limits,
+            http_limits,
             access,
             sources,
             metrics,

@@ -210,6 +210,17 @@ impl DocumentStore {
         all
     }
 
+    /// Removes what a document of another id was read from the same file before.
+    pub fn replace(&self, document: &HeldDocument) {
+        let mut held = self.lock();
+        let is_older = |(other, _): &(Arc<HeldDocument>, Instant)| {
+            other.document.name() == document.document.name() && other.id() != document.id()
+        };
+        let older = held.documents.values().filter(|held| is_older(held)).map(|(other, _)| other.id().to_owned());
+        older.collect::<Vec<_>>().iter().for_each(|id| held.remove(id));
+        self.count(&held);
+    }
+
     /// Removes a document. What is asking it goes on.
     ///
     /// # Errors

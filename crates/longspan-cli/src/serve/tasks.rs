@@ -143,7 +143,7 @@ fn prepare(
     inputs: &[TaskInput],
     parameters: &TaskParameters,
 ) -> Result<Vec<PairReading>, HttpError> {
-    let pairs_max = state.limits.max_pairs;
+    let pairs_max = state.http_limits.max_pairs;
     if inputs.is_empty() {
         return Err(HttpError::new("malformed", "`inputs`: an empty list"));
     }

@@ -5,7 +5,7 @@ pub mod hints;
 mod human;
 pub mod numbers;
 pub mod password;
-mod places;
+pub mod places;
 pub mod progress;
 pub mod table;
 

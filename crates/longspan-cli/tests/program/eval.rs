@@ -67,7 +67,7 @@ fn one_thing_is_counted_as_one() {
 fn hints_name_only_what_helps() {
     let data =
         |question: Value| json!({"data": [{"paragraphs": [{"context": "Bread.", "qas": [question]}]}]}).to_string();
-    let wrong = data(json!({"id": "1", "question": "Who?", "answers": [{"text": "x", "answer_start": 9}]}));
+    let wrong = data(json!({"id": "1", "question": "Who?", "answers": [{"text": 7, "answer_start": 9}]}));
     let empty = data(json!({"id": "1", "question": "", "answers": []}));
     let good = data(json!({"id": "1", "question": "Who?", "answers": []}));
     let folder = Folder::new(&[("wrong", wrong.as_bytes()), ("empty", empty.as_bytes()), ("good", good.as_bytes())]);
@@ -294,7 +294,7 @@ fn bad_data_are_errors_with_a_place_or_left_out() {
     let question = |value: &mut Value, key: &str, to: Value| value["data"][0]["paragraphs"][1]["qas"][0][key] = to;
     let place = "`bad.json`: article 1 `Pumps_&_<engines>`, paragraph 2, question `who`";
     for (key, value, message) in [
-        ("answers", json!([{"text": "Ada", "answer_start": 37}]), "answer `Ada` has answer_start 37"),
+        ("answers", json!([{"text": "Ada"}, {"answer_start": 37}]), "no `text`"),
         ("question", Value::Null, "no `question`"),
     ] {
         replace(&folder, "bad.json", |data| question(data, key, value.clone()));
@@ -328,7 +328,8 @@ fn predictions_for_other_data_are_refused() {
         folder.run(&[&["eval", "dev.json", "--json", "--predictions", "p.json"], more].concat())
     };
     check_failed(&evaluate("{\"x\": \"y\"}", &[]), "`p.json`: 1 prediction, but none for a question of the data");
-    check_failed(&evaluate("[]", &[]), "`p.json`: invalid type: sequence");
+    check_failed(&evaluate("[]", &[]), "`p.json`: 0 predictions, but none for a question of the data");
+    check_failed(&evaluate("[{}]", &[]), "`p.json`: entry 1: missing field `id`");
     check_failed(&evaluate("{\"who\": 3}", &[]), "`p.json`: invalid type: integer `3`, expected a string");
     let ran = evaluate("{\"who\": \"Ada Brown\", \"other\": \"\"}", &[]);
     assert_eq!(

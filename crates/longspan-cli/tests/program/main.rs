@@ -10,12 +10,14 @@ mod bench;
 mod child;
 mod cite;
 mod convert;
+mod data;
 mod documents;
 mod endless;
 mod eval;
 mod from_hub;
 mod interactive;
 mod kills;
+mod mcp;
 mod no_room;
 mod other_commands;
 #[cfg(target_os = "linux")]

@@ -178,11 +178,18 @@ fn is_same(own: &Metadata, found: &Metadata) -> bool {
     own.created().ok() == found.created().ok()
 }
 
+/// The longest name that a temporary name repeats: file systems take names of 255 bytes.
+const REPEATED_NAME_BYTES_MAX: usize = 240;
+
 /// The name under which [`write_whole`] writes a file: one that no user gives a file, and the same in every run, so that the
 /// next run replaces what a killed one left.
 pub fn temporary_name(file_name: &OsStr) -> OsString {
     let mut name = OsString::from(".");
-    name.push(file_name);
+    if file_name.len() > REPEATED_NAME_BYTES_MAX {
+        name.push(format!("{:08x}", crc32fast::hash(file_name.as_encoded_bytes())));
+    } else {
+        name.push(file_name);
+    }
     name.push(".longspan");
     name
 }
@@ -221,6 +228,18 @@ mod tests {
         assert_eq!(sharded.files().unwrap(), names);
         let none = Source::Memory(&[("config.json", b"{}")]);
         assert!(matches!(none.checksum(), Err(Error::MissingFile { .. })));
+    }
+
+    #[test]
+    fn the_longest_name_can_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        for length in [240, 241, 255] {
+            let path = folder.path().join("n".repeat(length));
+            write_whole(&path, b"x").unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"x");
+        }
+        assert_eq!(names(folder.path()).len(), 3);
+        assert_ne!(temporary_name("a".repeat(250).as_ref()), temporary_name("b".repeat(250).as_ref()));
     }
 
     fn names(folder: &Path) -> Vec<OsString> {

@@ -110,6 +110,6 @@ fn read(reader: &Reader, readings: &mut [Result<DocumentReading>]) -> usize {
 }
 
 fn outcome(asked: Asked<'_>, document: &Document, answer: Answer) -> AskOutcome {
-    let gold = asked.question.answers.first();
-    AskOutcome { answer, answer_position: gold.map(|gold| document.tokens_before(gold.bytes.start)) }
+    let gold = asked.question.answers.first().and_then(|gold| gold.bytes);
+    AskOutcome { answer, answer_position: gold.map(|bytes| document.tokens_before(bytes.start)) }
 }

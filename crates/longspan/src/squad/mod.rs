@@ -1,7 +1,8 @@
 //! SQuAD: the data and the official metrics.
 //!
 //! ```text
-//! read         JSON → dataset, checked
+//! read         JSON → dataset, checked, in all layouts
+//! places       where gold answers stand in their contexts
 //! write        dataset → JSON
 //! context      paragraphs in context: the same questions about longer documents
 //! unrelated    the same questions about documents that do not answer them
@@ -10,18 +11,22 @@
 //! official     the files of predictions that it reads, and its output
 //! ```
 //!
-//! This reads SQuAD v1.1 and v2.0, and all other files of that form. Their offsets are characters; here they are bytes.
+//! This reads SQuAD v1.1 and v2.0, all other files of that form, and the rows of Hugging Face's datasets. Their offsets are
+//! characters; here they are bytes.
 
 mod context;
 pub mod metrics;
 pub mod official;
+mod places;
 pub mod ranking;
 mod read;
 mod unrelated;
 mod write;
 
 pub(crate) use context::{BREAK, joined_text, neighbours};
-pub(crate) use read::byte_of_character;
+pub(crate) use places::byte_of_character;
+
+pub use places::{AnswerOffsets, DatasetOptions, MisplacedAnswers, PlaceNotes};
 
 use crate::random;
 use crate::tokenizer::ByteSpan;
@@ -67,10 +72,10 @@ pub struct SquadQuestion {
 /// An answer that an annotator marked.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Gold {
-    /// Its text: `context[bytes.start..bytes.end]`.
+    /// Its text: `context[bytes.start..bytes.end]`, if it has a place.
     pub text: String,
-    /// Its place in the context.
-    pub bytes: ByteSpan,
+    /// Its place in the context; `None` only of data that were read with [`MisplacedAnswers::Keep`].
+    pub bytes: Option<ByteSpan>,
 }
 
 impl Dataset {

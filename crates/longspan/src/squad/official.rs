@@ -3,11 +3,14 @@
 use std::fmt::{self, Write};
 
 use indexmap::IndexMap;
+use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Number;
+use serde_json::value::RawValue;
 
 use super::metrics::{OfficialFigures, Scores};
 use super::ranking::{Ranked, Ranking};
+use crate::error::excerpt;
 use crate::json::{self, MemoryBudget};
 use crate::{Error, FormatKind, Result};
 
@@ -17,13 +20,53 @@ pub type Predictions = IndexMap<String, String>;
 /// Null odds, or other scores of 'no answer', by question id in the order of their file.
 pub type NullOdds = IndexMap<String, f64>;
 
-/// Reads a file of predictions; `file` is its name in messages. They take at most 56 MB of memory and three times the length
-/// of the JSON.
+/// Reads a file of predictions; `file` is its name in messages. It is an object of texts by question id, as the script reads
+/// it, or a list of objects with `id` and `prediction_text`, as the metrics of Hugging Face's `evaluate` take them; if each of
+/// these has a `no_answer_probability`, they are the null odds. They take at most 56 MB of memory and three times the length of
+/// the JSON.
 ///
 /// # Errors
-/// [`Error::Format`] where it is not a JSON object of texts.
-pub fn parse_predictions(file: &str, json: &[u8]) -> Result<Predictions> {
-    parse(file, json, "predictions are an object of texts by question id", |text| text)
+/// [`Error::Format`] where it is neither.
+pub fn parse_predictions(file: &str, json: &[u8]) -> Result<(Predictions, Option<NullOdds>)> {
+    if json.trim_ascii_start().starts_with(b"[") {
+        return parse_list(file, json);
+    }
+    let texts = parse::<String>(file, json, "predictions are an object of texts by question id", |text| text)?;
+    Ok((texts, None))
+}
+
+/// An entry of a list of predictions.
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct ListedPrediction {
+    id: String,
+    prediction_text: String,
+    no_answer_probability: Option<f64>,
+}
+
+fn parse_list(file: &str, json: &[u8]) -> Result<(Predictions, Option<NullOdds>)> {
+    let format = |message: String| Error::format(file, FormatKind::Predictions, message);
+    let list: &RawValue = serde_json::from_slice(json).map_err(|error| format(json::message(&error)))?;
+    let (mut predictions, mut odds) = (Predictions::new(), NullOdds::new());
+    let mut memory = MemoryBudget::of(json);
+    for (number, entry) in (1..).zip(json::elements(list).into_iter().flatten()) {
+        let expected = "expected an object with `id` and `prediction_text`";
+        let at = |error: String| format(format!("entry {number}: {error}: {expected}"));
+        let read = serde_json::from_str(entry.get()).map_err(|error| at(json::message_of_line(&error)))?;
+        let ListedPrediction { id, prediction_text, no_answer_probability } = read;
+        let entry_bytes = size_of::<(String, [usize; 3])>(); // with the hash and the index of the map
+        memory.take(2 * entry_bytes + size_of::<String>(), &[&id, &id, &prediction_text]).map_err(at)?;
+        if predictions.contains_key(&id) {
+            return Err(at(format!("another one has the id `{}`", excerpt(&id))));
+        }
+        if predictions.len() == predictions.capacity() {
+            predictions.reserve_exact(json::more(predictions.len()));
+        }
+        odds.extend(no_answer_probability.map(|odds| (id.clone(), odds)));
+        predictions.insert(id, prediction_text);
+    }
+    let odds = Some(odds).filter(|odds| odds.len() == predictions.len() && !odds.is_empty());
+    Ok((predictions, odds))
 }
 
 /// Reads a file of null odds; `file` is its name in messages. They take at most 56 MB of memory and three times the length of
@@ -164,15 +207,44 @@ mod tests {
 
     #[test]
     fn predictions_keep_the_order_of_their_file() {
-        let read = parse_predictions("p.json", br#"{"b": "1", "a": "2", "b": "3"}"#).unwrap();
+        let (read, odds) = parse_predictions("p.json", br#"{"b": "1", "a": "2", "b": "3"}"#).unwrap();
+        assert!(odds.is_none());
         assert_eq!(read.into_iter().collect::<Vec<_>>(), [("b".into(), "3".into()), ("a".into(), "2".into())]);
         for (json, message) in [
             ("", "`p.json`: empty: predictions are an object of texts by question id"),
-            ("[]", "`p.json`: invalid type: sequence, expected a map at line 1 column 0: predictions are"),
+            ("7", "`p.json`: invalid type: integer `7`, expected a map at line 1 column 1: predictions are"),
+            ("[1", "`p.json`: EOF while parsing a list at line 1 column 2"),
+            ("[1]", "`p.json`: entry 1: invalid type: integer `1`, expected an object at column 1: expected an object"),
+            (r#"[{"id": "a"}]"#, "`p.json`: entry 1: missing field `prediction_text` at column 11: expected an object"),
+            (
+                r#"[{"id": "a", "prediction_text": ""}, {"id": "a", "prediction_text": ""}]"#,
+                "`p.json`: entry 2: another one has the id `a`: expected",
+            ),
             (r#"{"a": 1}"#, "`p.json`: invalid type: integer `1`, expected a string at line 1 column 7: predictions"),
         ] {
             let error = parse_predictions("p.json", json.as_bytes()).unwrap_err().to_string();
             assert!(error.starts_with(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_predictions_may_have_null_odds() {
+        let list = |more: [&str; 2]| {
+            format!(
+                r#"[{{"id": "b", "prediction_text": "1"{}}}, {{"prediction_text": "", "id": "a"{}, "x": 1}}]"#,
+                more[0], more[1]
+            )
+        };
+        let read = |json: String| parse_predictions("p.json", json.as_bytes()).unwrap();
+        let odds = [r#", "no_answer_probability": 0.25"#, r#", "no_answer_probability": 1"#];
+        let (predictions, of_all) = read(list(odds));
+        assert_eq!(
+            predictions.into_iter().collect::<Vec<_>>(),
+            [("b".into(), "1".into()), ("a".into(), String::new())]
+        );
+        assert_eq!(of_all.unwrap().into_values().collect::<Vec<_>>(), [0.25, 1.0]);
+        for none in [list([odds[0], ""]), list(["", ""]), "[]".into()] {
+            assert!(read(none).1.is_none());
         }
     }
 }

@@ -1,20 +1,24 @@
 //! JSON → [`Dataset`]; everything is checked, so that no one trains or measures on data that contradict themselves.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::value::RawValue;
 
-use super::{Article, Dataset, Gold, Paragraph, SquadQuestion};
+use super::places::StatedAnswer;
+use super::{Article, Dataset, DatasetOptions, Gold, Paragraph, PlaceNotes, SquadQuestion};
 use crate::error::excerpt;
 use crate::json::{self, Elements, MemoryBudget, kind};
-use crate::tokenizer::ByteSpan;
 use crate::{Error, FormatKind, Result};
 
 /// A checked value, or a message with the place of the error.
 type Checked<T> = std::result::Result<T, String>;
 
 impl Dataset {
-    /// Reads the content of a SQuAD file; `file` is its name in messages.
+    /// Reads the content of a SQuAD file; `file` is its name in messages. Its data are articles, or rows as Hugging Face's
+    /// datasets have them, each a question with its context: in `data`, in a list, or on lines of their own. Answers are a list
+    /// of objects, or an object of lists, and may be missing where `is_impossible` is true. The text of an answer is that of
+    /// its context, which may have other white space.
     ///
     /// `plausible_answers` and keys that SQuAD does not have are ignored, `title` and `is_impossible` may be missing, and
     /// an id may be a whole number. Of equal keys the last counts. What is ignored takes no memory; the dataset takes at
@@ -23,56 +27,95 @@ impl Dataset {
     /// # Errors
     /// [`Error::Format`] with line and column where this is not JSON; with article, paragraph (both counted from 1) and
     /// question where a key is missing or has another type, an answer is not at its `answer_start`, or an id is not unique.
+    /// [`Dataset::add`] can do otherwise.
     ///
     /// ```
     /// let json = br#"{"data": [{"title": "Caf\u00e9s", "paragraphs": [{"context": "Caf\u00e9 Central", "qas": [
     ///     {"id": "1", "question": "Which caf\u00e9?", "answers": [{"text": "Central", "answer_start": 5}]}]}]}]}"#;
     /// let dataset = longspan::squad::Dataset::parse("cafes.json", json)?;
     /// let (paragraph, question) = dataset.questions().next().unwrap();
-    /// let bytes = question.answers[0].bytes;
+    /// let bytes = question.answers[0].bytes.unwrap();
     /// assert_eq!(&paragraph.context[bytes.start..bytes.end], "Central");
     /// # Ok::<(), longspan::Error>(())
     /// ```
     pub fn parse(file: &str, json: &[u8]) -> Result<Self> {
         let mut dataset = Self::default();
-        dataset.add(file, json, &mut Err)?;
+        dataset.add(file, json, DatasetOptions::default(), &mut Err)?;
         Ok(dataset)
     }
 
     /// Adds the content of another file. An error of an article, a paragraph or a question goes to `bad`; where that
-    /// returns `Ok`, the part is left out.
+    /// returns `Ok`, the part is left out. Gives what is to be known of the places of answers.
     ///
     /// # Errors
     /// As [`Dataset::parse`] where the file is not JSON, and the errors that `bad` returns.
-    pub fn add(&mut self, file: &str, json: &[u8], bad: &mut dyn FnMut(Error) -> Result<()>) -> Result<()> {
+    pub fn add(
+        &mut self,
+        file: &str,
+        json: &[u8],
+        options: DatasetOptions,
+        bad: &mut dyn FnMut(Error) -> Result<()>,
+    ) -> Result<PlaceNotes> {
         let error = |message: String| Error::format(file, FormatKind::Dataset, message);
         let json = json.strip_prefix("\u{feff}".as_bytes()).unwrap_or(json);
         if json.trim_ascii().is_empty() {
             return Err(error("empty: expected SQuAD data".to_owned()));
         }
-        if json.trim_ascii_start().starts_with(b"[") {
-            return Err(error("a list, expected an object with `data`".to_owned()));
-        }
-        let [data] = json::fields(json, ["data"]).map_err(|e| error(json::message(&e)))?;
-        let data = data.ok_or_else(|| error("no `data`".to_owned()))?;
-        let expected = || error(format!("`data` is {}, expected a list", kind(data)));
         let mut reading = DatasetReader {
+            options,
+            notes: PlaceNotes::default(),
             ids: self.questions().map(|(_, question)| question.id.clone()).collect(),
+            titles: HashMap::new(),
+            rows: HashMap::new(),
             memory: MemoryBudget::of(json),
             bad: &mut |message| bad(error(message)),
         };
-        for (number, article) in (1..).zip(json::elements(data).ok_or_else(expected)?) {
-            if let Some(article) = reading.article(number, article)? {
-                json::push(&mut self.articles, article);
-            }
+        for (number, part) in (1..).zip(parts(json).map_err(error)?) {
+            reading.part(&mut self.articles, number, part)?;
         }
-        Ok(())
+        Ok(reading.notes)
+    }
+}
+
+/// The articles or rows of a file: those in `data`, those of a list, or one on each line.
+///
+/// # Errors
+/// Where this is not JSON, or something else.
+fn parts(json: &[u8]) -> Checked<Box<dyn Iterator<Item = &RawValue> + '_>> {
+    let lines = || serde_json::Deserializer::from_slice(json).into_iter::<&RawValue>();
+    let mut from_first = lines();
+    let first = match from_first.next() {
+        Some(Ok(first)) if !json[from_first.byte_offset()..].trim_ascii().is_empty() => {
+            // Every line is checked before one is used.
+            from_first.try_for_each(|line| line.map(drop)).map_err(|e| json::message(&e))?;
+            return Ok(Box::new([first].into_iter().chain(lines().skip(1).flatten())));
+        }
+        Some(Ok(first)) => first,
+        _ => return Err(json::fields(json, ["data"]).map_or_else(|e| json::message(&e), |_| "no `data`".into())),
+    };
+    if let Some(list) = json::elements(first) {
+        return Ok(Box::new(list));
+    }
+    let [data, context, paragraphs] =
+        json::fields(json, ["data", "context", "paragraphs"]).map_err(|e| json::message(&e))?;
+    match (data, context.or(paragraphs)) {
+        (Some(data), _) => {
+            let list = json::elements(data).ok_or_else(|| format!("`data` is {}, expected a list", kind(data)))?;
+            Ok(Box::new(list))
+        }
+        (None, Some(_)) => Ok(Box::new([first].into_iter())),
+        (None, None) => Err("no `data`".into()),
     }
 }
 
 /// Reads one file, one part after the other. An error goes to `bad`; where that returns `Ok`, the part is left out.
 struct DatasetReader<'a> {
+    options: DatasetOptions,
+    notes: PlaceNotes,
     ids: HashSet<String>,
+    /// The article of each title, and the article and paragraph of each title and context, of rows.
+    titles: HashMap<String, usize>,
+    rows: HashMap<u64, (usize, usize)>,
     memory: MemoryBudget,
     bad: &'a mut dyn FnMut(String) -> Result<()>,
 }
@@ -89,6 +132,18 @@ impl DatasetReader<'_> {
     /// Takes memory for a part and its texts.
     fn take<T>(&mut self, place: &str, texts: &[&str]) -> Checked<()> {
         self.memory.take(size_of::<T>(), texts).map_err(|error| format!("{place}: {error}"))
+    }
+
+    /// An article, or a row.
+    fn part(&mut self, articles: &mut Vec<Article>, number: usize, json: &RawValue) -> Result<()> {
+        let keys = json::fields(json.get().as_bytes(), ["context", "paragraphs"]);
+        if let Ok([Some(_), None]) = keys {
+            return self.row(articles, number, json);
+        }
+        if let Some(article) = self.article(number, json)? {
+            json::push(articles, article);
+        }
+        Ok(())
     }
 
     fn article(&mut self, number: usize, json: &RawValue) -> Result<Option<Article>> {
@@ -118,7 +173,7 @@ impl DatasetReader<'_> {
         let Some(ParagraphHead { context, questions: list }) = self.sound(checked)? else { return Ok(None) };
         let mut questions = Vec::new();
         for (number, json) in (1..).zip(list) {
-            let checked = self.question(place, number, json, &context);
+            let checked = self.question(place, &format!("{place}, question {number}"), json, &context);
             if let Some(question) = self.sound(checked)? {
                 json::push(&mut questions, question);
             }
@@ -133,31 +188,97 @@ impl DatasetReader<'_> {
         Ok(ParagraphHead { context, questions: list(questions, place, "qas")? })
     }
 
-    fn question(&mut self, place: &str, number: usize, json: &RawValue, context: &str) -> Checked<SquadQuestion> {
-        let at = format!("{place}, question {number}");
-        let [id, question, answers, is_impossible] = values(json, &at, ["id", "question", "answers", "is_impossible"])?;
-        let id = required(id, &at, "id")?;
-        let id = if kind(id).starts_with("the number") { id.get().to_owned() } else { text(Some(id), &at, "id")? };
+    /// - `at`: what messages call the question as long as its id is not known
+    fn question(&mut self, place: &str, at: &str, json: &RawValue, context: &str) -> Checked<SquadQuestion> {
+        let [id, question, answers, is_impossible] = values(json, at, ["id", "question", "answers", "is_impossible"])?;
+        let id = required(id, at, "id")?;
+        let id = if kind(id).starts_with("the number") { id.get().to_owned() } else { text(Some(id), at, "id")? };
         let place = format!("{place}, question `{}`", excerpt(&id));
         if self.ids.contains(&id) {
             return Err(format!("{place}: another question has the same id"));
         }
         let question = text(question, &place, "question")?;
-        let mut gold_answers = Vec::new();
-        for answer in list(answers, &place, "answers")? {
-            let gold = gold(answer, &place, context)?;
-            self.take::<Gold>(&place, &[&gold.text])?;
-            json::push(&mut gold_answers, gold);
-        }
         let is_impossible = match is_impossible.map(RawValue::get) {
             None | Some("false") => false,
             Some("true") => true,
             Some(_) => return Err(unexpected(is_impossible, &place, "is_impossible", "true or false")),
         };
+        let mut gold_answers = Vec::new();
+        if answers.is_some() || !is_impossible {
+            stated(required(answers, &place, "answers")?, &place, &mut |answer| {
+                let gold = answer.placed(context, self.options, &mut self.notes, &place)?;
+                self.take::<Gold>(&place, &[&gold.text])?;
+                json::push(&mut gold_answers, gold);
+                Ok(())
+            })?;
+        }
         self.take::<(SquadQuestion, [String; 2])>(&place, &[&id, &id, &question])?;
         self.ids.insert(id.clone());
         Ok(SquadQuestion { id, question, answers: gold_answers, is_impossible })
     }
+
+    /// A row: a question with its own context. Rows of one title and context are one paragraph, wherever they stand.
+    fn row(&mut self, articles: &mut Vec<Article>, number: usize, json: &RawValue) -> Result<()> {
+        let place = format!("row {number}");
+        let checked = self.row_head(&place, json);
+        let Some(head) = self.sound(checked)? else { return Ok(()) };
+        let checked = self.question(&place, &place, json, &head.context);
+        let Some(question) = self.sound(checked)? else { return Ok(()) };
+        let (article, paragraph) = match self.known_row(articles, &head) {
+            Some(known) => known,
+            None => {
+                let checked = self.new_paragraph(&place, articles, head);
+                let Some(new) = self.sound(checked)? else { return Ok(()) };
+                new
+            }
+        };
+        json::push(&mut articles[article].paragraphs[paragraph].questions, question);
+        Ok(())
+    }
+
+    fn row_head(&self, place: &str, json: &RawValue) -> Checked<RowHead> {
+        let [context, title] = values(json, place, ["context", "title"])?;
+        let context = text(context, place, "context")?;
+        Ok(RowHead { title: title.map_or(Ok(String::new()), |title| text(Some(title), place, "title"))?, context })
+    }
+
+    fn known_row(&self, articles: &[Article], head: &RowHead) -> Option<(usize, usize)> {
+        let (article, paragraph) = *self.rows.get(&hash(head))?;
+        let is_same =
+            articles[article].title == head.title && articles[article].paragraphs[paragraph].context == head.context;
+        is_same.then_some((article, paragraph)) // two texts may have one hash
+    }
+
+    fn new_paragraph(&mut self, place: &str, articles: &mut Vec<Article>, head: RowHead) -> Checked<(usize, usize)> {
+        self.take::<(Paragraph, [u64; 6])>(place, &[&head.context])?;
+        let key = hash(&head);
+        let RowHead { title, context } = head;
+        let article = match self.titles.get(&title) {
+            Some(article) => *article,
+            None => {
+                self.take::<(Article, String, usize)>(place, &[&title, &title])?;
+                self.titles.insert(title.clone(), articles.len());
+                json::push(articles, Article { title, paragraphs: Vec::new() });
+                articles.len() - 1
+            }
+        };
+        let paragraphs = &mut articles[article].paragraphs;
+        json::push(paragraphs, Paragraph { context, questions: Vec::new() });
+        self.rows.insert(key, (article, paragraphs.len() - 1));
+        Ok((article, paragraphs.len() - 1))
+    }
+}
+
+fn hash(head: &RowHead) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&head.title, &head.context).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What a row has beside its question.
+struct RowHead {
+    title: String,
+    context: String,
 }
 
 /// An article whose paragraphs are not read yet.
@@ -173,22 +294,46 @@ struct ParagraphHead<'a> {
     questions: Elements<'a>,
 }
 
-fn gold(json: &RawValue, place: &str, context: &str) -> Checked<Gold> {
-    let [answer, answer_start] = values(json, place, ["text", "answer_start"])?;
-    let answer = text(answer, place, "text")?;
-    let start = required(answer_start, place, "answer_start")?;
-    let Ok(start) = start.get().parse::<i64>() else {
-        return Err(unexpected(answer_start, place, "answer_start", "a whole number"));
+/// Takes the answers that a question states, one by one: a list of objects or texts, or lists of texts and starts in one
+/// object, as Hugging Face's datasets have them.
+fn stated(json: &RawValue, place: &str, take: &mut dyn FnMut(StatedAnswer) -> Checked<()>) -> Checked<()> {
+    let one = |answer: &RawValue, at: Option<&RawValue>| {
+        Ok::<_, String>(StatedAnswer { text: text(Some(answer), place, "text")?, start: start(at, place)? })
     };
-    let message = format!("{place}: answer `{}` has answer_start {start}", excerpt(&answer));
-    let Some(start) = usize::try_from(start).ok().and_then(|at| byte_of_character(context, at)) else {
-        return Err(format!("{message}, the context has {}", context.chars().count()));
-    };
-    if !context[start..].starts_with(&answer) {
-        let found: String = context[start..].chars().take(answer.chars().count()).collect();
-        return Err(format!("{message}, where the context has `{}`", excerpt(&found)));
+    if let Some(mut answers) = json::elements(json) {
+        return answers.try_for_each(|answer| match answer.get().starts_with('"') {
+            true => take(one(answer, None)?),
+            false => {
+                let [answer, answer_start] = values(answer, place, ["text", "answer_start"])?;
+                take(one(required(answer, place, "text")?, answer_start)?)
+            }
+        });
     }
-    Ok(Gold { bytes: ByteSpan { start, end: start + answer.len() }, text: answer })
+    if !json.get().starts_with('{') {
+        return Err(unexpected(Some(json), place, "answers", "a list"));
+    }
+    let [texts, starts] = values(json, place, ["text", "answer_start"])?;
+    let texts = required(texts, place, "text")?;
+    let Some(mut texts) = json::elements(texts) else { return take(one(texts, starts)?) };
+    let mut starts = starts.map(|starts| list(Some(starts), place, "answer_start")).transpose()?;
+    loop {
+        let start = starts.as_mut().map(Iterator::next);
+        match (texts.next(), start) {
+            (Some(answer), None) => take(one(answer, None)?)?,
+            (Some(answer), Some(Some(at))) => take(one(answer, Some(at).filter(|at| at.get() != "null"))?)?,
+            (None, None | Some(None)) => return Ok(()),
+            (answer, _) => {
+                let more = if answer.is_some() { "text" } else { "answer_start" };
+                return Err(format!("{place}: `text` and `answer_start` differ in length: `{more}` has more"));
+            }
+        }
+    }
+}
+
+/// An `answer_start`, if it is stated.
+fn start(value: Option<&RawValue>, place: &str) -> Checked<Option<i64>> {
+    let whole = |value: &RawValue| value.get().parse::<i64>();
+    value.map(whole).transpose().map_err(|_| unexpected(value, place, "answer_start", "a whole number"))
 }
 
 /// The values of keys of an object; the first key is the one that a message misses.
@@ -215,185 +360,5 @@ fn unexpected(value: Option<&RawValue>, place: &str, key: &str, expected: &str) 
     format!("{place}: `{key}` is {}, expected {expected}", value.map(kind).unwrap_or_default())
 }
 
-/// The byte at which a character starts; the end of the text counts as the start of another one.
-pub(crate) fn byte_of_character(text: &str, at: usize) -> Option<usize> {
-    let mut rest = text.chars();
-    match at.checked_sub(1) {
-        None => Some(0),
-        Some(before) => rest.nth(before).map(|_| text.len() - rest.as_str().len()),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn dataset() -> Value {
-        json!({"version": "v2.0", "data": [
-            {"title": "Caf\u{e9}s", "extra": [1, {"a": null}], "paragraphs": [
-                {"context": "\u{1f600} Caf\u{e9} Central, Vienna", "qas": [
-                    {"id": "a", "question": "Which?", "is_impossible": false, "answers": [
-                        {"text": "Caf\u{e9} Central", "answer_start": 2},
-                        {"text": "Vienna", "answer_start": 16, "extra": 1},
-                        {"text": "", "answer_start": 22},
-                    ]},
-                    {"id": "b", "question": "When?", "is_impossible": true, "answers": [],
-                        "plausible_answers": [{"text": "wrong", "answer_start": -5}]},
-                ]},
-                {"context": "", "qas": []},
-            ]},
-            {"paragraphs": [{"context": "x", "qas": [{"id": "c", "question": "?", "answers": []}]}]},
-        ]})
-    }
-
-    #[track_caller]
-    fn check_error(change: impl Fn(&mut Value), expected: &str) {
-        let mut json = dataset();
-        change(&mut json);
-        let error = Dataset::parse("dev.json", json.to_string().as_bytes()).expect_err("no error");
-        assert_eq!(error.to_string(), format!("`dev.json`: {expected}"));
-    }
-
-    #[test]
-    fn a_dataset_is_read() {
-        let dataset = Dataset::parse("dev.json", dataset().to_string().as_bytes()).unwrap();
-        let titles: Vec<_> = dataset.articles.iter().map(|article| article.title.as_str()).collect();
-        assert_eq!(titles, ["Caf\u{e9}s", ""]);
-        let questions: Vec<_> = dataset.questions().collect();
-        let of =
-            |key: fn(&SquadQuestion) -> bool| questions.iter().map(|(_, question)| key(question)).collect::<Vec<_>>();
-        assert_eq!(of(|question| question.is_impossible), [false, true, false]);
-        assert_eq!(of(|question| question.answers.is_empty()), [false, true, true]);
-        let (paragraph, question) = questions[0];
-        assert_eq!((question.id.as_str(), question.question.as_str()), ("a", "Which?"));
-        for gold in &question.answers {
-            assert_eq!(paragraph.context[gold.bytes.start..gold.bytes.end], gold.text);
-        }
-        assert_eq!(question.answers[1].bytes, ByteSpan { start: 20, end: 26 });
-    }
-
-    #[test]
-    fn errors_have_a_place() {
-        let paragraph = |json: &mut Value, key: &str, value: Value| json["data"][0]["paragraphs"][0][key] = value;
-        let question = |json: &mut Value, key: &str, value: Value| {
-            json["data"][0]["paragraphs"][0]["qas"][0][key] = value;
-        };
-        let first = "article 1 `Caf\u{e9}s`, paragraph 1";
-        check_error(|json| json["data"] = Value::Null, "no `data`");
-        check_error(|json| json["data"][1]["paragraphs"] = Value::Null, "article 2: no `paragraphs`");
-        check_error(|json| paragraph(json, "context", Value::Null), &format!("{first}: no `context`"));
-        check_error(|json| paragraph(json, "qas", Value::Null), &format!("{first}: no `qas`"));
-        check_error(|json| question(json, "id", Value::Null), &format!("{first}, question 1: no `id`"));
-        check_error(|json| question(json, "question", Value::Null), &format!("{first}, question `a`: no `question`"));
-        check_error(|json| question(json, "answers", Value::Null), &format!("{first}, question `a`: no `answers`"));
-        check_error(|json| question(json, "answers", json!([{}])), &format!("{first}, question `a`: no `text`"));
-        check_error(
-            |json| question(json, "answers", json!([{"text": "x"}])),
-            &format!("{first}, question `a`: no `answer_start`"),
-        );
-        check_error(
-            |json| question(json, "id", json!("c")),
-            "article 2, paragraph 1, question `c`: another question has the same id",
-        );
-        for (start, found) in [(3, "where the context has `af\u{e9} C`"), (21, "where the context has `a`")] {
-            check_error(
-                |json| question(json, "answers", json!([{"text": "Caf\u{e9} ", "answer_start": start}])),
-                &format!("{first}, question `a`: answer `Caf\u{e9} ` has answer_start {start}, {found}"),
-            );
-        }
-        for start in [-1, 23, i64::MAX] {
-            check_error(
-                |json| question(json, "answers", json!([{"text": "", "answer_start": start}])),
-                &format!("{first}, question `a`: answer `` has answer_start {start}, the context has 22"),
-            );
-        }
-    }
-
-    #[test]
-    fn values_of_another_type_are_errors_with_a_place() {
-        let question = |json: &mut Value, key: &str, value: Value| {
-            json["data"][0]["paragraphs"][0]["qas"][0][key] = value;
-        };
-        let first = "article 1 `Caf\u{e9}s`, paragraph 1";
-        check_error(|json| json["data"][1] = json!(3), "article 2: the number 3, expected an object with `paragraphs`");
-        check_error(|json| json["data"][1]["title"] = json!([]), "article 2: `title` is a list, expected text");
-        check_error(
-            |json| json["data"][0]["paragraphs"][0] = json!("x"),
-            &format!("{first}: a text, expected an object with `context`"),
-        );
-        check_error(
-            |json| question(json, "id", json!({})),
-            &format!("{first}, question 1: `id` is an object, expected text"),
-        );
-        for (key, value, message) in [
-            ("question", json!(true), "`question` is true, expected text"),
-            ("answers", json!({"text": ["x"], "answer_start": [0]}), "`answers` is an object, expected a list"),
-            ("answers", json!([["x"]]), "a list, expected an object with `text`"),
-            (
-                "answers",
-                json!([{"text": "x", "answer_start": 2.5}]),
-                "`answer_start` is the number 2.5, expected a whole number",
-            ),
-            ("is_impossible", json!(1), "`is_impossible` is the number 1, expected true or false"),
-        ] {
-            check_error(|json| question(json, key, value.clone()), &format!("{first}, question `a`: {message}"));
-        }
-    }
-
-    #[test]
-    fn an_id_may_be_a_number_and_the_file_may_begin_with_a_byte_order_mark() {
-        let mut json = dataset();
-        json["data"][0]["paragraphs"][0]["qas"][0]["id"] = json!(262);
-        let dataset = Dataset::parse("dev.json", format!("\u{feff}{json}").as_bytes()).unwrap();
-        assert_eq!(dataset.questions().next().unwrap().1.id, "262");
-    }
-
-    #[test]
-    fn bad_parts_are_left_out_if_the_caller_allows_it() {
-        let mut json = dataset();
-        let paragraphs = &mut json["data"][0]["paragraphs"];
-        paragraphs[0]["qas"][0]["answers"][0]["answer_start"] = json!(3);
-        paragraphs[1]["context"] = Value::Null;
-        json["data"].as_array_mut().unwrap().push(json!(null));
-        let (mut read, mut bad) = (Dataset::default(), Vec::new());
-        let mut add = |json: &Value| {
-            let mut note = |error: Error| {
-                bad.push(error.to_string());
-                Ok(())
-            };
-            read.add("dev.json", json.to_string().as_bytes(), &mut note).unwrap();
-        };
-        add(&json);
-        add(&json!({"data": [{"paragraphs": [{"context": "y", "qas": [
-            {"id": "c", "question": "?", "answers": []}, {"id": "a", "question": "?", "answers": []}]}]}]}));
-        let ids: Vec<&str> = read.questions().map(|(_, question)| question.id.as_str()).collect();
-        assert_eq!(ids, ["b", "c", "a"]);
-        let expected = [
-            "question `a`: answer `Caf\u{e9} Central` has answer_start 3",
-            "paragraph 2: no `context`",
-            "article 3: null, expected an object with `paragraphs`",
-            "question `c`: another question has the same id",
-        ];
-        assert_eq!(bad.len(), expected.len(), "{bad:?}");
-        assert!(bad.iter().zip(expected).all(|(bad, expected)| bad.contains(expected)), "{bad:?}");
-    }
-
-    #[test]
-    fn broken_json_is_an_error_with_its_place() {
-        for (json, expected) in [
-            ("", "empty: expected SQuAD data"),
-            (" \n", "empty: expected SQuAD data"),
-            ("[1]", "a list, expected an object with `data`"),
-            ("7", "invalid type: integer `7`, expected an object with `data` at line 1 column 1"),
-            ("{\"data\": [\n}", "expected value at line 2 column 1"),
-            ("{\"data\": [{\n}", "EOF while parsing a list at line 2 column 1"),
-            ("{\"data\":\n 7}", "`data` is the number 7, expected a list"),
-        ] {
-            let error = Dataset::parse("dev.json", json.as_bytes()).expect_err("no error");
-            assert_eq!(error.to_string(), format!("`dev.json`: {expected}"));
-        }
-        assert!(Dataset::parse("dev.json", b"{\"data\": \xff}").is_err());
-    }
-}
+mod tests;

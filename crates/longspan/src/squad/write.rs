@@ -35,7 +35,8 @@ struct JsonQuestion<'a> {
 #[derive(Serialize)]
 struct JsonAnswer<'a> {
     text: &'a str,
-    answer_start: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer_start: Option<usize>,
 }
 
 impl Dataset {
@@ -62,7 +63,7 @@ fn paragraph(paragraph: &Paragraph) -> JsonParagraph<'_> {
 
 fn question<'a>(question: &'a SquadQuestion, context: &str) -> JsonQuestion<'a> {
     let answers = question.answers.iter().map(|gold| {
-        let answer_start = context[..gold.bytes.start].chars().count();
+        let answer_start = gold.bytes.map(|bytes| context[..bytes.start].chars().count());
         JsonAnswer { text: &gold.text, answer_start }
     });
     let SquadQuestion { id, question, is_impossible, .. } = question;

@@ -330,7 +330,10 @@ mod tests {
             answers: context
                 .match_indices(answer)
                 .take(usize::from(!answer.is_empty()))
-                .map(|(start, text)| Gold { text: text.into(), bytes: ByteSpan { start, end: start + text.len() } })
+                .map(|(start, text)| Gold {
+                    text: text.into(),
+                    bytes: Some(ByteSpan { start, end: start + text.len() }),
+                })
                 .collect(),
             is_impossible: answer.is_empty(),
         };

@@ -33,7 +33,7 @@ const LENGTHS: [usize; 9] = [15, 20, 30, 45, 64, 90, 128, 180, 256];
 
 /// Runs the command.
 pub fn run(args: &CalibrateArgs) -> Result<()> {
-    let mut data = squad::read(&args.data, args.sampling.skip_bad)?;
+    let mut data = squad::read(&args.data, args.sampling.skip_bad, args.sampling.dataset_options())?;
     args.machine.threads.start()?;
     let open = |model: &_| model::open(model, &args.machine);
     let opened = args.out.as_deref().map_or_else(|| open(&args.model), |out| model::for_folder(out, &args.model, open));

@@ -40,7 +40,7 @@ const TEACHER_ENDPOINTS: usize = 20;
 
 /// Runs the command.
 pub fn run(args: &EvalArgs) -> Result<()> {
-    let mut data = squad::read(&args.data, args.sampling.skip_bad)?;
+    let mut data = squad::read(&args.data, args.sampling.skip_bad, args.sampling.dataset_options())?;
     if let Some(limit) = args.sampling.limit {
         data.dataset.sample(limit, args.sampling.seed);
     }

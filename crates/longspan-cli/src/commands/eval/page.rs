@@ -94,7 +94,7 @@ fn mistake<'a>(result: &'a QuestionResult<'a>) -> Mistake<'a> {
             golds.push(&gold.text);
         }
     }
-    let spans: Vec<ByteSpan> = answers.iter().map(|gold| gold.bytes).collect();
+    let spans: Vec<ByteSpan> = answers.iter().filter_map(|gold| gold.bytes).collect();
     (result, golds, marked(&result.asked.paragraph.context, result.span, &spans))
 }
 

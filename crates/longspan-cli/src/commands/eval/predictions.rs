@@ -30,8 +30,9 @@ pub struct PredictionFiles {
 impl PredictionFiles {
     /// Reads the files.
     pub fn read(path: &Path, null_odds: Option<&Path>) -> Result<Self> {
-        let (name, predictions) = parse(path, parse_predictions)?;
+        let (name, (predictions, own_odds)) = parse(path, parse_predictions)?;
         let null_odds = null_odds.map(|path| parse(path, parse_null_odds)).transpose()?;
+        let null_odds = null_odds.or_else(|| own_odds.map(|odds| (name.clone(), odds)));
         Ok(Self { name, predictions, null_odds })
     }
 }
@@ -102,7 +103,8 @@ pub fn measure_lengths(checkpoint: &Checkpoint, results: &mut [QuestionResult<'_
         let tokens = tokenizer.encode(&own[0].asked.paragraph.context)?;
         for result in own {
             result.tokens = Some(tokens.ids.len());
-            result.position = result.asked.question.answers.first().map(|gold| tokens.before(gold.bytes.start));
+            let gold = result.asked.question.answers.first().and_then(|gold| gold.bytes);
+            result.position = gold.map(|bytes| tokens.before(bytes.start));
         }
     }
     Ok(())

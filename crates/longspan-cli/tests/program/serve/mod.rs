@@ -4,6 +4,7 @@
 //! table        every route, code and limit
 //! answers      answers are bit for bit those of `longspan ask`; streams; clients that leave
 //! citations    quotations are checked as `longspan cite` checks them
+//! mcp          the tools of agents
 //! tasks        the requests of Hugging Face's clients
 //! access       keys, names, sites, headers, the log
 //! drain        the end
@@ -14,6 +15,8 @@ mod answers;
 mod citations;
 #[cfg(unix)]
 mod drain;
+#[cfg(unix)]
+mod mcp;
 mod table;
 mod tasks;
 

@@ -1,5 +1,7 @@
 //! Every route, code and limit.
 
+use std::io::Write;
+
 use serde_json::{Value, json};
 
 use super::super::{BREAD, Folder, PUMP};
@@ -199,6 +201,11 @@ fn limits_of_time_have_their_codes() {
     let slow = server.send("POST /v1/ask HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{");
     assert!(slow.starts_with("HTTP/1.1 408 ") && slow.contains("\"error_type\":\"slow_body\""), "{slow}");
     assert!(!server.send("GET / HTTP/1.1\r\nHost: ").contains(" 200 "));
+    // A client that takes no answer loses its connection, of which there is only one here.
+    let server = Server::start(&["--write-timeout", "0.1", "--max-connections", "1"]);
+    let mut greedy = server.connect();
+    greedy.write_all("GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(1000).as_bytes()).unwrap();
+    assert_eq!(server.get("/health").status, 200);
 }
 
 #[test]

@@ -365,9 +365,9 @@ fn prepared<'a>(
 
 /// The gold answers in a text in which the paragraph of the question starts at byte `at`; ascending, each once.
 fn answers_in(question: &squad::SquadQuestion, text: &str, at: usize, tokens: &Tokens) -> Vec<GoldSpan> {
-    let bytes = |gold: &squad::Gold| ByteSpan { start: at + gold.bytes.start, end: at + gold.bytes.end };
-    let mut answers: Vec<_> =
-        question.answers.iter().filter_map(|gold| tokens_of(text, bytes(gold), &tokens.spans)).collect();
+    let placed = question.answers.iter().filter_map(|gold| gold.bytes);
+    let bytes = placed.map(|bytes| ByteSpan { start: at + bytes.start, end: at + bytes.end });
+    let mut answers: Vec<_> = bytes.filter_map(|bytes| tokens_of(text, bytes, &tokens.spans)).collect();
     answers.sort_unstable();
     answers.dedup();
     answers

@@ -46,7 +46,7 @@ fn dataset(articles: &[Vec<usize>]) -> Dataset {
         let gold = |w: usize, count: usize| {
             let start = words[..w].iter().map(|word| word.len() + 1).sum();
             let text = words[w..(w + count).min(words.len())].join(" ");
-            squad::Gold { bytes: ByteSpan { start, end: start + text.len() }, text }
+            squad::Gold { bytes: Some(ByteSpan { start, end: start + text.len() }), text }
         };
         let middle = gold(words.len() / 2, 2);
         let answers = vec![middle.clone(), gold(0, 1), middle];
@@ -295,7 +295,7 @@ fn answers_become_the_tokens_of_their_text() {
 fn an_answer_of_white_space_counts_as_no_answer() {
     let mut dataset = dataset(&[vec![3]]);
     dataset.articles[0].paragraphs[0].questions[0].answers =
-        vec![squad::Gold { text: " ".into(), bytes: ByteSpan { start: 6, end: 7 } }];
+        vec![squad::Gold { text: " ".into(), bytes: Some(ByteSpan { start: 6, end: 7 }) }];
     let examples = examples(&dataset, 100, &QaSettings { max_tokens: 100, ..QaSettings::default() }, 1).unwrap();
     assert!(examples.keys(0).iter().all(|key| examples.example(key).unwrap().answers.is_empty()));
 }
