@@ -40,3 +40,14 @@ settings_table::declare! {
         whole_words: bool = false, Domain::Flag;
     }
 }
+
+/// Checks that a model is one that is pretrained: heads of short models for masked language modelling differ.
+fn check_kind(config: &Config) -> Result<()> {
+    match config.kind == ModelKind::LONGFORMER {
+        true => Ok(()),
+        false => {
+            let expected = "expected `longformer`, which `longspan convert` makes of a short model";
+            Err(Error::ModelType { found: config.kind.model_type.into(), expected })
+        }
+    }
+}

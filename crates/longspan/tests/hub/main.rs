@@ -196,7 +196,8 @@ fn the_cache_is_used_without_a_network() {
     fs::remove_file(snapshot.join("tokenizer.json")).unwrap();
     setup.server.take_log();
     let Err(Error::Hub { fault: HubFault::NotCached, message, .. }) = fetch(&offline, "org/model") else { panic!() };
-    let lacks = "lacks vocabulary: `tokenizer.json`, `vocab.json` with `merges.txt`, or `vocab.txt`";
+    let lacks = "lacks vocabulary: `tokenizer.json`, `vocab.json` with `merges.txt`, `vocab.txt`, `sentencepiece.bpe.model` or \
+                 `spiece.model`";
     assert_eq!(message, format!("the copy in {} {lacks}, {wanted}", snapshot.display()));
     assert!(setup.server.take_log().is_empty());
 }
