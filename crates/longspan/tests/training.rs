@@ -321,7 +321,7 @@ fn gradients_of_short_models_are_slopes() {
             let slope = (moved(STEP) - moved(-STEP)) / f64::from(2.0 * STEP);
             let own = &found[0].values()[parameter.range()];
             let along: f64 = own.iter().zip(&direction).map(|(g, d)| f64::from(*g) * f64::from(*d)).sum();
-            let size = squares(own).sqrt();
+            let size = squares(own, own).1.sqrt();
             assert!(
                 (along - slope).abs() < 2e-3 * (1.0 + size),
                 "{name} {}: {along} for {slope}",
