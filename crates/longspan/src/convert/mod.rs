@@ -33,7 +33,7 @@ use crate::error::counted;
 use crate::model::{Parameter, Parameters, Task, TensorNames};
 use crate::tensor::DType;
 use crate::tokenizer::{PairFiles, Tokenizer};
-use crate::{Error, FormatKind, Result};
+use crate::{Error, Result};
 use source::ShortModel;
 
 /// Options of a conversion.

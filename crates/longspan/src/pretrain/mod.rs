@@ -21,7 +21,9 @@ mod sequences;
 mod bits;
 mod run;
 
+use crate::config::{Config, ModelKind};
 use crate::train::settings_table::{self, ABOVE_ZERO_TO_ONE, Domain, TOKENS_MAX};
+use crate::{Error, Result};
 
 pub use bits::{Bits, BitsStretch, Measuring, STRETCH, measure, source_tokens};
 pub use run::{MlmJob, check, has_head, head_flop, run};

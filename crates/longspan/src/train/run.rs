@@ -515,7 +515,7 @@ mod tests {
         assert_eq!(kept.config().unwrap(), config);
         let again = Parameters::load(&config, TASK, &Tensors::open(&kept).unwrap(), 1).unwrap();
         assert!(again == weights);
-        let settings = ReaderSettings::load(&kept).unwrap();
+        let settings = ReaderSettings::load(&kept, &config).unwrap();
         assert_eq!(settings, ReaderSettings { max_answer_length: 20, ..Default::default() });
 
         let reader = Reader::from_source(&kept, crate::Precision::F32).unwrap();
