@@ -401,8 +401,9 @@ fn fails(name: &str, change: impl FnOnce(&Path), options: &ConvertOptions, messa
 #[test]
 fn conversion_errors_name_the_cause() {
     let check = |key, value: serde_json::Value, message: &str| fails("bert", set(key, value), &options(), message);
-    check("model_type", "distilbert".into(), "model_type `distilbert`: `bert`, `roberta`,");
-    check("hidden_act", "relu".into(), "hidden_act `relu`");
+    check("model_type", "distilbert".into(), "model_type `distilbert` contradicts the architecture");
+    check("model_type", "t5".into(), "model_type `t5`: expected `longformer`, `bert`, `roberta`,");
+    check("hidden_act", "swish".into(), "hidden_act `swish`");
     check("position_embedding_type", "relative_key".into(), "position_embedding_type `relative_key`");
     check("is_decoder", true.into(), "is_decoder true");
     check("intermediate_size", 25.into(), "expected shape [25, 16], file has [24, 16]");
@@ -411,7 +412,7 @@ fn conversion_errors_name_the_cause() {
     let windows_of_one = ConvertOptions { attention_window: Some(vec![8]), ..options() };
     let fewer = set("num_hidden_layers", 1.into());
     fails("bert", fewer, &windows_of_one, "num_hidden_layers 1: the weights have more");
-    check("vocab_size", 14.into(), "vocab_size 14: the tokenizer has 15 tokens");
+    check("vocab_size", 14.into(), "15 tokens, the model has 14");
     check("max_position_embeddings", 17.into(), "expected shape [17, 16], file has [18, 16]");
 
     let nothing = |_: &Path| {};

@@ -192,6 +192,44 @@ fn weights_of_other_libraries_are_named() {
     }
 }
 
+/// The answers are those of transformers' logits with the rule of the SQuAD script, over windows of the model's length.
+#[test]
+fn short_readers_answer_real_questions_as_the_script_does() {
+    let unpacked = |path: &str| -> Value {
+        let file = fs::File::open(golden(path)).unwrap();
+        serde_json::from_reader(flate2::read::GzDecoder::new(file)).unwrap()
+    };
+    let asked = unpacked("reader/golden.json.gz");
+    for kind in ["short-bert", "short-roberta"] {
+        let reader = reader(&golden(&format!("reader/{kind}"))).unwrap();
+        let answers = unpacked(&format!("reader/{kind}/answers.json.gz"));
+        let cases = answers["cases"].as_array().unwrap();
+        assert!(cases.len() >= 30, "{kind}: {} questions", cases.len());
+        for expected in cases {
+            let case = &asked["cases"][expected["case"].as_u64().unwrap() as usize];
+            let (question, context) = (case["question"].as_str().unwrap(), case["context"].as_str().unwrap());
+            let context: String = context.chars().take(3000).collect();
+            let answer = reader.answer(question, &context).unwrap();
+            let span = &answer.spans[0];
+            let found = (answer.answered, answer.windows, answer.tokens, span.bytes.start, span.bytes.end);
+            let number = |key: &str| expected[key].as_u64().unwrap() as usize;
+            let answered = expected["answered"].as_bool().unwrap();
+            let wanted = (answered, number("windows"), number("tokens"), number("start_byte"), number("end_byte"));
+            assert_eq!(found, wanted, "{kind}: {question}");
+            for (key, found) in [
+                ("start_logit", span.start_logit.into()),
+                ("end_logit", span.end_logit.into()),
+                ("score", span.score),
+                ("no_answer_score", answer.no_answer_score),
+                ("null_odds", answer.null_odds),
+            ] {
+                let wanted = expected[key].as_f64().unwrap();
+                assert!((found - wanted).abs() < TOLERANCE, "{kind}: {question}: {key} {found} for {wanted}");
+            }
+        }
+    }
+}
+
 /// A short reader with the vocabulary of `tiny`.
 fn short(kind: &str, changes: impl FnOnce(&mut Map<String, Value>)) -> tempfile::TempDir {
     let folder = copy(kind);
@@ -216,6 +254,24 @@ fn short(kind: &str, changes: impl FnOnce(&mut Map<String, Value>)) -> tempfile:
     let all: Vec<_> = all.iter().map(|(name, (shape, values))| (&**name, &shape[..], &values[..])).collect();
     write_safetensors(&folder.path().join("model.safetensors"), DType::F32, &all, &[]).unwrap();
     folder
+}
+
+/// An ELECTRA whose embeddings are as wide as the model is like a BERT.
+#[test]
+fn a_wide_electra_is_converted_and_a_narrow_one_is_not() {
+    let options = ConvertOptions { attention_window: Some(vec![16]), ..ConvertOptions::default() };
+    let (source, out) = (short("models/short-electra-wide", |_| {}), tempfile::tempdir().unwrap());
+    let made = convert(&Source::Folder(source.path().into()), out.path(), &options).unwrap();
+    assert_eq!((made.model_type.as_str(), made.task, made.comparison.tokens), ("electra", Task::QuestionAnswering, 9));
+    for (kind, why) in [
+        ("short-electra", "its embeddings are narrower than the model"),
+        ("short-albert", "its embeddings are narrower than the model"),
+        ("short-distilbert", "it has no types of tokens"),
+    ] {
+        let (source, out) = (short(&format!("models/{kind}"), |_| {}), tempfile::tempdir().unwrap());
+        let error = convert(&Source::Folder(source.path().into()), out.path(), &options).unwrap_err().to_string();
+        assert!(error.contains(&format!("no Longformer is like it, for {why}")), "{error}");
+    }
 }
 
 /// A document of many windows, of the model's own length.

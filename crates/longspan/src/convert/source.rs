@@ -21,14 +21,15 @@ impl ShortModel {
         let missing = || source.lacks("`config.json`");
         let keys = Config::keys(&source.read(CONFIG)?.ok_or_else(missing)?)?;
         let mut read = keys.clone();
-        if one_sided_windows {
+        if let Some(mode @ ("tvm" | "sliding_chunks")) = keys.get("attention_mode").and_then(Value::as_str) {
+            if !one_sided_windows && keys.get("model_type") != Some(&json!("longformer")) {
+                let message = format!("must be chosen: with attention_mode `{mode}` windows are one-sided");
+                return Err(Error::option("one_sided_windows", message));
+            }
             read.remove("attention_mode");
+        }
+        if one_sided_windows {
             double(&mut read)?;
-        } else if let Some(mode @ ("tvm" | "sliding_chunks")) = keys.get("attention_mode").and_then(Value::as_str)
-            && keys.get("model_type") != Some(&json!("longformer"))
-        {
-            let message = format!("must be chosen: with attention_mode `{mode}` windows are one-sided");
-            return Err(Error::option("one_sided_windows", message));
         }
         let config = Config::from_keys(read)?;
         if one_sided_windows && !has_windows(&keys) && config.kind != ModelKind::LONGFORMER {

@@ -50,7 +50,7 @@ const BPE_PIECE_BYTES_MAX: usize = 256;
 
 /// The parts of the file that matter here.
 struct PieceModel<'a> {
-    pieces: Vec<Piece<'a>>,
+    pieces: Vec<ScoredPiece<'a>>,
     is_bpe: bool,
     unk_id: usize,
     unk_piece: &'a str,
@@ -59,7 +59,7 @@ struct PieceModel<'a> {
 }
 
 #[derive(Clone, Copy)]
-struct Piece<'a> {
+struct ScoredPiece<'a> {
     text: &'a str,
     score: f32,
     kind: u64,
@@ -102,7 +102,7 @@ pub(super) fn read(content: &[u8], options: PieceOptions) -> Result<(Inner, usiz
 }
 
 /// The tokens with their scores, in the order of their ids.
-fn vocabulary<'a>(pieces: &[Piece<'a>], form: PieceForm) -> Vec<(Cow<'a, str>, f32)> {
+fn vocabulary<'a>(pieces: &[ScoredPiece<'a>], form: PieceForm) -> Vec<(Cow<'a, str>, f32)> {
     let special = |texts: &[&'static str]| texts.iter().map(|&text| (Cow::Borrowed(text), 0.0)).collect::<Vec<_>>();
     let from = |first: usize| {
         pieces.get(first..).unwrap_or_default().iter().map(|piece| (Cow::Borrowed(piece.text), piece.score))
@@ -128,7 +128,7 @@ fn vocabulary<'a>(pieces: &[Piece<'a>], form: PieceForm) -> Vec<(Cow<'a, str>, f
 }
 
 /// Pairs of tokens that make a token, the better tokens first: `generate_merges`.
-fn merges(pieces: &[Piece<'_>], vocabulary: &[(Cow<'_, str>, f32)]) -> Result<Vec<(String, String)>, String> {
+fn merges(pieces: &[ScoredPiece<'_>], vocabulary: &[(Cow<'_, str>, f32)]) -> Result<Vec<(String, String)>, String> {
     if let Some(piece) = pieces.iter().find(|piece| piece.text.len() > BPE_PIECE_BYTES_MAX) {
         return Err(format!("a piece of {} bytes, at most {BPE_PIECE_BYTES_MAX} are read", piece.text.len()));
     }
@@ -181,11 +181,11 @@ fn steps(model: &PieceModel<'_>, options: PieceOptions) -> Result<NormalizerWrap
 impl<'a> PieceModel<'a> {
     fn parse(content: &'a [u8]) -> Result<Self, String> {
         let mut model = Self { pieces: Vec::new(), is_bpe: false, unk_id: 0, unk_piece: "<unk>", charsmap: &[] };
-        for field in Fields(content) {
+        for field in MessageFields(content) {
             match field? {
-                (1, FieldValue::Bytes(piece)) => model.pieces.push(Piece::parse(piece)?),
+                (1, FieldValue::Bytes(piece)) => model.pieces.push(ScoredPiece::parse(piece)?),
                 (2, FieldValue::Bytes(trainer)) => {
-                    for field in Fields(trainer) {
+                    for field in MessageFields(trainer) {
                         match field? {
                             (3, FieldValue::Number(1)) => {}
                             (3, FieldValue::Number(2)) => model.is_bpe = true,
@@ -199,7 +199,7 @@ impl<'a> PieceModel<'a> {
                     }
                 }
                 (3, FieldValue::Bytes(normalizer)) => {
-                    for field in Fields(normalizer) {
+                    for field in MessageFields(normalizer) {
                         if let (2, FieldValue::Bytes(charsmap)) = field? {
                             model.charsmap = charsmap;
                         }
@@ -221,10 +221,10 @@ impl<'a> PieceModel<'a> {
     }
 }
 
-impl<'a> Piece<'a> {
+impl<'a> ScoredPiece<'a> {
     fn parse(content: &'a [u8]) -> Result<Self, String> {
         let mut piece = Self { text: "", score: 0.0, kind: 1 };
-        for field in Fields(content) {
+        for field in MessageFields(content) {
             match field? {
                 (1, FieldValue::Bytes(text)) => piece.text = utf8(text)?,
                 (2, FieldValue::Word(bits)) => piece.score = f32::from_bits(bits),
@@ -246,7 +246,7 @@ fn utf8(text: &[u8]) -> Result<&str, String> {
 }
 
 /// The fields of a message of protocol buffers: <https://protobuf.dev/programming-guides/encoding/>.
-struct Fields<'a>(&'a [u8]);
+struct MessageFields<'a>(&'a [u8]);
 
 /// A field by its type on the wire.
 enum FieldValue<'a> {
@@ -255,7 +255,7 @@ enum FieldValue<'a> {
     Bytes(&'a [u8]),
 }
 
-impl<'a> Iterator for Fields<'a> {
+impl<'a> Iterator for MessageFields<'a> {
     type Item = Result<(u64, FieldValue<'a>), String>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -270,7 +270,7 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-impl<'a> Fields<'a> {
+impl<'a> MessageFields<'a> {
     fn field(&mut self) -> Option<(u64, FieldValue<'a>)> {
         let tag = self.number()?;
         let value = match tag & 7 {
