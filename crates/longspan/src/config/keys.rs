@@ -3,9 +3,18 @@
 use longspan_kernels::Activation;
 use serde_json::{Map, Value, json};
 
+use super::ModelKind;
 use super::kind::EXPECTED;
-use super::{EPS_MAX, EPS_MIN, ModelKind, SIZE_MAX, wrong};
-use crate::{Error, Result};
+use crate::{Error, FormatKind, Result};
+
+const FILE: &str = "config.json";
+
+/// No model comes near this size, and products of two sizes stay far below overflow.
+pub(super) const SIZE_MAX: usize = 1 << 24;
+
+/// Models have 1e-12 to 1e-3.
+const EPS_MIN: f64 = 1e-30;
+const EPS_MAX: f64 = 0.1;
 
 /// The keys of the file, by the names that most kinds have for them.
 pub(super) struct ConfigKeys {
@@ -177,4 +186,8 @@ pub(super) fn activation_name(activation: Activation) -> &'static str {
 fn whole_of(key: &str, value: &Value) -> Result<usize> {
     let size = value.as_u64().and_then(|size| usize::try_from(size).ok());
     size.ok_or_else(|| wrong(format!("{key} `{value}`: expected a whole number")))
+}
+
+pub(super) fn wrong(message: String) -> Error {
+    Error::format(FILE, FormatKind::Config, message)
 }
