@@ -68,8 +68,9 @@ impl Config {
     /// Unknown keys are ignored.
     ///
     /// # Errors
-    /// [`ModelType`](crate::Error::ModelType) when the model is of no kind of [`ModelKind::ALL`], [`Format`](crate::Error::Format) when the JSON is malformed, a
-    /// size makes no sense, or the model has parts that its kind has not.
+    /// [`ModelType`](crate::Error::ModelType) when the model is of no kind of [`ModelKind::ALL`],
+    /// [`Format`](crate::Error::Format) when the JSON is malformed, a size makes no sense, or the model has parts that its
+    /// kind has not.
     pub fn from_json(json: &[u8]) -> Result<Self> {
         Self::from_keys(Self::keys(json)?)
     }

@@ -109,7 +109,7 @@ fn tokenizers() -> Vec<Trial> {
     let merges_txt = ("merges.txt", merges_txt.into_bytes());
     let tokenizer_json = ("tokenizer.json", tokenizer(&[]).to_string().into_bytes());
     vec![
-        trial("tokenizer.json", &[tokenizer_json, config(15)], checkpoint, [48, 0]),
+        trial("tokenizer.json", &[tokenizer_json, config(15)], checkpoint, [84, 0]),
         trial("vocab.txt", &[("vocab.txt", vocab_txt), config(2000)], checkpoint, [876, 34]),
         trial("vocab.json", &[vocab_json.clone(), merges_txt.clone(), bpe.clone()], checkpoint, [3, 0]),
         trial("merges.txt", &[merges_txt, vocab_json, bpe], checkpoint, [350, 19]),

@@ -308,7 +308,7 @@ fn unreadable_models_are_refused_before_the_download() {
     let cases = [
         ("config.json", "the model has no `config.json`"),
         ("tokenizer.json", "the model has no vocabulary: `tokenizer.json`"),
-        ("model.safetensors", "the model has no weights: `model.safetensors` or `pytorch_model.bin`"),
+        ("model.safetensors", "the model has no weights of torch, only those of TensorFlow (`tf_model.h5`)"),
     ];
     for (file, wanted) in cases {
         let setup = Setup::new(Model::safetensors());
