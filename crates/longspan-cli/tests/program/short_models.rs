@@ -35,7 +35,7 @@ fn folder(kind: &str) -> Folder {
 fn object(folder: &Folder, arguments: &[&str]) -> Value {
     let ran = folder.run(arguments);
     assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{arguments:?}: {}", ran.stdout);
-    serde_json::from_str(ran.stdout.lines().next().unwrap()).unwrap()
+    serde_json::from_str(&ran.stdout).unwrap()
 }
 
 const ASK: [&str; 7] = ["ask", "--json", "--threshold", "inf", "-m", "model", "what is bread ?"];
@@ -101,7 +101,7 @@ fn they_are_trained_calibrated_and_measured() {
         assert!(!config("out").contains("attention_window"), "{kind}");
         assert!(!folder.path("out/longspan.json").exists(), "{kind}: its separators are those of its kind");
         let figures = object(&folder, &["eval", "-m", "out", "data.json", "--json"]);
-        assert_eq!(figures["metrics"]["total"], 2, "{figures}");
+        assert_eq!(figures["total"], 2, "{figures}");
     }
 }
 
