@@ -198,7 +198,7 @@ fn pieces() -> Vec<Vec<u8>> {
         content
     };
     let camembert: &[u8] = br#"{"tokenizer_class":"CamembertTokenizer","do_lower_case":false,"keep_accents":true}"#;
-    let alone = ["plain", "french", "albert"].map(|name| model(name)).into_iter();
+    let alone = ["plain", "french", "albert"].map(model).into_iter();
     alone.chain([join(&[&model("french")[..], camembert])]).collect()
 }
 
