@@ -5,7 +5,7 @@
 use std::fmt;
 
 /// What a kind of model has of its own. The names of the parameters are those of a Longformer, see
-/// [`parameters`](crate::model::parameters), and become those of the kind by [`ModelKind::stored_name`].
+/// [`parameters`](fn@crate::model::parameters), and become those of the kind by [`ModelKind::stored_name`].
 pub struct ModelKind {
     /// `model_type` in `config.json`.
     pub model_type: &'static str,
