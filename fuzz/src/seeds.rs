@@ -2,10 +2,11 @@
 //! a fault.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;
+use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -28,6 +29,7 @@ pub fn seeds(target: &FuzzTarget) -> Vec<Vec<u8>> {
         "tokenizer_json" => tokenizers(),
         "vocab_txt" => of_settings(&[golden("convert/bert-qa/vocab.txt")], r#"{"zz":15}"#),
         "vocab_json" => of_settings(&[vocab_json(), golden("convert/roberta-qa/merges.txt")], r#"{"zz":16}"#),
+        "pieces" => pieces(),
         "config" => configs().collect(),
         "settings" => settings(),
         "squad" => squad(),
@@ -186,6 +188,18 @@ fn tokenizers() -> Vec<Vec<u8>> {
     let mut words = bert.clone();
     words["model"] = json!({"type": "WordLevel", "vocab": bert["model"]["vocab"], "unk_token": "[UNK]"});
     whole.into_iter().chain(altered).chain([words.to_string().into_bytes()]).collect()
+}
+
+fn pieces() -> Vec<Vec<u8>> {
+    let model = |name: &str| {
+        let mut content = Vec::new();
+        let packed = golden(&format!("tokenizer/pieces-{name}.model.gz"));
+        GzDecoder::new(&packed[..]).read_to_end(&mut content).expect("a sound file");
+        content
+    };
+    let camembert: &[u8] = br#"{"tokenizer_class":"CamembertTokenizer","do_lower_case":false,"keep_accents":true}"#;
+    let alone = ["plain", "french", "albert"].map(model).into_iter();
+    alone.chain([join(&[&model("french")[..], camembert])]).collect()
 }
 
 fn configs() -> impl Iterator<Item = Vec<u8>> {

@@ -18,10 +18,11 @@
 //! | 0 | `isa` | what the CPU can do, and the dispatch of an operation to an instruction set |
 //! | 0 | `matrix` | views of row-major matrices |
 //! | 0 | `format` | f32, bf16 and int8 in groups of 32 bits |
-//! | 0 | [`reference`](mod@reference) | every operation in plain f64 loops: the oracle of all tests |
+//! | 0 | `activation` | the activations that models have |
 //! | 1 | `avx512` | the formats bf16 and int8 on the instructions of AVX-512 that multiply them |
-//! | 1 | `row_ops` | layer norm, GELU and cross-entropy of rows, forward and backward |
+//! | 1 | `row_ops` | layer norm, activations and cross-entropy of rows, forward and backward |
 //! | 1 | `dropout` | sets random numbers of a row to zero |
+//! | 1 | [`reference`](mod@reference) | every operation in plain f64 loops: the oracle of all tests |
 //! | 2 | `arithmetic` | precision and instruction set, and the dispatch of an operation to its format |
 //! | 3 | `packing` | groups in lines of 64 bytes |
 //! | 4 | `tiles`, `panels` | the packed operands of a product, A and B |
@@ -32,6 +33,7 @@
 //! tokens; M, N, K rows, columns and reduced size of a product; R rows of a tile; `group` the numbers in a group of 32
 //! bits.
 
+mod activation;
 mod arithmetic;
 mod attention;
 #[cfg(target_arch = "x86_64")]
@@ -48,6 +50,7 @@ mod tiles;
 
 pub mod reference;
 
+pub use activation::Activation;
 pub use arithmetic::{Arithmetic, Precision, UnknownPrecision};
 pub use attention::{
     BackwardInputs, BackwardKeys, BackwardQueries, KEY_CHUNK, Keys, QUERY_BLOCK, Queries, Visibility, attend,
@@ -60,6 +63,7 @@ pub use packing::{decode, encode};
 pub use panels::{Panels, PanelsPart};
 pub use product::{Start, product};
 pub use row_ops::{
-    NormGradients, add_layer_norm, add_rows, cross_entropy, gelu, gelu_backward, layer_norm, layer_norm_backward,
+    NormGradients, activate, activate_backward, add_layer_norm, add_rows, cross_entropy, layer_norm,
+    layer_norm_backward,
 };
 pub use tiles::{Tiles, TilesPart};

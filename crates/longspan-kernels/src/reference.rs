@@ -1,5 +1,7 @@
 //! Every operation in plain f64 loops: slow and obvious, the oracle of all tests.
 
+use crate::activation::Activation;
+
 /// y = x·Wᵀ + b.
 ///
 /// - `x`: (T, K), `weight`: (N, K), `bias`: (N); returns (T, N)
@@ -27,9 +29,17 @@ pub fn layer_norm(x: &mut [f64], weight: &[f64], bias: &[f64], eps: f64) {
     }
 }
 
-/// GELU in its exact form, with erf.
-pub fn gelu(x: f64) -> f64 {
-    0.5 * x * (1.0 + libm::erf(x / std::f64::consts::SQRT_2))
+/// An activation.
+pub fn activate(activation: Activation, x: f64) -> f64 {
+    match activation {
+        Activation::Gelu => 0.5 * x * (1.0 + libm::erf(x / std::f64::consts::SQRT_2)),
+        Activation::GeluTanh => 0.5 * x * (1.0 + tanh_argument(x).tanh()),
+        Activation::Relu => x.max(0.0),
+    }
+}
+
+fn tanh_argument(x: f64) -> f64 {
+    std::f64::consts::FRAC_2_PI.sqrt() * (x + 0.044715 * x.powi(3))
 }
 
 /// Softmax of one row.
@@ -114,10 +124,20 @@ pub fn layer_norm_backward(x: &[f64], weight: &[f64], eps: f64, dout: &[f64]) ->
     LayerNormGradients { dx, dweight, dbias }
 }
 
-/// The derivative of [`gelu`]: Φ(x) + x φ(x).
-pub fn gelu_backward(x: f64) -> f64 {
-    let below = 0.5 * (1.0 + libm::erf(x / std::f64::consts::SQRT_2));
-    below + x * (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt()
+/// The derivative of [`activate`].
+pub fn activate_backward(activation: Activation, x: f64) -> f64 {
+    match activation {
+        Activation::Gelu => {
+            let below = 0.5 * (1.0 + libm::erf(x / std::f64::consts::SQRT_2));
+            below + x * (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt()
+        }
+        Activation::GeluTanh => {
+            let tanh = tanh_argument(x).tanh();
+            let inner = std::f64::consts::FRAC_2_PI.sqrt() * (1.0 + 3.0 * 0.044715 * x * x);
+            0.5 * (1.0 + tanh) + 0.5 * x * (1.0 - tanh * tanh) * inner
+        }
+        Activation::Relu => f64::from(u8::from(x > 0.0)),
+    }
 }
 
 /// Queries, keys and values of one head, or their gradients: (T, D) each.

@@ -1,8 +1,10 @@
-//! Operations on rows: layer norm and GELU, forward and backward; cross-entropy and its gradient; and the exponential.
+//! Operations on rows: layer norm and activations, forward and backward; cross-entropy and its gradient; and the exponential.
 //!
 //! ```text
 //! layer_norm(x)    = (x - mean) / sqrt(variance + eps) * weight + bias      variance over N, not N - 1
 //! gelu(x)          = x/2 * (1 + erf(x / sqrt 2))
+//! gelu_tanh(x)     = x/2 * (1 + tanh(u)),  u = sqrt(2/pi) * (x + 0.044715 x³)
+//! relu(x)          = max(x, 0)
 //! cross_entropy(x) = log(sum of e^x) - x[target]
 //! ```
 //!
@@ -13,6 +15,7 @@
 use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps};
 use rten_simd::{Isa as Token, Simd, SimdOp};
 
+use crate::activation::Activation;
 use crate::isa::Isa;
 
 /// Layer norm of each row of `x` in place.
@@ -32,11 +35,16 @@ pub fn add_layer_norm(isa: Isa, x: &mut [f32], residual: &[f32], weight: &[f32],
     isa.run(LayerNorm { x, residual: Some(residual), weight, bias, eps });
 }
 
-/// GELU of every number in place, in its exact form with erf.
+/// The activation of every number in place.
 ///
 /// The absolute error is at most 5e-7 · max(1, |x|).
-pub fn gelu(isa: Isa, x: &mut [f32]) {
-    isa.run(Gelu { x });
+pub fn activate(isa: Isa, activation: Activation, x: &mut [f32]) {
+    match activation {
+        Activation::Gelu => isa.run(Gelu { x }),
+        Activation::GeluTanh => isa.run(GeluTanh { x }),
+        // NaN stays NaN.
+        Activation::Relu => x.iter_mut().for_each(|x| *x = if *x < 0.0 { 0.0 } else { *x }),
+    }
 }
 
 /// The gradients of a layer norm's parameters, to which [`layer_norm_backward`] adds.
@@ -73,13 +81,24 @@ pub fn layer_norm_backward(
     isa.run(LayerNormBackward { x, weight, eps, dout, dweight, dbias, z: vec![0.0; c] });
 }
 
-/// The backward pass of [`gelu`].
+/// The backward pass of [`activate`].
 ///
-/// - `x`: (n), the input of the forward pass; becomes gelu(x)
-/// - `dout`: (n), becomes dx = dout * (Φ(x) + x φ(x)), where Φ is the normal distribution and φ its density
-pub fn gelu_backward(isa: Isa, x: &mut [f32], dout: &mut [f32]) {
+/// - `x`: (n), the input of the forward pass; becomes the activation of x
+/// - `dout`: (n), becomes dx = dout * slope(x). That of GELU is Φ(x) + x φ(x), where Φ is the normal distribution and φ its
+///   density; that of ReLU is 0 at 0, as in torch
+pub fn activate_backward(isa: Isa, activation: Activation, x: &mut [f32], dout: &mut [f32]) {
     assert_eq!(x.len(), dout.len(), "{} numbers and {} gradients", x.len(), dout.len());
-    isa.run(GeluBackward { x, dout });
+    match activation {
+        Activation::Gelu => isa.run(GeluBackward { x, dout }),
+        Activation::GeluTanh => isa.run(GeluTanhBackward { x, dout }),
+        Activation::Relu => {
+            for (x, d) in x.iter_mut().zip(dout) {
+                if *x <= 0.0 {
+                    (*x, *d) = (0.0, 0.0);
+                }
+            }
+        }
+    }
 }
 
 /// The cross-entropy, in nats, of a row of logits and a target. The logits become its gradient: softmax(x), minus 1 at
@@ -192,6 +211,39 @@ impl SimdOp for Gelu<'_> {
     }
 }
 
+struct GeluTanh<'a> {
+    x: &'a mut [f32],
+}
+
+impl SimdOp for GeluTanh<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Token>(self, isa: I) {
+        let ops = isa.f32();
+        each!(isa, self.x, [], |x, _valid| ops.mul(x, half_tanh(isa, x).0));
+    }
+}
+
+/// (1 + tanh u) / 2 and the derivative of 2u, where 2u = x · (a + b x²).
+///
+/// The first is the logistic function of 2u: 1 / (1 + e^-2u), and for 2u < 0 the equal e^2u / (1 + e^2u), since [`exp`] takes
+/// no number above 0.
+#[inline(always)]
+fn half_tanh<I: Token>(isa: I, x: I::F32) -> (I::F32, I::F32) {
+    // 2 sqrt(2/pi), and 0.044715 times that
+    const A: f32 = 1.595_769_1;
+    const B: f32 = 0.071_354_814;
+    let ops = isa.f32();
+    let x2 = ops.mul(x, x);
+    let twice_u = ops.mul(x, ops.mul_add(x2, ops.splat(B), ops.splat(A)));
+    let is_negative = ops.lt(twice_u, ops.zero());
+    let power = exp(isa, ops.select(twice_u, ops.sub(ops.zero(), twice_u), is_negative));
+    let one = ops.splat(1.0);
+    let below = ops.div(ops.select(power, one, is_negative), ops.add(one, power));
+    (below, ops.mul_add(x2, ops.splat(3.0 * B), ops.splat(A)))
+}
+
 struct LayerNormBackward<'a> {
     x: &'a [f32],
     weight: &'a [f32],
@@ -301,6 +353,28 @@ impl SimdOp for AddRows<'_> {
     }
 }
 
+/// Replaces `$xs` and `$douts` by the two results of `$body`, a function of a vector of each.
+///
+/// It is a macro because a closure would be compiled without the instruction set of its caller.
+macro_rules! each_pair {
+    ($isa:ident, $xs:expr, $douts:expr, |$x:ident, $d:ident| $body:expr) => {{
+        let ops = $isa.f32();
+        let lanes = ops.len();
+        let (mut xs, mut douts) = ($xs.chunks_exact_mut(lanes), $douts.chunks_exact_mut(lanes));
+        for (x, d) in xs.by_ref().zip(douts.by_ref()) {
+            let ($x, $d) = (ops.load(x), ops.load(d));
+            let (y, dx) = $body;
+            ops.store(y, x);
+            ops.store(dx, d);
+        }
+        let (x, d) = (xs.into_remainder(), douts.into_remainder());
+        let ($x, $d) = (ops.load_pad(x).0, ops.load_pad(d).0);
+        let (y, dx) = $body;
+        x.iter_mut().zip(y.to_array()).for_each(|(x, y)| *x = y);
+        d.iter_mut().zip(dx.to_array()).for_each(|(d, dx)| *d = dx);
+    }};
+}
+
 struct GeluBackward<'a> {
     x: &'a mut [f32],
     dout: &'a mut [f32],
@@ -315,25 +389,32 @@ impl SimdOp for GeluBackward<'_> {
         let (half, root) = (ops.splat(0.5), ops.splat(std::f32::consts::FRAC_1_SQRT_2));
         // 1 / sqrt(2 pi)
         let density = ops.splat(0.398_942_3);
-        let lanes = ops.len();
-        // A macro, for a closure would be compiled without the instruction set of its caller.
-        macro_rules! value_and_gradient {
-            ($x:expr, $d:expr) => {{
-                let below = ops.mul_add(half, erf(isa, ops.mul($x, root)), half);
-                let at = ops.mul(density, exp(isa, ops.mul(ops.mul($x, $x), ops.splat(-0.5))));
-                (ops.mul($x, below), ops.mul($d, ops.mul_add($x, at, below)))
-            }};
-        }
-        let (mut xs, mut douts) = (self.x.chunks_exact_mut(lanes), self.dout.chunks_exact_mut(lanes));
-        for (x, d) in xs.by_ref().zip(douts.by_ref()) {
-            let (y, dx) = value_and_gradient!(ops.load(x), ops.load(d));
-            ops.store(y, x);
-            ops.store(dx, d);
-        }
-        let (x, d) = (xs.into_remainder(), douts.into_remainder());
-        let (y, dx) = value_and_gradient!(ops.load_pad(x).0, ops.load_pad(d).0);
-        x.iter_mut().zip(y.to_array()).for_each(|(x, y)| *x = y);
-        d.iter_mut().zip(dx.to_array()).for_each(|(d, dx)| *d = dx);
+        each_pair!(isa, self.x, self.dout, |x, d| {
+            let below = ops.mul_add(half, erf(isa, ops.mul(x, root)), half);
+            let at = ops.mul(density, exp(isa, ops.mul(ops.mul(x, x), ops.splat(-0.5))));
+            (ops.mul(x, below), ops.mul(d, ops.mul_add(x, at, below)))
+        });
+    }
+}
+
+struct GeluTanhBackward<'a> {
+    x: &'a mut [f32],
+    dout: &'a mut [f32],
+}
+
+impl SimdOp for GeluTanhBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Token>(self, isa: I) {
+        let ops = isa.f32();
+        let one = ops.splat(1.0);
+        each_pair!(isa, self.x, self.dout, |x, d| {
+            // The slope of the logistic function is f (1 - f).
+            let (below, inner) = half_tanh(isa, x);
+            let slope = ops.mul(ops.mul(below, ops.sub(one, below)), inner);
+            (ops.mul(x, below), ops.mul(d, ops.mul_add(x, slope, below)))
+        });
     }
 }
 

@@ -7,13 +7,13 @@ use std::ops::Range;
 
 use longspan_kernels::{
     Arithmetic, BackwardInputs, BackwardKeys, BackwardQueries, Isa, KEY_CHUNK, Keys, Matrix, MatrixMut, NormGradients,
-    Panels, Precision, QUERY_BLOCK, Queries, Start, Tiles, Visibility, add_rows, attend, attend_backward,
-    cross_entropy, decode, drop_row, encode, gelu_backward, layer_norm_backward, product, reference,
+    Panels, Precision, QUERY_BLOCK, Queries, Start, Tiles, Visibility, activate_backward, add_rows, attend,
+    attend_backward, cross_entropy, decode, drop_row, encode, layer_norm_backward, product, reference,
 };
 
 use longspan_kernels::reference::{AttentionRows, LayerNormGradients};
 
-use common::{Band, ULP, numbers, wide};
+use common::{ACTIVATIONS, Band, ULP, numbers, wide};
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
@@ -59,9 +59,12 @@ fn reference_gradients_match_central_differences() {
     check_differences("layer norm, weight", &weight, &dweight, |weight| loss(&x, weight, &bias));
     check_differences("layer norm, bias", &bias, &dbias, |bias| loss(&x, &weight, bias));
 
-    let x: Vec<f64> = (-80..80).map(|i| f64::from(i) / 13.0).collect();
-    let slopes: Vec<f64> = x.iter().map(|&x| reference::gelu_backward(x)).collect();
-    check_differences("gelu", &x, &slopes, |x| x.iter().map(|&x| reference::gelu(x)).sum());
+    let x: Vec<f64> = (-80..80).map(|i| (f64::from(i) + 0.5) / 13.0).collect();
+    for activation in ACTIVATIONS {
+        let slopes: Vec<f64> = x.iter().map(|&x| reference::activate_backward(activation, x)).collect();
+        let sum = |x: &[f64]| x.iter().map(|&x| reference::activate(activation, x)).sum();
+        check_differences(&format!("{activation:?}"), &x, &slopes, sum);
+    }
 
     let x = wide(&numbers(9, 5));
     let (_, dx) = reference::cross_entropy(&x, 4);
@@ -103,15 +106,18 @@ fn row_kernels_backward() {
             check(&format!("{name}, weight"), &dweight, &added(&before[0], &expected.dweight), bound);
             check(&format!("{name}, bias"), &dbias, &added(&before[1], &expected.dbias), bound);
 
-            let mut y: Vec<f32> = x[off..].iter().map(|x| x * 8.0).collect();
-            let inputs = wide(&y);
-            let mut dx = dout[off..].to_vec();
-            gelu_backward(isa, &mut y, &mut dx);
-            let expected: Vec<f64> = inputs.iter().map(|&x| reference::gelu(x)).collect();
-            check(&format!("{isa} gelu of {c}"), &y, &expected, 4e-6);
-            let slopes = inputs.iter().zip(&dout[off..]);
-            let expected: Vec<f64> = slopes.map(|(&x, &d)| f64::from(d) * reference::gelu_backward(x)).collect();
-            check(&format!("{isa} gelu backward of {c}"), &dx, &expected, 2e-6);
+            for activation in ACTIVATIONS {
+                let mut y: Vec<f32> = x[off..].iter().map(|x| x * 8.0).collect();
+                let inputs = wide(&y);
+                let mut dx = dout[off..].to_vec();
+                activate_backward(isa, activation, &mut y, &mut dx);
+                let expected: Vec<f64> = inputs.iter().map(|&x| reference::activate(activation, x)).collect();
+                check(&format!("{isa} {activation:?} of {c}"), &y, &expected, 4e-6);
+                let slopes = inputs.iter().zip(&dout[off..]);
+                let slope = |x| reference::activate_backward(activation, x);
+                let expected: Vec<f64> = slopes.map(|(&x, &d)| f64::from(d) * slope(x)).collect();
+                check(&format!("{isa} {activation:?} backward of {c}"), &dx, &expected, 2e-6);
+            }
         }
     }
 }

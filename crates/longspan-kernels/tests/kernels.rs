@@ -9,11 +9,11 @@ use std::io::Write;
 use std::ops::Range;
 
 use longspan_kernels::{
-    Arithmetic, Isa, Keys, Matrix, MatrixMut, Panels, Precision, Queries, Start, Tiles, Visibility, add_layer_norm,
-    attend, encode, gelu, layer_norm, product, reference,
+    Arithmetic, Isa, Keys, Matrix, MatrixMut, Panels, Precision, Queries, Start, Tiles, Visibility, activate,
+    add_layer_norm, attend, encode, layer_norm, product, reference,
 };
 
-use common::{Band, ULP, numbers, wide};
+use common::{ACTIVATIONS, Band, ULP, numbers, wide};
 
 #[track_caller]
 fn check(isa: Isa, case: &str, found: &[f32], expected: &[f64], bound: impl Fn(usize) -> f64) {
@@ -219,9 +219,11 @@ fn nan_propagates() {
         let Arithmetic { isa, precision } = arithmetic;
         let mut row = numbers(40, 9);
         row[20] = f32::NAN;
-        let mut activations = row.clone();
-        gelu(isa, &mut activations);
-        assert!(activations[20].is_nan(), "{isa} gelu");
+        for activation in ACTIVATIONS {
+            let mut activations = row.clone();
+            activate(isa, activation, &mut activations);
+            assert!(activations[20].is_nan(), "{isa} {activation:?}");
+        }
 
         // A NaN anywhere in B makes the product NaN; an infinity makes it NaN or infinite.
         for (place, what) in [(0, f32::NAN), (5, f32::NAN), (39, f32::NAN), (20, f32::INFINITY)] {
@@ -266,13 +268,16 @@ fn tiny_numbers_are_zero_in_int8() {
 }
 
 #[test]
-fn gelu_and_exp_are_exact_over_their_ranges() {
+fn activations_and_exp_are_exact_over_their_ranges() {
     for isa in Isa::available() {
-        let x: Vec<f32> = (-12_000..=12_001).map(|i| i as f32 / 1000.0).collect();
-        let mut found = x.clone();
-        gelu(isa, &mut found);
-        let expected: Vec<f64> = x.iter().map(|&x| reference::gelu(x.into())).collect();
-        check(isa, "gelu", &found, &expected, |i| 5e-7 * f64::from(x[i].abs()).max(1.0));
+        let x: Vec<f32> = (-12_000..=12_001).map(|i| i as f32 / 1000.0).chain([-1e30, -300.0, 300.0, 1e30]).collect();
+        for activation in ACTIVATIONS {
+            let mut found = x.clone();
+            activate(isa, activation, &mut found);
+            let expected: Vec<f64> = x.iter().map(|&x| reference::activate(activation, x.into())).collect();
+            let bound = |i: usize| 5e-7 * f64::from(x[i].abs()).max(1.0);
+            check(isa, &format!("{activation:?}"), &found, &expected, bound);
+        }
 
         // The weights of keys 0 and x under the query 1 are 1 / (1 + e^x) and e^x / (1 + e^x); the value of x is 1.
         let arithmetic = Arithmetic { isa, precision: Precision::F32 };

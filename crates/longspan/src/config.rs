@@ -1,32 +1,49 @@
-//! `config.json`: the sizes of a Longformer, checked once.
+//! `config.json`: the kind and the sizes of a model, checked once.
+
+mod keys;
+mod kind;
 
 use std::collections::BTreeMap;
 
+use longspan_kernels::Activation;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
-use crate::{Error, FormatKind, Result};
+use crate::{Result, json};
+use keys::{ConfigKeys, SIZE_MAX, activation, activation_name, kind_of, wrong};
 
-const FILE: &str = "config.json";
+pub use kind::ModelKind;
+pub(crate) use kind::PREFIX;
 
-/// The sizes of a Longformer, spelled as in `config.json`.
+/// The kind and the sizes of a model, spelled as in `config.json`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
+    /// The kind: its positions, its inputs and its names.
+    pub kind: &'static ModelKind,
+    /// Whether it has windows and projections of global attention: it is a Longformer, or was made of another kind by the
+    /// notebook of Longformer's authors. A model without has windows that cover every input, and no token of it is global.
+    pub is_long: bool,
     /// Rows of the word embeddings.
     pub vocab_size: usize,
+    /// E: width of the embeddings; that of a token unless the kind projects them.
+    pub embedding_size: usize,
     /// C: width of the vector of a token.
     pub hidden_size: usize,
     /// L: layers.
     pub num_hidden_layers: usize,
+    /// How many layers have weights of their own: all, or groups of layers share theirs.
+    pub num_hidden_groups: usize,
     /// H: heads; each has `hidden_size / num_attention_heads` numbers.
     pub num_attention_heads: usize,
     /// F: width of the hidden layer of the feed-forward.
     pub intermediate_size: usize,
-    /// Rows of the position table. The first `pad_token_id + 1` belong to no token.
+    /// The function between the two products of the feed-forward.
+    pub hidden_act: Activation,
+    /// Rows of the position table. The first [`Config::first_position`] belong to no token.
     pub max_position_embeddings: usize,
-    /// Rows of the token-type table.
+    /// Rows of the token-type table; 0 if there is none.
     pub type_vocab_size: usize,
-    /// Id of the padding token; positions start after it.
+    /// Id of the padding token; the positions of some kinds start after it.
     pub pad_token_id: usize,
     /// Id of the first token of an input: `<s>` or `[CLS]`.
     pub bos_token_id: usize,
@@ -47,68 +64,66 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads and checks the content of a `config.json`. Unknown keys are ignored.
+    /// Reads and checks the content of a `config.json`, in which NaN and infinities are allowed, as Python writes them.
+    /// Unknown keys are ignored.
     ///
     /// # Errors
-    /// [`Error::ModelType`] when the model is not a Longformer, [`Error::Format`] when the JSON is malformed or a size makes no
-    /// sense.
+    /// [`ModelType`](crate::Error::ModelType) when the model is of no kind of [`ModelKind::ALL`],
+    /// [`Format`](crate::Error::Format) when the JSON is malformed, a size makes no sense, or the model has parts that its
+    /// kind has not.
     pub fn from_json(json: &[u8]) -> Result<Self> {
-        let value: Value = serde_json::from_slice(json).map_err(|e| wrong(format!("no JSON: {e}")))?;
-        let Value::Object(keys) = value else {
-            return Err(wrong("expected an object".into()));
-        };
-        let config = Self::from_keys(&ConfigKeys(keys))?;
-        config.check()?;
-        Ok(config)
+        Self::from_keys(Self::keys(json)?)
     }
 
-    fn from_keys(keys: &ConfigKeys) -> Result<Self> {
-        let architecture = keys.0.get("architectures").and_then(|names| Some(names.get(0)?.as_str()?.to_owned()));
-        match keys.text("model_type")? {
-            Some("longformer") => {}
-            Some(other) => {
-                return Err(Error::ModelType { found: other.into(), expected: "expected `longformer`" });
-            }
-            // Files from before `model_type` was written. BERT has other positions, and other modes have one-sided windows.
-            None if keys.0.contains_key("attention_window") => {
-                if let Some(other) = architecture.as_ref().filter(|class| class.starts_with("Bert")) {
-                    return Err(Error::ModelType { found: other.clone(), expected: "expected `longformer`" });
-                }
-                if let Some(other) = keys.text("attention_mode")?.filter(|mode| *mode != "longformer") {
-                    let message = "convert the checkpoint, and choose one-sided windows if it has such";
-                    return Err(wrong(format!("no `model_type`, attention_mode `{other}`: {message}")));
-                }
-            }
-            None => return Err(wrong("no `model_type`: expected `longformer`".into())),
+    /// The content of a `config.json`.
+    pub(crate) fn keys(json: &[u8]) -> Result<Map<String, Value>> {
+        let value: Value =
+            serde_json::from_slice(&json::of_python(json)).map_err(|e| wrong(format!("no JSON: {e}")))?;
+        match value {
+            Value::Object(keys) => Ok(keys),
+            _ => Err(wrong("expected an object".into())),
         }
-        for (key, wanted) in [("hidden_act", "gelu"), ("position_embedding_type", "absolute")] {
-            if let Some(other) = keys.text(key)?.filter(|found| *found != wanted) {
-                return Err(wrong(format!("{key} `{other}`: only `{wanted}` is known")));
-            }
-        }
-        let num_hidden_layers = keys.size("num_hidden_layers", Some(12))?;
+    }
+
+    /// The same for parsed JSON.
+    pub(crate) fn from_keys(keys: Map<String, Value>) -> Result<Self> {
+        let keys = ConfigKeys { kind: kind_of(&keys)?, keys };
+        keys.check_parts()?;
+        let ConfigKeys { kind, .. } = keys;
+        let is_long = keys.is_long();
+        let num_hidden_layers = keys.size("num_hidden_layers")?;
         if num_hidden_layers > LAYERS_MAX {
             return Err(wrong(format!("num_hidden_layers {num_hidden_layers}: expected 1 to {LAYERS_MAX}")));
         }
-        let labels = keys.labels();
-        Ok(Self {
-            vocab_size: keys.size("vocab_size", None)?,
-            hidden_size: keys.size("hidden_size", Some(768))?,
+        let (hidden_size, labels) = (keys.size("hidden_size")?, keys.labels());
+        let mut config = Self {
+            kind,
+            is_long,
+            vocab_size: keys.size("vocab_size")?,
+            embedding_size: if kind.narrow_embeddings { keys.size("embedding_size")? } else { hidden_size },
+            hidden_size,
             num_hidden_layers,
-            num_attention_heads: keys.size("num_attention_heads", Some(12))?,
-            intermediate_size: keys.size("intermediate_size", Some(3072))?,
-            max_position_embeddings: keys.whole("max_position_embeddings", Some(512))?,
-            type_vocab_size: keys.size("type_vocab_size", Some(2))?,
-            pad_token_id: keys.whole("pad_token_id", Some(1))?,
-            bos_token_id: keys.whole("bos_token_id", Some(0))?,
-            eos_token_id: keys.whole("eos_token_id", Some(2))?,
-            sep_token_id: keys.whole("sep_token_id", Some(2))?,
-            attention_window: keys.windows(num_hidden_layers)?,
+            num_hidden_groups: if kind.shared_layers { keys.size("num_hidden_groups")? } else { num_hidden_layers },
+            num_attention_heads: keys.size("num_attention_heads")?,
+            intermediate_size: keys.size("intermediate_size")?,
+            hidden_act: activation(keys.text("hidden_act")?.unwrap_or(kind.hidden_act))?,
+            max_position_embeddings: keys.whole("max_position_embeddings")?,
+            type_vocab_size: keys.whole("type_vocab_size")?,
+            pad_token_id: keys.whole("pad_token_id")?,
+            bos_token_id: keys.whole("bos_token_id")?,
+            eos_token_id: keys.whole("eos_token_id")?,
+            sep_token_id: keys.whole("sep_token_id")?,
+            attention_window: if is_long { keys.windows(num_hidden_layers)? } else { Vec::new() },
             layer_norm_eps: keys.eps()?,
-            num_labels: if labels.is_empty() { keys.size("num_labels", Some(2))? } else { labels.len() },
+            num_labels: if labels.is_empty() { keys.size("num_labels")? } else { labels.len() },
             labels,
-            architecture,
-        })
+            architecture: keys.architecture(),
+        };
+        config.check()?;
+        if !is_long {
+            config.attention_window = vec![2 * config.max_tokens(); num_hidden_layers];
+        }
+        Ok(config)
     }
 
     /// The content of a `config.json` that transformers reads too.
@@ -121,12 +136,25 @@ impl Config {
         if hidden % heads != 0 {
             return Err(wrong(format!("hidden_size {hidden} is not a multiple of num_attention_heads {heads}")));
         }
-        let (rows, pad) = (self.max_position_embeddings, self.pad_token_id);
-        if rows > SIZE_MAX {
-            return Err(wrong(format!("max_position_embeddings {rows}: at most {SIZE_MAX} are read")));
+        let (layers, groups) = (self.num_hidden_layers, self.num_hidden_groups);
+        if groups > layers {
+            return Err(wrong(format!("num_hidden_groups {groups}: expected at most num_hidden_layers, {layers}")));
         }
-        if rows <= pad.saturating_add(1) {
-            return Err(wrong(format!("max_position_embeddings {rows} leaves no position after pad_token_id {pad}")));
+        let (rows, first) = (self.max_position_embeddings, self.first_position());
+        for (key, size) in [("max_position_embeddings", rows), ("type_vocab_size", self.type_vocab_size)] {
+            if size > SIZE_MAX {
+                return Err(wrong(format!("{key} {size}: at most {SIZE_MAX} are read")));
+            }
+        }
+        if self.type_vocab_size == 0 && self.kind.default_of("type_vocab_size") != Some(0) {
+            return Err(wrong(format!("type_vocab_size 0: expected 1 to {SIZE_MAX}")));
+        }
+        if rows <= first {
+            let pad = self.pad_token_id;
+            return Err(wrong(match self.kind.positions_after_padding {
+                true => format!("max_position_embeddings {rows} leaves no position after pad_token_id {pad}"),
+                false => format!("max_position_embeddings {rows}: expected 1 to {SIZE_MAX}"),
+            }));
         }
         for (layer, &window) in self.attention_window.iter().enumerate() {
             if window == 0 || window % 2 != 0 || window > SIZE_MAX {
@@ -144,23 +172,38 @@ impl Config {
 
     /// The longest input, in tokens, that the position table allows.
     pub fn max_tokens(&self) -> usize {
-        self.max_position_embeddings - self.pad_token_id - 1
+        self.max_position_embeddings - self.first_position()
+    }
+
+    /// The row of the position table for the first token.
+    pub fn first_position(&self) -> usize {
+        if self.kind.positions_after_padding { self.pad_token_id.saturating_add(1) } else { 0 }
+    }
+
+    /// Separators between question and document, unless the checkpoint says otherwise.
+    pub fn separators(&self) -> usize {
+        if self.is_long { ModelKind::LONGFORMER.separators } else { self.kind.separators }
+    }
+
+    /// How many types of tokens its inputs have.
+    pub fn token_types(&self) -> usize {
+        if self.kind.pair_types { self.type_vocab_size } else { self.type_vocab_size.min(1) }
+    }
+
+    /// Whether the embeddings are projected to the width of the model.
+    pub fn has_projection(&self) -> bool {
+        // ALBERT has the projection where the widths are equal too.
+        self.kind.shared_layers || self.embedding_size != self.hidden_size
+    }
+
+    /// Which of the weights of layers a layer has.
+    pub fn group_of_layer(&self, layer: usize) -> usize {
+        layer * self.num_hidden_groups / self.num_hidden_layers
     }
 }
 
-/// No model comes near this size, and products of two sizes stay far below overflow.
-const SIZE_MAX: usize = 1 << 24;
-
-/// Models have 1e-12 to 1e-3.
-const EPS_MIN: f64 = 1e-30;
-const EPS_MAX: f64 = 0.1;
-
 /// No model has this many layers.
 const LAYERS_MAX: usize = 1 << 12;
-
-fn wrong(message: String) -> Error {
-    Error::format(FILE, FormatKind::Config, message)
-}
 
 /// A configuration as it is written, with its keys in this order.
 struct ConfigJson<'a>(&'a Config);
@@ -168,29 +211,41 @@ struct ConfigJson<'a>(&'a Config);
 impl Serialize for ConfigJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(config) = self;
+        let kind = config.kind;
         let mut keys = serializer.serialize_map(None)?;
-        keys.serialize_entry("model_type", "longformer")?;
+        keys.serialize_entry("model_type", kind.model_type)?;
         if let Some(architecture) = &config.architecture {
             keys.serialize_entry("architectures", &[architecture])?;
         }
-        keys.serialize_entry("attention_window", &config.attention_window)?;
-        keys.serialize_entry("attention_probs_dropout_prob", &0.1)?;
-        keys.serialize_entry("hidden_act", "gelu")?;
-        keys.serialize_entry("hidden_dropout_prob", &0.1)?;
-        keys.serialize_entry("hidden_size", &config.hidden_size)?;
+        if config.is_long {
+            keys.serialize_entry("attention_window", &config.attention_window)?;
+        }
+        keys.serialize_entry(kind.key("attention_probs_dropout_prob"), &0.1)?;
+        keys.serialize_entry(kind.key("hidden_act"), activation_name(config.hidden_act))?;
+        keys.serialize_entry(kind.key("hidden_dropout_prob"), &0.1)?;
+        keys.serialize_entry(kind.key("hidden_size"), &config.hidden_size)?;
         keys.serialize_entry("initializer_range", &0.02)?;
-        keys.serialize_entry("intermediate_size", &config.intermediate_size)?;
+        keys.serialize_entry(kind.key("intermediate_size"), &config.intermediate_size)?;
         keys.serialize_entry("layer_norm_eps", &as_written(config.layer_norm_eps))?;
         keys.serialize_entry("max_position_embeddings", &config.max_position_embeddings)?;
-        keys.serialize_entry("num_attention_heads", &config.num_attention_heads)?;
-        keys.serialize_entry("num_hidden_layers", &config.num_hidden_layers)?;
+        keys.serialize_entry(kind.key("num_attention_heads"), &config.num_attention_heads)?;
+        keys.serialize_entry(kind.key("num_hidden_layers"), &config.num_hidden_layers)?;
         keys.serialize_entry("pad_token_id", &config.pad_token_id)?;
         keys.serialize_entry("bos_token_id", &config.bos_token_id)?;
         keys.serialize_entry("eos_token_id", &config.eos_token_id)?;
         keys.serialize_entry("sep_token_id", &config.sep_token_id)?;
         keys.serialize_entry("position_embedding_type", "absolute")?;
-        keys.serialize_entry("type_vocab_size", &config.type_vocab_size)?;
+        if config.type_vocab_size > 0 {
+            keys.serialize_entry("type_vocab_size", &config.type_vocab_size)?;
+        }
         keys.serialize_entry("vocab_size", &config.vocab_size)?;
+        if kind.narrow_embeddings {
+            keys.serialize_entry("embedding_size", &config.embedding_size)?;
+        }
+        if kind.shared_layers {
+            keys.serialize_entry("num_hidden_groups", &config.num_hidden_groups)?;
+            keys.serialize_entry("inner_group_num", &1)?;
+        }
         if !config.labels.is_empty() {
             let labels = || config.labels.iter().enumerate();
             keys.serialize_entry("id2label", &labels().collect::<BTreeMap<_, _>>())?;
@@ -205,72 +260,6 @@ impl Serialize for ConfigJson<'_> {
 /// The shortest decimal of an f32: 0.00001 instead of all digits of the nearest f32.
 fn as_written(number: f32) -> f64 {
     number.to_string().parse().expect("numbers are printed as they are read")
-}
-
-/// The keys of the file, with typed access.
-struct ConfigKeys(Map<String, Value>);
-
-impl ConfigKeys {
-    fn size(&self, key: &str, default: Option<usize>) -> Result<usize> {
-        match self.whole(key, default)? {
-            size @ 1..=SIZE_MAX => Ok(size),
-            size => Err(wrong(format!("{key} {size}: expected 1 to {SIZE_MAX}"))),
-        }
-    }
-
-    fn whole(&self, key: &str, default: Option<usize>) -> Result<usize> {
-        match (self.0.get(key), default) {
-            (None | Some(Value::Null), Some(default)) => Ok(default),
-            (None | Some(Value::Null), None) => Err(wrong(format!("no `{key}`"))),
-            (Some(value), _) => whole_of(key, value),
-        }
-    }
-
-    fn eps(&self) -> Result<f32> {
-        let key = "layer_norm_eps";
-        match self.0.get(key) {
-            None | Some(Value::Null) => Ok(1e-12),
-            Some(value) => {
-                let number = value.as_f64().filter(|number| (EPS_MIN..=EPS_MAX).contains(number));
-                let expected = || wrong(format!("{key} `{value}`: expected a number from {EPS_MIN:e} to {EPS_MAX}"));
-                Ok(number.ok_or_else(expected)? as f32)
-            }
-        }
-    }
-
-    fn text(&self, key: &str) -> Result<Option<&str>> {
-        match self.0.get(key) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(other) => Err(wrong(format!("{key} `{other}`: expected a text"))),
-        }
-    }
-
-    /// One number for all layers, or a list with one per layer.
-    fn windows(&self, layers: usize) -> Result<Vec<usize>> {
-        let key = "attention_window";
-        match self.0.get(key) {
-            Some(Value::Array(list)) if list.len() == layers => list.iter().map(|value| whole_of(key, value)).collect(),
-            Some(Value::Array(list)) => {
-                Err(wrong(format!("{key} has {} entries for num_hidden_layers {layers}", list.len())))
-            }
-            _ => Ok(vec![self.whole(key, Some(512))?; layers]),
-        }
-    }
-
-    /// `id2label` in the order of the ids; empty if the file has none or ids are missing.
-    fn labels(&self) -> Vec<String> {
-        let Some(Value::Object(names)) = self.0.get("id2label") else {
-            return Vec::new();
-        };
-        let label = |id: usize| names.get(&id.to_string()).and_then(Value::as_str).map(str::to_string);
-        (0..names.len()).map(label).collect::<Option<_>>().unwrap_or_default()
-    }
-}
-
-fn whole_of(key: &str, value: &Value) -> Result<usize> {
-    let size = value.as_u64().and_then(|size| usize::try_from(size).ok());
-    size.ok_or_else(|| wrong(format!("{key} `{value}`: expected a whole number")))
 }
 
 #[cfg(test)]
@@ -321,20 +310,55 @@ mod tests {
     }
 
     #[test]
+    fn a_kind_has_its_own_keys_positions_and_defaults() {
+        let config = |json: &str| Config::from_json(json.as_bytes()).unwrap();
+        let small = config(
+            r#"{"model_type":"distilbert","dim":24,"n_heads":2,"n_layers":3,"hidden_dim":48,"activation":"relu",
+            "max_position_embeddings":20,"initializer_range":NaN}"#,
+        );
+        assert_eq!((small.hidden_size, small.head_size(), small.num_hidden_layers), (24, 12, 3));
+        assert_eq!((small.type_vocab_size, small.hidden_act, small.vocab_size), (0, Activation::Relu, 30_522));
+        assert_eq!((small.max_tokens(), small.first_position(), small.separators()), (20, 0, 1));
+        assert_eq!((small.attention_window.as_slice(), small.is_long), (&[40, 40, 40][..], false));
+        let roberta = config(r#"{"architectures":["RobertaForQuestionAnswering"],"max_position_embeddings":514}"#);
+        assert_eq!((roberta.kind.model_type, roberta.max_tokens(), roberta.separators()), ("roberta", 512, 2));
+        assert_eq!((roberta.type_vocab_size, roberta.token_types()), (2, 1));
+        let albert = config(r#"{"model_type":"albert"}"#);
+        assert_eq!((albert.hidden_size, albert.embedding_size, albert.num_hidden_groups), (4096, 128, 1));
+        assert_eq!((albert.hidden_act, albert.has_projection()), (Activation::GeluTanh, true));
+        let groups: Vec<usize> = (0..12).map(|layer| albert.group_of_layer(layer)).collect();
+        assert_eq!(groups, [0; 12]);
+        let long = config(r#"{"model_type":"bert","attention_window":8,"max_position_embeddings":66}"#);
+        assert_eq!((long.is_long, long.max_tokens(), long.separators(), long.token_types()), (true, 66, 2, 2));
+        for config in [small, roberta, albert, long] {
+            assert_eq!(Config::from_json(config.to_json().as_bytes()).unwrap(), config);
+        }
+    }
+
+    #[test]
     fn invalid_values_are_named() {
         for (changes, message) in [
             (r#","attention_window":[8,7]"#, "attention_window 7 of layer 1: expected an even"),
             (r#","attention_window":0"#, "attention_window 0 of layer 0: expected an even"),
             (r#","attention_window":[8]"#, "attention_window has 1 entries for num_hidden_layers 2"),
             (r#","attention_window":"wide""#, "attention_window `\"wide\"`: expected a whole number"),
-            (r#","model_type":"bert""#, "model_type `bert`"),
-            (r#","model_type":null,"architectures":["BertLongForMaskedLM"]"#, "model_type `BertLongForMaskedLM`"),
-            (r#","model_type":null,"attention_mode":"tvm""#, "no `model_type`, attention_mode `tvm`: convert the"),
-            (r#","hidden_act":"relu""#, "hidden_act `relu`"),
+            (r#","model_type":"deberta-v2""#, "model_type `deberta-v2`: expected `longformer`, `bert`"),
+            (r#","model_type":7"#, "model_type `7`: expected a text"),
+            (r#","model_type":null,"architectures":["T5ForQuestionAnswering"]"#, "model_type `T5ForQuestionAnswering`"),
+            (
+                r#","model_type":"bert","architectures":["RobertaModel"]"#,
+                "model_type `bert` contradicts the architecture",
+            ),
+            (r#","model_type":null,"attention_mode":"tvm""#, "attention_mode `tvm`: its windows are one-sided"),
+            (r#","hidden_act":"swish""#, "hidden_act `swish`: expected `gelu`"),
+            (r#","is_decoder":true"#, "is_decoder true: a decoder cannot be read"),
+            (r#","position_embedding_type":"relative_key""#, "position_embedding_type `relative_key`: only"),
+            (r#","model_type":"albert","inner_group_num":2"#, "inner_group_num 2: only 1 is known"),
+            (r#","model_type":"albert","num_hidden_groups":3"#, "num_hidden_groups 3: expected at most"),
+            (r#","layer_norm_eps":NaN"#, "layer_norm_eps `\"NaN\"`: expected a number"),
             (r#","num_attention_heads":3"#, "hidden_size 64 is not a multiple of num_attention_heads 3"),
             (r#","num_attention_heads":0"#, "num_attention_heads 0: expected 1"),
             (r#","hidden_size":-1"#, "hidden_size `-1`: expected a whole number"),
-            (r#","vocab_size":null"#, "no `vocab_size`"),
             (r#","max_position_embeddings":2"#, "max_position_embeddings 2 leaves no position"),
             (
                 r#","max_position_embeddings":1099511627776"#,

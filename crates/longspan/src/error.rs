@@ -75,13 +75,30 @@ pub enum Error {
         wanted: &'static str,
     },
     /// A checkpoint has no tokenizer of any known kind.
-    #[error("no tokenizer: neither tokenizer.json, nor vocab.json with merges.txt, nor vocab.txt")]
+    #[error(
+        "no tokenizer: neither tokenizer.json, nor vocab.json with merges.txt, nor vocab.txt, nor \
+         sentencepiece.bpe.model, nor spiece.model"
+    )]
     MissingTokenizer,
     /// A checkpoint lacks a tensor that its configuration asks for.
     #[error("tensor `{}`: not in the checkpoint", excerpt(name))]
     MissingTensor {
         /// Hugging Face's name of the tensor.
         name: String,
+    },
+    /// A checkpoint has no head for the task.
+    #[error("the checkpoint has no head for {wanted}{}", with_other_head(*found))]
+    MissingHead {
+        /// What the head would be for, as a phrase.
+        wanted: &'static str,
+        /// What the head that it has instead is for; `None` for an encoder alone.
+        found: Option<&'static str>,
+    },
+    /// A text has a token for which the model has no embedding.
+    #[error("the text has the added token `{}`, for which the model has no embedding", excerpt(token))]
+    UnknownToken {
+        /// The token.
+        token: String,
     },
     /// A tensor has another shape than the configuration asks for.
     #[error("tensor `{}`: expected shape {expected:?}, file has {}", excerpt(name), excerpt(&format!("{found:?}")))]
@@ -287,13 +304,14 @@ impl Error {
             | Self::MissingFile { .. }
             | Self::MissingTokenizer
             | Self::MissingTensor { .. }
+            | Self::MissingHead { .. }
             | Self::TensorShape { .. }
             | Self::TensorType { .. }
             | Self::NotFinite { .. }
             | Self::Conversion { .. } => ErrorKind::Model,
             Self::Diverged { .. } => ErrorKind::Training,
             Self::EmptyQuestion | Self::QuestionTooLong { .. } => ErrorKind::Question,
-            Self::EmptyDocument | Self::TextTooLong { .. } => ErrorKind::Document,
+            Self::EmptyDocument | Self::TextTooLong { .. } | Self::UnknownToken { .. } => ErrorKind::Document,
             Self::Question { .. } | Self::NoData(_) => ErrorKind::Dataset,
             Self::Option { .. } | Self::InstructionSet(_) | Self::Conflict { .. } | Self::InUse { .. } => {
                 ErrorKind::Option
@@ -388,6 +406,11 @@ fn is_escaped(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// The end of the message of [`Error::MissingHead`].
+fn with_other_head(found: Option<&str>) -> String {
+    found.map_or(": it is an encoder alone".into(), |found| format!(", but one for {found}"))
+}
+
 /// A number of things, such as `1 token` or `2 tokens`.
 pub(crate) fn counted(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
@@ -430,6 +453,7 @@ mod tests {
             Error::Conflict { path, message: format!("seed was {long} when the run began") },
             Error::ModelType { found: long.clone(), expected: "expected longformer" },
             Error::MissingTensor { name: name.clone() },
+            Error::UnknownToken { token: name.clone() },
             Error::TensorShape { name: name.clone(), expected: vec![1], found: vec![1; 1 << 20] },
             Error::TensorType { name, found: long.clone() },
             Error::Question { id: long.clone(), source: Box::new(Error::EmptyQuestion) },

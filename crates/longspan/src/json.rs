@@ -1,12 +1,40 @@
 //! JSON of strangers, read as far as it is wanted: of an object the values of some keys, of a list one value at a time. What
 //! is not wanted takes no memory, whatever it is and however deep it is nested; what is wanted keeps to a budget.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::error::excerpt;
+
+/// The numbers that Python's `json` writes, and JSON has not.
+const NUMBERS_OF_PYTHON: [&str; 3] = ["NaN", "-Infinity", "Infinity"];
+
+/// JSON with texts such as "NaN" in the place of the numbers that Python's `json` writes so.
+pub(crate) fn of_python(json: &[u8]) -> Cow<'_, [u8]> {
+    if !NUMBERS_OF_PYTHON.iter().any(|name| memchr::memmem::find(json, name.as_bytes()).is_some()) {
+        return Cow::Borrowed(json);
+    }
+    let (mut out, mut at, mut in_text) = (Vec::with_capacity(json.len() + 64), 0, false);
+    while let Some(&byte) = json.get(at) {
+        let number = NUMBERS_OF_PYTHON.iter().find(|name| !in_text && json[at..].starts_with(name.as_bytes()));
+        let count = match (number, byte) {
+            (Some(name), _) => {
+                out.extend(format!("\"{name}\"").bytes());
+                at += name.len();
+                continue;
+            }
+            (None, b'\\') if in_text => 2, // with what it escapes
+            _ => 1,
+        };
+        in_text ^= byte == b'"';
+        out.extend(&json[at..json.len().min(at + count)]);
+        at += count;
+    }
+    Cow::Owned(out)
+}
 
 /// The values of some keys of an object, each as its JSON text; `None` where it is null or missing. Of equal keys the last
 /// counts.
@@ -204,6 +232,18 @@ mod tests {
             ("{1: 2}", "key must be a string at line 1 column 2"),
         ] {
             assert_eq!(fields(json.as_bytes(), ["a"]).unwrap_err().to_string(), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_python_become_texts() {
+        for (json, expected) in [
+            (r#"{"a": NaN, "b": -Infinity,"c":[Infinity]}"#, r#"{"a": "NaN", "b": "-Infinity","c":["Infinity"]}"#),
+            (r#"{"NaN": "Infinity \" NaN", "b": NaN}"#, r#"{"NaN": "Infinity \" NaN", "b": "NaN"}"#),
+            (r#"{"a": "NaN\"#, r#"{"a": "NaN\"#),
+            (r#"{"a": 1}"#, r#"{"a": 1}"#),
+        ] {
+            assert_eq!(String::from_utf8_lossy(&of_python(json.as_bytes())), expected);
         }
     }
 

@@ -21,7 +21,7 @@
 //!  3  reader (windows, spans, answers)      squad
 //!  2  model (parameters, layers: Batch → Logits)
 //!  1  tokenizer       checkpoint  ←  hub
-//!  0  error         config         json         tensor         random         prefetch
+//!  0  error         json         tensor         random         prefetch   →   config
 //! ```
 //!
 //! Within a floor, `hub` imports `checkpoint`, which lists the files of a checkpoint, `train` imports `evaluate`, which chooses the

@@ -11,7 +11,7 @@ use longspan::model::reference::ReferenceModel;
 use longspan::model::{Batch, Model, Precision, Sequence, Task};
 use safetensors::SafeTensors;
 
-const FOLDERS: [&str; 10] = [
+const FOLDERS: [&str; 22] = [
     "qa",
     "qa-head64",
     "qa-bert",
@@ -23,6 +23,19 @@ const FOLDERS: [&str; 10] = [
     // Converted short models: the logits are those of the short models.
     "converted-roberta",
     "converted-bert",
+    // Short models, by `short.py`.
+    "short-bert",
+    "short-bert-head24",
+    "short-roberta",
+    "short-roberta-head64",
+    "short-xlm-roberta",
+    "short-camembert",
+    "short-distilbert",
+    "short-distilbert-relu",
+    "short-electra",
+    "short-electra-wide",
+    "short-albert",
+    "short-albert-groups",
 ];
 
 /// Largest difference that is allowed between f32 here and f32 in transformers.
@@ -146,7 +159,7 @@ fn every_head_agrees_with_transformers() {
 /// The largest and the mean difference of the logits of all question-answering sequences from transformers'.
 fn differences(precision: Precision) -> (f32, f32) {
     let (mut largest, mut sum, mut count) = (0.0f32, 0.0, 0.0);
-    for name in ["qa", "qa-head64", "qa-bert"] {
+    for name in FOLDERS.into_iter().filter(|name| name.starts_with("qa") || name.starts_with("short")) {
         let (config, task, tensors) = open(name);
         let model = Model::load(config, task, precision, &tensors).unwrap();
         assert_eq!(model.precision(), precision);
@@ -254,13 +267,20 @@ fn a_mismatched_checkpoint_is_an_error() {
         Ok(_) => panic!("a mismatched checkpoint was loaded"),
         Err(error) => error.to_string(),
     };
-    assert_eq!(fails(&config, Task::MaskedLm), "tensor `lm_head.dense.weight`: not in the checkpoint");
-    assert_eq!(fails(&config, Task::TokenClassification), "tensor `classifier.weight`: not in the checkpoint");
+    let other = "the checkpoint has no head for";
+    assert_eq!(
+        fails(&config, Task::MaskedLm),
+        format!("{other} masked language modelling, but one for question answering")
+    );
+    assert_eq!(
+        fails(&config, Task::TokenClassification),
+        format!("{other} classification, but one for question answering")
+    );
     assert_eq!(
         fails(&Config { vocab_size: 121, ..config.clone() }, task),
         "tensor `longformer.embeddings.word_embeddings.weight`: expected shape [121, 64], file has [120, 64]"
     );
-    let four = Config { num_hidden_layers: 4, attention_window: vec![8; 4], ..config };
+    let four = Config { num_hidden_layers: 4, num_hidden_groups: 4, attention_window: vec![8; 4], ..config };
     assert_eq!(
         fails(&four, task),
         "tensor `longformer.encoder.layer.3.attention.self.query.weight`: not in the checkpoint"

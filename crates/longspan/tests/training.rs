@@ -4,10 +4,16 @@
 
 mod common;
 
-use longspan::checkpoint::{Source, Tensors};
+use std::path::Path;
+
+use longspan::checkpoint::{Source, Tensors, write_safetensors};
 use longspan::config::Config;
-use longspan::model::{Batch, Dropout, Logits, Parameters, Precision, Task, TrainableModel, TrainingPass, parameters};
+use longspan::model::reference::ReferenceModel;
+use longspan::model::{
+    Batch, Dropout, Logits, Parameters, Precision, Sequence, Task, TrainableModel, TrainingPass, parameters,
+};
 use longspan::random;
+use longspan::tensor::DType;
 use longspan::train::loss::{GoldSpan, Teacher, question_answering, teacher_probabilities};
 use longspan::train::{Optimizer, StepScale, TrainSettings};
 
@@ -254,6 +260,75 @@ fn frozen_layers_have_no_gradients_and_do_not_change_the_others() {
                 let expected = if is_frozen { vec![0.0; parameter.count()] } else { all.get(name).to_vec() };
                 assert!(found.get(name) == expected, "{frozen} frozen layers, {name}");
             }
+        }
+    }
+}
+
+/// The gradients of short models are the slopes of a loss, which is computed in f64 by the reference: along a random
+/// direction of each parameter, by central differences.
+#[test]
+fn gradients_of_short_models_are_slopes() {
+    const STEP: f32 = 2e-4;
+    for name in ["short-bert-head24", "short-roberta", "short-distilbert-relu", "short-electra", "short-albert-groups"]
+    {
+        let source = Source::Folder(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/models").join(name));
+        let (config, task) = (source.config().unwrap(), Task::QuestionAnswering);
+        let parameters = Parameters::load(&config, task, &Tensors::open(&source).unwrap(), 0).unwrap();
+        let sequences: [&[u32]; 2] = [&[101, 7, 8, 102, 11, 12, 13, 14, 102], &[101, 9, 102, 3, 102]];
+        let types: [&[u32]; 2] = [&[0, 0, 0, 0, 1, 1, 1, 1, 1], &[0, 0, 0, 1, 1]];
+        let inputs = || {
+            sequences.into_iter().zip(types).map(|(ids, types)| Sequence {
+                ids,
+                token_type_ids: Some(types),
+                globals: &[0],
+            })
+        };
+        let mut batch = Batch::new();
+        inputs().for_each(|sequence| batch.push(sequence));
+        let dlogits: Vec<f32> = (0..2 * batch.tokens()).map(|i| ((i * 37 % 19) as f32 - 9.0) / 10.0).collect();
+
+        let mut model = TrainableModel::new(config.clone(), task, Precision::F32, parameters.clone()).unwrap();
+        let mut found = Vec::new();
+        for recompute in [false, true] {
+            if recompute {
+                model = model.with_recomputation();
+            }
+            let (mut pass, mut gradients) = (TrainingPass::default(), Parameters::zeros(&config, task));
+            model.forward(&batch, Dropout::NONE, &mut pass);
+            model.backward(&batch, &mut pass, &dlogits, &mut gradients);
+            found.push(gradients);
+        }
+        assert!(found[0] == found[1], "{name}: another result where layers are computed again");
+
+        let folder = tempfile::tempdir().unwrap();
+        let loss = |parameters: &Parameters| -> f64 {
+            write_safetensors(&folder.path().join("model.safetensors"), DType::F32, &parameters.tensors(), &[])
+                .unwrap();
+            let tensors = Tensors::open(&Source::Folder(folder.path().into())).unwrap();
+            let reference = ReferenceModel::load(config.clone(), task, &tensors).unwrap();
+            let logits = inputs().flat_map(|sequence| reference.trace(sequence).logits);
+            logits.zip(&dlogits).map(|(logit, &d)| logit * f64::from(d)).sum()
+        };
+        for (number, parameter) in parameters.list().iter().enumerate() {
+            let direction: Vec<f32> =
+                (0..parameter.count()).map(|i| random::fraction(number as u64, &[i as u64]) as f32 - 0.5).collect();
+            let moved = |step: f32| {
+                let mut moved = parameters.clone();
+                let values = &mut moved.values_mut()[parameter.range()];
+                values.iter_mut().zip(&direction).for_each(|(x, d)| *x += step * d);
+                loss(&moved)
+            };
+            let slope = (moved(STEP) - moved(-STEP)) / f64::from(2.0 * STEP);
+            let own = &found[0].values()[parameter.range()];
+            let along: f64 = own.iter().zip(&direction).map(|(g, d)| f64::from(*g) * f64::from(*d)).sum();
+            let size = squares(own, own).1.sqrt();
+            // A step may cross the bend of ReLU.
+            let bound = if name.ends_with("relu") { 2e-2 } else { 2e-3 };
+            assert!(
+                (along - slope).abs() < bound * (1.0 + size),
+                "{name} {}: {along} for {slope}",
+                parameter.stored_name
+            );
         }
     }
 }

@@ -34,13 +34,14 @@ const fn target(name: &'static str, files: usize, share: u32, bytes_max: usize, 
 }
 
 /// All targets.
-pub const TARGETS: [FuzzTarget; 24] = [
+pub const TARGETS: [FuzzTarget; 25] = [
     target("safetensors", 1, 8, 1 << 16, weights::safetensors),
     target("pickle", 1, 16, 1 << 16, weights::pickle),
     target("index", 1, 4, 1 << 15, weights::index),
     target("tokenizer_json", 3, 16, 1 << 14, tokenizers::tokenizer_json),
     target("vocab_txt", 4, 6, 1 << 13, tokenizers::vocab_txt),
     target("vocab_json", 5, 6, 1 << 13, tokenizers::vocab_json),
+    target("pieces", 4, 6, 1 << 15, tokenizers::pieces),
     target("config", 1, 6, 1 << 13, settings::config),
     target("settings", 1, 4, 1 << 12, settings::reader_settings),
     target("squad", 1, 10, 1 << 15, data::squad),

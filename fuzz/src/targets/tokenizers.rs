@@ -31,6 +31,12 @@ pub fn vocab_json(case: &[u8]) -> bool {
     load(&["vocab.json", "merges.txt", CONFIG, SPECIAL_TOKENS, ADDED_TOKENS], case)
 }
 
+/// A model of SentencePiece, in the form of either file.
+pub fn pieces(case: &[u8]) -> bool {
+    let forms = ["sentencepiece.bpe.model", "spiece.model"];
+    forms.map(|file| load(&[file, CONFIG, SPECIAL_TOKENS, ADDED_TOKENS], case)).contains(&true)
+}
+
 fn load(names: &[&str], case: &[u8]) -> bool {
     let files = split(case);
     let read = |name: &str| {

@@ -67,7 +67,7 @@ pub struct ReadingArgs {
     #[arg(long, value_name = "N", value_parser = count_or_zero, allow_hyphen_values = true)]
     verify_tokens: Option<usize>,
     /// Tokens with global attention: `question`, `first`, `none`, or positions in the input such as `0,1,5`
-    /// (0 is `<s>`, the question follows)
+    /// (0 is `<s>`, the question follows); a short model has none
     #[arg(long, value_name = "WHICH", default_value = "question", value_parser = global_attention,
           allow_hyphen_values = true)]
     global_attention: GlobalAttention,

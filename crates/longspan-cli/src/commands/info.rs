@@ -42,7 +42,8 @@ pub fn run(args: &InfoArgs) -> Result<()> {
 }
 
 fn model_info(name: &str, source: &Source) -> longspan::Result<Properties> {
-    let (config, settings) = (source.config()?, ReaderSettings::load(source)?);
+    let config = source.config()?;
+    let settings = ReaderSettings::load(source, &config)?;
     let task = config.architecture.as_deref().and_then(Task::from_architecture);
     let list = parameters(&config, task.unwrap_or(Task::Encoder));
     let parameters = list.iter().map(|parameter| parameter.shape.iter().product::<usize>()).sum();
@@ -58,6 +59,10 @@ fn model_info(name: &str, source: &Source) -> longspan::Result<Properties> {
             shown.collect::<Vec<_>>().join(", ")
         }
     };
+    let window = match config.is_long {
+        true => (json!(config.attention_window), windows(&config.attention_window)),
+        false => (Value::Null, "the whole input".into()),
+    };
     let verification = match settings.verify_tokens {
         0 => "none".into(),
         tokens => format!("by {} around the best span", counted(tokens, "token")),
@@ -69,12 +74,13 @@ fn model_info(name: &str, source: &Source) -> longspan::Result<Properties> {
     let stated = |text: Option<&str>| (json!(text), text.unwrap_or("not stated").to_owned());
     let properties = [
         ("name", "name", (json!(name), name.to_owned())),
+        ("model_type", "type", (json!(config.kind.model_type), config.kind.model_type.to_owned())),
         ("task", "task", stated(task.map(task_name))),
         ("num_hidden_layers", "layers", count(config.num_hidden_layers)),
         ("hidden_size", "hidden size", count(config.hidden_size)),
         ("num_attention_heads", "heads", (json!(heads), format!("{heads}, each {head_size} wide"))),
         ("intermediate_size", "intermediate size", count(config.intermediate_size)),
-        ("attention_window", "attention window", (json!(config.attention_window), windows(&config.attention_window))),
+        ("attention_window", "attention window", window),
         ("max_tokens", "longest input", tokens(config.max_tokens())),
         ("vocab_size", "vocabulary", tokens(config.vocab_size)),
         ("parameters", "parameters", (json!(parameters), thousands(parameters))),

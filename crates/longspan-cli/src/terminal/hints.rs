@@ -220,15 +220,21 @@ fn library_hint(error: &Error) -> &'static str {
         }
         Error::Format { kind, .. } => format_hint(*kind),
         Error::ModelType { .. } => {
-            "Longspan asks Longformers; `longspan convert` turns a BERT, RoBERTa, XLM-RoBERTa or CamemBERT into one"
+            "choose a reader of one of these types, such as deepset/roberta-base-squad2, or `longspan convert` what can be a \
+             Longformer: other types compute attention or positions in other ways, or are no encoders"
         }
         Error::MissingFile { .. } | Error::MissingTokenizer => {
             "a checkpoint has config.json, weights (model.safetensors or pytorch_model.bin) and a tokenizer \
-             (tokenizer.json, or vocab.json with merges.txt, or vocab.txt)"
+             (tokenizer.json, or vocab.json with merges.txt, vocab.txt, sentencepiece.bpe.model or spiece.model); \
+             transformers writes them by `save_pretrained`, also of weights that it loads with `from_tf` or `from_flax`"
         }
         Error::MissingTensor { .. } | Error::TensorShape { .. } => {
             "config.json and the weights must belong to one model, with the head that the command needs"
         }
+        Error::MissingHead { .. } => {
+            "`longspan train` gives an encoder a head for question answering; or choose a model that has one"
+        }
+        Error::UnknownToken { .. } => "take it out of the text, or choose a model that has an embedding for it",
         Error::TensorType { .. } => "store the weights as f32, f16 or bf16",
         Error::Conversion { .. } => "config.json and the weights of the source may be those of two models",
         Error::EmptyQuestion => "a question has words; on the command line it is the first argument, in quotes",
@@ -267,8 +273,14 @@ fn class_hint(kind: ErrorKind) -> &'static str {
 
 fn format_hint(kind: FormatKind) -> &'static str {
     match kind {
-        FormatKind::Config | FormatKind::Weights | FormatKind::Tokenizer => {
-            "a model is a checkpoint of a supported type in Hugging Face's layout; if it is one, fetch or copy it again"
+        FormatKind::Config => {
+            "the model has a part that is not known here, or the file is damaged: choose another model, or fetch or copy it again"
+        }
+        FormatKind::Weights => {
+            "fetch or copy it again; where it holds more than tensors, save the model's `state_dict()` as safetensors"
+        }
+        FormatKind::Tokenizer => {
+            "its files and the model must belong together: fetch or copy it again, or save `tokenizer.json` with transformers"
         }
         FormatKind::Settings => "correct the file or move it away: it holds Longspan's own settings of the model",
         FormatKind::Dataset => DATA_HINT,

@@ -89,7 +89,11 @@ fn missing_files_are_named() {
 fn invalid_configurations_are_refused() {
     check("config.json", Some(b""), "config.json");
     check("config.json", Some(b"<html>"), "config.json");
-    check("config.json", Some(&config("\"longformer\"", "\"roberta\"")), "roberta");
+    check(
+        "config.json",
+        Some(&config("\"longformer\"", "\"deberta-v2\"")),
+        "model_type `deberta-v2`: expected `longformer`",
+    );
     check("config.json", Some(&config("    12,\n", "    13,\n")), "attention_window 13");
     check("config.json", Some(&config("\"hidden_size\": 72", "\"hidden_size\": 71")), "hidden_size 71");
     check("longspan.json", Some(b"{\"treshold\": 1}"), "treshold");
@@ -134,14 +138,14 @@ fn errors_name_a_model_with_a_short_name() {
 }
 
 #[test]
-fn a_short_model_gets_the_hint_to_convert_it() {
+fn a_model_of_another_type_gets_the_hint_to_choose_one() {
     let folder = folder();
-    for model_type in ["bert", "roberta"] {
+    for model_type in ["mpnet", "t5"] {
         let config = config("\"longformer\"", &format!("\"{model_type}\""));
         fs::write(folder.path("model/config.json"), config).unwrap();
         let ran = folder.run(&ASK);
         check_failed(&ran, &format!("model `model`: `config.json`: model_type `{model_type}`"));
-        assert!(ran.stderr.contains("hint: ") && ran.stderr.contains("`longspan convert`"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("hint: ") && ran.stderr.contains("deepset/roberta-base-squad2"), "{}", ran.stderr);
     }
 }
 

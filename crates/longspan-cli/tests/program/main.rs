@@ -27,6 +27,7 @@ mod serve;
 #[allow(dead_code)] // the library's tests use more of it
 #[path = "../../../longspan/tests/server/mod.rs"]
 mod server;
+mod short_models;
 mod streams;
 mod train;
 

@@ -15,6 +15,7 @@ fn info_shows_a_model() {
     let expected = "\
 model
   name               .
+  type               longformer
   task               question answering
   layers             3
   hidden size        72

@@ -2,8 +2,13 @@
 
 use std::ops::Range;
 
+use longspan_kernels::Activation;
+
 /// The distance from 1 to the next f32.
 pub const ULP: f64 = 1.0 / (1 << 23) as f64;
+
+/// Every activation.
+pub const ACTIVATIONS: [Activation; 3] = [Activation::Gelu, Activation::GeluTanh, Activation::Relu];
 
 /// (tokens, head size, one-sided window, masked keys, queries)
 pub type Band = (usize, usize, usize, &'static [usize], Range<usize>);

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::bytes::{open_file, open_plain_to_read};
 use super::shards::ShardIndex;
-use super::source::{FILES, LONGSPAN, README, Source, TOKENIZER, WEIGHTS, WEIGHTS_WANTED, find};
+use super::source::{FILES, LONGSPAN, README, Source, TOKENIZER, WEIGHTS, find};
 use crate::{Error, Result};
 
 impl Source {
@@ -76,7 +76,7 @@ impl Source {
             }
             return Ok(names);
         }
-        Err(self.lacks(WEIGHTS_WANTED))
+        Err(self.lacks_weights())
     }
 
     fn has(&self, name: &str) -> Result<bool> {

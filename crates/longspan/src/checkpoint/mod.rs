@@ -25,6 +25,6 @@ pub use self::draft::{DraftFolder, is_free};
 pub use self::files::{temporary_name, write_whole, write_whole_with};
 pub(crate) use self::shards::ShardIndex;
 pub use self::source::Source;
-pub(crate) use self::source::{CONFIG, FILES, LONGSPAN, README, WEIGHTS, WEIGHTS_WANTED, WeightsFile};
+pub(crate) use self::source::{CONFIG, FILES, LONGSPAN, README, WEIGHTS, WeightsFile, weights_wanted};
 pub use self::tensors::Tensors;
 pub use self::write::{NamedTensor, write_checkpoint, write_checkpoint_with, write_safetensors};

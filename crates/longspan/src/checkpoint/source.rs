@@ -25,13 +25,13 @@ pub(crate) const README: &str = "README.md";
 pub(crate) const LONGSPAN: &str = "longspan.json";
 /// The files that may accompany the weights. [`LONGSPAN`] is last: once the hub's cache knows whether it exists, it has
 /// looked for all others.
-pub(crate) const FILES: [&str; 10] = {
-    let [a, b, c, d, e, f, g] = TOKENIZER;
-    [CONFIG, a, b, c, d, e, f, g, README, LONGSPAN]
+pub(crate) const FILES: [&str; 12] = {
+    let [a, b, c, d, e, f, g, h, i] = TOKENIZER;
+    [CONFIG, a, b, c, d, e, f, g, h, i, README, LONGSPAN]
 };
 
 /// The files of the tokenizer.
-pub(crate) const TOKENIZER: [&str; 7] = [
+pub(crate) const TOKENIZER: [&str; 9] = [
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -39,6 +39,8 @@ pub(crate) const TOKENIZER: [&str; 7] = [
     "vocab.json",
     "merges.txt",
     "vocab.txt",
+    "sentencepiece.bpe.model",
+    "spiece.model",
 ];
 
 /// The files that may hold the weights. The first that exists is used.
@@ -50,7 +52,22 @@ pub(crate) const WEIGHTS: [WeightsFile; 4] = [
 ];
 
 /// [`WEIGHTS`] as a phrase for messages.
-pub(crate) const WEIGHTS_WANTED: &str = "weights: `model.safetensors` or `pytorch_model.bin`, whole or with an index";
+const WEIGHTS_WANTED: &str = "weights: `model.safetensors` or `pytorch_model.bin`, whole or with an index";
+
+/// Weights of other libraries, which are not read, each with a phrase for the message that there are no others.
+const OTHER_WEIGHTS: [(&str, &str); 6] = [
+    ("tf_model.h5", "weights of torch, only those of TensorFlow (`tf_model.h5`), which are not read"),
+    ("flax_model.msgpack", "weights of torch, only those of Flax (`flax_model.msgpack`), which are not read"),
+    ("model.onnx", "weights of torch, only a program of ONNX (`model.onnx`), which is not read"),
+    ("onnx/model.onnx", "weights of torch, only a program of ONNX (`onnx/model.onnx`), which is not read"),
+    ("openvino_model.bin", "weights of torch, only those of OpenVINO (`openvino_model.bin`), which are not read"),
+    ("rust_model.ot", "weights of torch, only those of rust-bert (`rust_model.ot`), which are not read"),
+];
+
+/// What a checkpoint with these files lacks that has none of [`WEIGHTS`].
+pub(crate) fn weights_wanted(has: impl Fn(&str) -> bool) -> &'static str {
+    OTHER_WEIGHTS.iter().find(|(file, _)| has(file)).map_or(WEIGHTS_WANTED, |(_, wanted)| wanted)
+}
 
 /// One way to store weights.
 pub(crate) struct WeightsFile {
@@ -129,6 +146,14 @@ impl Source {
             Source::Folder(folder) => FileBytes::map(folder, &folder.join(name)),
             Source::Memory(files) => Ok(find(files, name).map(FileBytes::Borrowed)),
         }
+    }
+
+    /// The error that the checkpoint lacks weights.
+    pub(super) fn lacks_weights(&self) -> Error {
+        self.lacks(weights_wanted(|name| match self {
+            Source::Folder(folder) => folder.join(name).is_file(),
+            Source::Memory(files) => find(files, name).is_some(),
+        }))
     }
 
     /// The error that the checkpoint lacks a file.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::bytes::FileBytes;
 use super::shards::ShardIndex;
-use super::source::{Source, WEIGHTS, WEIGHTS_WANTED};
+use super::source::{Source, WEIGHTS};
 use super::stored::{StoredTensor, TensorData};
 use super::{safetensors, sniff, torch};
 use crate::error::unless_it_panics;
@@ -42,7 +42,7 @@ impl Tensors {
                 return Ok(opened);
             }
         }
-        Err(source.lacks(WEIGHTS_WANTED))
+        Err(source.lacks_weights())
     }
 
     /// The tensors of one safetensors file and the metadata of its header, or `None` if it does not exist.

@@ -161,7 +161,10 @@ fn state_dict(
     storages: &HashMap<&str, Range<usize>>,
 ) -> Result<Vec<(String, StoredTensor)>, String> {
     let root = pickle.root();
-    let nested = pickle.item(root, "state_dict").filter(|nested| matches!(nested, Object::Dict(_)));
+    // As training scripts nest it.
+    let nested = ["state_dict", "model_state_dict", "model"]
+        .into_iter()
+        .find_map(|key| pickle.item(root, key).filter(|nested| matches!(nested, Object::Dict(_))));
     let Object::Dict(items) = nested.unwrap_or(root) else {
         return Err("not a state dict: the pickle holds something other than a dictionary".to_owned());
     };

@@ -28,12 +28,12 @@ use crate::checkpoint::{
     CONFIG, DraftFolder, LONGSPAN, README, Source, Tensors, WEIGHTS, write_checkpoint_with, write_safetensors,
     write_whole,
 };
-use crate::config::Config;
+use crate::config::{Config, ModelKind};
 use crate::error::counted;
-use crate::model::{Parameter, Parameters, Task};
+use crate::model::{Parameter, Parameters, Task, TensorNames};
 use crate::tensor::DType;
 use crate::tokenizer::{PairFiles, Tokenizer};
-use crate::{Error, FormatKind, Result};
+use crate::{Error, Result};
 use source::ShortModel;
 
 /// Options of a conversion.
@@ -94,16 +94,16 @@ const MAX_TOKENS_MAX: usize = 1 << 20;
 pub fn convert(source: &Source, folder: &Path, options: &ConvertOptions) -> Result<Conversion> {
     let short = ShortModel::read(source, options.one_sided_windows)?;
     let tensors = Tensors::open(source)?;
-    let tokenizer = Tokenizer::load(|name| source.read(name))?;
+    let mut tokenizer = Tokenizer::load(|name| source.read(name))?;
     let config = long_config(&short, &tokenizer, options)?;
-    let short = short.with_weights(&tensors)?;
-    let task = short.task;
-    let config = Config { architecture: Some(task.architecture().into()), ..config };
+    let names = TensorNames::find(short.config.kind, &tensors)?;
+    let task = short.find_task(&names, &tensors)?;
+    let config = Config { architecture: Some(task.architecture(config.kind)), ..config };
     let config = match task {
         Task::SequenceClassification | Task::TokenClassification => config,
         _ => Config { labels: Vec::new(), num_labels: 2, ..config },
     };
-    check_vocabulary(&tokenizer, &config)?;
+    tokenizer.fit(&config)?;
     let files = PairFiles::make(|name| source.read(name), config.type_vocab_size > 1, config.max_tokens())?;
 
     // A run may have been killed after it had moved the last file, the weights.
@@ -112,11 +112,11 @@ pub fn convert(source: &Source, folder: &Path, options: &ConvertOptions) -> Resu
         folder.join(WEIGHTS[0].file).is_file() && Source::Folder(folder.into()).read(CONFIG).is_ok_and(same_config);
     let draft = if may_be_made { DraftFolder::begin_again(folder)? } else { DraftFolder::begin(folder)? };
     let (comparison, parameters, left_out) = draft.fill(|folder| {
-        let (parameters, left_out) = weights::lengthen(&short, &tensors, &config)?;
+        let (parameters, left_out) = weights::lengthen(&short, task, &names, &tensors, &config)?;
         let beside =
             [("tokenizer.json", &files.tokenizer_json), ("tokenizer_config.json", &files.tokenizer_config_json)];
         write_checkpoint_with(folder, &config, &parameters.tensors(), &beside)?;
-        for name in [LONGSPAN, README].into_iter().filter(|_| short.is_long) {
+        for name in [LONGSPAN, README].into_iter().filter(|_| short.config.is_long) {
             if let Some(content) = source.read(name)? {
                 write_whole(&folder.join(name), &content)?;
             }
@@ -131,8 +131,8 @@ pub fn convert(source: &Source, folder: &Path, options: &ConvertOptions) -> Resu
         Ok((comparison, count, left_out))
     })?;
     Ok(Conversion {
-        model_type: short.model_type.clone(),
-        source_max_tokens: short.max_tokens(),
+        model_type: short.model_type().into(),
+        source_max_tokens: short.config.max_tokens(),
         config,
         task,
         parameters,
@@ -157,8 +157,7 @@ fn store(folder: &Path, config: &Config, task: Task, dtype: DType) -> Result<()>
 
 /// The sizes of the long model.
 fn long_config(short: &ShortModel, tokenizer: &Tokenizer, options: &ConvertOptions) -> Result<Config> {
-    let own = short.max_tokens();
-    let is_long = short.is_long;
+    let (own, is_long) = (short.config.max_tokens(), short.config.is_long);
     let max_tokens = options.max_tokens.unwrap_or(if is_long { own } else { MAX_TOKENS });
     if max_tokens == 0 || max_tokens > MAX_TOKENS_MAX {
         return Err(Error::option("max_tokens", format!("{max_tokens}: expected 1 to {MAX_TOKENS_MAX}")));
@@ -179,6 +178,8 @@ fn long_config(short: &ShortModel, tokenizer: &Tokenizer, options: &ConvertOptio
         (Some(windows), false) => check_windows(windows, layers)?,
     };
     Ok(Config {
+        kind: ModelKind::LONGFORMER,
+        is_long: true,
         max_position_embeddings: max_tokens + short.config.pad_token_id + 1,
         attention_window,
         bos_token_id: tokenizer.cls_token_id as usize,
@@ -202,13 +203,4 @@ fn check_windows(windows: &[usize], layers: usize) -> Result<Vec<usize>> {
             Err(Error::option("attention_window", format!("has {numbers}, the model has {layers}")))
         }
     }
-}
-
-/// A token without an embedding, or a vocabulary that was cut, would otherwise be noticed only when a text is read.
-fn check_vocabulary(tokenizer: &Tokenizer, config: &Config) -> Result<()> {
-    if tokenizer.vocab_size > config.vocab_size {
-        let message = format!("vocab_size {}: the tokenizer has {} tokens", config.vocab_size, tokenizer.vocab_size);
-        return Err(Error::format(CONFIG, FormatKind::Config, message));
-    }
-    tokenizer.check_fits(config)
 }

@@ -9,7 +9,7 @@
 
 use rayon::prelude::*;
 
-use longspan_kernels::reference as kernels;
+use longspan_kernels::{Activation, reference as kernels};
 use serde_json::{Map, Value};
 
 use crate::checkpoint::Tensors;
@@ -28,12 +28,15 @@ pub(super) struct Oracle<'a> {
     tensors: &'a Tensors,
     /// Prefix of the names of the encoder.
     prefix: &'a str,
+    /// What wrappers put before all names, heads included.
+    wrapper: &'a str,
     /// Whether the class is one of BERT's, which have their own positions and names of heads.
     is_bert: bool,
     /// Row of the position table for the first token, where no token is padding.
     first_position: usize,
     heads: usize,
     eps: f64,
+    activation: Activation,
 }
 
 /// An input, and how many positions later than the first it begins.
@@ -44,15 +47,27 @@ impl<'a> Oracle<'a> {
     pub fn new(keys: &Map<String, Value>, tensors: &'a Tensors) -> Result<Self> {
         let model_type = keys.get("model_type").and_then(Value::as_str);
         let class = model_type.or_else(|| keys.get("architectures")?.get(0)?.as_str());
-        let is_bert = class.is_some_and(|class| class.to_lowercase().starts_with("bert"));
+        let is_bert = class.is_some_and(|class| {
+            let class = class.to_lowercase();
+            class.starts_with("bert") || class.starts_with("electra")
+        });
         let whole = |key: &str, usual: u64| keys.get(key).and_then(Value::as_u64).unwrap_or(usual) as usize;
         let prefix = tensors.names().find_map(|name| name.strip_suffix(WORDS));
+        let prefix = prefix.ok_or_else(|| Error::MissingTensor { name: WORDS.into() })?;
+        let model =
+            ["roberta.", "longformer.", "electra.", "bert."].into_iter().find_map(|model| prefix.strip_suffix(model));
         Ok(Self {
             tensors,
-            prefix: prefix.ok_or_else(|| Error::MissingTensor { name: WORDS.into() })?,
+            prefix,
+            wrapper: model.unwrap_or(prefix),
             is_bert,
             first_position: if is_bert { 0 } else { whole("pad_token_id", 1) + 1 },
             heads: whole("num_attention_heads", 12),
+            activation: match keys.get("hidden_act").and_then(Value::as_str) {
+                None | Some("gelu" | "gelu_python") => Activation::Gelu,
+                Some("relu") => Activation::Relu,
+                Some(_) => Activation::GeluTanh,
+            },
             eps: keys.get("layer_norm_eps").and_then(Value::as_f64).unwrap_or(1e-12),
         })
     }
@@ -73,7 +88,7 @@ impl<'a> Oracle<'a> {
             }
             let layer = self.layer(&layer)?;
             for (x, (sequence, _)) in states.iter_mut().zip(sequences) {
-                *x = layer.forward(x, sequence.globals, self.heads);
+                *x = layer.forward(x, sequence.globals, self.heads, self.activation);
             }
         }
         Ok(states)
@@ -83,6 +98,7 @@ impl<'a> Oracle<'a> {
     /// [`Logits`](crate::model::Logits).
     pub fn logits(&self, task: Task, x: &[f64]) -> Result<Vec<f64>> {
         let pooler = format!("{}pooler.dense", self.prefix);
+        let head = |name: &str| format!("{}{name}", self.wrapper);
         let tanh = |name: &str| -> Result<Vec<f64>> {
             let dense = self.linear(name)?;
             let first = &x[..dense.weight.len() / dense.bias.len()];
@@ -90,19 +106,23 @@ impl<'a> Oracle<'a> {
         };
         Ok(match task {
             Task::Encoder => Vec::new(),
-            Task::QuestionAnswering => self.linear("qa_outputs")?.forward(x),
-            Task::TokenClassification => self.linear("classifier")?.forward(x),
-            Task::MultipleChoice => self.linear("classifier")?.forward(&tanh(&pooler)?),
-            Task::SequenceClassification if self.is_bert => self.linear("classifier")?.forward(&tanh(&pooler)?),
-            Task::SequenceClassification => self.linear("classifier.out_proj")?.forward(&tanh("classifier.dense")?),
+            Task::QuestionAnswering => self.linear(&head("qa_outputs"))?.forward(x),
+            Task::TokenClassification => self.linear(&head("classifier"))?.forward(x),
+            Task::MultipleChoice => self.linear(&head("classifier"))?.forward(&tanh(&pooler)?),
+            Task::SequenceClassification if self.is_bert => self.linear(&head("classifier"))?.forward(&tanh(&pooler)?),
+            Task::SequenceClassification => {
+                self.linear(&head("classifier.out_proj"))?.forward(&tanh(&head("classifier.dense"))?)
+            }
             Task::MaskedLm => {
                 let [dense, norm, bias, decoder] = match self.is_bert {
                     true => ["transform.dense", "transform.LayerNorm", "bias", "decoder.weight"]
-                        .map(|name| format!("cls.predictions.{name}")),
-                    false => ["dense", "layer_norm", "bias", "decoder.weight"].map(|name| format!("lm_head.{name}")),
+                        .map(|name| head(&format!("cls.predictions.{name}"))),
+                    false => {
+                        ["dense", "layer_norm", "bias", "decoder.weight"].map(|name| head(&format!("lm_head.{name}")))
+                    }
                 };
                 let mut x = self.linear(&dense)?.forward(x);
-                x.iter_mut().for_each(|x| *x = kernels::gelu(*x));
+                x.iter_mut().for_each(|x| *x = kernels::activate(self.activation, *x));
                 self.norm(&norm)?.forward(&mut x);
                 let is_stored = self.tensors.names().any(|name| name == decoder);
                 let weight = if is_stored { self.read(&decoder)? } else { self.encoder(WORDS)? };
@@ -200,7 +220,7 @@ struct OracleLayer {
 
 impl OracleLayer {
     /// - `x`: (T, C); returns (T, C)
-    fn forward(&self, x: &[f64], globals: &[usize], heads: usize) -> Vec<f64> {
+    fn forward(&self, x: &[f64], globals: &[usize], heads: usize, activation: Activation) -> Vec<f64> {
         let mut attended = attention(x, &self.projections, heads); // (T, C)
         if let Some(projections) = &self.global {
             let c = self.attention_norm.weight.len();
@@ -210,7 +230,7 @@ impl OracleLayer {
         let mut x = sum(&self.attention_output.forward(&attended), x);
         self.attention_norm.forward(&mut x);
         let mut middle = self.intermediate.forward(&x); // (T, F)
-        middle.par_iter_mut().for_each(|x| *x = kernels::gelu(*x));
+        middle.par_iter_mut().for_each(|x| *x = kernels::activate(activation, *x));
         let mut x = sum(&self.output.forward(&middle), &x);
         self.output_norm.forward(&mut x);
         x

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::checkpoint::{CONFIG, WEIGHTS, WEIGHTS_WANTED, WeightsFile};
+use crate::checkpoint::{CONFIG, WEIGHTS, WeightsFile, weights_wanted};
 
 /// The files of a revision, as the hub lists them.
 #[derive(Deserialize)]
@@ -25,7 +25,13 @@ impl RevisionFiles {
 }
 
 /// The ways to store a vocabulary. A model needs all files of one of them.
-const VOCABULARIES: [&[&str]; 3] = [&["tokenizer.json"], &["vocab.json", "merges.txt"], &["vocab.txt"]];
+const VOCABULARIES: [&[&str]; 5] = [
+    &["tokenizer.json"],
+    &["vocab.json", "merges.txt"],
+    &["vocab.txt"],
+    &["sentencepiece.bpe.model"],
+    &["spiece.model"],
+];
 
 /// The weights of a model with these files, or a description of the file that it lacks.
 pub(super) fn weights(has: impl Fn(&str) -> bool) -> Result<&'static WeightsFile, &'static str> {
@@ -33,7 +39,10 @@ pub(super) fn weights(has: impl Fn(&str) -> bool) -> Result<&'static WeightsFile
         return Err("`config.json`");
     }
     if !VOCABULARIES.iter().any(|files| files.iter().all(|file| has(file))) {
-        return Err("vocabulary: `tokenizer.json`, `vocab.json` with `merges.txt`, or `vocab.txt`");
+        return Err(
+            "vocabulary: `tokenizer.json`, `vocab.json` with `merges.txt`, `vocab.txt`, `sentencepiece.bpe.model` or \
+             `spiece.model`",
+        );
     }
-    WEIGHTS.iter().find(|weights| has(weights.file)).ok_or(WEIGHTS_WANTED)
+    WEIGHTS.iter().find(|weights| has(weights.file)).ok_or_else(|| weights_wanted(has))
 }

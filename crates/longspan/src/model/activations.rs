@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use super::gradients::PackedFactors;
 use super::parallel::take;
+use super::parameters::layer_name;
 use super::pass::Pass;
 use super::training_weights::LayerTrainingWeights;
 
@@ -116,9 +117,19 @@ pub(crate) fn row_blocks<'a>(
 #[derive(Clone, Copy)]
 pub(crate) struct BackwardLayer<'a> {
     pub pass: &'a Pass<'a>,
+    /// Of the layer.
+    pub index: usize,
+    /// Its weights, which others may share.
     pub layer: &'a LayerTrainingWeights,
     /// By [`layer`](super::layer::layer).
     pub saved: &'a LayerActivations,
+}
+
+impl BackwardLayer<'_> {
+    /// The prefix of the names of its parameters.
+    pub fn name(&self) -> String {
+        layer_name(self.pass.model.config.group_of_layer(self.index))
+    }
 }
 
 /// Gradients of the activations of one layer. All layers use them in turn.

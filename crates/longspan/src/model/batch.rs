@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::config::Config;
+
 /// One input of the model.
 #[derive(Debug, Clone, Copy)]
 pub struct Sequence<'a> {
@@ -9,7 +11,7 @@ pub struct Sequence<'a> {
     pub ids: &'a [u32],
     /// Token types: (T); `None` if all are 0. A type beyond the table of the model counts as its last one.
     pub token_type_ids: Option<&'a [u32]>,
-    /// Positions with global attention, ascending, each once.
+    /// Positions with global attention, ascending, each once. A model that has none ignores them.
     pub globals: &'a [usize],
 }
 
@@ -111,23 +113,19 @@ impl Batch {
         &self.globals[s]
     }
 
-    /// The number of projections of each token in training: query, key and value, and if any token is global, global key
-    /// and value.
-    pub(crate) fn projections(&self) -> usize {
-        if self.globals.iter().all(Vec::is_empty) { LOCAL_PROJECTIONS } else { ALL_PROJECTIONS }
-    }
-
-    /// Rows of the position table for the tokens of sequence `s`: they count up from the padding id; a padding token in
-    /// between has the row of that id and is not counted. `create_position_ids_from_input_ids` in transformers'
-    /// modeling_longformer.py.
-    pub(crate) fn positions(&self, s: usize, pad_token_id: usize) -> impl Iterator<Item = usize> {
+    /// Rows of the position table for the tokens of sequence `s`. They count up from the first one. In kinds where that
+    /// comes after the padding id, a padding token in between has the row of that id and is not counted:
+    /// `create_position_ids_from_input_ids` in transformers' modeling_longformer.py.
+    pub(crate) fn positions(&self, s: usize, config: &Config) -> impl Iterator<Item = usize> {
         let PositionShift { from, by } = self.shifts[s];
-        let mut count = 0;
+        let padding = config.kind.positions_after_padding.then_some(config.pad_token_id);
+        let mut next = config.first_position();
         self.ids[self.range(s)].iter().enumerate().map(move |(i, &id)| {
-            let counts = id as usize != pad_token_id;
-            count += usize::from(counts);
-            let shift = if i < from { 0 } else { by };
-            if counts { pad_token_id + count + shift } else { pad_token_id }
+            if let Some(padding) = padding.filter(|&padding| id as usize == padding) {
+                return padding;
+            }
+            next += 1;
+            next - 1 + if i < from { 0 } else { by }
         })
     }
 }

@@ -23,7 +23,7 @@ impl CpuModel {
     pub(super) fn pack(loader: &Loader<'_>, config: Config, task: Task, precision: Precision) -> Result<Self> {
         let computing = Computing::new(current_isa()?, precision, &config);
         Ok(in_pool(|| Self {
-            tables: EmbeddingTables::pack(loader, precision),
+            tables: EmbeddingTables::pack(loader, precision, &config),
             network: Network::pack(loader, config, task, computing, GlobalWeights::inference),
         }))
     }

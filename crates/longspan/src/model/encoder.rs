@@ -10,7 +10,7 @@ use super::pass::{Pass, TrainingMode};
 /// The last hidden states of a batch: (T, C).
 pub(crate) fn forward(pass: &Pass<'_>) -> Vec<f32> {
     let (mut x, mut scratch) = (embed(pass), LayerScratch::new(pass));
-    for index in 0..pass.model.layers.len() {
+    for index in 0..pass.model.config.num_hidden_layers {
         layer(pass, index, &mut x, &mut scratch, None);
     }
     x
@@ -19,11 +19,11 @@ pub(crate) fn forward(pass: &Pass<'_>) -> Vec<f32> {
 /// The same, and saves what [`backward`] needs.
 pub(crate) fn forward_saving(pass: &Pass<'_>, training: &TrainingMode<'_>, saved: &mut Activations) {
     let (mut x, mut scratch) = (embed(pass), LayerScratch::new(pass));
-    let trained = pass.model.layers.len() - training.frozen_layers;
+    let trained = pass.model.config.num_hidden_layers - training.frozen_layers;
     let Activations { layers, inputs, last } = saved;
     layers.resize_with(if training.recompute { 1 } else { trained }, LayerActivations::default);
     inputs.resize_with(if training.recompute { trained } else { 0 }, Vec::new);
-    for index in 0..pass.model.layers.len() {
+    for index in 0..pass.model.config.num_hidden_layers {
         let save = match index.checked_sub(training.frozen_layers) {
             None => None,
             Some(place) if training.recompute => {
@@ -50,20 +50,22 @@ pub(crate) fn backward(
     gradients: &mut Parameters,
 ) {
     dacts.resize(pass);
-    for weights in training.weights.layers.iter().skip(training.frozen_layers).rev() {
-        let place = weights.index - training.frozen_layers;
+    for index in (training.frozen_layers..pass.model.config.num_hidden_layers).rev() {
+        let place = index - training.frozen_layers;
         let activations = if training.recompute {
             let activations = &mut saved.layers[0];
             let scratch = &mut LayerScratch::new(pass);
-            layer(pass, weights.index, &mut saved.inputs[place], scratch, Some(&mut *activations));
+            layer(pass, index, &mut saved.inputs[place], scratch, Some(&mut *activations));
             activations
         } else {
             &mut saved.layers[place]
         };
-        let own = BackwardLayer { pass, layer: weights, saved: activations };
+        let layer = &training.weights.layers[pass.model.config.group_of_layer(index)];
+        let own = BackwardLayer { pass, index, layer, saved: activations };
         layer_backward(own, dacts, &mut dx, gradients);
     }
     if training.frozen_layers == 0 {
-        embed_backward(pass, &mut dx, gradients);
+        let projection = training.weights.projection.as_ref();
+        embed_backward(pass, projection, &mut dx, &mut dacts.factors, gradients);
     }
 }

@@ -59,7 +59,7 @@ pub(crate) fn forward(pass: &Pass<'_>, weights: &[GlobalHeadWeights], x: &[f32],
     let batch = pass.batch;
     let (mut rows, mut absorbed, mut plain) = (Vec::new(), Vec::new(), Vec::new());
     for sequence in 0..batch.sequences() {
-        let own = batch.globals(sequence);
+        let own = pass.globals(sequence);
         let globals = rows.len()..rows.len() + own.len();
         rows.extend(own.iter().map(|&i| batch.range(sequence).start + i));
         match own.len() {

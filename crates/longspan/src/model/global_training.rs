@@ -15,15 +15,14 @@ use longspan_kernels::{
     Visibility, add_rows, attend, attend_backward, encode, product,
 };
 
+use super::Parameters;
 use super::activations::{ActivationGradients, BackwardLayer, GlobalActivations, GlobalGradients, LayerActivations};
 use super::batch::LOCAL_PROJECTIONS;
 use super::gradients::{WeightGradient, add, weight_gradients};
 use super::local_attention::{gathered, head_columns, head_of};
 use super::parallel::{WorkspacePool, par_run, take};
-use super::parameters::layer_name;
 use super::pass::Pass;
 use super::weights::{LinearWeights, query_scale};
-use super::{Batch, Parameters};
 
 /// The places of global key and value among the projections of a token.
 const GLOBAL_KEY_VALUE: [usize; 2] = [LOCAL_PROJECTIONS, LOCAL_PROJECTIONS + 1];
@@ -38,15 +37,15 @@ struct SequenceHead {
 }
 
 /// Rows of the global tokens of all sequences: (G).
-fn global_rows(batch: &Batch) -> Vec<usize> {
-    let of = |s: usize| batch.globals(s).iter().map(move |&i| batch.range(s).start + i);
-    (0..batch.sequences()).flat_map(of).collect()
+fn global_rows(pass: &Pass<'_>) -> Vec<usize> {
+    let of = |s: usize| pass.globals(s).iter().map(move |&i| pass.batch.range(s).start + i);
+    (0..pass.batch.sequences()).flat_map(of).collect()
 }
 
 fn sequence_heads(pass: &Pass<'_>) -> Vec<SequenceHead> {
     let (mut all, mut first) = (Vec::new(), 0);
     for sequence in 0..pass.batch.sequences() {
-        let globals = pass.batch.globals(sequence).len();
+        let globals = pass.globals(sequence).len();
         let of = |head| SequenceHead { sequence, head, first, globals };
         all.extend((0..pass.model.config.num_attention_heads).map(of));
         first += globals;
@@ -69,7 +68,7 @@ pub(crate) fn forward(
     let (arithmetic, config) = (pass.model.computing.linear, &pass.model.config);
     let (c, d, h) = (config.hidden_size, config.head_size(), config.num_attention_heads);
     let (groups, width) = (c / arithmetic.group(), d / arithmetic.group());
-    let rows = global_rows(pass.batch);
+    let rows = global_rows(pass);
     if rows.is_empty() {
         return GlobalActivations::default();
     }
@@ -105,7 +104,7 @@ pub(crate) fn forward(
     });
     for (own, out) in heads.iter().zip(&outs) {
         let sequence = pass.batch.range(own.sequence);
-        for (&i, out) in pass.batch.globals(own.sequence).iter().zip(out.chunks_exact(d)) {
+        for (&i, out) in pass.globals(own.sequence).iter().zip(out.chunks_exact(d)) {
             let at = sequence.start * c + (own.head * sequence.len() + i) * d;
             attended[at..at + d].copy_from_slice(out);
         }
@@ -121,7 +120,7 @@ pub(crate) fn take_global_rows(pass: &Pass<'_>, dacts: &mut ActivationGradients)
     let ActivationGradients { dattended, deltas, globals, .. } = dacts;
     globals.dattended.clear();
     globals.deltas.clear();
-    for row in global_rows(pass.batch) {
+    for row in global_rows(pass) {
         let own = &mut dattended[row * groups..(row + 1) * groups];
         globals.dattended.extend_from_slice(own);
         own.fill(0);
@@ -136,19 +135,18 @@ pub(crate) fn take_global_rows(pass: &Pass<'_>, dacts: &mut ActivationGradients)
 ///
 /// - `dx`: (T, C)
 pub(crate) fn backward(
-    BackwardLayer { pass, layer, saved }: BackwardLayer<'_>,
+    own: BackwardLayer<'_>,
     dacts: &mut ActivationGradients,
     dx: &mut [f32],
     gradients: &mut Parameters,
 ) {
+    let BackwardLayer { pass, layer, saved, .. } = own;
     let (arithmetic, c) = (pass.model.computing.linear, pass.model.config.hidden_size);
-    let (groups, rows, scale) = (c / arithmetic.group(), global_rows(pass.batch), query_scale(&pass.model.config));
-    if rows.is_empty() {
-        return;
-    }
+    let (groups, rows, scale) = (c / arithmetic.group(), global_rows(pass), query_scale(&pass.model.config));
+    let Some(global_query) = layer.global_query.as_ref().filter(|_| !rows.is_empty()) else { return };
     let mut dqueries = attention_backward(pass, saved, dacts); // (G, C), not scaled
     dqueries.iter_mut().for_each(|x| *x *= scale);
-    let name = format!("{}.attention.self.query_global", layer_name(layer.index));
+    let name = format!("{}.attention.self.query_global", own.name());
     add_rows(pass.model.isa(), &dqueries, gradients.get_mut(&format!("{name}.bias")));
     let mut encoded = vec![0; rows.len() * groups];
     encode(arithmetic, Matrix::new(&dqueries, c), &mut MatrixMut::new(&mut encoded, groups));
@@ -157,7 +155,7 @@ pub(crate) fn backward(
     weight_gradients(arithmetic, Matrix::new(&input, groups), vec![weight], &mut dacts.factors);
     let mut tiles = Tiles::new(arithmetic);
     tiles.copy(dout);
-    product(tiles.all(), layer.global_query.all(), Start::Zero, &mut MatrixMut::new(&mut dqueries, c));
+    product(tiles.all(), global_query.all(), Start::Zero, &mut MatrixMut::new(&mut dqueries, c));
     for (&row, own) in rows.iter().zip(dqueries.chunks_exact(c)) {
         add(&mut dx[row * c..(row + 1) * c], own);
     }

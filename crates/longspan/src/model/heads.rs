@@ -7,7 +7,7 @@
 //! sequence classification, multiple choice:   logits[s] = tanh(x[first of s]·Wd + bd)·W + b
 //! ```
 
-use longspan_kernels::{Matrix, MatrixMut, Tiles, gelu, layer_norm};
+use longspan_kernels::{Activation, Matrix, MatrixMut, Tiles, activate, layer_norm};
 
 use super::gradients::add;
 use super::parallel::{Partition, par_run, split_rows};
@@ -30,7 +30,7 @@ pub(crate) fn forward(model: &Network, batch: &Batch, hidden: &[f32]) -> Logits 
         HeadWeights::PerToken(projection) => per_row(projection, hidden, |_| {}),
         HeadWeights::MaskedLm(LmHeadWeights { dense, norm, decoder }) => {
             let middle = per_row(dense, hidden, |rows| {
-                gelu(model.isa(), rows);
+                activate(model.isa(), Activation::Gelu, rows);
                 layer_norm(model.isa(), rows, &norm.weight, &norm.bias, model.config.layer_norm_eps);
             });
             per_row(decoder, &middle.values, |_| {})

@@ -5,10 +5,10 @@
 //! a = attention(q, k, v), each token over its window and the global tokens             (local_attention.rs)
 //! a[i] = attention by the global projections over all tokens, for each global token i (global_attention.rs)
 //! x = LN(dropout(a·Wo + bo) + x)
-//! x = LN(dropout(gelu(x·Wi + bi)·Wf + bf) + x)
+//! x = LN(dropout(act(x·Wi + bi)·Wf + bf) + x)
 //! ```
 //!
-//! LN has a weight and a bias too. Dropout is that of training; inference has none. Unlike transformers, no attention weight
+//! LN has a weight and a bias too; act is GELU in most models. Dropout is that of training; inference has none. Unlike transformers, no attention weight
 //! is dropped.
 //!
 //! Shapes and rules are those of Beltagy et al., "Longformer" (arXiv 2004.05150), section 3, in the post-LN block of BERT.
@@ -16,7 +16,7 @@
 use std::ops::Range;
 
 use longspan_kernels::{
-    Arithmetic, Matrix, MatrixMut, Start, Tiles, add_layer_norm, encode, gelu, layer_norm, product,
+    Activation, Arithmetic, Matrix, MatrixMut, Start, Tiles, activate, add_layer_norm, encode, layer_norm, product,
 };
 
 use super::activations::{LayerActivations, LayerScratch, RowBlock, row_blocks};
@@ -68,7 +68,7 @@ pub(crate) fn layer(
 /// - `x`: (T, C)
 /// - `projections`: (T, P · C / group)
 fn project(pass: &Pass<'_>, index: usize, x: &[f32], projections: &mut Vec<i32>, save: Option<&mut LayerActivations>) {
-    let (layer, config, computing) = (&pass.model.layers[index], &pass.model.config, pass.model.computing);
+    let (layer, config, computing) = (pass.model.layer(index), &pass.model.config, pass.model.computing);
     let (c, count) = (config.hidden_size, pass.projections());
     let (group, groups) = (computing.linear.group(), count * c / computing.attention.group());
     projections.resize(pass.batch.tokens() * groups, 0);
@@ -139,7 +139,8 @@ fn global_attention(
     attended: &mut [f32],
     save: Option<&mut LayerActivations>,
 ) {
-    pass.times.count(Phase::GlobalAttention, rayon::current_num_threads(), || match &pass.model.layers[index].global {
+    pass.times.count(Phase::GlobalAttention, rayon::current_num_threads(), || match &pass.model.layer(index).global {
+        GlobalWeights::None => {}
         GlobalWeights::Inference(heads) => global_attention::forward(pass, heads, x, attended),
         GlobalWeights::Training(weights) => {
             let globals = global_training::forward(pass, &weights.query, x, projections, attended);
@@ -160,7 +161,7 @@ fn attention_output(
     block: &mut RowBlock<'_>,
     workspace: &mut Workspace,
 ) {
-    let layer = &pass.model.layers[index];
+    let layer = pass.model.layer(index);
     pass.times.count(Phase::AttentionOutput, pass.partition.columns, || {
         gather_heads(pass, attended, block, workspace);
         let Workspace { input, update, .. } = workspace;
@@ -174,10 +175,11 @@ fn attention_output(
     });
 }
 
-/// x = LN(dropout(gelu(x·Wi + bi)·Wf + bf) + x): `LongformerLayer.ff_chunk`. The middle is made in pieces that stay in the cache.
+/// x = LN(dropout(act(x·Wi + bi)·Wf + bf) + x): `LongformerLayer.ff_chunk`. The middle is made in pieces that stay in the cache.
 fn feed_forward(pass: &Pass<'_>, index: usize, block: &mut RowBlock<'_>, workspace: &mut Workspace) {
-    let (layer, linear) = (&pass.model.layers[index], pass.model.computing.linear);
-    let (c, f) = (pass.model.config.hidden_size, layer.intermediate.bias.len());
+    let (layer, linear) = (pass.model.layer(index), pass.model.computing.linear);
+    let (c, f, activation) =
+        (pass.model.config.hidden_size, layer.intermediate.bias.len(), pass.model.config.hidden_act);
     let pieces = ranges(f, f.div_ceil(PIECE), PIECE);
     pass.times.count(Phase::FeedForward, pass.partition.columns, || {
         let Workspace { input, middle, piece, update, .. } = workspace;
@@ -186,13 +188,13 @@ fn feed_forward(pass: &Pass<'_>, index: usize, block: &mut RowBlock<'_>, workspa
         if pass.partition.columns == 1 {
             for columns in &pieces {
                 let saved = block.saved.as_mut().map(|saved| &mut *saved.before_gelu);
-                intermediate(layer, input, columns, piece, middle, saved);
+                intermediate(layer, activation, input, columns, piece, middle, saved);
                 output(layer, middle, columns, 0..c, &mut MatrixMut::new(update, c));
             }
         } else {
             let middles = par_map(&pieces, |columns| {
                 let mut middle = Tiles::new(linear);
-                intermediate(layer, input, columns, &mut Vec::new(), &mut middle, None);
+                intermediate(layer, activation, input, columns, &mut Vec::new(), &mut middle, None);
                 middle
             });
             all_columns(pass, c, update, |columns, out| {
@@ -206,13 +208,14 @@ fn feed_forward(pass: &Pass<'_>, index: usize, block: &mut RowBlock<'_>, workspa
     });
 }
 
-/// Some columns of gelu(x·Wi + bi), as left operand: `LongformerIntermediate.forward`.
+/// Some columns of act(x·Wi + bi), as left operand: `LongformerIntermediate.forward`.
 ///
 /// - `x`: (rows, C)
 /// - `piece`: working memory
 /// - `saved`: all columns before GELU, (rows, F / group)
 fn intermediate(
     layer: &LayerWeights,
+    activation: Activation,
     x: &Tiles,
     columns: &Range<usize>,
     piece: &mut Vec<f32>,
@@ -225,7 +228,7 @@ fn intermediate(
     if let Some(saved) = saved {
         encode_columns(panels.arithmetic(), piece, columns, saved, bias.len());
     }
-    gelu(panels.arithmetic().isa, piece);
+    activate(panels.arithmetic().isa, activation, piece);
     middle.encode(Matrix::new(piece, columns.len()));
 }
 

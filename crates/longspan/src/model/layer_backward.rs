@@ -20,8 +20,8 @@
 use std::ops::Range;
 
 use longspan_kernels::{
-    Matrix, MatrixMut, NormGradients, Start, add_rows, decode, encode, gelu_backward, layer_norm, layer_norm_backward,
-    product,
+    Matrix, MatrixMut, NormGradients, Start, activate_backward, add_rows, decode, encode, layer_norm,
+    layer_norm_backward, product,
 };
 
 use super::Parameters;
@@ -32,7 +32,6 @@ use super::gradients::{WeightGradient, add, weight_gradients};
 use super::layer::{PIECE, copy, encode_columns};
 use super::local_attention::local_backward;
 use super::parallel::{par_run, ranges, take};
-use super::parameters::layer_name;
 use super::pass::{Pass, Workspace};
 
 /// Parameters whose gradients are sums over rows, in the order of [`BackwardBlock::sums`].
@@ -70,7 +69,7 @@ pub(crate) fn layer_backward(
     dx: &mut [f32],
     gradients: &mut Parameters,
 ) {
-    let BackwardLayer { pass, layer, saved } = own;
+    let BackwardLayer { pass, index, saved, .. } = own;
     let sums = par_run(backward_blocks(pass, dacts, dx), |mut block| {
         pass.with_workspace(|workspace| {
             feed_forward_backward(own, &mut block, workspace);
@@ -79,11 +78,11 @@ pub(crate) fn layer_backward(
         block.sums
     });
     for (i, part) in SUMMED.iter().enumerate() {
-        let out = gradients.get_mut(&format!("{}.{part}", layer_name(layer.index)));
+        let out = gradients.get_mut(&format!("{}.{part}", own.name()));
         sums.iter().for_each(|sums| add(out, &sums[i]));
     }
     take_global_rows(pass, dacts);
-    local_backward(pass, layer.index, saved, dacts);
+    local_backward(pass, index, saved, dacts);
     global_training::backward(own, dacts, dx, gradients);
     projections_backward(own, dacts, dx, gradients);
     all_weight_gradients(own, dacts, gradients);
@@ -118,16 +117,16 @@ fn backward_blocks<'a>(
 
 /// `block.dx` becomes the gradient of the input of the feed-forward.
 fn feed_forward_backward(own: BackwardLayer<'_>, block: &mut BackwardBlock<'_>, workspace: &mut Workspace) {
-    let BackwardLayer { pass, layer, saved } = own;
+    let BackwardLayer { pass, index, layer, saved } = own;
     let (config, linear) = (&pass.model.config, pass.model.computing.linear);
     let (c, f, isa, group) = (config.hidden_size, config.intermediate_size, linear.isa, linear.group());
     let (rows, own) = (block.rows.len(), block.rows.start * c..block.rows.end * c);
     let Workspace { input, middle: dbefore_gelu, piece, update, other } = workspace;
     let [dnorm_weight, dnorm_bias, dbias, dintermediate_bias, ..] = &mut block.sums;
-    let norm = &pass.model.layers[layer.index].output_norm;
+    let norm = &pass.model.layer(index).output_norm;
     let dnorm = NormGradients { dweight: dnorm_weight, dbias: dnorm_bias };
     layer_norm_backward(isa, &saved.output_sum[own], &norm.weight, config.layer_norm_eps, block.dx, dnorm);
-    into_product(pass, 2 * layer.index + 2, block.rows, block.dx, update, block.doutput, dbias);
+    into_product(pass, 2 * index + 2, block.rows, block.dx, update, block.doutput, dbias);
     input.copy(Matrix::new(block.doutput, c / group));
     let before_gelu = Matrix::new(&saved.before_gelu, f / group).rows_in(block.rows.clone());
     for columns in ranges(f, f.div_ceil(PIECE), PIECE) {
@@ -137,7 +136,7 @@ fn feed_forward_backward(own: BackwardLayer<'_>, block: &mut BackwardBlock<'_>, 
         let weight = layer.output.part(0..c, columns.clone());
         product(input.all(), weight, Start::Zero, &mut MatrixMut::new(piece, columns.len()));
         decode(linear, before_gelu.columns_in(groups.clone()), &mut MatrixMut::new(other, columns.len()));
-        gelu_backward(isa, other, piece);
+        activate_backward(isa, config.hidden_act, other, piece);
         add_rows(isa, piece, &mut dintermediate_bias[columns.clone()]);
         encode_columns(linear, other, &columns, block.after_gelu, f);
         encode_columns(linear, piece, &columns, block.dbefore_gelu, f);
@@ -149,13 +148,13 @@ fn feed_forward_backward(own: BackwardLayer<'_>, block: &mut BackwardBlock<'_>, 
 
 /// `block.dx` becomes the gradient of the layer's input through the residual connection, without attention.
 fn attention_output_backward(own: BackwardLayer<'_>, block: &mut BackwardBlock<'_>, workspace: &mut Workspace) {
-    let BackwardLayer { pass, layer, saved } = own;
+    let BackwardLayer { pass, index, layer, saved } = own;
     let (config, linear) = (&pass.model.config, pass.model.computing.linear);
     let (c, d, isa, groups) = (config.hidden_size, config.head_size(), linear.isa, config.hidden_size / linear.group());
     let sum = &saved.attention_sum[block.rows.start * c..block.rows.end * c];
     let Workspace { input, piece, update, .. } = workspace;
     let [.., dnorm_weight, dnorm_bias, dbias] = &mut block.sums;
-    let (norm, eps) = (&pass.model.layers[layer.index].attention_norm, config.layer_norm_eps);
+    let (norm, eps) = (&pass.model.layer(index).attention_norm, config.layer_norm_eps);
     update.clear();
     update.extend_from_slice(sum);
     layer_norm(isa, update, &norm.weight, &norm.bias, eps);
@@ -163,7 +162,7 @@ fn attention_output_backward(own: BackwardLayer<'_>, block: &mut BackwardBlock<'
 
     let dnorm = NormGradients { dweight: dnorm_weight, dbias: dnorm_bias };
     layer_norm_backward(isa, sum, &norm.weight, eps, block.dx, dnorm);
-    into_product(pass, 2 * layer.index + 1, block.rows, block.dx, update, block.dattention, dbias);
+    into_product(pass, 2 * index + 1, block.rows, block.dx, update, block.dattention, dbias);
     input.copy(Matrix::new(block.dattention, groups));
     product(input.all(), layer.attention_output.all(), Start::Zero, &mut MatrixMut::new(update, c));
     encode(linear, Matrix::new(update, c), &mut MatrixMut::new(block.dattended, groups));
@@ -206,11 +205,12 @@ fn into_product(
 ///
 /// - `dx`: (T, C)
 fn projections_backward(
-    BackwardLayer { pass, layer, .. }: BackwardLayer<'_>,
+    own: BackwardLayer<'_>,
     dacts: &mut ActivationGradients,
     dx: &mut [f32],
     gradients: &mut Parameters,
 ) {
+    let BackwardLayer { pass, layer, .. } = own;
     let (config, linear) = (&pass.model.config, pass.model.computing.linear);
     let (c, d, count) = (config.hidden_size, config.head_size(), pass.projections());
     let groups = count * c / linear.group();
@@ -242,20 +242,17 @@ fn projections_backward(
     for (i, projection) in
         PROJECTION_NAMES.into_iter().enumerate().take(count).filter(|(_, name)| *name != "key_global")
     {
-        let out = gradients.get_mut(&format!("{}.attention.self.{projection}.bias", layer_name(layer.index)));
+        let out = gradients.get_mut(&format!("{}.attention.self.{projection}.bias", own.name()));
         sums.iter().for_each(|sums| add(out, &sums[i * c..(i + 1) * c]));
     }
 }
 
 /// Adds the gradients of the layer's weights, but for the query of global attention.
-fn all_weight_gradients(
-    BackwardLayer { pass, layer, saved }: BackwardLayer<'_>,
-    dacts: &mut ActivationGradients,
-    gradients: &mut Parameters,
-) {
+fn all_weight_gradients(own: BackwardLayer<'_>, dacts: &mut ActivationGradients, gradients: &mut Parameters) {
+    let BackwardLayer { pass, saved, .. } = own;
     let (config, linear) = (&pass.model.config, pass.model.computing.linear);
     let (c, f) = (config.hidden_size / linear.group(), config.intermediate_size / linear.group());
-    let name = |part: &str| format!("{}.{part}.weight", layer_name(layer.index));
+    let name = |part: &str| format!("{}.{part}.weight", own.name());
     let ActivationGradients { doutput, after_gelu, dbefore_gelu, normed, dattention, dprojections, factors, .. } =
         dacts;
     for (part, x, dout) in [

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::parameters::{PREFIX, layer_name};
+use super::tensor_names::TensorNames;
 use super::{Parameter, Parameters, Task, parameters};
-use crate::checkpoint::{CONFIG, Tensors};
+use crate::checkpoint::Tensors;
 use crate::config::Config;
 use crate::tensor::TensorView;
-use crate::{Error, FormatKind, Result, random};
+use crate::{Result, random};
 
 /// The value of every parameter of the list. Those of a checkpoint are all there and have the right shape.
 pub(crate) struct Loader<'a> {
@@ -19,7 +19,8 @@ pub(crate) struct Loader<'a> {
 
 /// Where the values of a parameter come from.
 enum ParameterSource<'a> {
-    Stored(TensorView<'a>),
+    /// By its name in the checkpoint.
+    Stored(String, TensorView<'a>),
     Values(&'a [f32]),
     Random,
 }
@@ -27,28 +28,26 @@ enum ParameterSource<'a> {
 impl<'a> Loader<'a> {
     /// Finds every parameter before any is read.
     pub fn new(config: &Config, task: Task, tensors: &'a Tensors) -> Result<Self> {
-        let mut found = HashMap::new();
-        for Parameter { name, shape: expected, .. } in parameters(config, task) {
-            let view = find(tensors, &name)?;
-            if view.shape != expected {
-                return Err(Error::TensorShape { name, expected, found: view.shape });
-            }
-            found.insert(name, (expected, ParameterSource::Stored(view)));
-        }
-        let more = format!("{}.attention.self.query.weight", layer_name(config.num_hidden_layers));
-        if find(tensors, &more).is_ok() {
-            let message = format!("num_hidden_layers {}: the weights have more", config.num_hidden_layers);
-            return Err(Error::format(CONFIG, FormatKind::Config, message));
-        }
-        Ok(Self { parameters: found, tensors: Some(tensors) })
+        Self::with_names(&TensorNames::find(config.kind, tensors)?, config, task, tensors)
+    }
+
+    fn with_names(names: &TensorNames, config: &Config, task: Task, tensors: &'a Tensors) -> Result<Self> {
+        let found = names.find_all(config, task, tensors, |parameter| parameter.shape.clone())?;
+        let stored = |(own, (name, view)): (Parameter, (String, TensorView<'a>))| {
+            (own.name, (own.shape, ParameterSource::Stored(name, view)))
+        };
+        Ok(Self {
+            parameters: parameters(config, task).into_iter().zip(found).map(stored).collect(),
+            tensors: Some(tensors),
+        })
     }
 
     /// Like [`Loader::new`], but the checkpoint may lack the head, all of it. Returns whether it has one.
     fn perhaps_without_head(config: &Config, task: Task, tensors: &'a Tensors) -> Result<(Self, bool)> {
+        let names = TensorNames::find(config.kind, tensors)?;
         let (list, encoder) = (parameters(config, task), parameters(config, Task::Encoder).len());
-        let is_there = |parameter: &Parameter| tensors.get(&parameter.name).is_ok_and(|tensor| tensor.is_some());
-        let has_head = list[encoder..].iter().any(is_there);
-        Ok((Self::new(config, if has_head { task } else { Task::Encoder }, tensors)?, has_head))
+        let has_head = list[encoder..].iter().any(|parameter| names.has(tensors, &parameter.name));
+        Ok((Self::with_names(&names, config, if has_head { task } else { Task::Encoder }, tensors)?, has_head))
     }
 
     /// The values of a model in training.
@@ -74,7 +73,7 @@ impl<'a> Loader<'a> {
     /// Writes one parameter, widened to f32, over zeros.
     pub fn copy(&self, name: &str, values: &mut [f32]) {
         match self.get(name) {
-            (_, ParameterSource::Stored(view)) => view.copy_to(values),
+            (_, ParameterSource::Stored(_, view)) => view.copy_to(values),
             (_, ParameterSource::Values(own)) => values.copy_from_slice(own),
             (_, ParameterSource::Random) if name.ends_with("orm.weight") => values.fill(1.0),
             (shape, ParameterSource::Random) if shape.len() == 1 => {}
@@ -98,8 +97,10 @@ impl<'a> Loader<'a> {
     /// Releases the pages of the parameters whose names begin with `prefix`, once they are packed.
     pub fn release(&self, prefix: &str) {
         let Some(tensors) = self.tensors else { return };
-        for name in self.parameters.keys().filter(|name| name.starts_with(prefix)) {
-            candidates(name).iter().for_each(|name| tensors.release(name));
+        for (_, (_, source)) in self.parameters.iter().filter(|(name, _)| name.starts_with(prefix)) {
+            if let ParameterSource::Stored(name, _) = source {
+                tensors.release(name);
+            }
         }
     }
 }
@@ -117,7 +118,7 @@ impl ParameterRows<'_> {
     pub fn row(&self, i: usize, out: &mut [f32]) {
         let Self { name, columns, source, .. } = self;
         match source {
-            ParameterSource::Stored(view) => view.row(i).copy_to(out),
+            ParameterSource::Stored(_, view) => view.row(i).copy_to(out),
             ParameterSource::Values(values) => out.copy_from_slice(&values[i * columns..(i + 1) * columns]),
             ParameterSource::Random => {
                 let mut hasher = DefaultHasher::new();
@@ -166,12 +167,12 @@ impl Parameters {
         Ok(all)
     }
 
-    /// Checks what [`Parameters::load`] finds, and reads none of it.
+    /// Checks what [`Parameters::load`] finds, and reads none of it. Returns whether the checkpoint has the head.
     ///
     /// # Errors
     /// Those of [`Parameters::load`].
-    pub(crate) fn check(config: &Config, task: Task, tensors: &Tensors) -> Result<()> {
-        Loader::perhaps_without_head(config, task, tensors).map(drop)
+    pub(crate) fn check(config: &Config, task: Task, tensors: &Tensors) -> Result<bool> {
+        Loader::perhaps_without_head(config, task, tensors).map(|(_, has_head)| has_head)
     }
 }
 
@@ -188,25 +189,4 @@ fn begin_head(parameter: &Parameter, values: &mut [f32], seed: u64) {
             *value = (0.02 * radius * angle.cos()) as f32;
         }
     }
-}
-
-/// A tensor by its name, or by the names that other files give it.
-fn find<'a>(tensors: &'a Tensors, name: &str) -> Result<TensorView<'a>> {
-    for candidate in candidates(name) {
-        if let Some(view) = tensors.get(&candidate)? {
-            return Ok(view);
-        }
-    }
-    Err(Error::MissingTensor { name: name.to_string() })
-}
-
-/// The names that files give a parameter: without the prefix where the encoder was saved alone, with `roberta.` in files
-/// of allenai's first code, `gamma` and `beta` in files converted from TensorFlow.
-fn candidates(name: &str) -> Vec<String> {
-    let bare = name.strip_prefix(PREFIX);
-    let old = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta");
-    [Some(name.to_string()), bare.map(str::to_string), bare.map(|bare| format!("roberta.{bare}")), Some(old)]
-        .into_iter()
-        .flatten()
-        .collect()
 }

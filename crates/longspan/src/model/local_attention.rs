@@ -82,7 +82,7 @@ fn attend_piece(
     let QueryPiece { sequence, head, queries: own, out, mut log_sums } = piece;
     let (d, one_sided_window) = (pass.model.config.head_size(), pass.model.config.attention_window[layer] / 2);
     let [q, k, v] = [0, 1, 2].map(|projection| head_of(pass, projections, sequence, projection, head));
-    let globals = pass.batch.globals(sequence);
+    let globals = pass.globals(sequence);
     let first = own.start.saturating_sub(one_sided_window) / KEY_CHUNK * KEY_CHUNK;
     let reached = first..q.rows().min(own.end + one_sided_window);
     keys.set(k.rows_in(reached.clone()), v.rows_in(reached));
@@ -158,7 +158,7 @@ pub(crate) fn local_backward(pass: &Pass<'_>, layer: usize, saved: &LayerActivat
             douts: dattended.rows_in(range.clone()).columns_in(head_columns(head, width)),
             log_sums: &saved.log_sums[log_sums..log_sums + range.len()],
             deltas: range.clone().map(|t| deltas[t * heads + head]).collect(),
-            globals: pass.batch.globals(sequence),
+            globals: pass.globals(sequence),
             one_sided_window: config.attention_window[layer] / 2,
         };
         work.push((inputs, take(&mut dheads, pass.projections() * range.len() * width)));

@@ -16,8 +16,8 @@
 use std::ops::Range;
 
 use longspan_kernels::{
-    Matrix, MatrixMut, NormGradients, Start, Tiles, add_rows, cross_entropy, encode, gelu, gelu_backward, layer_norm,
-    layer_norm_backward, product,
+    Activation, Matrix, MatrixMut, NormGradients, Start, Tiles, activate, activate_backward, add_rows, cross_entropy,
+    encode, layer_norm, layer_norm_backward, product,
 };
 
 use super::Parameters;
@@ -129,7 +129,7 @@ impl MaskedChunk<'_> {
         let mut before_gelu = vec![0.0; rows.len() * c];
         dense.apply(tiles.all(), 0..c, &mut MatrixMut::new(&mut before_gelu, c));
         let mut after_gelu = before_gelu.clone();
-        gelu(isa, &mut after_gelu);
+        activate(isa, Activation::Gelu, &mut after_gelu);
         let mut normed = after_gelu.clone();
         layer_norm(isa, &mut normed, &norm.weight, &norm.bias, config.layer_norm_eps);
         tiles.encode(Matrix::new(&normed, c));
@@ -217,7 +217,7 @@ impl MaskedChunk<'_> {
         let norm = &self.head.norm.weight;
         let dnorm = NormGradients { dweight: dnorm_weight, dbias: dnorm_bias };
         layer_norm_backward(isa, after_gelu, norm, config.layer_norm_eps, &mut dbefore_gelu, dnorm);
-        gelu_backward(isa, before_gelu, &mut dbefore_gelu);
+        activate_backward(isa, Activation::Gelu, before_gelu, &mut dbefore_gelu);
         add_rows(isa, &dbefore_gelu, ddense_bias);
         pack(&dbefore_gelu, c, out.dbefore_gelu);
         tiles.copy(Matrix::new(out.dbefore_gelu, c / group));

@@ -6,6 +6,7 @@
 //! parameters        the one list of names and shapes, from the config
 //! loader            their values: of a checkpoint, of a model in training, or random
 //! weights           packed for one precision and instruction set; `training_weights` for the backward pass
+//! tensor_names      the names of parameters in a checkpoint
 //! tables            the embedding tables
 //! pass              what the steps of one pass share
 //! activations       what a layer saves for the backward pass, and its gradients
@@ -26,7 +27,7 @@
 //!
 //! Files do not import each other in circles.
 //!
-//! Legend: T tokens of the batch, C hidden, H heads, D head size, F intermediate, W one-sided window, G global tokens (of a
+//! Legend: T tokens of the batch, C hidden, E width of the embeddings, H heads, D head size, F intermediate, W one-sided window, G global tokens (of a
 //! sequence, or of all where a file states it), L layers, S sequences, V vocabulary, R masked tokens, P projections of a
 //! token (`Pass::projections`).
 
@@ -52,6 +53,7 @@ mod phase_times;
 pub mod reference;
 mod tables;
 mod task;
+mod tensor_names;
 mod trainable;
 mod training_weights;
 mod weights;
@@ -67,6 +69,7 @@ pub use masked_lm::Masked;
 pub use parameters::{POSITIONS, Parameter, Parameters, parameters};
 pub use phase_times::Phase;
 pub use task::Task;
+pub(crate) use tensor_names::TensorNames;
 pub use trainable::{TrainableModel, TrainingPass};
 
 use crate::Result;
@@ -74,7 +77,7 @@ use crate::checkpoint::Tensors;
 use crate::config::Config;
 use loader::Loader;
 
-/// A Longformer with one head, ready to run from any thread.
+/// A Longformer or a short model with one head, ready to run from any thread.
 ///
 /// The seam for devices: token ids go in, logits come out.
 ///

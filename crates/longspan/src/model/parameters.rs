@@ -4,13 +4,15 @@ use std::ops::Range;
 
 use super::Task;
 use crate::checkpoint::NamedTensor;
-use crate::config::Config;
+use crate::config::{Config, ModelKind, PREFIX};
 
 /// A parameter of the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parameter {
-    /// Hugging Face's name.
+    /// Hugging Face's name, that of a Longformer whatever the kind.
     pub name: String,
+    /// The name in a checkpoint of the kind.
+    pub stored_name: String,
     /// Row-major sizes.
     pub shape: Vec<usize>,
     /// Where the parameter begins in a flat buffer of all parameters.
@@ -51,7 +53,7 @@ impl Parameters {
 
     /// The arguments of [`write_checkpoint`](crate::checkpoint::write_checkpoint).
     pub fn tensors(&self) -> Vec<NamedTensor<'_>> {
-        self.list.iter().map(|p| (p.name.as_str(), p.shape.as_slice(), &self.values[p.range()])).collect()
+        self.list.iter().map(|p| (p.stored_name.as_str(), p.shape.as_slice(), &self.values[p.range()])).collect()
     }
 
     /// All values.
@@ -109,24 +111,27 @@ pub(crate) const WORDS: &str = "longformer.embeddings.word_embeddings.weight";
 /// The table of positions.
 pub const POSITIONS: &str = "longformer.embeddings.position_embeddings.weight";
 
-/// The prefix of the encoder's names in a checkpoint that has a head.
-pub(crate) const PREFIX: &str = "longformer.";
-
 /// All parameters of a model with the head of `task`, in the order of the layers.
 ///
-/// A tied weight is listed once: the decoder of masked language modelling is
+/// Layers that share their weights are listed once, by the number of their group. A tied weight is listed once: the decoder of masked language modelling is
 /// `longformer.embeddings.word_embeddings.weight`, its bias `lm_head.bias`.
 pub fn parameters(config: &Config, task: Task) -> Vec<Parameter> {
-    let mut list = ParameterList(Vec::new());
-    let (c, f) = (config.hidden_size, config.intermediate_size);
+    let mut list = ParameterList { kind: config.kind, parameters: Vec::new() };
+    let (c, e, f) = (config.hidden_size, config.embedding_size, config.intermediate_size);
     let embeddings = format!("{PREFIX}embeddings");
-    list.add(WORDS.into(), &[config.vocab_size, c]);
-    list.add(POSITIONS.into(), &[config.max_position_embeddings, c]);
-    list.add(format!("{embeddings}.token_type_embeddings.weight"), &[config.type_vocab_size, c]);
-    list.norm(&format!("{embeddings}.LayerNorm"), c);
-    for layer in 0..config.num_hidden_layers {
+    list.add(WORDS.into(), &[config.vocab_size, e]);
+    list.add(POSITIONS.into(), &[config.max_position_embeddings, e]);
+    if config.type_vocab_size > 0 {
+        list.add(format!("{embeddings}.token_type_embeddings.weight"), &[config.type_vocab_size, e]);
+    }
+    list.norm(&format!("{embeddings}.LayerNorm"), e);
+    if config.has_projection() {
+        list.linear(PROJECTION, c, e);
+    }
+    for layer in 0..config.num_hidden_groups {
         let layer = layer_name(layer);
-        for projection in ["query", "key", "value", "query_global", "key_global", "value_global"] {
+        let global: &[&str] = if config.is_long { &["query_global", "key_global", "value_global"] } else { &[] };
+        for projection in ["query", "key", "value"].iter().chain(global) {
             list.linear(&format!("{layer}.attention.self.{projection}"), c, c);
         }
         list.linear(&format!("{layer}.attention.output.dense"), c, c);
@@ -153,20 +158,27 @@ pub fn parameters(config: &Config, task: Task) -> Vec<Parameter> {
             list.linear("classifier", 1, c);
         }
     }
-    list.0
+    list.parameters
 }
+
+/// The projection of embeddings to the width of the model.
+pub(crate) const PROJECTION: &str = "longformer.embeddings_project";
 
 /// The prefix of the names of a layer's parameters.
 pub(crate) fn layer_name(layer: usize) -> String {
     format!("{PREFIX}encoder.layer.{layer}")
 }
 
-struct ParameterList(Vec<Parameter>);
+struct ParameterList {
+    kind: &'static ModelKind,
+    parameters: Vec<Parameter>,
+}
 
 impl ParameterList {
     fn add(&mut self, name: String, shape: &[usize]) {
-        let offset = self.0.last().map_or(0, |last| last.range().end);
-        self.0.push(Parameter { name, shape: shape.to_vec(), offset });
+        let offset = self.parameters.last().map_or(0, |last| last.range().end);
+        let stored_name = self.kind.stored_name(&name);
+        self.parameters.push(Parameter { name, stored_name, shape: shape.to_vec(), offset });
     }
 
     /// `n` outputs from `k` inputs.

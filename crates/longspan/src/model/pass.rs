@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use longspan_kernels::{Arithmetic, Tiles, drop_row};
 
-use super::batch::LOCAL_PROJECTIONS;
+use super::batch::{ALL_PROJECTIONS, LOCAL_PROJECTIONS};
 use super::parallel::{Partition, WorkspacePool, split_rows};
 use super::phase_times::PhaseTimes;
 use super::tables::EmbeddingTables;
@@ -75,9 +75,16 @@ impl<'a> Pass<'a> {
         Self { model, tables, batch, training, partition, sequence_of, times, workspaces }
     }
 
-    /// P, the number of projections of C numbers of each token. Inference makes none for global attention.
+    /// P, the number of projections of C numbers of each token: query, key and value, and in training, if any token is
+    /// global, global key and value.
     pub fn projections(&self) -> usize {
-        if self.training.is_some() { self.batch.projections() } else { LOCAL_PROJECTIONS }
+        let has_globals = || (0..self.batch.sequences()).any(|s| !self.globals(s).is_empty());
+        if self.training.is_some() && has_globals() { ALL_PROJECTIONS } else { LOCAL_PROJECTIONS }
+    }
+
+    /// Positions in sequence `s` with global attention, ascending: none where the model has none.
+    pub fn globals(&self, s: usize) -> &'a [usize] {
+        if self.model.config.is_long { self.batch.globals(s) } else { &[] }
     }
 
     /// Cuts rows of `columns` numbers into the blocks of the pass.
@@ -88,13 +95,13 @@ impl<'a> Pass<'a> {
     /// Drops numbers of rows of the batch: `nn.Dropout`.
     ///
     /// - `site`: as [`Dropout::key`] has it
-    /// - `x`: (rows, C)
+    /// - `x`: (rows, C), or (rows, E) for the embeddings
     pub fn apply_dropout(&self, site: usize, rows: &Range<usize>, x: &mut [f32]) {
         let dropout = self.training.map_or(Dropout::NONE, |training| training.dropout);
         if dropout.share == 0.0 {
             return;
         }
-        for (t, row) in rows.clone().zip(x.chunks_exact_mut(self.model.config.hidden_size)) {
+        for (t, row) in rows.clone().zip(x.chunks_exact_mut(x.len() / rows.len())) {
             let sequence = self.sequence_of[t];
             let key = dropout.key(site, sequence, t - self.batch.range(sequence).start);
             drop_row(self.model.isa(), row, key, dropout.share);

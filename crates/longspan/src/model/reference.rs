@@ -3,10 +3,10 @@
 //! It follows the definitions literally and is slow: time and memory grow with the square of the length, and an input of
 //! 4,096 tokens of the base size takes minutes and gigabytes.
 
-use longspan_kernels::reference as kernels;
+use longspan_kernels::{Activation, reference as kernels};
 
 use super::loader::Loader;
-use super::parameters::layer_name;
+use super::parameters::{PROJECTION, layer_name};
 use super::{Batch, Sequence, Task};
 use crate::Result;
 use crate::checkpoint::Tensors;
@@ -44,15 +44,16 @@ impl<'a> ReferenceModel<'a> {
     /// Runs one sequence.
     pub fn trace(&self, sequence: Sequence<'_>) -> Trace {
         let mut hidden_states = vec![self.embed(sequence)];
+        let globals = if self.config.is_long { sequence.globals } else { &[] };
         let mut attentions = Vec::new();
         for (layer, &window) in self.config.attention_window.iter().enumerate() {
-            let name = layer_name(layer);
+            let name = layer_name(self.config.group_of_layer(layer));
             let x = &hidden_states[layer];
-            let (attended, attention) = self.attention(&name, x, sequence.globals, window / 2);
+            let (attended, attention) = self.attention(&name, x, globals, window / 2);
             let mut x = self.add(&self.linear(&format!("{name}.attention.output.dense"), &attended), x);
             self.norm(&format!("{name}.attention.output.LayerNorm"), &mut x);
             let mut middle = self.linear(&format!("{name}.intermediate.dense"), &x);
-            middle.iter_mut().for_each(|x| *x = kernels::gelu(*x));
+            middle.iter_mut().for_each(|x| *x = kernels::activate(self.config.hidden_act, *x));
             let mut x = self.add(&self.linear(&format!("{name}.output.dense"), &middle), &x);
             self.norm(&format!("{name}.output.LayerNorm"), &mut x);
             hidden_states.push(x);
@@ -63,20 +64,21 @@ impl<'a> ReferenceModel<'a> {
     }
 
     fn embed(&self, sequence: Sequence<'_>) -> Vec<f64> {
-        let (config, c) = (&self.config, self.config.hidden_size);
-        let [words, positions, types] = ["word", "position", "token_type"]
-            .map(|table| self.read(&format!("longformer.embeddings.{table}_embeddings.weight")));
-        let mut x = Vec::with_capacity(sequence.ids.len() * c); // (T, C)
-        let rows: Vec<usize> = Batch::of(sequence).positions(0, config.pad_token_id).collect();
+        let (config, e) = (&self.config, self.config.embedding_size);
+        let table = |table: &str| self.read(&format!("longformer.embeddings.{table}_embeddings.weight"));
+        let (words, positions) = (table("word"), table("position"));
+        let types = if config.type_vocab_size > 0 { table("token_type") } else { vec![0.0; e] };
+        let mut x = Vec::with_capacity(sequence.ids.len() * e); // (T, E)
+        let rows: Vec<usize> = Batch::of(sequence).positions(0, config).collect();
         for (i, (&id, position)) in sequence.ids.iter().zip(rows).enumerate() {
-            let token_type =
-                sequence.token_type_ids.map_or(0, |types| types[i] as usize).min(config.type_vocab_size - 1);
+            let token_type = sequence.token_type_ids.map_or(0, |types| types[i] as usize);
+            let token_type = token_type.min(config.token_types().saturating_sub(1));
             x.extend(
-                (0..c).map(|j| words[id as usize * c + j] + positions[position * c + j] + types[token_type * c + j]),
+                (0..e).map(|j| words[id as usize * e + j] + positions[position * e + j] + types[token_type * e + j]),
             );
         }
         self.norm("longformer.embeddings.LayerNorm", &mut x);
-        x
+        if config.has_projection() { self.linear(PROJECTION, &x) } else { x }
     }
 
     /// The attention of a layer before its output projection, (T, C), and its probabilities, (H, T, T).
@@ -85,7 +87,10 @@ impl<'a> ReferenceModel<'a> {
         let t = x.len() / c;
         let project = |name: &str| self.linear(&format!("{layer}.attention.self.{name}"), x);
         let [q, k, v] = ["query", "key", "value"].map(project);
-        let [q_global, k_global, v_global] = ["query_global", "key_global", "value_global"].map(project);
+        let [q_global, k_global, v_global] = match self.config.is_long {
+            true => ["query_global", "key_global", "value_global"].map(project),
+            false => [const { Vec::new() }; 3],
+        };
         let scale = 1.0 / (d as f64).sqrt();
         let mut out = vec![0.0; t * c]; // (T, C)
         let mut probabilities = Vec::with_capacity(self.config.num_attention_heads * t * t); // (H, T, T)
@@ -115,7 +120,7 @@ impl<'a> ReferenceModel<'a> {
             Task::TokenClassification => self.linear("classifier", x),
             Task::MaskedLm => {
                 let mut x = self.linear("lm_head.dense", x);
-                x.iter_mut().for_each(|x| *x = kernels::gelu(*x));
+                x.iter_mut().for_each(|x| *x = kernels::activate(Activation::Gelu, *x));
                 self.norm("lm_head.layer_norm", &mut x);
                 let words = self.read("longformer.embeddings.word_embeddings.weight");
                 kernels::linear(&x, &words, &self.read("lm_head.bias"))

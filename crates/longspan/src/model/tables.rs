@@ -8,14 +8,14 @@ use longspan_kernels::Precision;
 use super::Parameters;
 use super::loader::Loader;
 use super::parallel::{par_run, ranges, split_rows};
-use super::parameters::PREFIX;
 use super::weights::NormWeights;
+use crate::config::{Config, PREFIX};
 
 /// The tables of `LongformerEmbeddings` and their layer norm.
 pub(crate) struct EmbeddingTables<'a> {
-    pub words: EmbeddingTable<'a>,       // (V, C)
-    pub positions: EmbeddingTable<'a>,   // (max_position_embeddings, C)
-    pub token_types: EmbeddingTable<'a>, // (type_vocab_size, C)
+    pub words: EmbeddingTable<'a>,               // (V, E)
+    pub positions: EmbeddingTable<'a>,           // (max_position_embeddings, E)
+    pub token_types: Option<EmbeddingTable<'a>>, // (type_vocab_size, E)
     pub norm: NormWeights,
 }
 
@@ -101,22 +101,22 @@ fn scale_of(x: &[f32]) -> f32 {
 }
 
 impl<'a> EmbeddingTables<'a> {
-    pub fn pack(loader: &Loader<'_>, precision: Precision) -> Self {
-        Self::new(|name| EmbeddingTable::pack(loader, precision, name), |name| loader.read(name))
+    pub fn pack(loader: &Loader<'_>, precision: Precision, config: &Config) -> Self {
+        Self::new(config, |name| EmbeddingTable::pack(loader, precision, name), |name| loader.read(name))
     }
 
     /// The tables of a model in training, borrowed from its parameters.
-    pub fn of(parameters: &'a Parameters) -> Self {
+    pub fn of(parameters: &'a Parameters, config: &Config) -> Self {
         let table = |name: &str| EmbeddingTable::F32(Cow::Borrowed(parameters.get(name)));
-        Self::new(table, |name| parameters.get(name).to_vec())
+        Self::new(config, table, |name| parameters.get(name).to_vec())
     }
 
-    fn new(table: impl Fn(&str) -> EmbeddingTable<'a>, norm: impl Fn(&str) -> Vec<f32>) -> Self {
+    fn new(config: &Config, table: impl Fn(&str) -> EmbeddingTable<'a>, norm: impl Fn(&str) -> Vec<f32>) -> Self {
         let norm = |name: &str| norm(&format!("{PREFIX}embeddings.LayerNorm.{name}"));
         Self {
             words: table(&table_name("word")),
             positions: table(&table_name("position")),
-            token_types: table(&table_name("token_type")),
+            token_types: (config.type_vocab_size > 0).then(|| table(&table_name("token_type"))),
             norm: NormWeights { weight: norm("weight"), bias: norm("bias") },
         }
     }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::config::ModelKind;
+
 /// The task of a model decides which head it has, and which tokens are global by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
@@ -22,26 +24,34 @@ pub enum Task {
 impl Task {
     /// The task of a class of transformers such as `LongformerForQuestionAnswering`.
     pub fn from_architecture(name: &str) -> Option<Task> {
-        match name.strip_prefix("Longformer")? {
-            "Model" => Some(Task::Encoder),
-            "ForQuestionAnswering" => Some(Task::QuestionAnswering),
-            "ForMaskedLM" => Some(Task::MaskedLm),
-            "ForSequenceClassification" => Some(Task::SequenceClassification),
-            "ForTokenClassification" => Some(Task::TokenClassification),
-            "ForMultipleChoice" => Some(Task::MultipleChoice),
-            _ => None,
-        }
+        let (_, class) = ModelKind::of_class(name)?;
+        Self::CLASSES.into_iter().find(|(_, own)| *own == class).map(|(task, _)| task)
     }
 
-    /// The class of transformers for this task.
-    pub fn architecture(self) -> &'static str {
+    /// The class of transformers for this task in models of a kind.
+    pub fn architecture(self, kind: &ModelKind) -> String {
+        let class = Self::CLASSES.iter().find(|(task, _)| *task == self).map_or("", |(_, class)| class);
+        format!("{}{class}", kind.class)
+    }
+
+    /// What the names of classes of transformers end with.
+    const CLASSES: [(Task, &'static str); 6] = [
+        (Task::Encoder, "Model"),
+        (Task::QuestionAnswering, "ForQuestionAnswering"),
+        (Task::MaskedLm, "ForMaskedLM"),
+        (Task::SequenceClassification, "ForSequenceClassification"),
+        (Task::TokenClassification, "ForTokenClassification"),
+        (Task::MultipleChoice, "ForMultipleChoice"),
+    ];
+
+    /// What its head is for, in messages.
+    pub(crate) fn head(self) -> &'static str {
         match self {
-            Task::Encoder => "LongformerModel",
-            Task::QuestionAnswering => "LongformerForQuestionAnswering",
-            Task::MaskedLm => "LongformerForMaskedLM",
-            Task::SequenceClassification => "LongformerForSequenceClassification",
-            Task::TokenClassification => "LongformerForTokenClassification",
-            Task::MultipleChoice => "LongformerForMultipleChoice",
+            Task::Encoder => "nothing",
+            Task::QuestionAnswering => "question answering",
+            Task::MaskedLm => "masked language modelling",
+            Task::SequenceClassification | Task::TokenClassification => "classification",
+            Task::MultipleChoice => "multiple choice",
         }
     }
 

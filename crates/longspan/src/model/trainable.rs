@@ -169,7 +169,7 @@ impl TrainableModel {
         f: impl FnOnce(&Pass<'_>, &TrainingMode<'_>) -> R + Send,
     ) -> R {
         let Self { network, weights, frozen_layers, recompute, .. } = self;
-        let tables = EmbeddingTables::of(&self.parameters);
+        let tables = EmbeddingTables::of(&self.parameters, &network.config);
         let training = TrainingMode { weights, dropout, frozen_layers: *frozen_layers, recompute: *recompute };
         in_pool(|| f(&Pass::new(network, &tables, batch, Some(training)), &training))
     }

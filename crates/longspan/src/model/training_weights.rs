@@ -3,25 +3,30 @@
 use longspan_kernels::{Arithmetic, Panels};
 
 use super::Task;
-use super::batch::{ALL_PROJECTIONS, PROJECTION_NAMES};
+use super::batch::{LOCAL_PROJECTIONS, PROJECTION_NAMES};
 use super::loader::Loader;
 use super::parallel::par_map;
-use super::parameters::{WORDS, layer_name};
+use super::parameters::{PROJECTION, WORDS, layer_name};
 use crate::config::Config;
 
 /// All that the backward pass reads. A weight is (N, K): its rows are those of the operand that takes N gradients to K.
 #[derive(Default)]
 pub(crate) struct TrainingWeights {
+    /// Layers that share their weights have them once.
     pub layers: Vec<LayerTrainingWeights>,
+    /// Of embeddings that are narrower than the model: (C, E).
+    pub projection: Option<Panels>,
     /// For masked language modelling.
     pub lm_head: Option<LmHeadTrainingWeights>,
 }
 
 impl TrainingWeights {
     pub fn pack(loader: &Loader<'_>, config: &Config, task: Task, arithmetic: Arithmetic) -> Self {
-        let indices: Vec<usize> = (0..config.num_hidden_layers).collect();
+        let indices: Vec<usize> = (0..config.num_hidden_groups).collect();
+        let projection = format!("{PROJECTION}.weight");
         Self {
             lm_head: (task == Task::MaskedLm).then(|| LmHeadTrainingWeights::pack(loader, config, arithmetic)),
+            projection: config.has_projection().then(|| untransposed(loader, arithmetic, &projection)),
             layers: par_map(&indices, |&index| LayerTrainingWeights::pack(loader, index, config, arithmetic)),
         }
     }
@@ -49,25 +54,25 @@ impl LmHeadTrainingWeights {
 
 /// One layer. Queries are not scaled here.
 pub(crate) struct LayerTrainingWeights {
-    pub index: usize,
-    pub global_query: Panels, // (C, C)
-    /// Query, key, value, global key, global value.
-    pub projections: Panels, // (5C, C)
-    pub attention_output: Panels, // (C, C)
-    pub intermediate: Panels, // (F, C)
-    pub output: Panels,       // (C, F)
+    pub global_query: Option<Panels>, // (C, C)
+    /// Query, key, value and, if there is global attention, global key and global value.
+    pub projections: Panels, // (5C, C) or (3C, C)
+    pub attention_output: Panels,     // (C, C)
+    pub intermediate: Panels,         // (F, C)
+    pub output: Panels,               // (C, F)
 }
 
 impl LayerTrainingWeights {
     fn pack(loader: &Loader<'_>, index: usize, config: &Config, arithmetic: Arithmetic) -> Self {
         let c = config.hidden_size;
         let name = |part: &str| format!("{}.{part}.weight", layer_name(index));
-        let rows = PROJECTION_NAMES.map(|projection| loader.matrix(&name(&format!("attention.self.{projection}"))));
+        let names = if config.is_long { &PROJECTION_NAMES[..] } else { &PROJECTION_NAMES[..LOCAL_PROJECTIONS] };
+        let matrix = |projection: &&str| loader.matrix(&name(&format!("attention.self.{projection}")));
+        let rows: Vec<_> = names.iter().map(matrix).collect();
         let backward = |part: &str| untransposed(loader, arithmetic, &name(part));
         Self {
-            index,
-            global_query: backward("attention.self.query_global"),
-            projections: Panels::from_rows(arithmetic, ALL_PROJECTIONS * c, c, |i, row| rows[i / c].row(i % c, row)),
+            global_query: config.is_long.then(|| backward("attention.self.query_global")),
+            projections: Panels::from_rows(arithmetic, names.len() * c, c, |i, row| rows[i / c].row(i % c, row)),
             attention_output: backward("attention.output.dense"),
             intermediate: backward("intermediate.dense"),
             output: backward("output.dense"),

@@ -7,7 +7,7 @@ use longspan_kernels::{Arithmetic, Isa, MatrixMut, Panels, Precision, Start, Til
 use super::Task;
 use super::loader::Loader;
 use super::parallel::par_map;
-use super::parameters::{WORDS, layer_name};
+use super::parameters::{PROJECTION, WORDS, layer_name};
 use crate::config::Config;
 
 /// The arithmetic of each part of a model.
@@ -36,7 +36,8 @@ impl Computing {
 
     /// Training has one arithmetic for linear layers and attention. It is f32 where rows do not fill groups of bf16.
     pub fn training(isa: Isa, precision: Precision, config: &Config) -> Self {
-        let odd = !config.head_size().is_multiple_of(2) || !config.intermediate_size.is_multiple_of(2);
+        let sizes = [config.head_size(), config.intermediate_size, config.embedding_size];
+        let odd = sizes.iter().any(|size| !size.is_multiple_of(2));
         let one = Arithmetic { isa, precision: if odd { Precision::F32 } else { precision } };
         Self { linear: one, attention: one, head: Arithmetic { isa, precision: Precision::F32 } }
     }
@@ -47,6 +48,9 @@ pub(crate) struct Network {
     pub config: Config,
     pub task: Task,
     pub computing: Computing,
+    /// Of embeddings that are narrower than the model: (E, C).
+    pub projection: Option<LinearWeights>,
+    /// Layers that share their weights have them once: see [`Network::layer`].
     pub layers: Vec<LayerWeights>,
     pub head: HeadWeights,
 }
@@ -65,6 +69,8 @@ pub(crate) struct LayerWeights {
 
 /// Projections of global attention. Keys have no bias: it adds the same to all scores of a query.
 pub(crate) enum GlobalWeights {
+    /// Of a short model.
+    None,
     /// See `global_attention.rs`.
     Inference(Vec<GlobalHeadWeights>), // (H)
     /// See `global_training.rs`.
@@ -118,14 +124,21 @@ impl Network {
         computing: Computing,
         global: fn(&Loader<'_>, &str, &Config, Computing) -> GlobalWeights,
     ) -> Self {
-        let names: Vec<String> = (0..config.num_hidden_layers).map(layer_name).collect();
+        let names: Vec<String> = (0..config.num_hidden_groups).map(layer_name).collect();
         let layers = par_map(&names, |name| {
-            let layer = LayerWeights::pack(loader, name, &config, computing, global(loader, name, &config, computing));
+            let own = if config.is_long { global(loader, name, &config, computing) } else { GlobalWeights::None };
+            let layer = LayerWeights::pack(loader, name, &config, computing, own);
             loader.release(&format!("{name}."));
             layer
         });
         let head = HeadWeights::pack(loader, task, computing);
-        Self { config, task, computing, layers, head }
+        let projection = config.has_projection().then(|| LinearWeights::pack(loader, computing.linear, PROJECTION));
+        Self { config, task, computing, projection, layers, head }
+    }
+
+    /// The weights of a layer.
+    pub fn layer(&self, index: usize) -> &LayerWeights {
+        &self.layers[self.config.group_of_layer(index)]
     }
 
     /// The instruction set that the model runs on.

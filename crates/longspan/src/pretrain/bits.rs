@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::masking::Masking;
 use super::sequences::{Sequences, push};
-use super::{MlmSettings, TokenFile, Tokenized};
+use super::{MlmSettings, TokenFile, Tokenized, check_kind};
 use crate::checkpoint::{Source, Tensors};
 use crate::config::Config;
 use crate::model::{Batch, Masked, Model, POSITIONS, Parameters, Precision, Task};
@@ -79,6 +79,7 @@ pub fn measure(
     on_progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Bits> {
     let config = source.config()?;
+    check_kind(&config)?;
     let tokenizer = folder::tokenizer(source, &config)?;
     let config = match measuring.pieces {
         Some(tokens) => Config { attention_window: vec![2 * tokens; config.num_hidden_layers], ..config },
@@ -189,7 +190,7 @@ fn cut(ids: &[u32], masks: &[(usize, u32)], pieces: Option<usize>) -> Vec<(Vec<u
 pub fn source_tokens(source: &Source) -> Result<Option<usize>> {
     let config = source.config()?;
     let parameters = Parameters::load(&config, Task::Encoder, &Tensors::open(source)?, 0)?;
-    let table = &parameters.get(POSITIONS)[(config.pad_token_id + 1) * config.hidden_size..];
+    let table = &parameters.get(POSITIONS)[config.first_position() * config.hidden_size..];
     let (tokens, c) = (config.max_tokens(), config.hidden_size);
     let again = |&period: &usize| table[period * c..] == table[..(tokens - period) * c];
     Ok((3..tokens).find(again))

@@ -21,7 +21,9 @@ mod sequences;
 mod bits;
 mod run;
 
+use crate::config::{Config, ModelKind};
 use crate::train::settings_table::{self, ABOVE_ZERO_TO_ONE, Domain, TOKENS_MAX};
+use crate::{Error, Result};
 
 pub use bits::{Bits, BitsStretch, Measuring, STRETCH, measure, source_tokens};
 pub use run::{MlmJob, check, has_head, head_flop, run};
@@ -38,5 +40,16 @@ settings_table::declare! {
         mask_share: f64 = 0.15, ABOVE_ZERO_TO_ONE;
         /// Mask all tokens of a word or none.
         whole_words: bool = false, Domain::Flag;
+    }
+}
+
+/// Checks that a model is one that is pretrained: heads of short models for masked language modelling differ.
+fn check_kind(config: &Config) -> Result<()> {
+    match config.kind == ModelKind::LONGFORMER {
+        true => Ok(()),
+        false => {
+            let expected = "expected `longformer`, which `longspan convert` makes of a short model";
+            Err(Error::ModelType { found: config.kind.model_type.into(), expected })
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::bits::{self, bits_of};
 use super::masking::Masking;
 use super::sequences::{MlmPass, Sequences};
-use super::{Measuring, MlmSettings, TokenFile};
+use super::{Measuring, MlmSettings, TokenFile, check_kind};
 use crate::checkpoint::{Source, Tensors};
 use crate::config::Config;
 use crate::model::{Batch, Masked, Model, Parameters, Task, TrainableModel, TrainingPass};
@@ -79,11 +79,12 @@ pub fn run(job: &MlmJob<'_>, on_event: &mut dyn FnMut(&RunEvent) -> ControlFlow<
 pub fn check(source: &Source, settings: &TrainSettings, mlm: &MlmSettings) -> Result<()> {
     let base = Base::open(source)?;
     check_settings(&base, settings, mlm)?;
-    Parameters::check(&base.config, TASK, &Tensors::open(source)?)
+    Parameters::check(&base.config, TASK, &Tensors::open(source)?).map(drop)
 }
 
 fn check_settings(base: &Base<'_>, settings: &TrainSettings, mlm: &MlmSettings) -> Result<Masking> {
     settings.check(&base.config)?;
+    check_kind(&base.config)?;
     let (wanted, has) = (mlm.max_tokens, base.config.max_tokens());
     if !(3..=has).contains(&wanted) {
         return Err(Error::option("max_tokens", format!("{wanted}: expected 3 to {has}, the positions of the model")));

@@ -30,3 +30,55 @@ impl ReaderInput {
         Self { ids, token_type_ids, before }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+    use std::io::Read;
+    use std::path::Path;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::config::Config;
+
+    /// The files of a case by their names in a checkpoint: data, or models of SentencePiece.
+    fn read(case: &Value, name: &str) -> Option<Cow<'static, [u8]>> {
+        let files = case["files"].as_array().unwrap().iter().map(|file| file.as_str().unwrap());
+        let (source, file) = files.filter_map(|file| file.split_once('-')).find(|(_, file)| *file == name)?;
+        let path = match file.ends_with(".model") {
+            true => format!("golden/tokenizer/pieces-{source}.model.gz"),
+            false => format!("data/{source}-{file}.gz"),
+        };
+        let packed = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(path)).unwrap();
+        let mut content = Vec::new();
+        flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut content).unwrap();
+        Some(content.into())
+    }
+
+    #[test]
+    fn each_kind_gets_its_pairs_as_transformers_makes_them() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tokenizer/pairs.json");
+        let golden: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        for case in golden["pairs"].as_array().unwrap() {
+            let config = Config::from_json(json!({"model_type": case["model_type"]}).to_string().as_bytes()).unwrap();
+            let config_json = config.to_json();
+            let tokenizer = Tokenizer::load(|name| {
+                Ok(if name == "config.json" { Some(config_json.clone().into_bytes().into()) } else { read(case, name) })
+            });
+            let tokenizer = tokenizer.unwrap();
+            let [question, document] =
+                ["question", "document"].map(|text| tokenizer.encode(golden[text].as_str().unwrap()).unwrap().ids);
+            let input = ReaderInput::new(&tokenizer, config.separators(), &question, &document);
+            assert_eq!(json!(input.ids), case["input_ids"], "{}", case["model_type"]);
+            assert_eq!(input.ids.len(), input.before + document.len() + 1);
+            // What the tokenizer does not give, the model takes for 0.
+            let last = config.token_types().saturating_sub(1) as u32;
+            let types: Vec<u32> = input.token_type_ids.iter().map(|&kind| kind.min(last)).collect();
+            match case["token_type_ids"].is_null() {
+                true => assert!(types.iter().all(|&kind| kind == 0), "{}", case["model_type"]),
+                false => assert_eq!(json!(types), case["token_type_ids"], "{}", case["model_type"]),
+            }
+        }
+    }
+}

@@ -59,7 +59,7 @@ impl Reader {
     /// [`best_precision`] of this machine.
     ///
     /// # Errors
-    /// When the checkpoint cannot be found or fetched, or is no Longformer for question answering.
+    /// When the checkpoint cannot be found or fetched, or is no model for question answering of a known kind.
     pub fn open(model: &str) -> Result<Self> {
         if Path::new(model).exists() {
             return Self::from_source(&Source::Folder(model.into()), best_precision()?);
@@ -90,9 +90,9 @@ impl Reader {
     /// When a file is missing or malformed, or does not fit the others.
     pub fn from_source(source: &Source, precision: Precision) -> Result<Self> {
         let config = source.config()?;
-        let settings = ReaderSettings::load(source)?;
-        let tokenizer = Tokenizer::load(|name| source.read(name))?;
-        tokenizer.check_fits(&config)?; // before the weights are read
+        let settings = ReaderSettings::load(source, &config)?;
+        let mut tokenizer = Tokenizer::load(|name| source.read(name))?;
+        tokenizer.fit(&config)?; // before the weights are read
         let model = Model::load(config, Task::QuestionAnswering, precision, &Tensors::open(source)?)?;
         Self::from_parts(tokenizer, model, settings)
     }
@@ -102,11 +102,11 @@ impl Reader {
     /// # Errors
     /// [`Error::Option`] when the model has another task than question answering, and [`Error::Format`] when the tokenizer
     /// has more tokens than the model, or too few.
-    pub fn from_parts(tokenizer: Tokenizer, model: Model, settings: ReaderSettings) -> Result<Self> {
+    pub fn from_parts(mut tokenizer: Tokenizer, model: Model, settings: ReaderSettings) -> Result<Self> {
         if model.task() != Task::QuestionAnswering {
             return Err(Error::option("task", format!("{:?}: expected QuestionAnswering", model.task())));
         }
-        tokenizer.check_fits(model.config())?;
+        tokenizer.fit(model.config())?;
         Ok(Self { tokenizer, model, settings, reader_id: Arc::default() })
     }
 

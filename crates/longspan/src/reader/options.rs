@@ -11,7 +11,7 @@ use crate::{Error, Result};
 /// Which tokens of an input see, and are seen by, all others.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum GlobalAttention {
-    /// Everything before the first separator: `<s>` and the question.
+    /// Everything before the first separator: `<s>` and the question. A short model has no global attention all the same.
     #[default]
     Question,
     /// `<s>` alone.
@@ -166,6 +166,10 @@ impl Plan {
             && let Some(position) = positions.iter().find(|&&position| position >= max_tokens)
         {
             let message = format!("{position}: inputs have {}", counted(max_tokens, "token"));
+            return Err(Error::option("global_attention", message));
+        }
+        if !config.is_long && matches!(options.global_attention, GlobalAttention::First | GlobalAttention::List(_)) {
+            let message = format!("has no meaning: in a model of type {} all tokens see all", config.kind.model_type);
             return Err(Error::option("global_attention", message));
         }
         let calibration = settings.calibration.as_ref();

@@ -18,9 +18,10 @@ use tokenizers::{
 use super::check::check;
 use super::outline::{check_count, check_values, merges_of};
 use super::pieces::CutRule;
+use super::sentencepiece::{self, PieceOptions};
 use super::{Tokenizer, format_error};
 use crate::error::unless_it_panics;
-use crate::{Error, Result};
+use crate::{Error, Result, json};
 
 pub(super) type Read<'a> = &'a dyn Fn(&str) -> Result<Option<Cow<'static, [u8]>>>;
 
@@ -28,6 +29,8 @@ const TOKENIZER_JSON: &str = "tokenizer.json";
 const VOCAB_JSON: &str = "vocab.json";
 const MERGES_TXT: &str = "merges.txt";
 const VOCAB_TXT: &str = "vocab.txt";
+/// The kind of the model says which form its pieces have.
+const MODEL_CONFIG: &str = "config.json";
 pub(super) const CONFIG: &str = "tokenizer_config.json";
 const SPECIAL_TOKENS: &str = "special_tokens_map.json";
 const ADDED_TOKENS: &str = "added_tokens.json";
@@ -39,6 +42,8 @@ struct TokenizerConfig {
     strip_accents: Option<bool>,
     tokenize_chinese_chars: Option<bool>,
     add_prefix_space: Option<bool>,
+    keep_accents: Option<bool>,
+    tokenizer_class: Option<String>,
     #[serde(default)]
     added_tokens_decoder: BTreeMap<u32, TokenAdded>,
     #[serde(flatten)]
@@ -91,7 +96,8 @@ impl Default for TokenAdded {
 }
 
 impl Tokenizer {
-    /// Loads `tokenizer.json`, or `vocab.json` + `merges.txt`, or `vocab.txt`; `read` gives the content of a file.
+    /// Loads `tokenizer.json`, or `vocab.json` + `merges.txt`, or `vocab.txt`, or `sentencepiece.bpe.model`, or
+    /// `spiece.model`; `read` gives the content of a file.
     ///
     /// `tokenizer_config.json` and `special_tokens_map.json` are taken into account. Without the former no prefix space is
     /// added and WordPiece lower-cases.
@@ -125,6 +131,8 @@ fn load_and_try(read: Read<'_>) -> Result<Tokenizer> {
         unk_token_id,
         vocab_size,
         file,
+        embeddings: usize::MAX,
+        unknown: Vec::new(),
         inner,
         cut_rule,
     };
@@ -148,6 +156,8 @@ impl TokenizerFiles {
         let config: TokenizerConfig = read_json(read, CONFIG)?.unwrap_or_default();
         let special: SpecialTokens = read_json(read, SPECIAL_TOKENS)?.unwrap_or_default();
 
+        let pieces_of = |(file, form)| Some((file, form, read(file).transpose()?));
+        let pieces_file = sentencepiece::FILES.into_iter().find_map(pieces_of);
         let (file, inner, merges) = if let Some(json) = read(TOKENIZER_JSON)? {
             let merges = merges_of(&json).map_err(|error| format_error(TOKENIZER_JSON, error))?;
             let inner = Inner::from_bytes(&json).map_err(|error| format_error(TOKENIZER_JSON, error))?;
@@ -159,6 +169,15 @@ impl TokenizerFiles {
             let unk_token = config.special.unk_token.as_ref().or(special.unk_token.as_ref());
             let inner = wordpiece(&vocab, unk_token.map_or("[UNK]", TokenName::content), &config)?;
             (VOCAB_TXT, with_added_tokens(inner, read, &config)?, 0)
+        } else if let Some((file, form, content)) = pieces_file {
+            let (content, model) = (content?, read(MODEL_CONFIG)?);
+            let options = PieceOptions {
+                form: sentencepiece::form(form, config.tokenizer_class.as_deref(), model.as_deref()),
+                lowercase: config.do_lower_case.unwrap_or(true),
+                keep_accents: config.keep_accents.unwrap_or(false),
+            };
+            let (inner, merges) = sentencepiece::read(&content, options).map_err(|error| format_error(file, error))?;
+            (file, with_added_tokens(inner, read, &config)?, merges)
         } else {
             return Err(Error::MissingTokenizer);
         };
@@ -335,7 +354,7 @@ fn check_literals(tokenizer: &Tokenizer, roles: &[(String, u32)]) -> Result<()> 
 
 pub(super) fn read_json<T: DeserializeOwned>(read: Read<'_>, file: &str) -> Result<Option<T>> {
     let Some(content) = read(file)? else { return Ok(None) };
-    serde_json::from_slice(&content).map(Some).map_err(|error| format_error(file, error))
+    serde_json::from_slice(&json::of_python(&content)).map(Some).map_err(|error| format_error(file, error))
 }
 
 fn utf8<'a>(file: &str, content: &'a [u8]) -> Result<&'a str> {

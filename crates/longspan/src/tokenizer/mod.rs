@@ -9,6 +9,7 @@ mod load;
 mod outline;
 mod pairs;
 mod pieces;
+mod sentencepiece;
 
 use std::fmt::Display;
 use std::ops::Range;
@@ -93,6 +94,10 @@ pub struct Tokenizer {
     pub vocab_size: usize,
     /// The file that the tokenizer was made of, for messages.
     file: &'static str,
+    /// How many embeddings the model has, once [`Tokenizer::fit`] knows it.
+    embeddings: usize,
+    /// Special tokens without an embedding, which no other code looks for.
+    unknown: Vec<String>,
     inner: tokenizers::Tokenizer,
     cut_rule: CutRule,
 }
@@ -101,13 +106,20 @@ pub struct Tokenizer {
 const PIECES: PieceSizes = PieceSizes { piece_bytes: 64 << 10, stretch_bytes: 64 << 10 };
 
 impl Tokenizer {
-    /// Checks that a model has an embedding for each token, and the tokenizer a token for nearly each embedding.
-    pub(crate) fn check_fits(&self, config: &Config) -> Result<()> {
+    /// Checks that a model has an embedding for each token but added ones, and the tokenizer a token for nearly each
+    /// embedding. From now on, a text with an added token that has none is refused.
+    pub(crate) fn fit(&mut self, config: &Config) -> Result<()> {
         let (tokens, rows) = (self.inner.get_vocab_size(true), config.vocab_size);
         let wrong = |message: String| Err(Error::format("tokenizer", FormatKind::Tokenizer, message));
-        if self.vocab_size > rows {
-            return wrong(format!("{} tokens, the model has {rows}", self.vocab_size));
+        let own = self.inner.get_vocab(false).into_values().max().unwrap_or(0);
+        let largest = own.max(self.cls_token_id).max(self.sep_token_id);
+        if largest as usize >= rows {
+            return wrong(format!("{} tokens, the model has {rows}", largest + 1));
         }
+        self.embeddings = rows;
+        let added = self.inner.get_added_tokens_decoder().into_iter();
+        let unknown = added.filter(|(id, token)| token.special && *id as usize >= rows);
+        self.unknown = unknown.map(|(_, token)| token.content).collect();
         if tokens + rows / MISSING_SHARE + 1 < rows {
             return wrong(format!("{tokens} tokens in `{}`, the model has {rows}: a file is cut", self.file));
         }
@@ -122,7 +134,8 @@ impl Tokenizer {
     /// where its steps can make a text longer.
     ///
     /// # Errors
-    /// [`Error::TextTooLong`] above 4 GiB, and [`Error::Format`] if the tokenizer cannot take the text.
+    /// [`Error::TextTooLong`] above 4 GiB, [`Error::Format`] if the tokenizer cannot take the text, and
+    /// [`Error::UnknownToken`] for an added token without an embedding in the model that the tokenizer was loaded with.
     pub fn encode(&self, text: &str) -> Result<Tokens> {
         self.encode_in_pieces(text, PIECES)
     }
@@ -157,6 +170,9 @@ impl Tokenizer {
         if text.len() > bytes_max {
             return Err(Error::TextTooLong { bytes: text.len(), bytes_max });
         }
+        if let Some(token) = self.unknown.iter().find(|token| text.contains(&***token)) {
+            return Err(Error::UnknownToken { token: token.clone() });
+        }
         let pieces: Vec<_> = self.cut_rule.pieces(text, sizes).collect();
         if let [_] = pieces[..] {
             return self.encode_piece(text, 0);
@@ -178,8 +194,11 @@ impl Tokenizer {
     /// Tokens of a piece that starts at byte `at` of the text, none of which is special, whatever the steps make of it.
     fn encode_piece(&self, piece: &str, at: usize) -> Result<Tokens> {
         let tokens = self.tokens(piece, at)?;
-        match tokens.ids.iter().find(|&&id| self.is_special(id)) {
-            Some(id) => Err(format_error(self.file, format!("a text would become the special token {id}"))),
+        if let Some(id) = tokens.ids.iter().find(|&&id| self.is_special(id)) {
+            return Err(format_error(self.file, format!("a text would become the special token {id}")));
+        }
+        match tokens.ids.iter().find(|&&id| id as usize >= self.embeddings) {
+            Some(&id) => Err(Error::UnknownToken { token: self.inner.id_to_token(id).unwrap_or_default() }),
             None => Ok(tokens),
         }
     }

@@ -84,7 +84,8 @@ pub(super) fn merges_of(json: &[u8]) -> Result<usize, String> {
     }
     // Unigram has a list of pieces with their scores, the others a map.
     if let Some(pieces) = vocab.filter(|vocab| vocab.get().starts_with('[')) {
-        check_trie(serde_json::from_str(pieces.get()).map_err(parsed)?)?;
+        let pieces: Vec<(Cow<'_, str>, IgnoredAny)> = serde_json::from_str(pieces.get()).map_err(parsed)?;
+        check_trie(pieces.iter().map(|(piece, _)| &**piece).collect())?;
     }
     Ok(merges.map_or(0, |merges| merges.len()))
 }
@@ -129,11 +130,11 @@ fn take_maps(steps: &mut Value) -> Result<usize, String> {
 }
 
 /// Checks the number of nodes of the trie of Unigram: a piece adds those that it does not share with its neighbour.
-fn check_trie(mut pieces: Vec<(Cow<'_, str>, IgnoredAny)>) -> Result<(), String> {
-    pieces.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+pub(super) fn check_trie(mut pieces: Vec<&str>) -> Result<(), String> {
+    pieces.sort_unstable();
     let shared = |a: &str, b: &str| a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
-    let nodes: usize = pieces.iter().map(|(piece, _)| piece.len()).sum();
-    let nodes = nodes - pieces.array_windows().map(|[(a, _), (b, _)]| shared(a, b)).sum::<usize>();
+    let nodes: usize = pieces.iter().map(|piece| piece.len()).sum();
+    let nodes = nodes - pieces.array_windows().map(|[a, b]| shared(a, b)).sum::<usize>();
     match nodes > NODES_MAX {
         true => Err(format!("a trie of {nodes} nodes, at most {NODES_MAX} are read")),
         false => Ok(()),

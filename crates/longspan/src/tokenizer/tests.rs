@@ -103,19 +103,82 @@ fn golden_tokenizer(case: &Value) -> Tokenizer {
     }
 }
 
+#[track_caller]
+fn check_tokens(tokenizer: &Tokenizer, texts: &Value, case: &Value) {
+    for (text, expected) in texts.as_array().unwrap().iter().zip(case["tokens"].as_array().unwrap()) {
+        let text = text.as_str().unwrap();
+        let tokens = tokenizer.encode(text).unwrap();
+        assert_eq!(json!(tokens.ids), expected["ids"], "{} {}: {text:?}", case["name"], case["tokenizer_config"]);
+        let spans: Vec<_> = tokens.spans.iter().map(|span| (span.start, span.end)).collect();
+        assert_eq!(json!(spans), expected["spans"], "{} {}: {text:?}", case["name"], case["tokenizer_config"]);
+    }
+}
+
+/// A golden file: its texts, and its cases.
+fn golden(name: &str) -> Value {
+    let path = format!("{}/tests/golden/tokenizer/{name}", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
 #[test]
 fn same_tokens_as_transformers() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tokenizer/tokens.json");
-    let golden: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let golden = golden("tokens.json");
     for case in golden["tokenizers"].as_array().unwrap() {
-        let (tokenizer, config) = (golden_tokenizer(case), &case["tokenizer_config"]);
-        for (text, expected) in golden["texts"].as_array().unwrap().iter().zip(case["tokens"].as_array().unwrap()) {
-            let text = text.as_str().unwrap();
-            let tokens = tokenizer.encode(text).unwrap();
-            assert_eq!(json!(tokens.ids), expected["ids"], "{} {config:?}: {text:?}", case["name"]);
-            let spans: Vec<_> = tokens.spans.iter().map(|span| (span.start, span.end)).collect();
-            assert_eq!(json!(spans), expected["spans"], "{} {config:?}: {text:?}", case["name"]);
+        check_tokens(&golden_tokenizer(case), &golden["texts"], case);
+    }
+}
+
+/// In twenty scripts.
+#[test]
+fn sentencepiece_files_give_the_tokens_of_transformers() {
+    let golden = golden("pieces.json");
+    for case in golden["tokenizers"].as_array().unwrap() {
+        let model = unpacked(&format!("../golden/tokenizer/pieces-{}.model.gz", case["name"].as_str().unwrap()));
+        let file = case["file"].as_str().unwrap();
+        let config = case["tokenizer_config"].to_string();
+        let mut files = vec![(file, &model[..])];
+        if !case["tokenizer_config"].is_null() {
+            files.push(("tokenizer_config.json", config.as_bytes()));
         }
+        let tokenizer = load(&files);
+        let special = [Some(tokenizer.cls_token_id), Some(tokenizer.sep_token_id), tokenizer.pad_token_id];
+        assert_eq!(json!([&special[..], &[tokenizer.mask_token_id]].concat()), case["special"], "{}", case["name"]);
+        check_tokens(&tokenizer, &golden["texts"], case);
+        // And so does the `tokenizer.json` that is made of it.
+        let json = tokenizer.inner.to_string(false).unwrap();
+        check_tokens(&load(&[("tokenizer.json", json.as_bytes())]), &golden["texts"], case);
+        // Every cut and every changed byte is an error or a tokenizer, never a panic or more memory than the file.
+        for cut in (0..model.len()).step_by(model.len() / 50) {
+            let _ = try_load(&[(file, &model[..cut])]);
+            let mut changed = model.clone();
+            changed[cut] ^= 0x55;
+            let _ = try_load(&[(file, &changed)]);
+        }
+    }
+    let model = unpacked("../golden/tokenizer/pieces-french.model.gz");
+    let camembert = br#"{"model_type": "camembert", "x": NaN}"#;
+    assert_eq!(load(&[("sentencepiece.bpe.model", &model), ("config.json", camembert)]).cls_token_id, 5);
+    check_error(
+        &[("spiece.model", b"<!DOCTYPE html>")],
+        "`spiece.model`: damaged: no model of SentencePiece, or cut off",
+    );
+}
+
+#[test]
+fn an_added_token_without_an_embedding_is_refused_in_a_text_only() {
+    let config =
+        |rows: usize| Config::from_json(format!(r#"{{"model_type":"bert","vocab_size":{rows}}}"#).as_bytes()).unwrap();
+    for special in [false, true] {
+        let added = json!({"added_tokens_decoder": {"30522": {"content": "<ent>", "special": special}}});
+        let mut tokenizer = minilm(Some(added));
+        tokenizer.fit(&config(30_522)).unwrap();
+        assert_eq!(tokenizer.encode("Hello world").unwrap(), minilm(None).encode("Hello world").unwrap());
+        let error = tokenizer.encode("an <ent> here").unwrap_err();
+        assert_eq!(error.to_string(), "the text has the added token `<ent>`, for which the model has no embedding");
+        tokenizer.fit(&config(30_523)).unwrap();
+        let ids = tokenizer.encode("an <ent> here").unwrap().ids;
+        assert_eq!(ids.contains(&30_522), !special, "a special token is text");
+        assert!(tokenizer.fit(&config(30_521)).unwrap_err().to_string().contains("30522 tokens, the model has 30521"));
     }
 }
 
@@ -255,7 +318,8 @@ fn added_tokens_extend_a_vocabulary() {
 
 #[test]
 fn errors_name_the_file_and_the_token() {
-    check_error(&[], "no tokenizer: neither tokenizer.json, nor vocab.json with merges.txt, nor vocab.txt");
+    let files = "neither tokenizer.json, nor vocab.json with merges.txt, nor vocab.txt, nor sentencepiece.bpe.model";
+    check_error(&[], &format!("no tokenizer: {files}, nor spiece.model"));
     check_error(&[("vocab.json", b"{}")], &Error::MissingTokenizer.to_string());
     check_error(&[("vocab.txt", b"[CLS]\n[UNK]\n")], "`vocab.txt`: the vocabulary has neither `</s>` nor `[SEP]`");
     check_error(&[("vocab.txt", b"[CLS]\n[SEP]\n")], "`vocab.txt`: no token `[UNK]` in the vocabulary");

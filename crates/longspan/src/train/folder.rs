@@ -28,8 +28,8 @@ pub(crate) fn check(out: &Path, resume: bool) -> Result<()> {
 
 /// The tokenizer of a checkpoint. The model must have embeddings for all its tokens.
 pub(crate) fn tokenizer(source: &Source, config: &Config) -> Result<Tokenizer> {
-    let tokenizer = Tokenizer::load(|name| source.read(name))?;
-    tokenizer.check_fits(config)?;
+    let mut tokenizer = Tokenizer::load(|name| source.read(name))?;
+    tokenizer.fit(config)?;
     Ok(tokenizer)
 }
 
@@ -53,7 +53,8 @@ impl<'a> Base<'a> {
     pub fn open(source: &'a Source) -> Result<Self> {
         let config = source.config()?;
         let tokenizer = tokenizer(source, &config)?;
-        Ok(Self { source, config, tokenizer, settings: ReaderSettings::load(source)? })
+        let settings = ReaderSettings::load(source, &config)?;
+        Ok(Self { source, config, tokenizer, settings })
     }
 
     /// The model to train; a head that the checkpoint lacks starts with random weights.
@@ -61,8 +62,7 @@ impl<'a> Base<'a> {
         let tensors = Tensors::open(self.source)?;
         let parameters = Parameters::load(&self.config, task, &tensors, settings.seed)?;
         if settings.train_only.is_some() {
-            let head = parameters.list().iter().find(|parameter| !parameter.name.starts_with("longformer."));
-            if tensors.get(&head.expect("a head").name)?.is_none() {
+            if !Parameters::check(&self.config, task, &tensors)? {
                 return Err(Error::option("train_only", "positions: the model has no head for what it is to learn"));
             }
         }
@@ -79,13 +79,13 @@ impl<'a> Base<'a> {
             return Ok(());
         }
         // The calibration of the base does not hold for its successor.
-        let defaults = ReaderSettings::default();
+        let defaults = ReaderSettings::of_kind(config);
         let ReaderSettings { max_answer_length, respect_borders, separators, .. } = *settings;
         let settings = ReaderSettings { max_answer_length, respect_borders, separators, ..defaults.clone() };
         if settings != defaults || out.join(LONGSPAN).exists() {
             write_whole(&out.join(LONGSPAN), settings.to_json().as_bytes())?;
         }
-        let architecture = Some(task.architecture().into());
+        let architecture = Some(task.architecture(config.kind));
         let config = Config { architecture, num_labels: 2, labels: Vec::new(), ..config.clone() };
         write_checkpoint(out, &config, &weights.tensors(), source)
     }

@@ -127,7 +127,7 @@ fn height(parameter: &Parameter, layers: usize) -> usize {
     let layer = name.strip_prefix("encoder.layer.").and_then(|rest| rest.split('.').next()?.parse::<usize>().ok());
     match layer {
         Some(layer) => layer + 1,
-        None if name.starts_with("embeddings.") => 0,
+        None if name.starts_with("embeddings") => 0,
         None => layers + 1,
     }
 }

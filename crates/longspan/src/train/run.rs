@@ -13,6 +13,7 @@ use super::steps::{self, Inputs, Learner, PassPosition, PassStats, RunOutcome, R
 use super::{DevFigures, QaSettings, RunEvent, SettingValue, SettingsTable, TrainSettings};
 use crate::checkpoint::{Source, Tensors};
 use crate::config::Config;
+use crate::error::counted;
 use crate::evaluate::{Asked, Scored, TeacherAnswers, ask, ranking};
 use crate::model::{Batch, Model, Parameters, Task, TrainableModel, TrainingPass};
 use crate::reader::{ReadOptions, Reader, ReaderSettings};
@@ -81,7 +82,7 @@ pub fn run(job: &QaJob<'_>, on_event: &mut dyn FnMut(&RunEvent) -> ControlFlow<(
     let identity = state::identity(settings, sources(job, &base.settings)?);
     let model = base.trainable(TASK, settings)?;
     let mut learner = QaLearner { job, base: &base, model, pass: TrainingPass::default(), teacher };
-    let layers = config.num_hidden_layers;
+    let layers = config.num_hidden_groups;
     let plan = RunPlan { settings, layers, dev: job.dev.is_some(), out, resume, identity };
     steps::train(plan, &QaInputs { examples, settings }, &mut learner, on_event)
 }
@@ -93,7 +94,7 @@ pub fn run(job: &QaJob<'_>, on_event: &mut dyn FnMut(&RunEvent) -> ControlFlow<(
 pub fn check_base(source: &Source, settings: &TrainSettings) -> Result<()> {
     let Base { config, .. } = Base::open(source)?;
     settings.check(&config)?;
-    Parameters::check(&config, TASK, &Tensors::open(source)?)
+    Parameters::check(&config, TASK, &Tensors::open(source)?).map(drop)
 }
 
 /// Checks a teacher by itself, before anything is made for the run.
@@ -131,6 +132,13 @@ fn check_questions(dev: &Dataset, tokenizer: &Tokenizer, max_tokens: usize, sepa
 /// The teacher, checked to have the same vocabulary and enough positions for the inputs.
 fn teacher(source: &Source, job: &QaJob<'_>, tokenizer: &Tokenizer, config: &Config) -> Result<Model> {
     let theirs = source.config()?;
+    let separators = ReaderSettings::load(source, &theirs)?.separators;
+    let own = ReaderSettings::load(job.base, config)?.separators;
+    if separators != own {
+        let separators = counted(separators, "separator");
+        let message = format!("`{source}`: {separators} between question and document, `{}` has {own}", job.base);
+        return Err(Error::option("teacher", message));
+    }
     if !tokenizer.same_vocabulary(&Tokenizer::load(|name| source.read(name))?) {
         let message = format!("`{source}`: its vocabulary is not that of `{}`", job.base);
         return Err(Error::option("teacher", message));
@@ -274,11 +282,13 @@ impl Learner for QaLearner<'_> {
 pub fn flop(config: &Config, batch: &Batch, frozen_layers: usize) -> f64 {
     let (c, f) = (config.hidden_size as f64, config.intermediate_size as f64);
     // Multiplications of a token in a layer: projections, the output of attention, the feed-forward.
-    let linear = (batch.projections() as f64 + 1.0) * c * c + 2.0 * c * f;
+    let globals_of = |s: usize| if config.is_long { batch.globals(s).len() } else { 0 };
+    let has_globals = (0..batch.sequences()).any(|s| globals_of(s) > 0);
+    let linear = (if has_globals { 6.0 } else { 4.0 }) * c * c + 2.0 * c * f;
     let layer = |(layer, &window): (usize, &usize)| {
         let mut multiplications = linear * batch.tokens() as f64;
         for s in 0..batch.sequences() {
-            let (tokens, globals) = (batch.range(s).len(), batch.globals(s).len());
+            let (tokens, globals) = (batch.range(s).len(), globals_of(s));
             let keys = (tokens * tokens.min(window + 1 + globals) + globals * tokens) as f64; // of all queries
             multiplications += 2.0 * c * keys + globals as f64 * c * c;
         }
@@ -508,7 +518,7 @@ mod tests {
         assert_eq!(kept.config().unwrap(), config);
         let again = Parameters::load(&config, TASK, &Tensors::open(&kept).unwrap(), 1).unwrap();
         assert!(again == weights);
-        let settings = ReaderSettings::load(&kept).unwrap();
+        let settings = ReaderSettings::load(&kept, &config).unwrap();
         assert_eq!(settings, ReaderSettings { max_answer_length: 20, ..Default::default() });
 
         let reader = Reader::from_source(&kept, crate::Precision::F32).unwrap();

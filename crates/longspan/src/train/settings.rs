@@ -149,6 +149,13 @@ impl TrainSettings {
                 ("power", format!("{power}: only the polynomial schedule has a power"))
             }
             _ if frozen_layers > layers => ("frozen_layers", format!("{frozen_layers}: the model has {layers}")),
+            _ if frozen_layers > 0 && config.kind.shared_layers => {
+                let model_type = config.kind.model_type;
+                (
+                    "frozen_layers",
+                    format!("{frozen_layers}: the layers of a model of type {model_type} share their weights"),
+                )
+            }
             _ if frozen_layers > 0 && train_only.is_some() => {
                 ("frozen_layers", format!("{frozen_layers}: has no effect beside train_only"))
             }

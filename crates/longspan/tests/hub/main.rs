@@ -196,7 +196,8 @@ fn the_cache_is_used_without_a_network() {
     fs::remove_file(snapshot.join("tokenizer.json")).unwrap();
     setup.server.take_log();
     let Err(Error::Hub { fault: HubFault::NotCached, message, .. }) = fetch(&offline, "org/model") else { panic!() };
-    let lacks = "lacks vocabulary: `tokenizer.json`, `vocab.json` with `merges.txt`, or `vocab.txt`";
+    let lacks = "lacks vocabulary: `tokenizer.json`, `vocab.json` with `merges.txt`, `vocab.txt`, `sentencepiece.bpe.model` or \
+                 `spiece.model`";
     assert_eq!(message, format!("the copy in {} {lacks}, {wanted}", snapshot.display()));
     assert!(setup.server.take_log().is_empty());
 }
@@ -307,7 +308,7 @@ fn unreadable_models_are_refused_before_the_download() {
     let cases = [
         ("config.json", "the model has no `config.json`"),
         ("tokenizer.json", "the model has no vocabulary: `tokenizer.json`"),
-        ("model.safetensors", "the model has no weights: `model.safetensors` or `pytorch_model.bin`"),
+        ("model.safetensors", "the model has no weights of torch, only those of TensorFlow (`tf_model.h5`)"),
     ];
     for (file, wanted) in cases {
         let setup = Setup::new(Model::safetensors());

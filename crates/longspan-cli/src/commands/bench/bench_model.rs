@@ -61,9 +61,12 @@ impl BenchModel {
     /// Its size in words.
     pub fn size(&self) -> String {
         let Config { num_hidden_layers: layers, hidden_size, num_attention_heads: heads, .. } = self.config;
-        let windows = windows(&self.config.attention_window);
+        let windows = match self.config.is_long {
+            true => format!("window {}", windows(&self.config.attention_window)),
+            false => "no window".into(),
+        };
         let (layers, heads) = (counted(layers, "layer"), counted(heads, "head"));
-        format!("{layers}, {hidden_size} wide, {heads}, window {windows}")
+        format!("{layers}, {hidden_size} wide, {heads}, {windows}")
     }
 }
 

@@ -21,10 +21,11 @@ pub fn flop(config: &Config, input: &BatchSize) -> f64 {
     let BatchSize { sequences, tokens, globals } = *input;
     let (c, f, t) = (config.hidden_size as f64, config.intermediate_size as f64, tokens as f64);
     let linear = 2.0 * t * c * (4.0 * c + 2.0 * f);
+    let projection = if config.has_projection() { 2.0 * t * c * config.embedding_size as f64 } else { 0.0 };
     let local = |window: &usize| 4.0 * c * pairs(tokens, globals, window / 2) as f64;
     let layers: f64 = config.attention_window.iter().map(|window| linear + local(window) + global(config, input)).sum();
     let head = 2.0 * t * c * 2.0;
-    sequences as f64 * (layers + head)
+    sequences as f64 * (projection + layers + head)
 }
 
 /// How many keys all queries of an input see together: those of their windows that are not global, and the global ones.

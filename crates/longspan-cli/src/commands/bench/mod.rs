@@ -74,7 +74,8 @@ impl<'a> BenchPlan<'a> {
         if args.training.is_some() && precisions.as_ref().is_ok_and(|all| all.contains(&Precision::Int8)) {
             return Err(fault("--precision int8: training computes in f32 or bf16", "leave out --training, or int8"));
         }
-        let globals = if args.training == Some(TrainingTask::MaskedLm) { 0 } else { args.globals };
+        let no_globals = args.training == Some(TrainingTask::MaskedLm) || !config.is_long;
+        let globals = if no_globals { 0 } else { args.globals };
         let batch = |tokens: usize| BatchSize { sequences: args.sequences, tokens, globals: globals.min(tokens) };
         let threads = if args.threads.is_empty() { vec![cores()] } else { each_once(args.threads.clone()) };
         let batches = lengths(args, config.max_tokens())?.into_iter().map(batch).collect();

@@ -187,7 +187,7 @@ fn a_batch_has_the_inputs_of_its_keys() {
                 let example = examples.example(key).unwrap();
                 assert_eq!(batch.ids[batch.range(s)], example.ids);
                 assert_eq!((batch.globals(s), &answers[s]), (&example.globals[..], &example.answers));
-                let positions: Vec<usize> = batch.positions(s, 0).collect();
+                let positions: Vec<usize> = batch.positions(s, &config(128)).collect();
                 let PositionShift { from, by } = example.shift;
                 assert_eq!([positions[0], positions[from]], [1, 1 + from + by]);
                 assert!(*positions.last().unwrap() <= 128);

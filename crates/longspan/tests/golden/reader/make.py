@@ -99,6 +99,8 @@ class Reader:
         self.tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(folder)
         model = transformers.LongformerForQuestionAnswering.from_pretrained(folder, dtype=torch.float32)
         self.model = model.eval()
+        self.separators, self.is_long = 2, True
+        self.positions = model.config.max_position_embeddings - model.config.pad_token_id - 1
 
     def tokenize(self, text):
         """Ids, and for each its place in characters."""
@@ -110,17 +112,18 @@ class Reader:
     def logits(self, question, document):
         """Of `[CLS] question [SEP][SEP] document [SEP]`: the sum of the logits of [CLS], and those of the document."""
         cls, sep = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id
-        ids = [cls] + question + [sep, sep] + document + [sep]
-        before_document = len(question) + 3
+        ids = [cls] + question + [sep] * self.separators + document + [sep]
+        before_document = len(question) + 1 + self.separators
         second_type = min(1, self.model.config.type_vocab_size - 1)
         types = [0] * before_document + [second_type] * (len(document) + 1)
         is_global = [1] * (len(question) + 1) + [0] * (len(ids) - len(question) - 1)
+        more = {"global_attention_mask": torch.tensor([is_global])} if self.is_long else {}
         with torch.no_grad():
             outputs = self.model(
                 input_ids=torch.tensor([ids]),
                 token_type_ids=torch.tensor([types]),
                 attention_mask=torch.ones(1, len(ids), dtype=int),
-                global_attention_mask=torch.tensor([is_global]),
+                **more,
             )
         start, end = outputs.start_logits[0].tolist(), outputs.end_logits[0].tolist()
         return start[0] + end[0], start[before_document:-1], end[before_document:-1]
@@ -128,10 +131,8 @@ class Reader:
     def answer(self, question, context, max_tokens, doc_stride, verify_tokens):
         question_ids, _ = self.tokenize(question)
         ids, places = self.tokenize(context)
-        config = self.model.config
-        positions = config.max_position_embeddings - config.pad_token_id - 1
-        room = (max_tokens or positions) - len(question_ids) - 4
-        windows = cut(len(ids), room, doc_stride)
+        room = (max_tokens or self.positions) - len(question_ids) - 2 - self.separators
+        windows = cut(len(ids), room, room // 4 if doc_stride is None else doc_stride)
 
         deciding = self.read(question_ids, ids, windows)
         null, spans = deciding
