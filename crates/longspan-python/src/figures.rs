@@ -46,7 +46,10 @@ pub fn figures(
         let dataset = dataset_of(golds);
         let text = |id: &str| id.parse::<usize>().ok().and_then(|number| predictions.get(number)).map(String::as_str);
         let scores = Scores::of(&dataset, text);
-        let Some(null_odds) = null_odds else { return to_json(&scores.figures()) };
+        let Some(null_odds) = null_odds else {
+            let zeros = vec![0.0; scores.questions.len()]; // as the script has them
+            return to_json(&scores.decided(&zeros, threshold).figures());
+        };
         let ranked = null_odds.iter().filter_map(|&(number, null_odds)| {
             let (scored, predicted) = (scores.questions.get(number)?, !predictions[number].is_empty());
             Some(Ranked { has_answer: scored.has_answer, predicted, score: scored.score, null_odds })

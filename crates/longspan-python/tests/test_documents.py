@@ -8,7 +8,7 @@ import pytest
 import longspan
 from conftest import BREAD, PDF, PUMP, WHO, bits
 
-DEEP, HOW_DEEP = "12 m", "How deep is it?"
+DEEP, HOW_DEEP = "12 m deep", "How deep is it?"
 
 
 def test_a_pdf_has_pages_and_boxes(reader):

@@ -32,11 +32,11 @@ def test_other_threads_run_beside_a_pass(reader):
         stop.set()
         thread.join()
     between = [after - before for before, after in zip(at_passes, at_passes[1:])]
-    assert len(between) > 3 and max(between) > 1000, between
+    assert len(between) > 1 and max(between) > 1000, between
 
 
 def test_eight_threads_share_a_reader(reader):
-    pairs = [(WHO, PUMP), (WHEN, PUMP * 20), (WHO, BREAD), (WHEN, "Bread. " + PUMP)]
+    pairs = [(WHO, PUMP), (WHEN, PUMP * 4), (WHO, BREAD), (WHEN, "Bread. " + PUMP)]
     expected = [bits(reader.ask(*pair)) for pair in pairs]
     found = {}
 
@@ -55,7 +55,7 @@ def test_ctrl_c_ends_an_answer(reader):
     script = f"""
 import sys, longspan
 reader = longspan.Reader({str(MODEL)!r}, precision="f32", threads=1)
-text = {PUMP!r} * 20_000
+text = {PUMP!r} * 8_000
 def begun(progress):
     print("begun", flush=True)
 try:
@@ -115,7 +115,7 @@ def test_nothing_leaks(reader):
             longspan.cite(["installed in 1911"], [longspan.Document(PUMP * 100)])
             longspan.Document("a" * 100_000).text
 
-    work(30)
+    work(20)
     before = resident()
-    work(120)
+    work(60)
     assert resident() - before < 8 << 20

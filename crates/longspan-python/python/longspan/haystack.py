@@ -55,7 +55,7 @@ class LongspanReader:
             has an answer: the product of that of each
         :param precision: as in :class:`longspan.Reader`
         :param threads: as in :class:`longspan.Reader`
-        :param options: further options of :meth:`longspan.Reader.ask`, such as ``{"abstain": "strict"}``
+        :param options: further options of :meth:`longspan.Reader.ask`, such as ``{"verify_tokens": 0}``
         """
         self.model = None if model is None else str(model)
         self.token = token

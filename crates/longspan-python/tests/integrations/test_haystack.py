@@ -33,7 +33,7 @@ def test_the_recipe_runs(recipe):
 
 
 def test_arguments_take_the_place_of_those_of_the_component():
-    reader = LongspanReader(top_k=1, no_answer=True, threads=1, options={"abstain": "balanced"})
+    reader = LongspanReader(top_k=1, no_answer=True, threads=1, options={"max_answer_length": 20})
     documents = [Document(content=text, meta={"page_number": 7}) for text in TEXTS] + [Document(content="")]
     run = lambda **given: reader.run(query=WHO, documents=documents, **given)["answers"]  # noqa: E731
     assert len(run()) == 2 and len(run(no_answer=False)) == 1 and len(run(top_k=2)) == 3
