@@ -5,6 +5,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, final
 
+__all__ = [
+    "NativeDocument",
+    "NativeReader",
+    "cite",
+    "could_be_on_hub",
+    "draw",
+    "embedded_name",
+    "fetch",
+    "figures",
+    "forked",
+    "serve_parent",
+    "squad_questions",
+]
+
 @final
 class NativeDocument:
     @staticmethod
