@@ -10,6 +10,7 @@ normalisation is compared: that with the largest sum of logits over all windows.
 """
 
 import argparse
+import gzip
 import json
 import resource
 import subprocess
@@ -21,7 +22,8 @@ MAX_ANSWER_LEN = 15
 
 
 def questions(data, limit):
-    articles = json.loads(Path(data).read_text())["data"]
+    with (gzip.open if data.endswith(".gz") else open)(data, "rt", encoding="utf-8") as file:
+        articles = json.load(file)["data"]
     pairs = [(qa["question"], paragraph["context"]) for article in articles for paragraph in article["paragraphs"] for qa in paragraph["qas"]]
     return pairs[:: max(1, len(pairs) // limit)][:limit] if limit else pairs
 

@@ -39,7 +39,11 @@ pub fn find(args: &ModelArgs) -> Result<Checkpoint> {
 /// - `argument`: what names it, as the command line calls it
 pub fn find_as(argument: &str, args: &ModelArgs) -> Result<Checkpoint> {
     let Some(given) = args.model.as_deref().filter(|name| *name != EMBEDDED) else {
-        return Ok(Checkpoint { name: embedded_name(&Source::embedded()), source: Source::embedded(), is_local: false });
+        return Ok(Checkpoint {
+            name: embedded_name(&Source::embedded()),
+            source: Source::embedded(),
+            is_local: false,
+        });
     };
     if given.is_empty() {
         let hint = "name a folder or ORG/NAME[@REVISION] on the Hugging Face hub; `embedded` is the embedded model";

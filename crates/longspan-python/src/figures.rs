@@ -1,19 +1,27 @@
 //! SQuAD data, and the official figures of predictions.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use longspan::squad::metrics::Scores;
 use longspan::squad::official::to_json;
 use longspan::squad::ranking::{Ranked, Ranking};
 use longspan::squad::{Article, Dataset, Gold, Paragraph, SquadQuestion};
+use longspan_ask::{DocumentSource, Limits};
 use pyo3::prelude::*;
 
-use crate::errors::of_library;
+use crate::errors::{of_library, of_source};
+use crate::watch::without_gil;
 
-/// The questions of a SQuAD file: the id, the question, the index of its context, and the gold answers; and the contexts.
+/// The questions of a SQuAD file, plain or gzip: the id, the question, the index of its context, and the gold answers; and
+/// the contexts.
 #[pyfunction]
-pub fn squad_questions(py: Python<'_>, name: String, content: Vec<u8>) -> PyResult<SquadQuestions> {
-    let dataset = py.detach(|| Dataset::parse(&name, &content));
+pub fn squad_questions(py: Python<'_>, path: PathBuf) -> PyResult<SquadQuestions> {
+    let source = DocumentSource::File(path);
+    let name = source.name();
+    let text = without_gil(py, move || source.read_text(&Limits::default()))?;
+    let text = text.map_err(|error| of_source(py, error))?;
+    let dataset = without_gil(py, move || Dataset::parse(&name, text.as_bytes()))?;
     let dataset = dataset.map_err(|error| of_library(py, &error, None))?;
     let (mut questions, mut contexts) = (Vec::new(), Vec::new());
     for paragraph in dataset.articles.into_iter().flat_map(|article| article.paragraphs) {

@@ -16,11 +16,11 @@
 //! the server.
 
 mod errors;
-mod figures;
+mod options;
 mod watch;
 
 mod document;
-mod options;
+mod figures;
 
 mod citing;
 mod reader;

@@ -70,6 +70,9 @@ def test_an_evaluation_gives_the_official_figures(reader, tmp_path):
         for paragraph in dataset()["data"][0]["paragraphs"] for one in paragraph["qas"]
     ]  # fmt: skip
     assert longspan.evaluate(reader, rows).figures == found.figures
+    packed = tmp_path / "dev.json.gz"
+    packed.write_bytes(gzip.compress(file.read_bytes()))
+    assert longspan.evaluate(reader, str(packed)).figures == found.figures
     assert longspan.evaluate(reader, rows, limit=2).figures["total"] == 2
     never = longspan.evaluate(reader, file, threshold=-1e9)
     assert set(never.predictions.values()) == {""} and never.figures["HasAns_exact"] == 0.0

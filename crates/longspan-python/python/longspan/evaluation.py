@@ -37,7 +37,7 @@ def evaluate(
 ) -> Evaluation:
     """Asks the questions of a dataset and returns the official figures, those of ``longspan eval``.
 
-    :param data: a JSON file of SQuAD, version 1.1 or 2.0, or rows with ``id``, ``question``, ``context`` and ``answers``, as
+    :param data: a JSON file of SQuAD, version 1.1 or 2.0, plain or gzip; or rows with ``id``, ``question``, ``context`` and ``answers``, as
         ``datasets.load_dataset("squad_v2")`` has them
     :param limit: only so many questions, the first ones
     :param progress: called after each pass
@@ -64,8 +64,7 @@ Row = tuple[str, str, Document, list[str]]
 
 
 def _file(path: str | os.PathLike[str]) -> list[Row]:
-    with open(path, "rb") as file:
-        questions, contexts = _native.squad_questions(os.fspath(path), file.read())
+    questions, contexts = _native.squad_questions(path)
     documents = [Document(context) for context in contexts]
     return [(id, question, documents[index], golds) for id, question, index, golds in questions]
 

@@ -22,7 +22,8 @@ PDF = "crates/longspan-documents/tests/golden/pdf/pages.pdf"
 def text(number):
     if number % 100 == 7:
         return None  # a row that cannot be asked
-    return f"Pump {number} was installed in {1500 + number} by Ada Brown." if number % 2 else f"Bread {number} is baked."
+    text = "The pump was installed in May 1911 by Ada Brown. It stopped in 1923." if number % 2 else "Bread is baked in an oven."
+    return f"{text} This is page {number} of the book."
 
 
 @pytest.fixture

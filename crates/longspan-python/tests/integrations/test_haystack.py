@@ -27,7 +27,7 @@ def test_the_recipe_runs(recipe):
             at, within = answer.document_offset, answer.context_offset
             assert answer.document.content[at.start : at.end] == answer.data
             assert answer.context[within.start : within.end] == answer.data
-    again = haystack.Pipeline.loads(names["pipeline"].dumps())
+    again = haystack.Pipeline.loads(names["pipeline"].dumps(), allowed_modules=["longspan.haystack"])
     result = again.run({"retriever": {"query": WHO}, "reader": {"query": WHO}})
     assert result["reader"]["answers"][-1].query == WHO
 

@@ -84,7 +84,7 @@ const FLOORS: [(&str, &[&[&str]]); 8] = [
     ),
     (
         "crates/longspan-python/src/lib.rs",
-        &[&["errors"], &["watch", "options", "figures"], &["document"], &["citing", "reader"], &["module"]],
+        &[&["errors"], &["watch", "options"], &["document", "figures"], &["citing", "reader"], &["module"]],
     ),
     ("fuzz/src/lib.rs", &[&["case", "mend"], &["targets"], &["seeds", "mutate", "trial"]]),
 ];
