@@ -95,16 +95,19 @@ def test_one_machine_resumes(source, tmp_path):
     check(rows_of(out))
 
 
-class Failing(Shard):
-    """Fails at one shard, until there is a file that says that it has failed."""
+def failing():
+    """A class that fails at one shard once. It is made here, so that it pickles by value: workers cannot import this file."""
 
-    def __call__(self, row):
-        mark = self._out / "failed"
-        if "part-11" in row["path"] and not mark.exists():
-            mark.parent.mkdir(parents=True, exist_ok=True)
-            mark.touch()
-            raise RuntimeError("a failure in the middle")
-        return super().__call__(row)
+    class Failing(Shard):
+        def __call__(self, row):
+            mark = self._out / "failed"
+            if "part-11" in row["path"] and not mark.exists():
+                mark.parent.mkdir(parents=True, exist_ok=True)
+                mark.touch()
+                raise RuntimeError("a failure in the middle")
+            return super().__call__(row)
+
+    return Failing
 
 
 def test_ray_resumes_shards(source, tmp_path, recipe, monkeypatch):
@@ -112,7 +115,7 @@ def test_ray_resumes_shards(source, tmp_path, recipe, monkeypatch):
     for workers in (1, 2):
         out, started = tmp_path / f"out-{workers}", time.monotonic()
         with monkeypatch.context() as patched:
-            patched.setattr(longspan.batch, "Shard", Failing)
+            patched.setattr(longspan.batch, "Shard", failing())
             with pytest.raises(Exception, match="a failure in the middle"):
                 recipe("ray-shards", source=source, out=out, workers=workers)
         kept = len(list(out.glob("*.parquet")))
