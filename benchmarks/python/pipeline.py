@@ -34,7 +34,7 @@ def of_transformers(model, pairs, windows):
 
     transformers.logging.set_verbosity_error()
     torch.set_num_threads(windows["threads"])
-    qa = transformers.pipeline("question-answering", model=model)
+    qa = transformers.pipeline("question-answering", model=model, dtype="float32")
     sizes = {"max_seq_len": windows["max_seq_len"], "doc_stride": windows["doc_stride"]}
 
     def best(question, context):
