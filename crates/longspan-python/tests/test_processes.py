@@ -55,7 +55,7 @@ def test_ctrl_c_ends_an_answer(reader):
     script = f"""
 import sys, longspan
 reader = longspan.Reader({str(MODEL)!r}, precision="f32", threads=1)
-text = {PUMP!r} * 8_000
+text = {PUMP!r} * 2_000
 def begun(progress):
     print("begun", flush=True)
 try:
