@@ -11,6 +11,7 @@
 //! error        what is wrong with a document that cannot be asked
 //! source       a file, standard input or bytes → content, by `longspan-documents`
 //! child        processes that read files, and are stopped when one takes too much memory or time
+//! model        what front ends call a model
 //! text         text without control characters; errors of the operating system in words
 //! ```
 //!
@@ -58,6 +59,7 @@
 pub mod text;
 
 mod child;
+mod model;
 
 mod source;
 
@@ -82,6 +84,7 @@ pub use longspan_cite::{CiteError, Edit, EditKind, QuotationFault, Reason};
 pub use longspan_documents::{
     BlockKind, Content, Format, GzipReader, Limits, PageBox, PictureSize, Place, ReadError, UnreadFormat, Warning,
 };
+pub use model::{could_be_on_hub, embedded_name, model_card};
 pub use scheduler::{ReadingScheduler, ReadingWaiter};
 pub use snippet::Snippet;
 pub use source::{DocumentSource, SourceError, SourceErrorKind, SourceOptions};

@@ -8,6 +8,7 @@ use longspan::error::{HubFault, excerpt};
 use longspan::hub::{CachedFiles, Hub, Repository};
 use longspan::model::Task;
 use longspan::{Error, ErrorKind, Reader};
+use longspan_ask::{could_be_on_hub, embedded_name};
 
 use crate::cli::{MachineArgs, ModelArgs};
 use crate::folder::{self, not_empty};
@@ -38,7 +39,11 @@ pub fn find(args: &ModelArgs) -> Result<Checkpoint> {
 /// - `argument`: what names it, as the command line calls it
 pub fn find_as(argument: &str, args: &ModelArgs) -> Result<Checkpoint> {
     let Some(given) = args.model.as_deref().filter(|name| *name != EMBEDDED) else {
-        return Ok(Checkpoint { name: embedded_name(), source: Source::embedded(), is_local: false });
+        return Ok(Checkpoint {
+            name: embedded_name(&Source::embedded()),
+            source: Source::embedded(),
+            is_local: false,
+        });
     };
     if given.is_empty() {
         let hint = "name a folder or ORG/NAME[@REVISION] on the Hugging Face hub; `embedded` is the embedded model";
@@ -115,27 +120,6 @@ pub fn named<T>(name: &str, result: longspan::Result<T>) -> Result<T> {
     })
 }
 
-/// Whether a name is `ORG/NAME`, and not a mistyped path.
-fn could_be_on_hub(name: &str) -> bool {
-    let id = name.split('@').next().unwrap_or(name);
-    let mut parts = id.split('/');
-    let plain = |part: Option<&str>| part.is_some_and(|part| !part.is_empty() && !part.starts_with(['.', '~']));
-    plain(parts.next()) && plain(parts.next()) && parts.next().is_none()
-}
-
-/// The first word of the heading of its model card, so that every embedded model has its own name.
-fn embedded_name() -> String {
-    let card = model_card(&Source::embedded()).unwrap_or_default();
-    let heading = card.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or_default();
-    heading.split_whitespace().next().map_or("embedded".into(), |name| format!("{name} (embedded)"))
-}
-
-/// The content of the checkpoint's `README.md`, where it has one that can be read.
-pub fn model_card(source: &Source) -> Option<String> {
-    let card = source.read("README.md").ok()??;
-    String::from_utf8(card.into_owned()).ok()
-}
-
 /// The task in words.
 pub fn task_name(task: Task) -> &'static str {
     match task {
@@ -167,25 +151,8 @@ mod tests {
     }
 
     #[test]
-    fn a_mistyped_path_is_not_looked_for_on_the_hub() {
-        for (name, could) in [
-            ("org/name", true),
-            ("org/name@v1.0", true),
-            ("org/name@refs/pr/1", true),
-            ("name", false),
-            ("./models/x", false),
-            ("../x", false),
-            ("~/x", false),
-            ("/models/x", false),
-            ("models/x/y", false),
-            ("models/", false),
-        ] {
-            assert_eq!(could_be_on_hub(name), could, "{name}");
-        }
-    }
-
-    #[test]
     fn the_embedded_model_has_a_name() {
-        assert!(embedded_name().ends_with(" (embedded)"), "{}", embedded_name());
+        let name = embedded_name(&Source::embedded());
+        assert!(name.ends_with(" (embedded)"), "{name}");
     }
 }

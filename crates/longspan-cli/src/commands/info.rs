@@ -8,6 +8,7 @@ use longspan::checkpoint::{Source, Tensors};
 use longspan::model::{Task, parameters};
 use longspan::reader::ReaderSettings;
 use longspan::tensor::DType;
+use longspan_ask::model_card;
 use longspan_kernels::Isa;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -70,7 +71,7 @@ fn model_info(name: &str, source: &Source) -> longspan::Result<Properties> {
     let borders = if settings.respect_borders { "respected" } else { "not respected" };
     let calibrated_on = settings.calibration.map(|calibration| calibration.fitted_on);
     let scores = calibrated_on.as_ref().map_or("not calibrated".into(), |data| format!("calibrated on {data}"));
-    let licence = model::model_card(source).and_then(|card| licence(&card));
+    let licence = model_card(source).and_then(|card| licence(&card));
     let stated = |text: Option<&str>| (json!(text), text.unwrap_or("not stated").to_owned());
     let properties = [
         ("name", "name", (json!(name), name.to_owned())),

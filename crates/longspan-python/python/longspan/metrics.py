@@ -1,0 +1,59 @@
+"""The official figures of SQuAD v2.0, from predictions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from . import _native
+from .errors import DatasetError
+
+__all__ = ["official", "squad_v2"]
+
+
+def squad_v2(
+    predictions: Iterable[Mapping[str, Any]],
+    references: Iterable[Mapping[str, Any]],
+    no_answer_threshold: float = 1.0,
+) -> dict[str, float]:
+    """The figures of the metric ``squad_v2`` of the package ``evaluate``, in its form.
+
+    >>> squad_v2([{"id": "1", "prediction_text": "1911", "no_answer_probability": 0.0}],
+    ...          [{"id": "1", "answers": {"text": ["1911"], "answer_start": [4]}}])["exact"]
+    100.0
+
+    :param predictions: dicts with ``id``, ``prediction_text`` and ``no_answer_probability``
+    :param references: dicts with ``id`` and ``answers``, a dict with ``text`` (and ``answer_start``)
+    :param no_answer_threshold: a prediction with a larger probability counts as 'no answer'
+    """
+    golds = {str(one["id"]): one["answers"]["text"] for one in references}
+    texts, odds = {}, {}
+    for one in predictions:
+        texts[str(one["id"])], odds[str(one["id"])] = one["prediction_text"], one["no_answer_probability"]
+    figures = official(golds, texts, odds, no_answer_threshold)
+    return {name: value for name, value in figures.items() if not name.startswith("pr_")}
+
+
+def official(
+    golds: Mapping[str, Iterable[str]],
+    predictions: Mapping[str, str],
+    null_odds: Mapping[str, float] | None = None,
+    threshold: float = 1.0,
+) -> dict[str, float]:
+    """The figures of ``evaluate-v2.0.py`` under its keys, in percent.
+
+    :param golds: the gold answers of each question, by its id; none where the text has no answer
+    :param predictions: the predicted text of each, empty for 'no answer'. A question without a prediction is not counted
+    :param null_odds: of each; with them there are the best thresholds and the average precisions too
+    :param threshold: where the null odds are above it, the prediction is 'no answer'
+    """
+    ids = [id for id in golds if id in predictions]
+    numbers = {id: number for number, id in enumerate(ids)}
+    odds = None
+    if null_odds is not None:
+        if missing := next((id for id in ids if id not in null_odds), None):
+            raise DatasetError(f"no null odds of question `{missing}`, which has a prediction", "null_odds")
+        odds = [(numbers[id], float(value)) for id, value in null_odds.items() if id in numbers]
+    texts = [predictions[id] for id in ids]
+    return json.loads(_native.figures([list(golds[id]) for id in ids], texts, odds, threshold))

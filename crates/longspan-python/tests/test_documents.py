@@ -1,0 +1,98 @@
+"""Files, bytes and texts."""
+
+import io
+import pickle
+
+import pytest
+
+import longspan
+from conftest import BREAD, PDF, PUMP, WHO, bits
+
+DEEP, HOW_DEEP = "12 m deep", "How deep is it?"
+
+
+def test_a_pdf_has_pages_and_boxes(reader):
+    document = longspan.read(PDF / "pages.pdf")
+    assert (document.format, document.pages) == ("pdf", 3) and document.name == str(PDF / "pages.pdf")
+    assert len(document) == len(document.text) and repr(document).endswith(", 3 pages)")
+    answer = reader.ask(HOW_DEEP, document, threshold=1e9)
+    assert answer.text == DEEP and answer.page == 3 and answer.heading[-1] == "1.1 Depth"
+    assert answer.place.endswith('line 3, under "1.1 Depth"') and "page" in answer.place
+    [box] = answer.boxes
+    page = document.map()["pages"][2]
+    assert box.page == 3 and 0 < box.x < box.x + box.width < page["width"] and 0 < box.y < page["height"]
+
+
+def test_paths_bytes_and_file_objects_give_the_same():
+    path = PDF / "pages.pdf"
+    expected = longspan.read(path).text
+    with open(path, "rb") as file:
+        by_file = longspan.read(file)
+    assert by_file.text == expected and by_file.name == str(path)
+    by_bytes = [longspan.read(given, name="x") for given in (path.read_bytes(), bytearray(path.read_bytes()))]
+    assert [(one.text, one.name) for one in by_bytes] == [(expected, "x")] * 2
+    assert longspan.read(str(path)).text == longspan.read(io.BytesIO(path.read_bytes())).text == expected
+    assert longspan.read(io.StringIO(PUMP)).text == PUMP
+
+
+def test_a_child_reads_the_same():
+    path = PDF / "pages.pdf"
+    own, by_child = longspan.read(path), longspan.read(path, isolated=True)
+    assert (by_child.text, by_child.map()) == (own.text, own.map())
+    with pytest.raises(longspan.NoText):
+        longspan.read(PDF / "scan_alone.pdf", isolated=True)
+
+
+def test_passwords():
+    path = PDF / "encrypted.pdf"
+    for password in (None, "wrong"):
+        with pytest.raises(longspan.PasswordRequired) as raised:
+            longspan.read(path, password=password)
+        assert raised.value.code == "password_required" and raised.value.document == str(path)
+    assert "who knows the word" in longspan.read(path, password="pump").text
+
+
+def test_what_cannot_be_read_says_why(tmp_path):
+    binary = tmp_path / "a.bin"
+    binary.write_bytes(b"\0\1\2" * 100)
+    for path, code in [(tmp_path / "missing.pdf", "unreadable"), (tmp_path, "unreadable"), (binary, "unknown_format")]:
+        with pytest.raises(longspan.DocumentError) as raised:
+            longspan.read(path)
+        assert raised.value.code == code and str(path) in str(raised.value)
+    with pytest.raises(longspan.OptionError, match="`format`: \"doc\": expected one of"):
+        longspan.read(binary, format="doc")
+    with pytest.raises(TypeError):
+        longspan.read(7)
+
+
+def test_warnings_are_handed_on(reader):
+    document = longspan.read(PDF / "scan.pdf")
+    assert any("no text" in warning for warning in document.warnings)
+    assert reader.ask(WHO, document).warnings == document.warnings
+
+
+def test_a_document_pickles_with_its_map(reader):
+    document = longspan.read(PDF / "pages.pdf")
+    again = pickle.loads(pickle.dumps(document))
+    assert (again.text, again.map(), again.name) == (document.text, document.map(), document.name)
+    assert bits(reader.ask(HOW_DEEP, again)) == bits(reader.ask(HOW_DEEP, document))
+    assert again.page_image(1, 100) == document.page_image(1, 100)
+
+
+def test_pages_are_drawn():
+    document = longspan.read(PDF / "pages.pdf")
+    assert document.page_image(2, width=200).startswith(b"\x89PNG")
+    assert longspan.read((PDF / "pages.pdf").read_bytes()).page_image(2, 200) == document.page_image(2, 200)
+    for wrong in (lambda: longspan.Document(PUMP).page_image(1), lambda: document.page_image(9)):
+        with pytest.raises(longspan.DocumentError):
+            wrong()
+
+
+def test_an_answer_is_shown_in_its_document(reader):
+    document = longspan.read(PDF / "pages.pdf")
+    shown = document.show(reader.ask(HOW_DEEP, document, threshold=1e9))._repr_html_()
+    assert "data:image/png;base64," in shown and shown.count("position: absolute") == 1
+    text = longspan.Document(BREAD * 20 + PUMP + "<script>")
+    shown = text.show(reader.ask(WHO, text))._repr_html_()
+    assert "…" in shown and "<mark>Ada Brown</mark> 🚰" in shown and "&lt;script&gt;" in shown
+    assert "no answer" in text.show(reader.ask("Who painted the ceiling?", text, threshold=-1e9))._repr_html_()

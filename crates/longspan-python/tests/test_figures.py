@@ -1,0 +1,88 @@
+"""The official figures."""
+
+import gzip
+import json
+
+import pytest
+
+import longspan
+from conftest import BREAD, PUMP, ROOT, WHEN, WHO
+
+GOLDEN = ROOT / "crates" / "longspan" / "tests" / "golden" / "squad"
+
+
+@pytest.mark.parametrize("file", ["official.json.gz", "real.json.gz"])
+def test_figures_are_those_of_the_official_script(file):
+    with gzip.open(GOLDEN / file) as opened:
+        cases = json.load(opened)["cases"]
+    for case in cases:
+        questions = [
+            question
+            for article in case["data"]["data"]
+            for paragraph in article["paragraphs"]
+            for question in paragraph["qas"]
+        ]
+        golds = {str(one["id"]): [gold["text"] for gold in one["answers"]] for one in questions}
+        figures = longspan.metrics.official(golds, case["predictions"], case["null_odds"], case["threshold"])
+        assert figures == json.loads(case["expected"])
+
+
+def test_figures_in_the_form_of_evaluate():
+    references = [
+        {"id": "a", "answers": {"text": ["Denver Broncos", "Broncos"], "answer_start": [0, 7]}},
+        {"id": "b", "answers": {"text": [], "answer_start": []}},
+    ]
+    predictions = [
+        {"id": "a", "prediction_text": "the broncos!", "no_answer_probability": 0.1},
+        {"id": "b", "prediction_text": "something", "no_answer_probability": 0.9},
+    ]
+    # What `evaluate.load("squad_v2").compute(...)` of evaluate 0.4 returns.
+    best = {"best_exact": 100.0, "best_exact_thresh": 0.1, "best_f1": 100.0, "best_f1_thresh": 0.1}
+    of = lambda prefix, value, total: {f"{prefix}exact": value, f"{prefix}f1": value, f"{prefix}total": total}  # noqa: E731
+    has = of("HasAns_", 100.0, 1)
+    assert longspan.metrics.squad_v2(predictions, references) == {**of("", 50.0, 2), **has, **of("NoAns_", 0.0, 1), **best}
+    strict = longspan.metrics.squad_v2(predictions, references, no_answer_threshold=0.5)
+    assert strict == {**of("", 100.0, 2), **has, **of("NoAns_", 100.0, 1), **best}
+
+
+def dataset():
+    question = lambda id, text, *answers: {"id": id, "question": text, "answers": list(answers)}  # noqa: E731
+    ada = {"text": "Ada Brown", "answer_start": PUMP.index("Ada")}
+    may = {"text": "May 1911", "answer_start": PUMP.index("May")}
+    paragraphs = [
+        {"context": PUMP, "qas": [question("who", WHO, ada), question("when", WHEN, may)]},
+        {"context": BREAD, "qas": [question("none", WHO), question("odd", "\n")]},
+    ]
+    return {"data": [{"title": "Pumps", "paragraphs": paragraphs}]}
+
+
+def test_an_evaluation_gives_the_official_figures(reader, tmp_path):
+    file = tmp_path / "dev.json"
+    file.write_text(json.dumps(dataset()))
+    found = longspan.evaluate(reader, file)
+    assert found.predictions == {"who": "Ada Brown", "when": "May 1911", "none": ""}
+    assert list(found.errors) == ["odd"] and isinstance(found.errors["odd"], longspan.QuestionError)
+    assert (found.figures["exact"], found.figures["total"], found.figures["NoAns_total"]) == (100.0, 3, 1)
+    assert found.figures["best_f1"] == 100.0 and set(found.null_odds) == set(found.predictions)
+    rows = [
+        {"id": one["id"], "question": one["question"], "context": paragraph["context"],
+         "answers": {"text": [gold["text"] for gold in one["answers"]]}}
+        for paragraph in dataset()["data"][0]["paragraphs"] for one in paragraph["qas"]
+    ]  # fmt: skip
+    assert longspan.evaluate(reader, rows).figures == found.figures
+    packed = tmp_path / "dev.json.gz"
+    packed.write_bytes(gzip.compress(file.read_bytes()))
+    assert longspan.evaluate(reader, str(packed)).figures == found.figures
+    assert longspan.evaluate(reader, rows, limit=2).figures["total"] == 2
+    never = longspan.evaluate(reader, file, threshold=-1e9)
+    assert set(never.predictions.values()) == {""} and never.figures["HasAns_exact"] == 0.0
+    assert never.figures["best_exact"] == 100.0
+
+
+def test_data_that_contradict_themselves_are_refused(reader, tmp_path):
+    data = dataset()
+    data["data"][0]["paragraphs"][0]["qas"][0]["answers"][0]["answer_start"] = 1
+    file = tmp_path / "dev.json"
+    file.write_text(json.dumps(data))
+    with pytest.raises(longspan.DatasetError, match="answer `Ada Brown` has answer_start 1"):
+        longspan.evaluate(reader, file)
