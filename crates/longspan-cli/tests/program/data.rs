@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Folder, check_failed, gz, small_model};
 
 const BRIDGE: &str = "The harbour bridge at Odde was opened on 3 May 1931 by the mayor. It carries two tram lines.";
-const CAFE: &str = "Café Lumière 🍞🍞 sells bread. The owner, Ines Aalto, bakes at four in the morning.";
+const CAFE: &str = "Café Lumière 🍞🍞 sells bread. The owner, Inga Aalto, bakes at four in the morning.";
 const PREDICTIONS: &str = r#"{"b1": "3 May 1931", "b2": "", "b3": "the owner"}"#;
 
 /// The three questions of the data, with what each answer is written as.
@@ -14,7 +14,7 @@ fn nested(answer: impl Fn(&str, usize) -> Value, none: Value) -> Value {
         {"context": BRIDGE, "qas": [
             {"id": "b1", "question": "When was it opened?", "answers": answer("3 May 1931", 41)},
             {"id": "b2", "question": "Who designed it?", "answers": none}]},
-        {"context": CAFE, "qas": [{"id": "b3", "question": "Who owns it?", "answers": answer("Ines Aalto", 40)}]},
+        {"context": CAFE, "qas": [{"id": "b3", "question": "Who owns it?", "answers": answer("Inga Aalto", 40)}]},
     ]}]})
 }
 
@@ -26,7 +26,7 @@ fn rows() -> Vec<Value> {
     vec![
         row("b1", BRIDGE, "When was it opened?", json!(["3 May 1931"]), json!([41])),
         row("b2", BRIDGE, "Who designed it?", json!([]), json!([])),
-        row("b3", CAFE, "Who owns it?", json!(["Ines Aalto"]), json!([40])),
+        row("b3", CAFE, "Who owns it?", json!(["Inga Aalto"]), json!([40])),
     ]
 }
 
@@ -81,27 +81,27 @@ fn answers_that_are_elsewhere_are_said_and_count() {
     let wrong = "warning: `d.json`: 1 answer is not at its answer_start: article 1 `T`, paragraph 2, question `b3`; \
                  the only place of each in its context is taken\nhint: ";
     for (start, text, hint) in [
-        (json!(0), "Ines Aalto", "--offsets says what answer_start counts; "),
-        (json!(42), "Ines Aalto", "all are there if offsets count UTF-16 units: --offsets utf16 reads them so"),
-        (json!(48), "Ines Aalto", "all are there if offsets count bytes: --offsets bytes reads them so"),
-        (Value::Null, "Ines Aalto", "--offsets says "),
+        (json!(0), "Inga Aalto", "--offsets says what answer_start counts; "),
+        (json!(42), "Inga Aalto", "all are there if offsets count UTF-16 units: --offsets utf16 reads them so"),
+        (json!(48), "Inga Aalto", "all are there if offsets count bytes: --offsets bytes reads them so"),
+        (Value::Null, "Inga Aalto", "--offsets says "),
     ] {
         let (found, said) = figures(&at(start, text), "d.json", &[]);
         assert_eq!(found, expected);
         assert!(said.starts_with(&format!("{wrong}{hint}")), "{said}");
     }
     // White space is no difference.
-    for text in ["Ines\u{a0}Aalto", "Ines\nAalto "] {
+    for text in ["Inga\u{a0}Aalto", "Inga\nAalto "] {
         assert_eq!(figures(&at(json!(40), text), "d.json", &[]), (expected.clone(), String::new()));
     }
     for (start, offsets) in [(json!(42), "utf16"), (json!(48), "bytes"), (json!(0), "search"), (Value::Null, "search")]
     {
-        let folder = at(start, "Ines Aalto");
+        let folder = at(start, "Inga Aalto");
         // The other answer stands behind ASCII alone.
         assert_eq!(figures(&folder, "d.json", &["--offsets", offsets]), (expected.clone(), String::new()));
     }
     // The official figures need no places.
-    let (found, said) = figures(&at(json!(3), "Ines  Aalto the owner"), "d.json", &[]);
+    let (found, said) = figures(&at(json!(3), "Inga  Aalto the owner"), "d.json", &[]);
     assert!(
         found["total"] == 3 && said.contains("; 1 has no certain place, and only their texts count\n"),
         "{found} {said}"
@@ -113,11 +113,11 @@ fn answers_that_are_elsewhere_are_said_and_count() {
         let model = ["-m", model.to_str().unwrap(), "--max-tokens", "9999"]; // which ends it before the first step
         folder.run(&[&["train", "--train", "d.json", "--out", "out"][..], &model, more].concat())
     };
-    let ran = train(&at(json!(0), "Ines Aalto"), &[]);
-    assert!(ran.status == 2 && ran.stderr.starts_with(wrong) && ran.stderr.contains("max_tokens"), "{ran:?}");
+    let ran = train(&at(json!(0), "Inga Aalto"), &[]);
+    assert!(ran.status == 2 && ran.stderr.starts_with(wrong) && ran.stderr.contains("--max-tokens 9999: "), "{ran:?}");
     let twice = at(json!(0), "in");
     check_failed(&train(&twice, &[]), "question `b3`: answer `in` has answer_start 0, where the context has `Ca`");
-    assert!(train(&twice, &["--offsets", "search"]).stderr.contains("max_tokens"));
+    assert!(train(&twice, &["--offsets", "search"]).stderr.contains("--max-tokens 9999: "));
 }
 
 #[test]

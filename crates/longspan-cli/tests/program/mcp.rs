@@ -352,8 +352,13 @@ fn no_path_leads_out_of_the_roots() {
     none.error("read_document", json!({"document": "a.txt"}));
     let ran = none.folder.run(&["mcp", "nowhere"]);
     super::check_failed(&ran, "`nowhere`: no such file");
-    let ran = none.folder.run(&["mcp", "a.txt", "-m", "no-model"]);
-    super::check_failed(&ran, "`no-model`: no such folder");
+    // A client that waits is not left waiting.
+    let mut command = none.folder.process(&["mcp", "a.txt", "-m", "no-model"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.starts_with("error: `no-model`: no such folder\nhint: "), "{said}");
+    assert_eq!(child.wait().unwrap().code(), Some(2));
 }
 
 #[test]

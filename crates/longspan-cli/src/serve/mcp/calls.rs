@@ -149,7 +149,9 @@ fn parsed<T: DeserializeOwned>(arguments: JsonObject) -> Result<T, HttpError> {
 /// A result as an object, and as text.
 fn result(text: impl IntoIterator<Item = String>, object: &impl Serialize) -> Result<CallToolResult, HttpError> {
     let internal = |error: serde_json::Error| HttpError::new("internal", error.to_string());
-    let mut result = CallToolResult::structured(serde_json::to_value(object).map_err(internal)?);
+    // By way of text, so that a number in f32 has the digits that it has in every other output.
+    let written = serde_json::to_string(object).map_err(internal)?;
+    let mut result = CallToolResult::structured(serde_json::from_str(&written).map_err(internal)?);
     result.content = text.into_iter().map(ContentBlock::text).collect();
     Ok(result)
 }

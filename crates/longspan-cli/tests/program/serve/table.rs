@@ -251,6 +251,7 @@ fn the_server_says_what_it_is() {
     let info = server.get("/v1/info").json();
     assert_eq!((&info["precision"], &info["limits"]["max_pairs"]), (&json!("f32"), &json!(7)));
     assert!(info["model"].as_str().unwrap().ends_with("(embedded)") && info["formats"].as_array().unwrap().len() > 5);
+    assert!(info["abstain"].is_object(), "{info}");
     let described = server.get("/openapi.json").json();
     assert_eq!((&described["openapi"], &described["servers"][0]["url"]), (&json!("3.1.0"), &json!("/")));
     let page = server.get("/");
