@@ -163,6 +163,11 @@ def test_a_reader_that_cannot_be_opened_says_why(arguments, error, message):
         longspan.Reader(**arguments)
 
 
+def test_the_model_of_the_package_has_the_name_that_the_program_gives_it(reader):
+    named = longspan.Reader("embedded", precision="f32", threads=1)
+    assert named.model == reader.model and bits(named.ask(WHO, PUMP)) == bits(reader.ask(WHO, PUMP))
+
+
 def test_progress_is_reported_and_may_stop(reader):
     seen = []
     pairs = [(WHO, PUMP), (WHEN, PUMP * 200)]
