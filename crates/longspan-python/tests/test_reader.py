@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 import longspan
-from conftest import BREAD, MODEL, PDF, PUMP, WHEN, WHO, bits
+from common import BREAD, MODEL, PDF, PUMP, WHEN, WHO, bits
 
 
 def test_an_answer_is_a_slice_of_the_text(reader):
