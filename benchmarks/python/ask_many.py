@@ -19,7 +19,8 @@ def by_program(program, data, limit, threads):
     with tempfile.TemporaryDirectory() as out:
         command = [program, "eval", "--limit", str(limit), "--threads", str(threads), "--precision", "f32", "--out", out, data]
         subprocess.run(command, check=True, capture_output=True)
-        return json.loads((Path(out) / "report.json").read_text())["run"]["questions_per_second"]
+        ids = set(json.loads((Path(out) / "predictions_best.json").read_text()))
+        return json.loads((Path(out) / "report.json").read_text())["run"]["questions_per_second"], ids
 
 
 def main():
@@ -32,9 +33,9 @@ def main():
     arguments = parser.parse_args()
     reader = longspan.Reader(precision="f32", threads=arguments.threads)
     rows = _file(arguments.data)
-    rows = rows[:: max(1, len(rows) // arguments.limit)][: arguments.limit]
     for _ in range(arguments.turns):
-        of_program = by_program(arguments.program, arguments.data, arguments.limit, arguments.threads)
+        of_program, ids = by_program(arguments.program, arguments.data, arguments.limit, arguments.threads)
+        rows = [row for row in rows if row[0] in ids]
         pairs = [(question, longspan.Document(document.text)) for _, question, document, _ in rows]
         started = time.perf_counter()
         reader.ask_many(pairs)

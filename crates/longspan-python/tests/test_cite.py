@@ -3,7 +3,7 @@
 import pytest
 
 import longspan
-from conftest import PDF, PUMP
+from common import PDF, PUMP
 
 
 def test_quotations_have_a_status_and_a_place():

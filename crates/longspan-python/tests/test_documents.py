@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 import longspan
-from conftest import BREAD, PDF, PUMP, WHO, bits
+from common import BREAD, PDF, PUMP, WHO, bits
 
 DEEP, HOW_DEEP = "12 m deep", "How deep is it?"
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 import longspan
-from conftest import BREAD, PUMP, ROOT, WHEN, WHO
+from common import BREAD, PUMP, ROOT, WHEN, WHO
 
 GOLDEN = ROOT / "crates" / "longspan" / "tests" / "golden" / "squad"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import longspan
-from conftest import BREAD, MODEL, PUMP, WHO
+from common import BREAD, MODEL, PUMP, WHO
 
 sys.path.insert(0, str(Path(__file__).parent / "pipeline"))
 from calls import CALLS, Pair, record  # noqa: E402

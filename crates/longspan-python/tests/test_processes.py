@@ -11,7 +11,7 @@ import threading
 import pytest
 
 import longspan
-from conftest import BREAD, MODEL, PUMP, WHEN, WHO, bits
+from common import BREAD, MODEL, PUMP, WHEN, WHO, bits
 
 unix = pytest.mark.skipif(sys.platform == "win32", reason="needs signals or fork")
 

@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 import longspan
-from conftest import BREAD, MODEL, PDF, PUMP, WHEN, WHO, bits
+from common import BREAD, MODEL, PDF, PUMP, WHEN, WHO, bits
 
 
 def test_an_answer_is_a_slice_of_the_text(reader):
@@ -161,6 +161,11 @@ def test_options_are_checked(reader, options, error, message):
 def test_a_reader_that_cannot_be_opened_says_why(arguments, error, message):
     with pytest.raises(error, match=message):
         longspan.Reader(**arguments)
+
+
+def test_the_model_of_the_package_has_the_name_that_the_program_gives_it(reader):
+    named = longspan.Reader("embedded", precision="f32", threads=1)
+    assert named.model == reader.model and bits(named.ask(WHO, PUMP)) == bits(reader.ask(WHO, PUMP))
 
 
 def test_progress_is_reported_and_may_stop(reader):

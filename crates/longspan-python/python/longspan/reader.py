@@ -66,8 +66,8 @@ class Reader:
     >>> answer.text
     'Ada Brown'
 
-    :param model: a folder, or ``ORG/NAME[@REVISION]`` on the Hugging Face hub; by default the model of the package
-        ``longspan-mini``
+    :param model: a folder, or ``ORG/NAME[@REVISION]`` on the Hugging Face hub; by default, and as ``embedded``, the model
+        of the package ``longspan-mini``
     :param precision: the number format to compute with: ``auto`` (bf16 if the machine has instructions for it, else f32),
         ``f32``, ``bf16`` or ``int8``
     :param threads: to compute on; by default one for each core
@@ -214,13 +214,14 @@ def _document(source: Source, known: dict[object, Document | Error], is_strict: 
 
 def _find(model: str | os.PathLike[str] | None, offline: bool, token: str | None) -> tuple[str, str]:
     """The folder of a model, and its name."""
-    if model is None:
+    if model in (None, "embedded"):  # as the program calls it
         try:
             folder = importlib.import_module("longspan_mini").FOLDER
         except ImportError:
             hint = "install the package longspan-mini, or give a model"
             raise ModelError(f"the package with the weights is missing: {hint}") from None
         return folder, _native.embedded_name(folder)
+    assert model is not None
     name = os.fspath(model)
     if os.path.isdir(name):
         return name, name
