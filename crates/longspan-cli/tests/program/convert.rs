@@ -150,7 +150,7 @@ fn invalid_arguments_are_refused() {
     check(&[&bert, "."], "`.`: the folder is not empty");
     check(&["./missing", "out"], "`./missing`: no such folder");
     check(&["no-org/no-model", "out"], "no-org/no-model");
-    check(&[".", "out"], "model_type `t5`: `bert`, `roberta`, `xlm-roberta`, `camembert` and `longformer` can be");
+    check(&[".", "out"], "model_type `t5`: expected `longformer`, `bert`, `roberta`, `xlm-roberta`,");
     check(&[&bert, "out", "--attention-window", "7"], "--attention-window 7: expected an even, positive number");
     check(&[&bert, "out", "--attention-window", "8,8,8"], "--attention-window has 3 numbers, the model has 2 layers");
     check(&[&bert, "out", "--max-tokens", "9999999"], "--max-tokens 9999999: expected 1 to 1048576");
