@@ -54,7 +54,10 @@ fn squad(text: &str) -> Result<(), String> {
 /// The same with `--skip-bad`.
 fn skipping(text: &str) -> Result<(), String> {
     let mut dataset = Dataset::default();
-    dataset.add("f", text.as_bytes(), DatasetOptions::default(), &mut |_| Ok(())).map_err(|error| error.to_string())
+    dataset
+        .add("f", text.as_bytes(), DatasetOptions::default(), &mut |_| Ok(()))
+        .map(drop)
+        .map_err(|error| error.to_string())
 }
 
 fn predictions(text: &str) -> Result<(), String> {
