@@ -232,7 +232,7 @@ impl SimdOp for GeluTanh<'_> {
 #[inline(always)]
 fn half_tanh<I: Token>(isa: I, x: I::F32) -> (I::F32, I::F32) {
     // 2 sqrt(2/pi), and 0.044715 times that
-    const A: f32 = 1.595_769_1;
+    const A: f32 = 1.595_769;
     const B: f32 = 0.071_354_814;
     let ops = isa.f32();
     let x2 = ops.mul(x, x);

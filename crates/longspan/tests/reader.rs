@@ -18,12 +18,10 @@ use longspan::{
 };
 use serde::Deserialize;
 
-/// The embedded model without calibration and verification, as the golden file has it.
+/// The embedded model without its settings, as the golden file has it.
 static READER: LazyLock<Reader> = LazyLock::new(|| {
     let reader = Reader::from_source(&Source::Folder(embedded()), Precision::F32).unwrap();
-    let mut settings = reader.settings().clone();
-    (settings.calibration, settings.verify_tokens) = (None, 0);
-    reader.with_settings(settings)
+    reader.with_settings(ReaderSettings::default())
 });
 
 fn embedded() -> PathBuf {

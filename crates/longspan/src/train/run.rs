@@ -519,7 +519,8 @@ mod tests {
         let again = Parameters::load(&config, TASK, &Tensors::open(&kept).unwrap(), 1).unwrap();
         assert!(again == weights);
         let settings = ReaderSettings::load(&kept, &config).unwrap();
-        assert_eq!(settings, ReaderSettings { max_answer_length: 20, ..Default::default() });
+        let expected = ReaderSettings { max_answer_length: 20, respect_borders: true, ..Default::default() };
+        assert_eq!(settings, expected);
 
         let reader = Reader::from_source(&kept, crate::Precision::F32).unwrap();
         let context = "The Shuttleworth locomotive was built in Lincoln. It first ran in 1848.";
