@@ -56,7 +56,7 @@ impl AskError {
 }
 
 /// The stable code of an error of the library, for programs: `empty_question`, `question_too_long`, `empty_document`,
-/// `too_large`, `option`, `cancelled`, or `internal` for what no caller can mend.
+/// `too_large`, `option`, `model`, `hub`, `dataset`, `cancelled`, or `internal` for what no caller can mend.
 pub fn error_code(error: &Error) -> &'static str {
     match error {
         Error::EmptyQuestion => "empty_question",
@@ -65,6 +65,11 @@ pub fn error_code(error: &Error) -> &'static str {
         Error::TextTooLong { .. } => "too_large",
         Error::Option { .. } => "option",
         Error::Cancelled => "cancelled",
-        _ => "internal",
+        error => match error.kind() {
+            ErrorKind::Model => "model",
+            ErrorKind::Hub => "hub",
+            ErrorKind::Dataset => "dataset",
+            _ => "internal",
+        },
     }
 }

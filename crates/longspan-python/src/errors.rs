@@ -8,7 +8,6 @@ use pyo3::prelude::*;
 mod classes {
     use pyo3::import_exception;
 
-    import_exception!(longspan.errors, Cancelled);
     import_exception!(longspan.errors, DatasetError);
     import_exception!(longspan.errors, DocumentError);
     import_exception!(longspan.errors, Error);
@@ -34,6 +33,10 @@ fn raised<E: PyTypeInfo>(py: Python<'_>, message: &str, code: &str, document: Op
 /// - `about`: what is put before its message, such as the name of a model
 pub fn of_library(py: Python<'_>, error: &Error, about: Option<&str>) -> PyErr {
     let message = about.map_or_else(|| error.to_string(), |about| format!("{about}: {error}"));
+    let message = match error {
+        Error::Option { .. } => message.replace("null_score_diff_threshold", "threshold"), // as the option is called here
+        _ => message,
+    };
     of_kind(py, error.kind(), error_code(error), &message, None)
 }
 
@@ -57,10 +60,9 @@ fn of_kind(py: Python<'_>, kind: ErrorKind, code: &str, message: &str, document:
         (ErrorKind::Question, _) => raised::<classes::QuestionError>,
         (ErrorKind::Dataset, _) => raised::<classes::DatasetError>,
         (ErrorKind::Hub, _) => raised::<classes::HubError>,
-        (ErrorKind::Cancelled, _) => raised::<classes::Cancelled>,
         (ErrorKind::Document, _) => raised::<classes::DocumentError>,
         (ErrorKind::Io, _) if document.is_some() => raised::<classes::DocumentError>,
-        (ErrorKind::Io | ErrorKind::Training, _) => raised::<classes::Error>,
+        (ErrorKind::Io | ErrorKind::Training | ErrorKind::Cancelled, _) => raised::<classes::Error>,
     };
     raise(py, message, code, document)
 }

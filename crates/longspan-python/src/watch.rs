@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -108,7 +109,8 @@ impl<P> Watched<P> {
 /// - `on_report`: called for each report of the work
 ///
 /// # Errors
-/// Those of `on_report` and of Python's handlers of signals, such as `KeyboardInterrupt`.
+/// Those of `on_report` and of Python's handlers of signals, such as `KeyboardInterrupt`; `OSError` when no thread can be
+/// started.
 pub fn watched<T: Send + 'static, P: Send + 'static>(
     py: Python<'_>,
     on_report: &mut dyn FnMut(P) -> PyResult<()>,
@@ -118,10 +120,11 @@ pub fn watched<T: Send + 'static, P: Send + 'static>(
     let (sender, result) = mpsc::channel();
     let (reports_sender, mut reports) = mpsc::channel();
     let seen = Watched { is_stopped: is_stopped.clone(), reports: reports_sender };
-    thread::spawn(move || {
+    let work = move || {
         let _ = sender.send(work(&seen));
         drop(seen); // reports end when the result is there
-    });
+    };
+    thread::Builder::new().spawn(work).map_err(|error| PyOSError::new_err(format!("no thread: {error}")))?;
     loop {
         let report;
         (reports, report) = py.detach(move || {
@@ -141,7 +144,7 @@ pub fn watched<T: Send + 'static, P: Send + 'static>(
 /// The same for work that reports nothing.
 ///
 /// # Errors
-/// Those of Python's handlers of signals.
+/// Those of Python's handlers of signals; `OSError` when no thread can be started.
 pub fn without_gil<T: Send + 'static>(py: Python<'_>, work: impl FnOnce() -> T + Send + 'static) -> PyResult<T> {
     watched::<T, ()>(py, &mut |()| Ok(()), |_| work())
 }

@@ -37,10 +37,16 @@ def test_what_an_author_names_is_checked():
     assert named == {"document": "pages", "page": "2", "agrees": False}
 
 
+@pytest.mark.parametrize("given", [str(PDF / "pages.pdf"), PDF / "pages.pdf", longspan.read(PDF / "pages.pdf")])
+def test_one_document_is_a_list_of_one(given):
+    assert longspan.cite(["It is 12 m deep."], given) == longspan.cite(["It is 12 m deep."], [PDF / "pages.pdf"])
+
+
 def test_what_was_not_read_makes_it_unchecked():
     [citation] = longspan.cite(["painted the ceiling"], [longspan.Document(PUMP), PDF / "missing.pdf"])
     checked = citation.to_dict()["checked"]
     assert citation.status == "unchecked" and checked["unread_count"] == 1
     assert "missing.pdf" in checked["unread"][0]["document"]
+    assert longspan.cite(["x"], "caf\udce9.pdf")[0].status == "unchecked"
     with pytest.raises(ValueError, match="min_words"):
         longspan.cite("", [], min_words=0)

@@ -2,6 +2,8 @@
 
 import io
 import pickle
+import subprocess
+import sys
 
 import pytest
 
@@ -32,15 +34,38 @@ def test_paths_bytes_and_file_objects_give_the_same():
     by_bytes = [longspan.read(given, name="x") for given in (path.read_bytes(), bytearray(path.read_bytes()))]
     assert [(one.text, one.name) for one in by_bytes] == [(expected, "x")] * 2
     assert longspan.read(str(path)).text == longspan.read(io.BytesIO(path.read_bytes())).text == expected
-    assert longspan.read(io.StringIO(PUMP)).text == PUMP
 
 
-def test_a_child_reads_the_same():
-    path = PDF / "pages.pdf"
-    own, by_child = longspan.read(path), longspan.read(path, isolated=True)
-    assert (by_child.text, by_child.map()) == (own.text, own.map())
-    with pytest.raises(longspan.NoText):
-        longspan.read(PDF / "scan_alone.pdf", isolated=True)
+def test_a_file_object_in_text_mode_gives_a_text_unless_it_has_a_format():
+    page = "<meta charset=iso-8859-1><h1>Café</h1>"
+    for format, text in [(None, page), ("text", page), ("html", "Café")]:
+        assert longspan.read(io.StringIO(page), format=format).text == text
+    with pytest.raises(longspan.OptionError, match="`format`: \"doc\": expected one of"):
+        longspan.read(io.StringIO(page), format="doc")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs waitpid")
+def test_a_child_reads_the_same_and_runs_nothing_of_the_current_folder(tmp_path):
+    for name in ("json", "longspan", "base64"):
+        (tmp_path / f"{name}.py").write_text("open('ran', 'w')\n")
+    path = str(PDF / "pages.pdf")
+    script = f"""
+import longspan, os
+own, by_child = longspan.read({path!r}), longspan.read({path!r}, isolated=True)
+assert (by_child.text, by_child.map()) == (own.text, own.map())
+try:
+    os.waitpid(-1, os.WNOHANG)
+    print("has a child")
+except ChildProcessError:
+    print("read it itself")
+try:
+    longspan.read({str(PDF / "scan_alone.pdf")!r}, isolated=True)
+except longspan.NoText:
+    print("no text")
+"""
+    ran = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, cwd=tmp_path)
+    assert ran.stdout == "has a child\nno text\n", ran.stderr
+    assert not (tmp_path / "ran").exists()
 
 
 def test_passwords():
@@ -65,6 +90,11 @@ def test_what_cannot_be_read_says_why(tmp_path):
         longspan.read(7)
 
 
+def test_half_a_surrogate_pair_is_no_text():
+    with pytest.raises(longspan.DocumentError, match="`x`: character 1 is half of a surrogate pair, U\\+D800"):
+        longspan.Document("a\ud800", "x")
+
+
 def test_warnings_are_handed_on(reader):
     document = longspan.read(PDF / "scan.pdf")
     assert any("no text" in warning for warning in document.warnings)
@@ -77,6 +107,13 @@ def test_a_document_pickles_with_its_map(reader):
     assert (again.text, again.map(), again.name) == (document.text, document.map(), document.name)
     assert bits(reader.ask(HOW_DEEP, again)) == bits(reader.ask(HOW_DEEP, document))
     assert again.page_image(1, 100) == document.page_image(1, 100)
+    secret = longspan.read((PDF / "encrypted.pdf").read_bytes(), password="pump")
+    assert secret.page_image(1).startswith(b"\x89PNG")
+    again = pickle.loads(pickle.dumps(secret))
+    with pytest.raises(longspan.PasswordRequired):
+        again.page_image(1)
+    page = b"<h1>Title</h1><!-- a comment -->"
+    assert b"comment" not in pickle.dumps(longspan.read(page, format="html"))
 
 
 def test_pages_are_drawn():

@@ -83,6 +83,20 @@ def test_a_generator_is_read_as_its_results_are(qa):
     assert read == [0, 1, 0, 1, 2]
 
 
+def test_a_data_set_is_read_as_its_results_are(qa):
+    read = []
+
+    class Endless:
+        def __len__(self):
+            return sys.maxsize
+
+        def __getitem__(self, row):
+            read.append(row)
+            return {"question": WHO, "context": PUMP}
+
+    assert next(qa(Endless()))["answer"] == "Ada Brown" and read == [0]
+
+
 def test_any_object_with_a_question_and_a_context_will_do(qa):
     assert qa(Pair(WHO, PUMP))["answer"] == "Ada Brown"
     assert [one["answer"] for one in qa([Pair(WHO, PUMP)] * 2)] == ["Ada Brown"] * 2
@@ -110,6 +124,10 @@ def test_what_has_no_meaning_warns_once():
         qa(question=WHO, context=PUMP, padding="longest", num_workers=0)
     with pytest.warns(UserWarning, match="deprecated"):
         qa(question=WHO, context=PUMP, topk=1)
+
+
+def test_a_folder_has_no_revision():
+    assert make(revision="main").model.model == str(MODEL)
 
 
 @pytest.mark.parametrize("device", [0, "cuda", "cuda:0", "mps"])

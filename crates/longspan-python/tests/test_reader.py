@@ -71,7 +71,7 @@ def test_each_pair_gets_the_answer_that_it_gets_alone(reader):
 
 def test_errors_take_the_place_of_answers(reader):
     pairs = [(WHO, PUMP), ("", PUMP), (WHO, " \n"), (WHO, PDF / "missing.pdf"), (WHO, PDF / "scan_alone.pdf"),
-             ("why " * 5000, PUMP), (WHEN, PUMP)]  # fmt: skip
+             ("why " * 5000, PUMP), ("why\ud800", PUMP), (WHO, PUMP + "\udfff"), (WHEN, PUMP)]  # fmt: skip
     outcomes = reader.ask_many(pairs, errors="return")
     assert [outcome.text for outcome in (outcomes[0], outcomes[-1])] == ["Ada Brown", "May 1911"]
     found = [(type(error), error.code) for error in outcomes[1:-1]]
@@ -81,6 +81,8 @@ def test_errors_take_the_place_of_answers(reader):
         (longspan.DocumentError, "unreadable"),
         (longspan.NoText, "no_text"),
         (longspan.QuestionTooLong, "question_too_long"),
+        (longspan.QuestionError, "bad_question"),
+        (longspan.DocumentError, "unknown_format"),
     ]
     for pair, error in zip(pairs[1:-1], outcomes[1:-1]):
         assert isinstance(error, longspan.Error)
@@ -90,6 +92,8 @@ def test_errors_take_the_place_of_answers(reader):
         again = pickle.loads(pickle.dumps(error))
         assert (str(again), again.code, again.document) == (str(error), error.code, error.document)
     assert outcomes[3].document.endswith("missing.pdf") and isinstance(outcomes[5], ValueError)
+    with pytest.raises(TypeError, match="question: expected a str, got int"):
+        reader.ask_many([(1, PUMP)], errors="return")
     with pytest.raises(ValueError, match="errors="):
         reader.ask_many([], errors="ignore")
     assert reader.ask_many([]) == []
@@ -136,9 +140,9 @@ def test_thresholds_have_names(tmp_path):
         ({"max_tokens": 5000}, longspan.OptionError, "max_tokens 5000: the model has positions for"),
         ({"all": True, "top_k": 2}, longspan.OptionError, "`all`: `top_k` is given too"),
         ({"abstain": "never"}, longspan.OptionError, "`abstain`: 'never': expected strict, balanced or eager"),
-        ({"abstain": "strict", "threshold": 0}, longspan.OptionError, "abstain strict"),
+        ({"abstain": "strict", "threshold": 0}, longspan.OptionError, "abstain strict: threshold 0 is given"),
         ({"threshold": "x"}, TypeError, "`threshold`: expected a number, got str"),
-        ({"threshold": float("nan")}, longspan.OptionError, "NaN"),
+        ({"threshold": float("nan")}, longspan.OptionError, "^threshold NaN"),
         ({"global_attention": "x"}, longspan.OptionError, "`global_attention`: 'x': expected question, first"),
     ],
 )
@@ -148,19 +152,20 @@ def test_options_are_checked(reader, options, error, message):
 
 
 @pytest.mark.parametrize(
-    "arguments, error, message",
+    "arguments, error, code, message",
     [
-        ({"model": "/nowhere/x"}, longspan.ModelError, "`/nowhere/x`: no such folder"),
-        ({"model": __file__}, longspan.ModelError, "a file, not a folder"),
-        ({"model": "no/such-model", "offline": True}, longspan.HubError, "no/such-model"),
-        ({"model": PDF}, longspan.ModelError, "config.json"),
-        ({"precision": "f64"}, longspan.OptionError, "expected auto, f32, bf16 or int8"),
-        ({"threads": 0}, longspan.OptionError, "`threads`: 0"),
+        ({"model": "/nowhere/x"}, longspan.ModelError, "model", "`/nowhere/x`: no such folder"),
+        ({"model": __file__}, longspan.ModelError, "model", "a file, not a folder"),
+        ({"model": "no/such-model", "offline": True}, longspan.HubError, "hub", "no/such-model"),
+        ({"model": PDF}, longspan.ModelError, "model", "config.json"),
+        ({"precision": "f64"}, longspan.OptionError, "option", "expected auto, f32, bf16 or int8"),
+        ({"threads": 0}, longspan.OptionError, "option", "`threads`: 0"),
     ],
 )
-def test_a_reader_that_cannot_be_opened_says_why(arguments, error, message):
-    with pytest.raises(error, match=message):
+def test_a_reader_that_cannot_be_opened_says_why(arguments, error, code, message):
+    with pytest.raises(error, match=message) as raised:
         longspan.Reader(**arguments)
+    assert raised.value.code == code
 
 
 def test_the_model_of_the_package_has_the_name_that_the_program_gives_it(reader):

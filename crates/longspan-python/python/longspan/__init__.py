@@ -25,7 +25,6 @@ from .answers import Answer, Box, Span
 from .citing import Citation, cite
 from .documents import Document, read
 from .errors import (
-    Cancelled,
     DatasetError,
     DocumentError,
     Error,
@@ -43,7 +42,6 @@ from .reader import Progress, Reader, ReadOptions
 __all__ = [
     "Answer",
     "Box",
-    "Cancelled",
     "Citation",
     "DatasetError",
     "Document",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import types
 import warnings
 from collections.abc import Iterable, Iterator
@@ -19,23 +20,17 @@ MAX_ANSWER_LEN = 15
 
 _PRECISIONS = {"auto": "auto", "float32": "f32", "float": "f32", "bfloat16": "bf16", "f32": "f32", "bf16": "bf16", "int8": "int8"}
 
-# What the pipeline of transformers takes and has no meaning here; where the value is one of these, nothing is lost.
+# What has no meaning here, and the values with which nothing is lost.
 _MEANINGLESS: dict[str, tuple[Any, ...]] = {
-    "config": (None,),
-    "feature_extractor": (None,),
-    "image_processor": (None,),
-    "processor": (None,),
-    "framework": (None, "pt"),
-    "use_fast": (None, True),
-    "device_map": (None, "auto", "cpu"),
-    "trust_remote_code": (None, False),
-    "model_kwargs": (None, {}),
-    "pipeline_class": (None,),
-    "modelcard": (None,),
-    "num_workers": (None, 0),
-    "binary_output": (None, False),
-    "align_to_words": (None, True),
-    "padding": (None, False, "do_not_pad", True, "longest", "max_length"),
+    "framework": ("pt",),
+    "use_fast": (True,),
+    "device_map": ("auto", "cpu"),
+    "trust_remote_code": (False,),
+    "model_kwargs": ({},),
+    "num_workers": (0,),
+    "binary_output": (False,),
+    "align_to_words": (True,),
+    "padding": (False, "do_not_pad", True, "longest", "max_length"),
 }
 
 _warned: set[str] = set()
@@ -71,8 +66,8 @@ class QuestionAnsweringPipeline:
     def __init__(self, model: Reader, *, batch_size: int | None = None, **options: Any) -> None:
         self.model = model
         self._batch_size = batch_size
-        self._options = options
-        _sanitized(options)
+        self._options = _given(options)
+        _sanitized(self._options)
 
     @staticmethod
     def create_sample(question: Any, context: Any) -> Any:
@@ -85,7 +80,8 @@ class QuestionAnsweringPipeline:
         """Answers one question, or several.
 
         Takes ``question=`` and ``context=`` (each a ``str`` or a list; one context serves several questions), a dict or an
-        object with both, a list of these, or a generator of these, which is read as its results are.
+        object with both, a list of these, or a generator or a data set (rows by their number) of these, which is read as its
+        results are.
 
         :param top_k: how many answers; 1 by default
         :param handle_impossible_answer: whether the answer may be empty, where the context has none; ``False`` by default
@@ -93,14 +89,14 @@ class QuestionAnsweringPipeline:
         :param max_seq_len: tokens of the longest input; the model's by default
         :param doc_stride: tokens that neighbouring windows share; the model's by default
         :param max_question_len: a longer question is an error; without it, only one that leaves no room
-        :param batch_size: how many examples of a generator are read together; 1 by default
+        :param batch_size: how many examples of a generator or a data set are read together; 1 by default
         :return: of one example a dict with ``score``, ``start``, ``end`` and ``answer``, or a list of them where there are
-            several; of several examples a list of that; of a generator an iterator
+            several; of several examples a list of that; of a generator or a data set an iterator
         """
         inputs = _inputs(args, kwargs)
-        given = {name: value for name, value in kwargs.items() if name not in ("question", "context", "X", "data")}
+        given = _given({name: value for name, value in kwargs.items() if name not in ("question", "context", "X", "data")})
         options = _sanitized({**self._options, **given})
-        if isinstance(inputs, (types.GeneratorType, Iterator)):
+        if isinstance(inputs, types.GeneratorType):
             return self._stream(inputs, batch_size or self._batch_size or 1, options)
         results = self._answers(inputs, options)
         return results[0] if len(results) == 1 else results
@@ -150,8 +146,10 @@ def _inputs(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         inputs = _pairs(kwargs["question"], kwargs["context"])
     else:
         raise ValueError(f"Unknown arguments {kwargs}")
-    if isinstance(inputs, (types.GeneratorType, Iterator)):
+    if isinstance(inputs, types.GeneratorType):
         return inputs
+    if hasattr(inputs, "__len__") and hasattr(inputs, "__getitem__") and not hasattr(inputs, "__iter__"):
+        return (inputs[row] for row in range(len(inputs)))  # a data set, such as those of torch
     if isinstance(inputs, dict) or _is_example(inputs):
         inputs = [inputs]
     elif not isinstance(inputs, Iterable):
@@ -195,6 +193,16 @@ def _example(item: Any) -> Any:
     return item if _is_example(item) else SquadExample(item["question"], item["context"])
 
 
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """Options under their present names; ``None`` is as if it was not given."""
+    given = {name: value for name, value in options.items() if value is not None}
+    topk = given.pop("topk", None)
+    if topk is not None and "top_k" not in given:
+        _warn_once("topk", "topk parameter is deprecated, use top_k instead")
+        given["top_k"] = topk
+    return given
+
+
 def _sanitized(given: dict[str, Any]) -> dict[str, Any]:
     """The options of a call with their defaults; what has no meaning here warns once."""
     options: dict[str, Any] = {
@@ -205,13 +213,9 @@ def _sanitized(given: dict[str, Any]) -> dict[str, Any]:
         "doc_stride": None,
         "max_question_len": None,
     }
-    given = dict(given)
-    if (topk := given.pop("topk", None)) is not None and given.get("top_k") is None:
-        _warn_once("topk", "topk parameter is deprecated, use top_k instead")
-        given["top_k"] = topk
     for name, value in given.items():
         if name in options:
-            options[name] = options[name] if value is None else value
+            options[name] = value
         elif value not in _MEANINGLESS.get(name, ()):
             _warn_once(name, f"`{name}` has no meaning for this pipeline, and is ignored")
     for name in ("top_k", "max_answer_len"):
@@ -275,7 +279,7 @@ def pipeline(
     offline = offline or bool(model_kwargs.pop("local_files_only", False))
     kwargs["model_kwargs"] = model_kwargs
     if not isinstance(model, Reader):
-        if isinstance(model, str) and revision is not None and "@" not in model:
+        if isinstance(model, str) and revision is not None and "@" not in model and not os.path.isdir(model):
             model = f"{model}@{revision}"
         precision: Any = _precision(dtype if dtype is not None else torch_dtype)
         given = token if isinstance(token, str) else None

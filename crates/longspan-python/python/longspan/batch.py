@@ -11,6 +11,7 @@ import argparse
 import os
 import sys
 import time
+import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +39,13 @@ _FIELDS = [
     pa.field("tokens", pa.int64()),
     pa.field("error", pa.string(), metadata={"description": "why the row has no answer; null if it could be asked"}),
 ]
+
+# The types that a column may have. `string_view` and `binary_view` are younger than the oldest pyarrow that is supported.
+_TEXTS = ("string", "large_string", "string_view", "null")
+_BYTES = ("binary", "large_binary", "binary_view", "null")
+
+# What a result keeps in its schema: the path of the file that it was made of.
+_INPUT = b"longspan.input"
 
 # Rows that are read together from a file.
 _BATCH_ROWS = 256
@@ -99,11 +107,19 @@ class Ask:
         return self._reader
 
     def schema(self, input: pa.Schema) -> pa.Schema:
-        """The schema of the answers to tables of this schema."""
+        """The schema of the answers to tables of this schema.
+
+        :raises KeyError: if a column is missing
+        :raises TypeError: if one has another type: questions, texts and paths are strings, ``content`` is binary
+        :raises ValueError: if the table has a column of the name of a new one
+        """
         new = [field.with_name(self._prefix + field.name) for field in _FIELDS]
-        for name in (self._question, self._column):
+        for name, types in ((self._question, _TEXTS), (self._column, _BYTES if self._kind == "content" else _TEXTS)):
             if name not in input.names:
                 raise KeyError(f"no column `{name}`: the table has {', '.join(input.names)}")
+            found = input.field(name).type
+            if str(found.value_type if pa.types.is_dictionary(found) else found) not in types:
+                raise TypeError(f"column `{name}`: expected {types[0]}, the table has {found}")
         for field in new:
             if field.name in input.names:
                 raise ValueError(f"the table has a column `{field.name}` already: give a prefix")
@@ -131,7 +147,7 @@ class Ask:
             document = known[given] if given in known else known.setdefault(given, self._document(given))
             if isinstance(document, Error):
                 outcomes[row] = document
-            elif not isinstance(question, str):
+            elif question is None:
                 outcomes[row] = Error("the question is null", "empty_question")
             else:
                 pairs.append((question, document))
@@ -166,6 +182,7 @@ class Shard:
     {'path': 'in/part-0.parquet', 'out': 'out/part-0.parquet', 'rows': 100, 'errors': 0, 'skipped': False, 'seconds': 9.1}
 
     A shard that stands in ``out`` is skipped: so a rerun resumes, and what a failure loses is the shard that was in work.
+    A result keeps the path of its input in its schema, as ``longspan.input``: files of one name need folders of their own.
 
     :param out: the folder of results
     :param options: those of :class:`Ask`
@@ -175,10 +192,13 @@ class Shard:
         self._out, self._ask = Path(out), Ask(**options)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Asks the shard in ``row["path"]``."""
+        """Asks the shard in ``row["path"]``.
+
+        :raises FileExistsError: if its result would take the place of another file
+        """
         started, path = time.monotonic(), Path(row["path"])
         target = self._out / path.name
-        result = {**row, "out": str(target), "rows": 0, "errors": 0, "skipped": target.exists()}
+        result = {**row, "out": str(target), "rows": 0, "errors": 0, "skipped": _is_result(target, path)}
         if result["skipped"]:
             result["rows"] = pq.ParquetFile(target).metadata.num_rows
         else:
@@ -187,18 +207,40 @@ class Shard:
 
     def _write(self, path: Path, target: Path) -> tuple[int, int]:
         self._out.mkdir(parents=True, exist_ok=True)
-        draft = target.with_name(f"{target.name}.{os.getpid()}.part")
+        draft = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")  # also beside those of other machines
         rows = errors = 0
         try:
-            with pq.ParquetFile(path) as shard, pq.ParquetWriter(draft, self._ask.schema(shard.schema_arrow)) as writer:
-                for batch in self._ask.stream(shard.iter_batches(batch_size=_BATCH_ROWS)):
-                    writer.write_batch(batch)
-                    rows += batch.num_rows
-                    errors += batch.num_rows - batch.column(batch.num_columns - 1).null_count
+            with pq.ParquetFile(path) as shard:
+                schema = self._ask.schema(shard.schema_arrow).with_metadata({_INPUT: _absolute(path)})
+                with pq.ParquetWriter(draft, schema) as writer:
+                    for batch in self._ask.stream(shard.iter_batches(batch_size=_BATCH_ROWS)):
+                        writer.write_batch(batch)
+                        rows += batch.num_rows
+                        errors += batch.num_rows - batch.column(batch.num_columns - 1).null_count
+            _is_result(target, path)  # another worker may have written meanwhile
             os.replace(draft, target)
         finally:
             draft.unlink(missing_ok=True)
         return rows, errors
+
+
+def _absolute(path: Path) -> bytes:
+    return os.fsencode(os.path.abspath(path))
+
+
+def _is_result(target: Path, path: Path) -> bool:
+    """Whether the result of a file stands there."""
+    if not target.exists():
+        return False
+    if target.samefile(path):
+        raise FileExistsError(f"`{target}` is the input itself: give another folder for the results")
+    found = (pq.read_schema(target).metadata or {}).get(_INPUT)
+    if found is None:
+        raise FileExistsError(f"`{target}` is no result of this command: give another folder for the results")
+    if found != _absolute(path):
+        of = os.fsdecode(found)
+        raise FileExistsError(f"`{target}` has the answers of `{of}`: files of one name need folders of their own")
+    return True
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -232,7 +274,7 @@ def main(arguments: list[str] | None = None) -> int:
     for number, path in enumerate(shards, 1):
         try:
             done = shard({"path": str(path)})
-        except (Error, OSError, ValueError, KeyError) as error:
+        except (Error, OSError, ValueError, KeyError, TypeError) as error:
             failed += 1
             print(f"error: `{path}`: {error}", file=sys.stderr)
             continue

@@ -83,7 +83,7 @@ class Citation:
 
 def cite(
     quotations: str | Iterable[str | Mapping[str, Any]],
-    documents: Iterable[Document | str | os.PathLike[str]] | Document,
+    documents: Document | str | os.PathLike[str] | Iterable[Document | str | os.PathLike[str]],
     *,
     min_words: int = 3,
 ) -> list[Citation]:
@@ -95,18 +95,18 @@ def cite(
 
     :param quotations: a text, plain or Markdown, whose quotations are checked; or a list of quotations without marks, each a
         ``str``, or a dict with ``quote`` and perhaps ``id``, ``document`` and ``page``
-    :param documents: documents, or paths of files. One that cannot be read makes quotations ``unchecked``, as in the program
+    :param documents: a document or the path of a file, or several. One that cannot be read makes quotations ``unchecked``, as in the program
     :param min_words: words of the shortest quotation that is taken from a text
     """
     if min_words < 1:
         raise ValueError(f"min_words={min_words}: expected 1 or more")
     read_documents, unread = [], []
-    for given in [documents] if isinstance(documents, Document) else documents:
+    for given in [documents] if isinstance(documents, (Document, str, os.PathLike)) else documents:
         try:
             document = given if isinstance(given, Document) else read(os.fspath(given))
             read_documents.append(document._native)
         except DocumentError as error:
-            unread.append((os.fspath(given), str(error)))  # type: ignore[arg-type]
+            unread.append((error.document or "", str(error)))
     text = quotations if isinstance(quotations, str) else None
     quotes = [] if isinstance(quotations, str) else [_quote(n, quote) for n, quote in enumerate(quotations, 1)]
     return [Citation(json.loads(one)) for one in _native.cite(text, quotes, read_documents, unread, min_words)]

@@ -11,11 +11,12 @@ from typing import IO, Any
 
 from . import _native
 from .answers import Answer
+from .errors import DocumentError
 
 __all__ = ["Document", "read"]
 
-# The child that reads files: see `isolated` of `read`.
-_CHILD = [sys.executable or "python3", "-c", "from longspan import _native; _native.serve_parent()"]
+# The child that reads files: see `isolated` of `read`. With `-P` it imports nothing from the current folder.
+_CHILD = [sys.executable or "python3", "-P", "-c", "from longspan import _native; _native.serve_parent()"]
 # Characters that `Document.show` shows on either side of an answer.
 _SIDE = 600
 
@@ -24,20 +25,29 @@ class Document:
     """A text with its map: pages, headings, and where it is printed.
 
     ``Document("Ada Brown installed it.")`` is a plain text; :func:`read` reads files.
-    A document is tokenized when it is asked first, and keeps its tokens for the reader that asked last.
+    A document is tokenized when it is asked first, and keeps its tokens for the reader that asked last. It pickles with its
+    map; that of a PDF holds its path or its bytes too, for its pages, but no password.
+
+    :raises DocumentError: if the text has half of a surrogate pair, which is no character
     """
 
     __slots__ = ("_native", "_source", "_map")
 
     def __init__(self, text: str, name: str = "text") -> None:
-        self._native = _native.NativeDocument.of_text(name, text)
+        try:
+            self._native = _native.NativeDocument.of_text(name, text)
+        except UnicodeEncodeError as error:
+            name = name.encode(errors="replace").decode()
+            raise DocumentError(f"`{name}`: {unpaired(error)}", "unknown_format", name) from None
         self._source: _Source | None = None
         self._map: dict[str, Any] | None = None
 
     @classmethod
     def _of(cls, native: _native.NativeDocument, source: _Source | None) -> Document:
         document = cls.__new__(cls)
-        document._native, document._source, document._map = native, source, None
+        document._native, document._source, document._map = native, None, None
+        if source is not None and document.format == "pdf":  # no other format has pages to draw
+            document._source = source
         return document
 
     @property
@@ -83,15 +93,18 @@ class Document:
         :param width: of the picture, in pixels
         """
         if self._source is None:
-            raise _native_error("the document is a text: it has no page to draw", self.name)
-        return _native.draw(self._source.given, page, width, self.name, self._source.password, self._source.child)
+            message = f"`{self.name}`: a document of the format {self.format} has no page to draw"
+            raise DocumentError(message, "no_pages", self.name)
+        source = self._source
+        return _native.draw(source.given, page, width, self.name, source.password, _child(source.isolated))
 
     def show(self, answer: Answer) -> Shown:
         """Shows an answer of this document in a notebook: marked on its page, if that can be drawn, else in its text."""
         return Shown(self, answer)
 
     def __reduce__(self) -> Any:
-        return _unpickled, (self.name, self._native.encode(), self._source)
+        source = None if self._source is None else (self._source.given, self._source.isolated)
+        return _unpickled, (self.name, self._native.encode(), source)
 
     def __len__(self) -> int:
         """Characters of the text."""
@@ -106,22 +119,25 @@ class Document:
 
 
 class _Source:
-    """Where a document is from, so that its pages can be drawn."""
+    """Where a PDF is from, so that its pages can be drawn."""
 
-    __slots__ = ("given", "password", "child")
+    __slots__ = ("given", "isolated", "password")
 
-    def __init__(self, given: Any, password: str | None, child: list[str] | None) -> None:
-        self.given, self.password, self.child = given, password, child
-
-
-def _unpickled(name: str, encoded: bytes, source: _Source | None) -> Document:
-    return Document._of(_native.NativeDocument.decode(name, encoded), source)
+    def __init__(self, given: Any, isolated: bool, password: str | None = None) -> None:
+        self.given, self.isolated, self.password = given, isolated, password
 
 
-def _native_error(message: str, document: str) -> Exception:
-    from .errors import DocumentError
+def _unpickled(name: str, encoded: bytes, source: tuple[Any, bool] | None) -> Document:
+    return Document._of(_native.NativeDocument.decode(name, encoded), _Source(*source) if source else None)
 
-    return DocumentError(f"`{document}`: {message}", "no_pages", document)
+
+def _child(isolated: bool) -> list[str] | None:
+    return _CHILD if isolated else None
+
+
+def unpaired(error: UnicodeEncodeError) -> str:
+    """What is wrong with a text that has half of a surrogate pair."""
+    return f"character {error.start} is half of a surrogate pair, U+{ord(error.object[error.start]):04X}"
 
 
 def read(
@@ -136,7 +152,8 @@ def read(
 
     The file is read without the GIL, and Ctrl-C ends the wait for it.
 
-    :param source: a path, bytes, or a file object (what is left of it)
+    :param source: a path, bytes, or a file object (what is left of it). What a file object gives as ``str`` is a text, unless
+        ``format`` says otherwise
     :param name: what answers call the document; by default the path, the name of the file object, or ``bytes``
     :param format: its format, such as ``pdf``, instead of finding it out
     :param password: that of an encrypted document
@@ -150,12 +167,14 @@ def read(
         named = getattr(source, "name", None)
         name = name or (named if isinstance(named, str) else None)
         if isinstance(given, str):
-            return Document(given, name or "text")
+            name = name or "text"
+            if format in (None, "text"):
+                return Document(given, name)
+            given = given.encode("utf-8-sig", "replace")  # its mark outweighs the encoding that the text states
     if isinstance(given, (bytearray, memoryview)):
         given = bytes(given)
-    child = _CHILD if isolated else None
-    native = _native.NativeDocument.read(given, name, format, password, child)
-    return Document._of(native, _Source(given, password, child))
+    native = _native.NativeDocument.read(given, name, format, password, _child(isolated))
+    return Document._of(native, _Source(given, isolated, password))
 
 
 class Shown:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 __all__ = [
-    "Cancelled",
     "DatasetError",
     "DocumentError",
     "Error",
@@ -20,16 +19,19 @@ __all__ = [
 class Error(Exception):
     """What can go wrong outside the code: models, documents, questions, options, the network.
 
-    ``code`` is the stable code that the server sends too, such as ``empty_question``. ``document`` is the name of the
-    document that the error is about, or ``None``.
+    ``code`` is stable: ``unreadable``, ``unknown_format``, ``too_large``, ``password_required``, ``encrypted``, ``no_text``,
+    ``no_pages`` or ``empty_document`` of a document; ``empty_question``, ``question_too_long`` or ``bad_question``;
+    ``option``, ``model``, ``hub`` or ``dataset``; ``internal`` of anything else. ``document`` is the name of the document that
+    the error is about, or ``None``.
     """
 
-    code: str
+    code: str = "internal"
     document: str | None
 
-    def __init__(self, message: str = "", code: str = "internal", document: str | None = None) -> None:
+    def __init__(self, message: str = "", code: str | None = None, document: str | None = None) -> None:
         super().__init__(message)
-        self.code = code
+        if code is not None:
+            self.code = code
         self.document = document
 
 
@@ -48,13 +50,19 @@ class NoText(DocumentError):
 class ModelError(Error):
     """A checkpoint is incomplete, damaged, or of another kind."""
 
+    code = "model"
+
 
 class HubError(ModelError):
     """The Hugging Face hub refused, or could not be reached."""
 
+    code = "hub"
+
 
 class QuestionError(Error, ValueError):
-    """A question must be changed: it is empty, or too long."""
+    """A question must be changed: it is empty, too long, or no text."""
+
+    code = "bad_question"
 
 
 class QuestionTooLong(QuestionError):
@@ -64,13 +72,13 @@ class QuestionTooLong(QuestionError):
 class OptionError(Error, ValueError):
     """An option is out of its range, or does not fit the model."""
 
+    code = "option"
+
 
 class DatasetError(Error, ValueError):
     """A file of questions or predictions must be changed."""
 
-
-class Cancelled(Error):
-    """The caller stopped the work."""
+    code = "dataset"
 
 
 for _name in __all__:  # as users import them

@@ -10,6 +10,7 @@ from haystack import Document, ExtractedAnswer, component, default_from_dict, de
 from haystack.utils import Secret
 
 from .answers import Answer, Span
+from .errors import DocumentError, Error
 from .reader import Reader
 
 __all__ = ["LongspanReader"]
@@ -24,8 +25,8 @@ CONTEXT = 150
 class LongspanReader:
     """Finds the answers to a query in documents, and whether they have one.
 
-    Unlike ``TransformersExtractiveReader`` it reads documents of any length under one normalisation, it abstains where a
-    document has no answer, and :meth:`run` takes ``0`` as it is.
+    Unlike ``TransformersExtractiveReader`` it reads documents of any length under one normalisation, and it abstains where a
+    document has no answer.
 
     >>> reader = LongspanReader()
     >>> reader.run(query="Who installed it?", documents=[Document(content="It was installed by Ada Brown.")])
@@ -111,7 +112,8 @@ class LongspanReader:
         stride: int | None = None,
         no_answer: bool | None = None,
     ) -> dict[str, Any]:
-        """Asks documents a query. Arguments that are given take the place of those of the component.
+        """Asks documents a query. Arguments that are given take the place of those of the component. A document without text,
+        or that cannot be asked for another reason, is ignored, and the log says so.
 
         :return: ``answers``, by falling score
         """
@@ -126,21 +128,19 @@ class LongspanReader:
             "max_tokens": self.max_seq_length if max_seq_length is None else max_seq_length,
             "doc_stride": self.stride if stride is None else stride,
         }
-        asked = []
-        for document in documents:
-            if (document.content or "").strip():
-                asked.append(document)
+        pairs = [(query, document.content or "") for document in documents]
+        outcomes: list[Answer] = []
+        answers: list[ExtractedAnswer] = []
+        for document, outcome in zip(documents, self._reader.ask_many(pairs, errors="return", **options)):
+            if isinstance(outcome, DocumentError):
+                logger.warning("Document {id} is ignored: {error}", id=document.id, error=str(outcome))
+            elif isinstance(outcome, Error):
+                raise outcome
             else:
-                logger.warning("Document {id} has no text, and is ignored.", id=document.id)
-        if not asked:
+                outcomes.append(outcome)
+                answers += [_extracted(query, document, span) for span in outcome.spans if outcome]
+        if not outcomes:
             return {"answers": []}
-        outcomes = self._reader.ask_many([(query, document.content or "") for document in asked], **options)
-        answers = [
-            _extracted(query, document, span)
-            for document, outcome in zip(asked, outcomes)
-            if outcome
-            for span in outcome.spans
-        ]
         answers = sorted(answers, key=lambda answer: answer.score, reverse=True)[:top_k]
         if no_answer:
             answers.append(_none(query, outcomes))

@@ -11,8 +11,8 @@ from typing import Any, Literal, NamedTuple, TypedDict, Unpack, overload
 
 from . import _native
 from .answers import Answer
-from .documents import Document, read
-from .errors import Error, ModelError
+from .documents import Document, read, unpaired
+from .errors import Error, ModelError, OptionError, QuestionError
 
 __all__ = ["Progress", "ReadOptions", "Reader"]
 
@@ -42,7 +42,7 @@ class ReadOptions(TypedDict, total=False):
     abstain: Literal["strict", "balanced", "eager"]
     """A threshold by its name, one that ``longspan calibrate`` has fitted to the model."""
     max_answer_length: int
-    """Tokens of the longest answer; 30 by default."""
+    """Tokens of the longest answer; by default the model's, or 30."""
     respect_borders: bool
     """Whether no answer may run over a border, such as a blank line or the end of a table cell."""
     max_tokens: int
@@ -89,9 +89,7 @@ class Reader:
         token: str | None = None,
     ) -> None:
         if threads is not None and not 1 <= threads <= 4096:
-            from .errors import OptionError
-
-            raise OptionError(f"`threads`: {threads}: expected a whole number from 1 to 4096", "option")
+            raise OptionError(f"`threads`: {threads}: expected a whole number from 1 to 4096")
         self._arguments = {"model": model, "precision": precision, "threads": threads, "offline": offline}
         folder, name = _find(model, offline, token)
         self._native = _native.NativeReader(folder, name, precision, threads)
@@ -170,7 +168,7 @@ class Reader:
             raise ValueError(f'errors={errors!r}: expected "raise" or "return"')
         is_strict = errors == "raise"
         known: dict[object, Document | Error] = {}
-        given = [(question, _document(source, known, is_strict)) for question, source in pairs]
+        given = [(q, _question_error(q, is_strict) or _document(source, known, is_strict)) for q, source in pairs]
         sound = [(question, document._native) for question, document in given if isinstance(document, Document)]
         report = None if progress is None else lambda done, tokens: progress(Progress(done, tokens))
         answers = iter(self._native.ask(sound, dict(options), is_strict, report))
@@ -191,23 +189,34 @@ def _answer(given: str | Error) -> Answer | Error:
     return Answer(json.loads(given)) if isinstance(given, str) else given
 
 
+def _question_error(question: str, is_strict: bool) -> QuestionError | None:
+    """What is wrong with a question that is no text; the engine finds the rest."""
+    if not isinstance(question, str):
+        raise TypeError(f"question: expected a str, got {type(question).__name__}")
+    try:
+        question.encode()
+    except UnicodeEncodeError as error:
+        fault = QuestionError(f"the question: {unpaired(error)}")
+        if is_strict:
+            raise fault from None
+        return fault
+    return None
+
+
 def _document(source: Source, known: dict[object, Document | Error], is_strict: bool) -> Document | Error:
     """The document of a source; an equal source gives the same one."""
     if isinstance(source, Document):
         return source
     document = known.get(source)
     if document is None:
-        if isinstance(source, str):
-            document = Document(source)
-        elif isinstance(source, (bytes, os.PathLike)):
-            try:
-                document = read(source)
-            except Error as error:
-                if is_strict:
-                    raise
-                document = error
-        else:
+        if not isinstance(source, (str, bytes, os.PathLike)):
             raise TypeError(f"document: expected a Document, str, path or bytes, got {type(source).__name__}")
+        try:
+            document = Document(source) if isinstance(source, str) else read(source)
+        except Error as error:
+            if is_strict:
+                raise
+            document = error
         known[source] = document
     return document
 
@@ -233,7 +242,7 @@ def _find(model: str | os.PathLike[str] | None, offline: bool, token: str | None
 
 
 def _on_fetch(what: str, done: int | None, total: int | None) -> None:
-    """Logs what a fetch does: the start and the end of each file, and notices."""
+    """Logs what a fetch does: the end of each file, and notices."""
     if done is None or total is None:
         _log.warning("%s", what)
     elif done == total:

@@ -66,6 +66,51 @@ def test_a_table_gains_its_answers():
     assert "a_answer" in Ask(prefix="a_")(table).column_names
 
 
+@pytest.mark.parametrize(
+    "options, column, values, message",
+    [
+        ({}, "context", [7], "column `context`: expected string, the table has int64"),
+        ({}, "question", [7], "column `question`: expected string, the table has int64"),
+        ({"path": "path"}, "path", [b"a.pdf"], "column `path`: expected string, the table has binary"),
+        ({"content": "content"}, "content", ["a.pdf"], "column `content`: expected binary, the table has string"),
+    ],
+)
+def test_columns_have_types(options, column, values, message, tmp_path, capsys):
+    table = pa.table({"question": [WHO], "context": [text(1)], "path": ["a.pdf"], "content": [b"a"]} | {column: values})
+    with pytest.raises(TypeError, match=message):
+        Ask(**options)(table)
+    pq.write_table(table, tmp_path / "a.parquet")
+    arguments = [str(tmp_path / "a.parquet"), str(tmp_path / "out"), *[part for key in options for part in ("--" + key, key)]]
+    assert longspan.batch.main(arguments) == 1 and message in capsys.readouterr().err
+
+
+def test_texts_may_be_nulls_large_or_in_a_dictionary():
+    table = pa.table({"question": pa.nulls(1), "context": pa.array([text(1)], pa.large_string()).dictionary_encode()})
+    assert Ask(threads=1)(table)["error"].to_pylist() == ["the question is null"]
+
+
+def test_a_shard_takes_no_other_shard_s_place(tmp_path):
+    table = pa.table({"question": [WHO], "context": [text(1)]})
+    one, other = tmp_path / "d=1" / "part-0.parquet", tmp_path / "d=2" / "part-0.parquet"
+    for path in (one, other):
+        path.parent.mkdir()
+        pq.write_table(table, path)
+    shard = Shard(tmp_path / "out", threads=1)
+    assert [shard({"path": str(one)})["skipped"] for _ in range(2)] == [False, True]
+    with pytest.raises(FileExistsError, match="files of one name need folders of their own"):
+        shard({"path": str(other)})
+    assert not list((tmp_path / "out").glob("*.part"))
+    with pytest.raises(FileExistsError, match="is no result of this command"):
+        Shard(tmp_path / "d=2", threads=1)({"path": str(one)})
+
+
+def test_the_input_is_never_the_output(source, capsys):
+    before = {path: path.read_bytes() for path in source.iterdir()}
+    assert longspan.batch.main([str(source), str(source)]) == 1
+    assert capsys.readouterr().err.count("is the input itself") == SHARDS
+    assert {path: path.read_bytes() for path in source.iterdir()} == before
+
+
 def test_documents_are_paths_or_bytes():
     with open(PDF, "rb") as file:
         table = pa.table({"question": ["How deep is it?"] * 2, "path": [PDF, "missing.pdf"], "content": [file.read(), b"\0\0"]})

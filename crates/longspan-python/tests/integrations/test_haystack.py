@@ -6,6 +6,7 @@ haystack = pytest.importorskip("haystack")
 
 from haystack import Document  # noqa: E402
 
+import longspan  # noqa: E402
 from longspan.haystack import LongspanReader  # noqa: E402
 
 TEXTS = [
@@ -34,12 +35,15 @@ def test_the_recipe_runs(recipe):
 
 def test_arguments_take_the_place_of_those_of_the_component():
     reader = LongspanReader(top_k=1, no_answer=True, threads=1, options={"max_answer_length": 20})
-    documents = [Document(content=text, meta={"page_number": 7}) for text in TEXTS] + [Document(content="")]
-    run = lambda **given: reader.run(query=WHO, documents=documents, **given)["answers"]  # noqa: E731
+    empty = [Document(id=str(n), content=text) for n, text in enumerate(["", None, "\u200b", "\ud800"])]
+    documents = [Document(content=text, meta={"page_number": 7}) for text in TEXTS] + empty
+    run = lambda **given: reader.run(**{"query": WHO, "documents": documents, **given})["answers"]  # noqa: E731
     assert len(run()) == 2 and len(run(no_answer=False)) == 1 and len(run(top_k=2)) == 3
     assert run(score_threshold=2.0) == [] and len(run(score_threshold=0.0)) == 2
     pages = {answer.data: answer.meta["answer_page_number"] for answer in run(top_k=5) if answer.data}
     assert pages["Ada Brown"] == 7 and pages["Jens Lund"] == 8
-    assert reader.run(query=WHO, documents=[])["answers"] == []
+    assert reader.run(query=WHO, documents=[])["answers"] == reader.run(query=WHO, documents=empty)["answers"] == []
+    with pytest.raises(longspan.QuestionError):
+        run(query="")
     [none] = reader.run(query=WHO, documents=documents[:1])["answers"]
     assert none.data is None and none.score > 0.5

@@ -13,6 +13,19 @@ class Pair:
         self.question_text, self.context_text = question, context
 
 
+class Rows:
+    """A data set, as torch has them: rows by their number. `make.py` makes it one of torch."""
+
+    def __init__(self, *pairs):
+        self.pairs = pairs
+
+    def __len__(self):
+        return len(self.pairs)
+
+    def __getitem__(self, row):
+        return {"question": self.pairs[row][0], "context": self.pairs[row][1]}
+
+
 def generated(*pairs):
     yield from ({"question": question, "context": context} for question, context in pairs)
 
@@ -84,6 +97,11 @@ CALLS = [
     ("a list of numbers", lambda qa, make: qa([1, 2])),
     ("characters beyond ASCII", lambda qa, make: qa(question="Wo wohnt Jürgen?", context="🚰 Jürgen wohnt in Köln, in der Straße 3.")),
     ("a line feed", lambda qa, make: qa(question=WHO, context="\n" + PUMP.replace(" It", "\n\nIt"))),
+    ("topk of the call comes first", lambda qa, make: make(top_k=2)(question=WHO, context=PUMP, topk=1)),
+    ("top_k None", lambda qa, make: make(top_k=2)(question=WHO, context=PUMP, top_k=None)),
+    ("an iterator", lambda qa, make: qa(iter(list(generated((WHO, PUMP), (WHERE, CONTEXT)))))),
+    ("an iterator of one", lambda qa, make: qa(map(dict, generated((WHO, PUMP))))),
+    ("a data set", lambda qa, make: qa(Rows((WHO, PUMP), (WHERE, CONTEXT)))),
 ]
 
 
