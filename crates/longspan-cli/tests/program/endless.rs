@@ -196,7 +196,7 @@ fn messages_repeat_little_of_what_they_are_about() {
     write("base/config.json", &config.replace("\"longformer\"", &quoted));
     let name = "x".repeat(5000);
     for (arguments, message) in [
-        (&["eval", "title.json"][..], "answer `x\\nx\\n"),
+        (&["train", "-m", "embedded", "--train", "title.json", "--out", "out"][..], "answer `x\\nx\\n"),
         (&["eval", "id.json"], "question `x\\nx\\n"),
         (&["eval", "top.json"], "expected an object with `data`"),
         (&["eval", "number.json"], "`data` is the number 1000"),

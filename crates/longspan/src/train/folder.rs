@@ -61,10 +61,8 @@ impl<'a> Base<'a> {
     pub fn trainable(&self, task: Task, settings: &TrainSettings) -> Result<TrainableModel> {
         let tensors = Tensors::open(self.source)?;
         let parameters = Parameters::load(&self.config, task, &tensors, settings.seed)?;
-        if settings.train_only.is_some() {
-            if !Parameters::check(&self.config, task, &tensors)? {
-                return Err(Error::option("train_only", "positions: the model has no head for what it is to learn"));
-            }
+        if settings.train_only.is_some() && !Parameters::check(&self.config, task, &tensors)? {
+            return Err(Error::option("train_only", "positions: the model has no head for what it is to learn"));
         }
         let model = TrainableModel::new(self.config.clone(), task, settings.precision, parameters)?;
         let model = model.with_frozen_layers(settings.frozen_layers);
