@@ -92,6 +92,12 @@ impl McpClient {
         result["content"][0]["text"].as_str().unwrap().to_owned()
     }
 
+    /// The addresses of the documents as resources.
+    fn addresses(&mut self) -> Vec<Value> {
+        let listed = self.request("resources/list", json!({}));
+        listed["result"]["resources"].as_array().unwrap().iter().map(|one| one["uri"].clone()).collect()
+    }
+
     /// Ends standard input: what the server still says, and its exit status.
     fn end(mut self) -> (String, Option<i32>) {
         drop(self.stdin.take());
@@ -255,12 +261,76 @@ fn texts_are_given_in_parts_and_documents_are_listed() {
     let (rest, _) = client.result("list_documents", json!({"cursor": "docs/locked.pdf"}));
     assert_eq!((rest["documents"].as_array().unwrap().len(), &rest["documents_count"]), (3, &json!(6)));
 
-    let resources = client.request("resources/list", json!({}));
-    let resources = resources["result"]["resources"].as_array().unwrap();
-    assert_eq!(resources.len(), 6);
-    let bread = client.request("resources/read", json!({"uri": resources[0]["uri"]}));
+    let addresses = client.addresses();
+    assert_eq!(addresses.len(), 6);
+    let bread = client.request("resources/read", json!({"uri": addresses[0]}));
     assert_eq!(bread["result"]["contents"][0]["text"], BREAD);
     assert_eq!(client.end(), (String::new(), Some(0)));
+}
+
+#[test]
+fn names_and_addresses_stay_those_of_the_files_that_were_named() {
+    let folder = Folder::new(&[("notes.txt", PUMP.as_bytes())]);
+    fs::create_dir(folder.path("contracts")).unwrap();
+    fs::write(folder.path("contracts/notes.txt"), BREAD).unwrap();
+    let mut client = McpClient::start(folder, &["contracts", "notes.txt"]);
+    let before = client.addresses();
+    for (document, text) in [("notes.txt", PUMP), ("contracts/notes.txt", BREAD)] {
+        let (part, _) = client.result("read_document", json!({"document": document}));
+        assert_eq!((&part["document"], &part["text"]), (&json!(document), &json!(text)));
+    }
+    // That the files were read changes no address, and an address has the text that the file has now.
+    assert_eq!(client.addresses(), before);
+    fs::write(client.folder.path("notes.txt"), "The pump was moved.").unwrap();
+    let read = client.request("resources/read", json!({"uri": before[1]}));
+    assert_eq!(read["result"]["contents"][0]["text"], "The pump was moved.", "{read}");
+}
+
+#[test]
+fn a_quotation_may_be_in_a_folder_that_cannot_be_searched() {
+    let folder = documents();
+    fs::create_dir(folder.path("gone")).unwrap();
+    fs::write(folder.path("gone/bread.txt"), BREAD).unwrap();
+    let mut client = McpClient::start(folder, &["docs/deep", "gone"]);
+    let mut check = |status: &str, reasons: &[&str]| {
+        let quoted = json!({"quotes": ["never written"], "documents": "all"});
+        let quotation = client.result("verify_quotes", quoted).0["quotations"][0].clone();
+        assert_eq!(quotation["status"], status, "{quotation}");
+        let unread = quotation["checked"]["unread"].as_array().into_iter().flatten();
+        let told: Vec<&str> = unread.map(|one| one["reason"].as_str().unwrap()).collect();
+        assert!(
+            told.len() == reasons.len() && told.iter().zip(reasons).all(|(told, one)| told.contains(one)),
+            "{told:?}"
+        );
+        client.folder.0.path().to_owned()
+    };
+    let path = check("not_found", &[]);
+    fs::remove_dir_all(path.join("gone")).unwrap();
+    check("unchecked", &["`gone`: no such file"]);
+    // Of a folder whose path is too long, the walk learns nothing.
+    #[cfg(target_os = "linux")]
+    {
+        let half =
+            |name: &str| std::iter::repeat_n("d".repeat(250), 9).fold(path.join(name), |path, part| path.join(part));
+        fs::create_dir_all(half("docs/deep/more")).unwrap();
+        fs::create_dir_all(half("rest")).unwrap();
+        fs::rename(path.join("rest"), half("docs/deep/more").join("rest")).unwrap();
+        check("unchecked", &["File name too long", "`gone`: no such file"]);
+    }
+}
+
+#[test]
+fn a_line_that_is_too_long_ends_the_server_with_an_error() {
+    let mut client = McpClient::start(documents(), &["docs"]);
+    let mut stdin = client.stdin.take().unwrap();
+    let line = json!({"jsonrpc": "2.0", "id": 7, "method": "ping", "params": {"text": "a".repeat(17 << 20)}});
+    let _ = writeln!(stdin, "{line}"); // the server does not take all of it
+    drop(stdin);
+    let mut said = [String::new(), String::new()];
+    client.stdout.read_to_string(&mut said[0]).unwrap();
+    client.child.stderr.take().unwrap().read_to_string(&mut said[1]).unwrap();
+    assert!(said[1].starts_with("error: standard input: a line of more than 16 MiB\nhint: "), "{said:?}");
+    assert_eq!((said[0].as_str(), client.child.wait().unwrap().code()), ("", Some(2)));
 }
 
 #[test]

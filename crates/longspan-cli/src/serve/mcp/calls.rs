@@ -18,7 +18,7 @@ use super::super::engine::WorkEvent;
 use super::super::error::HttpError;
 use super::super::state::ServerState;
 use super::super::store::HeldDocument;
-use super::library::DocumentLibrary;
+use super::library::{DocumentLibrary, DocumentNames};
 use super::shown;
 use super::tools::{
     AskDocumentRequest, DocumentTextObject, ListDocumentsRequest, ReadDocumentRequest, TEXT_CHARACTERS_MAX,
@@ -86,11 +86,15 @@ impl ToolCall {
         let VerifyQuotesRequest { text, quotes, min_words, documents } = request;
         let given = cite::given(text, quotes, min_words)?;
         let mut run = CitationRun::new(given).map_err(|error| HttpError::new("too_large", error.to_string()))?;
-        let (names, is_all) = match documents {
-            DocumentChoice::Ids(names) => (names, false),
-            DocumentChoice::Word(_) => (self.library.names(&self.state), true),
+        let (DocumentNames { names, errors }, is_all) = match documents {
+            DocumentChoice::Ids(names) => (DocumentNames { names, errors: Vec::new() }, false),
+            DocumentChoice::Word(_) => {
+                let (own, library) = (self.state.clone(), self.library.clone());
+                (self.state.block_on(move || Ok(library.names(&own))).await?, true)
+            }
         };
-        if names.is_empty() {
+        errors.iter().for_each(|error| run.unread("a folder", error.as_str()));
+        if names.is_empty() && errors.is_empty() {
             return Err(HttpError::new("unknown_document", "no document is named, or there is none"));
         }
         for (index, name) in names.iter().enumerate() {

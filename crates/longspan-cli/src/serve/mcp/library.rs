@@ -13,7 +13,7 @@ use super::super::documents::{self, Upload};
 use super::super::error::HttpError;
 use super::super::state::{ServerPhase, ServerState};
 use super::super::store::HeldDocument;
-use super::roots::{DocumentRoots, RootFile};
+use super::roots::{DocumentRoots, RootFile, RootFiles};
 use crate::lines::read_to_limit;
 use crate::terminal::hints::io_message;
 
@@ -26,7 +26,15 @@ pub enum DocumentLibrary {
     /// From the store of the server: whoever reaches it has uploaded them, or they are of its folder.
     Store,
     /// From files under these roots; what was read of them is kept in the store.
-    Roots(DocumentRoots),
+    Roots(Arc<DocumentRoots>),
+}
+
+/// The documents that can be opened.
+pub struct DocumentNames {
+    /// Their names or ids.
+    pub names: Vec<String>,
+    /// Why a folder cannot be searched: there may be more documents in it.
+    pub errors: Vec<String>,
 }
 
 /// Documents by their names.
@@ -82,12 +90,12 @@ impl DocumentLibrary {
     pub async fn open(&self, state: &Arc<ServerState>, name: &str) -> Result<Arc<HeldDocument>, HttpError> {
         let Self::Roots(roots) = self else { return named(state, name) };
         state.reaches(ServerPhase::Ready).await; // documents are tokenized
-        let Some(file) = roots.find(name) else {
+        let (own, roots, asked) = (state.clone(), roots.clone(), name.to_owned());
+        let upload = state.block_on(move || roots.find(&asked).map(|file| read(&own, file)).transpose()).await?;
+        let Some(upload) = upload else {
             let unknown = || HttpError::new("unknown_document", format!("{}: no such document", quoted(name)));
             return state.store.get(name).map_err(|_| unknown().with_hint(UNKNOWN_HINT));
         };
-        let own = state.clone();
-        let upload = state.block_on(move || read(&own, file)).await?;
         let (held, is_new) = documents::document_of(state, upload).await?;
         if is_new {
             state.store.replace(&held);
@@ -95,11 +103,26 @@ impl DocumentLibrary {
         Ok(held)
     }
 
-    /// Every name that can be opened.
-    pub fn names(&self, state: &ServerState) -> Vec<String> {
+    /// Every name that can be opened, and what cannot be searched. It may walk through folders.
+    pub fn names(&self, state: &ServerState) -> DocumentNames {
         match self {
-            Self::Store => state.store.all().iter().map(|held| held.id().to_owned()).collect(),
-            Self::Roots(roots) => roots.files().into_iter().map(|file| file.name).collect(),
+            Self::Store => {
+                let names = state.store.all().iter().map(|held| held.id().to_owned()).collect();
+                DocumentNames { names, errors: Vec::new() }
+            }
+            Self::Roots(roots) => {
+                let RootFiles { files, errors } = roots.files();
+                DocumentNames { names: files.into_iter().map(|file| file.name).collect(), errors }
+            }
+        }
+    }
+
+    /// What a document is called for as long as it is there. A server may have two of one name; a file that changes is another
+    /// document, with another id.
+    pub fn key<'a>(&self, listed: &'a ListedDocument) -> &'a str {
+        match self {
+            Self::Store => listed.document_id.as_deref().unwrap_or(&listed.document),
+            Self::Roots(_) => &listed.document,
         }
     }
 
@@ -118,7 +141,7 @@ impl DocumentLibrary {
                     let known = read.get(name.as_str()).map(|held| ListedDocument::of(held));
                     (name.clone(), known.unwrap_or(ListedDocument { document: name, ..ListedDocument::default() }))
                 };
-                roots.files().into_iter().map(entry).collect()
+                roots.files().files.into_iter().map(entry).collect()
             }
         };
         let documents_count = all.len();

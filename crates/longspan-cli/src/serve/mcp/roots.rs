@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Result;
+use longspan_ask::text::quoted;
 
 use crate::cli::FolderArgs;
 use crate::data::documents;
 use crate::data::gathered::GatheredFiles;
-use crate::terminal::hints::io_fault;
+use crate::terminal::hints::{io_fault, io_message};
 
 /// The files and folders that were named.
 pub struct DocumentRoots(Vec<DocumentRoot>);
@@ -31,6 +32,15 @@ pub struct RootFile {
     pub path: PathBuf,
 }
 
+/// What is under the roots.
+#[derive(Debug, Default)]
+pub struct RootFiles {
+    /// Every file, by its name: not hidden ones, nor those that git ignores.
+    pub files: Vec<RootFile>,
+    /// Why a root, or a folder below one, cannot be searched.
+    pub errors: Vec<String>,
+}
+
 impl DocumentRoots {
     /// The roots of these paths.
     ///
@@ -50,35 +60,49 @@ impl DocumentRoots {
         self.0.is_empty()
     }
 
-    /// The file of a name: one that [`DocumentRoots::files`] has, a path below a root, or an absolute path. `None` if there is
-    /// none, or none that may be read: whoever asks does not learn which.
+    /// The file of a name: one that [`DocumentRoots::files`] has, or else a path below a root, or an absolute path. `None` if
+    /// there is none, or none that may be read: whoever asks does not learn which.
     pub fn find(&self, name: &str) -> Option<RootFile> {
         let path = Path::new(name);
-        let below = |root: &DocumentRoot| match path.strip_prefix(&root.given) {
-            Ok(rest) => Some(rest.to_owned()),
-            Err(_) if path.is_absolute() => path.canonicalize().ok()?.strip_prefix(&root.real).ok().map(Path::to_owned),
-            Err(_) => Some(path.to_owned()).filter(|_| root.is_folder),
+        let named = |root: &DocumentRoot| match path.strip_prefix(&root.given) {
+            Ok(rest) => root.file(rest),
+            Err(_) if root.is_current() => root.file(path),
+            Err(_) => None,
         };
-        let found = self.0.iter().find_map(|root| root.file(&below(root)?));
         // A name that is no UTF-8 is written otherwise than the path.
-        let is_escaped = name.contains("\\x");
-        found.or_else(|| is_escaped.then(|| self.files())?.into_iter().find(|file| file.name == name))
+        let written = || name.contains("\\x").then(|| self.files().files)?.into_iter().find(|file| file.name == name);
+        let below = |root: &DocumentRoot| match () {
+            () if path.is_absolute() => root.file(path.canonicalize().ok()?.strip_prefix(&root.real).ok()?),
+            () if root.is_folder => root.file(path),
+            () => None,
+        };
+        self.0.iter().find_map(named).or_else(written).or_else(|| self.0.iter().find_map(below))
     }
 
-    /// Every file, by its name: not hidden ones, nor those that git ignores.
-    pub fn files(&self) -> Vec<RootFile> {
+    /// Every file.
+    pub fn files(&self) -> RootFiles {
         let every = FolderArgs { recursive: true, glob: Vec::new() };
-        let mut files = BTreeSet::new();
+        let (mut files, mut errors) = (BTreeSet::new(), Vec::new());
         for root in &self.0 {
-            // A folder without files is none; what cannot be searched has no documents.
+            if let Err(error) = root.given.metadata() {
+                errors.push(format!("{}: {}", quoted(&documents::name(&root.given)), io_message(&error)));
+                continue;
+            }
+            // A folder without files is no fault.
             let found = GatheredFiles::new(std::slice::from_ref(&root.given), &every, None).unwrap_or_default();
             files.extend(found.paths.iter().filter_map(|path| root.file(path.strip_prefix(&root.given).ok()?)));
+            errors.extend(found.errors.iter().map(ToString::to_string));
         }
-        files.into_iter().collect()
+        RootFiles { files: files.into_iter().collect(), errors }
     }
 }
 
 impl DocumentRoot {
+    /// Whether it is the current folder, whose name the names of its files lack.
+    fn is_current(&self) -> bool {
+        self.given == Path::new(".")
+    }
+
     /// The file at a path below the root; of a root that is a file, at an empty path.
     fn file(&self, below: &Path) -> Option<RootFile> {
         let is_plain = |part: Component<'_>| matches!(part, Component::CurDir | Component::Normal(_));
@@ -95,7 +119,7 @@ impl DocumentRoot {
         }
         let shown = match rest {
             rest if rest.as_os_str().is_empty() => self.given.clone(),
-            rest if self.given == Path::new(".") => rest.to_owned(),
+            rest if self.is_current() => rest.to_owned(),
             rest => self.given.join(rest),
         };
         Some(RootFile { name: documents::name(&shown), path })
@@ -128,7 +152,7 @@ mod tests {
         }
         let name = |below: &str| path(below).display().to_string();
         let roots = DocumentRoots::new(&[path("in"), path("one.txt")]).unwrap();
-        let names: Vec<String> = roots.files().into_iter().map(|file| file.name).collect();
+        let names: Vec<String> = roots.files().files.into_iter().map(|file| file.name).collect();
         assert_eq!(names, [name("in/c.txt"), name("in/deep/a.txt"), name("one.txt")]);
         let found = |asked: &str| roots.find(asked).map(|file| file.path);
         for (asked, file) in [
@@ -167,12 +191,30 @@ mod tests {
             assert_eq!(found(asked), None, "{asked}");
         }
         assert!(DocumentRoots::new(&[path("nowhere")]).is_err());
+        fs::remove_dir_all(path("in")).unwrap();
+        assert!(matches!(&roots.files().errors[..], [error] if error.contains(": no such file")));
+    }
+
+    #[test]
+    fn a_file_that_was_named_comes_before_one_below_another_root() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().canonicalize().unwrap();
+        let path = |name: &str| folder.join(name);
+        for name in ["in/deep/a.txt", "in/src/main.rs"] {
+            fs::create_dir_all(path(name).parent().unwrap()).unwrap();
+            fs::write(path(name), name).unwrap();
+        }
+        let roots = DocumentRoots::new(&[path("in"), "src/main.rs".into()]).unwrap();
+        assert_eq!(roots.find("src/main.rs").unwrap().name, "src/main.rs");
+        let roots = DocumentRoots::new(&[path("in"), ".".into()]).unwrap();
+        assert_eq!(roots.find("src/main.rs").unwrap().name, "src/main.rs");
+        assert_eq!(roots.find("deep/a.txt").unwrap().path, path("in/deep/a.txt"));
     }
 
     #[test]
     fn a_name_begins_as_its_root_was_given() {
         let roots = DocumentRoots::new(&[".".into(), "src".into()]).unwrap();
-        let names: Vec<String> = roots.files().into_iter().map(|file| file.name).collect();
+        let names: Vec<String> = roots.files().files.into_iter().map(|file| file.name).collect();
         assert!(names.contains(&"Cargo.toml".into()) && names.contains(&"src/main.rs".into()), "{names:?}");
         assert_eq!(roots.find("src/main.rs"), roots.find("./src/main.rs"));
         let root = DocumentRoots::new(&["../longspan-cli/src".into()]).unwrap();

@@ -109,7 +109,8 @@ impl ServerHandler for McpService {
         let cursor = request.and_then(|request| request.cursor);
         let listing = self.state.block_on(move || Ok(library.list(&own, cursor.as_deref())));
         let list = self.in_time(&context, listing).await?.map_err(protocol_error)?;
-        let mut result = ListResourcesResult::with_all_items(list.documents.into_iter().map(resource).collect());
+        let resources = list.documents.into_iter().map(|listed| resource(self.library.key(&listed), &listed));
+        let mut result = ListResourcesResult::with_all_items(resources.collect());
         result.next_cursor = list.next_cursor;
         Ok(result)
     }
@@ -124,13 +125,11 @@ impl ServerHandler for McpService {
     }
 }
 
-/// A document as a resource.
-fn resource(listed: ListedDocument) -> Resource {
-    // A server may have two documents of one name, and files are not read before they are wanted.
-    let key = listed.document_id.as_deref().unwrap_or(&listed.document);
+/// A document as a resource, by its key in the library.
+fn resource(key: &str, listed: &ListedDocument) -> Resource {
     let uri = format!("{RESOURCE}{}", utf8_percent_encode(key, NON_ALPHANUMERIC));
-    let resource = Resource::new(uri, listed.document).with_mime_type("text/plain");
-    match listed.title {
+    let resource = Resource::new(uri, &listed.document).with_mime_type("text/plain");
+    match &listed.title {
         Some(title) => resource.with_title(title),
         None => resource,
     }

@@ -122,7 +122,7 @@ pub static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
             "Verify quotations",
             "Checks quotations against documents, word for word: each is exact, normalised (another form of the same words), \
              altered (with what it changes), not_found or unchecked, with the places that prove it. Give `quotes`, or a `text` \
-             whose quotations are taken. It needs no model and invents nothing.",
+             whose quotations are taken. It compares words: no model decides, and nothing is invented.",
         ),
         tool::<ReadDocumentRequest, DocumentTextObject<'static>>(
             "read_document",
