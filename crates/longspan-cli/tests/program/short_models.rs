@@ -97,7 +97,9 @@ fn they_are_trained_calibrated_and_measured() {
             let value = |name: &str| serde_json::from_str::<Value>(&config(name)).unwrap()[key].clone();
             assert_eq!(value("model"), value("out"), "{kind}: {key}");
         };
-        ["model_type", "architectures", "hidden_size", "max_position_embeddings", "hidden_act"].map(same);
+        ["model_type", "architectures", "hidden_size", "max_position_embeddings", "hidden_act"]
+            .into_iter()
+            .for_each(same);
         assert!(!config("out").contains("attention_window"), "{kind}");
         assert!(!folder.path("out/longspan.json").exists(), "{kind}: its separators are those of its kind");
         let figures = object(&folder, &["eval", "-m", "out", "data.json", "--json"]);
