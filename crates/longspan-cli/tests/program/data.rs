@@ -81,7 +81,7 @@ fn answers_that_are_elsewhere_are_said_and_count() {
     let wrong = "warning: `d.json`: 1 answer is not at its answer_start: article 1 `T`, paragraph 2, question `b3`; \
                  the only place of each in its context is taken\nhint: ";
     for (start, text, hint) in [
-        (json!(0), "Inga Aalto", "--offsets says what answer_start counts; "),
+        (json!(0), "Inga Aalto", "--offsets sets the unit of answer_start; "),
         (json!(42), "Inga Aalto", "all are there if offsets count UTF-16 units: --offsets utf16 reads them so"),
         (json!(48), "Inga Aalto", "all are there if offsets count bytes: --offsets bytes reads them so"),
         (Value::Null, "Inga Aalto", "--offsets says "),
