@@ -132,7 +132,10 @@ fn check_texts(asking: &Asking<'_>, asked: &Asked<'_>) -> Result<()> {
     };
     let question = document.and_then(|()| reader.question(&asked.question.question));
     let checked = question.and_then(|question| options.iter().try_for_each(|options| reader.check(&question, options)));
-    checked.map_err(|error| cannot_ask(dataset, asked, &error))
+    checked.map_err(|error| match error.kind() {
+        ErrorKind::Option => error.into(),
+        _ => cannot_ask(dataset, asked, &error),
+    })
 }
 
 fn cannot_ask(dataset: &Dataset, asked: &Asked<'_>, error: &Error) -> anyhow::Error {
