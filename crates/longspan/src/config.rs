@@ -10,8 +10,9 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
 use crate::{Result, json};
-use keys::{ConfigKeys, SIZE_MAX, activation, activation_name, kind_of, wrong};
+use keys::{ConfigKeys, SIZE_MAX, activation, activation_name, kind_of};
 
+pub(crate) use keys::{has_windows, wrong};
 pub use kind::ModelKind;
 pub(crate) use kind::PREFIX;
 
@@ -180,14 +181,9 @@ impl Config {
         if self.kind.positions_after_padding { self.pad_token_id.saturating_add(1) } else { 0 }
     }
 
-    /// Separators between question and document, unless the checkpoint says otherwise.
+    /// Separators between question and document, unless the files of the tokenizer or `longspan.json` state others.
     pub fn separators(&self) -> usize {
         if self.is_long { ModelKind::LONGFORMER.separators } else { self.kind.separators }
-    }
-
-    /// How many types of tokens its inputs have.
-    pub fn token_types(&self) -> usize {
-        if self.kind.pair_types { self.type_vocab_size } else { self.type_vocab_size.min(1) }
     }
 
     /// Whether the embeddings are projected to the width of the model.
@@ -287,6 +283,18 @@ mod tests {
     }
 
     #[test]
+    fn activations_have_the_names_of_transformers() {
+        for (name, activation) in [
+            ("gelu_python", Activation::Gelu),
+            ("gelu_accurate", Activation::GeluTanh),
+            ("gelu_python_tanh", Activation::GeluTanh),
+            ("relu", Activation::Relu),
+        ] {
+            assert_eq!(config(&format!(r#","hidden_act":"{name}""#)).unwrap().hidden_act, activation);
+        }
+    }
+
+    #[test]
     fn labels_count_the_classes() {
         assert_eq!(config(r#","id2label":{"1":"b","0":"a","2":"c"}"#).unwrap().labels, ["a", "b", "c"]);
         assert_eq!(config(r#","num_labels":5"#).unwrap().num_labels, 5);
@@ -314,22 +322,23 @@ mod tests {
         let config = |json: &str| Config::from_json(json.as_bytes()).unwrap();
         let small = config(
             r#"{"model_type":"distilbert","dim":24,"n_heads":2,"n_layers":3,"hidden_dim":48,"activation":"relu",
-            "max_position_embeddings":20,"initializer_range":NaN}"#,
+            "max_position_embeddings":20,"initializer_range":NaN,"layer_norm_eps":1e-3,"type_vocab_size":2}"#,
         );
+        assert_eq!(small.layer_norm_eps, 1e-12);
         assert_eq!((small.hidden_size, small.head_size(), small.num_hidden_layers), (24, 12, 3));
         assert_eq!((small.type_vocab_size, small.hidden_act, small.vocab_size), (0, Activation::Relu, 30_522));
         assert_eq!((small.max_tokens(), small.first_position(), small.separators()), (20, 0, 1));
         assert_eq!((small.attention_window.as_slice(), small.is_long), (&[40, 40, 40][..], false));
         let roberta = config(r#"{"architectures":["RobertaForQuestionAnswering"],"max_position_embeddings":514}"#);
         assert_eq!((roberta.kind.model_type, roberta.max_tokens(), roberta.separators()), ("roberta", 512, 2));
-        assert_eq!((roberta.type_vocab_size, roberta.token_types()), (2, 1));
+        assert_eq!(roberta.type_vocab_size, 2);
         let albert = config(r#"{"model_type":"albert"}"#);
         assert_eq!((albert.hidden_size, albert.embedding_size, albert.num_hidden_groups), (4096, 128, 1));
         assert_eq!((albert.hidden_act, albert.has_projection()), (Activation::GeluTanh, true));
         let groups: Vec<usize> = (0..12).map(|layer| albert.group_of_layer(layer)).collect();
         assert_eq!(groups, [0; 12]);
         let long = config(r#"{"model_type":"bert","attention_window":8,"max_position_embeddings":66}"#);
-        assert_eq!((long.is_long, long.max_tokens(), long.separators(), long.token_types()), (true, 66, 2, 2));
+        assert_eq!((long.is_long, long.max_tokens(), long.separators(), long.type_vocab_size), (true, 66, 2, 2));
         for config in [small, roberta, albert, long] {
             assert_eq!(Config::from_json(config.to_json().as_bytes()).unwrap(), config);
         }

@@ -243,6 +243,8 @@ pub enum FormatKind {
     Settings,
     /// Questions in the form of SQuAD.
     Dataset,
+    /// The same, of which an answer is not where it is stated to be.
+    AnswerPlace,
     /// Predictions or null odds.
     Predictions,
     /// Answers of teachers.
@@ -297,7 +299,10 @@ impl Error {
                 FormatKind::Config | FormatKind::Weights | FormatKind::Tokenizer | FormatKind::Settings => {
                     ErrorKind::Model
                 }
-                FormatKind::Dataset | FormatKind::Predictions | FormatKind::TeacherAnswers => ErrorKind::Dataset,
+                FormatKind::Dataset
+                | FormatKind::AnswerPlace
+                | FormatKind::Predictions
+                | FormatKind::TeacherAnswers => ErrorKind::Dataset,
                 FormatKind::TrainingState | FormatKind::TokenFile => ErrorKind::Training,
             },
             Self::ModelType { .. }

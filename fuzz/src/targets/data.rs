@@ -108,11 +108,13 @@ fn check_golds(dataset: &Dataset) {
 pub fn predictions(case: &[u8]) -> bool {
     let files = split(case);
     let dataset = Dataset::parse("f", DATASET.as_bytes()).expect("sound data");
-    let Some((predictions, _)) = taken(official::parse_predictions("f", files[0])) else { return false };
+    let Some((predictions, of_list)) = taken(official::parse_predictions("f", files[0])) else { return false };
     let scores = Scores::of(&dataset, |id| predictions.get(id).map(String::as_str));
-    let Some(odds) = taken(official::parse_null_odds("g", files.get(1).copied().unwrap_or(b"{}"))) else {
-        return false;
+    let odds = match files.get(1) {
+        None => Some(of_list.unwrap_or_default()),
+        Some(json) => taken(official::parse_null_odds("g", json)),
     };
+    let Some(odds) = odds else { return false };
     let Some(of_each) = taken(official::odds_of("g", &scores, &odds)) else { return false };
     let mut figures = scores.clone().decided(&of_each, 1.0).figures();
     let ranking = official::rank(&scores, &predictions, &odds);

@@ -21,9 +21,9 @@ pub struct BenchArgs {
     /// Inputs in a batch
     #[arg(long, value_name = "N", default_value = "1", value_parser = count, allow_hyphen_values = true)]
     pub sequences: usize,
-    /// Tokens with global attention, the first of each input
-    #[arg(long, value_name = "N", default_value = "12", value_parser = count_or_zero, allow_hyphen_values = true)]
-    pub globals: usize,
+    /// Tokens with global attention, the first of each input [default: 12, in a short model and with =masked-lm 0]
+    #[arg(long, value_name = "N", value_parser = count_or_zero, allow_hyphen_values = true)]
+    pub globals: Option<usize>,
     /// Passes that are timed
     #[arg(long, value_name = "N", default_value = "5", value_parser = count, allow_hyphen_values = true)]
     pub passes: usize,

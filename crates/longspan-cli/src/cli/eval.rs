@@ -39,7 +39,8 @@ pub struct EvalArgs {
     #[arg(long, value_name = "N", value_parser = count, allow_hyphen_values = true, help_heading = DATA,
           conflicts_with = "predictions")]
     pub context_tokens: Option<usize>,
-    /// Write the questions as they are asked to this file, so that another system can be asked the same
+    /// Write the questions as they are asked to this file, so that another system can be asked the same; answers without a
+    /// place have no answer_start there
     #[arg(long, value_name = "FILE", help_heading = DATA, value_hint = ValueHint::FilePath, conflicts_with = "predictions")]
     pub save_data: Option<PathBuf>,
     /// Write the probabilities of starts and ends to this file, so that `longspan train --teacher-answers` can learn from them

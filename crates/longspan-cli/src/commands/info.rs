@@ -44,7 +44,7 @@ pub fn run(args: &InfoArgs) -> Result<()> {
 
 fn model_info(name: &str, source: &Source) -> longspan::Result<Properties> {
     let config = source.config()?;
-    let settings = ReaderSettings::load(source, &config)?;
+    let settings = ReaderSettings::load(source, config.separators())?;
     let task = config.architecture.as_deref().and_then(Task::from_architecture);
     let list = parameters(&config, task.unwrap_or(Task::Encoder));
     let parameters = list.iter().map(|parameter| parameter.shape.iter().product::<usize>()).sum();

@@ -75,7 +75,7 @@ pub fn ask_all<'a>(
     let rest: Vec<Asked<'a>> = unknown.iter().map(|&q| questions[q]).collect();
     let bytes: usize = rest.iter().map(|asked| asked.paragraph.context.len()).sum();
     if !skip_bad {
-        rest.iter().try_for_each(|asked| check_text(dataset, asked))?; // before the first one is asked
+        rest.iter().try_for_each(|asked| check_texts(asking, asked))?; // before the first one is asked
     }
 
     // The time left is estimated by bytes: how many tokens these are is not known beforehand.
@@ -121,14 +121,21 @@ pub fn ask_all<'a>(
     Ok(AskedAll { scored, done: last, seconds })
 }
 
-/// Checks that there is something to ask.
-fn check_text(dataset: &Dataset, asked: &Asked<'_>) -> Result<()> {
-    let error = match (asked.paragraph.context.trim(), asked.question.question.trim()) {
-        ("", _) => Error::EmptyDocument,
-        (_, "") => Error::EmptyQuestion,
-        _ => return Ok(()),
+/// Checks that there is something to ask, and room for it.
+fn check_texts(asking: &Asking<'_>, asked: &Asked<'_>) -> Result<()> {
+    let Asking { reader, options, dataset, .. } = asking;
+    let context = &asked.paragraph.context;
+    // To tokenize all documents takes long. Letters and digits always give tokens.
+    let document = match context.chars().any(char::is_alphanumeric) {
+        true => Ok(()),
+        false => reader.document(context.as_str()).map(drop),
     };
-    Err(cannot_ask(dataset, asked, &error))
+    let question = document.and_then(|()| reader.question(&asked.question.question));
+    let checked = question.and_then(|question| options.iter().try_for_each(|options| reader.check(&question, options)));
+    checked.map_err(|error| match error.kind() {
+        ErrorKind::Option => error.into(),
+        _ => cannot_ask(dataset, asked, &error),
+    })
 }
 
 fn cannot_ask(dataset: &Dataset, asked: &Asked<'_>, error: &Error) -> anyhow::Error {

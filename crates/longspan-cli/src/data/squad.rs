@@ -5,11 +5,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use longspan::Error;
 use longspan::error::{excerpt, shortened};
 use longspan::evaluate::{Asked, TeacherAnswers};
 use longspan::squad::{Dataset, DatasetOptions, PlaceNotes};
 use longspan::tokenizer::{ByteSpan, Tokenizer};
+use longspan::{Error, FormatKind};
 use longspan_ask::text::{quoted, title};
 
 use super::documents;
@@ -19,7 +19,8 @@ use crate::terminal::{counted, thousands};
 
 /// The hint to a part of the data that cannot be used.
 const PART_HINT: &str = "correct that part, or let --skip-bad leave out and count such parts";
-const OFFSETS_HINT: &str = "--offsets says what answer_start counts, or that texts are looked for; --skip-bad leaves out and counts such parts";
+const OFFSETS_HINT: &str =
+    "--offsets sets the unit of answer_start, or `search`; --skip-bad leaves out and counts such parts";
 
 /// So many bad parts are reported one by one.
 const REPORTED_MAX: usize = 5;
@@ -83,10 +84,10 @@ pub fn read(paths: &[PathBuf], skip_bad: bool, options: DatasetOptions) -> Resul
             skip_bad.then(|| skipped.add(&error)).ok_or(error)
         };
         let added = dataset.add(title(&name), text.as_bytes(), options, &mut bad);
-        let notes = added.map_err(|error| match error.to_string() {
-            message if is_part && message.contains(" answer_start ") => fault(message, OFFSETS_HINT),
-            message if is_part => fault(message, PART_HINT),
-            _ => error.into(),
+        let notes = added.map_err(|error| match error {
+            Error::Format { kind: FormatKind::AnswerPlace, .. } => fault(error.to_string(), OFFSETS_HINT),
+            error if is_part => fault(error.to_string(), PART_HINT),
+            error => error.into(),
         })?;
         warn_of_places(&name, &notes);
         data.files.push(name);
@@ -101,19 +102,20 @@ pub fn read(paths: &[PathBuf], skip_bad: bool, options: DatasetOptions) -> Resul
 
 /// Says how many answers were not where their file says.
 fn warn_of_places(name: &str, notes: &PlaceNotes) {
-    let PlaceNotes { found, unplaced, utf16, bytes, first, .. } = notes;
-    let all = found + unplaced;
+    let PlaceNotes { found, moved, unplaced, utf16, bytes, first, .. } = notes;
+    let all = found + moved + unplaced;
     if all == 0 {
         return;
     }
     let what = match unplaced {
+        0 if *moved > 0 => "; the nearest place of each in its context is taken".to_owned(),
         0 => "; the only place of each in its context is taken".to_owned(),
         _ => format!("; {} no certain place, and only their texts count", have(*unplaced)),
     };
     let hint = match all {
         _ if *utf16 == all => "all are there if offsets count UTF-16 units: --offsets utf16 reads them so",
         _ if *bytes == all => "all are there if offsets count bytes: --offsets bytes reads them so",
-        _ => "--offsets says what answer_start counts; `--offsets search` takes the nearest place of each text",
+        _ => "--offsets sets the unit of answer_start; `--offsets search` takes the nearest place of each text",
     };
     let answers =
         if all == 1 { "1 answer is not at its".into() } else { format!("{} answers are not at their", thousands(all)) };

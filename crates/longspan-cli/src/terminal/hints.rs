@@ -283,7 +283,7 @@ fn format_hint(kind: FormatKind) -> &'static str {
             "its files and the model must belong together: fetch or copy it again, or save `tokenizer.json` with transformers"
         }
         FormatKind::Settings => "correct the file or move it away: it holds Longspan's own settings of the model",
-        FormatKind::Dataset => DATA_HINT,
+        FormatKind::Dataset | FormatKind::AnswerPlace => DATA_HINT,
         FormatKind::Predictions => {
             "check that it is a file of predictions or null odds, such as `longspan eval --out` writes"
         }

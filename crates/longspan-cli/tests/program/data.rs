@@ -81,7 +81,7 @@ fn answers_that_are_elsewhere_are_said_and_count() {
     let wrong = "warning: `d.json`: 1 answer is not at its answer_start: article 1 `T`, paragraph 2, question `b3`; \
                  the only place of each in its context is taken\nhint: ";
     for (start, text, hint) in [
-        (json!(0), "Inga Aalto", "--offsets says what answer_start counts; "),
+        (json!(0), "Inga Aalto", "--offsets sets the unit of answer_start; "),
         (json!(42), "Inga Aalto", "all are there if offsets count UTF-16 units: --offsets utf16 reads them so"),
         (json!(48), "Inga Aalto", "all are there if offsets count bytes: --offsets bytes reads them so"),
         (Value::Null, "Inga Aalto", "--offsets says "),
@@ -94,12 +94,15 @@ fn answers_that_are_elsewhere_are_said_and_count() {
     for text in ["Inga\u{a0}Aalto", "Inga\nAalto "] {
         assert_eq!(figures(&at(json!(40), text), "d.json", &[]), (expected.clone(), String::new()));
     }
-    for (start, offsets) in [(json!(42), "utf16"), (json!(48), "bytes"), (json!(0), "search"), (Value::Null, "search")]
+    for (start, offsets) in [(json!(42), "utf16"), (json!(48), "bytes"), (json!(40), "search"), (Value::Null, "search")]
     {
         let folder = at(start, "Inga Aalto");
         // The other answer stands behind ASCII alone.
         assert_eq!(figures(&folder, "d.json", &["--offsets", offsets]), (expected.clone(), String::new()));
     }
+    let (found, said) = figures(&at(json!(0), "Inga Aalto"), "d.json", &["--offsets", "search"]);
+    assert_eq!(found, expected);
+    assert!(said.contains("`b3`; the nearest place of each in its context is taken\n"), "{said}");
     // The official figures need no places.
     let (found, said) = figures(&at(json!(3), "Inga  Aalto the owner"), "d.json", &[]);
     assert!(

@@ -76,6 +76,8 @@ fn options_without_meaning_are_errors() {
     check_failed(&ask(&["--global-attention", "first"]), meaningless);
     check_failed(&ask(&["--global-attention", "0,3"]), meaningless);
     check_failed(&ask(&["--max-tokens", "41"]), "--max-tokens 41: the model has positions for 40");
+    let bench = folder.run(&["bench", "-m", "model", "--globals", "64"]);
+    check_failed(&bench, "--globals 64: in a short model all tokens see all");
     fs::write(folder.path("text.txt"), "bread").unwrap();
     let pretrain = folder.run(&["pretrain", "-m", "model", "--text", "text.txt", "--out", "out"]);
     check_failed(

@@ -39,9 +39,12 @@ pub(crate) const TOKENIZER: [&str; 9] = [
     "vocab.json",
     "merges.txt",
     "vocab.txt",
-    "sentencepiece.bpe.model",
-    "spiece.model",
+    SENTENCEPIECE[0],
+    SENTENCEPIECE[1],
 ];
+
+/// Those of them that are models of SentencePiece.
+pub(super) const SENTENCEPIECE: [&str; 2] = ["sentencepiece.bpe.model", "spiece.model"];
 
 /// The files that may hold the weights. The first that exists is used.
 pub(crate) const WEIGHTS: [WeightsFile; 4] = [

@@ -154,7 +154,8 @@ fn legacy_storages<'a>(
     Ok(storages)
 }
 
-/// The tensors of a state dict, which is the root, or its item `state_dict`, as in checkpoints of Lightning.
+/// The tensors of a state dict, which is the root, or its item `state_dict`, as in checkpoints of Lightning, or
+/// `model_state_dict` or `model`.
 fn state_dict(
     content: &[u8],
     pickle: &Pickle<'_>,

@@ -120,8 +120,11 @@ impl ConfigKeys {
         (0..names.len()).map(label).collect::<Option<_>>().unwrap_or_default()
     }
 
-    /// The value of a key by its usual name, `None` where it is null or missing.
+    /// The value of a key by its usual name, `None` where it is null, missing or ignored.
     fn get(&self, key: &str) -> Option<&Value> {
+        if self.kind.ignored.contains(&key) {
+            return None;
+        }
         self.keys.get(self.kind.key(key)).filter(|value| !value.is_null())
     }
 }
@@ -157,14 +160,14 @@ fn class_of(keys: &Map<String, Value>) -> Option<&str> {
     keys.get("architectures")?.get(0)?.as_str()
 }
 
-fn has_windows(keys: &Map<String, Value>) -> bool {
+pub(crate) fn has_windows(keys: &Map<String, Value>) -> bool {
     keys.get("attention_window").is_some_and(|window| !window.is_null())
 }
 
 /// The names that transformers has for activations; the first of each is written.
 const ACTIVATIONS: [(Activation, &[&str]); 3] = [
     (Activation::Gelu, &["gelu", "gelu_python"]),
-    (Activation::GeluTanh, &["gelu_new", "gelu_pytorch_tanh", "gelu_fast"]),
+    (Activation::GeluTanh, &["gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_accurate", "gelu_python_tanh"]),
     (Activation::Relu, &["relu"]),
 ];
 
@@ -188,6 +191,7 @@ fn whole_of(key: &str, value: &Value) -> Result<usize> {
     size.ok_or_else(|| wrong(format!("{key} `{value}`: expected a whole number")))
 }
 
-pub(super) fn wrong(message: String) -> Error {
+/// An error of the file.
+pub(crate) fn wrong(message: String) -> Error {
     Error::format(FILE, FormatKind::Config, message)
 }

@@ -15,14 +15,20 @@ pub struct ModelKind {
     pub prefixes: &'static [&'static str],
     /// Whether the first token has the position after that of the padding; else it has the first position.
     pub positions_after_padding: bool,
-    /// Separators between question and document.
+    /// Separators between question and document, where the tokenizer's files state none.
     pub separators: usize,
-    /// Whether the tokens of the document have a type of their own.
+    /// Whether the tokens of the document have a type of their own, where the tokenizer's files do not state it.
     pub pair_types: bool,
     /// Whether its embeddings may be narrower than the model, and are then projected to its width.
     pub narrow_embeddings: bool,
     /// Whether layers may share their weights.
     pub shared_layers: bool,
+    /// Whether its head for masked language modelling has the activation of its layers; else it has GELU.
+    pub lm_head_has_hidden_act: bool,
+    /// Whether the head that classifies sequences has tanh.
+    pub tanh_classifier: bool,
+    /// Keys of `config.json` that transformers ignores.
+    pub(super) ignored: &'static [&'static str],
     /// Keys of `config.json` that have other names than usual: (usual, own).
     keys: &'static [(&'static str, &'static str)],
     /// What transformers takes for keys that are missing, where it is not the usual.
@@ -64,6 +70,9 @@ const BERT: ModelKind = ModelKind {
     pair_types: true,
     narrow_embeddings: false,
     shared_layers: false,
+    lm_head_has_hidden_act: true,
+    tanh_classifier: true,
+    ignored: &[],
     keys: &[],
     defaults: &[],
     hidden_act: "gelu",
@@ -85,6 +94,7 @@ const ROBERTA: ModelKind = ModelKind {
     positions_after_padding: true,
     separators: 2,
     pair_types: false,
+    lm_head_has_hidden_act: false,
     defaults: &[("vocab_size", 50_265), ("pad_token_id", 1)],
     names: &[],
     ..BERT
@@ -105,6 +115,7 @@ const DISTILBERT: ModelKind = ModelKind {
     class: "DistilBert",
     prefixes: &["distilbert."],
     pair_types: false,
+    ignored: &["layer_norm_eps", "type_vocab_size"],
     keys: &[
         ("hidden_size", "dim"),
         ("num_hidden_layers", "n_layers"),
@@ -135,6 +146,8 @@ const ELECTRA: ModelKind = ModelKind {
     class: "Electra",
     prefixes: &["electra."],
     narrow_embeddings: true,
+    lm_head_has_hidden_act: false,
+    tanh_classifier: false,
     defaults: &[("hidden_size", 256), ("num_attention_heads", 4), ("intermediate_size", 1024)],
     names: &[],
     ..BERT

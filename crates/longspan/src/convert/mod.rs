@@ -59,7 +59,7 @@ impl Default for ConvertOptions {
 /// The result of a conversion.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Conversion {
-    /// Type of the source: `bert`, `roberta`, `xlm-roberta`, `camembert`, or `longformer` whatever it was made of.
+    /// Type of the source: `bert`, `roberta`, `xlm-roberta`, `camembert`, `electra`, or `longformer` whatever it was made of.
     pub model_type: String,
     /// The longest input of the source, in tokens.
     pub source_max_tokens: usize,

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use crate::checkpoint::{CONFIG, Source, Tensors};
-use crate::config::{Config, ModelKind};
-use crate::model::{Task, TensorNames};
-use crate::{Error, FormatKind, Result};
+use crate::config::{Config, ModelKind, has_windows, wrong};
+use crate::model::{Task, TensorNames, WORDS};
+use crate::{Error, Result};
 use longspan_kernels::Activation;
 
 /// A short model, or a Longformer of any make.
@@ -66,6 +66,7 @@ impl ShortModel {
         Ok(match () {
             () if has("qa_outputs.weight") => Task::QuestionAnswering,
             () if of_sequences && (self.config.kind.positions_after_padding || is("ForSequenceClassification")) => {
+                Task::SequenceClassification.check_head(&self.config)?;
                 Task::SequenceClassification
             }
             () if is_other && has("classifier.weight") && is("ForTokenClassification") => Task::TokenClassification,
@@ -97,12 +98,6 @@ impl ShortModel {
     }
 }
 
-const WORDS: &str = "longformer.embeddings.word_embeddings.weight";
-
-fn has_windows(keys: &Map<String, Value>) -> bool {
-    keys.get("attention_window").is_some_and(|window| !window.is_null())
-}
-
 /// Turns one-sided widths into two-sided ones.
 fn double(keys: &mut Map<String, Value>) -> Result<()> {
     let Some(window) = keys.get_mut("attention_window").filter(|window| !window.is_null()) else { return Ok(()) };
@@ -116,8 +111,4 @@ fn double(keys: &mut Map<String, Value>) -> Result<()> {
         one => twice(one)?,
     };
     Ok(())
-}
-
-pub(super) fn wrong(message: String) -> Error {
-    Error::format(CONFIG, FormatKind::Config, message)
 }

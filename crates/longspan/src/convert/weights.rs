@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::source::{ShortModel, wrong};
+use super::source::ShortModel;
 use crate::Result;
 use crate::checkpoint::Tensors;
-use crate::config::Config;
+use crate::config::{Config, wrong};
 use crate::model::{POSITIONS, Parameters, Task, TensorNames, parameters};
 
 /// All parameters of the long model, and the modules of the source that have no place in it.

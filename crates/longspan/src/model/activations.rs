@@ -17,10 +17,10 @@ pub(crate) struct LayerActivations {
     pub projections: Vec<i32>, // (T, P · C / group)
     pub log_sums: Vec<f32>,    // by sequence (H, T)
     pub globals: GlobalActivations,
-    pub attended: Vec<i32>,      // (T, C / group)
-    pub attention_sum: Vec<f32>, // (T, C), before its layer norm
-    pub before_gelu: Vec<i32>,   // (T, F / group)
-    pub output_sum: Vec<f32>,    // (T, C), before its layer norm
+    pub attended: Vec<i32>,          // (T, C / group)
+    pub attention_sum: Vec<f32>,     // (T, C), before its layer norm
+    pub before_activation: Vec<i32>, // (T, F / group)
+    pub output_sum: Vec<f32>,        // (T, C), before its layer norm
 }
 
 /// Activations of global attention in one layer.
@@ -63,10 +63,10 @@ pub(crate) struct RowBlock<'a> {
 
 /// The same rows of the activations that these steps save.
 pub(crate) struct SavedRows<'a> {
-    pub attended: &'a mut [i32],      // (rows, C / group)
-    pub attention_sum: &'a mut [f32], // (rows, C)
-    pub before_gelu: &'a mut [i32],   // (rows, F / group)
-    pub output_sum: &'a mut [f32],    // (rows, C)
+    pub attended: &'a mut [i32],          // (rows, C / group)
+    pub attention_sum: &'a mut [f32],     // (rows, C)
+    pub before_activation: &'a mut [i32], // (rows, F / group)
+    pub output_sum: &'a mut [f32],        // (rows, C)
 }
 
 impl LayerActivations {
@@ -78,7 +78,7 @@ impl LayerActivations {
         self.log_sums.resize(t * h, 0.0);
         self.attended.resize(t * c / group, 0);
         self.attention_sum.resize(t * c, 0.0);
-        self.before_gelu.resize(t * f / group, 0);
+        self.before_activation.resize(t * f / group, 0);
         self.output_sum.resize(t * c, 0.0);
     }
 }
@@ -97,7 +97,7 @@ pub(crate) fn row_blocks<'a>(
     let mut all = save.map(|save| SavedRows {
         attended: &mut save.attended,
         attention_sum: &mut save.attention_sum,
-        before_gelu: &mut save.before_gelu,
+        before_activation: &mut save.before_activation,
         output_sum: &mut save.output_sum,
     });
     let block = |rows: &Range<usize>| RowBlock {
@@ -106,7 +106,7 @@ pub(crate) fn row_blocks<'a>(
         saved: all.as_mut().map(|all| SavedRows {
             attended: take(&mut all.attended, rows.len() * c / group),
             attention_sum: take(&mut all.attention_sum, rows.len() * c),
-            before_gelu: take(&mut all.before_gelu, rows.len() * f / group),
+            before_activation: take(&mut all.before_activation, rows.len() * f / group),
             output_sum: take(&mut all.output_sum, rows.len() * c),
         }),
     };
@@ -137,15 +137,15 @@ impl BackwardLayer<'_> {
 pub(crate) struct ActivationGradients {
     /// `doutput` and `dattention` are gradients of the sums before layer norms, without what dropout dropped.
     pub doutput: Vec<i32>, // (T, C / group)
-    pub dattention: Vec<i32>,   // (T, C / group)
-    pub dbefore_gelu: Vec<i32>, // (T, F / group)
-    pub dattended: Vec<i32>,    // (T, C / group), zero for global tokens
-    pub deltas: Vec<f32>,       // dattended · attended: (T, H), zero for global tokens
+    pub dattention: Vec<i32>,         // (T, C / group)
+    pub dbefore_activation: Vec<i32>, // (T, F / group)
+    pub dattended: Vec<i32>,          // (T, C / group), zero for global tokens
+    pub deltas: Vec<f32>,             // dattended · attended: (T, H), zero for global tokens
     pub globals: GlobalGradients,
     pub dheads: Vec<i32>,       // by sequence (H, P, T, D / group)
     pub dprojections: Vec<i32>, // (T, P · C / group)
     /// Activations that are computed again: the output of GELU and the input of the feed-forward.
-    pub after_gelu: Vec<i32>, // (T, F / group)
+    pub after_activation: Vec<i32>, // (T, F / group)
     pub normed: Vec<i32>,       // (T, C / group)
     pub factors: PackedFactors,
 }
@@ -165,7 +165,7 @@ impl ActivationGradients {
         for x in [&mut self.doutput, &mut self.normed, &mut self.dattention, &mut self.dattended] {
             x.resize(t * c / group, 0);
         }
-        for x in [&mut self.after_gelu, &mut self.dbefore_gelu] {
+        for x in [&mut self.after_activation, &mut self.dbefore_activation] {
             x.resize(t * f / group, 0);
         }
         for x in [&mut self.dprojections, &mut self.dheads] {

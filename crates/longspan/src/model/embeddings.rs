@@ -42,7 +42,7 @@ impl EmbeddingRows {
             assert!((id as usize) < config.vocab_size, "token id {id}, the model has {}", config.vocab_size);
             id as usize
         };
-        let token_type = |&kind: &u32| (kind as usize).min(config.token_types().saturating_sub(1));
+        let token_type = |&kind: &u32| (kind as usize).min(config.type_vocab_size.saturating_sub(1));
         Self {
             words: batch.ids.iter().map(word).collect(),
             positions,

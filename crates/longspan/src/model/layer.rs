@@ -187,7 +187,7 @@ fn feed_forward(pass: &Pass<'_>, index: usize, block: &mut RowBlock<'_>, workspa
         update.resize(block.x.len(), 0.0);
         if pass.partition.columns == 1 {
             for columns in &pieces {
-                let saved = block.saved.as_mut().map(|saved| &mut *saved.before_gelu);
+                let saved = block.saved.as_mut().map(|saved| &mut *saved.before_activation);
                 intermediate(layer, activation, input, columns, piece, middle, saved);
                 output(layer, middle, columns, 0..c, &mut MatrixMut::new(update, c));
             }

@@ -48,14 +48,14 @@ const SUMMED: [&str; 7] = [
 /// A block of rows, for the steps between the output of a layer and attention.
 struct BackwardBlock<'a> {
     rows: &'a Range<usize>,
-    dx: &'a mut [f32],           // (rows, C)
-    doutput: &'a mut [i32],      // (rows, C / group)
-    after_gelu: &'a mut [i32],   // (rows, F / group)
-    dbefore_gelu: &'a mut [i32], // (rows, F / group)
-    normed: &'a mut [i32],       // (rows, C / group)
-    dattention: &'a mut [i32],   // (rows, C / group)
-    dattended: &'a mut [i32],    // (rows, C / group)
-    deltas: &'a mut [f32],       // (rows, H)
+    dx: &'a mut [f32],                 // (rows, C)
+    doutput: &'a mut [i32],            // (rows, C / group)
+    after_activation: &'a mut [i32],   // (rows, F / group)
+    dbefore_activation: &'a mut [i32], // (rows, F / group)
+    normed: &'a mut [i32],             // (rows, C / group)
+    dattention: &'a mut [i32],         // (rows, C / group)
+    dattended: &'a mut [i32],          // (rows, C / group)
+    deltas: &'a mut [f32],             // (rows, H)
     sums: [Vec<f32>; SUMMED.len()],
 }
 
@@ -96,16 +96,25 @@ fn backward_blocks<'a>(
 ) -> Vec<BackwardBlock<'a>> {
     let (config, group) = (&pass.model.config, pass.model.computing.linear.group());
     let (c, f, h) = (config.hidden_size, config.intermediate_size, config.num_attention_heads);
-    let ActivationGradients { doutput, after_gelu, dbefore_gelu, normed, dattention, dattended, deltas, .. } = dacts;
+    let ActivationGradients {
+        doutput,
+        after_activation,
+        dbefore_activation,
+        normed,
+        dattention,
+        dattended,
+        deltas,
+        ..
+    } = dacts;
     let narrow = [doutput, normed, dattention, dattended].map(Vec::as_mut_slice);
     let ([mut doutput, mut normed, mut dattention, mut dattended], mut deltas) = (narrow, &mut deltas[..]);
-    let [mut after_gelu, mut dbefore_gelu] = [after_gelu, dbefore_gelu].map(Vec::as_mut_slice);
+    let [mut after_activation, mut dbefore_activation] = [after_activation, dbefore_activation].map(Vec::as_mut_slice);
     let block = |rows: &'a Range<usize>| BackwardBlock {
         rows,
         dx: take(&mut dx, rows.len() * c),
         doutput: take(&mut doutput, rows.len() * c / group),
-        after_gelu: take(&mut after_gelu, rows.len() * f / group),
-        dbefore_gelu: take(&mut dbefore_gelu, rows.len() * f / group),
+        after_activation: take(&mut after_activation, rows.len() * f / group),
+        dbefore_activation: take(&mut dbefore_activation, rows.len() * f / group),
         normed: take(&mut normed, rows.len() * c / group),
         dattention: take(&mut dattention, rows.len() * c / group),
         dattended: take(&mut dattended, rows.len() * c / group),
@@ -121,28 +130,28 @@ fn feed_forward_backward(own: BackwardLayer<'_>, block: &mut BackwardBlock<'_>, 
     let (config, linear) = (&pass.model.config, pass.model.computing.linear);
     let (c, f, isa, group) = (config.hidden_size, config.intermediate_size, linear.isa, linear.group());
     let (rows, own) = (block.rows.len(), block.rows.start * c..block.rows.end * c);
-    let Workspace { input, middle: dbefore_gelu, piece, update, other } = workspace;
+    let Workspace { input, middle: dbefore_activation, piece, update, other } = workspace;
     let [dnorm_weight, dnorm_bias, dbias, dintermediate_bias, ..] = &mut block.sums;
     let norm = &pass.model.layer(index).output_norm;
     let dnorm = NormGradients { dweight: dnorm_weight, dbias: dnorm_bias };
     layer_norm_backward(isa, &saved.output_sum[own], &norm.weight, config.layer_norm_eps, block.dx, dnorm);
     into_product(pass, 2 * index + 2, block.rows, block.dx, update, block.doutput, dbias);
     input.copy(Matrix::new(block.doutput, c / group));
-    let before_gelu = Matrix::new(&saved.before_gelu, f / group).rows_in(block.rows.clone());
+    let before_activation = Matrix::new(&saved.before_activation, f / group).rows_in(block.rows.clone());
     for columns in ranges(f, f.div_ceil(PIECE), PIECE) {
         let groups = columns.start / group..columns.end / group;
         piece.resize(rows * columns.len(), 0.0);
         other.resize(rows * columns.len(), 0.0);
         let weight = layer.output.part(0..c, columns.clone());
         product(input.all(), weight, Start::Zero, &mut MatrixMut::new(piece, columns.len()));
-        decode(linear, before_gelu.columns_in(groups.clone()), &mut MatrixMut::new(other, columns.len()));
+        decode(linear, before_activation.columns_in(groups.clone()), &mut MatrixMut::new(other, columns.len()));
         activate_backward(isa, config.hidden_act, other, piece);
         add_rows(isa, piece, &mut dintermediate_bias[columns.clone()]);
-        encode_columns(linear, other, &columns, block.after_gelu, f);
-        encode_columns(linear, piece, &columns, block.dbefore_gelu, f);
-        dbefore_gelu.copy(Matrix::new(block.dbefore_gelu, f / group).columns_in(groups));
+        encode_columns(linear, other, &columns, block.after_activation, f);
+        encode_columns(linear, piece, &columns, block.dbefore_activation, f);
+        dbefore_activation.copy(Matrix::new(block.dbefore_activation, f / group).columns_in(groups));
         let weight = layer.intermediate.part(columns, 0..c);
-        product(dbefore_gelu.all(), weight, Start::Out, &mut MatrixMut::new(block.dx, c));
+        product(dbefore_activation.all(), weight, Start::Out, &mut MatrixMut::new(block.dx, c));
     }
 }
 
@@ -253,11 +262,19 @@ fn all_weight_gradients(own: BackwardLayer<'_>, dacts: &mut ActivationGradients,
     let (config, linear) = (&pass.model.config, pass.model.computing.linear);
     let (c, f) = (config.hidden_size / linear.group(), config.intermediate_size / linear.group());
     let name = |part: &str| format!("{}.{part}.weight", own.name());
-    let ActivationGradients { doutput, after_gelu, dbefore_gelu, normed, dattention, dprojections, factors, .. } =
-        dacts;
+    let ActivationGradients {
+        doutput,
+        after_activation,
+        dbefore_activation,
+        normed,
+        dattention,
+        dprojections,
+        factors,
+        ..
+    } = dacts;
     for (part, x, dout) in [
-        ("output.dense", Matrix::new(after_gelu, f), Matrix::new(doutput, c)),
-        ("intermediate.dense", Matrix::new(normed, c), Matrix::new(dbefore_gelu, f)),
+        ("output.dense", Matrix::new(after_activation, f), Matrix::new(doutput, c)),
+        ("intermediate.dense", Matrix::new(normed, c), Matrix::new(dbefore_activation, f)),
         ("attention.output.dense", Matrix::new(&saved.attended, c), Matrix::new(dattention, c)),
     ] {
         let weight = WeightGradient { dout, dweight: gradients.get_mut(&name(part)) };

@@ -28,6 +28,7 @@ enum ParameterSource<'a> {
 impl<'a> Loader<'a> {
     /// Finds every parameter before any is read.
     pub fn new(config: &Config, task: Task, tensors: &'a Tensors) -> Result<Self> {
+        task.check_head(config)?;
         Self::with_names(&TensorNames::find(config.kind, tensors)?, config, task, tensors)
     }
 
@@ -44,6 +45,7 @@ impl<'a> Loader<'a> {
 
     /// Like [`Loader::new`], but the checkpoint may lack the head, all of it. Returns whether it has one.
     fn perhaps_without_head(config: &Config, task: Task, tensors: &'a Tensors) -> Result<(Self, bool)> {
+        task.check_head(config)?;
         let names = TensorNames::find(config.kind, tensors)?;
         let (list, encoder) = (parameters(config, task), parameters(config, Task::Encoder).len());
         let has_head = list[encoder..].iter().any(|parameter| names.has(tensors, &parameter.name));

@@ -66,6 +66,7 @@ pub use dropout::Dropout;
 pub use heads::Logits;
 pub use longspan_kernels::{Isa, Precision};
 pub use masked_lm::Masked;
+pub(crate) use parameters::WORDS;
 pub use parameters::{POSITIONS, Parameter, Parameters, parameters};
 pub use phase_times::Phase;
 pub use task::Task;

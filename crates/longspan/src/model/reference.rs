@@ -72,7 +72,7 @@ impl<'a> ReferenceModel<'a> {
         let rows: Vec<usize> = Batch::of(sequence).positions(0, config).collect();
         for (i, (&id, position)) in sequence.ids.iter().zip(rows).enumerate() {
             let token_type = sequence.token_type_ids.map_or(0, |types| types[i] as usize);
-            let token_type = token_type.min(config.token_types().saturating_sub(1));
+            let token_type = token_type.min(config.type_vocab_size.saturating_sub(1));
             x.extend(
                 (0..e).map(|j| words[id as usize * e + j] + positions[position * e + j] + types[token_type * e + j]),
             );

@@ -110,7 +110,7 @@ pub(super) fn bits_of(
     on_progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Bits> {
     let Measuring { mlm, seed, pass_tokens, pieces, .. } = *measuring;
-    let masking = Masking::new(mlm, tokenizer)?;
+    let masking = Masking::new(mlm, tokenizer, model.config().vocab_size)?;
     let sequences = Sequences::new(valid, &masking, tokenizer, mlm, seed);
     check(&sequences)?;
     let layout = sequences.in_order();

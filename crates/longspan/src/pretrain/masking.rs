@@ -30,16 +30,25 @@ enum MaskDraw {
 impl Masking {
     /// Masking with the ids of a tokenizer.
     ///
+    /// - `vocab_size`: how many embeddings the model has; added tokens may lie beyond them
+    ///
     /// # Errors
-    /// [`Error::Option`] for a share that is out of its range, [`Error::Format`] for a tokenizer without a mask token.
-    pub(super) fn new(settings: &MlmSettings, tokenizer: &Tokenizer) -> Result<Self> {
+    /// [`Error::Option`] for a share that is out of its range, [`Error::Format`] for a tokenizer without a mask token that
+    /// the model knows.
+    pub(super) fn new(settings: &MlmSettings, tokenizer: &Tokenizer, vocab_size: usize) -> Result<Self> {
         settings.check_ranges()?;
-        let no_mask = || Error::format("tokenizer", FormatKind::Tokenizer, "no mask token");
+        let wrong = |message: String| Error::format("tokenizer", FormatKind::Tokenizer, message);
+        let mask_token_id = tokenizer.mask_token_id.ok_or_else(|| wrong("no mask token".into()))?;
+        if mask_token_id as usize >= vocab_size {
+            return Err(wrong(format!(
+                "the mask token has the id {mask_token_id}, the model has {vocab_size} embeddings"
+            )));
+        }
         Ok(Self {
             share: settings.mask_share,
-            mask_token_id: tokenizer.mask_token_id.ok_or_else(no_mask)?,
+            mask_token_id,
             special: [tokenizer.cls_token_id, tokenizer.sep_token_id],
-            vocab_size: tokenizer.vocab_size,
+            vocab_size,
             continues: if settings.whole_words { tokenizer.continues_word() } else { Vec::new() },
         })
     }
@@ -93,6 +102,7 @@ fn draw(seed: u64, what: MaskDraw, place: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::Source;
 
     fn masking(continues: Vec<bool>) -> Masking {
         Masking { share: 0.15, mask_token_id: 4, special: [2, 3], vocab_size: 1000, continues }
@@ -120,6 +130,22 @@ mod tests {
         assert_eq!(again, ids);
         let mut other = before;
         assert_ne!(masking(Vec::new()).mask(8, &mut other), masks);
+    }
+
+    #[test]
+    fn every_replacement_has_an_embedding() {
+        let source = Source::Folder(concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/embedded").into());
+        let tokenizer = Tokenizer::load(|name| source.read(name)).unwrap();
+        let settings = MlmSettings { mask_share: 0.9, ..Default::default() };
+        let mask = tokenizer.mask_token_id.unwrap();
+        let beyond = Masking::new(&settings, &tokenizer, mask as usize).unwrap_err().to_string();
+        let expected = format!("the mask token has the id {mask}, the model has {mask} embeddings");
+        assert!(beyond.ends_with(&expected), "{beyond}");
+        let rows = mask as usize + 1; // fewer than the tokenizer has tokens
+        assert!(rows < tokenizer.vocab_size);
+        let mut ids = vec![mask; 10_000];
+        Masking::new(&settings, &tokenizer, rows).unwrap().mask(3, &mut ids);
+        assert!(ids.iter().any(|&id| id != mask) && ids.iter().all(|&id| id <= mask), "{:?}", ids.iter().max());
     }
 
     #[test]

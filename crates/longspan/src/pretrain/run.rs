@@ -89,7 +89,7 @@ fn check_settings(base: &Base<'_>, settings: &TrainSettings, mlm: &MlmSettings) 
     if !(3..=has).contains(&wanted) {
         return Err(Error::option("max_tokens", format!("{wanted}: expected 3 to {has}, the positions of the model")));
     }
-    Masking::new(mlm, &base.tokenizer)
+    Masking::new(mlm, &base.tokenizer, base.config.vocab_size)
 }
 
 /// Floating-point operations of the matrix products of the head in a step: forward, and twice as many backward.

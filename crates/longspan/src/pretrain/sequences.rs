@@ -182,7 +182,7 @@ mod tests {
         let (cls, sep) = (tokenizer.cls_token_id, tokenizer.sep_token_id);
         for max_tokens in [3, 7, 10, 16, 200] {
             let settings = MlmSettings { max_tokens, ..Default::default() };
-            let masking = Masking::new(&settings, &tokenizer).unwrap();
+            let masking = Masking::new(&settings, &tokenizer, tokenizer.vocab_size).unwrap();
             let sequences = Sequences::new(&file, &masking, &tokenizer, &settings, 1);
             let joined = |layout: &Layout| -> Vec<u32> {
                 (0..layout.count())

@@ -7,8 +7,8 @@ use crate::tokenizer::Tokenizer;
 pub(crate) struct ReaderInput {
     /// Token ids: (T).
     pub ids: Vec<u32>,
-    /// As in BERT's pairs, 0 through the last separator before the document and 1 after it; models with one type ignore
-    /// them: (T).
+    /// As in BERT's pairs, 0 through the last separator before the document and 1 after it, if the tokenizer makes such
+    /// types, else 0; models with one type ignore them: (T).
     pub token_type_ids: Vec<u32>,
     /// Tokens before the document.
     pub before: usize,
@@ -26,7 +26,7 @@ impl ReaderInput {
         ids.extend(document);
         ids.push(tokenizer.sep_token_id);
         let mut token_type_ids = vec![0; before];
-        token_type_ids.resize(ids.len(), 1);
+        token_type_ids.resize(ids.len(), tokenizer.document_type());
         Self { ids, token_type_ids, before }
     }
 }
@@ -64,17 +64,22 @@ mod tests {
             let config = Config::from_json(json!({"model_type": case["model_type"]}).to_string().as_bytes()).unwrap();
             let config_json = config.to_json();
             let tokenizer = Tokenizer::load(|name| {
-                Ok(if name == "config.json" { Some(config_json.clone().into_bytes().into()) } else { read(case, name) })
+                Ok(match name {
+                    "config.json" => Some(config_json.clone().into_bytes().into()),
+                    "tokenizer_config.json" => {
+                        case.get("tokenizer_config").map(|config| config.to_string().into_bytes().into())
+                    }
+                    _ => read(case, name),
+                })
             });
-            let tokenizer = tokenizer.unwrap();
+            let mut tokenizer = tokenizer.unwrap();
+            tokenizer.fit_pairs(&config);
             let [question, document] =
                 ["question", "document"].map(|text| tokenizer.encode(golden[text].as_str().unwrap()).unwrap().ids);
-            let input = ReaderInput::new(&tokenizer, config.separators(), &question, &document);
+            let input = ReaderInput::new(&tokenizer, tokenizer.separators(&config), &question, &document);
             assert_eq!(json!(input.ids), case["input_ids"], "{}", case["model_type"]);
             assert_eq!(input.ids.len(), input.before + document.len() + 1);
-            // What the tokenizer does not give, the model takes for 0.
-            let last = config.token_types().saturating_sub(1) as u32;
-            let types: Vec<u32> = input.token_type_ids.iter().map(|&kind| kind.min(last)).collect();
+            let types = input.token_type_ids;
             match case["token_type_ids"].is_null() {
                 true => assert!(types.iter().all(|&kind| kind == 0), "{}", case["model_type"]),
                 false => assert_eq!(json!(types), case["token_type_ids"], "{}", case["model_type"]),

@@ -90,9 +90,9 @@ impl Reader {
     /// When a file is missing or malformed, or does not fit the others.
     pub fn from_source(source: &Source, precision: Precision) -> Result<Self> {
         let config = source.config()?;
-        let settings = ReaderSettings::load(source, &config)?;
         let mut tokenizer = Tokenizer::load(|name| source.read(name))?;
         tokenizer.fit(&config)?; // before the weights are read
+        let settings = ReaderSettings::load(source, tokenizer.separators(&config))?;
         let model = Model::load(config, Task::QuestionAnswering, precision, &Tensors::open(source)?)?;
         Self::from_parts(tokenizer, model, settings)
     }

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::abstain::Abstain;
 use crate::checkpoint::{LONGSPAN, Source};
-use crate::config::Config;
 use crate::{Error, FormatKind, Result, json};
 
 /// How a checkpoint is to be asked. Every key may be left out, and so may the file.
@@ -25,7 +24,7 @@ pub struct ReaderSettings {
     /// in transformers.
     pub respect_borders: bool,
     /// Separators between question and document: 2, or 1 for BERT and its like, and for allenai's TriviaQA checkpoints.
-    /// Default: those of the model's kind.
+    /// Default: those of the tokenizer's files, or of the model's kind.
     pub separators: usize,
     /// Tokens of the verification window: see [`ReadOptions`](crate::ReadOptions::verify_tokens). Threshold and calibration
     /// are fitted with it. Default 0: none is read.
@@ -114,21 +113,18 @@ impl ReaderSettings {
     /// Name of the file.
     pub const FILE: &str = LONGSPAN;
 
-    /// The settings of a checkpoint. Where it states no separators, they are those of its kind.
+    /// The settings of a checkpoint.
+    ///
+    /// - `separators`: those where the file states none, see [`Tokenizer::separators`](crate::tokenizer::Tokenizer::separators)
     ///
     /// # Errors
     /// As [`ReaderSettings::from_json`], and when the file cannot be read.
-    pub fn load(source: &Source, config: &Config) -> Result<Self> {
-        let usual = Self::of_kind(config);
+    pub fn load(source: &Source, separators: usize) -> Result<Self> {
+        let usual = Self { separators, ..Self::default() };
         let Some(json) = source.read(Self::FILE)? else { return Ok(usual) };
         let settings = Self::from_json(&json)?;
         let states_separators = json::fields(&json, ["separators"]).is_ok_and(|[separators]| separators.is_some());
-        Ok(if states_separators { settings } else { Self { separators: usual.separators, ..settings } })
-    }
-
-    /// The settings of a checkpoint without the file.
-    pub(crate) fn of_kind(config: &Config) -> Self {
-        Self { separators: config.separators(), ..Self::default() }
+        Ok(if states_separators { settings } else { Self { separators, ..settings } })
     }
 
     /// Reads and checks the content of a `longspan.json`.

@@ -15,7 +15,7 @@ pub enum AnswerOffsets {
     Utf16,
     /// Bytes of UTF-8.
     Bytes,
-    /// Nothing that can be trusted: the text of the answer is looked for, nearest to `answer_start`.
+    /// Characters, perhaps wrongly: where the text of the answer is not there, its nearest place is taken.
     Search,
 }
 
@@ -60,11 +60,13 @@ pub struct DatasetOptions {
 pub struct PlaceNotes {
     /// Answers that were not at their `answer_start`; the only place of their text was taken.
     pub found: usize,
+    /// Answers that were looked for, and were not at their `answer_start`; the nearest place of their text was taken.
+    pub moved: usize,
     /// Answers without a place.
     pub unplaced: usize,
-    /// How many of both are at their `answer_start` if it counts UTF-16 code units.
+    /// How many of all these are at their `answer_start` if it counts UTF-16 code units.
     pub utf16: usize,
-    /// How many of both are there if it counts bytes.
+    /// How many of all these are there if it counts bytes.
     pub bytes: usize,
     /// The question of the first one.
     pub first: String,
@@ -92,32 +94,31 @@ impl StatedAnswer {
         question: &str,
     ) -> Result<Gold, String> {
         let Self { text, start } = &self;
-        if options.offsets == AnswerOffsets::Search {
-            return match self.nearest(context) {
-                Some(bytes) => Ok(gold(context, bytes)),
-                None if options.misplaced == MisplacedAnswers::Keep => Ok(self.unplaced(notes, question)),
-                None => Err(format!("{question}: answer `{}` is not in the context", excerpt(text))),
-            };
-        }
-        let stated = start.and_then(|start| at(context, start, text, options.offsets));
-        if let Some(bytes) = stated {
+        let is_search = options.offsets == AnswerOffsets::Search;
+        let offsets = if is_search { AnswerOffsets::Characters } else { options.offsets };
+        let is_at = |offsets| start.and_then(|start| at(context, start, text, offsets));
+        if let Some(bytes) = is_at(offsets) {
             return Ok(gold(context, bytes));
         }
-        let mut places = context.match_indices(text.as_str()).map(|(place, _)| place);
-        let only = places.next().filter(|_| !text.is_empty() && places.next().is_none());
-        let is_so =
-            |offsets| !text.is_empty() && start.is_some_and(|start| at(context, start, text, offsets).is_some());
+        let is_so = |offsets| !text.is_empty() && is_at(offsets).is_some();
         let (utf16, bytes) = (is_so(AnswerOffsets::Utf16), is_so(AnswerOffsets::Bytes));
-        let result = match (options.misplaced, only) {
-            (MisplacedAnswers::TakeOnly | MisplacedAnswers::Keep, Some(start)) => {
-                notes.found += 1;
-                gold(context, ByteSpan { start, end: start + text.len() })
+        let place = match options.misplaced {
+            _ if is_search => self.nearest(context),
+            MisplacedAnswers::Refuse => None,
+            MisplacedAnswers::TakeOnly | MisplacedAnswers::Keep => self.only(context),
+        };
+        let result = match place {
+            Some(bytes) if is_search && start.is_none() => return Ok(gold(context, bytes)),
+            Some(bytes) => {
+                *if is_search { &mut notes.moved } else { &mut notes.found } += 1;
+                gold(context, bytes)
             }
-            (MisplacedAnswers::Keep, None) => {
+            None if options.misplaced == MisplacedAnswers::Keep => {
                 notes.unplaced += 1;
                 Gold { text: text.clone(), bytes: None }
             }
-            _ => return Err(format!("{question}: {}{}", self.fault(context, options.offsets), cause(utf16, bytes))),
+            None if is_search => return Err(format!("{question}: answer `{}` is not in the context", excerpt(text))),
+            None => return Err(format!("{question}: {}{}", self.fault(context, offsets), cause(utf16, bytes))),
         };
         notes.note(question);
         notes.utf16 += usize::from(utf16);
@@ -125,19 +126,32 @@ impl StatedAnswer {
         Ok(result)
     }
 
-    fn unplaced(self, notes: &mut PlaceNotes, question: &str) -> Gold {
-        notes.unplaced += 1;
-        notes.note(question);
-        Gold { text: self.text, bytes: None }
+    /// The place of the text, if the context has it only once.
+    fn only(&self, context: &str) -> Option<ByteSpan> {
+        let text = self.text.as_str();
+        let mut places = context.match_indices(text).map(|(place, _)| place);
+        let start = places.next().filter(|_| !text.is_empty() && places.next().is_none())?;
+        Some(ByteSpan { start, end: start + text.len() })
     }
 
-    /// The place of the text that is nearest to where it is said to be: the first one, if that is not said.
+    /// The place of the text that is nearest to its `answer_start`, in characters: the first one, if that is not stated.
+    /// White space may differ.
     fn nearest(&self, context: &str) -> Option<ByteSpan> {
-        let text = self.text.trim();
         let stated = self.start.and_then(|start| usize::try_from(start).ok()).unwrap_or(0);
-        let places = context.match_indices(text).filter(|_| !text.is_empty());
-        let start = places.map(|(place, _)| place).min_by_key(|place| place.abs_diff(stated))?;
-        Some(ByteSpan { start, end: start + text.len() })
+        let [text, joined] =
+            [self.text.as_str(), context].map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+        let first = text.chars().next()?;
+        // Both are without white space, so that a place in one is a place in the other.
+        let is_visible = |character: &char| !character.is_whitespace();
+        let mut characters = context.char_indices().enumerate().filter(|(_, (_, character))| is_visible(character));
+        let mut done = 0;
+        let places = joined.match_indices(&text).filter_map(|(place, _)| {
+            let before = joined[done..place].chars().filter(is_visible).count();
+            done = place + first.len_utf8();
+            characters.nth(before)
+        });
+        let (_, (start, _)) = places.min_by_key(|(number, _)| number.abs_diff(stated))?;
+        but_for_space(context, start, &text)
     }
 
     /// That the answer is not where it is said to be.
@@ -261,10 +275,17 @@ mod tests {
         };
         let none = PlaceNotes::default();
         let owner = "Inga Aalto";
-        for (start, offsets) in [(40, O::Characters), (42, O::Utf16), (48, O::Bytes), (0, O::Search), (-7, O::Search)] {
+        for (start, offsets) in [(40, O::Characters), (42, O::Utf16), (48, O::Bytes), (40, O::Search)] {
             assert_eq!(check(owner, Some(start), offsets, M::Refuse, Ok(Some(owner))), none);
         }
-        check("bread", Some(50), O::Search, M::Refuse, Ok(Some("bread")));
+        assert_eq!(check(owner, None, O::Search, M::Refuse, Ok(Some(owner))), none);
+        let moved = PlaceNotes { moved: 1, first: "q".into(), ..none.clone() };
+        for start in [0, -7, 45, 99] {
+            assert_eq!(check(owner, Some(start), O::Search, M::Refuse, Ok(Some(owner))), moved);
+        }
+        assert_eq!(check(owner, Some(42), O::Search, M::Refuse, Ok(Some(owner))).utf16, 1);
+        assert_eq!(check("Inga \n Aalto", Some(40), O::Search, M::Refuse, Ok(Some(owner))), none);
+        assert_eq!(check("Inga \n Aalto", Some(3), O::Search, M::Refuse, Ok(Some(owner))), moved);
         check("Inga\u{a0}Aalto ", Some(39), O::Characters, M::Refuse, Ok(Some(owner)));
         check(
             "IngaAalto",
@@ -297,6 +318,19 @@ mod tests {
         );
         check("", Some(3), O::Characters, M::Refuse, Ok(Some("")));
         check("", None, O::Characters, M::TakeOnly, Err("q: no `answer_start`"));
+    }
+
+    #[test]
+    fn the_nearest_place_is_counted_in_characters() {
+        let context = "\u{e9}".repeat(20) + "x" + &" ".repeat(9) + "x\u{2003}y";
+        for (text, start, byte) in
+            [("x", 30, 50), ("x", 20, 40), ("x", 24, 40), ("x", 26, 50), ("x", 99, 50), ("x y", 0, 50), ("x x", 7, 40)]
+        {
+            let stated = StatedAnswer { text: text.into(), start: Some(start) };
+            let options = DatasetOptions { offsets: AnswerOffsets::Search, ..Default::default() };
+            let gold = stated.placed(&context, options, &mut PlaceNotes::default(), "q").unwrap();
+            assert_eq!(gold.bytes.unwrap().start, byte, "{text} {start}");
+        }
     }
 
     #[test]

@@ -68,7 +68,8 @@ impl Dataset {
             titles: HashMap::new(),
             rows: HashMap::new(),
             memory: MemoryBudget::of(json),
-            bad: &mut |message| bad(error(message)),
+            kind: FormatKind::Dataset,
+            bad: &mut |kind, message| bad(Error::format(file, kind, message)),
         };
         for (number, part) in (1..).zip(parts(json).map_err(error)?) {
             reading.part(&mut self.articles, number, part)?;
@@ -96,9 +97,9 @@ fn parts(json: &[u8]) -> Checked<Box<dyn Iterator<Item = &RawValue> + '_>> {
     if let Some(list) = json::elements(first) {
         return Ok(Box::new(list));
     }
-    let [data, context, paragraphs] =
-        json::fields(json, ["data", "context", "paragraphs"]).map_err(|e| json::message(&e))?;
-    match (data, context.or(paragraphs)) {
+    let keys = ["data", "context", "question", "paragraphs"];
+    let [data, context, question, paragraphs] = json::fields(json, keys).map_err(|e| json::message(&e))?;
+    match (data, context.or(question).or(paragraphs)) {
         (Some(data), _) => {
             let list = json::elements(data).ok_or_else(|| format!("`data` is {}, expected a list", kind(data)))?;
             Ok(Box::new(list))
@@ -117,7 +118,9 @@ struct DatasetReader<'a> {
     titles: HashMap<String, usize>,
     rows: HashMap<u64, (usize, usize)>,
     memory: MemoryBudget,
-    bad: &'a mut dyn FnMut(String) -> Result<()>,
+    /// That of the error of the part that is read.
+    kind: FormatKind,
+    bad: &'a mut dyn FnMut(FormatKind, String) -> Result<()>,
 }
 
 impl DatasetReader<'_> {
@@ -125,7 +128,10 @@ impl DatasetReader<'_> {
     fn sound<T>(&mut self, checked: Checked<T>) -> Result<Option<T>> {
         match checked {
             Ok(sound) => Ok(Some(sound)),
-            Err(message) => (self.bad)(message).map(|()| None),
+            Err(message) => {
+                let kind = std::mem::replace(&mut self.kind, FormatKind::Dataset);
+                (self.bad)(kind, message).map(|()| None)
+            }
         }
     }
 
@@ -136,8 +142,8 @@ impl DatasetReader<'_> {
 
     /// An article, or a row.
     fn part(&mut self, articles: &mut Vec<Article>, number: usize, json: &RawValue) -> Result<()> {
-        let keys = json::fields(json.get().as_bytes(), ["context", "paragraphs"]);
-        if let Ok([Some(_), None]) = keys {
+        let keys = json::fields(json.get().as_bytes(), ["context", "question", "paragraphs"]);
+        if let Ok([Some(_), _, None] | [_, Some(_), None]) = keys {
             return self.row(articles, number, json);
         }
         if let Some(article) = self.article(number, json)? {
@@ -206,7 +212,8 @@ impl DatasetReader<'_> {
         let mut gold_answers = Vec::new();
         if answers.is_some() || !is_impossible {
             stated(required(answers, &place, "answers")?, &place, &mut |answer| {
-                let gold = answer.placed(context, self.options, &mut self.notes, &place)?;
+                let placed = answer.placed(context, self.options, &mut self.notes, &place);
+                let gold = placed.inspect_err(|_| self.kind = FormatKind::AnswerPlace)?;
                 self.take::<Gold>(&place, &[&gold.text])?;
                 json::push(&mut gold_answers, gold);
                 Ok(())

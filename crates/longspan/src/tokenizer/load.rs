@@ -16,6 +16,7 @@ use tokenizers::{
 };
 
 use super::check::check;
+use super::form::{PairForm, TokenizerClass};
 use super::outline::{check_count, check_values, merges_of};
 use super::pieces::CutRule;
 use super::sentencepiece::{self, PieceOptions};
@@ -29,7 +30,7 @@ const TOKENIZER_JSON: &str = "tokenizer.json";
 const VOCAB_JSON: &str = "vocab.json";
 const MERGES_TXT: &str = "merges.txt";
 const VOCAB_TXT: &str = "vocab.txt";
-/// The kind of the model says which form its pieces have.
+/// The kind of the model decides which form its pieces have.
 const MODEL_CONFIG: &str = "config.json";
 pub(super) const CONFIG: &str = "tokenizer_config.json";
 const SPECIAL_TOKENS: &str = "special_tokens_map.json";
@@ -44,10 +45,18 @@ struct TokenizerConfig {
     add_prefix_space: Option<bool>,
     keep_accents: Option<bool>,
     tokenizer_class: Option<String>,
+    model_input_names: Option<Vec<String>>,
     #[serde(default)]
     added_tokens_decoder: BTreeMap<u32, TokenAdded>,
     #[serde(flatten)]
     special: SpecialTokens,
+}
+
+/// The keys of `config.json` that matter here.
+#[derive(Debug, Default, Deserialize)]
+struct ModelKeys {
+    tokenizer_class: Option<String>,
+    model_type: Option<String>,
 }
 
 /// The names of the special tokens, in `tokenizer_config.json` or `special_tokens_map.json`.
@@ -116,7 +125,7 @@ pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 fn load_and_try(read: Read<'_>) -> Result<Tokenizer> {
-    let TokenizerFiles { file, mut inner, cls, sep, pad, mask, unk } = TokenizerFiles::read(read)?;
+    let TokenizerFiles { file, mut inner, cls, sep, pad, mask, unk, pairs } = TokenizerFiles::read(read)?;
     let (cls_token_id, sep_token_id) = (cls.1, sep.1);
     let [pad_token_id, mask_token_id, unk_token_id] = [&pad, &mask, &unk].map(|role| role.as_ref().map(|role| role.1));
     let roles: Vec<_> = [Some(cls), Some(sep), pad, mask, unk].into_iter().flatten().collect();
@@ -130,6 +139,8 @@ fn load_and_try(read: Read<'_>) -> Result<Tokenizer> {
         mask_token_id,
         unk_token_id,
         vocab_size,
+        pairs,
+        pair_types: pairs.pair_types.unwrap_or(true),
         file,
         embeddings: usize::MAX,
         unknown: Vec::new(),
@@ -149,6 +160,7 @@ pub(super) struct TokenizerFiles {
     pub pad: Option<(String, u32)>,
     pub mask: Option<(String, u32)>,
     pub unk: Option<(String, u32)>,
+    pub pairs: PairForm,
 }
 
 impl TokenizerFiles {
@@ -156,31 +168,12 @@ impl TokenizerFiles {
         let config: TokenizerConfig = read_json(read, CONFIG)?.unwrap_or_default();
         let special: SpecialTokens = read_json(read, SPECIAL_TOKENS)?.unwrap_or_default();
 
-        let pieces_of = |(file, form)| Some((file, form, read(file).transpose()?));
-        let pieces_file = sentencepiece::FILES.into_iter().find_map(pieces_of);
-        let (file, inner, merges) = if let Some(json) = read(TOKENIZER_JSON)? {
-            let merges = merges_of(&json).map_err(|error| format_error(TOKENIZER_JSON, error))?;
-            let inner = Inner::from_bytes(&json).map_err(|error| format_error(TOKENIZER_JSON, error))?;
-            (TOKENIZER_JSON, with_config(inner, &config)?, merges)
-        } else if let (Some(vocab), Some(merges)) = (read(VOCAB_JSON)?, read(MERGES_TXT)?) {
-            let (inner, merges) = byte_level_bpe(&vocab, &merges, &config)?;
-            (VOCAB_JSON, with_added_tokens(inner, read, &config)?, merges)
-        } else if let Some(vocab) = read(VOCAB_TXT)? {
-            let unk_token = config.special.unk_token.as_ref().or(special.unk_token.as_ref());
-            let inner = wordpiece(&vocab, unk_token.map_or("[UNK]", TokenName::content), &config)?;
-            (VOCAB_TXT, with_added_tokens(inner, read, &config)?, 0)
-        } else if let Some((file, form, content)) = pieces_file {
-            let (content, model) = (content?, read(MODEL_CONFIG)?);
-            let options = PieceOptions {
-                form: sentencepiece::form(form, config.tokenizer_class.as_deref(), model.as_deref()),
-                lowercase: config.do_lower_case.unwrap_or(true),
-                keep_accents: config.keep_accents.unwrap_or(false),
-            };
-            let (inner, merges) = sentencepiece::read(&content, options).map_err(|error| format_error(file, error))?;
-            (file, with_added_tokens(inner, read, &config)?, merges)
-        } else {
-            return Err(Error::MissingTokenizer);
-        };
+        // A faulty `config.json` is an error where the model is read.
+        let model: ModelKeys = read_json(read, MODEL_CONFIG).ok().flatten().unwrap_or_default();
+        let class = config.tokenizer_class.as_deref().or(model.tokenizer_class.as_deref());
+        let (file, mut inner, merges) = opened(read, &config, &special, class, model.model_type.as_deref())?;
+        inner.with_truncation(None).map_err(|error| format_error(file, error))?;
+        inner.with_padding(None);
 
         // By the name in the files, the first file first, else by the usual names.
         let find = |role: fn(&SpecialTokens) -> &Option<TokenName>, usual: [&str; 2]| {
@@ -203,8 +196,52 @@ impl TokenizerFiles {
             .map(|role| role.1)
             .collect();
         check(&inner, merges, &special).map_err(|error| format_error(file, error))?;
-        Ok(Self { file, inner, cls, sep, pad, mask, unk })
+        let encoded = PairForm::encoded(&inner, cls.1, sep.1);
+        let pairs = PairForm::stated(encoded, class, config.model_input_names.as_deref());
+        Ok(Self { file, inner, cls, sep, pad, mask, unk, pairs })
     }
+}
+
+/// The file that is read, the tokenizer that it defines, and how many merges it has.
+fn opened(
+    read: Read<'_>,
+    config: &TokenizerConfig,
+    special: &SpecialTokens,
+    class: Option<&str>,
+    model_type: Option<&str>,
+) -> Result<(&'static str, Inner, usize)> {
+    let checked = |file: &str| {
+        let check = class.map_or(Ok(()), |class| TokenizerClass::check(class, file));
+        check.map_err(|error| format_error(file, error))
+    };
+    if let Some(json) = read(TOKENIZER_JSON)? {
+        let merges = merges_of(&json).map_err(|error| format_error(TOKENIZER_JSON, error))?;
+        let inner = Inner::from_bytes(&json).map_err(|error| format_error(TOKENIZER_JSON, error))?;
+        return Ok((TOKENIZER_JSON, with_config(inner, config)?, merges));
+    }
+    if let (Some(vocab), Some(merges)) = (read(VOCAB_JSON)?, read(MERGES_TXT)?) {
+        checked(VOCAB_JSON)?;
+        let (inner, merges) = byte_level_bpe(&vocab, &merges, config)?;
+        return Ok((VOCAB_JSON, with_added_tokens(inner, read, config)?, merges));
+    }
+    if let Some(vocab) = read(VOCAB_TXT)? {
+        checked(VOCAB_TXT)?;
+        let unk_token = config.special.unk_token.as_ref().or(special.unk_token.as_ref());
+        let inner = wordpiece(&vocab, unk_token.map_or("[UNK]", TokenName::content), config)?;
+        return Ok((VOCAB_TXT, with_added_tokens(inner, read, config)?, 0));
+    }
+    for (file, form) in sentencepiece::FILES {
+        let Some(content) = read(file)? else { continue };
+        checked(file)?;
+        let options = PieceOptions {
+            form: sentencepiece::form(form, class, model_type),
+            lowercase: config.do_lower_case.unwrap_or(true),
+            keep_accents: config.keep_accents.unwrap_or(false),
+        };
+        let (inner, merges) = sentencepiece::read(&content, options).map_err(|error| format_error(file, error))?;
+        return Ok((file, with_added_tokens(inner, read, config)?, merges));
+    }
+    Err(Error::MissingTokenizer)
 }
 
 /// The tokenizer of RoBERTa and similar models, and how many merges it has.
@@ -301,11 +338,9 @@ fn with_added_tokens(mut inner: Inner, read: Read<'_>, config: &TokenizerConfig)
     Ok(inner)
 }
 
-/// Restricts a tokenizer to turning text into tokens: no truncation, no padding, no template, no dropout, and special
+/// Restricts a tokenizer to turning text into tokens: no template, no dropout, and special
 /// tokens that are never recognised in a text.
 fn only_text(inner: &mut Inner, roles: &[(String, u32)]) -> tokenizers::Result<()> {
-    inner.with_truncation(None)?;
-    inner.with_padding(None);
     inner.with_post_processor(None::<PostProcessorWrapper>);
     // Some files list a special token as an ordinary one; adding it again makes it special.
     inner.add_special_tokens(roles.iter().map(|(name, _)| AddedToken::from(name.clone(), true)))?;

@@ -4,6 +4,7 @@
 //! in a text, nothing is truncated and nothing is padded. The reader adds the special tokens.
 
 mod check;
+mod form;
 mod growth;
 mod load;
 mod outline;
@@ -21,6 +22,7 @@ use crate::config::Config;
 use crate::error::unless_it_panics;
 use crate::{Error, FormatKind, Result};
 use check::MISSING_SHARE;
+use form::PairForm;
 pub(crate) use pairs::PairFiles;
 use pieces::{CutRule, PieceSizes};
 
@@ -92,6 +94,11 @@ pub struct Tokenizer {
     pub unk_token_id: Option<u32>,
     /// One more than the largest id: how many rows an embedding must have.
     pub vocab_size: usize,
+    /// The form of pairs that its files state.
+    pairs: PairForm,
+    /// Whether the document of a pair has a type of its own: as its files state, else or in a Longformer as the kind of the
+    /// model has it, once [`Tokenizer::fit`] knows that.
+    pair_types: bool,
     /// The file that the tokenizer was made of, for messages.
     file: &'static str,
     /// How many embeddings the model has, once [`Tokenizer::fit`] knows it.
@@ -117,6 +124,7 @@ impl Tokenizer {
             return wrong(format!("{} tokens, the model has {rows}", largest + 1));
         }
         self.embeddings = rows;
+        self.fit_pairs(config);
         let added = self.inner.get_added_tokens_decoder().into_iter();
         let unknown = added.filter(|(id, token)| token.special && *id as usize >= rows);
         self.unknown = unknown.map(|(_, token)| token.content).collect();
@@ -124,6 +132,24 @@ impl Tokenizer {
             return wrong(format!("{tokens} tokens in `{}`, the model has {rows}: a file is cut", self.file));
         }
         Ok(())
+    }
+
+    /// Takes what the files do not state about pairs from the kind of the model.
+    pub(crate) fn fit_pairs(&mut self, config: &Config) {
+        let stated = self.pairs.pair_types.filter(|_| !config.is_long);
+        self.pair_types = stated.unwrap_or(config.kind.pair_types);
+    }
+
+    /// Separators between question and document, as transformers has them: those of the tokenizer's files, or, where these
+    /// state none, of the model's kind. A Longformer has two whatever its tokenizer: by three separators it finds the end
+    /// of the question.
+    pub fn separators(&self, config: &Config) -> usize {
+        self.pairs.separators.filter(|_| !config.is_long).unwrap_or(config.separators())
+    }
+
+    /// The type of the tokens of a document.
+    pub(crate) fn document_type(&self) -> u32 {
+        u32::from(self.pair_types)
     }
 
     /// Tokens of `text`, of any length up to 4 GiB; a literal `</s>` or `[MASK]` stays plain text.

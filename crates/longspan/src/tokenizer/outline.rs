@@ -56,7 +56,7 @@ pub(super) fn merges_of(json: &[u8]) -> Result<usize, String> {
     let sections: Sections<'_> = serde_json::from_slice(json).map_err(parsed)?;
     let Sections { added_tokens, normalizer, pre_tokenizer, post_processor, decoder, model } = sections;
     if let Some(tokens) = added_tokens {
-        check_bytes("added_tokens", tokens)?;
+        check_bytes("added_tokens", tokens.get().len())?;
         check_values(tokens.get())?;
     }
     let steps = [
@@ -66,7 +66,7 @@ pub(super) fn merges_of(json: &[u8]) -> Result<usize, String> {
         ("decoder", decoder),
     ];
     for (name, steps) in steps.into_iter().filter_map(|(name, steps)| Some((name, steps?))) {
-        check_bytes(name, steps)?;
+        check_bytes(name, steps.get().len())?;
         check_steps(name, serde_json::from_str(steps.get()).map_err(parsed)?)?;
     }
     let normalizer: Option<NormalizerWrapper> = read(normalizer)?;
@@ -94,8 +94,8 @@ fn read<'a, T: Deserialize<'a>>(section: Option<&'a RawValue>) -> Result<Option<
     section.map(|section| serde_json::from_str(section.get()).map_err(|error| error.to_string())).transpose()
 }
 
-fn check_bytes(name: &str, section: &RawValue) -> Result<(), String> {
-    let bytes = section.get().len();
+/// Checks the length of a section.
+pub(super) fn check_bytes(name: &str, bytes: usize) -> Result<(), String> {
     match bytes > SECTION_BYTES_MAX {
         true => Err(format!("{name} of {bytes} bytes, at most {SECTION_BYTES_MAX} are read")),
         false => Ok(()),

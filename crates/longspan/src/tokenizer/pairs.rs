@@ -8,6 +8,7 @@ use tokenizers::processors::roberta::RobertaProcessing;
 use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, PostProcessorWrapper, PreTokenizerWrapper};
 
+use super::form::PairForm;
 use super::format_error;
 use super::load::{CONFIG, TokenizerFiles, guarded, read_json};
 use crate::Result;
@@ -56,8 +57,6 @@ impl PairFiles {
 /// Sets the form of pairs; `true` where transformers encoded them in another form before.
 fn form_pairs(opened: &mut TokenizerFiles, token_types: bool) -> tokenizers::Result<bool> {
     let TokenizerFiles { inner, cls, sep, pad, mask, unk, .. } = &mut *opened;
-    inner.with_truncation(None)?;
-    inner.with_padding(None);
     let known = inner.get_added_tokens_decoder();
     let roles = [Some(&*cls), Some(&*sep), pad.as_ref(), mask.as_ref(), unk.as_ref()].into_iter().flatten();
     let new = roles.filter(|(_, id)| !known.contains_key(id));
@@ -65,7 +64,8 @@ fn form_pairs(opened: &mut TokenizerFiles, token_types: bool) -> tokenizers::Res
     let new = new.map(|(name, _)| AddedToken::from(name.clone(), true).lstrip(name == "<mask>"));
     let new: Vec<_> = new.collect();
     inner.add_special_tokens(new)?;
-    if has_the_form(opened, token_types) {
+    let wanted = PairForm { separators: Some(2), pair_types: Some(token_types) };
+    if PairForm::encoded(inner, cls.1, sep.1) == Some(wanted) {
         return Ok(false);
     }
     let TokenizerFiles { inner, cls, sep, .. } = opened;
@@ -90,18 +90,6 @@ fn form_pairs(opened: &mut TokenizerFiles, token_types: bool) -> tokenizers::Res
     let changed = token_types || inner.get_post_processor().is_some();
     inner.with_post_processor(Some(post_processor));
     Ok(changed)
-}
-
-/// Whether a pair of texts is encoded in the wanted form.
-fn has_the_form(TokenizerFiles { inner, cls, sep, .. }: &TokenizerFiles, token_types: bool) -> bool {
-    let ids = |text: &str| inner.encode(text, false).map(|encoding| encoding.get_ids().to_vec());
-    let (Ok(first), Ok(second), Ok(pair)) = (ids("a b"), ids("c"), inner.encode(("a b", "c"), true)) else {
-        return false;
-    };
-    let (cls, sep) = (cls.1, sep.1);
-    let expected = [&[cls][..], &first, &[sep, sep], &second, &[sep]].concat();
-    let type_of = |i: usize| u32::from(token_types && i >= first.len() + 3);
-    pair.get_ids() == expected && pair.get_type_ids().iter().enumerate().all(|(i, &found)| found == type_of(i))
 }
 
 /// The `tokenizer_config.json` for transformers. The class is the one that uses `tokenizer.json` unchanged.

@@ -5,9 +5,8 @@
 //! of the pieces, and ALBERT its own steps.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use serde_json::Value;
 use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::models::unigram::Unigram;
 use tokenizers::normalizers::precompiled::Precompiled;
@@ -17,8 +16,8 @@ use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
 use tokenizers::{AddedToken, NormalizerWrapper, Tokenizer as Inner};
 
 use super::growth::{GROWTH_MAX, growth};
-use super::outline::{TOKEN_BYTES_MAX, check_count, check_trie};
-use crate::json;
+use super::outline::{TOKEN_BYTES_MAX, check_bytes, check_count, check_trie};
+use crate::error::excerpt;
 
 /// The files, each with the form that it has unless another is named.
 pub(super) const FILES: [(&str, PieceForm); 2] =
@@ -47,6 +46,8 @@ pub(super) struct PieceOptions {
 const SPACE: char = '\u{2581}';
 /// The longest piece of byte-pair encoding: all places in a piece are tried.
 const BPE_PIECE_BYTES_MAX: usize = 256;
+/// What an added token takes in `tokenizer.json` beside its text, about.
+const ADDED_BYTES: usize = 128;
 
 /// The parts of the file that matter here.
 struct PieceModel<'a> {
@@ -89,8 +90,8 @@ pub(super) fn read(content: &[u8], options: PieceOptions) -> Result<(Inner, usiz
             (Inner::new(builder.unk_token(model.unk_piece.into()).build().map_err(failed)?), count)
         }
     };
-    let found = model.pieces.iter().filter(|piece| [CONTROL, USER_DEFINED].contains(&piece.kind));
-    let found = found.map(|piece| AddedToken::from(piece.text, piece.kind == CONTROL).normalized(false));
+    let found =
+        model.found_in_texts().map(|piece| AddedToken::from(piece.text, piece.kind == CONTROL).normalized(false));
     inner.add_tokens(found.collect::<Vec<_>>()).map_err(failed)?;
     inner.with_normalizer(Some(steps(&model, options)?)).map_err(failed)?;
     inner.with_pre_tokenizer(Some(Metaspace::new(SPACE, PrependScheme::Always, true)));
@@ -140,13 +141,13 @@ fn merges(pieces: &[ScoredPiece<'_>], vocabulary: &[(Cow<'_, str>, f32)]) -> Res
         let mut own: Vec<_> = pairs.collect();
         own.sort_unstable_by_key(|&(left, right, ..)| (left, right));
         all.extend(own.into_iter().map(|(_, _, left, right)| (*score, left, right)));
+        check_count(all.len())?;
     }
     let size = |text: &str| text.chars().count();
     // Equal pairs stay in their order.
     all.sort_by(|(a, a_left, a_right), (b, b_left, b_right)| {
         b.total_cmp(a).then(size(b_left).cmp(&size(a_left))).then(size(b_right).cmp(&size(a_right)))
     });
-    check_count(all.len())?;
     Ok(all.into_iter().map(|(_, left, right)| (left.to_owned(), right.to_owned())).collect())
 }
 
@@ -209,6 +210,7 @@ impl<'a> PieceModel<'a> {
             }
             check_count(2 * model.pieces.len())?;
         }
+        model.check_sizes()?;
         if let Some((trie_bytes, rest)) = model.charsmap.split_first_chunk()
             && u32::from_le_bytes(*trie_bytes) as usize > rest.len()
         {
@@ -217,6 +219,22 @@ impl<'a> PieceModel<'a> {
         match model.pieces.get(model.unk_id) {
             Some(_) => Ok(model),
             None => Err(format!("{} pieces, of which none is for unknown characters", model.pieces.len())),
+        }
+    }
+
+    /// The pieces that are added tokens.
+    fn found_in_texts(&self) -> impl Iterator<Item = &ScoredPiece<'a>> {
+        self.pieces.iter().filter(|piece| [CONTROL, USER_DEFINED].contains(&piece.kind))
+    }
+
+    /// Checks that no two pieces have one text, and the sections that `tokenizer.json` has too.
+    fn check_sizes(&self) -> Result<(), String> {
+        check_bytes("precompiled_charsmap", self.charsmap.len())?;
+        check_bytes("added_tokens", self.found_in_texts().map(|piece| ADDED_BYTES + piece.text.len()).sum())?;
+        let mut texts = HashSet::with_capacity(self.pieces.len());
+        match self.pieces.iter().find(|piece| !texts.insert(piece.text)) {
+            Some(piece) => Err(format!("the piece `{}` is there twice", excerpt(piece.text))),
+            None => Ok(()),
         }
     }
 }
@@ -310,15 +328,11 @@ impl<'a> MessageFields<'a> {
     }
 }
 
-/// The form of a file: that of its name, unless a tokenizer of CamemBERT is named.
+/// The form of a file: that of its name, unless it is one of CamemBERT.
 ///
-/// - `class`: `tokenizer_class` of `tokenizer_config.json`, `config`: the content of `config.json`
-pub(super) fn form(of_file: PieceForm, class: Option<&str>, config: Option<&[u8]>) -> PieceForm {
-    let config: Option<Value> = config.and_then(|config| serde_json::from_slice(&json::of_python(config)).ok());
-    let config = config.unwrap_or(Value::Null);
-    let is_camembert = match class {
-        Some(class) => class.starts_with("Camembert"),
-        None => config["model_type"] == "camembert",
-    };
+/// - `class`: `tokenizer_class`
+/// - `model_type`: that of `config.json`
+pub(super) fn form(of_file: PieceForm, class: Option<&str>, model_type: Option<&str>) -> PieceForm {
+    let is_camembert = class.map_or(model_type == Some("camembert"), |class| class.starts_with("Camembert"));
     if is_camembert { PieceForm::Camembert } else { of_file }
 }

@@ -1,3 +1,5 @@
+mod form;
+
 use std::borrow::Cow;
 use std::io::Read;
 use std::sync::LazyLock;
@@ -161,6 +163,11 @@ fn sentencepiece_files_give_the_tokens_of_transformers() {
     check_error(
         &[("spiece.model", b"<!DOCTYPE html>")],
         "`spiece.model`: damaged: no model of SentencePiece, or cut off",
+    );
+    let again = [&model[..], b"\n\x05\n\x03abc"].concat();
+    check_error(
+        &[("spiece.model", &[&again[..], b"\n\x05\n\x03abc"].concat())],
+        "`spiece.model`: the piece `abc` is there twice",
     );
 }
 

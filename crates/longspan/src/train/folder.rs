@@ -53,7 +53,7 @@ impl<'a> Base<'a> {
     pub fn open(source: &'a Source) -> Result<Self> {
         let config = source.config()?;
         let tokenizer = tokenizer(source, &config)?;
-        let settings = ReaderSettings::load(source, &config)?;
+        let settings = ReaderSettings::load(source, tokenizer.separators(&config))?;
         Ok(Self { source, config, tokenizer, settings })
     }
 
@@ -72,12 +72,12 @@ impl<'a> Base<'a> {
     /// Writes a checkpoint with these weights, a head for the task and the tokenizer of the base. If one with the same
     /// weights is already there, it stays, because it may have been calibrated since.
     pub fn keep(&self, task: Task, weights: &Parameters, out: &Path) -> Result<()> {
-        let Self { source, config, settings, .. } = self;
+        let Self { source, config, tokenizer, settings } = self;
         if holds(out, config, task, weights)? {
             return Ok(());
         }
         // The calibration of the base does not hold for its successor.
-        let defaults = ReaderSettings::of_kind(config);
+        let defaults = ReaderSettings { separators: tokenizer.separators(config), ..ReaderSettings::default() };
         let ReaderSettings { max_answer_length, respect_borders, separators, .. } = *settings;
         let settings = ReaderSettings { max_answer_length, respect_borders, separators, ..defaults.clone() };
         if settings != defaults || out.join(LONGSPAN).exists() {

@@ -132,14 +132,16 @@ fn check_questions(dev: &Dataset, tokenizer: &Tokenizer, max_tokens: usize, sepa
 /// The teacher, checked to have the same vocabulary and enough positions for the inputs.
 fn teacher(source: &Source, job: &QaJob<'_>, tokenizer: &Tokenizer, config: &Config) -> Result<Model> {
     let theirs = source.config()?;
-    let separators = ReaderSettings::load(source, &theirs)?.separators;
-    let own = ReaderSettings::load(job.base, config)?.separators;
+    let mut their_tokenizer = Tokenizer::load(|name| source.read(name))?;
+    their_tokenizer.fit(&theirs)?;
+    let separators = ReaderSettings::load(source, their_tokenizer.separators(&theirs))?.separators;
+    let own = ReaderSettings::load(job.base, tokenizer.separators(config))?.separators;
     if separators != own {
         let separators = counted(separators, "separator");
         let message = format!("`{source}`: {separators} between question and document, `{}` has {own}", job.base);
         return Err(Error::option("teacher", message));
     }
-    if !tokenizer.same_vocabulary(&Tokenizer::load(|name| source.read(name))?) {
+    if !tokenizer.same_vocabulary(&their_tokenizer) {
         let message = format!("`{source}`: its vocabulary is not that of `{}`", job.base);
         return Err(Error::option("teacher", message));
     }
@@ -518,7 +520,7 @@ mod tests {
         assert_eq!(kept.config().unwrap(), config);
         let again = Parameters::load(&config, TASK, &Tensors::open(&kept).unwrap(), 1).unwrap();
         assert!(again == weights);
-        let settings = ReaderSettings::load(&kept, &config).unwrap();
+        let settings = ReaderSettings::load(&kept, opened.tokenizer.separators(&config)).unwrap();
         let expected = ReaderSettings { max_answer_length: 20, respect_borders: true, ..Default::default() };
         assert_eq!(settings, expected);
 

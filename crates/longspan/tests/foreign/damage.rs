@@ -7,7 +7,6 @@ use std::path::Path;
 
 use longspan::Error;
 use longspan::checkpoint::{Source, Tensors};
-use longspan::config::Config;
 use longspan::convert::{ConvertOptions, convert};
 use longspan::model::Precision;
 use longspan::reader::{Reader, ReaderSettings};
@@ -81,10 +80,7 @@ fn settings() -> Vec<Trial> {
     let logistic = json!({"logit": 0.5, "ln_tokens": -0.25, "constant": 1.5});
     let longspan = json!({"null_score_diff_threshold": -2.5, "max_answer_length": 30, "separators": 2, "verify_tokens": 384,
         "calibration": {"score": logistic, "no_answer_score": logistic, "fitted_on": "1000 questions"}});
-    let settings: fn(&Path) -> bool = |folder| {
-        let config = Config::from_json(br#"{"model_type":"longformer"}"#).unwrap();
-        ReaderSettings::load(&Source::Folder(folder.into()), &config).is_ok()
-    };
+    let settings: fn(&Path) -> bool = |folder| ReaderSettings::load(&Source::Folder(folder.into()), 2).is_ok();
     let config = [of("config.json"), of("model.safetensors"), of("tokenizer.json")];
     vec![
         trial("config.json", &config, checkpoint, [342, 1]),

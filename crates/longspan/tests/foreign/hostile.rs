@@ -122,3 +122,32 @@ pub fn small_config(vocab_size: usize) -> String {
         "num_attention_heads": 2, "num_hidden_layers": 2, "max_position_embeddings": 18, "attention_window": 8});
     config.to_string()
 }
+
+/// A `spiece.model`.
+///
+/// - `bpe`: whether it is byte-pair encoding, else Unigram
+/// - `user_defined`: pieces that are found in texts as they are
+pub fn pieces(bpe: bool, normal: &[String], user_defined: &[String], charsmap: &[u8]) -> Vec<u8> {
+    let piece = |text: &str, kind: u8| {
+        let score = (-1_f32).to_le_bytes();
+        field(1, &[&field(1, text.as_bytes())[..], &[0x15], &score, &[0x18, kind]].concat())
+    };
+    let special = [piece("<unk>", 2), piece("[CLS]", 3), piece("[SEP]", 3)];
+    let normal = normal.iter().map(|text| piece(text, 1));
+    let user_defined = user_defined.iter().map(|text| piece(text, 4));
+    let sections = [field(2, &[0x18, 1 + u8::from(bpe)]), field(3, &field(2, charsmap))];
+    special.into_iter().chain(normal).chain(user_defined).chain(sections).flatten().collect()
+}
+
+/// A field of bytes of a message of protocol buffers.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    let mut all = vec![number << 3 | 2];
+    let mut length = content.len();
+    while length >= 128 {
+        all.push(length as u8 | 128);
+        length >>= 7;
+    }
+    all.push(length as u8);
+    all.extend(content);
+    all
+}

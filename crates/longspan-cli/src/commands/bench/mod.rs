@@ -36,6 +36,9 @@ use report::{BenchMachine, BenchReport, BenchRun, PeakRate, ProductRate};
 use timing::PassTimes;
 use training::TrainingTargets;
 
+/// Tokens with global attention without `--globals`.
+const GLOBALS: usize = 12;
+
 /// Lengths without `--lengths`.
 const LENGTHS: [usize; 3] = [128, 512, 4096];
 
@@ -74,12 +77,24 @@ impl<'a> BenchPlan<'a> {
         if args.training.is_some() && precisions.as_ref().is_ok_and(|all| all.contains(&Precision::Int8)) {
             return Err(fault("--precision int8: training computes in f32 or bf16", "leave out --training, or int8"));
         }
-        let no_globals = args.training == Some(TrainingTask::MaskedLm) || !config.is_long;
-        let globals = if no_globals { 0 } else { args.globals };
+        let globals = globals(args, config)?;
         let batch = |tokens: usize| BatchSize { sequences: args.sequences, tokens, globals: globals.min(tokens) };
         let threads = if args.threads.is_empty() { vec![cores()] } else { each_once(args.threads.clone()) };
         let batches = lengths(args, config.max_tokens())?.into_iter().map(batch).collect();
         Ok(Self { args, isa, precisions: each_once(precisions?), threads, batches })
+    }
+}
+
+/// Tokens with global attention.
+fn globals(args: &BenchArgs, config: &Config) -> Result<usize> {
+    let without = match args.training {
+        Some(TrainingTask::MaskedLm) => "in masked language modelling no token is global",
+        _ if !config.is_long => "in a short model all tokens see all",
+        _ => return Ok(args.globals.unwrap_or(GLOBALS)),
+    };
+    match args.globals {
+        None | Some(0) => Ok(0),
+        Some(globals) => Err(fault(format!("--globals {globals}: {without}"), "leave out --globals")),
     }
 }
 

@@ -142,9 +142,10 @@ fn bad_parts_are_left_out_if_the_caller_allows_it() {
     paragraphs[0]["qas"][0]["answers"][0]["answer_start"] = json!(3);
     paragraphs[1]["context"] = Value::Null;
     json["data"].as_array_mut().unwrap().push(json!(null));
-    let (mut read, mut bad) = (Dataset::default(), Vec::new());
+    let (mut read, mut bad, mut kinds) = (Dataset::default(), Vec::new(), Vec::new());
     let mut add = |json: &Value| {
         let mut note = |error: Error| {
+            kinds.push(matches!(error, Error::Format { kind: FormatKind::AnswerPlace, .. }));
             bad.push(error.to_string());
             Ok(())
         };
@@ -162,6 +163,7 @@ fn bad_parts_are_left_out_if_the_caller_allows_it() {
         "question `c`: another question has the same id",
     ];
     assert_eq!(bad.len(), expected.len(), "{bad:?}");
+    assert_eq!(kinds, [true, false, false, false]);
     assert!(bad.iter().zip(expected).all(|(bad, expected)| bad.contains(expected)), "{bad:?}");
 }
 
@@ -172,6 +174,8 @@ fn broken_json_is_an_error_with_its_place() {
         (" \n", "empty: expected SQuAD data"),
         ("[1]", "article 1: the number 1, expected an object with `paragraphs`"),
         ("[{\"context\": 1}]", "row 1: `context` is the number 1, expected text"),
+        ("[{\"id\": 1, \"question\": \"Who?\"}]", "row 1: no `context`"),
+        ("{\"id\": 1, \"question\": \"Who?\"}", "row 1: no `context`"),
         ("{\"context\": \"a\"}\n{\"context\"\n", "EOF while parsing an object at line 3 column 0"),
         ("7", "invalid type: integer `7`, expected an object with `data` at line 1 column 1"),
         ("{\"data\": [\n}", "expected value at line 2 column 1"),

@@ -16,7 +16,11 @@ HERE = Path(__file__).parent
 QUESTION = "Who built the first bridge ?"
 DOCUMENT = "The bridge was built in 1931 by A. Vogt."
 
-# Kind, class, files.
+# Kind, class, files. A class that is not the usual one of its kind stands in tokenizer_config.json.
+OTHERS = [
+    ("bert", "XLMRobertaTokenizerFast", ["unigram-sentencepiece.bpe.model"]),
+    ("roberta", "BertTokenizerFast", ["minilm-vocab.txt"]),
+]
 KINDS = [
     ("bert", "BertTokenizerFast", ["minilm-vocab.txt"]),
     ("distilbert", "DistilBertTokenizerFast", ["minilm-vocab.txt"]),
@@ -30,7 +34,7 @@ KINDS = [
 
 def main():
     pairs = []
-    for kind, tokenizer_class, files in KINDS:
+    for kind, tokenizer_class, files in KINDS + OTHERS:
         with tempfile.TemporaryDirectory() as folder:
             for name in files:
                 source, file = name.split("-", 1)
@@ -41,6 +45,8 @@ def main():
         encoding = tokenizer(QUESTION, DOCUMENT, return_token_type_ids=True)
         types = encoding["token_type_ids"] if "token_type_ids" in tokenizer.model_input_names else None
         pairs.append({"model_type": kind, "files": files, "input_ids": encoding["input_ids"], "token_type_ids": types})
+        if (kind, tokenizer_class, files) in OTHERS:
+            pairs[-1]["tokenizer_config"] = {"tokenizer_class": tokenizer_class}
     golden = {"transformers": transformers.__version__, "question": QUESTION, "document": DOCUMENT, "pairs": pairs}
     (HERE / "pairs.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
 

@@ -90,7 +90,6 @@ def main():
             tokenizer = getattr(transformers, kind).from_pretrained(folder)
         special = [tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id, tokenizer.mask_token_id]
         case = {"name": name, "file": file, "tokenizer_config": config, "special": special}
-        case["pair"] = tokenizer("a b", "c")["input_ids"]
         cases.append(case | {"tokens": [tokens(tokenizer, text) for text in TEXTS]})
     versions = {"transformers": transformers.__version__, "tokenizers": tokenizers.__version__}
     golden = {"versions": versions, "texts": TEXTS, "tokenizers": cases}
