@@ -324,7 +324,7 @@ mod tests {
     fn the_nearest_place_is_counted_in_characters() {
         let context = "\u{e9}".repeat(20) + "x" + &" ".repeat(9) + "x\u{2003}y";
         for (text, start, byte) in
-            [("x", 30, 50), ("x", 20, 40), ("x", 24, 40), ("x", 26, 50), ("x", 99, 50), ("x y", 0, 50), ("x x", 7, 40)]
+            [("x", 30, 50), ("x", 20, 40), ("x", 18, 40), ("x", 26, 50), ("x", 99, 50), ("x y", 0, 50), ("x x", 7, 40)]
         {
             let stated = StatedAnswer { text: text.into(), start: Some(start) };
             let options = DatasetOptions { offsets: AnswerOffsets::Search, ..Default::default() };
