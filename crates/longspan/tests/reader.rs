@@ -166,7 +166,7 @@ fn a_question_asked_again_has_the_answer_that_it_has_alone() {
                 READER.read(&mut [&mut first], &mut go_on);
             }
             for (length, respect_borders, verify_tokens) in
-                [(60, false, 70), (2, false, 70), (2, true, 0), (30, true, 90)]
+                [(60, false, 70), (1, false, 70), (2, true, 0), (30, true, 90)]
             {
                 let options = options(|options| {
                     wide(options);

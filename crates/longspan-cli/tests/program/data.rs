@@ -84,7 +84,7 @@ fn answers_that_are_elsewhere_are_said_and_count() {
         (json!(0), "Inga Aalto", "--offsets sets the unit of answer_start; "),
         (json!(42), "Inga Aalto", "all are there if offsets count UTF-16 units: --offsets utf16 reads them so"),
         (json!(48), "Inga Aalto", "all are there if offsets count bytes: --offsets bytes reads them so"),
-        (Value::Null, "Inga Aalto", "--offsets says "),
+        (Value::Null, "Inga Aalto", "--offsets sets the unit of answer_start; "),
     ] {
         let (found, said) = figures(&at(start, text), "d.json", &[]);
         assert_eq!(found, expected);

@@ -197,7 +197,7 @@ fn messages_repeat_little_of_what_they_are_about() {
     let name = "x".repeat(5000);
     for (arguments, message) in [
         (&["train", "-m", "embedded", "--train", "title.json", "--out", "out"][..], "answer `x\\nx\\n"),
-        (&["eval", "id.json"], "question `x\\nx\\n"),
+        (&["train", "-m", "embedded", "--train", "id.json", "--out", "out"], "question `x\\nx\\n"),
         (&["eval", "top.json"], "expected an object with `data`"),
         (&["eval", "number.json"], "`data` is the number 1000"),
         (
