@@ -106,6 +106,13 @@ fn they_are_trained_calibrated_and_measured() {
         assert!(!folder.path("out/longspan.json").exists(), "{kind}: its separators are those of its kind");
         let figures = object(&folder, &["eval", "-m", "out", "data.json", "--json"]);
         assert_eq!(figures["total"], 2, "{figures}");
+        let calibrate = ["calibrate", "-m", "out", "data.json", "--context-tokens", "0", "--out", "calibrated"];
+        let calibrated = folder.run(&calibrate);
+        assert_eq!(calibrated.status, 0, "{calibrated:?}");
+        let threshold = |name: &str| {
+            object(&folder, &["info", "--json", "-m", name])["model"]["null_score_diff_threshold"].as_f64().unwrap()
+        };
+        assert!(threshold("out") == 0.0 && threshold("calibrated") != 0.0, "{kind}");
     }
 }
 
