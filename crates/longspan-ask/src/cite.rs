@@ -7,12 +7,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use longspan_cite::{
-    CitationCheck, CiteError, Edit, Finding, KnownOfQuotations, PASSAGES_MAX, QuotationFault, QuotedText, Reason,
-    TEXT_BYTES_MAX, TextLayout, quotations_of_markdown, quotations_of_text,
+    CitationCheck, CiteError, Edit, Finding, PASSAGES_MAX, QuotationFault, QuotedText, Reason, TEXT_BYTES_MAX,
+    TextLayout, quotations_of_markdown, quotations_of_text,
 };
 
 use crate::{BlockKind, Content, Format, PageBox, Place, Warning};
 
+/// Bytes of documents that are kept until all were searched for the quotations themselves: what comes nearest is looked for
+/// only where no document has a quotation.
+const WAITING_BYTES_MAX: usize = 1 << 26;
 /// So many pages of one name are looked at.
 const SAME_NAME_MAX: usize = 16;
 
@@ -178,6 +181,18 @@ pub struct CitationRun {
     check: CitationCheck,
     states: Vec<State>,
     checked: CheckedDocuments,
+    /// Documents that were not searched for what comes nearest.
+    waiting: Vec<ReadDocument>,
+}
+
+/// A document that was read.
+struct ReadDocument {
+    name: String,
+    id: Option<Arc<str>>,
+    content: Content,
+    layout: TextLayout,
+    /// The bytes of its pages, by their names; none if no author named a page.
+    pages: HashMap<String, Vec<Range<usize>>>,
 }
 
 /// What the documents so far say of a quotation.
@@ -217,7 +232,7 @@ impl CitationRun {
         let quotes: Vec<&str> = given.iter().map(|given| given.quote.as_str()).collect();
         let check = CitationCheck::new(&quotes)?;
         let states = given.iter().map(|_| State::default()).collect();
-        Ok(Self { given, check, states, checked: CheckedDocuments::default() })
+        Ok(Self { given, check, states, checked: CheckedDocuments::default(), waiting: Vec::new() })
     }
 
     /// Looks for the quotations in a document.
@@ -227,7 +242,6 @@ impl CitationRun {
 
     /// The same, in a document that has an id perhaps, which its passages state: two documents may have one name.
     pub fn read_with_id(&mut self, document: &str, id: Option<&str>, content: &Content) {
-        let id: Option<Arc<str>> = id.map(Arc::from);
         if content.text().len() > TEXT_BYTES_MAX {
             self.unread(
                 document,
@@ -240,55 +254,35 @@ impl CitationRun {
         for warning in content.warnings().iter().filter(|warning| is_unread(warning)) {
             self.unread(document, warning.to_string());
         }
-        let is_proven: Vec<bool> = self.states.iter().map(|state| state.count > 0).collect();
-        let pages =
-            if self.given.iter().any(|given| given.page.is_some()) { pages_by_name(content) } else { HashMap::new() };
-        let of = |given: &GivenQuotation| given.page.as_ref().and_then(|page| pages.get(page));
-        let named: Vec<&[Range<usize>]> =
-            self.given.iter().map(|given| of(given).map_or(&[][..], Vec::as_slice)).collect();
-        let known = KnownOfQuotations { is_proven: &is_proven, named: &named };
-        let findings = self.check.check_knowing(content.text(), &layout(content), known);
+        let are_named = self.given.iter().any(|given| given.page.is_some());
+        let document = ReadDocument {
+            name: document.to_owned(),
+            id: id.map(Arc::from),
+            content: content.clone(),
+            layout: layout(content),
+            pages: if are_named { pages_by_name(content) } else { HashMap::new() },
+        };
+        let named: Vec<&[Range<usize>]> = self.given.iter().map(|given| document.named(given)).collect();
+        let findings = self.check.find_proven(content.text(), &document.layout, &named);
         for (index, finding) in findings.into_iter().enumerate() {
             let (given, state) = (&self.given[index], &mut self.states[index]);
-            let is_named = given.document.as_deref().is_some_and(|named| is_called(document, named));
-            state.is_named_read |= is_named;
-            let is_there = |bytes: &Range<usize>| {
-                let is_on = |page: &Range<usize>| page.start < bytes.end && bytes.start < page.end;
-                let is_page = given.page.is_none() || named[index].iter().any(is_on);
-                (given.document.is_some() || given.page.is_some())
-                    .then_some(is_page && (is_named || given.document.is_none()))
-            };
-            let passage = |bytes: Range<usize>, reasons: Vec<Reason>| CitedPassage {
-                document: document.to_owned(),
-                document_id: id.clone(),
-                format: content.format(),
-                text: content.text()[bytes.clone()].to_owned(),
-                boxes: content.boxes(bytes.clone()),
-                is_where_named: is_there(&bytes),
-                place: content.place(bytes),
-                reasons,
-            };
-            match finding {
-                Finding::Proven { passages, count, .. } => {
-                    state.count += count;
-                    for one in passages {
-                        let of = if one.reasons.is_empty() { &mut state.exact } else { &mut state.normalised };
-                        // What the author named is kept, wherever it stands in the list.
-                        if of.len() < PASSAGES_MAX || given.document.is_some() || given.page.is_some() {
-                            of.push(passage(one.bytes, one.reasons));
-                        }
-                    }
-                }
-                Finding::Altered { bytes, agreement, edits } => {
-                    let passage = passage(bytes, Vec::new());
-                    state.alter(AlteredPassage { passage, agreement, edits, is_rivalled: false, is_named });
-                }
-                Finding::NotFound { nearest: Some(nearest) } => {
-                    state.near(passage(nearest.bytes, Vec::new()), nearest.agreement);
-                }
-                Finding::GivenUp => state.given_up.push(document.to_owned()),
-                Finding::Faulty(fault) => state.fault = Some(fault),
-                _ => {}
+            state.is_named_read |= document.is_named_by(given);
+            state.take(finding, given, &document);
+        }
+        self.waiting.push(document);
+        let bytes: usize = self.waiting.iter().map(|document| document.content.text().len()).sum();
+        if bytes > WAITING_BYTES_MAX {
+            self.find_nearest();
+        }
+    }
+
+    /// Looks in the documents that wait for what comes nearest to the quotations that none has.
+    fn find_nearest(&mut self) {
+        for document in std::mem::take(&mut self.waiting) {
+            let is_wanted: Vec<bool> = self.states.iter().map(|state| state.is_open(&document.name)).collect();
+            let findings = self.check.find_nearest(document.content.text(), &document.layout, &is_wanted);
+            for (index, finding) in findings {
+                self.states[index].take(finding, &self.given[index], &document);
             }
         }
     }
@@ -299,14 +293,74 @@ impl CitationRun {
     }
 
     /// What is known of each quotation, in their order.
-    pub fn finish(self) -> (Vec<Citation>, CheckedDocuments) {
+    pub fn finish(mut self) -> (Vec<Citation>, CheckedDocuments) {
+        self.find_nearest();
         let unread = &self.checked.unread;
         let citations = self.given.into_iter().zip(self.states).map(|(given, state)| state.citation(given, unread));
         (citations.collect(), self.checked)
     }
 }
 
+impl ReadDocument {
+    fn is_named_by(&self, given: &GivenQuotation) -> bool {
+        given.document.as_deref().is_some_and(|named| is_called(&self.name, named))
+    }
+
+    /// The bytes of the page that the author of a quotation named.
+    fn named(&self, given: &GivenQuotation) -> &[Range<usize>] {
+        given.page.as_ref().and_then(|page| self.pages.get(page)).map_or(&[], Vec::as_slice)
+    }
+
+    fn passage(&self, bytes: Range<usize>, reasons: Vec<Reason>, given: &GivenQuotation) -> CitedPassage {
+        let is_on = |page: &Range<usize>| page.start < bytes.end && bytes.start < page.end;
+        let is_there = (given.document.is_none() || self.is_named_by(given))
+            && (given.page.is_none() || self.named(given).iter().any(is_on));
+        CitedPassage {
+            document: self.name.clone(),
+            document_id: self.id.clone(),
+            format: self.content.format(),
+            text: self.content.text()[bytes.clone()].to_owned(),
+            boxes: self.content.boxes(bytes.clone()),
+            is_where_named: (given.document.is_some() || given.page.is_some()).then_some(is_there),
+            place: self.content.place(bytes),
+            reasons,
+        }
+    }
+}
+
 impl State {
+    /// Whether no document has the quotation, and the search of this one was not given up.
+    fn is_open(&self, document: &str) -> bool {
+        self.count == 0 && self.fault.is_none() && self.given_up.iter().all(|given_up| given_up != document)
+    }
+
+    /// Takes what a document says of a quotation.
+    fn take(&mut self, finding: Finding, given: &GivenQuotation, document: &ReadDocument) {
+        match finding {
+            Finding::Proven { passages, count, .. } => {
+                self.count += count;
+                for one in passages {
+                    let of = if one.reasons.is_empty() { &mut self.exact } else { &mut self.normalised };
+                    // What the author named is kept, wherever it stands in the list.
+                    if of.len() < PASSAGES_MAX || given.document.is_some() || given.page.is_some() {
+                        of.push(document.passage(one.bytes, one.reasons, given));
+                    }
+                }
+            }
+            Finding::Altered { bytes, agreement, edits } => {
+                let passage = document.passage(bytes, Vec::new(), given);
+                let is_named = document.is_named_by(given);
+                self.alter(AlteredPassage { passage, agreement, edits, is_rivalled: false, is_named });
+            }
+            Finding::NotFound { nearest: Some(nearest) } => {
+                self.near(document.passage(nearest.bytes, Vec::new(), given), nearest.agreement);
+            }
+            Finding::GivenUp => self.given_up.push(document.name.clone()),
+            Finding::Faulty(fault) => self.fault = Some(fault),
+            _ => {}
+        }
+    }
+
     fn alter(&mut self, one: AlteredPassage) {
         let Some(known) = &mut self.altered else {
             self.altered = Some(one);

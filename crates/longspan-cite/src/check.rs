@@ -77,7 +77,7 @@ pub enum Finding {
         /// Where: those that are the same letter for letter first, then in the order of the text, at most
         /// [`PASSAGES_MAX`], and one more where the author says, if none of these is there.
         passages: Vec<Passage>,
-        /// How many there are, and how many of them are the same letter for letter.
+        /// How many there are: at least, where text and quotation repeat themselves so much that the search was given up.
         count: usize,
         /// Of them those that are the same letter for letter.
         exact_count: usize,
@@ -102,6 +102,13 @@ pub enum Finding {
     Faulty(QuotationFault),
 }
 
+impl Finding {
+    /// Whether the text does not have the quotation, and nothing is known of what comes nearest.
+    pub fn is_open(&self) -> bool {
+        *self == Self::NotFound { nearest: None }
+    }
+}
+
 /// A passage that says what the quotation says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -120,16 +127,6 @@ pub struct Nearest {
     pub bytes: Range<usize>,
     /// Share of the words of the quotation, by their length, that the passage has.
     pub agreement: f64,
-}
-
-/// What is known of quotations before a text is searched, for each in their order. Those behind the end of a list are not
-/// proven, and nothing is said of them.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct KnownOfQuotations<'a> {
-    /// Whether another text has it: then what comes nearest is not looked for.
-    pub is_proven: &'a [bool],
-    /// Bytes of the text where its author says that it stands, such as those of a page; none if nothing is said.
-    pub named: &'a [&'a [Range<usize>]],
 }
 
 /// Quotations that are looked for in any number of texts.
@@ -194,21 +191,26 @@ impl CitationCheck {
     /// # Panics
     /// If the text is longer than [`TEXT_BYTES_MAX`], or its layout is not of characters of the text.
     pub fn check(&self, text: &str, layout: &TextLayout) -> Vec<Finding> {
-        self.check_knowing(text, layout, KnownOfQuotations::default())
+        let mut findings = self.find_proven(text, layout, &[]);
+        let is_wanted: Vec<bool> = findings.iter().map(Finding::is_open).collect();
+        for (index, nearest) in self.find_nearest(text, layout, &is_wanted) {
+            findings[index] = nearest;
+        }
+        findings
     }
 
-    /// The same where something is known of the quotations.
+    /// The passages that have the quotations, without what comes nearest to those that the text does not have.
+    ///
+    /// `named` has the bytes of the text where the author of each quotation says that it stands, such as those of a page;
+    /// none if nothing is said, as of those behind its end.
     ///
     /// # Panics
     /// As [`CitationCheck::check`].
-    pub fn check_knowing(&self, text: &str, layout: &TextLayout, known: KnownOfQuotations<'_>) -> Vec<Finding> {
-        assert!(text.len() <= TEXT_BYTES_MAX, "a text of {} bytes, at most {TEXT_BYTES_MAX} are checked", text.len());
-        let apart = fold_apart(text, layout);
-        let mut total = WORK_FREE + WORK_FACTOR * (apart.tokens.len() as u64 + self.tokens);
-        let shared = |quotation: &Quotation| total / WORK_SHARES + WORK_FACTOR * quotation.folded.tokens.len() as u64;
-        let mut shares: Vec<Work> = self.quotations.iter().map(|one| Work { left: shared(one) }).collect();
+    pub fn find_proven(&self, text: &str, layout: &TextLayout, named: &[&[Range<usize>]]) -> Vec<Finding> {
+        let apart = folded(text, layout);
+        let (mut total, mut shares) = self.work(&apart);
         let indexed = IndexedText::new(text, &apart, &self.keys);
-        let mut named = NamedPassages::new(self, known.named);
+        let mut named = NamedPassages::new(self, named);
         let mut findings: Vec<Option<Finding>> = Vec::with_capacity(self.quotations.len());
         for (index, share) in shares.iter_mut().enumerate() {
             let mut search = |work: &mut Work| self.proven(index, &indexed, &mut named, work);
@@ -225,19 +227,12 @@ impl CitationCheck {
                 }
             }
         }
-        let mut is_done = vec![false; self.quotations.len()];
-        for (given, _) in self.given.iter().zip(known.is_proven).filter(|(_, is_proven)| **is_proven) {
-            given.iter().for_each(|&index| is_done[index] = true);
-        }
-        for (index, finding) in findings.iter_mut().enumerate().filter(|(_, finding)| finding.is_none()) {
-            *finding = match is_done[index] {
-                true => Some(Finding::NotFound { nearest: None }),
-                false => within(&mut total, &mut shares[index], &mut |work: &mut Work| {
-                    Some(unproven(&self.quotations[index], &indexed, work))
-                }),
-            };
-        }
-        let findings: Vec<Finding> = findings.into_iter().flatten().collect();
+        let absent = |work: &Work| match work.left {
+            0 => Finding::GivenUp,
+            _ => Finding::NotFound { nearest: None },
+        };
+        let findings: Vec<Finding> =
+            findings.into_iter().zip(&shares).map(|(one, share)| one.unwrap_or_else(|| absent(share))).collect();
         let finding = |given: &Result<usize, QuotationFault>| given.map(|index| findings[index].clone());
         let mut all: Vec<Finding> =
             self.given.iter().map(|given| finding(given).unwrap_or_else(Finding::Faulty)).collect();
@@ -249,6 +244,39 @@ impl CitationCheck {
             }
         }
         all
+    }
+
+    /// What comes nearest to the quotations that are wanted, of which [`CitationCheck::find_proven`] found none in the text:
+    /// each with its number. It takes much longer than to find those that the text has.
+    ///
+    /// # Panics
+    /// As [`CitationCheck::check`].
+    pub fn find_nearest(&self, text: &str, layout: &TextLayout, is_wanted: &[bool]) -> Vec<(usize, Finding)> {
+        let wanted = || self.given.iter().zip(is_wanted).enumerate().filter(|(_, (_, is_wanted))| **is_wanted);
+        if wanted().next().is_none() {
+            return Vec::new();
+        }
+        let apart = folded(text, layout);
+        let (mut total, mut shares) = self.work(&apart);
+        let indexed = IndexedText::new(text, &apart, &self.keys);
+        let mut findings: Vec<Option<Finding>> = vec![None; self.quotations.len()];
+        let mut all = Vec::new();
+        for (number, (given, _)) in wanted() {
+            let Ok(index) = *given else { continue };
+            if findings[index].is_none() {
+                let mut search = |work: &mut Work| Some(unproven(&self.quotations[index], &indexed, work));
+                findings[index] = within(&mut total, &mut shares[index], &mut search);
+            }
+            all.extend(findings[index].clone().map(|finding| (number, finding)));
+        }
+        all
+    }
+
+    /// Signs that may be compared in a text: in all, and of each quotation.
+    fn work(&self, folded: &Folded) -> (u64, Vec<Work>) {
+        let total = WORK_FREE + WORK_FACTOR * (folded.tokens.len() as u64 + self.tokens);
+        let shared = |quotation: &Quotation| total / WORK_SHARES + WORK_FACTOR * quotation.folded.tokens.len() as u64;
+        (total, self.quotations.iter().map(|one| Work { left: shared(one) }).collect())
     }
 
     /// The passages of a quotation; `None` if the text has none.
@@ -342,6 +370,11 @@ fn bytes(folded: &Folded, found: &Match) -> Range<usize> {
     let (first, last) = (folded.tokens[found.tokens.start], folded.tokens[found.tokens.end - 1]);
     // Furniture that was put behind the text may stand before it.
     first.start as usize..(last.end as usize).max(first.start as usize)
+}
+
+fn folded(text: &str, layout: &TextLayout) -> Folded {
+    assert!(text.len() <= TEXT_BYTES_MAX, "a text of {} bytes, at most {TEXT_BYTES_MAX} are checked", text.len());
+    fold_apart(text, layout)
 }
 
 fn unproven(quotation: &Quotation, text: &IndexedText<'_>, work: &mut Work) -> Finding {

@@ -47,8 +47,8 @@ mod check;
 mod extract;
 
 pub use check::{
-    CitationCheck, CiteError, Finding, KnownOfQuotations, Nearest, PASSAGES_MAX, Passage, QUOTATION_BYTES_MAX,
-    QUOTATIONS_BYTES_MAX, QUOTATIONS_MAX, QuotationFault, TEXT_BYTES_MAX,
+    CitationCheck, CiteError, Finding, Nearest, PASSAGES_MAX, Passage, QUOTATION_BYTES_MAX, QUOTATIONS_BYTES_MAX,
+    QUOTATIONS_MAX, QuotationFault, TEXT_BYTES_MAX,
 };
 pub use compare::Reason;
 pub use edits::{Edit, EditKind};

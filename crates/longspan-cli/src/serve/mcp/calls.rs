@@ -113,7 +113,7 @@ impl ToolCall {
                 Err(error) => return Err(error),
             }
         }
-        let (citations, checked) = run.finish();
+        let (citations, checked) = self.state.block_on(move || Ok(run.finish())).await?;
         result([shown::quotations(&citations, &checked)], &CitationsObject::new(&citations, &checked))
     }
 
