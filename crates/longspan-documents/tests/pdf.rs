@@ -10,8 +10,19 @@ use flate2::{Compression, write::ZlibEncoder};
 use longspan_documents::{BlockKind, Content, Format, Hints, Limits, ReadError, read};
 
 /// The files that can be read.
-const NAMES: [&str; 10] =
-    ["pages", "columns", "table", "turned", "marked", "right_to_left", "scan", "damaged", "half", "encrypted"];
+const NAMES: [&str; 11] = [
+    "pages",
+    "columns",
+    "numbered",
+    "table",
+    "turned",
+    "marked",
+    "right_to_left",
+    "scan",
+    "damaged",
+    "half",
+    "encrypted",
+];
 
 fn golden(name: &str) -> Vec<u8> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/pdf").join(name);

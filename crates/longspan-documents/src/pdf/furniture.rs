@@ -95,7 +95,7 @@ fn numbers(page: usize, pieces: &[TextPiece]) -> Vec<(usize, PageNumber)> {
 }
 
 /// The indices of pieces by their lines, from top to bottom.
-fn lines(mut order: Vec<usize>, pieces: &[TextPiece]) -> Vec<Vec<usize>> {
+pub(super) fn lines(mut order: Vec<usize>, pieces: &[TextPiece]) -> Vec<Vec<usize>> {
     order.sort_by(|&a, &b| pieces[a].y.total_cmp(&pieces[b].y));
     let is_line = |a: &usize, b: &usize| pieces[*b].y - pieces[*a].y < 0.4 * pieces[*b].size;
     order.chunk_by(is_line).map(<[usize]>::to_vec).collect()

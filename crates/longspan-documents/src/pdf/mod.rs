@@ -8,6 +8,7 @@
 //! unread       what the text lacks
 //! glyphs       what the interpreter draws → glyphs on the page
 //! pieces       glyphs → words → pieces: words beside each other
+//! line_numbers numbers of lines in a margin
 //! furniture    pieces that stand at the same place on many pages
 //! columns      pieces → columns in the order of reading
 //! lines        columns → printed lines
@@ -34,6 +35,7 @@ mod bidi;
 
 mod columns;
 mod furniture;
+mod line_numbers;
 mod lines;
 mod marker;
 mod tables;
@@ -200,7 +202,7 @@ fn interpret<'a>(
     interpret_page(page, &mut context, collector);
 }
 
-/// Marks running heads and feet. Where the file calls most of its text that, it is not believed.
+/// Marks running heads, feet and numbers of lines. Where the file calls most of its text that, it is not believed.
 fn mark_furniture(pages: &mut [PagePieces]) {
     let all = || pages.iter().flat_map(|page| &page.frames).flat_map(|(_, pieces)| pieces);
     if 2 * all().filter(|piece| piece.is_furniture).count() > all().count() {
@@ -218,6 +220,7 @@ fn mark_furniture(pages: &mut [PagePieces]) {
             first.push(PageFrame { pieces, height: height(&size, *angle) });
         }
     }
+    line_numbers::put_below(&mut first);
     furniture::mark(&mut first);
 }
 

@@ -135,6 +135,24 @@ def columns():
     return pdf.bytes(), expected, facts
 
 
+def numbered():
+    """A page of a transcript: each line has a number, and some nothing else."""
+    pdf = Pdf()
+    rows = ["THE COURT: We will hear now", "the argument in case 07-1315.", "MR. MERCER: May it please the", "Court.", "",
+            "The matter came on for", "oral argument at 1:01 p.m.", "It was heard in Washington.", "", "(Recess.)", ""]
+    pdf.page(text(100, 185, "Official Transcript", 8)
+             + "".join(text(26 - 6 * len(str(number)), 172 - 14 * number, str(number)) + text(60, 172 - 14 * number, row)
+                       for number, row in enumerate(rows, 1)))
+    numbers = " ".join(str(number) for number in range(1, len(rows) + 1))
+    expected = ("Official Transcript\n\nTHE COURT: We will hear now\nthe argument in case 07-1315.\nMR. MERCER: May it please the\n"
+                "Court.\n\nThe matter came on for\noral argument at 1:01 p.m.\nIt was heard in Washington.\n\n(Recess.)\n\n"
+                + numbers)
+    return pdf.bytes(), expected, [
+        "page 1 - 300 200", "block paragraph Official Transcript", "block paragraph THE COURT: We will hear now",
+        "block paragraph The matter came on for", "block paragraph (Recess.)", f"block furniture {numbers}",
+        box(1, 60, 144, "07-1315", rows[1])]
+
+
 def table():
     """Rows with cells, one of them on two lines and one empty."""
     pdf = Pdf()
@@ -289,7 +307,7 @@ def encrypted_bomb():
     return pdf.bytes(encrypt=Rc4()), None, None
 
 
-for make in (pages, columns, table, turned, marked, right_to_left, scan, scan_alone, damaged, half, encrypted,
+for make in (pages, columns, numbered, table, turned, marked, right_to_left, scan, scan_alone, damaged, half, encrypted,
              encrypted_bomb):
     data, expected, facts = make()
     name = make.__name__
