@@ -1,7 +1,7 @@
 //! Quotations checked against documents: each with its status and its places over all documents.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use longspan_cite::{
 
 use crate::{BlockKind, Content, Format, PageBox, Place, Warning};
 
-/// Bytes of documents that are kept until all were searched for the quotations themselves: what comes nearest is looked for
-/// only where no document has a quotation.
+/// Bytes of documents, with their maps, that are kept until all were searched for the quotations themselves: what comes nearest
+/// is looked for only where no document has a quotation.
 const WAITING_BYTES_MAX: usize = 1 << 26;
 /// So many pages of one name are looked at.
 const SAME_NAME_MAX: usize = 16;
@@ -181,8 +181,10 @@ pub struct CitationRun {
     check: CitationCheck,
     states: Vec<State>,
     checked: CheckedDocuments,
-    /// Documents that were not searched for what comes nearest.
-    waiting: Vec<ReadDocument>,
+    /// Documents that were not searched for what comes nearest, their bytes, and how many these may be.
+    waiting: VecDeque<ReadDocument>,
+    waiting_bytes: usize,
+    waiting_bytes_max: usize,
 }
 
 /// A document that was read.
@@ -193,6 +195,8 @@ struct ReadDocument {
     layout: TextLayout,
     /// The bytes of its pages, by their names; none if no author named a page.
     pages: HashMap<String, Vec<Range<usize>>>,
+    /// Numbers of the quotations whose search was given up.
+    given_up: BTreeSet<usize>,
 }
 
 /// What the documents so far say of a quotation.
@@ -232,7 +236,15 @@ impl CitationRun {
         let quotes: Vec<&str> = given.iter().map(|given| given.quote.as_str()).collect();
         let check = CitationCheck::new(&quotes)?;
         let states = given.iter().map(|_| State::default()).collect();
-        Ok(Self { given, check, states, checked: CheckedDocuments::default(), waiting: Vec::new() })
+        Ok(Self {
+            given,
+            check,
+            states,
+            checked: CheckedDocuments::default(),
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            waiting_bytes_max: WAITING_BYTES_MAX,
+        })
     }
 
     /// Looks for the quotations in a document.
@@ -255,36 +267,44 @@ impl CitationRun {
             self.unread(document, warning.to_string());
         }
         let are_named = self.given.iter().any(|given| given.page.is_some());
-        let document = ReadDocument {
+        let mut document = ReadDocument {
             name: document.to_owned(),
             id: id.map(Arc::from),
             content: content.clone(),
             layout: layout(content),
             pages: if are_named { pages_by_name(content) } else { HashMap::new() },
+            given_up: BTreeSet::new(),
         };
         let named: Vec<&[Range<usize>]> = self.given.iter().map(|given| document.named(given)).collect();
         let findings = self.check.find_proven(content.text(), &document.layout, &named);
         for (index, finding) in findings.into_iter().enumerate() {
             let (given, state) = (&self.given[index], &mut self.states[index]);
             state.is_named_read |= document.is_named_by(given);
+            if finding == Finding::GivenUp {
+                document.given_up.insert(index);
+            }
             state.take(finding, given, &document);
         }
-        self.waiting.push(document);
-        let bytes: usize = self.waiting.iter().map(|document| document.content.text().len()).sum();
-        if bytes > WAITING_BYTES_MAX {
-            self.find_nearest();
+        self.waiting_bytes += document.bytes();
+        self.waiting.push_back(document);
+        while self.waiting_bytes > self.waiting_bytes_max {
+            self.find_nearest_in_next();
         }
     }
 
-    /// Looks in the documents that wait for what comes nearest to the quotations that none has.
-    fn find_nearest(&mut self) {
-        for document in std::mem::take(&mut self.waiting) {
-            let is_wanted: Vec<bool> = self.states.iter().map(|state| state.is_open(&document.name)).collect();
-            let findings = self.check.find_nearest(document.content.text(), &document.layout, &is_wanted);
-            for (index, finding) in findings {
-                self.states[index].take(finding, &self.given[index], &document);
-            }
+    /// Looks in the next document that waits for what comes nearest to the quotations that none has, and returns whether one
+    /// waited. [`CitationRun::finish`] does it for those that are left; who wants to stop in between does it one by one.
+    pub fn find_nearest_in_next(&mut self) -> bool {
+        let Some(document) = self.waiting.pop_front() else { return false };
+        self.waiting_bytes -= document.bytes();
+        let is_wanted = |(index, state): (usize, &State)| {
+            state.count == 0 && state.fault.is_none() && !document.given_up.contains(&index)
+        };
+        let are_wanted: Vec<bool> = self.states.iter().enumerate().map(is_wanted).collect();
+        for (index, finding) in self.check.find_nearest(document.content.text(), &document.layout, &are_wanted) {
+            self.states[index].take(finding, &self.given[index], &document);
         }
+        true
     }
 
     /// Takes note of a document, or a part of one, that cannot be read.
@@ -294,7 +314,7 @@ impl CitationRun {
 
     /// What is known of each quotation, in their order.
     pub fn finish(mut self) -> (Vec<Citation>, CheckedDocuments) {
-        self.find_nearest();
+        while self.find_nearest_in_next() {}
         let unread = &self.checked.unread;
         let citations = self.given.into_iter().zip(self.states).map(|(given, state)| state.citation(given, unread));
         (citations.collect(), self.checked)
@@ -302,6 +322,10 @@ impl CitationRun {
 }
 
 impl ReadDocument {
+    fn bytes(&self) -> usize {
+        self.content.text().len() + self.content.map_bytes()
+    }
+
     fn is_named_by(&self, given: &GivenQuotation) -> bool {
         given.document.as_deref().is_some_and(|named| is_called(&self.name, named))
     }
@@ -329,11 +353,6 @@ impl ReadDocument {
 }
 
 impl State {
-    /// Whether no document has the quotation, and the search of this one was not given up.
-    fn is_open(&self, document: &str) -> bool {
-        self.count == 0 && self.fault.is_none() && self.given_up.iter().all(|given_up| given_up != document)
-    }
-
     /// Takes what a document says of a quotation.
     fn take(&mut self, finding: Finding, given: &GivenQuotation, document: &ReadDocument) {
         match finding {
@@ -538,6 +557,48 @@ mod tests {
         let (citations, checked) = run(&quotes, &[a, b, ("d", "")]);
         assert_eq!((citations[0].count, citations[0].passages[0].document.as_str()), (2, "b"));
         assert_eq!((checked.documents, checked.unread[0].document.as_str()), (2, "d"));
+    }
+
+    #[test]
+    fn documents_that_wait_change_nothing() {
+        let quote = |text: &str, page: Option<&str>| {
+            let mut quote = GivenQuotation::new("", text);
+            quote.page = page.map(str::to_owned);
+            quote
+        };
+        let quotes = [
+            quote("it ran in May 1911", None),
+            quote("it ran in May 1911", Some("2")),
+            quote("it ran in May 1912", None),
+            quote("who painted the whole ceiling", None),
+            quote("the pump has three valves", None),
+            quote("…", None),
+        ];
+        let documents = [
+            "The pump has two valves. They painted a ceiling.",
+            "Here it ran in May 1910.",
+            "The pump has three valves.",
+            "Nothing.\u{c}And it ran\nin May 1911.",
+            "The whole ceiling was painted by one who ran.",
+        ];
+        let cited = |waiting_bytes_max: usize| {
+            let mut run = CitationRun::new(quotes.clone().into()).unwrap();
+            run.waiting_bytes_max = waiting_bytes_max;
+            for (name, text) in ('a'..).zip(documents) {
+                run.read(&name.to_string(), &Content::plain(text));
+                assert!(run.waiting_bytes <= waiting_bytes_max);
+            }
+            let waiting = run.waiting.len();
+            (waiting, format!("{:?}", run.finish().0))
+        };
+        let (none_waits, at_once) = cited(0);
+        let (some_wait, later) = cited(300);
+        let (all_wait, at_last) = cited(usize::MAX);
+        assert!(none_waits == 0 && (1..5).contains(&some_wait) && all_wait == 5, "{some_wait}");
+        assert_eq!([&later, &at_last], [&at_once; 2]);
+        for status in ["Normalised", "Altered", "NotFound", "Unchecked"] {
+            assert!(at_once.contains(&format!("status: {status}")), "{at_once}");
+        }
     }
 
     #[test]

@@ -102,13 +102,6 @@ pub enum Finding {
     Faulty(QuotationFault),
 }
 
-impl Finding {
-    /// Whether the text does not have the quotation, and nothing is known of what comes nearest.
-    pub fn is_open(&self) -> bool {
-        *self == Self::NotFound { nearest: None }
-    }
-}
-
 /// A passage that says what the quotation says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -192,7 +185,8 @@ impl CitationCheck {
     /// If the text is longer than [`TEXT_BYTES_MAX`], or its layout is not of characters of the text.
     pub fn check(&self, text: &str, layout: &TextLayout) -> Vec<Finding> {
         let mut findings = self.find_proven(text, layout, &[]);
-        let is_wanted: Vec<bool> = findings.iter().map(Finding::is_open).collect();
+        let is_open = |finding: &Finding| *finding == Finding::NotFound { nearest: None };
+        let is_wanted: Vec<bool> = findings.iter().map(is_open).collect();
         for (index, nearest) in self.find_nearest(text, layout, &is_wanted) {
             findings[index] = nearest;
         }
@@ -247,7 +241,8 @@ impl CitationCheck {
     }
 
     /// What comes nearest to the quotations that are wanted, of which [`CitationCheck::find_proven`] found none in the text:
-    /// each with its number. It takes much longer than to find those that the text has.
+    /// each with its number. Those behind the end of `is_wanted` are not wanted. It takes much longer than to find those that
+    /// the text has.
     ///
     /// # Panics
     /// As [`CitationCheck::check`].

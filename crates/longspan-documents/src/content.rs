@@ -69,7 +69,8 @@ pub struct Place {
     pub page: Option<usize>,
     /// What is printed for the number of that page, such as `iv`, if the file says so.
     pub page_label: Option<Arc<str>>,
-    /// Line of the page on which the first character stands, from 1, where the document has pages. Blank lines do not count.
+    /// Line of the page on which the first character stands, from 1, where the document has pages. Blank lines do not count,
+    /// and numbers that are printed beside lines are not looked at.
     pub page_line: Option<usize>,
     /// The headings above, the highest first, each as one line of at most 300 characters.
     pub headings: Vec<String>,

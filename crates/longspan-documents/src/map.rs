@@ -86,7 +86,7 @@ pub enum BlockKind {
     Note,
     /// The caption of a table or picture.
     Caption,
-    /// What stands beside the text: running heads, page numbers, navigation.
+    /// What stands beside the text: running heads, numbers of pages and lines, navigation.
     Furniture,
 }
 

@@ -43,6 +43,7 @@ pub fn ask(prompt: &str) -> io::Result<String> {
     terminal.write_all(b"\n")?;
     if byte[0] == INTERRUPT {
         let _ = kill_process(getpid(), Signal::INT);
+        std::process::exit(130); // scripts start what runs in the background with this signal ignored
     }
     String::from_utf8(line).map_err(|_| io::ErrorKind::InvalidData.into())
 }

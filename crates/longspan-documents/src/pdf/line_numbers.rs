@@ -1,122 +1,134 @@
-//! The numbers of lines in a margin, as transcripts, pleadings, bills and manuscripts have them.
+//! The numbers of lines in a margin, as transcripts, pleadings and manuscripts have them.
 //!
 //! They stand alone below each other and count up by one, or by five, down a page. What sets them apart from the first column of
-//! a table: they begin again on another page, or some have no text beside them, or the text beside them is one wide piece. They
-//! become one line below the text, so that sentences run on.
+//! a table and from the numbers of a list: the text beside them runs on from line to line. They become one line below the text,
+//! so that its sentences are whole.
 
 use super::furniture::{PageFrame, lines};
 use super::pieces::TextPiece;
 
-/// Numbers of a page at least, where they count up by one; half as many by five. On the other pages of a document that has
-/// such pages, there may be fewer.
-const NUMBERS_MIN: usize = 10;
+/// The steps by which numbers count, and how many there are at least on a page that alone shows that they are of lines.
+const STEPS: [(u32, usize); 2] = [(1, 10), (5, 5)];
+/// Where two pages of a document show it, others may have fewer.
 const FEWER_MIN: usize = 3;
 /// A page with more has something else.
 const NUMBERS_MAX: usize = 200;
-/// The steps by which they count.
-const STEPS: [u32; 2] = [1, 5];
 /// Points by which their edges may differ.
-const EDGE: f32 = 2.0;
+const EDGE_POINTS: f32 = 2.0;
 /// Of the distances between them, so many are as usual but for a fifth.
 const EVEN_MIN: f32 = 0.8;
 /// So many lines of a page may have no number, or a fifth of those that have one.
 const UNNUMBERED_MAX: usize = 4;
-/// Numbers without text beside them, which tables do not have.
-const BLANK_MIN: usize = 2;
-/// A wide line, in em.
-const WIDE_EM: f32 = 18.0;
+/// So many lines run on at least, and such a share of those beside the numbers.
+const RUNNING_MIN: usize = 3;
+const RUNNING_SHARE_MIN: f32 = 0.15;
+/// How wide a line is that runs on, in em.
+const RUNNING_EM_MIN: f32 = 12.0;
 
 /// The numbers of the lines of a page.
 struct LineNumbers {
     /// Indices of their pieces, from top to bottom.
     pieces: Vec<usize>,
-    /// Whether they begin with the page.
-    begins: bool,
-    /// Whether this page alone shows that they are no table's.
+    /// The number before the first, and the last.
+    before: u32,
+    last: u32,
+    /// Whether the page alone shows that they are numbers of lines.
     is_sure: bool,
 }
 
 /// Puts the numbers of lines below the text of their pages.
 pub(super) fn put_below(pages: &mut [PageFrame<'_>]) {
-    let mut found: Vec<Option<LineNumbers>> =
-        pages.iter().map(|page| LineNumbers::find(page.pieces, NUMBERS_MIN)).collect();
-    let is_usual = found.iter().flatten().filter(|numbers| numbers.begins).count() > 1;
-    if is_usual {
-        for (found, page) in found.iter_mut().zip(pages.iter()).filter(|(found, _)| found.is_none()) {
-            *found = LineNumbers::find(page.pieces, FEWER_MIN);
-        }
-    }
+    let found: Vec<Option<LineNumbers>> = pages.iter().map(|page| LineNumbers::find(page.pieces)).collect();
+    let are_usual = found.iter().flatten().filter(|numbers| numbers.is_sure).count() > 1;
+    let mut last = 0;
     for (page, numbers) in pages.iter_mut().zip(found) {
-        if let Some(numbers) = numbers.filter(|numbers| is_usual || numbers.is_sure) {
-            let below = joined(numbers.pieces.iter().map(|&index| &page.pieces[index]));
-            let mut index = 0;
-            page.pieces.retain(|_| {
-                index += 1;
-                !numbers.pieces.contains(&(index - 1))
-            });
-            page.pieces.push(below);
+        let goes_on = |numbers: &LineNumbers| are_usual && (numbers.before == 0 || numbers.before == last);
+        if let Some(numbers) = numbers.filter(|numbers| numbers.is_sure || goes_on(numbers)) {
+            last = numbers.last;
+            numbers.put_below(page.pieces);
         }
-    }
-}
-
-/// One piece of furniture, at the place of the last.
-fn joined<'a>(pieces: impl Iterator<Item = &'a TextPiece> + Clone) -> TextPiece {
-    TextPiece {
-        words: pieces.clone().flat_map(|piece| piece.words.clone()).collect(),
-        x: pieces.clone().map(|piece| piece.x).fold(f32::MAX, f32::min),
-        right: pieces.clone().map(|piece| piece.right).fold(f32::MIN, f32::max),
-        y: pieces.clone().map(|piece| piece.y).fold(f32::MIN, f32::max),
-        size: pieces.map(|piece| piece.size).fold(0.0, f32::max),
-        is_furniture: true,
     }
 }
 
 impl LineNumbers {
-    fn find(pieces: &[TextPiece], numbers_min: usize) -> Option<Self> {
+    fn find(pieces: &[TextPiece]) -> Option<Self> {
         let edges: [fn(&TextPiece) -> f32; 2] = [|piece| piece.right, |piece| piece.x];
-        let runs = edges.into_iter().flat_map(|edge| STEPS.map(|step| longest_run(pieces, edge, step)));
-        let min = |step: u32| if step == 1 { numbers_min } else { numbers_min.div_ceil(2) };
-        let are_enough = |(numbers, step): &(Vec<usize>, u32)| (min(*step)..=NUMBERS_MAX).contains(&numbers.len());
-        let (numbers, step) = runs.filter(are_enough).max_by_key(|(numbers, _)| numbers.len())?;
-        let first = number(&pieces[numbers[0]])?;
-        if !is_even(&numbers.iter().map(|&index| pieces[index].y).collect::<Vec<_>>()) || first % step != 0 {
+        let runs = edges.into_iter().flat_map(|edge| STEPS.map(|step| (longest_run(pieces, edge, step.0), step)));
+        let are_few = |(run, _): &(Vec<usize>, _)| (FEWER_MIN..=NUMBERS_MAX).contains(&run.len());
+        let (run, (step, numbers_min)) = runs.filter(are_few).max_by_key(|(run, _)| run.len())?;
+        let baselines: Vec<f32> = run.iter().map(|&index| pieces[index].y).collect();
+        let (first, last) = (number(&pieces[run[0]])?, number(&pieces[run[run.len() - 1]])?);
+        if first % step != 0 || first == 0 || !are_even(&baselines) {
             return None;
         }
-        let others: Vec<usize> = (0..pieces.len()).filter(|index| !numbers.contains(index)).collect();
-        let others = lines(others, pieces);
-        let (top, bottom) = (pieces[numbers[0]].y, pieces[numbers[numbers.len() - 1]].y);
+        let others = lines((0..pieces.len()).filter(|index| !run.contains(index)).collect(), pieces);
+        let near = |line: &[usize]| 0.5 * pieces[line[0]].size;
         let is_beside = |line: &&Vec<usize>| {
-            let near = 0.5 * pieces[line[0]].size;
-            (top - near..=bottom + near).contains(&pieces[line[0]].y)
+            let y = pieces[line[0]].y;
+            y >= baselines[0] - near(line) && y <= baselines[baselines.len() - 1] + near(line)
         };
         let (beside, apart): (Vec<&Vec<usize>>, Vec<&Vec<usize>>) = others.iter().partition(is_beside);
-        let left = numbers.iter().map(|&index| pieces[index].x).fold(f32::MAX, f32::min);
-        let right = numbers.iter().map(|&index| pieces[index].right).fold(f32::MIN, f32::max);
-        let all = || beside.iter().flat_map(|line| line.iter()).map(|&index| &pieces[index]);
-        if beside.len() < FEWER_MIN || !(all().all(|piece| piece.x > right) || all().all(|piece| piece.right < left)) {
+        let (left, right) = edges_of(run.iter().map(|&index| &pieces[index]));
+        let (text_left, text_right) = edges_of(beside.iter().copied().flatten().map(|&index| &pieces[index]));
+        if text_left <= right && text_right >= left {
             return None; // in no margin
         }
-        let is_on =
-            |number: usize, line: &[usize]| (pieces[number].y - pieces[line[0]].y).abs() < 0.5 * pieces[line[0]].size;
-        let numbered = beside.iter().filter(|line| numbers.iter().any(|&number| is_on(number, line))).count();
+        let has_number =
+            |line: &&&Vec<usize>| baselines.iter().any(|y| (y - pieces[line[0]].y).abs() < near(line.as_slice()));
+        let numbered = beside.iter().filter(has_number).count();
         let unnumbered = apart.len() + if step == 1 { beside.len() - numbered } else { 0 };
-        if unnumbered > UNNUMBERED_MAX.max(beside.len() / 5) {
+        let has_lines_between = step == 1 || beside.len() >= 3 * run.len();
+        if unnumbered > UNNUMBERED_MAX.max(beside.len() / 5) || !has_lines_between {
             return None;
         }
-        let blank = numbers.iter().filter(|&&number| !beside.iter().any(|line| is_on(number, line))).count();
-        let is_wide = |line: &&&Vec<usize>| {
-            line.len() == 1 && pieces[line[0]].right - pieces[line[0]].x >= WIDE_EM * pieces[line[0]].size
+        let running = running(&beside, pieces);
+        let is_prose = running >= RUNNING_MIN && running as f32 >= RUNNING_SHARE_MIN * beside.len() as f32;
+        Some(Self { is_sure: is_prose && run.len() >= numbers_min, pieces: run, before: first - step, last })
+    }
+
+    /// Makes them one piece of furniture, lower than all others.
+    fn put_below(&self, pieces: &mut Vec<TextPiece>) {
+        let own = || self.pieces.iter().map(|&index| &pieces[index]);
+        let (x, right) = edges_of(own());
+        let below = TextPiece {
+            words: own().flat_map(|piece| piece.words.clone()).collect(),
+            x,
+            right,
+            y: pieces.iter().map(|piece| piece.y + piece.size).fold(f32::MIN, f32::max),
+            size: own().map(|piece| piece.size).fold(0.0, f32::max),
+            is_furniture: true,
         };
-        let are_wide = 2 * beside.iter().filter(is_wide).count() > beside.len();
-        Some(Self { pieces: numbers, begins: first == step, is_sure: step > 1 || blank >= BLANK_MIN || are_wide })
+        let mut index = 0;
+        pieces.retain(|_| {
+            index += 1;
+            !self.pieces.contains(&(index - 1))
+        });
+        pieces.push(below);
     }
 }
 
-/// The longest run of numbers below each other that count up by a step, and the step.
-fn longest_run(pieces: &[TextPiece], edge: fn(&TextPiece) -> f32, step: u32) -> (Vec<usize>, u32) {
+/// The left edge and the right edge of pieces together.
+fn edges_of<'a>(pieces: impl Iterator<Item = &'a TextPiece>) -> (f32, f32) {
+    pieces.fold((f32::MAX, f32::MIN), |(left, right), piece| (left.min(piece.x), right.max(piece.right)))
+}
+
+/// How many lines go on with the sentence of the line above: in a lower-case letter, after a wide line without an end.
+fn running(lines: &[&Vec<usize>], pieces: &[TextPiece]) -> usize {
+    let goes_on = |pair: &&[&Vec<usize>]| {
+        let ([above], [below]) = (pair[0].as_slice(), pair[1].as_slice()) else { return false };
+        let (above, below) = (&pieces[*above], &pieces[*below]);
+        above.right - above.x >= RUNNING_EM_MIN * above.size
+            && !above.text().ends_with(['.', '!', '?', ':'])
+            && below.text().starts_with(char::is_lowercase)
+    };
+    lines.windows(2).filter(goes_on).count()
+}
+
+/// The longest run of numbers below each other that count up by a step.
+fn longest_run(pieces: &[TextPiece], edge: fn(&TextPiece) -> f32, step: u32) -> Vec<usize> {
     let mut all: Vec<usize> = (0..pieces.len()).filter(|&index| number(&pieces[index]).is_some()).collect();
     all.sort_by(|&a, &b| edge(&pieces[a]).total_cmp(&edge(&pieces[b])));
-    let is_level = |a: &usize, b: &usize| edge(&pieces[*b]) - edge(&pieces[*a]) <= EDGE;
+    let is_level = |a: &usize, b: &usize| edge(&pieces[*b]) - edge(&pieces[*a]) <= EDGE_POINTS;
     let mut longest = Vec::new();
     for level in all.chunk_by(is_level) {
         let mut level = level.to_vec();
@@ -127,7 +139,7 @@ fn longest_run(pieces: &[TextPiece], edge: fn(&TextPiece) -> f32, step: u32) -> 
             longest = run.to_vec();
         }
     }
-    (longest, step)
+    longest
 }
 
 /// The number that a piece is.
@@ -138,7 +150,7 @@ fn number(piece: &TextPiece) -> Option<u32> {
 }
 
 /// Whether baselines are equally far apart, but for a few.
-fn is_even(baselines: &[f32]) -> bool {
+fn are_even(baselines: &[f32]) -> bool {
     let mut gaps: Vec<f32> = baselines.windows(2).map(|pair| pair[1] - pair[0]).collect();
     gaps.sort_by(f32::total_cmp);
     let usual = gaps[gaps.len() / 2];
@@ -169,10 +181,17 @@ mod tests {
             lines.iter().enumerate().flat_map(line).collect()
         };
         let mut pages: Vec<Vec<TextPiece>> = pages.iter().map(page).collect();
-        let all: Vec<usize> = pages.iter().map(|page| page.iter().map(|piece| piece.words.len()).sum()).collect();
+        let words =
+            |page: &Vec<TextPiece>| page.iter().flat_map(|piece| &piece.words).map(|word| word.text.clone()).collect();
+        let all: Vec<Vec<String>> = pages.iter().map(words).collect();
         put_below(&mut pages.iter_mut().map(|pieces| PageFrame { pieces, height: 800.0 }).collect::<Vec<_>>());
         for ((page, below), all) in pages.iter().zip(below).zip(all) {
-            assert_eq!(page.iter().map(|piece| piece.words.len()).sum::<usize>(), all, "no word is lost");
+            let words: Vec<&str> = page.iter().flat_map(|piece| &piece.words).map(|word| word.text.as_str()).collect();
+            let sorted = |mut words: Vec<&str>| {
+                words.sort_unstable();
+                words.join(" ")
+            };
+            assert_eq!(sorted(words), sorted(all.iter().map(String::as_str).collect()), "no word is lost");
             let found: Vec<usize> =
                 page.iter().filter(|piece| piece.is_furniture).map(|piece| piece.words.len()).collect();
             assert_eq!(found, if *below > 0 { vec![*below] } else { vec![] });
@@ -180,30 +199,39 @@ mod tests {
     }
 
     const NUMBERS: [&str; 12] = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"];
-    const WIDE: &[&str] = &["the motion of the petitioner is denied"];
-    const NARROW: &[&str] = &["Denmark"];
+    const PROSE: &[&str] = &["the motion of the petitioner is denied"];
+    const LIST: &[&str] = &["Declaration of John Smith of 3 May 2019"];
+    const TABLE: &[&str] = &["denmark and its islands", "42,951", "5.8"];
 
     #[test]
     fn numbers_of_lines_are_put_below_the_text() {
         let page = |text: &'static [&'static str]| NUMBERS.map(|number| (number, text)).to_vec();
-        check(&[page(WIDE)], &[12]);
-        check(&[page(NARROW)], &[0]); // a list of countries
-        check(&[page(NARROW), page(NARROW)], &[12, 12]);
-        check(&[page(&["Denmark", "42,951", "5.8"])], &[0]); // a table
-        let mut blank = page(NARROW);
-        blank[9..].iter_mut().for_each(|line| line.1 = &[]);
-        check(&[blank], &[12]);
-        check(&[page(WIDE), page(WIDE)[..5].to_vec()], &[12, 0]); // only one page begins with a whole run
-        check(&[page(WIDE), page(WIDE), page(WIDE)[..5].to_vec()], &[12, 12, 5]);
-        let mut heads = page(WIDE);
+        check(&[page(PROSE)], &[12]);
+        for text in [LIST, TABLE, &["denmark"], &[]] {
+            check(&[page(text)], &[0]);
+            check(&[page(text), page(text)], &[0, 0]);
+        }
+        // A page with a title and blank lines, between others.
+        let mut title = page(LIST);
+        title[7..].iter_mut().for_each(|line| line.1 = &[]);
+        check(&[page(PROSE), title, page(PROSE)], &[12, 12, 12]);
+        check(&[page(PROSE), page(PROSE)[..5].to_vec()], &[12, 0]);
+        check(&[page(PROSE), page(PROSE), page(PROSE)[..5].to_vec()], &[12, 12, 5]);
+        check(&[page(PROSE), page(PROSE), page(LIST)[4..8].to_vec()], &[12, 12, 0]); // a list that begins with 5
+        let further = ["13", "14", "15", "16"].map(|number| (number, PROSE)).to_vec();
+        check(&[page(PROSE), page(PROSE), further], &[12, 12, 4]);
+        let mut heads = page(PROSE);
         heads.insert(0, ("", &["Official Transcript"]));
         heads.push(("", &["Reporting Company"]));
         check(&[heads], &[12]);
-        let unnumbered = [page(WIDE), vec![("", WIDE); 12]].concat(); // a numbered part of a page
+        let unnumbered = [page(PROSE), vec![("", PROSE); 12]].concat(); // a numbered part of a page
         check(&[unnumbered], &[0]);
-        let by_five = |line: usize| {
-            (["", "", "", "", "5", "10", "15", "20", "25"][if line % 5 == 4 { 4 + line / 5 } else { 0 }], WIDE)
+        let by_five = |text: &'static [&'static str]| {
+            let number = |line: usize| if line % 5 == 4 { ["5", "10", "15", "20", "25"][line / 5] } else { "" };
+            (0..25).map(|line| (number(line), text)).collect::<Vec<_>>()
         };
-        check(&[(0..25).map(by_five).collect()], &[5]);
+        check(&[by_five(PROSE)], &[5]);
+        check(&[by_five(LIST)], &[0]);
+        check(&[by_five(PROSE).into_iter().filter(|(number, _)| !number.is_empty()).collect()], &[0]);
     }
 }

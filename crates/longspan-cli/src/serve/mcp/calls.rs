@@ -97,8 +97,9 @@ impl ToolCall {
         if names.is_empty() && errors.is_empty() {
             return Err(HttpError::new("unknown_document", "no document is named, or there is none"));
         }
+        let steps = 2 * names.len(); // each is read, and then searched for what comes nearest
         for (index, name) in names.iter().enumerate() {
-            self.tell(index, names.len()).await;
+            self.tell(index, steps).await;
             match self.open(name).await {
                 Ok(held) => {
                     let read = move || {
@@ -113,7 +114,19 @@ impl ToolCall {
                 Err(error) => return Err(error),
             }
         }
-        let (citations, checked) = self.state.block_on(move || Ok(run.finish())).await?;
+        for step in names.len().. {
+            self.tell(step.min(steps), steps).await;
+            let next = move || {
+                let has_waited = run.find_nearest_in_next();
+                Ok((has_waited, run))
+            };
+            let (has_waited, rest) = self.state.block_on(next).await?;
+            run = rest;
+            if !has_waited {
+                break;
+            }
+        }
+        let (citations, checked) = run.finish();
         result([shown::quotations(&citations, &checked)], &CitationsObject::new(&citations, &checked))
     }
 

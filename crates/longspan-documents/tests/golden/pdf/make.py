@@ -138,14 +138,15 @@ def columns():
 def numbered():
     """A page of a transcript: each line has a number, and some nothing else."""
     pdf = Pdf()
-    rows = ["THE COURT: We will hear now", "the argument in case 07-1315.", "MR. MERCER: May it please the", "Court.", "",
-            "The matter came on for", "oral argument at 1:01 p.m.", "It was heard in Washington.", "", "(Recess.)", ""]
+    rows = ["THE COURT: We will hear now", "the argument in case 07-1315.", "MR. MERCER: It is the position",
+            "of the petitioner that it is.", "", "The matter came on for", "oral argument at 1:01 p.m.", "It was heard here.", "",
+            "(Recess.)", ""]
     pdf.page(text(100, 185, "Official Transcript", 8)
              + "".join(text(26 - 6 * len(str(number)), 172 - 14 * number, str(number)) + text(60, 172 - 14 * number, row)
                        for number, row in enumerate(rows, 1)))
     numbers = " ".join(str(number) for number in range(1, len(rows) + 1))
-    expected = ("Official Transcript\n\nTHE COURT: We will hear now\nthe argument in case 07-1315.\nMR. MERCER: May it please the\n"
-                "Court.\n\nThe matter came on for\noral argument at 1:01 p.m.\nIt was heard in Washington.\n\n(Recess.)\n\n"
+    expected = ("Official Transcript\n\nTHE COURT: We will hear now\nthe argument in case 07-1315.\nMR. MERCER: It is the position\n"
+                "of the petitioner that it is.\n\nThe matter came on for\noral argument at 1:01 p.m.\nIt was heard here.\n\n(Recess.)\n\n"
                 + numbers)
     return pdf.bytes(), expected, [
         "page 1 - 300 200", "block paragraph Official Transcript", "block paragraph THE COURT: We will hear now",
