@@ -131,9 +131,10 @@ impl Border<'_> {
         if !behind.has(flag::SPACE) {
             return self.ends_with(-1, is_number_character) && self.starts_with(0, is_number_character);
         }
-        // White space may part groups of three digits.
+        // White space may part groups of three digits, but not the tab between two cells.
         let is_group = |group: &str| group.chars().all(char::is_numeric) && group.chars().count() <= 3;
         !behind.has(flag::PARAGRAPH)
+            && !self.text.gap(self.token).contains('\t')
             && is_group(self.sign(-1))
             && is_group(self.sign(0))
             && self.sign(0).chars().count() == 3

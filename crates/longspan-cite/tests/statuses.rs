@@ -150,6 +150,7 @@ fn what_means_something_else_is_never_proven() {
         ("Mr. Smith shall not pay. Mr. Jones pays.", vec!["Mr. Smith shall … pay", "Smith … Jones pays"]),
         ("It is 5 km/h, 1 000 000 euros, 30\n000 tons.", vec!["is 5 km", "000 000 euros", "euros, 30", "1 000"]),
         ("It is 10²½ or $½ of it.", vec!["½ or", "It is 10²", "½ of it", "½ [] It is 10²½"]),
+        ("It has 1 338,424 of it.", vec!["338,424"]),
         ("It is thrice that.", vec!["It is = thrice", "It is =\u{338} thrice"]),
     ] {
         for quotation in quotations {
@@ -166,6 +167,7 @@ fn what_means_something_else_is_never_proven() {
 fn what_means_the_same_is_proven_beside_signs() {
     for (text, quotation, expected) in [
         ("Le délai de l’accord est long.", "accord est long", "exact 1"),
+        ("Finland\t5.5\t338,424\t10", "338,424", "exact 1"),
         (
             "He shall pay. He shall never go anywhere. Then he left.",
             "He shall pay. … Then he left.",

@@ -25,6 +25,7 @@ use crate::Content;
 /// Bytes of documents, with their maps, that are kept until all were searched for the quotations themselves: what comes nearest
 /// is looked for only where no document has a quotation.
 const WAITING_BYTES_MAX: usize = 1 << 26;
+
 /// Quotations that are checked against one document after the other.
 ///
 /// ```
