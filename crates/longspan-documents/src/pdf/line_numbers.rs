@@ -9,7 +9,7 @@ use super::pieces::TextPiece;
 
 /// The steps by which numbers count, and how many there are at least on a page that alone shows that they are of lines.
 const STEPS: [(u32, usize); 2] = [(1, 10), (5, 5)];
-/// Where two pages of a document show it, others may have fewer.
+/// Where two pages of a document show it, and where the numbers go on from the page before, there may be fewer.
 const FEWER_MIN: usize = 3;
 /// A page with more has something else.
 const NUMBERS_MAX: usize = 200;
@@ -42,8 +42,8 @@ pub(super) fn put_below(pages: &mut [PageFrame<'_>]) {
     let are_usual = found.iter().flatten().filter(|numbers| numbers.is_sure).count() > 1;
     let mut last = 0;
     for (page, numbers) in pages.iter_mut().zip(found) {
-        let goes_on = |numbers: &LineNumbers| are_usual && (numbers.before == 0 || numbers.before == last);
-        if let Some(numbers) = numbers.filter(|numbers| numbers.is_sure || goes_on(numbers)) {
+        let is_next = |before: u32| if before == 0 { are_usual } else { before == last };
+        if let Some(numbers) = numbers.filter(|numbers| numbers.is_sure || is_next(numbers.before)) {
             last = numbers.last;
             numbers.put_below(page.pieces);
         }
@@ -218,8 +218,9 @@ mod tests {
         check(&[page(PROSE), page(PROSE)[..5].to_vec()], &[12, 0]);
         check(&[page(PROSE), page(PROSE), page(PROSE)[..5].to_vec()], &[12, 12, 5]);
         check(&[page(PROSE), page(PROSE), page(LIST)[4..8].to_vec()], &[12, 12, 0]); // a list that begins with 5
-        let further = ["13", "14", "15", "16"].map(|number| (number, PROSE)).to_vec();
-        check(&[page(PROSE), page(PROSE), further], &[12, 12, 4]);
+        let further = ["13", "14", "15", "16"].map(|number| (number, LIST)).to_vec();
+        check(&[page(PROSE), further.clone()], &[12, 4]);
+        check(&[further, page(PROSE)], &[0, 12]);
         let mut heads = page(PROSE);
         heads.insert(0, ("", &["Official Transcript"]));
         heads.push(("", &["Reporting Company"]));
