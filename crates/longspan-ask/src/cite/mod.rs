@@ -195,6 +195,7 @@ mod tests {
             quote("it ran in May 1911", Some("2")),
             quote("it ran in May 1912", None),
             quote("who painted the whole ceiling", None),
+            quote("The whole ceiling was painted by two who ran", None),
             quote("the pump has three valves", None),
             quote("…", None),
         ];
