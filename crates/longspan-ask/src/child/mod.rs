@@ -252,7 +252,10 @@ mod tests {
             ("exit 3", "its reader failed: exit status: 3"),
             ("cat > /dev/null & echo oops >&2; kill -9 $$", "its reader failed: oops (signal: 9 (SIGKILL))"),
             ("echo memory allocation of 9 bytes failed >&2; exit 1", "reading it took more than 2048 MiB of memory"),
-            ("printf '\\377\\377\\377\\377\\377\\377\\377\\377'; exit 0", "its reader failed: its result is too long"),
+            (
+                "printf '\\377\\377\\377\\377\\377\\377\\377\\377'; cat > /dev/null",
+                "its reader failed: its result is too long",
+            ),
             ("printf '\\1\\0\\0\\0\\0\\0\\0\\0\\7'; cat > /dev/null", "its reader failed: its result has another form"),
         ] {
             assert_eq!(read_by(&shell(script), &limits), message, "{script}");
