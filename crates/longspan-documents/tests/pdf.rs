@@ -10,13 +10,14 @@ use flate2::{Compression, write::ZlibEncoder};
 use longspan_documents::{BlockKind, Content, Format, Hints, Limits, ReadError, read};
 
 /// The files that can be read.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "pages",
     "columns",
     "numbered",
     "table",
     "turned",
     "marked",
+    "unicode_codes",
     "right_to_left",
     "scan",
     "damaged",

@@ -7,7 +7,8 @@ use std::collections::HashMap;
 
 use hayro_interpret::font::{Glyph as Outline, GlyphRun, PositionedGlyph};
 use hayro_interpret::hayro_cmap::{BfString, WritingMode};
-use hayro_interpret::hayro_syntax::object::{Dict, String as PdfString};
+use hayro_interpret::hayro_syntax::Pdf;
+use hayro_interpret::hayro_syntax::object::{Dict, Name, Stream, String as PdfString};
 use hayro_interpret::kurbo::{Affine, BezPath, PathEl, Point, Rect, Shape, Vec2};
 use hayro_interpret::{BlendMode, ClipPath, Device, DrawMode, DrawProps, Image, ImageDrawProps, SoftMask};
 
@@ -75,15 +76,18 @@ pub(super) struct Collector<'a> {
     outlines: HashMap<u128, f32>,
     /// The ink of characters.
     pub inks: Inks,
+    /// See [`has_unicode_codes`].
+    has_unicode_codes: bool,
 }
 
 /// The sum of the ink of a character, and how often it was drawn.
 pub(super) type Inks = HashMap<char, (f32, u32)>;
 
 impl<'a> Collector<'a> {
-    pub fn new(budget: Budget<'a>) -> Self {
+    pub fn new(budget: Budget<'a>, has_unicode_codes: bool) -> Self {
         Self {
             budget,
+            has_unicode_codes,
             glyphs: Vec::new(),
             has_image: false,
             curves: 0,
@@ -148,7 +152,7 @@ impl<'a> Collector<'a> {
                 continue;
             }
             let (x, y) = to_frame(middle, angle);
-            let text = text_of(glyph);
+            let text = text_of(glyph, self.has_unicode_codes);
             let ink = self.ink(glyph);
             if let BfString::Char(c) = text
                 && ink > 0.0
@@ -270,13 +274,33 @@ fn to_frame(at: Point, angle: i16) -> (f64, f64) {
     (at.x * cos + at.y * sin, at.y * cos - at.x * sin)
 }
 
+/// Whether the codes of composite fonts are Unicode where no table says what they mean, as TCPDF writes it: all such fonts of
+/// the pages have the name of a character map in the place of the table.
+pub(super) fn has_unicode_codes(pdf: &Pdf) -> bool {
+    let mut fonts = pdf.pages().iter().flat_map(|page| {
+        let fonts = &page.resources().fonts;
+        fonts.keys().filter_map(|name| fonts.get::<Dict<'_>>(name)).collect::<Vec<_>>()
+    });
+    let mut has_name = false;
+    let is_clear = fonts.all(|font| {
+        let is_composite = font.get::<Name<'_>>(b"Subtype").is_some_and(|kind| kind.as_ref() == b"Type0");
+        let name = font.get::<Name<'_>>(b"ToUnicode");
+        let is_named = name.is_some_and(|name| matches!(name.as_ref(), b"Identity-H" | b"Identity-V"));
+        has_name |= is_composite && is_named;
+        !is_composite || is_named || font.get::<Stream<'_>>(b"ToUnicode").is_some()
+    });
+    is_clear && has_name
+}
+
 /// The text of a glyph; U+FFFD where neither its font nor its code says it.
-fn text_of(glyph: &Outline<'_>) -> BfString {
+fn text_of(glyph: &Outline<'_>, has_unicode_codes: bool) -> BfString {
     match glyph.as_unicode() {
-        Some(BfString::Char(char::REPLACEMENT_CHARACTER)) | None => match glyph.char_code() {
-            code @ 0x20..0x7f => BfString::Char(char::from(code as u8)),
-            _ => BfString::Char(char::REPLACEMENT_CHARACTER),
-        },
+        Some(BfString::Char(char::REPLACEMENT_CHARACTER)) | None => {
+            let code = glyph.char_code();
+            let is_known = has_unicode_codes || (0x20..0x7f).contains(&code);
+            let c = char::from_u32(code).filter(|c| is_known && !c.is_control());
+            shown(c.unwrap_or(char::REPLACEMENT_CHARACTER))
+        }
         Some(BfString::Char(c)) => shown(c),
         Some(BfString::String(text)) => {
             let mut all = String::new();

@@ -95,7 +95,7 @@ fn read_pages(pdf: &Pdf, mut damage: FileDamage, budget: Budget<'_>, limits: &Li
     if number > limits.pages_max {
         return Err(ReadError::TooMany { what: "pages".into(), limit: limits.pages_max as u64 });
     }
-    let mut collector = Collector::new(budget);
+    let mut collector = Collector::new(budget, glyphs::has_unicode_codes(pdf));
     let (mut pages, has_bad_fonts) = interpreted(pdf, &mut collector);
     if has_bad_fonts {
         damage.repaired.push("some of its fonts cannot be read, so that their text may be wrong".into());

@@ -206,6 +206,18 @@ def marked():
         "block heading-1 NOTICE", box(1, 54, 110, "said")]
 
 
+def unicode_codes():
+    """A composite font whose codes are Unicode, as TCPDF writes it: without a table of characters."""
+    pdf = Pdf()
+    words = "Sprzedaż: Łódź, 5 €"
+    inner = pdf.add("<< /Type /Font /Subtype /CIDFontType2 /BaseFont /Courier /DW 600 /CIDSystemInfo "
+                    "<< /Registry (Adobe) /Ordering (Identity) /Supplement 0 >> >>")
+    pdf.fonts["F3"] = pdf.add("<< /Type /Font /Subtype /Type0 /BaseFont /Courier /Encoding /Identity-H /ToUnicode /Identity-H "
+                              f"/DescendantFonts [{inner} 0 R] >>")
+    pdf.page(f"BT /F3 10 Tf 30 150 Td <{words.encode('utf-16-be').hex()}> Tj ET\n")
+    return pdf.bytes(), words, ["page 1 - 300 200", f"block paragraph {words}", box(1, 30, 150, "Łódź", words)]
+
+
 def right_to_left():
     """Hebrew as it is printed, in the order of reading, with a number and a word of another script."""
     pdf = Pdf()
@@ -308,7 +320,7 @@ def encrypted_bomb():
     return pdf.bytes(encrypt=Rc4()), None, None
 
 
-for make in (pages, columns, numbered, table, turned, marked, right_to_left, scan, scan_alone, damaged, half, encrypted,
+for make in (pages, columns, numbered, table, turned, marked, unicode_codes, right_to_left, scan, scan_alone, damaged, half, encrypted,
              encrypted_bomb):
     data, expected, facts = make()
     name = make.__name__
