@@ -52,8 +52,10 @@ def test_eight_threads_share_a_reader(reader):
 @unix
 def test_ctrl_c_ends_an_answer(reader):
     # It is sent as soon as the model has begun; the text is too long to be read meanwhile.
+    # Where the signal is ignored, as in the background of a script, Python does not handle it by itself.
     script = f"""
-import sys, longspan
+import signal, sys, longspan
+signal.signal(signal.SIGINT, signal.default_int_handler)
 reader = longspan.Reader({str(MODEL)!r}, precision="f32", threads=1)
 text = {PUMP!r} * 2_000
 def begun(progress):
