@@ -413,6 +413,7 @@ fn conversion_errors_name_the_cause() {
     let fewer = set("num_hidden_layers", 1.into());
     fails("bert", fewer, &windows_of_one, "num_hidden_layers 1: the weights have more");
     check("vocab_size", 14.into(), "15 tokens, the model has 14");
+    check("pad_token_id", (1u32 << 31).into(), "pad_token_id 2147483648: the model has 16 tokens");
     check("max_position_embeddings", 17.into(), "expected shape [17, 16], file has [18, 16]");
 
     let nothing = |_: &Path| {};

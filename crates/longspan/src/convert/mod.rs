@@ -28,7 +28,7 @@ use crate::checkpoint::{
     CONFIG, DraftFolder, LONGSPAN, README, Source, Tensors, WEIGHTS, write_checkpoint_with, write_safetensors,
     write_whole,
 };
-use crate::config::{Config, ModelKind};
+use crate::config::{Config, ModelKind, wrong};
 use crate::error::counted;
 use crate::model::{Parameter, Parameters, Task, TensorNames};
 use crate::tensor::DType;
@@ -165,6 +165,11 @@ fn long_config(short: &ShortModel, tokenizer: &Tokenizer, options: &ConvertOptio
     if is_long && max_tokens < own {
         let message = format!("{max_tokens}: the model has positions for {} already", counted(own, "token"));
         return Err(Error::option("max_tokens", message));
+    }
+    // Positions start after it, so that it would claim rows of the position table.
+    let (pad, tokens) = (short.config.pad_token_id, short.config.vocab_size);
+    if pad >= tokens {
+        return Err(wrong(format!("pad_token_id {pad}: the model has {}", counted(tokens, "token"))));
     }
     let layers = short.config.num_hidden_layers;
     let attention_window = match (&options.attention_window, is_long) {
