@@ -15,7 +15,7 @@ use longspan::tokenizer::Tokenizer;
 use safetensors::SafeTensors;
 
 /// A source folder, the task of its head, and the tensors that conversion leaves out.
-const SOURCES: [(&str, Task, &[&str]); 12] = [
+const SOURCES: [(&str, Task, &[&str]); 13] = [
     ("bert", Task::Encoder, &["pooler.dense"]),
     ("bert-qa", Task::QuestionAnswering, &[]),
     ("bert-pretraining", Task::MaskedLm, &["bert.pooler.dense", "cls.seq_relationship"]),
@@ -28,6 +28,7 @@ const SOURCES: [(&str, Task, &[&str]); 12] = [
     ("xlm-roberta-masked-lm", Task::MaskedLm, &[]),
     ("camembert-qa", Task::QuestionAnswering, &[]),
     ("camembert-masked-lm", Task::MaskedLm, &[]),
+    ("distilbert-qa", Task::QuestionAnswering, &[]),
 ];
 
 /// Longformers that the notebook made of other models, and those of the authors' first code.
@@ -75,7 +76,11 @@ fn all(folder: &Path) -> All {
 }
 
 /// The rule of conversion, implemented a second time: the values of a tensor of the long model.
-fn by_the_rule(name: &str, is_bert: bool, short: &All) -> Vec<f32> {
+fn by_the_rule(name: &str, source: &str, short: &All) -> Vec<f32> {
+    let is_bert = source.starts_with("bert") || source.starts_with("distilbert");
+    if source.starts_with("distilbert") && name.ends_with("token_type_embeddings.weight") {
+        return vec![0.0; 16];
+    }
     let bert_heads = [
         ("lm_head.dense", "cls.predictions.transform.dense"),
         ("lm_head.layer_norm", "cls.predictions.transform.LayerNorm"),
@@ -84,12 +89,24 @@ fn by_the_rule(name: &str, is_bert: bool, short: &All) -> Vec<f32> {
         ("classifier.out_proj", "classifier"),
     ];
     let mut own = name.to_string();
-    for (long, ours) in bert_heads.iter().filter(|_| is_bert) {
-        own = own.replace(long, ours);
+    let distilbert_layers = [
+        ("encoder.layer", "transformer.layer"),
+        ("self.query", "q_lin"),
+        ("self.key", "k_lin"),
+        ("self.value", "v_lin"),
+        ("attention.output.dense", "attention.out_lin"),
+        ("attention.output.LayerNorm", "sa_layer_norm"),
+        ("intermediate.dense", "ffn.lin1"),
+        ("output.dense", "ffn.lin2"),
+        ("output.LayerNorm", "output_layer_norm"),
+    ];
+    let names: &[_] = if source.starts_with("distilbert") { &distilbert_layers } else { &bert_heads };
+    for (long, ours) in names.iter().filter(|_| is_bert) {
+        own = own.replace("_global", "").replace(long, ours);
     }
     let own = own.replace("_global", "");
     let of = |prefix: &str| short.get(&own.replace("longformer.", prefix));
-    let (shape, values) = of("bert.").or(of("roberta.")).or(of("")).unwrap_or_else(|| panic!("no {own}"));
+    let (shape, values) = of("bert.").or(of("roberta.")).or(of("distilbert.")).or(of("")).unwrap_or_else(|| panic!("no {own}"));
     if !name.ends_with("position_embeddings.weight") {
         return values.clone();
     }
@@ -103,7 +120,7 @@ fn check_tensors(name: &str, folder: &Path) {
     let (short, long) = (all(&golden(name)), all(folder));
     for (tensor, (shape, values)) in &long {
         assert_eq!(shape.iter().product::<usize>(), values.len());
-        assert!(*values == by_the_rule(tensor, name.starts_with("bert"), &short), "{name}: {tensor}");
+        assert!(*values == by_the_rule(tensor, name, &short), "{name}: {tensor}");
     }
     let globals = long.keys().filter(|tensor| tensor.contains("_global.")).count();
     assert_eq!(globals, 2 * 6, "{name}");

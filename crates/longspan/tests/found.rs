@@ -272,7 +272,6 @@ fn a_wide_electra_is_converted_and_a_narrow_one_is_not() {
     for (kind, why) in [
         ("short-electra", "its embeddings are narrower than the model"),
         ("short-albert", "its embeddings are narrower than the model"),
-        ("short-distilbert", "it has no types of tokens"),
     ] {
         let (source, out) = (short(&format!("models/{kind}"), |_| {}), tempfile::tempdir().unwrap());
         let error = convert(&Source::Folder(source.path().into()), out.path(), &options).unwrap_err().to_string();

@@ -59,7 +59,8 @@ impl Default for ConvertOptions {
 /// The result of a conversion.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Conversion {
-    /// Type of the source: `bert`, `roberta`, `xlm-roberta`, `camembert`, `electra`, or `longformer` whatever it was made of.
+    /// Type of the source: `bert`, `roberta`, `xlm-roberta`, `camembert`, `distilbert`, `electra`, or `longformer` whatever it
+    /// was made of.
     pub model_type: String,
     /// The longest input of the source, in tokens.
     pub source_max_tokens: usize,
@@ -186,6 +187,8 @@ fn long_config(short: &ShortModel, tokenizer: &Tokenizer, options: &ConvertOptio
         kind: ModelKind::LONGFORMER,
         is_long: true,
         max_position_embeddings: max_tokens + short.config.pad_token_id + 1,
+        // DistilBERT has no types of tokens, so that every token has a row of zeros.
+        type_vocab_size: short.config.type_vocab_size.max(1),
         attention_window,
         bos_token_id: tokenizer.cls_token_id as usize,
         eos_token_id: tokenizer.sep_token_id as usize,

@@ -4,7 +4,8 @@
 //! reads from these as transformers does, so that the two cannot share a mistake.
 //!
 //! BERT: Devlin et al., arXiv 1810.04805. RoBERTa, whose positions start after that of the padding: Liu et al., arXiv
-//! 1907.11692. A Longformer is such a model too on inputs that its windows cover whole, except that queries with global
+//! 1907.11692. DistilBERT, which has no types of tokens and names of its own: Sanh et al., arXiv 1910.01108. A Longformer
+//! is such a model too on inputs that its windows cover whole, except that queries with global
 //! attention have their own projections.
 
 use rayon::prelude::*;
@@ -23,6 +24,38 @@ const ROWS: usize = 16;
 /// Name of the table of words, after the prefix of the encoder.
 const WORDS: &str = "embeddings.word_embeddings.weight";
 
+/// Names of the layers after the prefix of the encoder, and of the parts of a layer after its number.
+struct LayerNames {
+    layers: &'static str,
+    /// Query, key and value.
+    projections: [&'static str; 3],
+    attention_output: &'static str,
+    attention_norm: &'static str,
+    intermediate: &'static str,
+    output: &'static str,
+    output_norm: &'static str,
+}
+
+const LAYER_NAMES: LayerNames = LayerNames {
+    layers: "encoder.layer.",
+    projections: ["attention.self.query", "attention.self.key", "attention.self.value"],
+    attention_output: "attention.output.dense",
+    attention_norm: "attention.output.LayerNorm",
+    intermediate: "intermediate.dense",
+    output: "output.dense",
+    output_norm: "output.LayerNorm",
+};
+
+const DISTILBERT_LAYER_NAMES: LayerNames = LayerNames {
+    layers: "transformer.layer.",
+    projections: ["attention.q_lin", "attention.k_lin", "attention.v_lin"],
+    attention_output: "attention.out_lin",
+    attention_norm: "sa_layer_norm",
+    intermediate: "ffn.lin1",
+    output: "ffn.lin2",
+    output_norm: "output_layer_norm",
+};
+
 /// The source of a conversion.
 pub(super) struct Oracle<'a> {
     tensors: &'a Tensors,
@@ -32,6 +65,7 @@ pub(super) struct Oracle<'a> {
     wrapper: &'a str,
     /// Whether the class is one of BERT's, which have their own positions and names of heads.
     is_bert: bool,
+    is_distilbert: bool,
     /// Row of the position table for the first token, where no token is padding.
     first_position: usize,
     heads: usize,
@@ -47,28 +81,33 @@ impl<'a> Oracle<'a> {
     pub fn new(keys: &Map<String, Value>, tensors: &'a Tensors) -> Result<Self> {
         let model_type = keys.get("model_type").and_then(Value::as_str);
         let class = model_type.or_else(|| keys.get("architectures")?.get(0)?.as_str());
-        let is_bert = class.is_some_and(|class| {
-            let class = class.to_lowercase();
-            class.starts_with("bert") || class.starts_with("electra")
-        });
+        let class = class.unwrap_or_default().to_lowercase();
+        let is_distilbert = class.starts_with("distilbert");
+        let is_bert = is_distilbert || class.starts_with("bert") || class.starts_with("electra");
+        let [heads, activation] = match is_distilbert {
+            true => ["n_heads", "activation"],
+            false => ["num_attention_heads", "hidden_act"],
+        };
+        let eps = keys.get("layer_norm_eps").and_then(Value::as_f64).filter(|_| !is_distilbert);
         let whole = |key: &str, usual: u64| keys.get(key).and_then(Value::as_u64).unwrap_or(usual) as usize;
         let prefix = tensors.names().find_map(|name| name.strip_suffix(WORDS));
         let prefix = prefix.ok_or_else(|| Error::MissingTensor { name: WORDS.into() })?;
-        let model =
-            ["roberta.", "longformer.", "electra.", "bert."].into_iter().find_map(|model| prefix.strip_suffix(model));
+        let models = ["roberta.", "longformer.", "electra.", "distilbert.", "bert."];
+        let model = models.into_iter().find_map(|model| prefix.strip_suffix(model));
         Ok(Self {
             tensors,
             prefix,
             wrapper: model.unwrap_or(prefix),
             is_bert,
+            is_distilbert,
             first_position: if is_bert { 0 } else { whole("pad_token_id", 1) + 1 },
-            heads: whole("num_attention_heads", 12),
-            activation: match keys.get("hidden_act").and_then(Value::as_str) {
+            heads: whole(heads, 12),
+            activation: match keys.get(activation).and_then(Value::as_str) {
                 None | Some("gelu" | "gelu_python") => Activation::Gelu,
                 Some("relu") => Activation::Relu,
                 Some(_) => Activation::GeluTanh,
             },
-            eps: keys.get("layer_norm_eps").and_then(Value::as_f64).unwrap_or(1e-12),
+            eps: eps.unwrap_or(1e-12),
         })
     }
 
@@ -82,7 +121,7 @@ impl<'a> Oracle<'a> {
     pub fn hidden_states(&self, sequences: &[Placed<'_>]) -> Result<Vec<Vec<f64>>> {
         let mut states = self.embed(sequences)?;
         for layer in 0.. {
-            let layer = format!("{}encoder.layer.{layer}.", self.prefix);
+            let layer = format!("{}{}{layer}.", self.prefix, self.layer_names().layers);
             if !self.tensors.names().any(|name| name.starts_with(&layer)) {
                 break;
             }
@@ -134,7 +173,10 @@ impl<'a> Oracle<'a> {
     fn embed(&self, sequences: &[Placed<'_>]) -> Result<Vec<Vec<f64>>> {
         let words = self.encoder(WORDS)?;
         let positions = self.encoder("embeddings.position_embeddings.weight")?;
-        let types = self.encoder("embeddings.token_type_embeddings.weight")?;
+        let types = match self.is_distilbert {
+            true => None,
+            false => Some(self.encoder("embeddings.token_type_embeddings.weight")?),
+        };
         let norm = self.norm(&format!("{}embeddings.LayerNorm", self.prefix))?;
         let (c, own) = (norm.bias.len(), self.max_tokens()?);
         let embed = |(sequence, shift): &Placed<'_>| {
@@ -142,8 +184,9 @@ impl<'a> Oracle<'a> {
             for (i, &id) in sequence.ids.iter().enumerate() {
                 let kind = sequence.token_type_ids.map_or(0, |types| types[i]);
                 let position = self.first_position + (i + shift) % own;
-                let rows = (&words[id as usize * c..], &positions[position * c..], &types[kind as usize * c..]);
-                x.extend((0..c).map(|j| rows.0[j] + rows.1[j] + rows.2[j]));
+                let (word, position) = (&words[id as usize * c..], &positions[position * c..]);
+                let types = types.as_deref().map(|types| &types[kind as usize * c..]);
+                x.extend((0..c).map(|j| word[j] + position[j] + types.map_or(0.0, |types| types[j])));
             }
             norm.forward(&mut x);
             x
@@ -151,21 +194,28 @@ impl<'a> Oracle<'a> {
         Ok(sequences.iter().map(embed).collect())
     }
 
+    fn layer_names(&self) -> &'static LayerNames {
+        if self.is_distilbert { &DISTILBERT_LAYER_NAMES } else { &LAYER_NAMES }
+    }
+
     /// - `name`: prefix of the names of the layer
     fn layer(&self, name: &str) -> Result<OracleLayer> {
+        let parts = self.layer_names();
+        let linear = |part: &str| self.linear(&format!("{name}{part}"));
+        let norm = |part: &str| self.norm(&format!("{name}{part}"));
         let projections = |suffix: &str| -> Result<[OracleLinear; 3]> {
-            let linear = |part: &str| self.linear(&format!("{name}attention.self.{part}{suffix}"));
-            Ok([linear("query")?, linear("key")?, linear("value")?])
+            let [query, key, value] = parts.projections.map(|part| linear(&format!("{part}{suffix}")));
+            Ok([query?, key?, value?])
         };
         let is_long = self.tensors.names().any(|own| own.starts_with(name) && own.contains("_global."));
         Ok(OracleLayer {
             projections: projections("")?,
             global: if is_long { Some(projections("_global")?) } else { None },
-            attention_output: self.linear(&format!("{name}attention.output.dense"))?,
-            attention_norm: self.norm(&format!("{name}attention.output.LayerNorm"))?,
-            intermediate: self.linear(&format!("{name}intermediate.dense"))?,
-            output: self.linear(&format!("{name}output.dense"))?,
-            output_norm: self.norm(&format!("{name}output.LayerNorm"))?,
+            attention_output: linear(parts.attention_output)?,
+            attention_norm: norm(parts.attention_norm)?,
+            intermediate: linear(parts.intermediate)?,
+            output: linear(parts.output)?,
+            output_norm: norm(parts.output_norm)?,
         })
     }
 

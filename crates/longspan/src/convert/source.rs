@@ -39,7 +39,6 @@ impl ShortModel {
         let parts = [
             (config.has_projection(), "its embeddings are narrower than the model"),
             (config.kind.shared_layers, "its layers share their weights"),
-            (config.type_vocab_size == 0, "it has no types of tokens"),
         ];
         if let Some((_, what)) = parts.into_iter().find(|(is_there, _)| *is_there) {
             let model_type = config.kind.model_type;

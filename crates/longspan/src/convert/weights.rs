@@ -68,7 +68,7 @@ fn left_out(names: &TensorNames, task: Task, tensors: &Tensors, used: &BTreeSet<
         let is_buffer = ["position_ids", "token_type_ids"].iter().any(|buffer| name.ends_with(buffer));
         if !used.contains(name) && !used.contains(&current) && !is_tied && !is_buffer {
             let own = name.strip_prefix(&names.encoder).unwrap_or_default();
-            if own.starts_with("embeddings.") || own.starts_with("encoder.") {
+            if ["embeddings.", "encoder.", "transformer."].iter().any(|part| own.starts_with(part)) {
                 let model_type = names.kind.model_type;
                 return Err(wrong(format!("model_type `{model_type}`: it has no `{name}`, which the weights have")));
             }

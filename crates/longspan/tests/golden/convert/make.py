@@ -30,7 +30,9 @@ from transformers.models.longformer.modeling_longformer import LongformerSelfAtt
 HERE = Path(__file__).parent
 SEED = 5
 SIZES = dict(hidden_size=16, num_attention_heads=2, num_hidden_layers=2, intermediate_size=24)
+DISTILBERT_SIZES = dict(dim=16, n_heads=2, n_layers=2, hidden_dim=24)
 BERT = dict(vocab_size=16, type_vocab_size=2, pad_token_id=0, max_position_embeddings=18, layer_norm_eps=1e-12)
+DISTILBERT = dict(vocab_size=16, pad_token_id=0, max_position_embeddings=18, activation="relu")
 ROBERTA = dict(vocab_size=16, type_vocab_size=1, pad_token_id=1, max_position_embeddings=20, layer_norm_eps=1e-5)
 WINDOWS = [8, 16]
 LONG_BERT = BERT | dict(max_position_embeddings=64, attention_window=WINDOWS)
@@ -51,6 +53,7 @@ SOURCES = {
     "roberta-qa": ("RobertaForQuestionAnswering", "RobertaConfig", ROBERTA, {}, "roberta-vocab"),
     "camembert-qa": ("CamembertForQuestionAnswering", "CamembertConfig", ROBERTA, {}, "unigram"),
     "camembert-masked-lm": ("CamembertForMaskedLM", "CamembertConfig", ROBERTA, {}, "unigram"),
+    "distilbert-qa": ("DistilBertForQuestionAnswering", "DistilBertConfig", DISTILBERT, {}, "bert-vocab"),
     "bert-long-qa": ("BertForQuestionAnswering", "BertConfig", LONG_BERT, {}, "bert-vocab"),
     "bert-long-masked-lm": ("BertForMaskedLM", "BertConfig", LONG_BERT, {}, "bert-vocab"),
     "roberta-long-qa": ("RobertaForQuestionAnswering", "RobertaConfig", LONG_ROBERTA, {}, "roberta-vocab"),
@@ -152,6 +155,8 @@ def make_old(name, folder):
 
 def outputs(model, ids, types, chosen=None):
     inputs = {"input_ids": ids[None], "token_type_ids": types[None]}
+    if model.config.model_type == "distilbert":
+        del inputs["token_type_ids"]
     if chosen is not None:
         mask = torch.zeros(1, len(ids), dtype=torch.long)
         mask[0, chosen] = 1
@@ -175,7 +180,8 @@ def make(name):
     folder = HERE / name
     folder.mkdir(exist_ok=True)
     generator = torch.Generator().manual_seed(SEED)
-    config = getattr(transformers, config_class)(**SIZES, **sizes, **more)
+    own = DISTILBERT_SIZES if config_class == "DistilBertConfig" else SIZES
+    config = getattr(transformers, config_class)(**own, **sizes, **more)
     model = getattr(transformers, architecture)(config).eval()
     is_long = "attention_window" in sizes
     if "-long-" in name:
@@ -191,7 +197,7 @@ def make(name):
     golden = {}
     for n, tokens in enumerate(LONG_LENGTHS if is_long else LENGTHS):
         ids = torch.randint(2, sizes["vocab_size"], (tokens,), generator=generator)
-        types = torch.randint(0, sizes["type_vocab_size"], (tokens,), generator=generator)
+        types = torch.randint(0, sizes.get("type_vocab_size", 1), (tokens,), generator=generator)
         golden |= {f"{n}.input_ids": ids.int(), f"{n}.token_type_ids": types.int()}
         chosen = None
         if is_long:
