@@ -54,13 +54,16 @@ fn of_pre_tokenizer(step: &PreTokenizerWrapper) -> f64 {
     }
 }
 
-/// A pattern may match nothing, between any two characters.
+/// A pattern may match nothing, between any two characters, but for the one of two and more spaces that ALBERT's tokenizer
+/// and its kin have.
 fn of_replace(replace: &Replace) -> f64 {
     let content = replace.content.len() as f64;
     let step = serde_json::to_value(replace).unwrap_or_default();
-    match step["pattern"]["String"].as_str().unwrap_or_default() {
-        "" => 1.0 + content,
-        text => (content / text.len() as f64).max(1.0),
+    let pattern = &step["pattern"];
+    match (pattern["String"].as_str(), pattern["Regex"].as_str()) {
+        (_, Some(" {2,}")) => (content / 2.0).max(1.0),
+        (Some(text), _) if !text.is_empty() => (content / text.len() as f64).max(1.0),
+        _ => 1.0 + content,
     }
 }
 
