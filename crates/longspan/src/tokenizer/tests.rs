@@ -158,8 +158,10 @@ fn sentencepiece_files_give_the_tokens_of_transformers() {
         }
     }
     let model = unpacked("../golden/tokenizer/pieces-french.model.gz");
-    let camembert = br#"{"model_type": "camembert", "x": NaN}"#;
-    assert_eq!(load(&[("sentencepiece.bpe.model", &model), ("config.json", camembert)]).cls_token_id, 5);
+    for camembert in [r#"{"model_type": "camembert", "x": NaN}"#, r#"{"architectures": ["CamembertForMaskedLM"]}"#] {
+        let files = [("sentencepiece.bpe.model", &model[..]), ("config.json", camembert.as_bytes())];
+        assert_eq!(load(&files).cls_token_id, 5, "{camembert}");
+    }
     check_error(
         &[("spiece.model", b"<!DOCTYPE html>")],
         "`spiece.model`: damaged: no model of SentencePiece, or cut off",
