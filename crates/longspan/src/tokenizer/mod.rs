@@ -129,7 +129,8 @@ impl Tokenizer {
         let unknown = added.filter(|(id, token)| token.special && *id as usize >= rows);
         self.unknown = unknown.map(|(_, token)| token.content).collect();
         if tokens + rows / MISSING_SHARE + 1 < rows {
-            return wrong(format!("{tokens} tokens in `{}`, the model has {rows}: a file is cut", self.file));
+            let most = format!("at most one of {MISSING_SHARE} may be missing");
+            return wrong(format!("{tokens} tokens in `{}`, the model has {rows}: {most}", self.file));
         }
         Ok(())
     }
