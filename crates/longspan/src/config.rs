@@ -10,9 +10,9 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
 use crate::{Result, json};
-use keys::{ConfigKeys, SIZE_MAX, activation, activation_name, kind_of};
+use keys::{ConfigKeys, SIZE_MAX, activation, activation_name};
 
-pub(crate) use keys::{has_windows, wrong};
+pub(crate) use keys::{has_windows, kind_of, tokenizer_class, wrong};
 pub use kind::ModelKind;
 pub(crate) use kind::PREFIX;
 
@@ -62,6 +62,8 @@ pub struct Config {
     pub labels: Vec<String>,
     /// The class of transformers that wrote the checkpoint, such as `LongformerForQuestionAnswering`.
     pub architecture: Option<String>,
+    /// The class of its tokenizer, such as `BertTokenizer`. It counts where `tokenizer_config.json` names none.
+    pub tokenizer_class: Option<String>,
 }
 
 impl Config {
@@ -119,6 +121,7 @@ impl Config {
             num_labels: if labels.is_empty() { keys.size("num_labels")? } else { labels.len() },
             labels,
             architecture: keys.architecture(),
+            tokenizer_class: tokenizer_class(&keys.keys).map(str::to_owned),
         };
         config.check()?;
         if !is_long {
@@ -213,6 +216,9 @@ impl Serialize for ConfigJson<'_> {
         if let Some(architecture) = &config.architecture {
             keys.serialize_entry("architectures", &[architecture])?;
         }
+        if let Some(class) = &config.tokenizer_class {
+            keys.serialize_entry("tokenizer_class", class)?;
+        }
         if config.is_long {
             keys.serialize_entry("attention_window", &config.attention_window)?;
         }
@@ -305,7 +311,7 @@ mod tests {
         for changes in [
             r#","architectures":["LongformerForQuestionAnswering"],"layer_norm_eps":1e-12"#,
             r#","id2label":{"1":"b","0":"a","2":"c"},"bos_token_id":101,"eos_token_id":102,"sep_token_id":102"#,
-            r#","num_labels":5"#,
+            r#","num_labels":5,"tokenizer_class":"BertTokenizer""#,
         ] {
             let config = config(changes).unwrap();
             assert_eq!(Config::from_json(config.to_json().as_bytes()).unwrap(), config, "{changes}");

@@ -130,7 +130,7 @@ impl ConfigKeys {
 }
 
 /// The kind of a model by its `model_type` or, in files from before that was written, by its class.
-pub(super) fn kind_of(keys: &Map<String, Value>) -> Result<&'static ModelKind> {
+pub(crate) fn kind_of(keys: &Map<String, Value>) -> Result<&'static ModelKind> {
     let model_type = match keys.get("model_type") {
         None | Some(Value::Null) => None,
         Some(Value::String(name)) => Some(name.as_str()),
@@ -158,6 +158,11 @@ pub(super) fn kind_of(keys: &Map<String, Value>) -> Result<&'static ModelKind> {
 
 fn class_of(keys: &Map<String, Value>) -> Option<&str> {
     keys.get("architectures")?.get(0)?.as_str()
+}
+
+/// The class of the tokenizer.
+pub(crate) fn tokenizer_class(keys: &Map<String, Value>) -> Option<&str> {
+    keys.get("tokenizer_class")?.as_str()
 }
 
 pub(crate) fn has_windows(keys: &Map<String, Value>) -> bool {

@@ -193,6 +193,7 @@ fn long_config(short: &ShortModel, tokenizer: &Tokenizer, options: &ConvertOptio
         bos_token_id: tokenizer.cls_token_id as usize,
         eos_token_id: tokenizer.sep_token_id as usize,
         sep_token_id: tokenizer.sep_token_id as usize,
+        tokenizer_class: None, // that of its new `tokenizer_config.json` counts
         ..short.config.clone()
     })
 }

@@ -127,17 +127,19 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for Entries<T> {
 /// The odds of each scored question, in the order of the scores.
 ///
 /// # Errors
-/// [`Error::Format`] with the name `file` where a question has no odds.
+/// [`Error::Format`] with the name `file` where a question has no odds, or odds that are infinite or no number.
 pub fn odds_of(file: &str, scores: &Scores<'_>, null_odds: &NullOdds) -> Result<Vec<f64>> {
-    let missing = |id: &str| {
-        let message = format!("no null odds of question `{id}`, which has a prediction");
-        Error::format(file, FormatKind::Predictions, message)
+    let odds = |id: &str| match null_odds.get(id) {
+        Some(odds) if odds.is_finite() => Ok(*odds),
+        Some(odds) => Err(format!("question `{id}`: null odds {odds}: expected a finite number")),
+        None => Err(format!("no null odds of question `{id}`, which has a prediction")),
     };
-    let odds = |id: &str| null_odds.get(id).copied().ok_or_else(|| missing(id));
-    scores.questions.iter().map(|question| odds(question.id)).collect()
+    let of_question = |id: &str| odds(id).map_err(|message| Error::format(file, FormatKind::Predictions, message));
+    scores.questions.iter().map(|question| of_question(question.id)).collect()
 }
 
-/// Ranks scored predictions by their null odds; those of equal odds stay in the order of the file of odds.
+/// Ranks scored predictions by their null odds, which [`odds_of`] checks; those of equal odds stay in the order of the file
+/// of odds.
 pub fn rank(scores: &Scores<'_>, predictions: &Predictions, null_odds: &NullOdds) -> Ranking {
     let scored: IndexMap<&str, _> = scores.questions.iter().map(|question| (question.id, question)).collect();
     let ranked = null_odds.iter().filter_map(|(id, &null_odds)| {
@@ -181,6 +183,7 @@ fn as_python_writes(number: &Number) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::squad::metrics::{QuestionScore, Score};
 
     #[test]
     fn numbers_are_written_as_python_writes_them() {
@@ -224,6 +227,26 @@ mod tests {
         ] {
             let error = parse_predictions("p.json", json.as_bytes()).unwrap_err().to_string();
             assert!(error.starts_with(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn odds_that_are_missing_or_not_finite_are_errors_that_name_the_question() {
+        let question = |id| QuestionScore { id, has_answer: true, score: Score { exact: 1.0, f1: 1.0 } };
+        let scores = Scores { questions: vec![question("a"), question("b")], missing: Vec::new() };
+        let odds = |b: Option<f64>| {
+            let odds = [("a", Some(0.5)), ("b", b), ("unasked", Some(f64::NAN))];
+            let odds = odds.into_iter().filter_map(|(id, odds)| Some((id.to_owned(), odds?))).collect();
+            odds_of("o.json", &scores, &odds).map_err(|error| error.to_string())
+        };
+        assert_eq!(odds(Some(-2.0)), Ok(vec![0.5, -2.0]));
+        for (b, message) in [
+            (None, "no null odds of question `b`, which has a prediction"),
+            (Some(f64::INFINITY), "question `b`: null odds inf: expected a finite number"),
+            (Some(f64::NEG_INFINITY), "question `b`: null odds -inf: expected a finite number"),
+            (Some(f64::NAN), "question `b`: null odds NaN: expected a finite number"),
+        ] {
+            assert_eq!(odds(b), Err(format!("`o.json`: {message}")));
         }
     }
 

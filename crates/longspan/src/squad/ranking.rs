@@ -47,10 +47,11 @@ pub struct PrecisionRecall {
 }
 
 impl Ranking {
-    /// Ranks questions; those of equal odds stay in order.
+    /// Ranks questions; those of equal odds stay in order. Odds that are no number come last.
     pub fn new(mut questions: Vec<Ranked>) -> Self {
-        // Not by `total_cmp`: -0 and 0 are equal.
-        questions.sort_by(|a, b| a.null_odds.partial_cmp(&b.null_odds).unwrap_or(std::cmp::Ordering::Equal));
+        // `total_cmp` tells -0 from 0, and signs of NaN: a sum with 0 is never -0.
+        let key = |odds: f64| if odds.is_nan() { f64::NAN } else { odds + 0.0 };
+        questions.sort_by(|a, b| key(a.null_odds).total_cmp(&key(b.null_odds)));
         Self { questions }
     }
 
@@ -128,9 +129,12 @@ impl Ranking {
     }
 
     /// The figures under the official keys, in the official order.
+    ///
+    /// # Panics
+    /// If odds are infinite or no number. [`odds_of`](super::official::odds_of) finds these.
     pub fn figures(&self) -> OfficialFigures {
         let mut figures = Vec::new();
-        let mut add = |key: String, value: f64| figures.push((key, Number::from_f64(value).expect("a finite figure")));
+        let mut add = |key: String, value: f64| figures.push((key, Number::from_f64(value).expect("finite odds")));
         for (name, value) in METRICS {
             let AtThreshold { value, threshold } = self.best_threshold(value);
             add(format!("best_{name}"), value);
@@ -177,6 +181,18 @@ mod tests {
         assert_eq!(sums, [37.5, 37.5, 62.5]);
         let curve = ranking.precision_recall(|score| score.f1).unwrap();
         assert_eq!(curve.points, [(0.0, 1.0), (0.5 / 3.0, 0.5), (0.5, 0.5), (2.5 / 3.0, 0.625)]);
+    }
+
+    #[test]
+    fn odds_of_any_kind_have_an_order() {
+        let odds = [f64::NAN, 0.0, f64::INFINITY, -f64::NAN, -0.0, f64::NEG_INFINITY, 1.0];
+        let questions: Vec<_> = odds.into_iter().zip(0..).map(|(odds, at)| (odds, true, f64::from(at))).collect();
+        let order: Vec<_> = ranking(&questions.repeat(9)).questions().iter().map(|one| one.score.f1 as usize).collect();
+        let repeated = |ones: &[usize]| ones.repeat(9);
+        assert_eq!(
+            order,
+            [repeated(&[5]), repeated(&[1, 4]), repeated(&[6]), repeated(&[2]), repeated(&[0, 3])].concat()
+        );
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The form of pairs of texts, as transformers takes it from the files of a tokenizer: from the post-processor of
-//! `tokenizer.json`, or from the class; and which class reads which vocabulary file.
+//! `tokenizer.json`, or from the class; and which class reads which vocabulary file and has which special tokens.
 
 use tokenizers::{PostProcessorWrapper, Tokenizer as Inner};
 
+use crate::config::ModelKind;
 use crate::error::unless_it_panics;
 
 /// What the files of a tokenizer state about pairs.
@@ -22,23 +23,46 @@ pub(super) struct TokenizerClass {
     file: &'static str,
     separators: usize,
     pair_types: bool,
+    names: &'static UsualNames,
 }
 
-const fn class(name: &'static str, file: &'static str, separators: usize, pair_types: bool) -> TokenizerClass {
-    TokenizerClass { name, file, separators, pair_types }
+/// The names of special tokens where the files of a tokenizer state none.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct UsualNames {
+    pub cls: &'static str,
+    pub sep: &'static str,
+    pub pad: &'static str,
+    pub mask: &'static str,
+    pub unk: &'static str,
 }
 
-/// Those of the kinds of models, and one that is the same as RoBERTa's.
+pub(super) static ROBERTA: UsualNames =
+    UsualNames { cls: "<s>", sep: "</s>", pad: "<pad>", mask: "<mask>", unk: "<unk>" };
+pub(super) static BERT: UsualNames =
+    UsualNames { cls: "[CLS]", sep: "[SEP]", pad: "[PAD]", mask: "[MASK]", unk: "[UNK]" };
+static ALBERT: UsualNames = UsualNames { cls: "[CLS]", sep: "[SEP]", pad: "<pad>", mask: "[MASK]", unk: "<unk>" };
+
+const fn class(
+    name: &'static str,
+    file: &'static str,
+    separators: usize,
+    pair_types: bool,
+    names: &'static UsualNames,
+) -> TokenizerClass {
+    TokenizerClass { name, file, separators, pair_types, names }
+}
+
+/// Those of the kinds of models, and one that is the same as RoBERTa's. Of a file, the first is usual.
 static CLASSES: [TokenizerClass; 9] = [
-    class("Bert", "vocab.txt", 1, true),
-    class("DistilBert", "vocab.txt", 1, false),
-    class("Electra", "vocab.txt", 1, true),
-    class("Roberta", "vocab.json", 2, false),
-    class("Longformer", "vocab.json", 2, false),
-    class("Bart", "vocab.json", 2, false),
-    class("XLMRoberta", "sentencepiece.bpe.model", 2, false),
-    class("Camembert", "sentencepiece.bpe.model", 2, false),
-    class("Albert", "spiece.model", 1, true),
+    class("Bert", "vocab.txt", 1, true, &BERT),
+    class("DistilBert", "vocab.txt", 1, false, &BERT),
+    class("Electra", "vocab.txt", 1, true, &BERT),
+    class("Roberta", "vocab.json", 2, false, &ROBERTA),
+    class("Longformer", "vocab.json", 2, false, &ROBERTA),
+    class("Bart", "vocab.json", 2, false, &ROBERTA),
+    class("XLMRoberta", "sentencepiece.bpe.model", 2, false, &ROBERTA),
+    class("Camembert", "sentencepiece.bpe.model", 2, false, &ROBERTA),
+    class("Albert", "spiece.model", 1, true, &ALBERT),
 ];
 
 impl TokenizerClass {
@@ -46,6 +70,17 @@ impl TokenizerClass {
     fn of(name: &str) -> Option<&'static Self> {
         let name = name.strip_suffix("Fast").unwrap_or(name).strip_suffix("Tokenizer")?;
         CLASSES.iter().find(|class| class.name == name)
+    }
+
+    /// The usual names of special tokens: those of the class, of the kind of the model if its class reads the file, or of
+    /// the file.
+    ///
+    /// - `name`: `tokenizer_class`
+    pub fn usual_names(name: Option<&str>, kind: Option<&ModelKind>, file: &str) -> Option<&'static UsualNames> {
+        let of_kind = || CLASSES.iter().find(|class| kind.is_some_and(|kind| kind.class == class.name));
+        let of_file = || CLASSES.iter().find(|class| class.file == file);
+        let reads = |class: &&Self| class.file == file || of_file().is_none();
+        name.and_then(Self::of).or_else(|| of_kind().filter(reads)).or_else(of_file).map(|class| class.names)
     }
 
     /// Checks that the named class reads a vocabulary file as this crate does.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Map;
 use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::models::unigram::Unigram;
 use tokenizers::models::wordpiece::WordPiece;
@@ -16,11 +17,12 @@ use tokenizers::{
 };
 
 use super::check::check;
-use super::form::{PairForm, TokenizerClass};
+use super::form::{BERT, PairForm, ROBERTA, TokenizerClass, UsualNames};
 use super::outline::{check_count, check_values, merges_of};
 use super::pieces::CutRule;
 use super::sentencepiece::{self, PieceOptions};
 use super::{Tokenizer, format_error};
+use crate::config::{ModelKind, kind_of, tokenizer_class};
 use crate::error::unless_it_panics;
 use crate::{Error, Result, json};
 
@@ -46,17 +48,9 @@ struct TokenizerConfig {
     keep_accents: Option<bool>,
     tokenizer_class: Option<String>,
     model_input_names: Option<Vec<String>>,
-    #[serde(default)]
-    added_tokens_decoder: BTreeMap<u32, TokenAdded>,
+    added_tokens_decoder: Option<BTreeMap<u32, TokenAdded>>,
     #[serde(flatten)]
     special: SpecialTokens,
-}
-
-/// The keys of `config.json` that matter here.
-#[derive(Debug, Default, Deserialize)]
-struct ModelKeys {
-    tokenizer_class: Option<String>,
-    model_type: Option<String>,
 }
 
 /// The names of the special tokens, in `tokenizer_config.json` or `special_tokens_map.json`.
@@ -169,27 +163,37 @@ impl TokenizerFiles {
         let special: SpecialTokens = read_json(read, SPECIAL_TOKENS)?.unwrap_or_default();
 
         // A faulty `config.json` is an error where the model is read.
-        let model: ModelKeys = read_json(read, MODEL_CONFIG).ok().flatten().unwrap_or_default();
-        let class = config.tokenizer_class.as_deref().or(model.tokenizer_class.as_deref());
-        let (file, mut inner, merges) = opened(read, &config, &special, class, model.model_type.as_deref())?;
+        let model: Map<_, _> = read_json(read, MODEL_CONFIG).ok().flatten().unwrap_or_default();
+        let class = config.tokenizer_class.as_deref().or(tokenizer_class(&model));
+        let kind = kind_of(&model).ok();
+        let (file, mut inner, merges) = opened(read, &config, &special, class, kind)?;
         inner.with_truncation(None).map_err(|error| format_error(file, error))?;
         inner.with_padding(None);
 
         // By the name in the files, the first file first, else by the usual names.
-        let find = |role: fn(&SpecialTokens) -> &Option<TokenName>, usual: [&str; 2]| {
-            let of = |name: &str| inner.token_to_id(name).map(|id| (name.to_owned(), id));
-            let Some(name) = [&config.special, &special].into_iter().find_map(|tokens| role(tokens).as_ref()) else {
-                return Ok(usual.into_iter().find_map(of));
-            };
-            let missing = || format_error(file, format!("no token `{}` in the vocabulary", name.content()));
-            of(name.content()).map(Some).ok_or_else(missing)
+        let of_class = TokenizerClass::usual_names(class, kind, file);
+        let named = |role: fn(&SpecialTokens) -> &Option<TokenName>| {
+            [&config.special, &special].into_iter().find_map(|tokens| role(tokens).as_ref()).map(TokenName::content)
         };
-        let missing = |names| format_error(file, format!("the vocabulary has neither {names}"));
-        let cls = find(|tokens| &tokens.cls_token, ["<s>", "[CLS]"])?.ok_or_else(|| missing("`<s>` nor `[CLS]`"))?;
-        let sep = find(|tokens| &tokens.sep_token, ["</s>", "[SEP]"])?.ok_or_else(|| missing("`</s>` nor `[SEP]`"))?;
-        let pad = find(|tokens| &tokens.pad_token, ["<pad>", "[PAD]"])?;
-        let mask = find(|tokens| &tokens.mask_token, ["<mask>", "[MASK]"])?;
-        let unk = find(|tokens| &tokens.unk_token, ["<unk>", "[UNK]"])?;
+        let find = |named: Option<&str>, usual: fn(&UsualNames) -> &'static str| {
+            let of = |name: &str| inner.token_to_id(name).map(|id| (name.to_owned(), id));
+            let usual = || of_class.into_iter().chain([&ROBERTA, &BERT]).map(usual).find_map(of);
+            named.map_or_else(usual, of)
+        };
+        // Each input has these two. What needs another one has an error of its own where it is missing.
+        let (named_cls, named_sep) = (named(|tokens| &tokens.cls_token), named(|tokens| &tokens.sep_token));
+        let missing = |named: Option<&str>, usual: &str| {
+            let message = match named {
+                Some(name) => format!("no token `{name}` in the vocabulary"),
+                None => format!("the vocabulary has neither {usual}"),
+            };
+            format_error(file, message)
+        };
+        let cls = find(named_cls, |names| names.cls).ok_or_else(|| missing(named_cls, "`<s>` nor `[CLS]`"))?;
+        let sep = find(named_sep, |names| names.sep).ok_or_else(|| missing(named_sep, "`</s>` nor `[SEP]`"))?;
+        let pad = find(named(|tokens| &tokens.pad_token), |names| names.pad);
+        let mask = find(named(|tokens| &tokens.mask_token), |names| names.mask);
+        let unk = find(named(|tokens| &tokens.unk_token), |names| names.unk);
         let special: Vec<u32> = [Some(&cls), Some(&sep), pad.as_ref(), mask.as_ref(), unk.as_ref()]
             .into_iter()
             .flatten()
@@ -208,7 +212,7 @@ fn opened(
     config: &TokenizerConfig,
     special: &SpecialTokens,
     class: Option<&str>,
-    model_type: Option<&str>,
+    kind: Option<&ModelKind>,
 ) -> Result<(&'static str, Inner, usize)> {
     let checked = |file: &str| {
         let check = class.map_or(Ok(()), |class| TokenizerClass::check(class, file));
@@ -234,7 +238,7 @@ fn opened(
         let Some(content) = read(file)? else { continue };
         checked(file)?;
         let options = PieceOptions {
-            form: sentencepiece::form(form, class, model_type),
+            form: sentencepiece::form(form, class, kind),
             lowercase: config.do_lower_case.unwrap_or(true),
             keep_accents: config.keep_accents.unwrap_or(false),
         };
@@ -318,7 +322,7 @@ fn with_added_tokens(mut inner: Inner, read: Read<'_>, config: &TokenizerConfig)
     let named: HashMap<String, u32> = read_json(read, ADDED_TOKENS)?.unwrap_or_default();
     let mut added: BTreeMap<u32, AddedToken> =
         named.into_iter().map(|(content, id)| (id, AddedToken::from(content, false))).collect();
-    for (id, token) in &config.added_tokens_decoder {
+    for (id, token) in config.added_tokens_decoder.iter().flatten() {
         let added_token = AddedToken::from(token.content.clone(), token.special)
             .single_word(token.single_word)
             .lstrip(token.lstrip)
@@ -379,7 +383,7 @@ fn unigram_without(unigram: &Unigram, roles: &[(String, u32)]) -> tokenizers::Re
 fn check_literals(tokenizer: &Tokenizer, roles: &[(String, u32)]) -> Result<()> {
     for (name, id) in roles.iter().filter(|(_, id)| Some(*id) != tokenizer.unk_token_id) {
         for text in [name.clone(), format!("{name} a {name} b{name}{name}\n{name}")] {
-            if tokenizer.tokens(&text, 0)?.ids.contains(id) {
+            if tokenizer.tokens(&text, 0..text.len())?.ids.contains(id) {
                 return Err(format_error(tokenizer.file, format!("the text `{name}` would become the special token")));
             }
         }

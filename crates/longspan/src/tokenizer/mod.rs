@@ -129,7 +129,8 @@ impl Tokenizer {
         let unknown = added.filter(|(id, token)| token.special && *id as usize >= rows);
         self.unknown = unknown.map(|(_, token)| token.content).collect();
         if tokens + rows / MISSING_SHARE + 1 < rows {
-            return wrong(format!("{tokens} tokens in `{}`, the model has {rows}: a file is cut", self.file));
+            let most = format!("at most one of {MISSING_SHARE} may be missing");
+            return wrong(format!("{tokens} tokens in `{}`, the model has {rows}: {most}", self.file));
         }
         Ok(())
     }
@@ -156,8 +157,8 @@ impl Tokenizer {
     ///
     /// Long texts are tokenized in parallel on the current `rayon` pool, in pieces that give the same tokens as the whole.
     /// Two kinds of text are cut where tokens can differ from those of the whole. A word of more than 64 KiB is cut every
-    /// 64 KiB. For a tokenizer with unusual steps, texts are cut before white space, every 2 MiB at most and more often
-    /// where its steps can make a text longer.
+    /// 64 KiB. For other tokenizers than those of BERT and RoBERTa, texts are cut before white space, every 2 MiB at most and
+    /// more often where the steps of the tokenizer can make a text longer; so are words that are longer than that.
     ///
     /// # Errors
     /// [`Error::TextTooLong`] above 4 GiB, [`Error::Format`] if the tokenizer cannot take the text, and
@@ -201,13 +202,13 @@ impl Tokenizer {
         }
         let pieces: Vec<_> = self.cut_rule.pieces(text, sizes).collect();
         if let [_] = pieces[..] {
-            return self.encode_piece(text, 0);
+            return self.encode_piece(text, 0..text.len());
         }
         // English has about four bytes a token. Groups bound the memory of tokens that are not yet appended.
         let expected = text.len() / 4;
         let mut tokens = Tokens { ids: Vec::with_capacity(expected), spans: Vec::with_capacity(expected) };
         for group in pieces.chunks(8 * rayon::current_num_threads()) {
-            let encode = |piece: &Range<usize>| self.encode_piece(&text[piece.clone()], piece.start);
+            let encode = |piece: &Range<usize>| self.encode_piece(text, piece.clone());
             let parts: Vec<Tokens> = group.par_iter().map(encode).collect::<Result<_>>()?;
             for part in parts {
                 tokens.ids.extend(part.ids);
@@ -217,9 +218,9 @@ impl Tokenizer {
         Ok(tokens)
     }
 
-    /// Tokens of a piece that starts at byte `at` of the text, none of which is special, whatever the steps make of it.
-    fn encode_piece(&self, piece: &str, at: usize) -> Result<Tokens> {
-        let tokens = self.tokens(piece, at)?;
+    /// Tokens of a piece of a text, none of which is special, whatever the steps make of it.
+    fn encode_piece(&self, text: &str, piece: Range<usize>) -> Result<Tokens> {
+        let tokens = self.tokens(text, piece)?;
         if let Some(id) = tokens.ids.iter().find(|&&id| self.is_special(id)) {
             return Err(format_error(self.file, format!("a text would become the special token {id}")));
         }
@@ -235,8 +236,10 @@ impl Tokenizer {
         special.contains(&Some(id)) && self.unk_token_id != Some(id)
     }
 
-    fn tokens(&self, piece: &str, at: usize) -> Result<Tokens> {
-        let encoding = unless_it_panics(|| self.encoding(piece, at == 0));
+    fn tokens(&self, text: &str, piece: Range<usize>) -> Result<Tokens> {
+        let (at, before) = (piece.start, text[..piece.start].chars().next_back());
+        let piece = &text[piece];
+        let encoding = unless_it_panics(|| self.encoding(piece, before));
         let encoding = encoding.unwrap_or_else(|| Err("its parts contradict each other".into()));
         let encoding = encoding.map_err(|error| format_error(self.file, error))?;
         let mut latest_start = 0;
@@ -251,12 +254,15 @@ impl Tokenizer {
     }
 
     /// The steps of the crate's `encode`, with another pre-tokenizer for later pieces.
-    fn encoding(&self, piece: &str, is_first: bool) -> tokenizers::Result<Encoding> {
+    ///
+    /// - `before`: the character before the piece; the first one has none
+    fn encoding(&self, piece: &str, before: Option<char>) -> tokenizers::Result<Encoding> {
         let Self { inner, cut_rule, .. } = self;
-        let pre_tokenizer = if is_first { inner.get_pre_tokenizer() } else { cut_rule.later.as_ref() };
         let mut words = inner.get_added_vocabulary().extract_and_normalize(inner.get_normalizer(), piece);
-        if let Some(pre_tokenizer) = pre_tokenizer {
-            pre_tokenizer.pre_tokenize(&mut words)?;
+        match (before, inner.get_pre_tokenizer()) {
+            (Some(before), _) => cut_rule.pre_tokenize(&mut words, before)?,
+            (None, Some(pre_tokenizer)) => pre_tokenizer.pre_tokenize(&mut words)?,
+            (None, None) => {}
         }
         words.tokenize(|word| inner.get_model().tokenize(word.get()))?;
         words.into_encoding(None, 0, OffsetType::Byte)

@@ -25,15 +25,18 @@
 //! space only: a token that absorbs the white space before it then has all of it in its piece. It may not where there is a
 //! normaliser, which makes white space of other characters.
 //!
-//! Every other tokenizer is known too little. It gets larger pieces, the smaller the longer it may make a text, each of
-//! which it takes as a text of its own.
+//! Every other tokenizer is known too little, also those of ALBERT, XLM-RoBERTa and CamemBERT, whose normalisers map
+//! characters by tables of their files. It gets larger pieces, the smaller the longer it may make a text, each of which it
+//! takes as a text of its own. But no space is added before a piece that begins within a word.
 
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
 use tokenizers::pre_tokenizers::metaspace::PrependScheme;
-use tokenizers::{NormalizerWrapper, PreTokenizerWrapper};
+use tokenizers::{
+    NormalizerWrapper, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer, PreTokenizerWrapper, normalizer,
+};
 
 use super::growth::growth;
 
@@ -45,7 +48,9 @@ pub(super) struct CutRule {
     /// The lengths of pieces for tokenizers without exact places.
     piece_sizes: Option<PieceSizes>,
     /// The pre-tokenizer of pieces after the first.
-    pub later: Option<PreTokenizerWrapper>,
+    later: Option<PreTokenizerWrapper>,
+    /// The space that it may add before the first word.
+    added_space: Option<char>,
 }
 
 /// Lengths of pieces, in bytes.
@@ -107,7 +112,22 @@ impl CutRule {
         let grown = OTHER_NORMALIZED_BYTES / growth(normalizer, tokenizer.get_pre_tokenizer());
         let bytes = grown.min(OTHER_PIECE_BYTES_MAX) as usize;
         let piece_sizes = places.is_empty().then_some(PieceSizes { piece_bytes: bytes, stretch_bytes: bytes });
-        Self { places: places.to_vec(), piece_sizes, later }
+        let added_space = later.as_ref().and_then(added_space);
+        Self { places: places.to_vec(), piece_sizes, later, added_space }
+    }
+
+    /// Splits a piece after the first into words.
+    ///
+    /// - `before`: the character before the piece
+    pub(super) fn pre_tokenize(&self, words: &mut PreTokenizedString, before: char) -> tokenizers::Result<()> {
+        let Some(pre_tokenizer) = &self.later else { return Ok(()) };
+        let begin = words.get_splits(OffsetReferential::Normalized, OffsetType::Byte);
+        let first = begin.first().and_then(|(text, ..)| text.chars().next());
+        pre_tokenizer.pre_tokenize(words)?;
+        match (self.added_space, first) {
+            (Some(space), Some(first)) if first != space && !before.is_whitespace() => without(words, space, first),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the pieces of a text give the tokens of the whole, if no stretch is too long.
@@ -147,4 +167,24 @@ impl CutRule {
         let before = place.and_then(|place| Some((place.start(), stretch[place.start()..].chars().next()?)));
         before.map(|(at, character)| start + at + character.len_utf8()).or(is_long.then_some(end))
     }
+}
+
+/// The space that a pre-tokenizer may add before the first word of a text.
+fn added_space(step: &PreTokenizerWrapper) -> Option<char> {
+    match step {
+        PreTokenizerWrapper::Sequence(steps) => steps.as_ref().iter().find_map(added_space),
+        PreTokenizerWrapper::Metaspace(split) if split.get_prepend_scheme() != PrependScheme::Never => {
+            Some(split.get_replacement())
+        }
+        _ => None,
+    }
+}
+
+/// Takes away a space that was added before the first character.
+fn without(words: &mut PreTokenizedString, space: char, first: char) -> tokenizers::Result<()> {
+    words.split(|at, word| {
+        let is_added = at == 0 && word.get().strip_prefix(space).is_some_and(|rest| rest.starts_with(first));
+        let rest = word.slice(normalizer::Range::Normalized(space.len_utf8()..)).filter(|_| is_added);
+        Ok([rest.unwrap_or(word)])
+    })
 }

@@ -17,6 +17,7 @@ use tokenizers::{AddedToken, NormalizerWrapper, Tokenizer as Inner};
 
 use super::growth::{GROWTH_MAX, growth};
 use super::outline::{TOKEN_BYTES_MAX, check_bytes, check_count, check_trie};
+use crate::config::ModelKind;
 use crate::error::excerpt;
 
 /// The files, each with the form that it has unless another is named.
@@ -331,8 +332,9 @@ impl<'a> MessageFields<'a> {
 /// The form of a file: that of its name, unless it is one of CamemBERT.
 ///
 /// - `class`: `tokenizer_class`
-/// - `model_type`: that of `config.json`
-pub(super) fn form(of_file: PieceForm, class: Option<&str>, model_type: Option<&str>) -> PieceForm {
-    let is_camembert = class.map_or(model_type == Some("camembert"), |class| class.starts_with("Camembert"));
+/// - `kind`: that of the model
+pub(super) fn form(of_file: PieceForm, class: Option<&str>, kind: Option<&ModelKind>) -> PieceForm {
+    let is_of_kind = || kind.is_some_and(|kind| kind.model_type == "camembert");
+    let is_camembert = class.map_or_else(is_of_kind, |class| class.starts_with("Camembert"));
     if is_camembert { PieceForm::Camembert } else { of_file }
 }

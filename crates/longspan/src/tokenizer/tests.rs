@@ -158,8 +158,10 @@ fn sentencepiece_files_give_the_tokens_of_transformers() {
         }
     }
     let model = unpacked("../golden/tokenizer/pieces-french.model.gz");
-    let camembert = br#"{"model_type": "camembert", "x": NaN}"#;
-    assert_eq!(load(&[("sentencepiece.bpe.model", &model), ("config.json", camembert)]).cls_token_id, 5);
+    for camembert in [r#"{"model_type": "camembert", "x": NaN}"#, r#"{"architectures": ["CamembertForMaskedLM"]}"#] {
+        let files = [("sentencepiece.bpe.model", &model[..]), ("config.json", camembert.as_bytes())];
+        assert_eq!(load(&files).cls_token_id, 5, "{camembert}");
+    }
     check_error(
         &[("spiece.model", b"<!DOCTYPE html>")],
         "`spiece.model`: damaged: no model of SentencePiece, or cut off",
@@ -432,7 +434,7 @@ proptest! {
         let sizes = PieceSizes { piece_bytes, stretch_bytes: usize::MAX };
         for (name, tokenizer) in CUT.iter() {
             prop_assert!(tokenizer.cut_rule.is_exact(), "{}", name);
-            let whole = tokenizer.encode_piece(&text, 0).unwrap();
+            let whole = tokenizer.encode_piece(&text, 0..text.len()).unwrap();
             check_spans(&text, &whole)?;
             let in_pieces = tokenizer.encode_in_pieces(&text, sizes).unwrap();
             prop_assert_eq!(in_pieces, whole, "{}: {:?}", name, text);
@@ -485,11 +487,41 @@ fn tokenizers_with_unusual_steps_are_cut_rarely() {
         let tokenizer = load(&[("tokenizer.json", &json)]);
         assert!(!tokenizer.cut_rule.is_exact());
         let text = "a New York \u{4e2d} New one";
-        assert_eq!(tokenizer.encode(text).unwrap(), tokenizer.encode_piece(text, 0).unwrap());
+        assert_eq!(tokenizer.encode(text).unwrap(), tokenizer.encode_piece(text, 0..text.len()).unwrap());
         // Longer ones are cut before white space, and spans stay exact.
         let long = format!("{text} {text}").repeat(1 << 17);
         check_spans(&long, &tokenizer.encode(&long).unwrap()).unwrap();
         assert!(tokenizer.cut_rule.pieces(&long, PIECES).count() > 1);
+    }
+}
+
+/// Also where the pieces of a text are cut within words, the words alone begin with a space.
+#[test]
+fn words_of_sentencepiece_begin_in_pieces_as_in_the_whole() {
+    for (name, file) in [("albert", "spiece.model"), ("unigram", "sentencepiece.bpe.model")] {
+        let model = unpacked(&format!("../golden/tokenizer/pieces-{name}.model.gz"));
+        let one_step = load(&[(file, &model)]);
+        let mut json: Value = serde_json::from_str(&one_step.inner.to_string(false).unwrap()).unwrap();
+        let steps = [json!({"type": "WhitespaceSplit"}), json["pre_tokenizer"].take()];
+        json["pre_tokenizer"] = json!({"type": "Sequence", "pretokenizers": steps});
+        let two_steps = load(&[("tokenizer.json", json.to_string().as_bytes())]);
+        for (steps, tokenizer) in [one_step, two_steps].iter().enumerate() {
+            assert!(!tokenizer.cut_rule.is_exact());
+            let begins = |text: &str, tokens: &Tokens| {
+                check_spans(text, tokens).unwrap();
+                let token = |id: &u32| tokenizer.inner.id_to_token(*id).unwrap();
+                let begin = tokens.ids.iter().zip(&tokens.spans).filter(|(id, _)| token(id).starts_with('\u{2581}'));
+                begin.map(|(_, span)| span.start).collect::<Vec<_>>()
+            };
+            for part in ["in\u{e9}te", "some\n", "some thing\u{3000}"] {
+                let text = part.repeat(1_200_000 / part.len()) + " one two";
+                assert!(tokenizer.cut_rule.pieces(&text, PIECES).count() > 1);
+                let whole = begins(&text, &tokenizer.encode_piece(&text, 0..text.len()).unwrap());
+                let found = begins(&text, &tokenizer.encode(&text).unwrap());
+                assert_eq!(found.len(), whole.len(), "{name} with {} steps, {part:?}", steps + 1);
+                assert!(found == whole, "{name} with {} steps, {part:?}", steps + 1);
+            }
+        }
     }
 }
 

@@ -88,3 +88,35 @@ impl<'a> Base<'a> {
         write_checkpoint(out, &config, &weights.tensors(), source)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kept_checkpoint_reads_pairs_as_its_base_does() {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/convert/bert-qa");
+        let temporary = tempfile::tempdir().unwrap();
+        for (class, document_type) in [("DistilBertTokenizer", 0), ("BertTokenizer", 1)] {
+            let base = temporary.path().join(class);
+            fs::create_dir(&base).unwrap();
+            for name in ["model.safetensors", "vocab.txt"] {
+                fs::copy(golden.join(name), base.join(name)).unwrap();
+            }
+            let json = fs::read_to_string(golden.join(CONFIG)).unwrap();
+            fs::write(base.join(CONFIG), json.replacen('{', &format!(r#"{{"tokenizer_class": "{class}","#), 1))
+                .unwrap();
+
+            let (source, out) = (Source::Folder(base.clone()), base.join("out"));
+            let base = Base::open(&source).unwrap();
+            let tensors = Tensors::open(&source).unwrap();
+            let weights = Parameters::load(&base.config, Task::QuestionAnswering, &tensors, 1).unwrap();
+            base.keep(Task::QuestionAnswering, &weights, &out).unwrap();
+            let kept = Source::Folder(out);
+            let kept = Base::open(&kept).unwrap();
+            for Base { config, tokenizer, .. } in [&base, &kept] {
+                assert_eq!((tokenizer.document_type(), tokenizer.separators(config)), (document_type, 1), "{class}");
+            }
+        }
+    }
+}

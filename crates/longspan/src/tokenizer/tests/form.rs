@@ -74,3 +74,51 @@ fn the_form_of_pairs_is_that_of_the_tokenizer() {
         assert_eq!(form(&with(processor), &json!({"tokenizer_class": "BertTokenizer"}), "roberta"), (1, 1));
     }
 }
+
+#[test]
+fn usual_special_tokens_are_those_of_the_class_or_the_kind() {
+    let albert = unpacked("../golden/tokenizer/pieces-albert.model.gz");
+    let spiece = [&albert[..], b"\n\x07\n\x03<s>\x18\x03\n\x08\n\x04</s>\x18\x03"].concat();
+    let vocab = [&MINILM[..], b"<s>\n</s>\n<pad>\n<mask>\n<unk>\n"].concat();
+    let json = minilm_json(|json| {
+        for (name, id) in ["<s>", "</s>", "<pad>", "<mask>", "<unk>"].into_iter().zip(30_522..) {
+            json["model"]["vocab"][name] = Value::from(id);
+        }
+    });
+    let special = |tokenizer: &Tokenizer| {
+        let optional = [tokenizer.pad_token_id, tokenizer.mask_token_id, tokenizer.unk_token_id];
+        (tokenizer.cls_token_id, tokenizer.sep_token_id, optional)
+    };
+    let bert = (101, 102, [Some(0), Some(103), Some(100)]);
+    let roberta = (30_522, 30_523, [Some(30_524), Some(30_525), Some(30_526)]);
+    let of_albert = special(&load(&[("spiece.model", &albert)]));
+    for (file, content, config, expected) in [
+        ("spiece.model", &spiece, json!({}), of_albert),
+        ("spiece.model", &spiece, json!({"model_type": "albert"}), of_albert),
+        ("vocab.txt", &vocab, json!({}), bert),
+        ("vocab.txt", &vocab, json!({"model_type": "longformer"}), bert),
+        ("vocab.txt", &vocab, json!({"model_type": "electra"}), bert),
+        ("tokenizer.json", &json, json!({}), roberta),
+        ("tokenizer.json", &json, json!({"model_type": "roberta"}), roberta),
+        ("tokenizer.json", &json, json!({"model_type": "distilbert"}), bert),
+        ("tokenizer.json", &json, json!({"model_type": "roberta", "tokenizer_class": "BertTokenizerFast"}), bert),
+        ("tokenizer.json", &json, json!({"model_type": "bert", "tokenizer_class": "RobertaTokenizer"}), roberta),
+    ] {
+        let config_json = config.to_string();
+        let tokenizer = load(&[(file, content), ("config.json", config_json.as_bytes())]);
+        assert_eq!(special(&tokenizer), expected, "{file} {config}");
+    }
+}
+
+#[test]
+fn named_tokens_that_reading_does_not_need_may_be_missing() {
+    let json = minilm_json(|_| ());
+    let named = json!({"pad_token": "<pad>", "mask_token": "<mask>", "added_tokens_decoder": null});
+    let tokenizer = minilm(Some(named));
+    assert_eq!([tokenizer.pad_token_id, tokenizer.mask_token_id, tokenizer.unk_token_id], [None, None, Some(100)]);
+    let map = br#"{"pad_token": "<pad>", "mask_token": "<mask>", "unk_token": "<unk>"}"#;
+    let tokenizer = load(&[("tokenizer.json", &json), ("special_tokens_map.json", map)]);
+    assert_eq!([tokenizer.pad_token_id, tokenizer.mask_token_id, tokenizer.unk_token_id], [None; 3]);
+    let text = "Hello [MASK] \u{4e00}\u{1f600}";
+    assert_eq!(tokenizer.encode(text).unwrap(), minilm(None).encode(text).unwrap());
+}
