@@ -74,6 +74,8 @@ def test_an_evaluation_gives_the_official_figures(reader, tmp_path):
     packed.write_bytes(gzip.compress(file.read_bytes()))
     assert longspan.evaluate(reader, str(packed)).figures == found.figures
     assert longspan.evaluate(reader, rows, limit=2).figures["total"] == 2
+    with pytest.raises(ValueError, match="limit=-1: expected 0 or more"):
+        longspan.evaluate(reader, rows, limit=-1)
     never = longspan.evaluate(reader, file, threshold=-1e9)
     assert set(never.predictions.values()) == {""} and never.figures["HasAns_exact"] == 0.0
     assert never.figures["best_exact"] == 100.0
@@ -86,3 +88,9 @@ def test_data_that_contradict_themselves_are_refused(reader, tmp_path):
     file.write_text(json.dumps(data))
     with pytest.raises(longspan.DatasetError, match="answer `Ada Brown` has answer_start 1"):
         longspan.evaluate(reader, file)
+
+
+@pytest.mark.parametrize("options", [{"max_tokens": 10**6}, {"doc_stride": 10**6}, {"threshold": float("nan")}])
+def test_a_wrong_option_is_no_figure(reader, options):
+    with pytest.raises(longspan.OptionError):
+        longspan.evaluate(reader, [{"id": "a", "question": WHO, "context": PUMP, "answers": {"text": []}}], **options)

@@ -141,14 +141,16 @@ def test_thresholds_have_names(tmp_path):
         ({"all": True, "top_k": 2}, longspan.OptionError, "`all`: `top_k` is given too"),
         ({"abstain": "never"}, longspan.OptionError, "`abstain`: 'never': expected strict, balanced or eager"),
         ({"abstain": "strict", "threshold": 0}, longspan.OptionError, "abstain strict: threshold 0 is given"),
+        ({"max_tokens": 4}, longspan.QuestionTooLong, "at most 0 would leave room"),
         ({"threshold": "x"}, TypeError, "`threshold`: expected a number, got str"),
         ({"threshold": float("nan")}, longspan.OptionError, "^threshold NaN"),
         ({"global_attention": "x"}, longspan.OptionError, "`global_attention`: 'x': expected question, first"),
     ],
 )
 def test_options_are_checked(reader, options, error, message):
-    with pytest.raises(error, match=message.replace("(", r"\(")):
-        reader.ask(WHO, PUMP, **options)
+    for errors in ("raise", "return"):
+        with pytest.raises(error, match=message.replace("(", r"\(")):
+            reader.ask_many([("", PUMP), (WHO, PUMP)][errors == "raise" :], errors=errors, **options)
 
 
 @pytest.mark.parametrize(

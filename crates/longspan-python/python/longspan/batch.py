@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from .answers import Answer
 from .documents import Document, read
-from .errors import Error
+from .errors import Error, ModelError, OptionError
 from .reader import Reader
 
 __all__ = ["Ask", "Shard", "main"]
@@ -274,6 +274,9 @@ def main(arguments: list[str] | None = None) -> int:
     for number, path in enumerate(shards, 1):
         try:
             done = shard({"path": str(path)})
+        except (ModelError, OptionError) as error:
+            print(f"error: {error}", file=sys.stderr)  # every other shard would have it too
+            return 1
         except (Error, OSError, ValueError, KeyError, TypeError) as error:
             failed += 1
             print(f"error: `{path}`: {error}", file=sys.stderr)

@@ -161,7 +161,7 @@ class Reader:
 
         :param progress: called after each pass; what it raises ends the work
         :param errors: ``"raise"`` raises the first error of a pair, before the model reads anything where that is possible;
-            ``"return"`` puts errors in the place of answers
+            ``"return"`` puts errors in the place of answers. A wrong option is raised with both
         :return: the answers, in the order of the pairs
         """
         if errors not in ("raise", "return"):

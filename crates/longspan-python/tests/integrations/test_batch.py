@@ -104,6 +104,14 @@ def test_a_shard_takes_no_other_shard_s_place(tmp_path):
         Shard(tmp_path / "d=2", threads=1)({"path": str(one)})
 
 
+def test_a_wrong_option_ends_the_work(source, tmp_path, capsys):
+    out = tmp_path / "out"
+    with pytest.raises(longspan.OptionError, match="max_tokens 1000000"):
+        Shard(out, threads=1, max_tokens=10**6)({"path": str(source / "part-00.parquet")})
+    assert longspan.batch.main([str(source), str(out), "--threshold", "nan"]) == 1
+    assert capsys.readouterr().err == "error: threshold NaN: expected a number\n" and not list(out.iterdir())
+
+
 def test_the_input_is_never_the_output(source, capsys):
     before = {path: path.read_bytes() for path in source.iterdir()}
     assert longspan.batch.main([str(source), str(source)]) == 1
