@@ -90,6 +90,37 @@ def test_data_that_contradict_themselves_are_refused(reader, tmp_path):
         longspan.evaluate(reader, file)
 
 
+def test_two_rows_with_one_id_are_refused(reader, tmp_path):
+    answers = {"text": ["Ada Brown"], "answer_start": [PUMP.index("Ada")]}
+    row = {"id": 7, "question": WHO, "context": PUMP, "answers": answers}
+    with pytest.raises(longspan.DatasetError, match="question `7`: another question has the same id"):
+        longspan.evaluate(reader, [row, {**row, "id": "7", "context": BREAD}])
+    data = dataset()
+    data["data"][0]["paragraphs"][1]["qas"][0]["id"] = "who"
+    file = tmp_path / "dev.json"
+    file.write_text(json.dumps(data))
+    with pytest.raises(longspan.DatasetError, match="another question has the same id"):
+        longspan.evaluate(reader, file)
+    prediction = {"id": "7", "prediction_text": "Ada Brown", "no_answer_probability": 0.0}
+    for predictions, references, twice in [([prediction] * 2, [row], "prediction"), ([prediction], [row] * 2, "reference")]:
+        with pytest.raises(longspan.DatasetError, match=f"{twice} `7`: another {twice} has the same id"):
+            longspan.metrics.squad_v2(predictions, references)
+
+
+def test_null_odds_are_there_and_finite():
+    golds, predictions = {"a": ["x"], "": []}, {"a": "x", "": "y"}
+    for odds, message in [
+        ({"a": 0.0}, "no null odds of question ``"),
+        ({"a": float("inf"), "": 0.0}, "question `a`: null odds inf: expected a finite number"),
+        ({"a": 0.0, "": float("nan")}, "question ``: null odds nan: expected a finite number"),
+    ]:
+        with pytest.raises(longspan.DatasetError, match=message) as raised:
+            longspan.metrics.official(golds, predictions, odds)
+        assert raised.value.code == "dataset"
+    unasked = {"a": 0.0, "": 0.0, "b": float("nan")}  # no prediction has this id
+    assert longspan.metrics.official(golds, predictions, unasked)["total"] == 2
+
+
 @pytest.mark.parametrize("options", [{"max_tokens": 10**6}, {"doc_stride": 10**6}, {"threshold": float("nan")}])
 def test_a_wrong_option_is_no_figure(reader, options):
     with pytest.raises(longspan.OptionError):
