@@ -124,7 +124,7 @@ impl NativeReader {
 
     /// How many tokens a question has.
     fn question_tokens(&self, py: Python<'_>, question: &str) -> PyResult<usize> {
-        let question = self.reader.question(question);
+        let question = py.detach(|| self.reader.question(question));
         Ok(question.map_err(|error| of_library(py, &error, None))?.tokens())
     }
 

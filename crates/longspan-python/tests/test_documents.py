@@ -116,6 +116,16 @@ def test_a_document_pickles_with_its_map(reader):
     assert b"comment" not in pickle.dumps(longspan.read(page, format="html"))
 
 
+def test_a_map_is_made_when_it_is_asked_for():
+    for source in (PDF / "pages.pdf", PDF / "scan.pdf", b"<title>Bread</title><h1>Flour</h1>"):
+        document = longspan.read(source)
+        found = (document.format, document.title, document.pages, document.warnings, document.name)
+        assert repr(document) and document._map is None
+        map = document.map()
+        warnings = [warning["message"] for warning in map.get("warnings", ())]
+        assert found == (map["format"], map.get("title"), len(map["pages"]), warnings, map["document"])
+
+
 def test_pages_are_drawn():
     document = longspan.read(PDF / "pages.pdf")
     assert document.page_image(2, width=200).startswith(b"\x89PNG")

@@ -69,22 +69,22 @@ class Document:
     @property
     def format(self) -> str:
         """The format that it was read from, such as ``pdf``."""
-        return self.map()["format"]
+        return self._native.format
 
     @property
     def title(self) -> str | None:
         """The title that the file states."""
-        return self.map().get("title")
+        return self._native.title
 
     @property
     def pages(self) -> int:
         """How many pages it has; 0 if it has none."""
-        return len(self.map()["pages"])
+        return self._native.pages
 
     @property
     def warnings(self) -> list[str]:
         """What a reader should know about the text, such as pages without text."""
-        return [warning["message"] for warning in self.map().get("warnings", ())]
+        return self._native.warnings
 
     def page_image(self, page: int, width: int = 1200) -> bytes:
         """Draws a page of a PDF: a PNG.
