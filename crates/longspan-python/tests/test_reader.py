@@ -59,8 +59,9 @@ def test_documents_come_as_texts_paths_bytes_and_documents(reader, tmp_path):
     path.write_text(f"<p>{PUMP}")
     sources = [PUMP, path, path.read_bytes(), longspan.read(path), longspan.Document(PUMP)]
     assert [answer.text for answer in reader.ask_many([(WHO, source) for source in sources])] == ["Ada Brown"] * 5
-    with pytest.raises(TypeError, match="expected a Document, str, path or bytes, got int"):
-        reader.ask(WHO, 1)
+    for wrong in (1, bytearray(b"text")):
+        with pytest.raises(TypeError, match=f"expected a Document, str, path or bytes, got {type(wrong).__name__}"):
+            reader.ask(WHO, wrong)
 
 
 def test_each_pair_gets_the_answer_that_it_gets_alone(reader):
