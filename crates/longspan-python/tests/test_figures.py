@@ -121,6 +121,15 @@ def test_null_odds_are_there_and_finite():
     assert longspan.metrics.official(golds, predictions, unasked)["total"] == 2
 
 
+def test_gold_answers_are_a_list(reader):
+    for wrong in (
+        lambda: longspan.metrics.official({"a": "1911"}, {"a": "1"}),
+        lambda: longspan.evaluate(reader, [{"id": "a", "question": WHO, "context": PUMP, "answers": {"text": "Ada"}}]),
+    ):
+        with pytest.raises(longspan.DatasetError, match="question `a`: its gold answers are one text: expected a list"):
+            wrong()
+
+
 @pytest.mark.parametrize("options", [{"max_tokens": 10**6}, {"doc_stride": 10**6}, {"threshold": float("nan")}])
 def test_a_wrong_option_is_no_figure(reader, options):
     with pytest.raises(longspan.OptionError):

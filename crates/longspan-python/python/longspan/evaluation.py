@@ -79,5 +79,5 @@ def _rows(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
         context = row["context"]
         if context not in documents:
             documents[context] = Document(context)
-        found.append((id, row["question"], documents[context], list(row["answers"]["text"])))
+        found.append((id, row["question"], documents[context], metrics.gold_texts(id, row["answers"]["text"])))
     return found

@@ -49,7 +49,8 @@ def official(
     :param predictions: the predicted text of each, empty for 'no answer'. A question without a prediction is not counted
     :param null_odds: of each; with them there are the best thresholds and the average precisions too
     :param threshold: where the null odds are above it, the prediction is 'no answer'
-    :raises DatasetError: if the null odds of a prediction are missing or not finite
+    :raises DatasetError: if the gold answers of a question are no list, or the null odds of a prediction are missing or not
+        finite
     """
     ids = [id for id in golds if id in predictions]
     numbers = {id: number for number, id in enumerate(ids)}
@@ -60,7 +61,7 @@ def official(
                 raise DatasetError(f"no null odds of question `{id}`, which has a prediction")
         odds = [(numbers[id], _finite(id, value)) for id, value in null_odds.items() if id in numbers]
     texts = [predictions[id] for id in ids]
-    return json.loads(_native.figures([list(golds[id]) for id in ids], texts, odds, threshold))
+    return json.loads(_native.figures([gold_texts(id, golds[id]) for id in ids], texts, odds, threshold))
 
 
 def with_ids(rows: Iterable[Mapping[str, Any]], what: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -72,6 +73,13 @@ def with_ids(rows: Iterable[Mapping[str, Any]], what: str) -> Iterator[tuple[str
             raise DatasetError(f"{what} `{id}`: another {what} has the same id")
         seen.add(id)
         yield id, row
+
+
+def gold_texts(id: str, texts: Iterable[str]) -> list[str]:
+    """The gold answers of a question. A text alone is refused: as a list, it would be its characters."""
+    if isinstance(texts, str):
+        raise DatasetError(f"question `{id}`: its gold answers are one text: expected a list of texts")
+    return list(texts)
 
 
 def _finite(id: str, value: float) -> float:
