@@ -133,6 +133,9 @@ def test_pages_are_drawn():
     for wrong in (lambda: longspan.Document(PUMP).page_image(1), lambda: document.page_image(9)):
         with pytest.raises(longspan.DocumentError):
             wrong()
+    for page, width, message in [(0, 9, "`page`: 0: expected"), (1, -1, "`width`: -1: expected"), (1, 1 << 16, "to 65535")]:
+        with pytest.raises(longspan.OptionError, match=message):
+            document.page_image(page, width)
 
 
 def test_an_answer_is_shown_in_its_document(reader):

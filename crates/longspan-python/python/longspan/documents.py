@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from . import _native
 from .answers import Answer
-from .errors import DocumentError
+from .errors import DocumentError, OptionError
 
 __all__ = ["Document", "read"]
 
@@ -91,7 +91,11 @@ class Document:
 
         :param page: its number, from 1
         :param width: of the picture, in pixels
+        :raises DocumentError: if it is no PDF, or has no such page
         """
+        for option, given, most in (("page", page, (1 << 32) - 1), ("width", width, (1 << 16) - 1)):
+            if not 1 <= given <= most:
+                raise OptionError(f"`{option}`: {given}: expected a whole number from 1 to {most}")
         if self._source is None:
             message = f"`{self.name}`: a document of the format {self.format} has no page to draw"
             raise DocumentError(message, "no_pages", self.name)
