@@ -47,8 +47,8 @@ impl NativeDocument {
 impl NativeDocument {
     /// A text as it is.
     #[staticmethod]
-    fn of_text(name: String, text: &str) -> Self {
-        Self::new(name, Content::plain(text))
+    fn of_text(py: Python<'_>, name: String, text: &str) -> Self {
+        Self::new(name, py.detach(|| Content::plain(text)))
     }
 
     /// Reads a file or bytes.
@@ -72,13 +72,13 @@ impl NativeDocument {
     /// What `encode` gave.
     #[staticmethod]
     fn decode(py: Python<'_>, name: String, encoded: &[u8]) -> PyResult<Self> {
-        let content = decode(encoded, &Limits::default());
+        let content = py.detach(|| decode(encoded, &Limits::default()));
         Ok(Self::new(name, content.map_err(|error| of_bug(py, &format!("pickled document: {error}")))?))
     }
 
     /// Its text and map in bytes, for another process of this version.
     fn encode<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &encode(&Ok(self.content.clone())))
+        PyBytes::new(py, &py.detach(|| encode(&Ok(self.content.clone()))))
     }
 
     /// Its name.
@@ -93,9 +93,33 @@ impl NativeDocument {
         self.text.get_or_init(py, || PyString::new(py, self.content.text()).unbind()).clone_ref(py)
     }
 
+    /// The name of the format that it was read from.
+    #[getter]
+    fn format(&self) -> &'static str {
+        self.content.format().name()
+    }
+
+    /// The title that the file states.
+    #[getter]
+    fn title(&self) -> Option<&str> {
+        self.content.title()
+    }
+
+    /// How many pages it has.
+    #[getter]
+    fn pages(&self) -> usize {
+        self.content.pages().len()
+    }
+
+    /// What a reader should know about its text.
+    #[getter]
+    fn warnings(&self) -> Vec<String> {
+        self.content.warnings().iter().map(ToString::to_string).collect()
+    }
+
     /// Its map, the object of `longspan text --json`.
     fn map(&self, py: Python<'_>) -> PyResult<String> {
-        let map = serde_json::to_string(&ContentObject::new(&self.name, &self.content));
+        let map = py.detach(|| serde_json::to_string(&ContentObject::new(&self.name, &self.content)));
         map.map_err(|error| of_bug(py, &error.to_string()))
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use longspan::checkpoint::Source;
 use longspan::error::excerpt;
 use longspan::hub::{FetchEvent, Hub, HubToken, Repository};
-use longspan::{Error, Question, ReadProgress, Reader};
+use longspan::{Error, ErrorKind, Question, ReadProgress, Reader};
 use longspan_ask::{AnswerObject, AskError, Asker, NamedDocument};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -38,6 +38,15 @@ enum PairFault {
 }
 
 impl PairFault {
+    /// Whether the options are wrong, which every other pair has too.
+    fn is_of_options(&self) -> bool {
+        match self {
+            Self::Question(Error::QuestionTooLong { tokens_max, .. }) => *tokens_max == 0, // no question would fit
+            Self::Question(error) => error.kind() == ErrorKind::Option,
+            Self::Document(_) => false,
+        }
+    }
+
     fn raised(&self, py: Python<'_>) -> PyErr {
         match self {
             Self::Question(error) => of_library(py, error, None),
@@ -62,8 +71,8 @@ struct GivenPairs {
 
 /// What came out of a call.
 struct PairResults {
-    /// For each pair, the JSON of its answer.
-    answers: Vec<Result<String, PairFault>>,
+    /// For each pair, the JSON of its answer; or what ended the call before the model read anything.
+    answers: Result<Vec<Result<String, PairFault>>, PairFault>,
     /// The documents with their tokens.
     documents: Vec<Result<NamedDocument, AskError>>,
 }
@@ -115,11 +124,12 @@ impl NativeReader {
 
     /// How many tokens a question has.
     fn question_tokens(&self, py: Python<'_>, question: &str) -> PyResult<usize> {
-        let question = self.reader.question(question);
+        let question = py.detach(|| self.reader.question(question));
         Ok(question.map_err(|error| of_library(py, &error, None))?.tokens())
     }
 
-    /// Asks pairs: a list of the JSON of answers; with `strict=False`, exceptions in the place of some.
+    /// Asks pairs: a list of the JSON of answers; with `strict=False`, exceptions in the place of some. A wrong option is
+    /// always raised.
     fn ask(
         &self,
         py: Python<'_>,
@@ -142,6 +152,7 @@ impl NativeReader {
                 document.get().keep_tokens(self.number, tokenized);
             }
         }
+        let answers = answers.map_err(|fault| fault.raised(py))?;
         let shown = answers.into_iter().map(|answer| match answer {
             Ok(answer) => Ok(answer.into_pyobject(py)?.into_any().unbind()),
             Err(fault) if strict => Err(fault.raised(py)),
@@ -191,8 +202,9 @@ fn ask(asker: &Asker, given: GivenPairs, model: &str, precision: &str, seen: &Wa
         (Ok(question), Ok(document)) => Ok((question, document.clone())),
     };
     let pairs: Vec<Result<(Question, NamedDocument), PairFault>> = given.questions.par_iter().map(pair).collect();
-    if let Some(fault) = pairs.iter().find_map(|pair| pair.as_ref().err()).filter(|_| given.is_strict) {
-        return PairResults { answers: vec![Err(fault.clone())], documents };
+    let faults = || pairs.iter().filter_map(|pair| pair.as_ref().err());
+    if let Some(fault) = faults().find(|fault| given.is_strict || fault.is_of_options()) {
+        return PairResults { answers: Err(fault.clone()), documents };
     }
     let sound: Vec<_> = pairs.iter().flatten().map(|(question, document)| (question, document)).collect();
     let mut read = asker.ask(&sound, &mut |progress| seen.report(progress)).into_iter();
@@ -202,7 +214,7 @@ fn ask(asker: &Asker, given: GivenPairs, model: &str, precision: &str, seen: &Wa
         let object = AnswerObject::new(&answer, model, precision);
         Ok(serde_json::to_string(&object).expect("an object of plain values"))
     });
-    PairResults { answers: answers.collect(), documents }
+    PairResults { answers: Ok(answers.collect()), documents }
 }
 
 /// The folder of a model: of a path, itself; of `ORG/NAME[@REVISION]`, that of the cache, fetched where it is not there.

@@ -50,3 +50,5 @@ def test_what_was_not_read_makes_it_unchecked():
     assert longspan.cite(["x"], "caf\udce9.pdf")[0].status == "unchecked"
     with pytest.raises(ValueError, match="min_words"):
         longspan.cite("", [], min_words=0)
+    with pytest.raises(TypeError, match="expected a text or a list of quotations"):
+        longspan.cite({"quote": "painted the ceiling"}, [])

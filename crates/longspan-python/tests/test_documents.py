@@ -116,6 +116,16 @@ def test_a_document_pickles_with_its_map(reader):
     assert b"comment" not in pickle.dumps(longspan.read(page, format="html"))
 
 
+def test_a_map_is_made_when_it_is_asked_for():
+    for source in (PDF / "pages.pdf", PDF / "scan.pdf", b"<title>Bread</title><h1>Flour</h1>"):
+        document = longspan.read(source)
+        found = (document.format, document.title, document.pages, document.warnings, document.name)
+        assert repr(document) and document._map is None
+        map = document.map()
+        warnings = [warning["message"] for warning in map.get("warnings", ())]
+        assert found == (map["format"], map.get("title"), len(map["pages"]), warnings, map["document"])
+
+
 def test_pages_are_drawn():
     document = longspan.read(PDF / "pages.pdf")
     assert document.page_image(2, width=200).startswith(b"\x89PNG")
@@ -123,6 +133,9 @@ def test_pages_are_drawn():
     for wrong in (lambda: longspan.Document(PUMP).page_image(1), lambda: document.page_image(9)):
         with pytest.raises(longspan.DocumentError):
             wrong()
+    for page, width, message in [(0, 9, "`page`: 0: expected"), (1, -1, "`width`: -1: expected"), (1, 1 << 16, "to 65535")]:
+        with pytest.raises(longspan.OptionError, match=message):
+            document.page_image(page, width)
 
 
 def test_an_answer_is_shown_in_its_document(reader):

@@ -74,6 +74,8 @@ def test_an_evaluation_gives_the_official_figures(reader, tmp_path):
     packed.write_bytes(gzip.compress(file.read_bytes()))
     assert longspan.evaluate(reader, str(packed)).figures == found.figures
     assert longspan.evaluate(reader, rows, limit=2).figures["total"] == 2
+    with pytest.raises(ValueError, match="limit=-1: expected 0 or more"):
+        longspan.evaluate(reader, rows, limit=-1)
     never = longspan.evaluate(reader, file, threshold=-1e9)
     assert set(never.predictions.values()) == {""} and never.figures["HasAns_exact"] == 0.0
     assert never.figures["best_exact"] == 100.0
@@ -86,3 +88,49 @@ def test_data_that_contradict_themselves_are_refused(reader, tmp_path):
     file.write_text(json.dumps(data))
     with pytest.raises(longspan.DatasetError, match="answer `Ada Brown` has answer_start 1"):
         longspan.evaluate(reader, file)
+
+
+def test_two_rows_with_one_id_are_refused(reader, tmp_path):
+    answers = {"text": ["Ada Brown"], "answer_start": [PUMP.index("Ada")]}
+    row = {"id": 7, "question": WHO, "context": PUMP, "answers": answers}
+    with pytest.raises(longspan.DatasetError, match="question `7`: another question has the same id"):
+        longspan.evaluate(reader, [row, {**row, "id": "7", "context": BREAD}])
+    data = dataset()
+    data["data"][0]["paragraphs"][1]["qas"][0]["id"] = "who"
+    file = tmp_path / "dev.json"
+    file.write_text(json.dumps(data))
+    with pytest.raises(longspan.DatasetError, match="another question has the same id"):
+        longspan.evaluate(reader, file)
+    prediction = {"id": "7", "prediction_text": "Ada Brown", "no_answer_probability": 0.0}
+    for predictions, references, twice in [([prediction] * 2, [row], "prediction"), ([prediction], [row] * 2, "reference")]:
+        with pytest.raises(longspan.DatasetError, match=f"{twice} `7`: another {twice} has the same id"):
+            longspan.metrics.squad_v2(predictions, references)
+
+
+def test_null_odds_are_there_and_finite():
+    golds, predictions = {"a": ["x"], "": []}, {"a": "x", "": "y"}
+    for odds, message in [
+        ({"a": 0.0}, "no null odds of question ``"),
+        ({"a": float("inf"), "": 0.0}, "question `a`: null odds inf: expected a finite number"),
+        ({"a": 0.0, "": float("nan")}, "question ``: null odds nan: expected a finite number"),
+    ]:
+        with pytest.raises(longspan.DatasetError, match=message) as raised:
+            longspan.metrics.official(golds, predictions, odds)
+        assert raised.value.code == "dataset"
+    unasked = {"a": 0.0, "": 0.0, "b": float("nan")}  # no prediction has this id
+    assert longspan.metrics.official(golds, predictions, unasked)["total"] == 2
+
+
+def test_gold_answers_are_a_list(reader):
+    for wrong in (
+        lambda: longspan.metrics.official({"a": "1911"}, {"a": "1"}),
+        lambda: longspan.evaluate(reader, [{"id": "a", "question": WHO, "context": PUMP, "answers": {"text": "Ada"}}]),
+    ):
+        with pytest.raises(longspan.DatasetError, match="question `a`: its gold answers are one text: expected a list"):
+            wrong()
+
+
+@pytest.mark.parametrize("options", [{"max_tokens": 10**6}, {"doc_stride": 10**6}, {"threshold": float("nan")}])
+def test_a_wrong_option_is_no_figure(reader, options):
+    with pytest.raises(longspan.OptionError):
+        longspan.evaluate(reader, [{"id": "a", "question": WHO, "context": PUMP, "answers": {"text": []}}], **options)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -33,6 +34,49 @@ def test_other_threads_run_beside_a_pass(reader):
         thread.join()
     between = [after - before for before, after in zip(at_passes, at_passes[1:])]
     assert len(between) > 1 and max(between) > 1000, between
+
+
+@pytest.fixture
+def count():
+    """Counts as often as a thread runs that never takes the GIL by force, and gives it away at once."""
+    counts, stop, interval = [0], threading.Event(), sys.getswitchinterval()
+
+    def count():
+        while not stop.is_set():
+            counts[0] += 1
+            time.sleep(0)
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    sys.setswitchinterval(1000.0)
+    yield counts
+    sys.setswitchinterval(interval)
+    stop.set()
+    thread.join()
+
+
+TEXT = PUMP * 20_000
+NATIVE = longspan.read(TEXT.replace("The", "<p>The").encode(), format="html")._native
+ENCODED = NATIVE.encode()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda reader: NATIVE.of_text("x", TEXT),
+        lambda reader: NATIVE.encode(),
+        lambda reader: NATIVE.decode("x", ENCODED),
+        lambda reader: NATIVE.map(),
+        lambda reader: reader._native.question_tokens(TEXT),
+    ],
+)
+def test_other_threads_run_beside_a_large_text(reader, call, count):
+    for _ in range(1000):
+        before = count[0]
+        call(reader)
+        if count[0] > before:
+            return
+    pytest.fail("no other thread ran")
 
 
 def test_eight_threads_share_a_reader(reader):

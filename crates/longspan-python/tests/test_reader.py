@@ -59,8 +59,9 @@ def test_documents_come_as_texts_paths_bytes_and_documents(reader, tmp_path):
     path.write_text(f"<p>{PUMP}")
     sources = [PUMP, path, path.read_bytes(), longspan.read(path), longspan.Document(PUMP)]
     assert [answer.text for answer in reader.ask_many([(WHO, source) for source in sources])] == ["Ada Brown"] * 5
-    with pytest.raises(TypeError, match="expected a Document, str, path or bytes, got int"):
-        reader.ask(WHO, 1)
+    for wrong in (1, bytearray(b"text")):
+        with pytest.raises(TypeError, match=f"expected a Document, str, path or bytes, got {type(wrong).__name__}"):
+            reader.ask(WHO, wrong)
 
 
 def test_each_pair_gets_the_answer_that_it_gets_alone(reader):
@@ -141,14 +142,16 @@ def test_thresholds_have_names(tmp_path):
         ({"all": True, "top_k": 2}, longspan.OptionError, "`all`: `top_k` is given too"),
         ({"abstain": "never"}, longspan.OptionError, "`abstain`: 'never': expected strict, balanced or eager"),
         ({"abstain": "strict", "threshold": 0}, longspan.OptionError, "abstain strict: threshold 0 is given"),
+        ({"max_tokens": 4}, longspan.QuestionTooLong, "at most 0 would leave room"),
         ({"threshold": "x"}, TypeError, "`threshold`: expected a number, got str"),
         ({"threshold": float("nan")}, longspan.OptionError, "^threshold NaN"),
         ({"global_attention": "x"}, longspan.OptionError, "`global_attention`: 'x': expected question, first"),
     ],
 )
 def test_options_are_checked(reader, options, error, message):
-    with pytest.raises(error, match=message.replace("(", r"\(")):
-        reader.ask(WHO, PUMP, **options)
+    for errors in ("raise", "return"):
+        with pytest.raises(error, match=message.replace("(", r"\(")):
+            reader.ask_many([("", PUMP), (WHO, PUMP)][errors == "raise" :], errors=errors, **options)
 
 
 @pytest.mark.parametrize(

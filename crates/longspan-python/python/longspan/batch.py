@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from .answers import Answer
 from .documents import Document, read
-from .errors import Error
+from .errors import Error, ModelError, OptionError
 from .reader import Reader
 
 __all__ = ["Ask", "Shard", "main"]
@@ -107,7 +107,7 @@ class Ask:
         return self._reader
 
     def schema(self, input: pa.Schema) -> pa.Schema:
-        """The schema of the answers to tables of this schema.
+        """The schema of the answers to tables of this schema, with its metadata.
 
         :raises KeyError: if a column is missing
         :raises TypeError: if one has another type: questions, texts and paths are strings, ``content`` is binary
@@ -123,10 +123,13 @@ class Ask:
         for field in new:
             if field.name in input.names:
                 raise ValueError(f"the table has a column `{field.name}` already: give a prefix")
-        return pa.schema([*input, *new])
+        return pa.schema([*input, *new], metadata=input.metadata)
 
     def __call__(self, table: pa.Table) -> pa.Table:
-        """The table with the columns of its answers."""
+        """The table with the columns of its answers.
+
+        :raises OptionError: if an option does not fit the model, which every row would have
+        """
         schema = self.schema(table.schema)
         outcomes = self._outcomes(table[self._question].to_pylist(), table[self._column].to_pylist())
         columns = [
@@ -211,7 +214,8 @@ class Shard:
         rows = errors = 0
         try:
             with pq.ParquetFile(path) as shard:
-                schema = self._ask.schema(shard.schema_arrow).with_metadata({_INPUT: _absolute(path)})
+                schema = self._ask.schema(shard.schema_arrow)
+                schema = schema.with_metadata({**(schema.metadata or {}), _INPUT: _absolute(path)})
                 with pq.ParquetWriter(draft, schema) as writer:
                     for batch in self._ask.stream(shard.iter_batches(batch_size=_BATCH_ROWS)):
                         writer.write_batch(batch)
@@ -274,6 +278,9 @@ def main(arguments: list[str] | None = None) -> int:
     for number, path in enumerate(shards, 1):
         try:
             done = shard({"path": str(path)})
+        except (ModelError, OptionError) as error:
+            print(f"error: {error}", file=sys.stderr)  # every other shard would have it too
+            return 1
         except (Error, OSError, ValueError, KeyError, TypeError) as error:
             failed += 1
             print(f"error: `{path}`: {error}", file=sys.stderr)

@@ -100,6 +100,8 @@ def cite(
     """
     if min_words < 1:
         raise ValueError(f"min_words={min_words}: expected 1 or more")
+    if isinstance(quotations, Mapping):
+        raise TypeError("quotations: expected a text or a list of quotations, got one quotation")
     read_documents, unread = [], []
     for given in [documents] if isinstance(documents, (Document, str, os.PathLike)) else documents:
         try:

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from . import _native
 from .answers import Answer
-from .errors import DocumentError
+from .errors import DocumentError, OptionError
 
 __all__ = ["Document", "read"]
 
@@ -69,29 +69,33 @@ class Document:
     @property
     def format(self) -> str:
         """The format that it was read from, such as ``pdf``."""
-        return self.map()["format"]
+        return self._native.format
 
     @property
     def title(self) -> str | None:
         """The title that the file states."""
-        return self.map().get("title")
+        return self._native.title
 
     @property
     def pages(self) -> int:
         """How many pages it has; 0 if it has none."""
-        return len(self.map()["pages"])
+        return self._native.pages
 
     @property
     def warnings(self) -> list[str]:
         """What a reader should know about the text, such as pages without text."""
-        return [warning["message"] for warning in self.map().get("warnings", ())]
+        return self._native.warnings
 
     def page_image(self, page: int, width: int = 1200) -> bytes:
         """Draws a page of a PDF: a PNG.
 
         :param page: its number, from 1
         :param width: of the picture, in pixels
+        :raises DocumentError: if it is no PDF, or has no such page
         """
+        for option, given, most in (("page", page, (1 << 32) - 1), ("width", width, (1 << 16) - 1)):
+            if not 1 <= given <= most:
+                raise OptionError(f"`{option}`: {given}: expected a whole number from 1 to {most}")
         if self._source is None:
             message = f"`{self.name}`: a document of the format {self.format} has no page to draw"
             raise DocumentError(message, "no_pages", self.name)

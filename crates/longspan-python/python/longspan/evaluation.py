@@ -42,8 +42,11 @@ def evaluate(
     :param limit: only so many questions, the first ones
     :param progress: called after each pass
     :param options: how documents are read, as in :meth:`Reader.ask`
-    :raises DatasetError: if the file contradicts itself
+    :raises DatasetError: if the data contradict themselves, or two questions have the same id
+    :raises OptionError: if an option is out of its range, or does not fit the model
     """
+    if limit is not None and limit < 0:
+        raise ValueError(f"limit={limit}: expected 0 or more")
     rows = _file(data) if isinstance(data, (str, os.PathLike)) else _rows(data)
     rows = rows[:limit]
     threshold = reader._native.threshold_of(dict(options))
@@ -72,9 +75,9 @@ def _file(path: str | os.PathLike[str]) -> list[Row]:
 def _rows(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
     documents: dict[str, Document] = {}
     found = []
-    for row in rows:
+    for id, row in metrics.with_ids(rows, "question"):
         context = row["context"]
         if context not in documents:
             documents[context] = Document(context)
-        found.append((str(row["id"]), row["question"], documents[context], list(row["answers"]["text"])))
+        found.append((id, row["question"], documents[context], metrics.gold_texts(id, row["answers"]["text"])))
     return found

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from . import _native
@@ -26,11 +27,12 @@ def squad_v2(
     :param predictions: dicts with ``id``, ``prediction_text`` and ``no_answer_probability``
     :param references: dicts with ``id`` and ``answers``, a dict with ``text`` (and ``answer_start``)
     :param no_answer_threshold: a prediction with a larger probability counts as 'no answer'
+    :raises DatasetError: if two predictions or two references have the same id, or a probability is not finite
     """
-    golds = {str(one["id"]): one["answers"]["text"] for one in references}
+    golds = {id: one["answers"]["text"] for id, one in with_ids(references, "reference")}
     texts, odds = {}, {}
-    for one in predictions:
-        texts[str(one["id"])], odds[str(one["id"])] = one["prediction_text"], one["no_answer_probability"]
+    for id, one in with_ids(predictions, "prediction"):
+        texts[id], odds[id] = one["prediction_text"], one["no_answer_probability"]
     figures = official(golds, texts, odds, no_answer_threshold)
     return {name: value for name, value in figures.items() if not name.startswith("pr_")}
 
@@ -47,13 +49,41 @@ def official(
     :param predictions: the predicted text of each, empty for 'no answer'. A question without a prediction is not counted
     :param null_odds: of each; with them there are the best thresholds and the average precisions too
     :param threshold: where the null odds are above it, the prediction is 'no answer'
+    :raises DatasetError: if the gold answers of a question are no list, or the null odds of a prediction are missing or not
+        finite
     """
     ids = [id for id in golds if id in predictions]
     numbers = {id: number for number, id in enumerate(ids)}
     odds = None
     if null_odds is not None:
-        if missing := next((id for id in ids if id not in null_odds), None):
-            raise DatasetError(f"no null odds of question `{missing}`, which has a prediction", "null_odds")
-        odds = [(numbers[id], float(value)) for id, value in null_odds.items() if id in numbers]
+        for id in ids:
+            if id not in null_odds:
+                raise DatasetError(f"no null odds of question `{id}`, which has a prediction")
+        odds = [(numbers[id], _finite(id, value)) for id, value in null_odds.items() if id in numbers]
     texts = [predictions[id] for id in ids]
-    return json.loads(_native.figures([list(golds[id]) for id in ids], texts, odds, threshold))
+    return json.loads(_native.figures([gold_texts(id, golds[id]) for id in ids], texts, odds, threshold))
+
+
+def with_ids(rows: Iterable[Mapping[str, Any]], what: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Rows with their ids, of which no two may be the same."""
+    seen: set[str] = set()
+    for row in rows:
+        id = str(row["id"])
+        if id in seen:
+            raise DatasetError(f"{what} `{id}`: another {what} has the same id")
+        seen.add(id)
+        yield id, row
+
+
+def gold_texts(id: str, texts: Iterable[str]) -> list[str]:
+    """The gold answers of a question. A text alone is refused: as a list, it would be its characters."""
+    if isinstance(texts, str):
+        raise DatasetError(f"question `{id}`: its gold answers are one text: expected a list of texts")
+    return list(texts)
+
+
+def _finite(id: str, value: float) -> float:
+    odds = float(value)
+    if not math.isfinite(odds):
+        raise DatasetError(f"question `{id}`: null odds {odds}: expected a finite number")
+    return odds

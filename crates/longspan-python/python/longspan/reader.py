@@ -34,7 +34,7 @@ class ReadOptions(TypedDict, total=False):
     """How documents are read. The names are those of ``longspan ask`` and of the server; the defaults are the model's."""
 
     top_k: int
-    """List up to so many spans, which do not overlap; 1 by default."""
+    """List up to so many spans, which do not overlap: at most 10,000 (the server lists at most 100); 1 by default."""
     all: bool
     """List every span that would be an answer if it were the best one."""
     threshold: float
@@ -161,7 +161,7 @@ class Reader:
 
         :param progress: called after each pass; what it raises ends the work
         :param errors: ``"raise"`` raises the first error of a pair, before the model reads anything where that is possible;
-            ``"return"`` puts errors in the place of answers
+            ``"return"`` puts errors in the place of answers. A wrong option is raised with both
         :return: the answers, in the order of the pairs
         """
         if errors not in ("raise", "return"):
@@ -207,10 +207,10 @@ def _document(source: Source, known: dict[object, Document | Error], is_strict: 
     """The document of a source; an equal source gives the same one."""
     if isinstance(source, Document):
         return source
+    if not isinstance(source, (str, bytes, os.PathLike)):
+        raise TypeError(f"document: expected a Document, str, path or bytes, got {type(source).__name__}")
     document = known.get(source)
     if document is None:
-        if not isinstance(source, (str, bytes, os.PathLike)):
-            raise TypeError(f"document: expected a Document, str, path or bytes, got {type(source).__name__}")
         try:
             document = Document(source) if isinstance(source, str) else read(source)
         except Error as error:

@@ -104,6 +104,24 @@ def test_a_shard_takes_no_other_shard_s_place(tmp_path):
         Shard(tmp_path / "d=2", threads=1)({"path": str(one)})
 
 
+def test_what_a_schema_says_is_kept(tmp_path):
+    table = pa.table({"question": [WHO], "context": [text(1)]}).replace_schema_metadata({"huggingface": "{}"})
+    assert Ask(threads=1)(table).schema.metadata == table.schema.metadata == Ask().schema(table.schema).metadata
+    path = tmp_path / "a.parquet"
+    pq.write_table(table, path)
+    Shard(tmp_path / "out", threads=1)({"path": str(path)})
+    expected = {b"huggingface": b"{}", b"longspan.input": os.fsencode(path)}
+    assert pq.read_schema(tmp_path / "out" / "a.parquet").metadata == expected
+
+
+def test_a_wrong_option_ends_the_work(source, tmp_path, capsys):
+    out = tmp_path / "out"
+    with pytest.raises(longspan.OptionError, match="max_tokens 1000000"):
+        Shard(out, threads=1, max_tokens=10**6)({"path": str(source / "part-00.parquet")})
+    assert longspan.batch.main([str(source), str(out), "--threshold", "nan"]) == 1
+    assert capsys.readouterr().err == "error: threshold NaN: expected a number\n" and not list(out.iterdir())
+
+
 def test_the_input_is_never_the_output(source, capsys):
     before = {path: path.read_bytes() for path in source.iterdir()}
     assert longspan.batch.main([str(source), str(source)]) == 1
