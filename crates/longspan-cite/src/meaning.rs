@@ -122,7 +122,7 @@ pub(crate) fn begins_sentence(folded: &Folded, token: usize) -> bool {
 }
 
 /// Whether a full stop behind a word ends a sentence, and not an abbreviation.
-fn is_last_word(word: &str) -> bool {
+pub(crate) fn is_last_word(word: &str) -> bool {
     let length = word.chars().count();
     let is_short = length < SENTENCE_WORD_MIN && (!word.starts_with(char::is_lowercase) || length < 2);
     !is_short && (length > SENTENCE_WORD_MIN || !word.starts_with(char::is_uppercase)) && !is_abbreviation(word)
