@@ -187,6 +187,7 @@ fn what_means_the_same_is_proven_beside_signs() {
         ("It costs 5 $6.", "It costs 5", "exact 1"),
         ("The parties' rights end.", "The parties", "exact 1"),
         ("ends here.12 The seller pays", "The seller pays", "exact 1"),
+        ("It is six mon\u{2066}ths of it.", "six months of", "normalised 1: invisible"),
         ("कर\u{200d}\u{94d}म है", "कर\u{94d}म है", "normalised 1: invisible"),
     ] {
         assert_eq!(shown(text, quotation), expected, "{quotation:?}");
@@ -290,6 +291,7 @@ fn repetition_ends() {
     let words = "a ".repeat(200_000);
     let signs = "! ".repeat(500_000);
     let form = format!("Name{}Signed{}It ran on in May 1911.", "_".repeat(1_000_000), "|".repeat(1_000_000));
+    let left_out = format!("{}{}anchor.", "a ".repeat(1_900), "! ".repeat(1_000_000));
     for (text, quotation, expected) in [
         (letters.as_str(), &letters[..max], "not_found"), // within a word
         (&letters, &letters, "faulty"),
@@ -302,6 +304,9 @@ fn repetition_ends() {
         (&format!("one two three four {signs}"), &format!("one two three five {}", &signs[..100_000]), "given_up"),
         (&format!("one two {}three four", "!".repeat(3_000_000)), "one two three five six", "not_found"),
         (&form, "It ran on in May 1912.", "altered"),
+        (&left_out, "a … [5] anchor", "not_found"),
+        (&left_out, "a … [5] … anchor", "not_found"),
+        (&left_out, "a … anchor", "not_found"),
     ] {
         let found = CitationCheck::new(&[quotation]).unwrap().check(text, &TextLayout::of_plain(text)).remove(0);
         assert_eq!(status(&found), expected, "{:?} in {:?}", quotation.get(..20), text.get(..20));
