@@ -241,9 +241,9 @@ impl Aligned<'_> {
     }
 }
 
-/// Whether a word holds its negation, as `don't` does.
+/// Whether a word holds its negation, as `don't` and `n'est` do.
 fn is_negated(word: &str) -> bool {
-    word.ends_with("n\"t")
+    word.ends_with("n\"t") || word.starts_with("n\"")
 }
 
 fn is_year(word: &str) -> bool {
