@@ -229,7 +229,7 @@ fn what_means_the_same_is_proven_beside_signs() {
         ("It costs 5 $6.", "It costs 5", "exact 1"),
         ("The parties' rights end.", "The parties", "exact 1"),
         ("ends here.12 The seller pays", "The seller pays", "exact 1"),
-        ("It is six mon\u{2066}ths of it.", "six months of", "normalised 1: invisible"),
+        ("It is with\u{2066}in reach.", "is within reach", "normalised 1: invisible"),
         ("कर\u{200d}\u{94d}म है", "कर\u{94d}म है", "normalised 1: invisible"),
     ] {
         assert_eq!(shown(text, quotation), expected, "{quotation:?}");
