@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::fold::{Folded, Side, flag};
+use crate::fold::{Folded, Side, flag, is_invisible};
 use crate::joints::{Border, joins_numbers};
 use crate::meaning::{is_first_word, may_differ_in_case};
 
@@ -371,7 +371,5 @@ impl At {
 }
 
 fn without_invisible(text: &str) -> String {
-    text.chars()
-        .filter(|&c| c == '\u{ad}' || !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}'))
-        .collect()
+    text.chars().filter(|&c| !is_invisible(c)).collect()
 }

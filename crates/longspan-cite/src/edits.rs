@@ -178,10 +178,8 @@ impl Aligned<'_> {
 
     fn edit(&self, change: &Change) -> Edit {
         let (from, to) = (&self.quotation_units[change.quotation.clone()], &self.text_units[change.text.clone()]);
-        let before = |units: &'_ [Unit], at: usize| at.checked_sub(1).map(|at| units[at].tokens.clone()).is_some();
-        let quotation_before = before(self.quotation_units, change.quotation.start)
-            .then(|| &self.quotation_units[change.quotation.start - 1]);
-        let text_before = before(self.text_units, change.text.start).then(|| &self.text_units[change.text.start - 1]);
+        let quotation_before = self.quotation_units[..change.quotation.start].last();
+        let text_before = self.text_units[..change.text.start].last();
         Edit {
             kind: self.kind(change),
             from: written(self.quotation, from),
@@ -243,9 +241,9 @@ impl Aligned<'_> {
     }
 }
 
-/// Whether a word holds its negation, as `don't` does.
+/// Whether a word holds its negation, as `don't` and `n'est` do.
 fn is_negated(word: &str) -> bool {
-    word.ends_with("n\"t")
+    word.ends_with("n\"t") || word.starts_with("n\"")
 }
 
 fn is_year(word: &str) -> bool {

@@ -10,8 +10,9 @@ use crate::quotation::{Gap, HashedWord, PartKey, Quotation, QuotationKeys, Quota
 
 /// Of the keys of a part, so many of the rarest are tried.
 const KEYS_TRIED: usize = 6;
-/// What `…` leaves out at most, in letters, and how many ends of paragraphs.
+/// What `…` leaves out at most, in letters, in words and signs, and how many ends of paragraphs.
 const ELISION_LETTERS_MAX: u32 = 4000;
+const ELISION_TOKENS_MAX: usize = 8000;
 const ELISION_PARAGRAPHS_MAX: usize = 4;
 
 /// A text with the places of the keys of quotations.
@@ -192,14 +193,16 @@ impl<'a> Search<'a> {
         let (folded, comparison) = (self.text.folded, self.comparison(part));
         let gap = self.quotation.gaps[part + 1].as_ref()?;
         let length = 2 * self.quotation.parts[part].tokens.len() + 8;
+        let is_paragraph = |token: usize| folded.tokens.get(token).is_some_and(|token| token.has(flag::PARAGRAPH));
+        let mut paragraphs = usize::from(is_paragraph(to)); // that begin from `start` to `to`
         for start in (0..to).rev() {
+            paragraphs += usize::from(is_paragraph(start));
             if !work.spend(1) {
                 return None;
             }
             if let Some(end) = comparison.end(start, work).filter(|&end| end <= to) {
-                let paragraphs = folded.tokens[end..=to.min(folded.tokens.len() - 1)].iter();
-                let paragraphs = paragraphs.filter(|token| token.has(flag::PARAGRAPH)).count();
-                if self.is_near(gap, end..to, paragraphs)
+                let in_part = (start..end).filter(|&token| is_paragraph(token)).count();
+                if self.is_near(gap, end..to, paragraphs - in_part)
                     && let Some(reason) = self.gap(gap, end..to, work)
                 {
                     return Some(Match { tokens: start..end, starts: vec![], gaps: reason.into_iter().collect() });
@@ -216,11 +219,11 @@ impl<'a> Search<'a> {
     /// Whether tokens of the text are so few that a gap may stand for them.
     fn is_near(&self, gap: &Gap, left_out: Range<usize>, paragraphs: usize) -> bool {
         let tokens = &self.text.folded.tokens;
-        if !gap.is_elision {
+        if !gap.is_elision || gap.has_number_or_negation {
             return left_out.len() <= gap.tokens.len();
         }
         let letters = tokens.get(left_out.end).map_or(0, |to| to.letters - tokens[left_out.start].letters);
-        letters <= ELISION_LETTERS_MAX && paragraphs <= ELISION_PARAGRAPHS_MAX
+        letters <= ELISION_LETTERS_MAX && left_out.len() <= ELISION_TOKENS_MAX && paragraphs <= ELISION_PARAGRAPHS_MAX
     }
 
     /// The tokens of the text with the dots and brackets beside them that the quotation has too.
@@ -254,10 +257,13 @@ impl<'a> Search<'a> {
 
     /// Why a gap may stand for tokens of the text; `Some(None)` if they are the same. Brackets put in, and replace nothing.
     fn gap(&self, gap: &Gap, left_out: Range<usize>, work: &mut Work) -> Option<Option<Reason>> {
+        if !work.spend(left_out.len() as u64) {
+            return None;
+        }
         if self.is_literal(gap, left_out.clone()) {
             return Some(None);
         }
-        if gap.has_number_or_negation || !work.spend(left_out.len() as u64) {
+        if gap.has_number_or_negation {
             return None;
         }
         if gap.is_elision {

@@ -166,7 +166,7 @@ fn is_folded_alone(c: char) -> bool {
 }
 
 /// A character that nobody sees and that means nothing for what is said.
-fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}'
         | '\u{feff}' | '\u{61c}' | '\u{640}' | '\u{180e}')
 }

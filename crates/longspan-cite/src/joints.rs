@@ -77,7 +77,7 @@ impl Border<'_> {
             (false, true) => self.parts_sign_before(before, behind),
             (false, false) => {
                 let own = self.sign(-1);
-                let joins = matches!(own, "-" | "+" | "^" | "⁄") || is_sign_of_number(own) || self.is_numeric_sign(-1);
+                let joins = own == "-" || is_sign_of_number(own) || self.is_numeric_sign(-1);
                 !behind.has(flag::SPACE) && self.is_numeric_sign(0) && joins
             }
         }
@@ -117,12 +117,11 @@ impl Border<'_> {
         else {
             return false;
         };
-        let is_of_word = |c: char| c.is_alphanumeric() || c.is_numeric();
         let written = self.text.text.get(sign.bytes()).unwrap_or("");
         let is_unspaced = before.has(flag::UNSPACED) || behind.has(flag::UNSPACED);
         let are_numbers = is_number_character(last) && is_number_character(first);
-        is_of_word(last)
-            && is_of_word(first)
+        last.is_alphanumeric()
+            && first.is_alphanumeric()
             && (!is_unspaced || are_numbers || self.sign(ahead) == "·")
             && joins(self.sign(ahead), written, last, first)
     }

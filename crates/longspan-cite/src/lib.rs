@@ -4,6 +4,8 @@
 //! ```text
 //! check        quotations and a text → what the text says of each
 //! extract      the quotations in a text or in Markdown
+//! html         the texts and tags of HTML within Markdown
+//! marks        what stands between quotation marks
 //! region       the region of a text that is nearest to a quotation
 //! edits        what was changed, and what each change is
 //! find         where a text has a quotation
@@ -28,8 +30,10 @@
 mod fold;
 mod words;
 
+mod html;
 mod joints;
 mod layout;
+mod marks;
 mod meaning;
 
 mod compare;

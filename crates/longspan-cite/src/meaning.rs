@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use crate::fold::{Folded, flag};
 use crate::words::{
-    is_abbreviation, is_amount_sign, is_negation, is_negative_prefix, is_number, is_unit, is_unit_sign,
+    is_abbreviation, is_amount_sign, is_negation, is_negative_prefix, is_number, is_roman_numeral, is_unit,
+    is_unit_sign,
 };
 
 /// A shorter word before a full stop may be an abbreviation, in characters.
@@ -12,7 +13,7 @@ const SENTENCE_WORD_MIN: usize = 4;
 /// Quotation marks and brackets between a sentence and the next one, at most.
 const SENTENCE_MARKS_MAX: usize = 3;
 
-/// Whether a token negates: `not`, the `t` of `don't`, the `non` of `non-binding`.
+/// Whether a token negates: `not`, the `t` of `don't`, the `non` of `non-binding`, the `n` of `n'est`.
 fn negates(folded: &Folded, token: usize) -> bool {
     let word = folded.token(token);
     if word == "t" || word == "T" {
@@ -20,6 +21,13 @@ fn negates(folded: &Folded, token: usize) -> bool {
             && matches!(folded.token(token - 1), "\"" | "'")
             && folded.ends_with(token - 2, |c| matches!(c, 'n' | 'N'));
         return is_contraction;
+    }
+    if word == "n" || word == "N" {
+        let is_glued = |at: usize| folded.tokens.get(at).is_some_and(|token| !token.has(flag::SPACE | flag::BARRIER));
+        return is_glued(token + 1)
+            && matches!(folded.token(token + 1), "\"" | "'")
+            && is_glued(token + 2)
+            && folded.tokens[token + 2].is_word();
     }
     folded.tokens[token].is_word() && is_negation(&word.to_lowercase())
 }
@@ -34,6 +42,7 @@ pub(crate) fn means(folded: &Folded, tokens: Range<usize>) -> bool {
     let changes = |token: usize| {
         let sign = folded.token(token);
         is_number_at(folded, token)
+            || is_roman_numeral(sign)
             || is_negative_prefix(&sign.to_lowercase())
             || negates(folded, token)
             || is_amount_sign(sign)
@@ -122,7 +131,7 @@ pub(crate) fn begins_sentence(folded: &Folded, token: usize) -> bool {
 }
 
 /// Whether a full stop behind a word ends a sentence, and not an abbreviation.
-fn is_last_word(word: &str) -> bool {
+pub(crate) fn is_last_word(word: &str) -> bool {
     let length = word.chars().count();
     let is_short = length < SENTENCE_WORD_MIN && (!word.starts_with(char::is_lowercase) || length < 2);
     !is_short && (length > SENTENCE_WORD_MIN || !word.starts_with(char::is_uppercase)) && !is_abbreviation(word)

@@ -1,152 +1,86 @@
 //! Words that change what a sentence means: negations, numbers, dates, units and modal verbs, of English, German, French
-//! and Spanish. They say which edit is shown first, and what no elision or bracket may hide. Beside them stand the
-//! abbreviations and the articles with an apostrophe that end no sentence and no word. Nothing else but the names of pages
-//! in plain texts depends on a language.
+//! and Spanish, and negations of more languages. They say which edit is shown first, and what no elision or bracket may
+//! hide. Beside them stand the abbreviations and the articles with an apostrophe that end no sentence and no word. Nothing
+//! else but the names of pages in plain texts depends on a language.
 
+/// Left out are Italian `mai` and Dutch `noch`, which are other words in German and French; they mostly stand beside another
+/// negation. French `n'` and English `n't` are found by their apostrophes.
+#[rustfmt::skip]
 const NEGATIONS: &[&str] = &[
+    // English
     "not", "no", "nor", "never", "none", "neither", "nothing", "nobody", "nowhere", "cannot", "without", "except",
-    "unless", "non", "hardly", "nicht", "kein", "keine", "keinen", "keinem", "keiner", "keines", "nie", "niemals",
-    "nichts", "niemand", "weder", "ohne", "außer", "ne", "pas", "jamais", "aucun", "aucune", "rien", "personne",
-    "sans", "ni", "sauf", "nunca", "jamás", "ningún", "ninguna", "ninguno", "nada", "nadie", "sin", "tampoco",
-    "excepto", "salvo", "不", "没", "沒", "非", "無", "无", "未", "لا", "لم", "لن", "ليس", "غير", "بدون",
+    "unless", "non", "hardly", "barely", "scarcely", "rarely", "seldom",
+    // German
+    "nicht", "kein", "keine", "keinen", "keinem", "keiner", "keines", "keins", "keinesfalls", "keineswegs",
+    "keinerlei", "nie", "niemals", "nimmer", "nichts", "niemand", "niemanden", "niemandem", "nirgends", "nirgendwo",
+    "mitnichten", "weder", "ohne", "außer", "kaum",
+    // French
+    "ne", "pas", "jamais", "aucun", "aucune", "aucunement", "rien", "personne", "nul", "nulle", "nullement", "guère",
+    "sans", "ni", "sauf", "hormis",
+    // Spanish
+    "nunca", "jamás", "ningún", "ninguna", "ninguno", "nada", "nadie", "sin", "tampoco", "excepto", "salvo",
+    "apenas",
+    // Dutch
+    "niet", "niets", "geen", "geenszins", "nooit", "nergens", "zonder", "tenzij", "behalve",
+    // Portuguese
+    "não", "nem", "nenhum", "nenhuma", "ninguém", "sem", "tampouco", "exceto",
+    // Italian
+    "né", "nessun", "nessuna", "nessuno", "niente", "nulla", "senza", "neanche", "nemmeno", "neppure", "tranne",
+    "eccetto",
+    // Swedish
+    "inte", "icke", "ej", "aldrig", "ingen", "inget", "inga", "ingenting", "ingenstans", "varken", "utan", "knappt",
+    // Polish
+    "nigdy", "nikt", "nikogo", "nikomu", "nic", "niczego", "nigdzie", "żaden", "żadna", "żadne", "żadnego", "żadnej",
+    "żadnym", "żadnych", "bez", "ani", "oprócz",
+    // Russian
+    "не", "нет", "ни", "никогда", "никто", "никого", "никому", "ничто", "ничего", "нигде", "никуда", "никак",
+    "никакой", "никакого", "никакие", "никаких", "нельзя", "без", "кроме",
+    // Chinese and Arabic
+    "不", "没", "沒", "非", "無", "无", "未", "لا", "لم", "لن", "ليس", "غير", "بدون",
 ];
 
 /// What makes a word its opposite.
 const NEGATIVE_PREFIXES: &[&str] = &["un", "in", "im", "ir", "il", "non", "dis", "mis", "nicht"];
 
+/// Ordinals that end in `th` or `ième` are found by their ends.
+#[rustfmt::skip]
 const NUMBERS: &[&str] = &[
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-    "twenty",
-    "thirty",
-    "forty",
-    "fifty",
-    "sixty",
-    "seventy",
-    "eighty",
-    "ninety",
-    "hundred",
-    "thousand",
-    "million",
-    "billion",
-    "trillion",
-    "dozen",
-    "half",
-    "first",
-    "second",
-    "third",
-    "fourth",
-    "fifth",
-    "sixth",
-    "seventh",
-    "eighth",
-    "ninth",
-    "tenth",
-    "once",
-    "twice",
-    "null",
-    "eins",
-    "zwei",
-    "drei",
-    "vier",
-    "fünf",
-    "sechs",
-    "sieben",
-    "acht",
-    "neun",
-    "zehn",
-    "elf",
-    "zwölf",
-    "dreizehn",
-    "vierzehn",
-    "fünfzehn",
-    "sechzehn",
-    "siebzehn",
-    "achtzehn",
-    "neunzehn",
-    "zwanzig",
-    "dreißig",
-    "vierzig",
-    "fünfzig",
-    "sechzig",
-    "siebzig",
-    "achtzig",
-    "neunzig",
-    "hundert",
-    "tausend",
-    "millionen",
-    "milliarde",
-    "milliarden",
-    "deux",
-    "trois",
-    "quatre",
-    "cinq",
-    "sept",
-    "huit",
-    "neuf",
-    "dix",
-    "onze",
-    "douze",
-    "treize",
-    "quatorze",
-    "quinze",
-    "seize",
-    "vingt",
-    "trente",
-    "quarante",
-    "cinquante",
-    "soixante",
-    "cent",
-    "cents",
-    "mille",
-    "millions",
-    "milliard",
-    "milliards",
-    "dos",
-    "tres",
-    "cuatro",
-    "cinco",
-    "seis",
-    "siete",
-    "ocho",
-    "nueve",
-    "diez",
-    "doce",
-    "trece",
-    "catorce",
-    "quince",
-    "veinte",
-    "treinta",
-    "cuarenta",
-    "cincuenta",
-    "sesenta",
-    "setenta",
-    "ochenta",
-    "noventa",
-    "cien",
-    "ciento",
-    "mil",
-    "millón",
-    "millones",
+    // English
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty", "thirty", "forty",
+    "fifty", "sixty", "seventy", "eighty", "ninety", "hundred", "thousand", "million", "billion", "trillion",
+    "dozen", "half", "first", "second", "third", "fifth", "eighth", "ninth", "once", "twice", "thrice", "twelfth",
+    "thirds", "fifths", "eighths", "ninths", "twelfths", "halves", "quarter", "quarters", "hundreds", "thousands",
+    "billions", "dozens",
+    // French
+    "deux", "trois", "quatre", "cinq", "sept", "huit", "neuf", "dix", "onze", "douze", "treize", "quatorze",
+    "quinze", "seize", "vingt", "trente", "quarante", "cinquante", "soixante", "cent", "cents", "mille", "millions",
+    "milliard", "milliards", "vingts", "septante", "huitante", "nonante", "zéro", "premier", "première", "premiers",
+    "premières", "seconde", "demi", "demie", "moitié", "quart", "quarts", "dizaine", "douzaine", "quinzaine",
+    "vingtaine", "trentaine", "centaine",
+    // Spanish
+    "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve", "diez", "doce", "trece", "catorce", "quince",
+    "veinte", "treinta", "cuarenta", "cincuenta", "sesenta", "setenta", "ochenta", "noventa", "cien", "ciento",
+    "mil", "millón", "millones", "cero", "dieciséis", "diecisiete", "dieciocho", "diecinueve", "veintiún",
+    "veintiuno", "veintiuna", "veintidós", "veintitrés", "veinticuatro", "veinticinco", "veintiséis", "veintisiete",
+    "veintiocho", "veintinueve", "doscientos", "doscientas", "trescientos", "trescientas", "cuatrocientos",
+    "cuatrocientas", "quinientos", "quinientas", "seiscientos", "seiscientas", "setecientos", "setecientas",
+    "ochocientos", "ochocientas", "novecientos", "novecientas", "primer", "primero", "primera", "segundo", "segunda",
+    "tercer", "tercero", "tercera", "cuarto", "cuarta", "quinto", "quinta", "sexto", "sexta", "séptimo", "séptima",
+    "octavo", "octava", "noveno", "novena", "décimo", "décima", "mitad", "tercio", "tercios",
 ];
+
+/// Of these, German makes others: `einundzwanzig`, `zweihundert`, `vierte`, `dreimal`.
+#[rustfmt::skip]
+const GERMAN_NUMBERS: &[&str] = &[
+    "null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun", "zehn", "elf", "zwölf",
+    "dreizehn", "vierzehn", "fünfzehn", "sechzehn", "siebzehn", "achtzehn", "neunzehn", "zwanzig", "dreißig",
+    "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig", "hundert", "tausend", "millionen", "milliarde",
+    "milliarden", "dreissig", "million",
+];
+
+/// German ordinals and fractions of another form, without their ends.
+const GERMAN_ORDINALS: &[&str] = &["erst", "dritt", "siebt", "acht", "halb"];
 
 const MONTHS_AND_DAYS: &[&str] = &[
     "january",
@@ -280,7 +214,67 @@ pub(crate) fn is_negation(word: &str) -> bool {
 }
 
 pub(crate) fn is_number(word: &str) -> bool {
-    word.contains(char::is_numeric) || NUMBERS.contains(&word) || (!word.is_empty() && word.chars().all(is_numeral))
+    word.contains(char::is_numeric)
+        || NUMBERS.contains(&word)
+        || is_ordinal(word)
+        || is_german_number(word)
+        || (!word.is_empty() && word.chars().all(is_numeral))
+}
+
+/// `fourth`, `twentieths`, `deuxième`.
+fn is_ordinal(word: &str) -> bool {
+    let one = word.strip_suffix('s').unwrap_or(word);
+    let Some(stem) = one.strip_suffix("th") else { return one.ends_with("ième") };
+    let is_of_tens = |tens: &&str| tens.strip_suffix('y').is_some_and(|tens| stem.strip_suffix("ie") == Some(tens));
+    NUMBERS.contains(&stem) || NUMBERS.iter().any(is_of_tens)
+}
+
+/// `zwei`, `einundzwanzig`, `zweihundertste`, `Drittel`.
+fn is_german_number(word: &str) -> bool {
+    let ends = |stem: &str, ends: &[&str]| word.strip_prefix(stem).is_some_and(|rest| ends.contains(&rest));
+    if GERMAN_ORDINALS.iter().any(|stem| ends(stem, &["e", "en", "er", "es", "em", "el", "eln"])) || word == "halb" {
+        return true;
+    }
+    let mut rest = word;
+    let mut count = 0;
+    loop {
+        let longest =
+            GERMAN_NUMBERS.iter().filter(|number| rest.starts_with(**number)).max_by_key(|number| number.len());
+        let Some(number) = longest.copied().or(rest.starts_with("ein").then_some("ein")) else { break };
+        // What is `ein` alone is an article.
+        if number == "ein" && rest == number {
+            return false;
+        }
+        (rest, count) = (&rest[number.len()..], count + 1);
+        rest = rest.strip_prefix("und").filter(|rest| !rest.is_empty()).unwrap_or(rest);
+    }
+    let end = rest.strip_prefix('s').unwrap_or(rest);
+    count > 0
+        && (rest.is_empty() || matches!(end, "te" | "ten" | "ter" | "tes" | "tem" | "tel" | "teln" | "mal" | "fach"))
+}
+
+/// Whether a word, as it was written, is a Roman numeral of two letters or more and no other word or abbreviation: `XIV` and
+/// `xiv`, but not `vi`, `CD` or `MIX`.
+pub(crate) fn is_roman_numeral(word: &str) -> bool {
+    let letters = match word.len() {
+        0 | 1 => "",
+        _ if word.starts_with(char::is_lowercase) => "ivx",
+        2 => "IVX",
+        3 => "IVXL",
+        _ => "IVXLCDM",
+    };
+    if letters.is_empty() || word == "vi" || !word.chars().all(|letter| letters.contains(letter)) {
+        return false;
+    }
+    let capitals = word.to_uppercase();
+    let mut rest = capitals.as_str();
+    let signs = ["M", "CM", "D", "CD", "C", "XC", "L", "XL", "X", "IX", "V", "IV", "I"];
+    for (sign, most) in signs.into_iter().zip([3, 1, 1, 1].into_iter().cycle()) {
+        for _ in 0..most {
+            rest = rest.strip_prefix(sign).unwrap_or(rest);
+        }
+    }
+    rest.is_empty()
 }
 
 pub(crate) fn is_date(word: &str) -> bool {

@@ -151,6 +151,45 @@ fn what_means_something_else_is_never_proven() {
         ("It is 5 km/h, 1 000 000 euros, 30\n000 tons.", vec!["is 5 km", "000 000 euros", "euros, 30", "1 000"]),
         ("It is 10²½ or $½ of it.", vec!["½ or", "It is 10²", "½ of it", "½ [] It is 10²½"]),
         ("It has 1 338,424 of it.", vec!["338,424"]),
+        (
+            "Der Verkäufer darf keinesfalls den Preis zahlen, keineswegs sofort und kaum bald.",
+            vec![
+                "Der Verkäufer darf … den Preis",
+                "den Preis zahlen, … sofort",
+                "zahlen … bald",
+                "und [niemanden] kaum",
+            ],
+        ),
+        (
+            "Le vendeur n'a plus le droit de vendre. Il N’est rien.",
+            vec!["Le vendeur … le droit de vendre", "Le vendeur [n'est] n'a", "Il … rien"],
+        ),
+        ("De koper mag niet weg, hij heeft geen huis.", vec!["De koper mag … weg", "hij heeft … huis"]),
+        ("O vendedor não pode sair.", vec!["O vendedor … pode sair"]),
+        ("Il venditore è senza nessun potere.", vec!["Il venditore … potere"]),
+        ("Köparen får inte sälja huset.", vec!["Köparen får … sälja"]),
+        ("Kupujący płaci bez zwłoki.", vec!["Kupujący płaci … zwłoki"]),
+        ("Продавец не должен платить.", vec!["Продавец … должен платить"]),
+        (
+            "It is due on the day of it.",
+            vec![
+                "on the [eleventh] day",
+                "on the [thirtieth] day",
+                "on the [twenty-first] day",
+                "on the [XIV] day",
+                "on the [xii] day",
+                "on the [MMXIV] day",
+                "is [barely] due",
+                "the day [quarter] of",
+                "the day [two thirds] of",
+                "the [einundzwanzigste] day",
+                "the [zweihundert] day",
+                "the [dritten] day",
+                "the [Drittel] day",
+                "the [deuxième] day",
+                "the [veintidós] day",
+            ],
+        ),
         ("It is thrice that.", vec!["It is = thrice", "It is =\u{338} thrice"]),
     ] {
         for quotation in quotations {
@@ -183,10 +222,14 @@ fn what_means_the_same_is_proven_beside_signs() {
         ("A long\u{ad}term plan.", "A long-term plan", "normalised 1: soft_hyphen"),
         ("(a) The seller pays.", "the seller pays", "normalised 1: case"),
         ("He may pay, and go.", "He may pay [in full], and [he may] go", "normalised 1: brackets"),
+        ("It is due on that day.", "It is [mix CD MIX vi] due [einander tenter civil]", "normalised 1: brackets"),
+        ("Rock 'n' roll is played at length.", "Rock … is played", "normalised 1: elision"),
+        ("Er hat noch im Mai das Haus bezahlt.", "Er hat … das Haus bezahlt", "normalised 1: elision"),
         ("It pays “30” euros.", "pays \"30\" euros", "normalised 1: quotation_marks"),
         ("It costs 5 $6.", "It costs 5", "exact 1"),
         ("The parties' rights end.", "The parties", "exact 1"),
         ("ends here.12 The seller pays", "The seller pays", "exact 1"),
+        ("It is with\u{2066}in reach.", "is within reach", "normalised 1: invisible"),
         ("कर\u{200d}\u{94d}म है", "कर\u{94d}म है", "normalised 1: invisible"),
     ] {
         assert_eq!(shown(text, quotation), expected, "{quotation:?}");
@@ -290,6 +333,7 @@ fn repetition_ends() {
     let words = "a ".repeat(200_000);
     let signs = "! ".repeat(500_000);
     let form = format!("Name{}Signed{}It ran on in May 1911.", "_".repeat(1_000_000), "|".repeat(1_000_000));
+    let left_out = format!("{}{}anchor.", "a ".repeat(1_900), "! ".repeat(1_000_000));
     for (text, quotation, expected) in [
         (letters.as_str(), &letters[..max], "not_found"), // within a word
         (&letters, &letters, "faulty"),
@@ -302,6 +346,9 @@ fn repetition_ends() {
         (&format!("one two three four {signs}"), &format!("one two three five {}", &signs[..100_000]), "given_up"),
         (&format!("one two {}three four", "!".repeat(3_000_000)), "one two three five six", "not_found"),
         (&form, "It ran on in May 1912.", "altered"),
+        (&left_out, "a … [5] anchor", "not_found"),
+        (&left_out, "a … [5] … anchor", "not_found"),
+        (&left_out, "a … anchor", "not_found"),
     ] {
         let found = CitationCheck::new(&[quotation]).unwrap().check(text, &TextLayout::of_plain(text)).remove(0);
         assert_eq!(status(&found), expected, "{:?} in {:?}", quotation.get(..20), text.get(..20));

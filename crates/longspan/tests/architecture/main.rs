@@ -51,7 +51,7 @@ const FLOORS: [(&str, &[&[&str]]); 8] = [
         "crates/longspan-cite/src/lib.rs",
         &[
             &["fold", "words"],
-            &["layout", "joints", "meaning"],
+            &["layout", "joints", "meaning", "marks", "html"],
             &["compare", "quotation"],
             &["units", "find"],
             &["align"],
