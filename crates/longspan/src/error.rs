@@ -268,6 +268,8 @@ pub enum HubFault {
     Token,
     /// The hub has no such model, revision or file.
     NotFound,
+    /// The model lacks files that every model must have, such as weights in a format that is read.
+    Incomplete,
     /// The name of the hub's host cannot be resolved.
     Host,
     /// There is no secure connection to the hub: its certificate is not trusted, or it does not use TLS.

@@ -165,7 +165,7 @@ fn download_missing(
     listing: &RevisionFiles,
     cached_files: CachedFiles,
 ) -> Result<()> {
-    let lacks = |what| cached.repository.error(HubFault::NotFound, format!("the model has no {what}"));
+    let lacks = |what| cached.repository.error(HubFault::Incomplete, format!("the model has no {what}"));
     let preferred = listing::weights(|file| listing.has(file)).map_err(lacks)?; // before anything is downloaded
     let commit = &listing.commit;
     let mut download = |file: &str| client.download_into(cached, commit, file, cached_files);

@@ -223,11 +223,7 @@ fn library_hint(error: &Error) -> &'static str {
             "choose a reader of one of these types, such as deepset/roberta-base-squad2, or `longspan convert` what can be a \
              Longformer: other types compute attention or positions in other ways, or are no encoders"
         }
-        Error::MissingFile { .. } | Error::MissingTokenizer => {
-            "a checkpoint has config.json, weights (model.safetensors or pytorch_model.bin) and a tokenizer \
-             (tokenizer.json, or vocab.json with merges.txt, vocab.txt, sentencepiece.bpe.model or spiece.model); \
-             transformers writes them by `save_pretrained`, also of weights that it loads with `from_tf` or `from_flax`"
-        }
+        Error::MissingFile { .. } | Error::MissingTokenizer => FILES_HINT,
         Error::MissingTensor { .. } | Error::TensorShape { .. } => {
             "config.json and the weights must belong to one model, with the head that the command needs"
         }
@@ -295,6 +291,12 @@ fn format_hint(kind: FormatKind) -> &'static str {
     }
 }
 
+/// What every model has.
+const FILES_HINT: &str = "a checkpoint has config.json, weights (model.safetensors or pytorch_model.bin) and a tokenizer \
+                          (tokenizer.json, or vocab.json with merges.txt, vocab.txt, sentencepiece.bpe.model or \
+                          spiece.model); transformers writes them by `save_pretrained`, also of weights that it loads \
+                          with `from_tf` or `from_flax`";
+
 fn hub_hint(fault: HubFault) -> &'static str {
     match fault {
         HubFault::Name => "a model is a folder, or ORG/NAME[@REVISION] on the Hugging Face hub",
@@ -307,6 +309,7 @@ fn hub_hint(fault: HubFault) -> &'static str {
         HubFault::NotFound => {
             "check the name and the revision on https://huggingface.co; a private model needs a token in HF_TOKEN"
         }
+        HubFault::Incomplete => FILES_HINT,
         HubFault::Host => {
             "check the network and its name server (DNS), and the spelling of HF_ENDPOINT if it is set; with --offline \
              the cache alone is used"

@@ -317,7 +317,7 @@ fn unreadable_models_are_refused_before_the_download() {
             model.files.remove("pytorch_model.bin");
         });
         let (fault, message) = setup.fault("org/model");
-        assert_eq!(fault, HubFault::NotFound);
+        assert_eq!(fault, HubFault::Incomplete);
         assert!(message.starts_with(wanted), "{message}");
         assert_eq!(setup.server.take_log().len(), 1);
     }
