@@ -63,7 +63,7 @@ const FLOORS: [(&str, &[&[&str]]); 8] = [
     (
         "crates/longspan-documents/src/lib.rs",
         &[
-            &["format", "limits", "line", "map", "numerals", "unpack", "warning"],
+            &["format", "limits", "line", "map", "note_mark", "numerals", "shift", "unpack", "warning"],
             &["error", "content", "csv"],
             &["builder", "detect", "encoding", "plain", "binary", "xml"],
             &["container", "flow", "html", "pdf"],
