@@ -8,6 +8,7 @@
 //! odt          ODT
 //! epub         EPUB, by way of HTML
 //! flow         paragraphs of office documents → blocks
+//! left_out     what an office document has beside its text
 //! numerals     numbers as lists write them
 //! shift        raised and lowered text → the characters that Unicode has for it
 //! xml          a bounded walk through XML
@@ -67,6 +68,7 @@ mod markdown;
 
 mod container;
 mod flow;
+mod left_out;
 mod numerals;
 mod xml;
 

@@ -66,7 +66,7 @@ const FLOORS: [(&str, &[&[&str]]); 8] = [
             &["format", "limits", "line", "map", "note_mark", "numerals", "shift", "unpack", "warning"],
             &["error", "content", "csv"],
             &["builder", "detect", "encoding", "plain", "binary", "xml"],
-            &["container", "flow", "html", "pdf"],
+            &["container", "flow", "html", "left_out", "pdf"],
             &["docx", "epub", "odt", "markdown"],
             &["read"],
         ],
