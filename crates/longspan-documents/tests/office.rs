@@ -509,6 +509,7 @@ fn the_first_page_of_a_book_is_apart_from_the_word_before_it() {
         ("<span epub:type='pagebreak' title='6'>5</span>", "It ran in May", Some("6")),
         ("<span epub:type='pagebreak'>not </span>", "It ran not in May", None),
         ("<a epub:type='pagebreak'/>", "It ran in May", None),
+        ("<a epub:type='pagebreak' hidden=''>5</a>", "It ran in May", None),
     ] {
         let content = epub(&format!("<h1>A</h1><p>It ran {page_break}in May</p>"));
         assert_eq!(content.text().lines().find(|line| line.starts_with("It")), Some(text));

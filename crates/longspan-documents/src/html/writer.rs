@@ -159,6 +159,7 @@ impl<'a> Writer<'a> {
             self.end_block();
         }
         if !is_void && (is_never_shown(name) || is_ruby_text(name) || is_hidden(attributes)) {
+            self.end_page_break(None); // its number is not shown
             self.hidden = Some(Hidden::new(name));
             return;
         }
@@ -187,7 +188,7 @@ impl<'a> Writer<'a> {
 
     /// Writes the quotation mark of `q`: one of two strokes, and one of one stroke within a quotation.
     fn begin_quote(&mut self) {
-        self.word(if self.quotes % 2 == 0 { "“" } else { "‘" }, None);
+        self.word(if self.quotes.is_multiple_of(2) { "“" } else { "‘" }, None);
         self.quotes += 1;
     }
 
@@ -195,7 +196,7 @@ impl<'a> Writer<'a> {
         if self.quotes > 0 {
             self.quotes -= 1;
             self.spaces.clear();
-            self.word(if self.quotes % 2 == 0 { "”" } else { "’" }, None);
+            self.word(if self.quotes.is_multiple_of(2) { "”" } else { "’" }, None);
         }
     }
 
