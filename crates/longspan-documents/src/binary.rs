@@ -44,7 +44,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Content, ReadError> {
     if text.len() as u64 > limits.text_bytes_max.min(u32::MAX.into()) {
         return Err(failed("too long a text"));
     }
-    let Parts { pages, blocks, words, runs, .. } = &parts;
+    let Parts { pages, blocks, words, runs, note_marks, .. } = &parts;
     // Pages and blocks leave no byte out.
     let are_whole = |starts: &[u32]| starts.first().is_none_or(|&start| start == 0) && are_sorted(&text, starts);
     let starts = |starts: &mut dyn Iterator<Item = u32>| starts.collect::<Vec<u32>>();
@@ -53,6 +53,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Content, ReadError> {
         are_whole(&starts(&mut blocks.iter().map(|block| block.start))),
         are_sorted(&text, &starts(&mut words.iter().map(|word| word.start))),
         are_sorted(&text, &starts(&mut runs.iter().map(|run| run.start))),
+        are_sorted(&text, &starts(&mut note_marks.iter().flat_map(|mark| [mark.start, mark.end]))),
         runs.iter().all(|run| run.source.start <= run.source.end),
         words.iter().all(|word| [word.x, word.y, word.width, word.height].iter().all(|number| number.is_finite())),
         pages.iter().filter_map(|page| page.size).all(|size| size.width.is_finite() && size.height.is_finite()),
@@ -94,6 +95,7 @@ mod tests {
             builder.word("Été", PageBox { page, x: 1.0, y: 2.0, width: 30.5, height: 10.0 }, TextDirection::Left);
             builder.block(BlockKind::Cell { row: 1, column: 0 });
             builder.add_from("It ran 🚰.", 3..14);
+            builder.note_mark(builder.text().len() - 1..builder.text().len());
         }
         builder.finish().unwrap()
     }

@@ -40,6 +40,7 @@ impl Builder {
             blocks: Vec::new(),
             words: Vec::new(),
             runs: Vec::new(),
+            note_marks: Vec::new(),
         };
         // Offsets have 32 bits.
         let text_bytes_max = limits.text_bytes_max.min(u32::MAX.into());
@@ -127,6 +128,14 @@ impl Builder {
             let PageBox { x, y, width, height, .. } = at;
             self.parts.words.push(Word { start: self.here(), x, y, width, height, direction });
             self.text.push_str(text);
+        }
+    }
+
+    /// Notes that bytes of the text are the mark of a note.
+    pub fn note_mark(&mut self, bytes: Range<usize>) {
+        let bytes = bytes.start as u32..bytes.end as u32;
+        if !bytes.is_empty() && self.parts.note_marks.last().is_none_or(|last| last.end <= bytes.start) {
+            self.parts.note_marks.push(bytes);
         }
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::line::line;
 use crate::map::{Block, BlockKind, Page, PageBox, Run, TextDirection, Word};
+use crate::note_mark::raised_marks;
 use crate::{Format, Warning};
 
 /// Bytes of the text between two entries of the map: a lookup scans fewer than this.
@@ -51,6 +52,8 @@ pub(crate) struct Parts {
     pub words: Vec<Word>,
     /// Markup alone.
     pub runs: Vec<Run>,
+    /// The marks of notes that the file states, apart from each other.
+    pub note_marks: Vec<Range<u32>>,
 }
 
 /// The place of a span in a document.
@@ -184,6 +187,22 @@ impl Content {
         self.parts.words.windows(2).filter(is_joined).map(|pair| pair[1].start as usize).collect()
     }
 
+    /// The bytes of the marks of notes within the text, such as `[1]` or `¹`: those that the file states, and numbers that are
+    /// raised behind a word or punctuation. Sorted, and apart from each other.
+    pub fn note_marks(&self) -> Vec<Range<usize>> {
+        let stated = self.parts.note_marks.iter().map(|bytes| bytes.start as usize..bytes.end as usize);
+        let mut all: Vec<Range<usize>> = stated.chain(raised_marks(&self.text)).collect();
+        all.sort_by_key(|bytes| bytes.start);
+        let mut marks: Vec<Range<usize>> = Vec::with_capacity(all.len());
+        for mark in all {
+            match marks.last_mut() {
+                Some(last) if mark.start < last.end => last.end = last.end.max(mark.end),
+                _ => marks.push(mark),
+            }
+        }
+        marks
+    }
+
     /// The place of `text[bytes]`. How long it takes depends on the length of its page, and hardly on that of the text.
     ///
     /// # Panics
@@ -291,12 +310,13 @@ impl Content {
 
     /// The memory that the map takes, beside the text, in bytes.
     pub fn map_bytes(&self) -> usize {
-        let Parts { pages, blocks, words, runs, .. } = &*self.parts;
+        let Parts { pages, blocks, words, runs, note_marks, .. } = &*self.parts;
         size_of_val(&*self.counts)
             + size_of_val(pages.as_slice())
             + size_of_val(blocks.as_slice())
             + size_of_val(words.as_slice())
             + size_of_val(runs.as_slice())
+            + size_of_val(note_marks.as_slice())
     }
 
     /// Index of the page of a byte.

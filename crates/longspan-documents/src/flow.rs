@@ -6,6 +6,11 @@ use crate::map::BlockKind;
 /// Stands for the beginning of a page in the text of a paragraph, which has no control characters of its own.
 pub(crate) const PAGE: char = '\u{c}';
 
+/// Begins the mark of a note in the text of a paragraph, up to [`MARK_END`].
+pub(crate) const MARK: char = '\u{e}';
+/// Ends the mark of a note.
+pub(crate) const MARK_END: char = '\u{f}';
+
 /// Where paragraphs stand.
 pub(crate) struct Spot {
     /// What all of them are; none in running text.
@@ -25,7 +30,7 @@ pub(crate) struct FlowParagraph {
     pub kind: Option<BlockKind>,
     /// The number before it, with the space behind it.
     pub marker: Option<String>,
-    /// Its text, with [`PAGE`] where a page begins.
+    /// Its text, with [`PAGE`] where a page begins, and marks of notes between [`MARK`] and [`MARK_END`].
     pub text: String,
 }
 
@@ -95,8 +100,19 @@ impl FlowParagraph {
                 builder.add(self.marker.as_deref().unwrap_or_default());
                 is_begun = true;
             }
-            builder.add(part);
+            add_marked(part, builder);
         }
+    }
+}
+
+/// Adds text with marks of notes in it.
+fn add_marked(text: &str, builder: &mut Builder) {
+    for (number, part) in text.split(MARK).enumerate() {
+        let (mark, rest) = part.split_once(MARK_END).filter(|_| number > 0).unwrap_or(("", part));
+        let start = builder.text().len();
+        builder.add(mark);
+        builder.note_mark(start..builder.text().len());
+        builder.add(rest);
     }
 }
 

@@ -8,7 +8,9 @@
 //! odt          ODT
 //! epub         EPUB, by way of HTML
 //! flow         paragraphs of office documents → blocks
+//! left_out     what an office document has beside its text
 //! numerals     numbers as lists write them
+//! shift        raised and lowered text → the characters that Unicode has for it
 //! xml          a bounded walk through XML
 //! container    the parts of a zip container
 //! markdown     Markdown, by way of the writer of HTML
@@ -19,6 +21,7 @@
 //! binary       what reading gave, as bytes for another process
 //! builder      what the reader of a format writes into; it makes the content
 //! content      the text and its map
+//! note_mark    marks of notes within the text
 //! map          what the map consists of: pages, blocks, words on a page, runs of the source
 //! line         a text as one bounded line, as titles and messages have it
 //! format       the formats, and by which bytes and names they are known
@@ -46,6 +49,8 @@ mod format;
 mod limits;
 mod line;
 mod map;
+mod note_mark;
+mod shift;
 mod unpack;
 mod warning;
 
@@ -63,6 +68,7 @@ mod markdown;
 
 mod container;
 mod flow;
+mod left_out;
 mod numerals;
 mod xml;
 

@@ -92,7 +92,11 @@ fn write(source: &str, start: Option<usize>, writer: &mut Writer<'_>) {
                 let at = within.map_or(at.clone(), |within| at.start + within..at.start + within + code.len());
                 write_text(&code, source, at, start, writer);
             }
-            Event::FootnoteReference(label) => write_text(&format!("[{label}]"), source, at, start, writer),
+            Event::FootnoteReference(label) => {
+                writer.start("a", &Attributes::of("role", "doc-noteref".into()), false);
+                write_text(&format!("[{label}]"), source, at, start, writer);
+                writer.end("a");
+            }
             Event::TaskListMarker(is_done) => {
                 let mark = if is_done { "[x]" } else { "[ ]" };
                 write_text(mark, source, at, start, writer);

@@ -46,6 +46,7 @@ pub(crate) fn content(text: Arc<str>, blocks: Vec<Block>, mut warnings: Vec<Warn
         blocks,
         words: Vec::new(),
         runs: Vec::new(),
+        note_marks: Vec::new(),
     };
     Content::new(text, parts)
 }

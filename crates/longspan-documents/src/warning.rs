@@ -95,11 +95,14 @@ impl fmt::Display for Warning {
             Self::Hidden { characters } => write!(f, "{characters} characters of the text are not shown on the page"),
             Self::LeftOut(what) => write!(f, "left out: {what}"),
             Self::TrackedChanges { deletions, insertions } => {
-                write!(
-                    f,
-                    "tracked changes: {deletions} deletions are left out, {insertions} insertions are in the text"
-                )
+                let deletions = counted(*deletions, "deletion is", "deletions are");
+                let insertions = counted(*insertions, "insertion is", "insertions are");
+                write!(f, "tracked changes: {deletions} left out, {insertions} in the text")
             }
         }
     }
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }

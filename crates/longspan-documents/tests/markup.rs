@@ -135,7 +135,7 @@ fn mutations_are_read_or_refused() {
 }
 
 /// What pages are put together of.
-const PARTS: &str = "<p> </p> <div> </div> <h2> </h2> <ul> <ol> <li> </ul> </ol> <table> <tr> <td> <td\u{a0}rowspan=3> \
+const PARTS: &str = "<p> </p> <sup>1 <sup>&#54; </sup> <sub>n <q> </q> <ol\u{a0}reversed> <div> </div> <h2> </h2> <ul> <ol> <li> </ul> </ol> <table> <tr> <td> <td\u{a0}rowspan=3> \
     <td\u{a0}colspan=2> </table> <pre> </pre> <nav> </nav> <header> </header> <section> </section> <br> <br/> <b> </b> \
     <hr> <p\u{a0}hidden> <div\u{a0}hidden> <span\u{a0}hidden> </span> <svg> </svg> <!-- --> &amp; &nLl; &nbsp; &#13; &shy; \
     \r \n \r\n word é漢 </body> <blockquote> </blockquote> <caption> # - > 1. | ``` ~~~ --- [^1] [^1]: \\ * _ ` [a](b)";
@@ -201,4 +201,83 @@ fn elements_within_elements_have_a_limit() {
     }
     let open = format!("{}a", "<div><p><b>".repeat(100_000));
     assert_eq!(&**read_as("a.html", open.as_bytes()).unwrap().text(), "a");
+}
+
+#[test]
+fn raised_and_lowered_numbers_are_not_glued_to_what_is_before_them() {
+    let read = |name: &str, page: &str| {
+        let content = read_as(name, page.as_bytes()).unwrap();
+        check(&content, page.as_bytes(), 1);
+        content.text().to_string()
+    };
+    for (page, text) in [
+        ("It costs 10<sup>6</sup> euros, $100<sup>2</sup> now.", "It costs 10⁶ euros, $100² now."),
+        ("10<sup>-<b>1</b>2</sup>, 2<sup>nd</sup> CO<sub>2</sub>", "10⁻¹², 2nd CO₂"),
+        ("10<sup>x&#54;<sup>7</sup>8</sup>9", "10x⁶⁷⁸9"),
+        ("5<sup>1</sup>/<sub>2</sub> cups", "5¹/₂ cups"),
+        ("the price<sup>1</sup> to", "the price¹ to"),
+    ] {
+        assert_eq!(read("a.html", &format!("<p>{page}</p>")), text);
+        assert_eq!(read("a.md", page), text);
+    }
+    assert_eq!(read("a.html", "<p>a 10<sup>6<p>b 7"), "a 10⁶\n\nb 7");
+    assert_eq!(read("a.html", "<p>a 10<span style='vertical-align: super'>6</span>7"), "a 10⁶7");
+    assert_eq!(read("a.html", "<pre>10<sup>6\n7</sup></pre>"), "10⁶\n⁷");
+    let page = "<p>10<sup>−6</sup> é";
+    let content = read_as("a.html", page.as_bytes()).unwrap();
+    let place = content.place(content.text().find('⁶').unwrap()..content.text().len());
+    assert_eq!((&page[place.source.unwrap()], place.characters), ("6</sup> é", 3..6));
+}
+
+#[test]
+fn marks_of_notes_are_known() {
+    for (name, page, marks) in [
+        ("a.html", "the price<sup>1</sup> to<sup>[2]</sup> 5 m<sup>2</sup> in 10<sup>6</sup>.", vec!["¹", "[2]"]),
+        (
+            "a.html",
+            "a b<sup><a href='#n'>1</a></sup> <a href=x#n><sup>2</sup></a>, 1911<sup><a href=#n>3</a></sup>",
+            vec!["¹", "²"],
+        ),
+        ("a.html", "in 1911<a role=doc-noteref>4</a> it <a epub:type=noteref>not</a> <a href=#n>5</a>", vec!["⁴"]),
+        ("a.md", "price[^1] to[^a-b].\n\n[^1]: One[^a-b].\n\n[^a-b]: Two", vec!["[1]", "[a-b]", "[a-b]"]),
+    ] {
+        let content = read_as(name, page.as_bytes()).unwrap();
+        let found: Vec<&str> = content.note_marks().into_iter().map(|bytes| &content.text()[bytes]).collect();
+        assert_eq!(found, marks, "{page}");
+    }
+}
+
+#[test]
+fn what_hides_the_rest_of_a_page_is_told() {
+    for (page, text, what) in [
+        ("<p>The text. <!-- note -> <p>Clause 2", "The text.", "a comment"),
+        ("<p>The text. <!note <p", "The text.", "a comment"),
+        ("<p>The text. <a href=\"x>rest <p>Clause", "The text.", "a tag"),
+        ("<p>The text. <p class=a Clause", "The text.", "a tag"),
+    ] {
+        let content = read_as("a.html", page.as_bytes()).unwrap();
+        let warning = format!(
+            "the file is damaged, and was read as far as it could be: {what} has no end, and what follows it is not shown"
+        );
+        assert_eq!((&**content.text(), content.warnings()[0].to_string()), (text, warning));
+    }
+    for page in ["<p>a <!-- b --> c <!d>", "<!doctype html><p>a", "<p>a < b & c", "<p a='b>c' d>e"] {
+        assert_eq!(read_as("a.html", page.as_bytes()).unwrap().warnings(), []);
+    }
+    assert_eq!(read_as("a.md", b"a\n\n<!-- b\n\nc").unwrap().warnings()[0].code(), "repaired");
+}
+
+#[test]
+fn lists_that_count_down_have_their_numbers() {
+    let text = |page: &str| read_as("a.html", page.as_bytes()).unwrap().text().replace("\n\n", " ");
+    assert_eq!(text("<ol reversed><li>a<li>b<ol><li>x<li>y</ol><li>c</ol>"), "3. a 2. b 1. x 2. y 1. c");
+    assert_eq!(text("<ol REVERSED start=10><li>a<li>b<li value=5>c<li>d</ol>"), "10. a 9. b 5. c 4. d");
+    assert_eq!(text("<ol hidden reversed><li>a</ol><ol reversed><li>b<li>c</ol>"), "2. b 1. c");
+}
+
+#[test]
+fn quotations_have_their_marks() {
+    let text = |page: &str| read_as("a.html", page.as_bytes()).unwrap().text().to_string();
+    assert_eq!(text("He said <q>it <q>ran</q> well </q>."), "He said “it ‘ran’ well”.");
+    assert_eq!(text("<p>a <q>b<p>c <q>d</q></q>"), "a “b\n\nc “d”");
 }

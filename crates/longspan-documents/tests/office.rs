@@ -308,3 +308,215 @@ fn a_damaged_part_is_a_warning_and_a_damaged_text_an_error() {
         }
     }
 }
+
+/// The content of a document with this body, and further parts and styles.
+fn docx_with(body: &str, styles: &str, further: &[(&str, &str)]) -> Content {
+    let mut parts = docx(body.into());
+    let w = "xmlns:w='http://schemas.openxmlformats.org/wordprocessingml/2006/main'";
+    let kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+    let mut relations =
+        String::from("<Relationships xmlns='http://schemas.openxmlformats.org/package/2006/relationships'>");
+    for (name, content) in [("styles", styles)].iter().chain(further) {
+        write!(relations, "<Relationship Id='{name}' Type='{kind}/{name}' Target='{name}.xml'/>").unwrap();
+        parts.retain(|(part, _)| *part != format!("word/{name}.xml"));
+        parts.push((format!("word/{name}.xml"), format!("<w:{name} {w}>{content}</w:{name}>").into_bytes()));
+    }
+    parts.retain(|(part, _)| part != "word/_rels/document.xml.rels");
+    parts.push(("word/_rels/document.xml.rels".into(), (relations + "</Relationships>").into_bytes()));
+    let main = parts.iter_mut().find(|(name, _)| name == "word/document.xml").unwrap();
+    let m = "xmlns:m='http://schemas.openxmlformats.org/officeDocument/2006/math'";
+    main.1 = String::from_utf8(main.1.clone()).unwrap().replacen("<w:body>", &format!("<w:body {m}>"), 1).into_bytes();
+    read_it(&packed(&parts), &Limits::default()).unwrap()
+}
+
+fn fodt(styles: &str, body: &str) -> Content {
+    let namespaces = ["office", "text", "style", "table"]
+        .map(|name| format!("xmlns:{name}='urn:oasis:names:tc:opendocument:xmlns:{name}:1.0'"));
+    let xml = format!(
+        "<?xml version='1.0'?><office:document {} office:mimetype='application/vnd.oasis.opendocument.text'>\
+         <office:automatic-styles>{styles}</office:automatic-styles>\
+         <office:body><office:text>{body}</office:text></office:body></office:document>",
+        namespaces.join(" ")
+    );
+    read_it(xml.as_bytes(), &Limits::default()).unwrap()
+}
+
+/// A book of one chapter.
+fn epub(body: &str) -> Content {
+    let (_, bytes) = corpus().into_iter().find(|(name, _)| name == "book.epub").unwrap();
+    let mut parts = parts(&bytes);
+    let is_chapter = |name: &str| name.ends_with("html") && !name.contains("nav");
+    let first = parts.iter().position(|(name, _)| is_chapter(name)).unwrap();
+    for (index, (name, content)) in parts.iter_mut().enumerate().filter(|(_, (name, _))| is_chapter(name)) {
+        let _ = name;
+        *content = if index == first { body.as_bytes().to_vec() } else { b"<p></p>".to_vec() };
+    }
+    read_it(&packed(&parts), &Limits::default()).unwrap()
+}
+
+fn marks(content: &Content) -> Vec<&str> {
+    content.note_marks().into_iter().map(|bytes| &content.text()[bytes]).collect()
+}
+
+fn warnings(content: &Content) -> Vec<String> {
+    content.warnings().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn raised_numbers_and_marks_of_notes_are_known() {
+    let run = |text: &str, properties: &str| format!("<w:r><w:rPr>{properties}</w:rPr><w:t>{text}</w:t></w:r>");
+    let body = [
+        "<w:p>".into(),
+        run("It costs 10", ""),
+        run("6", "<w:vertAlign w:val='superscript'/>"),
+        run(" of CO", ""),
+        run("2", "<w:rStyle w:val='Low'/>"),
+        run(" at the price", ""),
+        "<w:r><w:rPr><w:vertAlign w:val='superscript'/></w:rPr><w:footnoteReference w:id='1'/></w:r>".into(),
+        run(" to", ""),
+        run("2", "<w:vertAlign w:val='superscript'/>"),
+        run("nd", "<w:vertAlign w:val='superscript'/>"),
+        "</w:p>".into(),
+    ];
+    let low = "<w:style w:type='character' w:styleId='Low'><w:rPr><w:vertAlign w:val='subscript'/></w:rPr></w:style>";
+    let notes = "<w:footnote w:id='1'><w:p><w:r><w:t>None.</w:t></w:r></w:p></w:footnote>";
+    let content = docx_with(&body.concat(), low, &[("footnotes", notes)]);
+    assert_eq!(&**content.text(), "It costs 10⁶ of CO₂ at the price[1] to²nd\n\n[1] None.");
+    assert_eq!(marks(&content), ["[1]"]);
+
+    let position = |name: &str, position: &str| {
+        format!(
+            "<style:style style:name='{name}' style:family='text'><style:text-properties style:text-position='{position}'/></style:style>"
+        )
+    };
+    let styles = [position("a", "super 58%"), position("b", "-33% 58%"), position("c", "0% 100%")].concat();
+    let content = fodt(
+        &styles,
+        "<text:p>It costs 10<text:span text:style-name='a'>6<text:span text:style-name='c'>7</text:span></text:span> of \
+         CO<text:span text:style-name='b'>2</text:span> at the price<text:note><text:note-citation>1</text:note-citation>\
+         <text:note-body><text:p>None.</text:p></text:note-body></text:note> to</text:p>",
+    );
+    assert_eq!(&**content.text(), "It costs 10⁶ of CO₂ at the price[1] to\n\n[1] None.".replacen("10⁶", "10⁶7", 1));
+    assert_eq!(marks(&content), ["[1]"]);
+
+    let content = epub("<p>10<sup>6</sup> in 1911<a epub:type='noteref' href='#n'>4</a> it</p>");
+    assert!(content.text().contains("10⁶ in 1911⁴ it"), "{}", content.text());
+    assert_eq!(marks(&content), ["⁴"]);
+}
+
+#[test]
+fn hidden_text_is_left_out_however_it_is_hidden() {
+    let hidden = |kind: &str, name: &str, more: &str| {
+        format!("<w:style w:type='{kind}' w:styleId='{name}'>{more}<w:rPr><w:vanish/></w:rPr></w:style>")
+    };
+    let styles = [
+        hidden("character", "c", ""),
+        hidden("paragraph", "p", ""),
+        "<w:style w:type='paragraph' w:styleId='q'><w:basedOn w:val='p'/></w:style>".into(),
+    ];
+    let body = "<w:p><w:r><w:t>a</w:t></w:r><w:r><w:rPr><w:rStyle w:val='c'/></w:rPr><w:t>bc</w:t></w:r></w:p>\
+        <w:p><w:pPr><w:pStyle w:val='q'/></w:pPr><w:r><w:t>de</w:t></w:r>\
+        <w:r><w:rPr><w:vanish w:val='0'/></w:rPr><w:t>f</w:t></w:r></w:p><w:p><w:r><w:t>g</w:t></w:r></w:p>";
+    let content = docx_with(body, &styles.concat(), &[]);
+    assert_eq!(&**content.text(), "a\n\nf\n\ng");
+    assert_eq!(warnings(&content), ["left out: 4 characters of hidden text"]);
+
+    let style = |family: &str, name: &str| {
+        format!(
+            "<style:style style:name='{name}' style:family='{family}'><style:text-properties text:display='none'/></style:style>"
+        )
+    };
+    let content = fodt(
+        &[style("text", "t"), style("paragraph", "p")].concat(),
+        "<text:section text:display='none'><text:p>ab</text:p></text:section><text:section text:display='condition' \
+         text:is-hidden='false'><text:p>c<text:span text:style-name='t'>d</text:span><text:hidden-text \
+         text:is-hidden='true'>ef</text:hidden-text></text:p></text:section><text:p text:style-name='p'>g</text:p>\
+         <text:p>h<text:hidden-paragraph text:is-hidden='true'/></text:p><text:p>i</text:p>",
+    );
+    assert_eq!(&**content.text(), "c\n\ni");
+    assert_eq!(warnings(&content), ["left out: 7 characters of hidden text"]);
+}
+
+#[test]
+fn deleted_rows_and_comments_are_left_out_and_named() {
+    let cell = |text: &str| format!("<w:tc><w:p><w:r><w:t>{text}</w:t></w:r></w:p></w:tc>");
+    let row = |change: &str, text: &str| format!("<w:tr><w:trPr>{change}</w:trPr>{}{}</w:tr>", cell(text), cell(text));
+    let deleted_cell = "<w:tc><w:tcPr><w:cellDel/></w:tcPr><w:p><w:r><w:t>x</w:t></w:r></w:p></w:tc>";
+    for (grid, expected) in [("<w:gridCol/><w:gridCol/>", "a\ta\nc\tc\n"), ("<w:gridCol/>", "a\n\na\n\nc\n\nc")] {
+        let body = format!(
+            "<w:tbl><w:tblGrid>{grid}</w:tblGrid>{}{}{}<w:tr>{deleted_cell}</w:tr></w:tbl>",
+            row("", "a"),
+            row("<w:del/>", "b"),
+            row("<w:ins/>", "c")
+        );
+        let content = docx_with(&body, "", &[("comments", "<w:comment/><w:comment/>")]);
+        assert_eq!(content.text().trim_end(), expected.trim_end());
+        let changes = "tracked changes: 2 deletions are left out, 1 insertion is in the text";
+        assert_eq!(warnings(&content), [changes, "left out: 2 comments"]);
+    }
+    let content = fodt("", "<text:p>a<office:annotation><text:p>b</text:p></office:annotation></text:p>");
+    assert_eq!((&**content.text(), warnings(&content)), ("a", vec!["left out: 1 comment".into()]));
+}
+
+#[test]
+fn equations_keep_what_their_form_says() {
+    let r = |text: &str| format!("<m:r><m:t>{text}</m:t></m:r>");
+    let e = |content: &str| format!("<m:e>{content}</m:e>");
+    let of = |name: &str, parts: &[(&str, &str)]| {
+        let parts: String = parts.iter().map(|(name, part)| format!("<m:{name}>{part}</m:{name}>")).collect();
+        format!("<m:{name}>{parts}</m:{name}>")
+    };
+    let chr = |name: &str, sign: &str| format!("<m:{name} m:val='{sign}'/>");
+    let sum = of("d", &[("e", &(r("a") + &r("+") + &r("b")))]);
+    for (equation, text) in [
+        (r("f") + &of("d", &[("e", &r("x"))]) + &r("=2") + &sum, "f(x)=2(a+b)"),
+        (
+            of(
+                "d",
+                &[
+                    ("dPr", &(chr("begChr", "[") + &chr("endChr", "") + &chr("sepChr", ";"))),
+                    ("e", "1"),
+                    ("e", &r("2")),
+                ],
+            ),
+            "[;2",
+        ),
+        (of("rad", &[("deg", ""), ("e", &r("7"))]) + &of("rad", &[("deg", &r("3")), ("e", &r("x"))]), "√(7)3√(x)"),
+        (
+            of("nary", &[("naryPr", &chr("chr", "∑")), ("sub", &r("i=1")), ("sup", &r("n")), ("e", &r("k"))]),
+            "∑_(i=1)^n k",
+        ),
+        (of("nary", &[("sub", ""), ("sup", ""), ("e", &r("x"))]), "∫ x"),
+        (of("f", &[("num", &(r("a") + &r("+1"))), ("den", &of("d", &[("e", &r("b"))]))]), "(a+1)/(b)"),
+        (
+            of("f", &[("num", &r("1")), ("den", &r("20"))]) + &of("sSup", &[("e", &sum), ("sup", &r("2n"))]),
+            "1/20(a+b)^(2n)",
+        ),
+        (of("func", &[("fName", &r("sin")), ("e", &r("x"))]), "sin x"),
+        (format!("<m:m><m:mr>{0}{1}</m:mr><m:mr>{1}{0}</m:mr></m:m>", e(&r("0")), e(&r("1"))), "0 1; 1 0"),
+    ] {
+        let body = format!("<w:p><m:oMathPara><m:oMath>{equation}</m:oMath></m:oMathPara></w:p>");
+        assert_eq!(&**docx_with(&body, "", &[]).text(), text);
+    }
+}
+
+#[test]
+fn the_first_page_of_a_book_is_apart_from_the_word_before_it() {
+    for (page_break, text, label) in [
+        ("<span epub:type='pagebreak' title='5'></span>", "It ran in May", Some("5")),
+        ("<span epub:type='pagebreak'>5</span>", "It ran in May", Some("5")),
+        ("<span epub:type='pagebreak'><a>[Page xii]</a></span>", "It ran in May", Some("xii")),
+        ("<span epub:type='pagebreak' title='6'>5</span>", "It ran in May", Some("6")),
+        ("<span epub:type='pagebreak'>not </span>", "It ran not in May", None),
+        ("<a epub:type='pagebreak'/>", "It ran in May", None),
+        ("<a epub:type='pagebreak' hidden=''>5</a>", "It ran in May", None),
+    ] {
+        let content = epub(&format!("<h1>A</h1><p>It ran {page_break}in May</p>"));
+        assert_eq!(content.text().lines().find(|line| line.starts_with("It")), Some(text));
+        assert_eq!(content.pages()[0].label.as_deref(), label);
+    }
+    let content = epub("<h1>A</h1><p>It <b epub:type='pagebreak'>5</b>ran <b epub:type='pagebreak'>6</b>in May</p>");
+    assert!(content.text().contains("It ran\n\u{c}in May"), "{}", content.text());
+    let content = epub("<p>The contract. <!-- note -> <p>Clause 2");
+    assert!(warnings(&content).iter().any(|warning| warning.contains("a comment has no end")));
+}

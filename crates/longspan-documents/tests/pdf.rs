@@ -404,3 +404,35 @@ fn mutants_end_in_a_text_or_an_error() {
     }
     assert!(3 * read_ones > all, "{read_ones} of {all} were read");
 }
+
+#[test]
+fn raised_and_lowered_digits_are_not_glued_to_what_is_before_them() {
+    // A text of 10 points at (20, 100), then one of another size and rise, then the first one goes on.
+    let text = |before: &str, size: f32, rise: f32, shifted: &str, behind: &str| {
+        let content = format!(
+            "BT /F1 10 Tf 20 100 Td ({before}) Tj {rise} Ts /F1 {size} Tf ({shifted}) Tj 0 Ts /F1 10 Tf ({behind}) Tj ET"
+        );
+        read(&page(stream(content.as_bytes(), ""), "", &[]), &hints(), &Limits::default()).unwrap()
+    };
+    for (size, rise, before, shifted, behind, expected) in [
+        (7.0, 4.0, "It costs 10", "6", " euros", "It costs 10⁶ euros"),
+        (7.0, 4.0, "the seller", "3", " shall", "the seller³ shall"),
+        (7.0, 4.0, "the seller", "[12]", " shall", "the seller[12] shall"),
+        (7.0, 4.0, "the 2", "nd", " of", "the 2nd of"),
+        (7.0, -1.5, "of CO", "2", ", or", "of CO₂, or"),
+        (7.0, 4.0, "", "1", "Note", "¹Note"),
+        (10.0, 4.0, "of 10", "6", " as", "of 106 as"),
+        (7.0, 0.0, "of 10", "6", " as", "of 106 as"),
+        (9.0, 1.0, "of 10", "6", " as", "of 106 as"),
+    ] {
+        let content = text(before, size, rise, shifted, behind);
+        if size == 10.0 {
+            assert!(!content.text().contains('⁶'), "{}", content.text());
+        } else {
+            assert_eq!(&**content.text(), expected);
+        }
+    }
+    let content = text("the seller", 7.0, 4.0, "3", " shall");
+    let marks: Vec<&str> = content.note_marks().into_iter().map(|bytes| &content.text()[bytes]).collect();
+    assert_eq!(marks, ["³"]);
+}

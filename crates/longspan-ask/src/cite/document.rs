@@ -90,7 +90,7 @@ pub(super) fn is_unread(warning: &Warning) -> bool {
     }
 }
 
-/// What stands beside the text of a document.
+/// What stands beside the text of a document, or within it as the marks of notes do.
 pub(super) fn layout(content: &Content) -> TextLayout {
     let (blocks, text) = (content.blocks(), content.text());
     if blocks.is_empty() {
@@ -105,6 +105,14 @@ pub(super) fn layout(content: &Content) -> TextLayout {
             furniture.push(start..end);
         }
     }
+    // A mark within furniture is a part of it.
+    let is_apart = |mark: &Range<usize>| {
+        let next = furniture.partition_point(|beside| beside.end <= mark.start);
+        furniture.get(next).is_none_or(|beside| mark.end <= beside.start)
+    };
+    let marks: Vec<Range<usize>> = content.note_marks().into_iter().filter(is_apart).collect();
+    furniture.extend(marks);
+    furniture.sort_by_key(|beside| beside.start);
     TextLayout { furniture, joins: content.hyphens_taken() }
 }
 
@@ -116,4 +124,47 @@ fn is_page_number(content: &Content, bytes: Range<usize>) -> bool {
     }
     let Place { page, page_label, .. } = content.place(bytes);
     page.is_some_and(|page| page.to_string() == text) || page_label.as_deref() == Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use longspan_documents::Hints;
+
+    use crate::{CitationRun, GivenQuotation, Limits};
+
+    /// The status of a quotation of a document, which is read by its name.
+    fn status(name: &str, document: &str, quote: &str) -> &'static str {
+        let hints = Hints { name: Some(name.into()), ..Hints::default() };
+        let content = longspan_documents::read(document.as_bytes(), &hints, &Limits::default()).unwrap();
+        let mut run = CitationRun::new(vec![GivenQuotation::new("", quote)]).unwrap();
+        run.read(name, &content);
+        run.finish().0[0].status.name()
+    }
+
+    #[test]
+    fn marks_of_notes_may_be_left_out_and_powers_may_not() {
+        let page = "<p>The seller shall pay the price<sup>1</sup> to the buyer<sup>[2]</sup>, for 10<sup>6</sup> of 5 \
+            m<sup>2</sup> each.<p>[1] The price in the list.<aside>Of the seller<sup>3</sup> alone</aside>";
+        let notes = "The seller shall pay the price[^1] to the buyer.\n\n[^1]: The price in the list.";
+        for (name, document, quote, expected) in [
+            ("a.html", page, "shall pay the price to the buyer, for", "normalised"),
+            ("a.html", page, "shall pay the price¹ to the buyer[2], for", "exact"),
+            ("a.html", page, "for 10⁶ of 5 m² each", "exact"),
+            ("a.html", page, "for 106 of 5 m² each", "altered"),
+            ("a.html", page, "for 10 of 5 m² each", "altered"),
+            ("a.html", page, "for 10⁶ of 5 m each", "altered"),
+            ("a.html", page, "Of the seller³ alone", "exact"),
+            ("a.md", notes, "shall pay the price to the buyer", "normalised"),
+            ("a.md", notes, "shall pay the price[1] to the buyer", "exact"),
+            ("a.md", notes, "shall pay the price[2] to the buyer", "altered"),
+        ] {
+            assert_eq!(status(name, document, quote), expected, "{quote}");
+        }
+    }
+
+    #[test]
+    fn an_endless_comment_leaves_a_document_unread() {
+        let page = "<p>The contract text of the seller. <!-- note -> <p>Clause 2: the buyer shall pay in May";
+        assert_eq!(status("a.html", page, "Clause 2: the buyer shall pay in May"), "unchecked");
+    }
 }

@@ -3,17 +3,17 @@
 use std::collections::HashMap;
 
 use crate::builder::Builder;
-use crate::flow::{FlowParagraph, PAGE, Spot, write_furniture, write_notes};
+use crate::flow::{FlowParagraph, MARK, MARK_END, PAGE, Spot, write_furniture, write_notes};
+use crate::left_out::LeftOut;
 use crate::map::BlockKind;
 use crate::xml::{XmlError, XmlWalk};
 use crate::{Format, Limits, Warning};
 
 use super::fields::OpenFields;
-use super::left_out::LeftOut;
 use super::namespaces::NAMESPACES;
 use super::numbering::Numbering;
 use super::pages::{PageFacts, PageLayout, Pages, is_page_break, note_number};
-use super::styles::{DocxStyles, ParagraphProperties, is_on};
+use super::styles::{DocxStyles, ParagraphProperties, RunProperties, RunStyle, is_on};
 use super::symbols;
 
 /// Reads text into blocks.
@@ -34,8 +34,9 @@ pub(super) struct DocxBody<'d> {
     fields: OpenFields,
     /// Depths of alternatives of which one was taken.
     chosen: Vec<usize>,
-    /// Whether the run is hidden text.
-    is_hidden: bool,
+    /// What the style of the paragraph says of its runs.
+    of_paragraph: RunProperties,
+    run: RunStyle,
     left_out: LeftOut,
     deletions: usize,
     insertions: usize,
@@ -67,7 +68,8 @@ impl<'d> DocxBody<'d> {
             begun: None,
             fields: OpenFields::default(),
             chosen: Vec::new(),
-            is_hidden: false,
+            of_paragraph: RunProperties::default(),
+            run: RunStyle::default(),
             left_out: LeftOut::default(),
             deletions: 0,
             insertions: 0,
@@ -95,6 +97,11 @@ impl<'d> DocxBody<'d> {
         Ok(())
     }
 
+    /// Takes note of comments, which are no text.
+    pub fn leave_out_comments(&mut self, count: usize) {
+        self.left_out.comments += count;
+    }
+
     /// Begins the text, which goes into this builder.
     pub fn begin(&mut self, builder: Builder) {
         self.builder = builder;
@@ -106,7 +113,7 @@ impl<'d> DocxBody<'d> {
     /// Forgets what is open: no field, alternative or paragraph goes on from one part in another.
     fn begin_part(&mut self) {
         self.end_fields();
-        (self.begun, self.is_hidden) = (None, false);
+        (self.begun, self.run) = (None, RunStyle::default());
         self.chosen.clear();
     }
 
@@ -165,12 +172,17 @@ impl<'d> DocxBody<'d> {
 
     /// Reads the paragraphs and tables of the element that was begun last. Returns how many columns it spans if it is a cell.
     fn blocks(&mut self, xml: &mut XmlWalk, spot: &mut Spot) -> Result<u32, XmlError> {
-        let (depth, mut span) = (xml.depth(), 1);
+        let (depth, mut span, mut is_deleted) = (xml.depth(), 1, false);
         // What waits elsewhere does not go on here.
         let begun_elsewhere = self.begun.take();
         while xml.start_within(depth)? {
             match xml.name() {
                 ("w", "gridSpan") => span = xml.number("w", "val").unwrap_or(1),
+                ("w", "cellDel") => {
+                    self.deletions += 1;
+                    is_deleted = true;
+                }
+                ("w", "p" | "tbl") if is_deleted => xml.skip()?,
                 ("w", "p") => self.paragraph(xml, spot)?,
                 ("w", "tbl") => self.table(xml, spot)?,
                 (namespace, name) if self.is_out(namespace, name, xml.depth()) => xml.skip()?,
@@ -213,21 +225,24 @@ impl<'d> DocxBody<'d> {
 
     fn table(&mut self, xml: &mut XmlWalk, spot: &mut Spot) -> Result<(), XmlError> {
         let (depth, mut rows, mut columns) = (xml.depth(), 0_u32, 0_u32);
+        let mut is_deleted = false;
         while xml.start_within(depth)? {
             match xml.name() {
                 ("w", "gridCol") => columns = columns.saturating_add(1),
                 // A frame around paragraphs.
+                ("w", "tc") if is_deleted => xml.skip()?,
                 ("w", "tc") if columns == 1 && spot.is_running() => _ = self.blocks(xml, spot)?,
-                ("w", "tr") if columns == 1 && spot.is_running() => {}
+                ("w", "tr") if columns == 1 && spot.is_running() => is_deleted = false,
+                ("w", "trPr") => (_, is_deleted) = self.row_properties(xml)?,
                 ("w", "tr") => {
                     let is_outer = spot.is_running();
                     if is_outer {
                         self.pages.begin_row();
                     }
-                    self.row(xml, spot, rows)?;
-                    rows = rows.saturating_add(1);
+                    let is_shown = self.row(xml, spot, rows)?;
+                    rows = rows.saturating_add(is_shown.into());
                 }
-                ("w", "tblPr" | "tblPrEx" | "trPr" | "tcPr") => xml.skip()?,
+                ("w", "tblPr" | "tblPrEx" | "tcPr") => xml.skip()?,
                 (namespace, name) if self.is_out(namespace, name, xml.depth()) => xml.skip()?,
                 _ => {}
             }
@@ -239,14 +254,15 @@ impl<'d> DocxBody<'d> {
         Ok(())
     }
 
-    fn row(&mut self, xml: &mut XmlWalk, outer: &mut Spot, row: u32) -> Result<(), XmlError> {
-        let (depth, mut column) = (xml.depth(), 0_u32);
+    /// Reads a row. Returns whether it is shown.
+    fn row(&mut self, xml: &mut XmlWalk, outer: &mut Spot, row: u32) -> Result<bool, XmlError> {
+        let (depth, mut column, mut is_deleted) = (xml.depth(), 0_u32, false);
         outer.separator = "\n";
         while xml.start_within(depth)? {
             match xml.name() {
-                ("w", "gridBefore") => column = xml.number("w", "val").unwrap_or(0),
-                ("w", "trPr") => {}
-                ("w", "tblPrEx" | "trPrChange") => xml.skip()?,
+                ("w", "trPr") => (column, is_deleted) = self.row_properties(xml)?,
+                ("w", "tblPrEx") => xml.skip()?,
+                ("w", "tc") if is_deleted => xml.skip()?,
                 ("w", "tc") if outer.is_running() => {
                     self.pages.begin_cell();
                     let span = self.blocks(xml, &mut Spot::cell(row, column))?;
@@ -261,12 +277,28 @@ impl<'d> DocxBody<'d> {
             }
         }
         outer.separator = "\n";
-        Ok(())
+        Ok(!is_deleted)
+    }
+
+    /// Reads the properties of a row: how many columns are before it, and whether it was deleted.
+    fn row_properties(&mut self, xml: &mut XmlWalk) -> Result<(u32, bool), XmlError> {
+        let (depth, mut column, mut is_deleted) = (xml.depth(), 0, false);
+        while xml.start_within(depth)? {
+            match xml.name() {
+                ("w", "gridBefore") => column = xml.number("w", "val").unwrap_or(0),
+                ("w", "del") => is_deleted = true,
+                ("w", "ins") => self.insertions += 1,
+                ("w", "trPrChange") => xml.skip()?,
+                _ => {}
+            }
+        }
+        self.deletions += usize::from(is_deleted);
+        Ok((column, is_deleted))
     }
 
     fn paragraph(&mut self, xml: &mut XmlWalk, spot: &mut Spot) -> Result<(), XmlError> {
         let mut properties = ParagraphProperties::default();
-        let mut kind = self.styles.resolve(&mut properties);
+        let mut kind = self.begin_paragraph(&mut properties);
         let mut paragraph = self.begun.take().unwrap_or_default();
         let has_begun = !paragraph.text.is_empty();
         let depth = xml.depth();
@@ -274,18 +306,14 @@ impl<'d> DocxBody<'d> {
             match xml.name() {
                 ("w", "pPr") => {
                     properties = ParagraphProperties::read(xml)?;
-                    kind = self.styles.resolve(&mut properties);
+                    kind = self.begin_paragraph(&mut properties);
                     let begins_page = properties.begins_page == Some(true) && spot.is_running();
                     if begins_page && self.pages.are_known() && self.pages.break_by_style() {
                         paragraph.text.push(PAGE);
                     }
                 }
                 ("w", "txbxContent") => self.text_box(xml, spot)?,
-                (namespace, name) if self.is_out(namespace, name, xml.depth()) => xml.skip()?,
-                (namespace, name) => {
-                    let element = InlineElement::of(namespace, name);
-                    self.inline(element, xml, spot, &mut paragraph.text)?;
-                }
+                _ => self.inline_element(xml, spot, &mut paragraph.text)?,
             }
         }
         let is_blank = paragraph.text.trim().is_empty();
@@ -305,6 +333,14 @@ impl<'d> DocxBody<'d> {
         Ok(())
     }
 
+    /// Fills the properties of a paragraph with those of its style, and says what it is.
+    fn begin_paragraph(&mut self, properties: &mut ParagraphProperties) -> Option<BlockKind> {
+        let kind = self.styles.resolve(properties);
+        self.of_paragraph = properties.run.clone();
+        self.run = self.styles.run(&RunProperties::default(), &self.of_paragraph);
+        kind
+    }
+
     /// What a paragraph is, and its number.
     fn counted(
         &mut self,
@@ -319,11 +355,21 @@ impl<'d> DocxBody<'d> {
 
     /// Reads the paragraphs of a text box, which stand before that in which it is anchored.
     fn text_box(&mut self, xml: &mut XmlWalk, spot: &mut Spot) -> Result<(), XmlError> {
-        let (fields, is_hidden) = (std::mem::take(&mut self.fields), self.is_hidden);
+        let (fields, of_paragraph) = (std::mem::take(&mut self.fields), self.of_paragraph.clone());
+        let run = self.run;
         self.blocks(xml, spot)?;
         self.end_fields();
-        (self.fields, self.is_hidden) = (fields, is_hidden);
+        (self.fields, self.of_paragraph, self.run) = (fields, of_paragraph, run);
         Ok(())
+    }
+
+    /// Reads or skips the element of a paragraph that was begun last.
+    pub(super) fn inline_element(&mut self, xml: &mut XmlWalk, spot: &Spot, text: &mut String) -> Result<(), XmlError> {
+        let (namespace, name) = xml.name();
+        if self.is_out(namespace, name, xml.depth()) {
+            return xml.skip();
+        }
+        self.inline(InlineElement::of(namespace, name), xml, spot, text)
     }
 
     /// Reads an element of a paragraph, of which only the start tag was read.
@@ -335,8 +381,12 @@ impl<'d> DocxBody<'d> {
         text: &mut String,
     ) -> Result<(), XmlError> {
         match element {
-            InlineElement::Run => self.is_hidden = false,
-            InlineElement::RunProperties => self.is_hidden = is_vanished(xml)?,
+            InlineElement::Run => self.run = self.styles.run(&RunProperties::default(), &self.of_paragraph),
+            InlineElement::RunProperties => {
+                let properties = RunProperties::read(xml)?;
+                self.run = self.styles.run(&properties, &self.of_paragraph);
+            }
+            InlineElement::Equation => self.math(xml, spot, text)?,
             InlineElement::Text => {
                 let found = xml.text()?;
                 self.add(&found, text);
@@ -382,15 +432,16 @@ impl<'d> DocxBody<'d> {
         if found.is_empty() {
             return;
         }
-        if self.is_hidden {
-            self.left_out.hidden += found.chars().filter(|c| !c.is_whitespace()).count();
+        if self.run.is_hidden {
+            self.left_out.hide(found);
             return;
         }
         if !self.fields.shows(found) {
             return;
         }
         self.pages.text();
-        let shown = found.chars().filter(|&c| c != '\u{ad}');
+        let shifted = self.run.shift.map(|shift| shift.written(found));
+        let shown = shifted.as_deref().unwrap_or(found).chars().filter(|&c| c != '\u{ad}');
         text.extend(shown.map(|c| if c.is_control() { ' ' } else { c }));
     }
 
@@ -407,7 +458,9 @@ impl<'d> DocxBody<'d> {
         let count = &mut self.note_counts[kind as usize];
         *count += 1;
         let mark = format!("[{}]", note_number(*count, kind == NoteKind::End));
+        text.push(MARK);
         self.add(&mark, text);
+        text.push(MARK_END);
         self.waiting.push(format!("{mark} {note}"));
     }
 
@@ -434,6 +487,7 @@ fn begin_page(builder: &mut Builder, PageFacts { label, size }: PageFacts) {
 enum InlineElement {
     Run,
     RunProperties,
+    Equation,
     Text,
     Sign(&'static str),
     Space(char),
@@ -450,11 +504,9 @@ impl InlineElement {
         match (namespace, name) {
             ("w" | "m", "r") => Self::Run,
             ("w", "rPr") => Self::RunProperties,
+            ("m", "oMath") => Self::Equation,
             ("w" | "m" | "a", "t") => Self::Text,
             ("w", "noBreakHyphen") => Self::Sign("-"),
-            ("m", "den") => Self::Sign("/"),
-            ("m", "sup") => Self::Sign("^"),
-            ("m", "sub") => Self::Sign("_"),
             ("w", "tab" | "ptab") => Self::Space('\t'),
             ("w", "cr") => Self::Space('\n'),
             ("w", "br") => Self::Break,
@@ -466,19 +518,6 @@ impl InlineElement {
             _ => Self::Other,
         }
     }
-}
-
-/// Whether the properties of a run, of which the start tag was read, hide it.
-fn is_vanished(xml: &mut XmlWalk) -> Result<bool, XmlError> {
-    let (mut is_vanished, depth) = (false, xml.depth());
-    while xml.start_within(depth)? {
-        match xml.name() {
-            ("w", "vanish") => is_vanished = is_on(xml),
-            ("w", "rPrChange") => xml.skip()?,
-            _ => {}
-        }
-    }
-    Ok(is_vanished)
 }
 
 /// What a field of a form shows, of which the start tag of its first mark was read: the box of a check box, or what is

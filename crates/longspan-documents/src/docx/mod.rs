@@ -4,7 +4,7 @@
 //! ```text
 //! body         paragraphs and tables → blocks
 //! fields       fields, of which the result is shown
-//! left_out     what is no part of the text
+//! math         equations as one line of text
 //! pages        where Word last broke pages, and the numbers that it printed
 //! numbering    numbers of lists and headings
 //! styles       which paragraphs are headings
@@ -19,10 +19,10 @@ mod styles;
 mod symbols;
 
 mod fields;
-mod left_out;
 mod pages;
 
 mod body;
+mod math;
 
 use std::collections::{HashMap, HashSet};
 
@@ -56,6 +56,9 @@ pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Content, ReadError> 
     let mut body = DocxBody::new(&styles, numbering, &layout, limits);
     for (kind, note_kind) in [("footnotes", NoteKind::Foot), ("endnotes", NoteKind::End)] {
         package.optional(&relations, kind, |xml| body.notes(xml, note_kind))?;
+    }
+    if let Some(count) = package.optional(&relations, "comments", |xml| comments(xml, limits))? {
+        body.leave_out_comments(count);
     }
     body.begin(Builder::new(FORMAT, limits));
     for name in unique(layout.heads().filter_map(|id| relations.with_id(id))) {
@@ -133,6 +136,15 @@ impl DocxPackage<'_> {
     ) -> Result<Option<T>, ReadError> {
         relations.of_kind(kind).next().map_or(Ok(None), |name| self.container.optional(name, read))
     }
+}
+
+/// How many comments there are.
+fn comments(xml: &str, limits: &Limits) -> Result<usize, XmlError> {
+    let (mut count, mut walk) = (0, XmlWalk::new(xml, &NAMESPACES, limits));
+    while walk.start_within(1)? {
+        count += usize::from(walk.name() == ("w", "comment"));
+    }
+    Ok(count)
 }
 
 /// Each of the names once, in their order: many sections share a head.

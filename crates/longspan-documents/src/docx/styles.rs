@@ -1,9 +1,10 @@
-//! What a paragraph is, by its own properties and by those of its style and the styles that this one is based on.
+//! What a paragraph or a run is, by its own properties and by those of its style and the styles that this one is based on.
 
 use std::collections::HashMap;
 
 use crate::Limits;
 use crate::map::BlockKind;
+use crate::shift::BaselineShift;
 use crate::xml::{XmlError, XmlWalk};
 
 use super::namespaces::NAMESPACES;
@@ -11,7 +12,7 @@ use super::namespaces::NAMESPACES;
 /// So many styles may be based on each other.
 const CHAIN_MAX: usize = 32;
 
-/// The styles of paragraphs.
+/// The styles of paragraphs and of runs.
 #[derive(Default)]
 pub(super) struct DocxStyles {
     by_id: HashMap<String, Style>,
@@ -42,6 +43,53 @@ pub(super) struct ParagraphProperties {
     pub goes_on: bool,
     /// A section ends with it.
     pub ends_section: bool,
+    /// What its style says of its runs.
+    pub run: RunProperties,
+}
+
+/// What the properties of a run or of a style say.
+#[derive(Debug, Default, Clone)]
+pub(super) struct RunProperties {
+    style: Option<String>,
+    is_hidden: Option<bool>,
+    /// `None` within is the baseline.
+    shift: Option<Option<BaselineShift>>,
+}
+
+/// What a run is.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct RunStyle {
+    pub is_hidden: bool,
+    pub shift: Option<BaselineShift>,
+}
+
+impl RunProperties {
+    /// Reads the element that was begun last.
+    pub fn read(xml: &mut XmlWalk) -> Result<Self, XmlError> {
+        let (mut found, depth) = (Self::default(), xml.depth());
+        while xml.start_within(depth)? {
+            match xml.name() {
+                ("w", "rStyle") => found.style = value(xml),
+                ("w", "vanish") => found.is_hidden = Some(is_on(xml)),
+                ("w", "vertAlign") => {
+                    found.shift = Some(match value(xml).as_deref() {
+                        Some("superscript") => Some(BaselineShift::Raised),
+                        Some("subscript") => Some(BaselineShift::Lowered),
+                        _ => None,
+                    });
+                }
+                ("w", "rPrChange") => xml.skip()?,
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
+
+    /// Fills what is not said here with what is said there.
+    fn or(&mut self, other: &Self) {
+        self.is_hidden = self.is_hidden.or(other.is_hidden);
+        self.shift = self.shift.or(other.shift);
+    }
 }
 
 impl ParagraphProperties {
@@ -76,6 +124,7 @@ impl ParagraphProperties {
         self.list_level = self.list_level.or(other.list_level);
         self.outline_level = self.outline_level.or(other.outline_level);
         self.begins_page = self.begins_page.or(other.begins_page);
+        self.run.or(&other.run);
     }
 }
 
@@ -94,20 +143,26 @@ impl DocxStyles {
 
     fn read_style(&mut self, xml: &mut XmlWalk) -> Result<(), XmlError> {
         let id = xml.attribute("w", "styleId").map(String::from);
-        let is_of_paragraphs = xml.attribute("w", "type").is_none_or(|kind| kind == "paragraph");
-        let is_default = xml.attribute("w", "default").is_some_and(|value| value == "1" || value == "true");
-        let Some(id) = id.filter(|_| is_of_paragraphs) else { return xml.skip() };
+        let kind = xml.attribute("w", "type").map(String::from);
+        let is_of_paragraphs = kind.as_deref().is_none_or(|kind| kind == "paragraph");
+        let is_of_runs = kind.as_deref() == Some("character");
+        let is_default =
+            is_of_paragraphs && xml.attribute("w", "default").is_some_and(|value| value == "1" || value == "true");
+        let Some(id) = id.filter(|_| is_of_paragraphs || is_of_runs) else { return xml.skip() };
         let mut style = Style { name: String::new(), based_on: None, properties: ParagraphProperties::default() };
+        let mut run = RunProperties::default();
         let depth = xml.depth();
         while xml.start_within(depth)? {
             match xml.name() {
                 ("w", "name") => style.name = value(xml).unwrap_or_default().to_lowercase(),
                 ("w", "basedOn") => style.based_on = value(xml),
                 ("w", "pPr") => style.properties = ParagraphProperties::read(xml)?,
-                ("w", "rPr" | "tblPr" | "tblStylePr") => xml.skip()?,
+                ("w", "rPr") => run = RunProperties::read(xml)?,
+                ("w", "tblPr" | "tblStylePr") => xml.skip()?,
                 _ => {}
             }
         }
+        style.properties.run = run;
         if is_default {
             self.default = Some(id.clone());
         }
@@ -134,6 +189,22 @@ impl DocxStyles {
             (Some(_), Some(BlockKind::Heading(_))) => None,
             (_, by_name) => by_name,
         }
+    }
+
+    /// What a run is by its own properties, the style that they name, and that of its paragraph.
+    ///
+    /// - `of_paragraph`: what the style of the paragraph says
+    pub fn run(&self, own: &RunProperties, of_paragraph: &RunProperties) -> RunStyle {
+        let (mut of_style, mut id) = (RunProperties::default(), own.style.as_deref());
+        for _ in 0..CHAIN_MAX {
+            let Some(style) = id.and_then(|id| self.by_id.get(id)) else { break };
+            of_style.or(&style.properties.run);
+            id = style.based_on.as_deref();
+        }
+        // A switch that both styles turn on is off (ECMA-376, part 1, 17.7.3).
+        let by_styles = of_style.is_hidden.unwrap_or(false) != of_paragraph.is_hidden.unwrap_or(false);
+        let shift = own.shift.or(of_style.shift).or(of_paragraph.shift);
+        RunStyle { is_hidden: own.is_hidden.unwrap_or(by_styles), shift: shift.flatten() }
     }
 }
 

@@ -1,8 +1,10 @@
 //! HTML and XHTML, as a browser shows them: headings, paragraphs, lists, tables, code. What a browser does not show is no
 //! part of the text; what stands beside the text, such as navigation, is furniture.
 
+mod elements;
 mod hidden;
 mod label;
+mod shifted;
 mod table;
 mod tokens;
 mod writer;
@@ -78,16 +80,66 @@ pub(crate) fn write(
 ///
 /// - `start`: the byte of the file at which it begins, if it stands there as it is
 pub(crate) fn write_parts(html: &str, start: Option<usize>, is_xml: bool, writer: &mut Writer<'_>) {
+    let mut starts = starts_of_reversed_lists(html, is_xml).into_iter();
     parts(html, is_xml, |part| {
         match part {
+            HtmlPart::Start { name: "ol", attributes, is_closed } if is_reversed(&attributes) => {
+                let start = starts.next().unwrap_or(1).to_string();
+                writer.start("ol", &attributes.with("start", start), is_xml && is_closed);
+            }
             HtmlPart::Start { name, attributes, is_closed } => writer.start(name, &attributes, is_xml && is_closed),
             HtmlPart::End(name) => writer.end(name),
             HtmlPart::Text(text, at) => write_text(text, html, at, start, writer),
             HtmlPart::Comment(_) => {}
+            HtmlPart::Endless(what) => writer.warn_of_endless(what),
         }
         writer.goes_on()
     });
 }
+
+/// Whether a list counts down from the number of its items.
+fn is_reversed(attributes: &Attributes) -> bool {
+    let start: Option<i64> = attributes.get("start").and_then(|start| start.trim().parse().ok());
+    attributes.get("reversed").is_some() && start.is_none()
+}
+
+/// The numbers of the first items of lists that count down to 1, in the order of the lists.
+fn starts_of_reversed_lists(html: &str, is_xml: bool) -> Vec<u32> {
+    let mut counts = Vec::new();
+    if !html.as_bytes().windows(REVERSED.len()).any(|bytes| bytes.eq_ignore_ascii_case(REVERSED)) {
+        return counts;
+    }
+    // Of each open list its name, and its index if it counts down.
+    let mut open: Vec<(&'static str, Option<usize>)> = Vec::new();
+    let list = |name: &str| ["ol", "ul", "menu", "dir"].into_iter().find(|list| *list == name);
+    parts(html, is_xml, |part| {
+        match part {
+            HtmlPart::Start { name: "li", .. } => {
+                if let Some(count) = open.last().and_then(|(_, index)| counts.get_mut((*index)?)) {
+                    *count += 1;
+                }
+            }
+            HtmlPart::Start { name, attributes, is_closed } => {
+                let index = (name == "ol" && is_reversed(&attributes)).then_some(counts.len());
+                counts.extend(index.map(|_| 0));
+                open.extend(list(name).filter(|_| !(is_xml && is_closed)).map(|name| (name, index)));
+            }
+            HtmlPart::End(name) => {
+                if let Some(at) = open.iter().rposition(|(open, _)| *open == name) {
+                    open.truncate(at);
+                }
+            }
+            _ => {}
+        }
+        open.len() < OPEN_LISTS_MAX
+    });
+    counts
+}
+
+const REVERSED: &[u8] = b"reversed";
+
+/// Lists within lists that are looked at.
+const OPEN_LISTS_MAX: usize = 1024;
 
 /// Writes a text that was made of `source[at]`.
 ///

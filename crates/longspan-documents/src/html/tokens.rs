@@ -1,11 +1,11 @@
 //! HTML as a sequence of tags and texts, each text with the bytes of the source that it was made of.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 
-use html5gum::{DefaultEmitter, Emitter, ForwardingEmitter, HtmlString, Spanned, State, Token, Tokenizer};
+use html5gum::{DefaultEmitter, Emitter, Error, ForwardingEmitter, HtmlString, Spanned, State, Token, Tokenizer};
 
 /// The attributes of a tag.
 #[derive(Debug, Default)]
@@ -17,9 +17,22 @@ impl Attributes {
         Self(BTreeMap::from([(name.as_bytes().to_vec().into(), value.into_bytes().into())]))
     }
 
+    /// These and another one.
+    pub fn with(mut self, name: &str, value: String) -> Self {
+        self.0.insert(name.as_bytes().to_vec().into(), value.into_bytes().into());
+        self
+    }
+
     /// The value of an attribute, which is empty if it has none.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name.as_bytes()).map(|value| str::from_utf8(value).unwrap_or_default())
+    }
+
+    /// The value of a property in the attribute `style`.
+    pub fn style(&self, property: &str) -> Option<&str> {
+        let rules = self.get("style")?.split(';').filter_map(|rule| rule.split_once(':'));
+        let mut values = rules.filter(|(name, _)| name.trim().eq_ignore_ascii_case(property)).map(|(_, value)| value);
+        values.next_back().map(str::trim)
     }
 }
 
@@ -37,6 +50,8 @@ pub(crate) enum HtmlPart<'a> {
     Text(&'a str, Range<usize>),
     /// What stands in `<!--` and `-->`, or in `<` and `>` of an XML declaration.
     Comment(&'a str),
+    /// What this is has no end, and all that follows stands in it. It is the last part.
+    Endless(&'static str),
 }
 
 /// Gives the parts of a page in their order to `each`, until it returns false.
@@ -46,7 +61,9 @@ pub(crate) fn parts(html: &str, is_xml: bool, mut each: impl FnMut(HtmlPart<'_>)
     let pieces = Rc::new(RefCell::new(Vec::new()));
     let mut inner = DefaultEmitter::new_with_span();
     inner.naively_switch_states(true);
-    let emitter = Pieces { inner, position: 0, pieces: pieces.clone(), is_xml, is_closed: false };
+    let endless = Rc::new(Cell::new(None));
+    let emitter =
+        Pieces { inner, position: 0, pieces: pieces.clone(), endless: endless.clone(), is_xml, is_closed: false };
     for token in Tokenizer::new_with_emitter(html, emitter) {
         let Ok(token) = token; // a string has no errors of reading
         let goes_on = match token {
@@ -59,12 +76,20 @@ pub(crate) fn parts(html: &str, is_xml: bool, mut each: impl FnMut(HtmlPart<'_>)
             Token::String(text) => texts(html, &text, text.span.start..text.span.end, &pieces.take(), |text, at| {
                 each(HtmlPart::Text(text, at))
             }),
-            Token::Comment(comment) => each(HtmlPart::Comment(&String::from_utf8_lossy(&comment))),
+            Token::Comment(comment) => {
+                if comment.span.end >= html.len() && !html.ends_with('>') {
+                    endless.set(Some("a comment"));
+                }
+                each(HtmlPart::Comment(&String::from_utf8_lossy(&comment)))
+            }
             Token::Doctype(_) | Token::Error(_) => true,
         };
         if !goes_on {
             return;
         }
+    }
+    if let Some(what) = endless.get() {
+        each(HtmlPart::Endless(what));
     }
 }
 
@@ -115,6 +140,8 @@ struct Pieces {
     position: usize,
     /// Those of the text that comes next.
     pieces: Rc<RefCell<Vec<Piece>>>,
+    /// What has no end.
+    endless: Rc<Cell<Option<&'static str>>>,
     is_xml: bool,
     /// Whether the tag that is read ends with `/>`.
     is_closed: bool,
@@ -139,8 +166,15 @@ impl ForwardingEmitter for Pieces {
         Emitter::emit_string(&mut self.inner, text);
     }
 
-    fn should_emit_errors(&mut self) -> bool {
-        false
+    /// Other errors lose no text.
+    fn emit_error(&mut self, error: Error) {
+        let what = match error {
+            Error::EofInComment => "a comment",
+            Error::EofInTag => "a tag",
+            Error::EofInDoctype => "a document type",
+            _ => return,
+        };
+        self.endless.set(Some(what));
     }
 
     fn init_start_tag(&mut self) {

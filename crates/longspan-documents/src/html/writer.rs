@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
+use super::elements::{VOID, is_block, is_hidden, is_note, is_note_reference, is_page_break, page_label};
 use super::hidden::{Hidden, is_never_shown, is_ruby_text};
 use super::label::label;
+use super::shifted::ShiftedElement;
 use super::table::CellGrid;
 use super::tokens::Attributes;
 use crate::builder::{Builder, language_tag};
@@ -28,8 +30,8 @@ enum ElementKind {
     Heading(u8),
     Pre,
     Caption,
-    /// With the number of its next item if it has numbers, and their style.
-    List(Option<i64>, char),
+    /// With its numbers if it has some, and their style.
+    List(Option<ListNumber>, char),
     Item,
     Table(CellGrid),
     Cell {
@@ -37,6 +39,19 @@ enum ElementKind {
         column: u16,
         has_text: bool,
     },
+}
+
+/// The numbers of a list.
+struct ListNumber {
+    /// That of its next item.
+    next: i64,
+    step: i64,
+}
+
+/// A mark of a page break that has not ended, and the label that its attributes state.
+struct OpenPageBreak {
+    name: Box<str>,
+    label: Option<String>,
 }
 
 /// What stands between two words, and its source.
@@ -59,6 +74,13 @@ pub(crate) struct Writer<'a> {
     spaces: Vec<Space>,
     /// What stands before the first word of the next block of a list's item: its number.
     label: Option<String>,
+    /// The outermost element around the text that is raised or lowered.
+    shifted: Option<ShiftedElement>,
+    page_break: Option<OpenPageBreak>,
+    /// Quotations within the text that are open.
+    quotes: usize,
+    /// Whether the text is in a link to a place in a page, as those to notes are.
+    is_in_link: bool,
 }
 
 impl<'a> Writer<'a> {
@@ -76,6 +98,10 @@ impl<'a> Writer<'a> {
             in_block: false,
             spaces: Vec::new(),
             label: None,
+            shifted: None,
+            page_break: None,
+            quotes: 0,
+            is_in_link: false,
         }
     }
 
@@ -93,6 +119,8 @@ impl<'a> Writer<'a> {
             return Err(ReadError::TooMany { what: "elements within elements".into(), limit: self.depth_max as u64 });
         }
         self.close_to(0);
+        self.end_shifted();
+        self.end_page_break(None);
         let title = self.title.as_ref().map(|_| "title");
         if let Some(name) = title.or(self.hidden.as_ref().map(Hidden::name)) {
             let what = format!("the element `{}` has no end, and what follows it is not shown", excerpt(name));
@@ -116,7 +144,12 @@ impl<'a> Writer<'a> {
             self.language(attributes);
         }
         if self.has_pages && is_page_break(attributes) {
-            self.page(attributes);
+            self.end_page_break(None);
+            let label = attributes.get("title").or(attributes.get("aria-label")).map(str::to_owned);
+            self.page_break = Some(OpenPageBreak { name: name.into(), label });
+            if is_void {
+                self.end_page_break(None);
+            }
         }
         if name == "title" && self.builder.parts().title.is_none() && !is_void {
             self.title = Some(String::new());
@@ -126,13 +159,50 @@ impl<'a> Writer<'a> {
             self.end_block();
         }
         if !is_void && (is_never_shown(name) || is_ruby_text(name) || is_hidden(attributes)) {
+            self.end_page_break(None); // its number is not shown
             self.hidden = Some(Hidden::new(name));
             return;
         }
         match name {
             "br" => self.line_break(None),
+            "q" if !is_void => self.begin_quote(),
             _ if is_void => {}
-            _ => self.structure(name, attributes),
+            _ => {
+                self.begin_shifted(name, attributes);
+                self.structure(name, attributes);
+            }
+        }
+    }
+
+    /// The start of an element whose text may be raised or lowered.
+    fn begin_shifted(&mut self, name: &str, attributes: &Attributes) {
+        if name == "a" {
+            self.is_in_link = attributes.get("href").is_some_and(|href| href.contains('#'));
+        }
+        let is_reference = is_note_reference(attributes);
+        match &mut self.shifted {
+            Some(shifted) => shifted.begin_inner(name, is_reference, self.is_in_link),
+            None => self.shifted = ShiftedElement::of(name, attributes, is_reference, self.is_in_link),
+        }
+    }
+
+    /// Writes the quotation mark of `q`: one of two strokes, and one of one stroke within a quotation.
+    fn begin_quote(&mut self) {
+        self.word(if self.quotes.is_multiple_of(2) { "“" } else { "‘" }, None);
+        self.quotes += 1;
+    }
+
+    fn end_quote(&mut self) {
+        if self.quotes > 0 {
+            self.quotes -= 1;
+            self.spaces.clear();
+            self.word(if self.quotes.is_multiple_of(2) { "”" } else { "’" }, None);
+        }
+    }
+
+    fn end_shifted(&mut self) {
+        if let Some(shifted) = self.shifted.take() {
+            shifted.finish(self.builder);
         }
     }
 
@@ -155,9 +225,10 @@ impl<'a> Writer<'a> {
             "caption" | "figcaption" => ElementKind::Caption,
             "ul" | "menu" | "dir" | "dl" => ElementKind::List(None, '1'),
             "ol" => {
-                let start = attributes.get("start").and_then(|start| start.trim().parse().ok());
+                let next = attributes.get("start").and_then(|start| start.trim().parse().ok()).unwrap_or(1);
+                let step = if attributes.get("reversed").is_some() { -1 } else { 1 };
                 let style = attributes.get("type").and_then(|style| style.chars().next());
-                ElementKind::List(Some(start.unwrap_or(1)), style.unwrap_or('1'))
+                ElementKind::List(Some(ListNumber { next, step }), style.unwrap_or('1'))
             }
             "li" | "dt" | "dd" => return self.item(name, attributes),
             "table" => ElementKind::Table(CellGrid::default()),
@@ -184,11 +255,21 @@ impl<'a> Writer<'a> {
         if name == "title" {
             return self.end_title();
         }
+        if self.page_break.as_ref().is_some_and(|open| *open.name == *name) {
+            self.end_page_break(None);
+        }
         if is_block(name) {
             self.end_block();
         }
+        if self.shifted.as_mut().is_some_and(|shifted| shifted.ends_with(name)) {
+            self.end_shifted();
+        }
+        if name == "a" {
+            self.is_in_link = false;
+        }
         match name {
             "br" => self.line_break(None),
+            "q" => self.end_quote(),
             "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => self.close_heading(),
             "tr" | "td" | "th" => {
                 if let Some(table) = self.table() {
@@ -207,6 +288,12 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Warns of a part of a page that hides all that follows.
+    pub fn warn_of_endless(&mut self, what: &str) {
+        let what = format!("{what} has no end, and what follows it is not shown");
+        self.builder.warn(Warning::Repaired(what));
+    }
+
     /// What stands before the first word of the next block, such as the mark of a note.
     pub fn label(&mut self, label: String) {
         self.label = Some(label);
@@ -220,7 +307,7 @@ impl<'a> Writer<'a> {
             title.push_str(text);
             return;
         }
-        if self.hidden.is_some() {
+        if self.hidden.is_some() || self.is_page_label(text) {
             return;
         }
         let is_exact = source.as_ref().is_some_and(|source| source.len() == text.len());
@@ -309,9 +396,10 @@ impl<'a> Writer<'a> {
                 None => self.builder.add(space),
             }
         }
-        match source {
-            Some(source) => self.builder.add_from(text, source),
-            None => self.builder.add(text),
+        match (&mut self.shifted, source) {
+            (Some(shifted), source) => shifted.write(text, source, self.builder),
+            (None, Some(source)) => self.builder.add_from(text, source),
+            (None, None) => self.builder.add(text),
         }
     }
 
@@ -323,6 +411,8 @@ impl<'a> Writer<'a> {
             }
             return;
         }
+        self.end_shifted();
+        self.quotes = 0;
         self.in_block = false;
         self.spaces.clear();
     }
@@ -407,8 +497,8 @@ impl<'a> Writer<'a> {
         let mut own = self.label.take();
         if let Some((Some(number), style)) = list {
             let value = attributes.get("value").and_then(|value| value.trim().parse().ok());
-            let value = value.unwrap_or(*number);
-            *number = value.saturating_add(1);
+            let value = value.unwrap_or(number.next);
+            number.next = value.saturating_add(number.step);
             own = Some(own.unwrap_or_default() + &label(value, style));
         }
         self.push(name, ElementKind::Item);
@@ -453,9 +543,23 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn page(&mut self, attributes: &Attributes) {
-        self.spaces.clear();
-        self.builder.page(attributes.get("title").or(attributes.get("aria-label")), None);
+    /// Whether a text is the number that the mark of a page break shows. Another text is text behind the mark.
+    fn is_page_label(&mut self, text: &str) -> bool {
+        if self.page_break.is_none() || text.trim().is_empty() {
+            return false;
+        }
+        let label = page_label(text);
+        self.end_page_break(label);
+        label.is_some()
+    }
+
+    /// Begins the page of a mark that is open. A label that the mark states is better than the one that it shows.
+    fn end_page_break(&mut self, shown: Option<&str>) {
+        let Some(OpenPageBreak { label, .. }) = self.page_break.take() else { return };
+        if !self.builder.parts().pages.is_empty() {
+            self.spaces.clear(); // a line feed and a form feed part the pages
+        }
+        self.builder.page(label.as_deref().or(shown), None);
     }
 }
 
@@ -469,44 +573,4 @@ fn is_space(c: char) -> bool {
 /// Whether a character has no place in text.
 fn is_control(c: char) -> bool {
     c.is_control() && c != '\t'
-}
-
-/// Elements that have no content.
-const VOID: [&str; 14] =
-    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"];
-
-/// Elements that begin and end on lines of their own.
-const BLOCKS: &str = "address article aside blockquote body caption center dd details dialog dir div dl dt fieldset figcaption figure \
-    footer form h1 h2 h3 h4 h5 h6 header hgroup hr html legend li listing main menu nav ol optgroup option p \
-    plaintext pre search section summary table tbody td textarea tfoot th thead tr ul xmp";
-
-fn is_block(name: &str) -> bool {
-    BLOCKS.split(' ').any(|block| block == name)
-}
-
-/// Whether an element is not shown because of its attributes.
-fn is_hidden(attributes: &Attributes) -> bool {
-    let style = attributes.get("style").unwrap_or_default();
-    let mut rules = style.split(';').filter_map(|rule| rule.split_once(':'));
-    let is_none = |(property, value): (&str, &str)| {
-        property.trim().eq_ignore_ascii_case("display") && value.trim().to_ascii_lowercase().starts_with("none")
-    };
-    // What can be found by searching the page is text.
-    attributes.get("hidden").is_some_and(|value| value != "until-found") || rules.any(is_none)
-}
-
-/// What an element is in a book.
-fn has_type(attributes: &Attributes, is: impl Fn(&str) -> bool) -> bool {
-    let types = [attributes.get("epub:type"), attributes.get("role")];
-    types.into_iter().flatten().flat_map(str::split_ascii_whitespace).any(is)
-}
-
-fn is_note(attributes: &Attributes) -> bool {
-    has_type(attributes, |kind| {
-        matches!(kind, "footnote" | "endnote" | "rearnote" | "note" | "doc-footnote" | "doc-endnote")
-    })
-}
-
-fn is_page_break(attributes: &Attributes) -> bool {
-    has_type(attributes, |kind| matches!(kind, "pagebreak" | "doc-pagebreak"))
 }

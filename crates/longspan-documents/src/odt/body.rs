@@ -1,8 +1,10 @@
 //! The body of a document, its notes, heads and feet: paragraphs and tables → blocks.
 
 use crate::builder::Builder;
-use crate::flow::{FlowParagraph, PAGE, Spot, write_furniture, write_notes};
+use crate::flow::{FlowParagraph, MARK, MARK_END, PAGE, Spot, write_furniture, write_notes};
+use crate::left_out::LeftOut;
 use crate::map::BlockKind;
+use crate::shift::BaselineShift;
 use crate::xml::{XmlError, XmlEvent, XmlWalk};
 use crate::{Format, Limits, Warning};
 
@@ -28,8 +30,7 @@ pub(super) struct OdtBody<'d> {
     waiting: Vec<String>,
     deletions: usize,
     insertions: usize,
-    /// Charts, formulas and other objects, whose texts are parts of their own.
-    objects: usize,
+    left_out: LeftOut,
     shown_furniture: Vec<String>,
 }
 
@@ -50,7 +51,7 @@ impl<'d> OdtBody<'d> {
             waiting: Vec::new(),
             deletions: 0,
             insertions: 0,
-            objects: 0,
+            left_out: LeftOut::default(),
             shown_furniture: Vec::new(),
         }
     }
@@ -84,15 +85,11 @@ impl<'d> OdtBody<'d> {
 
     /// The builder with all that was read, and the warnings about it.
     pub fn finish(mut self) -> Builder {
-        let Self { deletions, insertions, objects, .. } = self;
+        let Self { deletions, insertions, .. } = self;
         if deletions + insertions > 0 {
             self.builder.warn(Warning::TrackedChanges { deletions, insertions });
         }
-        if objects > 0 {
-            let objects = if objects == 1 { "object" } else { "objects" };
-            self.builder
-                .warn(Warning::LeftOut(format!("{} {objects}, such as charts and formulas", self.objects).into()));
-        }
+        self.left_out.warn(&mut self.builder);
         self.builder
     }
 
@@ -150,9 +147,17 @@ impl<'d> OdtBody<'d> {
                 self.builder.page(None, None);
                 Ok(())
             }
+            ("text", "section") if is_hidden(xml) => self.hide(xml),
             (namespace, name) if self.is_out(namespace, name) => xml.skip(),
             _ => Ok(()),
         }
+    }
+
+    /// Passes and counts the hidden text of the element that was begun last.
+    fn hide(&mut self, xml: &mut XmlWalk) -> Result<(), XmlError> {
+        let text = xml.text()?;
+        self.left_out.hide(&text);
+        Ok(())
     }
 
     /// Counts the changes that were tracked. What was deleted stands here alone.
@@ -212,6 +217,9 @@ impl<'d> OdtBody<'d> {
 
     fn paragraph(&mut self, xml: &mut XmlWalk, spot: &mut Spot, list: &mut Option<OpenList>) -> Result<(), XmlError> {
         let style = xml.attribute("text", "style-name").map(|name| self.styles.paragraph(&name)).unwrap_or_default();
+        if style.is_hidden() {
+            return self.hide(xml);
+        }
         let (kind, marker) = self.counted(xml, &style, list);
         let mut text = Collapsed::default();
         let breaks_page = std::mem::take(&mut self.breaks_page) || style.breaks_before == Some(true);
@@ -219,6 +227,10 @@ impl<'d> OdtBody<'d> {
             text.text.push(PAGE);
         }
         self.inline(xml, spot, &mut text)?;
+        if text.is_hidden {
+            self.left_out.hide(&text.text);
+            return Ok(());
+        }
         self.breaks_page = style.breaks_after == Some(true);
         self.has_text |= spot.is_running() && !text.text.trim().is_empty();
         let paragraph = FlowParagraph { kind, marker, text: text.text };
@@ -275,6 +287,8 @@ impl<'d> OdtBody<'d> {
                         text.text.push(PAGE);
                     }
                     ("text", "note") => self.note(xml, text)?,
+                    ("text", "span") => self.span(xml, spot, text)?,
+                    ("text", "hidden-text" | "hidden-paragraph") => self.hidden_field(xml, text)?,
                     (namespace, name) if self.is_out(namespace, name) => xml.skip()?,
                     _ => {}
                 },
@@ -283,14 +297,44 @@ impl<'d> OdtBody<'d> {
         Ok(())
     }
 
-    /// Whether an element is no part of the text. Counts objects.
+    fn span(&mut self, xml: &mut XmlWalk, spot: &mut Spot, text: &mut Collapsed) -> Result<(), XmlError> {
+        let style = xml.attribute("text", "style-name").map(|name| self.styles.text(&name)).unwrap_or_default();
+        if style.is_hidden() {
+            return self.hide(xml);
+        }
+        let around = text.shift;
+        text.shift = style.shift.unwrap_or(around);
+        self.inline(xml, spot, text)?;
+        text.shift = around;
+        Ok(())
+    }
+
+    /// Reads a field whose text, or whose whole paragraph, may be hidden.
+    fn hidden_field(&mut self, xml: &mut XmlWalk, text: &mut Collapsed) -> Result<(), XmlError> {
+        let is_hidden = xml.attribute("text", "is-hidden").is_some_and(|value| value == "true");
+        let is_text = xml.name() == ("text", "hidden-text");
+        let value = xml.attribute("text", "string-value").map(String::from).unwrap_or_default();
+        let content = xml.text()?;
+        match (is_hidden, is_text) {
+            (true, true) => self.left_out.hide(if content.is_empty() { &value } else { &content }),
+            (true, false) => text.is_hidden = true,
+            (false, _) => text.add(&content),
+        }
+        Ok(())
+    }
+
+    /// Whether an element is no part of the text. Counts comments and objects.
     fn is_out(&mut self, namespace: &str, name: &str) -> bool {
         match namespace {
-            "office" => matches!(name, "annotation" | "forms" | "binary-data" | "event-listeners" | "scripts"),
+            "office" if name == "annotation" => {
+                self.left_out.comments += 1;
+                true
+            }
+            "office" => matches!(name, "forms" | "binary-data" | "event-listeners" | "scripts"),
             "text" => matches!(name, "ruby-text" | "tracked-changes") || name.ends_with("-source"),
             "svg" => matches!(name, "title" | "desc"),
             "draw" if matches!(name, "object" | "object-ole") => {
-                self.objects += 1;
+                self.left_out.objects += 1;
                 true
             }
             _ => false,
@@ -304,7 +348,9 @@ impl<'d> OdtBody<'d> {
             match xml.name() {
                 ("text", "note-citation") => {
                     mark = format!("[{}]", xml.text()?.trim());
+                    text.text.push(MARK);
                     text.add(&mark);
+                    text.text.push(MARK_END);
                 }
                 ("text", "note-body") => {
                     let waiting = std::mem::take(&mut self.waiting);
@@ -321,6 +367,15 @@ impl<'d> OdtBody<'d> {
     }
 }
 
+/// Whether the section that was begun last is hidden.
+fn is_hidden(xml: &XmlWalk) -> bool {
+    match xml.attribute("text", "display").as_deref() {
+        Some("none") => true,
+        Some("condition") => xml.attribute("text", "is-hidden").is_some_and(|value| value == "true"),
+        _ => false,
+    }
+}
+
 const LEVEL_MAX: u8 = 10;
 
 /// The text of a paragraph, in which runs of white space are one space.
@@ -329,11 +384,16 @@ struct Collapsed {
     text: String,
     /// Whether the last character is a space that the next one falls into.
     has_space: bool,
+    /// Whether it is raised or lowered.
+    shift: Option<BaselineShift>,
+    /// Whether its paragraph is hidden.
+    is_hidden: bool,
 }
 
 impl Collapsed {
     fn add(&mut self, part: &str) {
-        for c in part.chars().filter(|&c| c != '\u{ad}') {
+        let shifted = self.shift.map(|shift| shift.written(part));
+        for c in shifted.as_deref().unwrap_or(part).chars().filter(|&c| c != '\u{ad}') {
             let is_space = matches!(c, ' ' | '\t' | '\r' | '\n') || c.is_control();
             if !is_space {
                 self.text.push(c);

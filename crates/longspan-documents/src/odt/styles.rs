@@ -1,7 +1,8 @@
-//! What the styles of paragraphs and of lists say.
+//! What the styles of paragraphs, of text within them and of lists say.
 
 use std::collections::HashMap;
 
+use crate::shift::BaselineShift;
 use crate::xml::{XmlError, XmlWalk};
 use crate::{Limits, numerals};
 
@@ -17,6 +18,7 @@ const CHAIN_MAX: usize = 32;
 #[derive(Default)]
 pub(super) struct OdtStyles {
     paragraphs: HashMap<String, ParagraphStyle>,
+    texts: HashMap<String, TextStyle>,
     lists: HashMap<String, ListStyle>,
     /// The numbers of headings.
     pub outline: ListStyle,
@@ -41,6 +43,47 @@ pub(super) struct ParagraphStyle {
     pub is_caption: bool,
     pub is_code: bool,
     pub is_title: bool,
+    is_hidden: Option<bool>,
+}
+
+/// What a style of text within a paragraph says.
+#[derive(Debug, Default, Clone)]
+pub(super) struct TextStyle {
+    parent: Option<String>,
+    is_hidden: Option<bool>,
+    /// `None` within is the baseline.
+    pub shift: Option<Option<BaselineShift>>,
+}
+
+impl TextStyle {
+    /// Adds what properties of text say, of which the start tag was read.
+    fn read(&mut self, xml: &XmlWalk) {
+        if let Some(display) = xml.attribute("text", "display") {
+            self.is_hidden = Some(display == "none");
+        }
+        if let Some(position) = xml.attribute("style", "text-position") {
+            // `super`, `sub`, or a share of the size of the font, which is negative below the baseline.
+            let first = position.split_whitespace().next().unwrap_or_default();
+            let share: f32 = first.trim_end_matches('%').parse().unwrap_or(0.0);
+            self.shift = Some(match first {
+                "super" => Some(BaselineShift::Raised),
+                "sub" => Some(BaselineShift::Lowered),
+                _ if share > 0.0 => Some(BaselineShift::Raised),
+                _ if share < 0.0 => Some(BaselineShift::Lowered),
+                _ => None,
+            });
+        }
+    }
+
+    pub fn is_hidden(&self) -> bool {
+        self.is_hidden == Some(true)
+    }
+}
+
+impl ParagraphStyle {
+    pub fn is_hidden(&self) -> bool {
+        self.is_hidden == Some(true)
+    }
 }
 
 /// What stands before the items of a level.
@@ -81,8 +124,10 @@ impl OdtStyles {
     fn read_style(&mut self, xml: &mut XmlWalk) -> Result<(), XmlError> {
         let attribute = |name| xml.attribute("style", name).map(String::from);
         let name = attribute("name");
-        if attribute("family").is_none_or(|family| family != "paragraph") {
-            return xml.skip();
+        match attribute("family").as_deref() {
+            Some("paragraph") => {}
+            Some("text") => return self.read_text_style(name, xml),
+            _ => return xml.skip(),
         }
         let mut style = ParagraphStyle {
             parent: attribute("parent-style-name"),
@@ -102,7 +147,10 @@ impl OdtStyles {
                     style.breaks_before = style.breaks_before.or(breaks("break-before"));
                     style.breaks_after = breaks("break-after");
                 }
-                ("style", "text-properties") if name.is_none() => {
+                ("style", "text-properties") if name.is_some() => {
+                    style.is_hidden = xml.attribute("text", "display").map(|display| display == "none");
+                }
+                ("style", "text-properties") => {
                     let language = xml.attribute("fo", "language").filter(|language| language != "none");
                     let country = xml.attribute("fo", "country").filter(|country| country != "none");
                     self.language = language.map(|language| match country {
@@ -119,6 +167,30 @@ impl OdtStyles {
         Ok(())
     }
 
+    fn read_text_style(&mut self, name: Option<String>, xml: &mut XmlWalk) -> Result<(), XmlError> {
+        let parent = xml.attribute("style", "parent-style-name").map(String::from);
+        let (mut style, depth) = (TextStyle { parent, ..TextStyle::default() }, xml.depth());
+        while xml.start_within(depth)? {
+            if xml.name() == ("style", "text-properties") {
+                style.read(xml);
+            }
+        }
+        self.texts.extend(name.map(|name| (name, style)));
+        Ok(())
+    }
+
+    /// The style of text with this name, with what the styles that it is based on say.
+    pub fn text(&self, name: &str) -> TextStyle {
+        let (mut found, mut next) = (TextStyle::default(), Some(name));
+        for _ in 0..CHAIN_MAX {
+            let Some(style) = next.and_then(|name| self.texts.get(name)) else { break };
+            found.is_hidden = found.is_hidden.or(style.is_hidden);
+            found.shift = found.shift.or(style.shift);
+            next = style.parent.as_deref();
+        }
+        found
+    }
+
     /// The style of paragraphs with this name, with what the styles that it is based on say.
     pub fn paragraph(&self, name: &str) -> ParagraphStyle {
         let (mut found, mut next) = (ParagraphStyle::default(), Some(name));
@@ -131,6 +203,7 @@ impl OdtStyles {
             found.breaks_before = found.breaks_before.or(style.breaks_before);
             found.breaks_after = found.breaks_after.or(style.breaks_after);
             found.outline_level = found.outline_level.or(style.outline_level);
+            found.is_hidden = found.is_hidden.or(style.is_hidden);
             let style_name = style.name.as_deref().unwrap_or_default();
             found.is_caption |= style_name == "caption";
             found.is_code |= style_name == "preformatted text" || style_name == "source code";

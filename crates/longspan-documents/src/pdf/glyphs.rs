@@ -14,6 +14,7 @@ use hayro_interpret::{BlendMode, ClipPath, Device, DrawMode, DrawProps, Image, I
 
 use super::budget::Budget;
 use super::strings::text_string;
+use crate::shift::BaselineShift;
 
 /// Units of a glyph's own coordinates for each em.
 const EM: f64 = 1000.0;
@@ -45,6 +46,8 @@ pub(super) struct TextGlyph {
     pub is_hidden: bool,
     /// Whether the file says that it is no part of the text, as running heads.
     pub is_artifact: bool,
+    /// Whether it is raised or lowered beside a larger one.
+    pub shift: Option<BaselineShift>,
 }
 
 /// A point of the frame of an angle on the page, from its top left corner.
@@ -170,6 +173,7 @@ impl<'a> Collector<'a> {
                 ink,
                 is_hidden,
                 is_artifact,
+                shift: None,
             });
         }
     }

@@ -1,7 +1,8 @@
 //! Glyphs → words → pieces: words that stand beside each other on a baseline.
 //!
 //! 1. A glyph that is drawn twice at one place, for boldness or as a shadow, counts once.
-//! 2. A raised or lowered glyph beside a larger one, such as the mark of a footnote, is put on the baseline of that one.
+//! 2. A raised or lowered glyph beside a larger one, such as the mark of a footnote, is put on the baseline of that one. If it
+//!    is a digit, it is the raised or lowered one.
 //! 3. On a baseline, from left to right, a gap of up to 0.17 em continues a word, one of up to 0.6 em is a space, and a larger
 //!    one begins another piece. Of one column, pieces that are up to 1.1 em apart are joined later. Where the letters of a
 //!    whole piece are apart, its usual gap is no space.
@@ -13,6 +14,7 @@ use unicode_bidi::{BidiClass, bidi_class};
 
 use super::budget::Budget;
 use super::glyphs::TextGlyph;
+use crate::shift::{BaselineShift, ShiftedText};
 
 /// The widest gap within a word, in em.
 const LETTER_GAP_MAX: f32 = 0.17;
@@ -25,6 +27,13 @@ const SPACE_MIN: f32 = 0.08;
 /// Glyphs of one text that are apart by at most so much are one glyph, in em and in points.
 const DOUBLE_EM: f32 = 0.15;
 const DOUBLE_POINTS: f32 = 2.0;
+/// How large the letters of raised and lowered text are, and how far they stand above or below the baseline, in em of the
+/// text around.
+const SHIFTED_SIZES: std::ops::Range<f32> = 0.5..0.85;
+const RAISED_MIN: f32 = 0.2;
+const LOWERED_MIN: f32 = 0.08;
+/// Glyphs of a raised or lowered text. More of them are a line beside a large letter.
+const SHIFTED_GLYPHS_MAX: usize = 12;
 
 /// A word in the frame of the angle of its text.
 #[derive(Debug, Clone, Default)]
@@ -36,7 +45,7 @@ pub(super) struct PieceWord {
     /// The baseline.
     pub y: f32,
     pub size: f32,
-    /// The sum of the ink of its glyphs.
+    /// The sum of the ink of its glyphs, but for raised and lowered digits.
     pub ink: f32,
     /// Whether it is not shown.
     pub is_hidden: bool,
@@ -149,16 +158,21 @@ fn level(glyphs: &mut [TextGlyph]) {
         // What follows a raised glyph is raised by as much.
         let follows = last.y != baselines[index - 1] && (glyph.y - baselines[index - 1]).abs() < 0.02 * glyph.size;
         if is_beside(last, glyph) && (follows || is_raised(glyph, last)) {
-            glyphs[index].y = last.y;
+            let shift = if follows { last.shift } else { shift(glyph, last) };
+            (glyphs[index].y, glyphs[index].shift) = (last.y, shift);
         }
     }
     for index in (1..glyphs.len()).rev() {
         let (last, glyph) = (&glyphs[index - 1], &glyphs[index]);
         let follows = glyph.y != baselines[index] && (last.y - baselines[index]).abs() < 0.02 * last.size;
         if is_beside(last, glyph) && (follows || is_raised(last, glyph)) {
-            glyphs[index - 1].y = glyph.y;
+            let shift = if follows { glyph.shift } else { shift(last, glyph) };
+            (glyphs[index - 1].y, glyphs[index - 1].shift) = (glyph.y, shift);
         }
     }
+    let is_long = |glyphs: &&mut [TextGlyph]| glyphs.len() > SHIFTED_GLYPHS_MAX;
+    let shifted = glyphs.chunk_by_mut(|one, next| one.shift == next.shift);
+    shifted.filter(is_long).flatten().for_each(|glyph| glyph.shift = None);
 }
 
 /// Whether a glyph follows another one closely, on whatever baseline.
@@ -172,12 +186,24 @@ fn is_raised(small: &TextGlyph, large: &TextGlyph) -> bool {
     small.size < 0.9 * large.size && (0.02 * large.size..0.6 * large.size).contains(&step)
 }
 
+/// How a glyph that is a little higher or lower than a larger one is printed, if its size and its place both say so.
+fn shift(small: &TextGlyph, large: &TextGlyph) -> Option<BaselineShift> {
+    let rise = (large.y - small.y) / large.size;
+    match () {
+        () if !SHIFTED_SIZES.contains(&(small.size / large.size)) => None,
+        () if rise >= RAISED_MIN => Some(BaselineShift::Raised),
+        () if rise <= -LOWERED_MIN => Some(BaselineShift::Lowered),
+        () => None,
+    }
+}
+
 /// The words of glyphs from left to right.
 fn words(glyphs: &[TextGlyph]) -> Vec<PieceWord> {
     let letter_gap_max = letter_gap_max(glyphs);
     let mut words: Vec<PieceWord> = Vec::new();
     let mut space: Option<&TextGlyph> = None;
     let mut last: Option<&TextGlyph> = None;
+    let mut shifted: Option<ShiftedText> = None;
     for glyph in glyphs {
         if is_space(glyph) {
             space = Some(glyph);
@@ -195,10 +221,21 @@ fn words(glyphs: &[TextGlyph]) -> Vec<PieceWord> {
             words.push(word);
         }
         let Some(word) = words.last_mut() else { continue };
-        push(&mut word.text, &glyph.text);
+        if is_apart || last.is_none_or(|last| last.shift != glyph.shift) {
+            shifted = glyph.shift.map(ShiftedText::new);
+        }
+        match (&mut shifted, &glyph.text) {
+            // Letters are taken one by one: whether they are of a word is not known.
+            (Some(shifted), BfString::Char(c)) if !c.is_alphabetic() => {
+                word.text.push_str(&shifted.take(c.encode_utf8(&mut [0; 4])));
+            }
+            (_, text) => {
+                push(&mut word.text, text);
+                word.ink += glyph.ink;
+            }
+        }
         word.right = word.right.max(glyph.x + glyph.width);
         word.size = word.size.max(glyph.size);
-        word.ink += glyph.ink;
         word.is_hidden &= glyph.is_hidden;
         word.is_artifact &= glyph.is_artifact;
         (space, last) = (None, Some(glyph));

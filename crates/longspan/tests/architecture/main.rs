@@ -63,10 +63,10 @@ const FLOORS: [(&str, &[&[&str]]); 8] = [
     (
         "crates/longspan-documents/src/lib.rs",
         &[
-            &["format", "limits", "line", "map", "numerals", "unpack", "warning"],
+            &["format", "limits", "line", "map", "note_mark", "numerals", "shift", "unpack", "warning"],
             &["error", "content", "csv"],
             &["builder", "detect", "encoding", "plain", "binary", "xml"],
-            &["container", "flow", "html", "pdf"],
+            &["container", "flow", "html", "left_out", "pdf"],
             &["docx", "epub", "odt", "markdown"],
             &["read"],
         ],

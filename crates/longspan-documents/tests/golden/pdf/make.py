@@ -200,7 +200,7 @@ def marked():
              + "BT /F3 10 Tf 30 90 Td (\\001rm wind \\002e) Tj ET\n"
              + text(30, 70, "2") + text(36, 74, "10", 6) + text(52, 70, "is 1024.")
              + "BT /F1 10 Tf 3 Tc 30 30 Td (NOTICE) Tj 0 Tc ET\n")
-    expected = "A head\n\nNot shown, but read.\nDrawn twice\nreally said\nfirm wind ffle\n210 is 1024.\n\nNOTICE"
+    expected = "A head\n\nNot shown, but read.\nDrawn twice\nreally said\nfirm wind ffle\n2¹⁰ is 1024.\n\nNOTICE"
     return pdf.bytes(), expected, [
         "warning hidden", "page 1 - 300 200", "block furniture A head", "block paragraph Not shown, but read.",
         "block heading-1 NOTICE", box(1, 54, 110, "said")]
