@@ -337,8 +337,10 @@ fn check_pairs(state: &ServerState, questions: usize, documents: usize) -> Resul
     if pairs <= pairs_max {
         return Ok(());
     }
-    let message =
-        format!("{questions} questions of {documents} documents are {pairs} pairs, at most {pairs_max} are asked");
+    let message = match documents {
+        1 => format!("{questions} questions, at most {pairs_max} are asked at once"),
+        _ => format!("{questions} questions of {documents} documents are {pairs} pairs, at most {pairs_max} are asked"),
+    };
     Err(HttpError::new("too_many_pairs", message).with_hint("send several requests"))
 }
 
