@@ -7,7 +7,9 @@ use std::thread;
 
 use longspan::{Document, DocumentReading, Question, ReadOptions, ReadProgress, Reader};
 
-use crate::{AskError, Content, DocumentAnswer, DocumentSource, ReadingStop, SourceOptions};
+use crate::{
+    AskError, Content, DocumentAnswer, DocumentSource, ReadingStop, SourceError, SourceErrorKind, SourceOptions,
+};
 
 /// Sources are read and asked in groups of about so much text: enough to fill batches, and little to keep in memory.
 const GROUP_BYTES: usize = 1 << 18;
@@ -355,6 +357,10 @@ impl Asker {
     /// # Errors
     /// Those of [`DocumentSource::read`] and [`Asker::document`].
     pub fn read(&self, source: &DocumentSource, options: &SourceOptions) -> Result<NamedDocument, AskError> {
-        self.document(&source.name(), source.read(options)?)
+        let content = source.read(options)?;
+        if options.stop.as_ref().is_some_and(ReadingStop::is_stopped) {
+            return Err(SourceError { name: source.name(), kind: SourceErrorKind::Stopped }.into());
+        }
+        self.document(&source.name(), content)
     }
 }

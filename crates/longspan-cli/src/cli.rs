@@ -25,7 +25,7 @@ use longspan::error::excerpt;
 
 pub use ask::{AskArgs, FolderArgs, PrintArgs};
 pub use bench::{BenchArgs, Preset, TrainingTask};
-pub use cite::CiteArgs;
+pub use cite::{CiteArgs, QUOTATION_WORDS_MIN};
 pub use common::{DocumentArgs, MachineArgs, ModelArgs, PrecisionArg, cannot_start};
 pub use convert::ConvertArgs;
 pub use eval::{CalibrateArgs, EvalArgs};

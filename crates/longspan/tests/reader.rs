@@ -217,7 +217,7 @@ fn a_threshold_has_a_name() {
         error(Abstain::Eager, None),
         "abstain eager: the checkpoint has no such threshold: `longspan calibrate` fits it"
     );
-    assert!(error(Abstain::Strict, Some(2.5)).contains("strict: null_score_diff_threshold 2.5 is given too"));
+    assert!(error(Abstain::Strict, Some(2.5)).contains("strict: the threshold 2.5 is given too"));
 }
 
 /// Readings join and leave between passes of any size, as in a server.

@@ -17,6 +17,9 @@ pub const USAGE: &str = "longspan cite [OPTIONS] TEXT FILE...
 /// What `--fail-on` calls a quotation that is not where its author says.
 const MISPLACED: &str = "misplaced";
 
+/// Words of the shortest quotation that is taken from a text.
+pub const QUOTATION_WORDS_MIN: usize = 3;
+
 /// Arguments of `longspan cite`.
 #[derive(Debug, Args)]
 pub struct CiteArgs {
@@ -30,7 +33,7 @@ pub struct CiteArgs {
     #[arg(long, value_name = "QUOTES", conflicts_with = "min_words", value_hint = ValueHint::FilePath)]
     pub quotes: Option<PathBuf>,
     /// Check quotations of N words or more; block quotes are checked whatever their length
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = count, allow_hyphen_values = true)]
+    #[arg(long, value_name = "N", default_value_t = QUOTATION_WORDS_MIN, value_parser = count, allow_hyphen_values = true)]
     pub min_words: usize,
     /// End with status 1 if a quotation is one of these: exact, normalised, altered, not_found, unchecked, or misplaced, which
     /// is proven but not where its author says; or `none`

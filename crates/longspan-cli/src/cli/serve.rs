@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, FromArgMatches, ValueEnum, ValueHint};
 
 use super::common::{MachineArgs, ModelArgs};
-use super::values::{bytes, count, count_or_zero, seconds};
+use super::values::{bytes, count, count_or_zero, host_name, origin, seconds};
 
 /// The port, unless another one is given.
 const PORT: u16 = 8737;
@@ -90,14 +90,15 @@ pub struct AccessArgs {
     /// The first line of FILE is the key that requests must have, as `Authorization: Bearer KEY`
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "api_key")]
     pub api_key_file: Option<PathBuf>,
-    /// The key itself; as an argument, every user of this machine can see it
-    #[arg(long, value_name = "KEY", env = "LONGSPAN_API_KEY", hide_env_values = true)]
+    /// The key itself; as an argument, every user of this machine can see it. Without both options, the environment variable
+    /// LONGSPAN_API_KEY has the key, if it is set
+    #[arg(long, value_name = "KEY")]
     pub api_key: Option<String>,
     /// A name of this server in the Host header, besides those of this machine; may be given again
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = host_name)]
     pub allow_host: Vec<String>,
     /// A site whose pages may use the server, such as https://example.com; may be given again
-    #[arg(long, value_name = "ORIGIN")]
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     pub cors_allow_origin: Vec<String>,
 }
 
@@ -138,7 +139,7 @@ pub struct HttpLimitArgs {
     /// The longest body of a request
     #[arg(long, value_name = "BYTES", default_value = "8M", value_parser = bytes)]
     pub max_body: u64,
-    /// The most questions times documents of a request
+    /// The most questions times documents of a request; of questions to all documents, the most questions
     #[arg(long, value_name = "N", default_value = "64", value_parser = count, allow_hyphen_values = true)]
     pub max_pairs: usize,
     /// The most requests at once

@@ -1,6 +1,7 @@
 //! Parsers of option values.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
@@ -86,9 +87,77 @@ pub fn global_attention(text: &str) -> Result<GlobalAttention, String> {
     }
 }
 
+/// The name of a host or an address, without a port.
+pub fn host_name(text: &str) -> Result<String, String> {
+    let name = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    let is_name = !name.is_empty() && name.chars().all(is_plain);
+    let expected = || "expected a name such as qa.example.com, without a scheme or a port".to_owned();
+    if is_name || name.parse::<IpAddr>().is_ok() { Ok(name.to_ascii_lowercase()) } else { Err(expected()) }
+}
+
+/// A site as browsers name it in the Origin header.
+pub fn origin(text: &str) -> Result<String, String> {
+    let lower = text.to_ascii_lowercase();
+    let expected = || "expected scheme://host or scheme://host:port alone, such as https://example.com".to_owned();
+    let (scheme, authority) = lower.split_once("://").ok_or_else(expected)?;
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_lowercase())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+    let is_port = port.is_none_or(|port| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok());
+    let is_host = host_name(host).is_ok() && (host.starts_with('[') || !host.contains(':'));
+    if !(is_scheme && is_port && is_host) {
+        return Err(expected());
+    }
+    // Browsers leave out the port that is usual.
+    let is_usual = matches!((scheme, port), ("http", Some("80")) | ("https", Some("443")));
+    Ok(if is_usual { format!("{scheme}://{host}") } else { lower })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hosts_and_sites_are_those_that_requests_can_have() {
+        for (text, name) in
+            [("qa.example.com", "qa.example.com"), ("QA", "qa"), ("[::1]", "::1"), ("10.0.0.1", "10.0.0.1")]
+        {
+            assert_eq!(host_name(text).as_deref(), Ok(name));
+        }
+        for bad in ["", "qa.example.com:8443", "https://qa.example.com", "a b", "qa/", "[::1]:80", "*"] {
+            assert!(host_name(bad).is_err(), "{bad}");
+        }
+        for (text, site) in [
+            ("https://example.com", "https://example.com"),
+            ("HTTPS://Example.com:443", "https://example.com"),
+            ("http://localhost:3000", "http://localhost:3000"),
+            ("http://[::1]:3000", "http://[::1]:3000"),
+            ("chrome-extension://abc", "chrome-extension://abc"),
+        ] {
+            assert_eq!(origin(text).as_deref(), Ok(site));
+        }
+        for bad in [
+            "*",
+            "",
+            "null",
+            "example.com",
+            "https://",
+            "https://example.com/",
+            "https://a.b?c",
+            "https://é.com",
+            "https://u@a.b",
+            "http://a:b",
+            "http://a:99999",
+            "http://::1",
+            "a b://c",
+        ] {
+            assert!(origin(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn bytes_and_seconds_have_units() {

@@ -18,7 +18,7 @@ use crate::terminal::hints::{self, fault, io_fault};
 use crate::terminal::{password, printable};
 
 /// The longest file of a password or a key.
-const SECRET_BYTES_MAX: u64 = 1 << 12;
+pub const SECRET_BYTES_MAX: u64 = 1 << 12;
 /// How often the user may try to type a password.
 const PASSWORD_TRIES_MAX: usize = 3;
 

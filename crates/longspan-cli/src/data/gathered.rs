@@ -1,6 +1,6 @@
 //! The files of documents: those that are named, and those in folders.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -29,7 +29,7 @@ pub struct GatheredFiles {
 }
 
 impl GatheredFiles {
-    /// The files that are given, and in the place of a folder those in it, sorted by their paths, if the arguments ask for
+    /// The files that are given, each once, and in the place of a folder those in it, sorted by their paths, if the arguments ask for
     /// that. A folder stays what it is otherwise, and is an error when it is read.
     ///
     /// - `except`: a file in the folders that is not asked
@@ -48,12 +48,37 @@ impl GatheredFiles {
             let before = files.paths.len();
             files.search(path, &args.glob, except.as_deref())?;
             if files.paths.len() == before && files.errors.is_empty() {
-                let hint = "hidden files and those that git ignores are left out, and those that --glob does not match";
+                let hint = match args.glob.is_empty() {
+                    true => "hidden files and those that git ignores are left out",
+                    false => {
+                        "hidden files and those that git ignores are left out, and those that --glob does not match"
+                    }
+                };
                 return Err(fault(format!("`{}`: no files in the folder", path.display()), hint));
             }
         }
+        if given.len() > 1 {
+            files.drop_repeats(&mut named);
+        }
         files.found.retain(|name| !named.contains(name));
         Ok(files)
+    }
+
+    /// Drops the paths of files that stand before under another path; what was named by one of its paths was named.
+    fn drop_repeats(&mut self, named: &mut HashSet<String>) {
+        let mut first_names: HashMap<PathBuf, String> = HashMap::new();
+        self.paths.retain(|path| {
+            let Ok(real) = path.canonicalize() else { return true };
+            let name = documents::name(path);
+            let Some(first) = first_names.get(&real) else {
+                first_names.insert(real, name);
+                return true;
+            };
+            if named.contains(&name) {
+                named.insert(first.clone());
+            }
+            false
+        });
     }
 
     fn search(&mut self, folder: &Path, globs: &[String], except: Option<&Path>) -> Result<()> {

@@ -86,8 +86,10 @@ pub async fn surround(
     // Paths that are not served are one route, so that labels stay few.
     let route = matched.as_ref().map_or("other", MatchedPath::as_str).to_owned();
     let is_open = is_open(request.method(), &route);
-    let permit = state.requests.clone().try_acquire_owned();
-    let is_full = permit.is_err() && route != "/health" && route != "/metrics";
+    // Only a request that may be answered takes a turn of others.
+    let admitted = admitted(&state.access, is_open, request.headers(), request.uri());
+    let permit = admitted.is_ok().then(|| state.requests.clone().try_acquire_owned().ok()).flatten();
+    let is_full = permit.is_none() && route != "/health" && route != "/metrics";
     let record = Arc::new(RequestRecord {
         id: request_id(request.headers()),
         trace_parent: request.headers().get(TRACE_PARENT).and_then(plain).map(str::to_owned),
@@ -97,16 +99,15 @@ pub async fn surround(
         status: OnceLock::new(),
         tokens: AtomicU64::new(0),
         queue_micros: AtomicU64::new(0),
-        _permit: permit.ok(),
+        _permit: permit,
         state: state.clone(),
     });
     request.extensions_mut().insert(record.clone());
-    let admitted = admitted(&state.access, is_open, request.headers(), request.uri());
     let refused = admitted.err().or_else(|| is_full.then(|| full(&state)));
     let response = match refused {
         None => next.run(request).await,
         Some(error) => {
-            body::discard(request.into_body(), &state.http_limits).await;
+            body::discard(request.into_body()).await;
             error.into_response()
         }
     };
@@ -183,14 +184,14 @@ fn admitted(rules: &AccessRules, is_open: bool, headers: &HeaderMap, uri: &Uri) 
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let host = uri.authority().map(|authority| authority.as_str()).or_else(|| text(header::HOST)).unwrap_or_default();
     if !is_own_name(rules, host) {
-        let hint = "--allow-host adds a name";
+        let hint = "whoever runs the server adds the name with --allow-host";
         return Err(HttpError::new("host", "the Host header is not a name of this server").with_hint(hint));
     }
     if headers.contains_key(header::ORIGIN) {
         let origin = text(header::ORIGIN).unwrap_or_default();
         let is_own = origin.split_once("://").is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host));
         if !is_own && !rules.allowed_origins.iter().any(|allowed| allowed == origin) {
-            let hint = "--cors-allow-origin lets a site ask";
+            let hint = "whoever runs the server lets the site ask with --cors-allow-origin";
             return Err(HttpError::new("origin", "pages of other sites may not ask this server").with_hint(hint));
         }
     }
@@ -213,7 +214,8 @@ fn is_own_name(rules: &AccessRules, host: &str) -> bool {
     let name = name.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
     let is_allowed = || rules.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(&name));
     let is_loopback = name == "localhost" || name.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback());
-    if rules.host.is_loopback() { is_loopback || is_allowed() } else { rules.allowed_hosts.is_empty() || is_allowed() }
+    let has_every_name = !rules.host.is_loopback() && rules.allowed_hosts.is_empty();
+    has_every_name || is_loopback || is_allowed()
 }
 
 /// Whether a header has the key. The comparison takes the same time for every key.
@@ -254,7 +256,9 @@ mod tests {
             check(&own, host, false);
         }
         check(&rules("0.0.0.0", &[], None), "any.example", true);
-        check(&rules("0.0.0.0", &["qa.example"], None), "any.example", false);
+        let named = rules("0.0.0.0", &["qa.example"], None);
+        check(&named, "any.example", false);
+        check(&named, "127.0.0.1:8737", true);
     }
 
     #[test]

@@ -11,17 +11,17 @@ use axum::http::{HeaderMap, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use longspan::{Abstain, GlobalAttention, ReadOptions, SpanList};
+use longspan::{Abstain, GlobalAttention, Question, ReadOptions, SpanList};
 use longspan_ask::{AnswerObject, AskError, Asker, Content, DocumentAnswer, NamedDocument, PairReading, rank};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::access::RequestRecord;
-use super::body;
+use super::body::{self, BodyShare};
 use super::engine::{AcceptedWork, WorkEvent};
 use super::error::{ErrorObject, HttpError};
-use super::state::{ServedModel, ServerPhase, ServerState};
-use super::store::HeldDocument;
+use super::state::{ServedModel, ServerPhase, ServerState, WorkLength};
+use super::store::{HeldDocument, without_repeats};
 
 /// The name of a text that is asked directly.
 const TEXT_NAME: &str = "text";
@@ -34,7 +34,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Questions for documents or a text. The options have the names and meanings of `longspan ask`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub struct AskRequest {
     /// The question; this or `questions`.
     pub question: Option<String>,
@@ -158,6 +158,7 @@ struct PairError {
 }
 
 /// What is to be read.
+#[derive(Default)]
 struct PreparedPairs {
     readings: Vec<PairReading>,
     /// The question of each reading, by its index.
@@ -165,6 +166,8 @@ struct PreparedPairs {
     errors: Vec<PairError>,
     /// They stay in memory as long as this.
     _held: Vec<Arc<HeldDocument>>,
+    /// The memory of a text that is asked directly.
+    _share: BodyShare,
 }
 
 impl AskRequest {
@@ -239,37 +242,32 @@ fn wants_events(headers: &HeaderMap) -> bool {
 /// The work of a request, once the engine has taken it.
 async fn accepted(state: &Arc<ServerState>, body: Body) -> Result<(PreparedPairs, AcceptedWork), HttpError> {
     state.model()?;
-    let mut request: AskRequest = body::json(body, state).await?;
+    let (mut request, share): (AskRequest, _) = body::json(body, state).await?;
     let questions = request.questions()?;
-    let mut prepared = {
-        let state = state.clone();
-        state.clone().block_on(move || prepare(&state, &request, &questions)).await?
-    };
+    let texts = questions.iter().chain(&request.text);
+    let length = WorkLength::of_texts(texts.map(String::len).sum());
+    let own = state.clone();
+    let mut prepared = state.block_on(length, move || prepare(&own, &request, &questions)).await?;
     if prepared.readings.is_empty()
         && let Some(first) = prepared.errors.first()
     {
         return Err(first.error.clone());
     }
+    prepared._share = share;
     let work = state.model()?.engine.submit(std::mem::take(&mut prepared.readings))?;
     Ok((prepared, work))
 }
 
 /// Tokenizes what is asked, and begins to ask it.
 fn prepare(state: &ServerState, request: &AskRequest, questions: &[String]) -> Result<PreparedPairs, HttpError> {
-    let ServedModel { reader, .. } = state.model()?;
+    let ServedModel { reader, engine, .. } = state.model()?;
     let asker = Asker::new(reader.clone(), request.options()?);
-    let mut prepared =
-        PreparedPairs { readings: Vec::new(), questions: Vec::new(), errors: Vec::new(), _held: Vec::new() };
+    let mut prepared = PreparedPairs::default();
     let documents = documents(state, &asker, request, questions.len(), &mut prepared)?;
+    let mut asked = Vec::new();
     for (index, text) in questions.iter().enumerate() {
         match asker.question(text) {
-            Ok(question) => {
-                for document in &documents {
-                    let reading = asker.begin(&question, document).map_err(|error| HttpError::of_document(&error))?;
-                    prepared.readings.push(reading);
-                    prepared.questions.push(index);
-                }
-            }
+            Ok(question) => asked.push((index, question)),
             Err(error) => {
                 let error = HttpError::of_question(&error);
                 if error.error_type == "option" {
@@ -277,6 +275,16 @@ fn prepare(state: &ServerState, request: &AskRequest, questions: &[String]) -> R
                 }
                 prepared.errors.push(PairError { document_id: None, question: Some(text.clone()), error });
             }
+        }
+    }
+    // Each reading takes memory: work that is never accepted has none. Windows that overlap have more tokens than this.
+    let of_documents: usize = documents.iter().map(NamedDocument::tokens).sum();
+    let of_question = |(_, question): &(usize, Question)| of_documents + question.tokens() * documents.len();
+    engine.check(asked.iter().map(of_question).fold(0, usize::saturating_add))?;
+    for (index, question) in &asked {
+        for document in &documents {
+            prepared.readings.push(asker.begin(question, document).map_err(|error| HttpError::of_document(&error))?);
+            prepared.questions.push(*index);
         }
     }
     Ok(prepared)
@@ -295,11 +303,11 @@ fn documents(
         (Some(id), None, None) => vec![id],
         (None, Some(DocumentChoice::Ids(ids)), None) if !ids.is_empty() => ids.iter().collect(),
         (None, Some(DocumentChoice::Word(EveryDocument::All)), None) => {
-            prepared._held = state.store.all();
+            check_pairs(state, questions, 1)?; // the documents count by their tokens alone
+            prepared._held = state.store.use_all();
             if prepared._held.is_empty() {
                 return Err(HttpError::new("unknown_document", "the server has no documents"));
             }
-            // These count by their tokens alone.
             return Ok(prepared._held.iter().map(|held| held.document.clone()).collect());
         }
         (None, None, Some(text)) => {
@@ -320,6 +328,7 @@ fn documents(
             }
         }
     }
+    prepared._held = without_repeats(std::mem::take(&mut prepared._held));
     Ok(prepared._held.iter().map(|held| held.document.clone()).collect())
 }
 
@@ -328,8 +337,10 @@ fn check_pairs(state: &ServerState, questions: usize, documents: usize) -> Resul
     if pairs <= pairs_max {
         return Ok(());
     }
-    let message =
-        format!("{questions} questions of {documents} documents are {pairs} pairs, at most {pairs_max} are asked");
+    let message = match documents {
+        1 => format!("{questions} questions, at most {pairs_max} are asked at once"),
+        _ => format!("{questions} questions of {documents} documents are {pairs} pairs, at most {pairs_max} are asked"),
+    };
     Err(HttpError::new("too_many_pairs", message).with_hint("send several requests"))
 }
 
@@ -353,16 +364,10 @@ async fn whole(
     prepared: PreparedPairs,
     mut work: AcceptedWork,
 ) -> Result<Response, HttpError> {
-    let mut results: Vec<Option<Result<DocumentAnswer, AskError>>> = Vec::new();
-    results.resize_with(prepared.questions.len(), || None);
-    while let Some(event) = work.next().await? {
-        if let WorkEvent::Done(pair) = event {
-            results[pair.index] = Some(pair.answer);
-        }
-    }
+    let results = work.answers().await?;
     record.set_work(work.tokens, work.queue_time());
     let (mut of_questions, mut errors) = (BTreeMap::<usize, Vec<DocumentAnswer>>::new(), prepared.errors);
-    for (result, question) in results.into_iter().flatten().zip(prepared.questions) {
+    for (result, question) in results.into_iter().zip(prepared.questions) {
         match result {
             Ok(answer) => of_questions.entry(question).or_default().push(answer),
             Err(error) => errors.push(PairError::of(&error)),

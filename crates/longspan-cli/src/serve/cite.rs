@@ -1,4 +1,5 @@
-//! `POST /v1/cite`: quotations checked against documents, as `longspan cite` checks them.
+//! `POST /v1/cite`: quotations checked against documents, as `longspan cite` checks them. The tools of agents check them
+//! with the same steps: one document after the other, so that a client that leaves stops the work between two of them.
 
 use std::sync::Arc;
 
@@ -11,15 +12,13 @@ use serde::{Deserialize, Serialize};
 use super::ask::{DocumentChoice, EveryDocument};
 use super::body::{self, json_response};
 use super::error::HttpError;
-use super::state::ServerState;
-use super::store::HeldDocument;
-
-/// Words of the shortest quotation that is taken from a text, as `longspan cite` has it.
-const WORDS_MIN: usize = 3;
+use super::state::{ServerState, WorkLength};
+use super::store::{HeldDocument, without_repeats};
+use crate::cli::QUOTATION_WORDS_MIN;
 
 /// Quotations and the documents that they are checked against.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub struct CiteRequest {
     /// A text, plain or Markdown, whose quotations are checked; this or `quotes`.
     pub text: Option<String>,
@@ -43,24 +42,88 @@ pub struct CitationsObject<'a> {
 pub async fn cite(State(state): State<Arc<ServerState>>, request: Request) -> Result<Response, HttpError> {
     state
         .in_time(async {
-            let request: CiteRequest = body::json(request.into_body(), &state).await?;
-            let own = state.clone();
-            state.block_on(move || checked(&own, request)).await
+            let (request, _share): (CiteRequest, _) = body::json(request.into_body(), &state).await?;
+            let CiteRequest { text, quotes, min_words, documents } = request;
+            let held = match documents {
+                DocumentChoice::Ids(ids) => ids.iter().map(|id| state.store.get(id)).collect::<Result<_, _>>()?,
+                DocumentChoice::Word(EveryDocument::All) => state.store.use_all(),
+            };
+            if held.is_empty() {
+                return Err(HttpError::new("unknown_document", "no document is named, or the server has none"));
+            }
+            let mut run = begun(&state, text, quotes, min_words).await?;
+            for document in without_repeats(held) {
+                run = read(&state, run, document).await?;
+            }
+            let mut is_done = false;
+            while !is_done {
+                (run, is_done) = nearest_found(&state, run).await?;
+            }
+            let written = move || {
+                let (citations, checked) = run.finish();
+                Ok(json_response(CitationsObject::new(&citations, &checked)))
+            };
+            state.block_on(WorkLength::Long, written).await
         })
         .await
 }
 
-/// The quotations of a text, or those that are given.
+/// Takes the quotations of a text, or those that are given.
 ///
 /// # Errors
-/// `malformed`.
-pub fn given(
+/// `malformed`, `option`, `too_large`.
+pub async fn begun(
+    state: &ServerState,
+    text: Option<String>,
+    quotes: Option<Vec<String>>,
+    min_words: Option<usize>,
+) -> Result<CitationRun, HttpError> {
+    let run = move || {
+        let given = given(text, quotes, min_words)?;
+        CitationRun::new(given).map_err(|error| HttpError::new("too_large", error.to_string()))
+    };
+    state.block_on(WorkLength::Long, run).await
+}
+
+/// Looks for the quotations in a document.
+///
+/// # Errors
+/// `internal`.
+pub async fn read(
+    state: &ServerState,
+    mut run: CitationRun,
+    held: Arc<HeldDocument>,
+) -> Result<CitationRun, HttpError> {
+    let read = move || {
+        run.read_with_id(held.document.name(), held.document.id(), held.document.content());
+        Ok(run)
+    };
+    state.block_on(WorkLength::Long, read).await
+}
+
+/// Looks in the next document for what comes nearest to the quotations that none has; also whether that was done in all.
+///
+/// # Errors
+/// `internal`.
+pub async fn nearest_found(state: &ServerState, mut run: CitationRun) -> Result<(CitationRun, bool), HttpError> {
+    let next = move || {
+        let has_waited = run.find_nearest_in_next();
+        Ok((run, !has_waited))
+    };
+    state.block_on(WorkLength::Long, next).await
+}
+
+fn given(
     text: Option<String>,
     quotes: Option<Vec<String>>,
     min_words: Option<usize>,
 ) -> Result<Vec<GivenQuotation>, HttpError> {
+    let words_min = min_words.unwrap_or(QUOTATION_WORDS_MIN);
+    if words_min == 0 {
+        return Err(HttpError::new("option", "`min_words`: 0: expected 1 or more"));
+    }
     match (text, quotes) {
-        (Some(text), None) => Ok(GivenQuotation::of_markdown(&text, min_words.unwrap_or(WORDS_MIN))),
+        (Some(text), None) => Ok(GivenQuotation::of_markdown(&text, words_min)),
         (None, Some(quotes)) => {
             Ok((1..).zip(quotes).map(|(number, quote)| GivenQuotation::new(number.to_string(), quote)).collect())
         }
@@ -68,31 +131,9 @@ pub fn given(
     }
 }
 
-/// Looks for the quotations in a document.
-pub fn read(run: &mut CitationRun, held: &HeldDocument) {
-    run.read_with_id(held.document.name(), held.document.id(), held.document.content());
-}
-
 impl<'a> CitationsObject<'a> {
     /// The objects of quotations.
     pub fn new(citations: &'a [Citation], checked: &'a CheckedDocuments) -> Self {
         Self { quotations: citations.iter().map(|citation| CitationObject::new(citation, checked)).collect() }
     }
-}
-
-fn checked(state: &ServerState, request: CiteRequest) -> Result<Response, HttpError> {
-    let held: Vec<Arc<HeldDocument>> = match &request.documents {
-        DocumentChoice::Ids(ids) => ids.iter().map(|id| state.store.get(id)).collect::<Result<_, _>>()?,
-        DocumentChoice::Word(EveryDocument::All) => state.store.all(),
-    };
-    if held.is_empty() {
-        return Err(HttpError::new("unknown_document", "no document is named, or the server has none"));
-    }
-    let given = given(request.text, request.quotes, request.min_words)?;
-    let mut run = CitationRun::new(given).map_err(|error| HttpError::new("too_large", error.to_string()))?;
-    for document in &held {
-        read(&mut run, document);
-    }
-    let (citations, checked) = run.finish();
-    Ok(json_response(CitationsObject::new(&citations, &checked)))
 }

@@ -8,23 +8,27 @@ use axum::extract::{FromRequest, Multipart, Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use longspan::ReadOptions;
+use longspan_ask::text::quoted;
 use longspan_ask::{Asker, ContentObject, DocumentSource, Format, PageTextObject, PictureSize, ReadingStop};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::body::{self, json_response};
+use super::body::{self, BodyShare, ReceivedBody, json_response};
 use super::error::HttpError;
-use super::state::ServerState;
+use super::state::{ServerState, WorkLength};
 use super::store::{DocumentKey, DocumentObject, HeldDocument, PictureKey};
+use crate::data::documents::SECRET_BYTES_MAX;
 
 /// The name of an upload without one.
 const NO_NAME: &str = "document";
+/// The longest name of an upload.
+const NAME_BYTES_MAX: usize = 1 << 10;
 /// The widths of a picture, in pixels.
 const WIDTHS: std::ops::RangeInclusive<u16> = 16..=4000;
 /// The width of a picture, unless a request states one.
 const WIDTH: u16 = 1200;
 /// The header with the password of an upload.
-const PASSWORD: &str = "x-document-password";
+pub const PASSWORD_HEADER: &str = "X-Document-Password";
 
 /// The documents of the server.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -70,6 +74,12 @@ pub struct Upload {
 
 type QueryParameters<T> = Result<Query<T>, axum::extract::rejection::QueryRejection>;
 
+type PathParameters<T> = Result<Path<T>, axum::extract::rejection::PathRejection>;
+
+fn of_path<T>(path: PathParameters<T>) -> Result<T, HttpError> {
+    path.map(|Path(path)| path).map_err(|error| HttpError::new("malformed", error.body_text()))
+}
+
 fn parameters<T>(query: QueryParameters<T>) -> Result<T, HttpError> {
     query.map(|Query(query)| query).map_err(|error| HttpError::new("malformed", error.body_text()))
 }
@@ -84,7 +94,7 @@ pub async fn upload(
     let query = parameters(query)?;
     state
         .in_time(async {
-            let upload = received(&state, query, request).await?;
+            let (upload, _share) = received(&state, query, request).await?;
             let (held, is_new) = document_of(&state, upload).await?;
             if !is_new {
                 return Ok(json_response(held.object()));
@@ -100,7 +110,7 @@ pub async fn upload(
 }
 
 /// The file of a request: its body, or the part `file` of a form.
-async fn received(state: &ServerState, query: UploadQuery, request: Request) -> Result<Upload, HttpError> {
+async fn received(state: &ServerState, query: UploadQuery, request: Request) -> Result<(Upload, BodyShare), HttpError> {
     let malformed = |message: String| HttpError::new("malformed", message);
     let unknown = |name: &str| HttpError::new("option", format!("`format`: {name:?}: no such format"));
     let format = query
@@ -109,33 +119,61 @@ async fn received(state: &ServerState, query: UploadQuery, request: Request) -> 
     let format = format.transpose()?;
     let (parts, body) = request.into_parts();
     let text = |value: &HeaderValue| value.to_str().map(str::to_owned);
-    let password = parts.headers.get(PASSWORD).map(text).transpose();
+    let password = parts.headers.get(PASSWORD_HEADER).map(text).transpose();
     let mut password =
-        password.map_err(|_| malformed(format!("`{PASSWORD}`: expected ASCII; a form takes any text")))?;
-    let is_form =
-        parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/"));
-    let bytes = body::read(body, state.limits.max_upload, &state.http_limits).await?;
+        password.map_err(|_| malformed(format!("`{PASSWORD_HEADER}`: expected ASCII; a form takes any text")))?;
+    let is_form = |kind: &HeaderValue| kind.as_bytes().to_ascii_lowercase().starts_with(b"multipart/");
+    let is_form = parts.headers.get(header::CONTENT_TYPE).is_some_and(is_form);
+    let ReceivedBody { bytes, share } = body::read(body, state.limits.max_upload, state).await?;
     if !is_form {
-        return Ok(Upload { bytes, name: query.name.unwrap_or(NO_NAME.into()), format, password });
+        let upload = Upload { bytes, name: query.name.unwrap_or(NO_NAME.into()), format, password };
+        return upload.checked().map(|upload| (upload, share));
     }
     let form = Multipart::from_request(Request::from_parts(parts, bytes.into()), &()).await;
     let mut form = form.map_err(|error| malformed(error.body_text()))?;
-    let (mut file, mut name) = (None, query.name);
+    let (mut file, mut secret, mut name) = (None, None, query.name);
     while let Some(field) = form.next_field().await.map_err(|error| malformed(error.body_text()))? {
         let field_name = field.name().unwrap_or_default().to_owned();
         let file_name = field.file_name().map(str::to_owned);
         let bytes = field.bytes().await.map_err(|error| malformed(error.body_text()))?;
-        match field_name.as_str() {
-            "file" => {
-                name = name.or(file_name);
-                file = Some(bytes);
+        let part = match field_name.as_str() {
+            "file" => &mut file,
+            "password" => &mut secret,
+            other => {
+                return Err(malformed(format!("the form: {}: expected `file` and perhaps `password`", quoted(other))));
             }
-            "password" => password = Some(String::from_utf8_lossy(&bytes).into_owned()),
-            other => return Err(malformed(format!("the form: {other:?}: expected `file` and perhaps `password`"))),
+        };
+        if part.replace(bytes).is_some() {
+            return Err(malformed(format!("the form: several parts `{field_name}`: expected one")));
+        }
+        if field_name == "file" {
+            name = name.or(file_name);
         }
     }
+    password = secret.map(|secret| String::from_utf8_lossy(&secret).into_owned()).or(password);
     let bytes = file.ok_or_else(|| malformed("the form has no part `file`".into()))?;
-    Ok(Upload { bytes, name: name.unwrap_or(NO_NAME.into()), format, password })
+    let upload = Upload { bytes, name: name.unwrap_or(NO_NAME.into()), format, password };
+    upload.checked().map(|upload| (upload, share))
+}
+
+impl Upload {
+    /// Checks what is kept of it beside its document.
+    fn checked(mut self) -> Result<Self, HttpError> {
+        // Clients call what they read from a pipe `-`.
+        if matches!(self.name.as_str(), "" | "-") {
+            self.name = NO_NAME.to_owned();
+        }
+        let of_password = self.password.as_ref().map_or(0, String::len);
+        for (what, bytes, bytes_max) in
+            [("name", self.name.len(), NAME_BYTES_MAX), ("password", of_password, SECRET_BYTES_MAX as usize)]
+        {
+            if bytes > bytes_max {
+                let message = format!("the {what} has {bytes} bytes, at most {bytes_max} are taken");
+                return Err(HttpError::new("malformed", message));
+            }
+        }
+        Ok(self)
+    }
 }
 
 /// The document of a file: the one that is kept, or a new one, which is read now. When this is dropped, since whoever sent
@@ -156,7 +194,7 @@ pub async fn document_of(state: &Arc<ServerState>, upload: Upload) -> Result<(Ar
     }
     let (own, stop) = (state.clone(), ReadingStop::default());
     let _stop = stop.clone().when_dropped();
-    let document = state.block_on(move || read(&own, upload, &id, Some(stop))).await?;
+    let document = state.block_on(WorkLength::Long, move || read(&own, upload, &id, Some(stop))).await?;
     Ok((state.store.add(document)?, true))
 }
 
@@ -193,36 +231,40 @@ pub async fn list(State(state): State<Arc<ServerState>>) -> Response {
 }
 
 /// One document.
-pub async fn get(State(state): State<Arc<ServerState>>, Path(id): Path<String>) -> Result<Response, HttpError> {
-    Ok(json_response(state.store.get(&id)?.object()))
+pub async fn get(State(state): State<Arc<ServerState>>, id: PathParameters<String>) -> Result<Response, HttpError> {
+    Ok(json_response(state.store.get(&of_path(id)?)?.object()))
 }
 
 /// Forgets a document.
-pub async fn delete(State(state): State<Arc<ServerState>>, Path(id): Path<String>) -> Result<StatusCode, HttpError> {
-    state.store.remove(&id)?;
+pub async fn delete(
+    State(state): State<Arc<ServerState>>,
+    id: PathParameters<String>,
+) -> Result<StatusCode, HttpError> {
+    state.store.remove(&of_path(id)?)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Its text.
-pub async fn text(State(state): State<Arc<ServerState>>, Path(id): Path<String>) -> Result<Response, HttpError> {
-    let held = state.store.get(&id)?;
+pub async fn text(State(state): State<Arc<ServerState>>, id: PathParameters<String>) -> Result<Response, HttpError> {
+    let held = state.store.get(&of_path(id)?)?;
     let content_type = [(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))];
     Ok((content_type, held.document.content().text().to_string()).into_response())
 }
 
 /// The map of its text, as `longspan text --json` prints it.
-pub async fn map(State(state): State<Arc<ServerState>>, Path(id): Path<String>) -> Result<Response, HttpError> {
-    let held = state.store.get(&id)?;
+pub async fn map(State(state): State<Arc<ServerState>>, id: PathParameters<String>) -> Result<Response, HttpError> {
+    let held = state.store.get(&of_path(id)?)?;
     Ok(json_response(ContentObject::new(held.document.name(), held.document.content())))
 }
 
 /// A page: `N` its lines and words, `N.png` its picture.
 pub async fn page(
     State(state): State<Arc<ServerState>>,
-    Path(PagePath { document_id, page }): Path<PagePath>,
+    path: PathParameters<PagePath>,
     query: QueryParameters<PictureQuery>,
     headers: HeaderMap,
 ) -> Result<Response, HttpError> {
+    let PagePath { document_id, page } = of_path(path)?;
     let held = state.store.get(&document_id)?;
     let number = page.strip_suffix(".png").unwrap_or(&page);
     let pages = held.document.content().pages().len();
@@ -255,17 +297,18 @@ pub async fn page(
     Ok(response)
 }
 
-/// Draws a page in the child, and keeps the picture.
+/// Draws a page in the child, and keeps the picture. When this is dropped, the drawing ends.
 async fn drawn(state: &Arc<ServerState>, held: Arc<HeldDocument>, key: PictureKey) -> Result<Bytes, HttpError> {
-    let own = state.clone();
+    let (own, stop) = (state.clone(), ReadingStop::default());
+    let _stop = stop.clone().when_dropped();
     let PictureKey { page, width, .. } = key;
     let picture = state
-        .block_on(move || {
+        .block_on(WorkLength::Long, move || {
             let Some(file) = &held.file else {
                 return Err(HttpError::new("unknown_document", "the pages of this document cannot be drawn"));
             };
             let mut options = own.sources.clone();
-            options.password = held.password.clone();
+            (options.password, options.stop) = (held.password.clone(), Some(stop));
             let source = DocumentSource::Bytes { name: held.document.name().to_owned(), bytes: file.to_vec() };
             let picture = source.draw(PictureSize { page, width }, &options);
             picture.map_err(|error| HttpError::of_document(&error.into()))

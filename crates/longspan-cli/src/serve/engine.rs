@@ -109,6 +109,21 @@ impl AcceptedWork {
         }
     }
 
+    /// The answers of all pairs, by their indices.
+    ///
+    /// # Errors
+    /// After a bug in the engine.
+    pub async fn answers(&mut self) -> Result<Vec<Result<DocumentAnswer, AskError>>, HttpError> {
+        let mut pairs = Vec::with_capacity(self.pairs_left);
+        while let Some(event) = self.next().await? {
+            if let WorkEvent::Done(pair) = event {
+                pairs.push(*pair);
+            }
+        }
+        pairs.sort_by_key(|pair| pair.index);
+        Ok(pairs.into_iter().map(|pair| pair.answer).collect())
+    }
+
     /// Tokens that are read.
     pub fn tokens_done(&self) -> usize {
         self.progress.tokens_done.load(Ordering::Relaxed)
@@ -195,6 +210,20 @@ impl ServeEngine {
         Ok(Self { sender, queue, metrics })
     }
 
+    /// Checks that work of so many tokens, or more, can be accepted at all.
+    ///
+    /// # Errors
+    /// `too_large`.
+    pub fn check(&self, tokens: usize) -> Result<(), HttpError> {
+        let tokens_max = self.queue.tokens_max;
+        if tokens <= tokens_max {
+            return Ok(());
+        }
+        let message =
+            format!("the request is {tokens} tokens of work or more, at most {tokens_max} are accepted at once");
+        Err(HttpError::new("too_large", message).with_hint("ask fewer documents or questions at once"))
+    }
+
     /// Takes readings, if the queue has room for all of their tokens.
     ///
     /// # Errors
@@ -202,11 +231,8 @@ impl ServeEngine {
     pub fn submit(&self, readings: Vec<PairReading>) -> Result<AcceptedWork, HttpError> {
         let tokens_of = |reading: &PairReading| reading.progress().tokens;
         let tokens: usize = readings.iter().map(tokens_of).sum();
+        self.check(tokens)?;
         let tokens_max = self.queue.tokens_max;
-        if tokens > tokens_max {
-            let message = format!("the request is {tokens} tokens of work, at most {tokens_max} are accepted at once");
-            return Err(HttpError::new("too_large", message).with_hint("ask fewer documents or questions at once"));
-        }
         let room = |waiting: usize| Some(waiting + tokens).filter(|&sum| sum <= tokens_max);
         let taken = self.queue.tokens.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room);
         let waiting = taken.map_err(|waiting| self.overloaded(waiting, tokens))?;

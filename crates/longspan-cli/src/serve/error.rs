@@ -106,7 +106,7 @@ impl HttpError {
         };
         let hint = match error_type {
             "password_required" | "wrong_password" => Some(PASSWORD_HINT),
-            _ => hints::hint(&anyhow::Error::from(error.clone())),
+            _ => hint_of(error_type, &anyhow::Error::from(error.clone())),
         };
         Self { hint, ..Self::new(listed(error_type), error.to_string()) }
     }
@@ -118,8 +118,18 @@ impl HttpError {
             longspan::Error::Option { name, message } => format!("`{name}`: {message}"),
             error => error.to_string(),
         };
-        let hint = hints::hint(&anyhow::Error::from(error.clone()));
-        Self { hint, ..Self::new(listed(error_code(error)), message) }
+        let error_type = error_code(error);
+        let hint = hint_of(error_type, &anyhow::Error::from(error.clone()));
+        Self { hint, ..Self::new(listed(error_type), message) }
+    }
+}
+
+/// What would help whoever sent a request. Hints that name options or commands are for a terminal.
+fn hint_of(error_type: &str, error: &anyhow::Error) -> Option<&'static str> {
+    match error_type {
+        "empty_question" => Some("a question has words"),
+        "question_too_long" => Some("shorten the question"),
+        _ => hints::hint(error).filter(|hint| !hint.contains("--") && !hint.contains("`longspan ")),
     }
 }
 
@@ -161,6 +171,18 @@ mod tests {
     fn every_code_stands_once_and_in_the_order_of_statuses() {
         assert!(ERRORS.is_sorted_by(|a, b| a.1 <= b.1 && a.0 != b.0));
         assert_eq!(HttpError::new("overloaded", "").status(), StatusCode::TOO_MANY_REQUESTS);
+    }
+
+    #[test]
+    fn no_hint_is_for_a_terminal() {
+        for error in [
+            longspan::Error::Option { name: "doc_stride", message: "9: too much".into() },
+            longspan::Error::EmptyQuestion,
+            longspan::Error::QuestionTooLong { tokens: 9, tokens_max: 3 },
+        ] {
+            let hint = HttpError::of_question(&error).hint.unwrap_or_default();
+            assert!(!hint.contains("--") && !hint.contains("command line"), "{hint}");
+        }
     }
 
     #[test]

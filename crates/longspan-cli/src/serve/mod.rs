@@ -50,6 +50,7 @@ mod listen;
 
 pub use mcp::run as run_mcp;
 
+use std::env;
 use std::fs::File;
 use std::net::TcpListener;
 use std::path::Path;
@@ -69,10 +70,15 @@ use crate::terminal::hints::{self, fault};
 use crate::terminal::{self, counted};
 use state::{AccessRules, ServerPhase, ServerState};
 
+/// The variable of the environment that has the key, if no option has it.
+const KEY_VARIABLE: &str = "LONGSPAN_API_KEY";
+const KEY_HINT: &str = "a key is one line of visible ASCII characters, with no blank at its ends";
+
 /// Runs the command.
 pub fn run(args: &ServeArgs) -> Result<()> {
     args.machine.threads.start()?;
     let access = access_rules(args)?;
+    args.folder.as_deref().map(check_folder).transpose()?;
     if !args.host.is_loopback() && access.key_digest.is_none() {
         hints::warn("everyone who reaches this address can list and ask all documents: --api-key-file asks for a key");
     }
@@ -121,16 +127,34 @@ fn load(args: &ServeArgs, state: &ServerState) -> Result<()> {
 
 fn access_rules(args: &ServeArgs) -> Result<AccessRules> {
     let AccessArgs { api_key_file, api_key, allow_host, cors_allow_origin } = &args.access;
-    let key = match api_key_file {
-        Some(path) => Some(files::secret(path, "key", "the first line of the file is the key, in UTF-8")?),
-        None => api_key.clone().filter(|key| !key.is_empty()),
+    let of_environment = || env::var_os(KEY_VARIABLE).filter(|key| !key.is_empty());
+    let (key, place) = match (api_key_file, api_key) {
+        (Some(path), _) => (Some(files::secret(path, "key", KEY_HINT)?), format!("`{}`", path.display())),
+        (None, Some(key)) => (Some(key.clone()), "--api-key".to_owned()),
+        (None, None) => (of_environment().map(|key| key.to_string_lossy().into_owned()), KEY_VARIABLE.to_owned()),
     };
+    // A client cannot send any other key in a header.
+    let can_be_sent =
+        |key: &String| !key.is_empty() && key.trim() == key && key.chars().all(|c| c == ' ' || c.is_ascii_graphic());
+    if key.as_ref().is_some_and(|key| !can_be_sent(key)) {
+        return Err(fault(format!("{place}: a key that no request can have"), KEY_HINT));
+    }
     Ok(AccessRules {
         key_digest: key.map(|key| access::key_digest(&key)),
         host: args.host,
         allowed_hosts: allow_host.clone(),
         allowed_origins: cors_allow_origin.clone(),
     })
+}
+
+/// Checks that there is a folder at a path.
+fn check_folder(path: &Path) -> Result<()> {
+    let hint = "--folder names the folder whose documents are served";
+    match path.metadata() {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => Err(fault(format!("`{}`: not a folder", path.display()), hint)),
+        Err(error) => Err(hints::io_fault(path, &error, hint)),
+    }
 }
 
 /// Starts the log. What libraries log stays out of it: they know questions and texts.

@@ -1,12 +1,15 @@
 //! The description of the API in OpenAPI 3.1, made from the table of routes and the types of requests and answers.
 
+use axum::http::Method;
 use axum::routing::MethodRouter;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
+use super::documents::PASSWORD_HEADER;
 use super::error::{ERRORS, ErrorObject};
+use super::page;
 use super::state::ServerState;
 
 /// A route: what it takes and gives, and who answers it.
@@ -17,8 +20,8 @@ pub struct RouteEntry {
     pub path: &'static str,
     /// What it does.
     pub summary: &'static str,
-    /// Parameters of the query: name and meaning.
-    pub query: &'static [(&'static str, &'static str)],
+    /// Parameters of the query: name, type and meaning.
+    pub query: &'static [(&'static str, &'static str, &'static str)],
     /// The body of a request.
     pub takes: RouteBody,
     /// The bodies of answers: status, and what it has.
@@ -104,14 +107,21 @@ fn operation(route: &RouteEntry, requests: &mut SchemaGenerator, answers: &mut S
         .filter_map(|rest| rest.split('}').next())
         .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
     let in_query = route.query.iter().map(
-        |(name, meaning)| json!({"name": name, "in": "query", "description": meaning, "schema": {"type": "string"}}),
+        |(name, kind, meaning)| json!({"name": name, "in": "query", "description": meaning, "schema": {"type": kind}}),
     );
+    let in_headers = matches!(route.takes, RouteBody::File).then(|| {
+        json!({"name": PASSWORD_HEADER, "in": "header", "description": "password of an encrypted file, in ASCII",
+            "schema": {"type": "string"}})
+    });
     let mut operation = json!({
         "summary": route.summary,
         "operationId": format!("{}_{}", route.method.to_lowercase(), route.path.replace(['/', '{', '}'], "_")),
-        "parameters": in_path.chain(in_query).collect::<Vec<_>>(),
+        "parameters": in_path.chain(in_query).chain(in_headers).collect::<Vec<_>>(),
         "responses": responses(route, answers),
     });
+    if page::is_open(&Method::GET, route.path) && route.method == "GET" {
+        operation["security"] = json!([]);
+    }
     let file = json!({"schema": {"type": "string", "format": "binary"}});
     match route.takes {
         RouteBody::Nothing => {}

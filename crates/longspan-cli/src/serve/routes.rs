@@ -70,7 +70,10 @@ pub static ROUTES: [RouteEntry; 16] = [
         method: "POST",
         path: "/v1/documents",
         summary: "Upload a file, to ask it any number of questions: 200 if the server has it already",
-        query: &[("name", "its name, by which its format may be known"), ("format", "its format, such as `text`")],
+        query: &[
+            ("name", "string", "its name, by which its format may be known"),
+            ("format", "string", "its format, such as `text`"),
+        ],
         takes: RouteBody::File,
         gives: &[
             (200, RouteAnswer::Json(schema::<DocumentObject<'static>>)),
@@ -133,7 +136,7 @@ pub static ROUTES: [RouteEntry; 16] = [
         method: "GET",
         path: "/v1/documents/{document_id}/pages/{page}",
         summary: "A page: `N` its size, lines and words, `N.png` its picture, if it can be drawn",
-        query: &[("width", "of the picture, in pixels; 1200 by default")],
+        query: &[("width", "integer", "of the picture, in pixels; 1200 by default")],
         takes: RouteBody::Nothing,
         gives: &[
             (200, RouteAnswer::Json(schema::<PageTextObject<'static>>)),
@@ -260,7 +263,7 @@ pub fn router(state: &Arc<ServerState>) -> Router {
         .layer(from_fn_with_state(state.clone(), access::surround))
         .with_state(state.clone());
     let origins: Vec<HeaderValue> =
-        state.access.allowed_origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+        state.access.allowed_origins.iter().filter_map(|origin| origin.parse().ok()).collect(); // the option has checked them
     if origins.is_empty() { router } else { router.layer(cors(origins)) }
 }
 

@@ -17,6 +17,13 @@ use super::metrics::ServeMetrics;
 use super::store::DocumentStore;
 use crate::cli::{HttpLimitArgs, WorkLimitArgs};
 
+/// Memory for the bodies of all requests that are not answered yet, or twice the longest one if that is more.
+const BODIES_BYTES_MAX: u64 = 256 << 20;
+/// Memory for bodies is counted in units of so many bytes.
+pub const BODY_UNIT_BYTES: u64 = 1 << 10;
+/// The most bytes of texts whose tokens are computed as short work.
+const SHORT_BYTES_MAX: usize = 1 << 16;
+
 /// The life of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ServerPhase {
@@ -113,6 +120,22 @@ pub struct LimitsObject {
     pub cache_ttl: f64,
 }
 
+/// How long work keeps a core busy. Short work never waits for long work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkLength {
+    /// Questions and short texts are tokenized, documents are looked up.
+    Short,
+    /// Files are read, pages are drawn, quotations are checked, long texts are tokenized.
+    Long,
+}
+
+impl WorkLength {
+    /// Of texts with so many bytes that are tokenized.
+    pub fn of_texts(bytes: usize) -> Self {
+        if bytes <= SHORT_BYTES_MAX { Self::Short } else { Self::Long }
+    }
+}
+
 /// What all requests share.
 pub struct ServerState {
     /// How much documents and their questions may take.
@@ -133,18 +156,45 @@ pub struct ServerState {
     pub phase: watch::Sender<ServerPhase>,
     /// Requests at once.
     pub requests: Arc<Semaphore>,
-    /// Files that are read, and texts that are tokenized, at once: as many as cores.
-    readers: Semaphore,
+    /// Memory for bodies, in units of `BODY_UNIT_BYTES`.
+    pub bodies: Arc<Semaphore>,
+    /// Short work at once: as much as cores.
+    short_work: Arc<Semaphore>,
+    /// Long work at once: as much as cores.
+    long_work: Arc<Semaphore>,
+}
+
+#[cfg(test)]
+impl ServerState {
+    /// A server with the limits that are usual, and no model.
+    pub fn for_tests() -> Self {
+        use clap::Parser;
+
+        use crate::cli::{Cli, Command};
+        match Cli::parse_from(["longspan", "mcp"]).command {
+            Command::Mcp(args) => Self::new(
+                args.limits.clone(),
+                HttpLimitArgs::default(),
+                AccessRules::closed(),
+                SourceOptions::default(),
+            ),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 impl ServerState {
     /// A server that loads its model.
     pub fn new(limits: WorkLimitArgs, http_limits: HttpLimitArgs, access: AccessRules, sources: SourceOptions) -> Self {
         let metrics = Arc::new(ServeMetrics::new());
+        let bodies_bytes_max = BODIES_BYTES_MAX.max(2 * limits.max_upload).max(2 * http_limits.max_body);
+        let cores = available_parallelism().map_or(1, usize::from);
         Self {
             store: DocumentStore::new(limits.cache_bytes, limits.cache_ttl, metrics.clone()),
             requests: Arc::new(Semaphore::new(http_limits.max_concurrent_requests)),
-            readers: Semaphore::new(available_parallelism().map_or(1, usize::from)),
+            bodies: Arc::new(Semaphore::new((bodies_bytes_max / BODY_UNIT_BYTES) as usize)),
+            short_work: Arc::new(Semaphore::new(cores)),
+            long_work: Arc::new(Semaphore::new(cores)),
             phase: watch::Sender::new(ServerPhase::Loading),
             model: OnceLock::new(),
             limits,
@@ -178,16 +228,26 @@ impl ServerState {
         let _ = self.phase.subscribe().wait_for(|current| *current >= phase).await;
     }
 
-    /// Runs work that keeps a core busy, outside the threads of requests, when its turn comes.
+    /// Runs work that keeps a core busy, outside the threads of requests, when its turn comes. Work that has begun keeps its
+    /// turn to its end, also when nobody waits for it any more: so no more work runs at once than there are cores.
     ///
     /// # Errors
     /// Those of `work`, and `internal` after a panic in it.
     pub async fn block_on<T: Send + 'static>(
         &self,
+        length: WorkLength,
         work: impl FnOnce() -> Result<T, HttpError> + Send + 'static,
     ) -> Result<T, HttpError> {
-        let _permit = self.readers.acquire().await; // the semaphore is never closed
-        let done = tokio::task::spawn_blocking(work).await;
+        let turns = match length {
+            WorkLength::Short => &self.short_work,
+            WorkLength::Long => &self.long_work,
+        };
+        let permit = turns.clone().acquire_owned().await; // the semaphore is never closed
+        let run = move || {
+            let _permit = permit;
+            work()
+        };
+        let done = tokio::task::spawn_blocking(run).await;
         done.unwrap_or_else(|_| Err(HttpError::new("internal", "the request has failed: this is a bug")))
     }
 
@@ -217,5 +277,47 @@ impl ServerState {
         }
         let message = format!("the document has {tokens} tokens, at most {tokens_max} are taken");
         Err(HttpError::new("document_too_long", message).with_hint("split it, and ask the parts"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn short_work_passes_long_work_which_keeps_its_turn_to_its_end() {
+        let (state, may_end) = (Arc::new(ServerState::for_tests()), Arc::new(AtomicBool::new(false)));
+        let cores = state.long_work.available_permits();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let long: Vec<_> = (0..cores)
+                .map(|_| {
+                    let (state, may_end) = (state.clone(), may_end.clone());
+                    let work = move || {
+                        while !may_end.load(Ordering::SeqCst) {
+                            thread::yield_now();
+                        }
+                        Ok(())
+                    };
+                    tokio::spawn(async move { state.block_on(WorkLength::Long, work).await })
+                })
+                .collect();
+            while state.long_work.available_permits() > 0 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(state.block_on(WorkLength::Short, || Ok(7)).await.unwrap(), 7);
+            for waiting in long {
+                waiting.abort();
+                assert!(waiting.await.unwrap_err().is_cancelled());
+            }
+            assert_eq!(state.long_work.available_permits(), 0);
+            may_end.store(true, Ordering::SeqCst);
+            while state.long_work.available_permits() < cores {
+                tokio::task::yield_now().await;
+            }
+        });
     }
 }

@@ -1,7 +1,7 @@
 //! The documents in memory: those that were uploaded, the least recently used of which make room for others, and those of a
 //! folder, which stay.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -43,7 +43,9 @@ impl HeldDocument {
     fn bytes(&self) -> u64 {
         let content = self.document.content();
         let file = self.file.as_ref().map_or(0, Bytes::len) as u64;
-        content.text().len() as u64 + content.map_bytes() as u64 + TOKEN_BYTES * self.document.tokens() as u64 + file
+        let names = self.document.name().len() + self.id().len() + self.password.as_ref().map_or(0, String::len);
+        let text = content.text().len() + content.map_bytes() + names + size_of::<Self>();
+        text as u64 + TOKEN_BYTES * self.document.tokens() as u64 + file
     }
 
     /// Its object.
@@ -203,11 +205,18 @@ impl DocumentStore {
         of_folder.map(|(document, _)| document.clone()).ok_or_else(unknown)
     }
 
-    /// All documents, by their names.
+    /// All documents, by their names, to list them.
     pub fn all(&self) -> Vec<Arc<HeldDocument>> {
-        let mut all: Vec<_> = self.lock().documents.values().map(|(document, _)| document.clone()).collect();
-        all.sort_by(|a, b| (a.document.name(), a.id()).cmp(&(b.document.name(), b.id())));
-        all
+        by_names(self.lock().documents.values().map(|(document, _)| document.clone()))
+    }
+
+    /// All documents, by their names; they count as used now.
+    pub fn use_all(&self) -> Vec<Arc<HeldDocument>> {
+        let (mut held, now) = (self.lock(), Instant::now());
+        by_names(held.documents.values_mut().map(|(document, used)| {
+            *used = now;
+            document.clone()
+        }))
     }
 
     /// Removes what a document of another id was read from the same file before.
@@ -269,6 +278,19 @@ impl DocumentStore {
     }
 }
 
+fn by_names(documents: impl Iterator<Item = Arc<HeldDocument>>) -> Vec<Arc<HeldDocument>> {
+    let mut all: Vec<_> = documents.collect();
+    all.sort_by(|a, b| (a.document.name(), a.id()).cmp(&(b.document.name(), b.id())));
+    all
+}
+
+/// Each document once, at its first place: an id and a name may stand for the same one.
+pub fn without_repeats(mut documents: Vec<Arc<HeldDocument>>) -> Vec<Arc<HeldDocument>> {
+    let mut ids = HashSet::new();
+    documents.retain(|document| ids.insert(document.id().to_owned()));
+    documents
+}
+
 fn unknown() -> HttpError {
     let hint = "upload it again: documents that are not used make room for others";
     HttpError::new("unknown_document", "there is no such document").with_hint(hint)
@@ -297,5 +319,50 @@ impl Held {
         let oldest = self.documents.values().filter(may_go).min_by_key(|(_, used)| *used);
         let id = oldest.map(|(document, _)| document.id().to_owned());
         id.inspect(|id| self.remove(id)).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use longspan::checkpoint::Source;
+    use longspan::{Precision, ReadOptions, Reader};
+    use longspan_ask::{Asker, Content};
+
+    use super::*;
+
+    /// A store with a document that was not used for a minute, which is too long.
+    fn store() -> DocumentStore {
+        let reader = Reader::from_source(&Source::embedded(), Precision::F32).unwrap();
+        let document = Asker::new(Arc::new(reader), ReadOptions::default()).document("a.txt", Content::plain("bread"));
+        let document = document.unwrap().with_id("d_1");
+        let store = DocumentStore::new(1 << 20, Duration::from_secs(30), Arc::new(ServeMetrics::new()));
+        store.add(HeldDocument { document, file: None, password: None, is_of_folder: false }).unwrap();
+        let minute = Duration::from_secs(60);
+        store.lock().documents.values_mut().for_each(|(_, used)| *used = used.checked_sub(minute).unwrap());
+        store
+    }
+
+    #[test]
+    fn documents_that_are_asked_all_at_once_are_in_use_and_listed_ones_are_not() {
+        let check = |use_it: fn(&DocumentStore), left: usize| {
+            let store = store();
+            use_it(&store);
+            store.remove_idle();
+            assert_eq!(store.all().len(), left);
+        };
+        check(|store| drop(store.all()), 0);
+        check(|store| drop(store.use_all()), 1);
+        check(|store| drop(store.get("d_1")), 1);
+    }
+
+    #[test]
+    fn names_and_passwords_take_memory() {
+        let store = store();
+        let held = store.all().remove(0);
+        let name = "a".repeat(500);
+        let password = Some("b".repeat(300));
+        let document = held.document.clone().with_id(&name);
+        let other = HeldDocument { document, file: None, password, is_of_folder: false };
+        assert_eq!(other.bytes() - held.bytes(), 500 - 3 + 300);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::extract::{Extension, Request, State};
 use axum::response::Response;
 use longspan::ReadOptions;
-use longspan_ask::{Asker, DocumentAnswer, PairReading};
+use longspan_ask::{AskError, Asker, DocumentAnswer, PairReading};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,16 +16,18 @@ use serde_json::Value;
 use super::access::RequestRecord;
 use super::ask::{AskRequest, direct};
 use super::body::{self, json_response};
-use super::engine::WorkEvent;
 use super::error::HttpError;
-use super::state::ServerState;
+use super::state::{ServerState, WorkLength};
 
 /// The longest answer of the pipeline of transformers, in tokens.
 const MAX_ANSWER_LENGTH: usize = 15;
 
+/// Options whose names differ, and those names.
+const NAMES: [(&str, &str); 2] = [("`max_answer_length`", "`max_answer_len`"), ("`max_tokens`", "`max_seq_len`")];
+
 /// A request of Hugging Face's clients.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub struct TaskRequest {
     /// A question and its context, or several.
     inputs: TaskInputs,
@@ -49,7 +51,7 @@ enum TaskInputs {
 
 /// A question and the text that is asked.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 struct TaskInput {
     question: String,
     context: String,
@@ -57,7 +59,7 @@ struct TaskInput {
 
 /// How a question is asked.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 struct TaskParameters {
     /// How many answers; 1 by default.
     #[serde(alias = "topK", alias = "topk")]
@@ -105,7 +107,7 @@ pub async fn answer(
     state
         .in_time(async {
             state.model()?;
-            let TaskRequest { inputs, parameters, .. } = body::json(request.into_body(), &state).await?;
+            let (TaskRequest { inputs, parameters, .. }, _share) = body::json(request.into_body(), &state).await?;
             let parameters = parameters.unwrap_or_default();
             let top_k = parameters.top_k.unwrap_or(1);
             let with_abstention = parameters.handle_impossible_answer == Some(true);
@@ -113,20 +115,18 @@ pub async fn answer(
                 TaskInputs::One(input) => (false, vec![input]),
                 TaskInputs::Several(inputs) => (true, inputs),
             };
+            let length =
+                WorkLength::of_texts(inputs.iter().map(|input| input.question.len() + input.context.len()).sum());
             let own = state.clone();
-            let readings = state.block_on(move || prepare(&own, &inputs, &parameters)).await?;
+            let readings = state.block_on(length, move || prepare(&own, &inputs, &parameters)).await?;
             let mut work = state.model()?.engine.submit(readings)?;
-            let mut answers = Vec::new();
-            while let Some(event) = work.next().await? {
-                if let WorkEvent::Done(pair) = event {
-                    let answer = pair.answer.map_err(|error| HttpError::of_document(&error))?;
-                    answers.push((pair.index, task_answers(&answer, top_k, with_abstention)));
-                }
-            }
+            let answers = work.answers().await?;
             record.set_work(work.tokens, work.queue_time());
-            answers.sort_by_key(|(index, _)| *index);
-            let shaped = answers.into_iter().map(|(_, answers)| shaped(answers, top_k));
-            let mut shaped = shaped.collect::<Result<Vec<Value>, _>>()?;
+            let of_input = |answer: Result<DocumentAnswer, AskError>| {
+                let answer = answer.map_err(|error| HttpError::of_document(&error))?;
+                shaped(task_answers(&answer, top_k, with_abstention), top_k)
+            };
+            let mut shaped = answers.into_iter().map(of_input).collect::<Result<Vec<Value>, _>>()?;
             Ok(if is_list { json_response(shaped) } else { json_response(shaped.remove(0)) })
         })
         .await
@@ -153,7 +153,7 @@ fn prepare(
     }
     let asker = Asker::new(state.model()?.reader.clone(), parameters.options()?);
     let reading = |TaskInput { question, context }: &TaskInput| {
-        let question = asker.question(question).map_err(|error| HttpError::of_question(&error))?;
+        let question = asker.question(question).map_err(|error| with_task_names(HttpError::of_question(&error)))?;
         let tokens_max = parameters.max_question_len.unwrap_or(usize::MAX);
         if question.tokens() > tokens_max {
             let message = format!("the question has {} tokens, max_question_len is {tokens_max}", question.tokens());
@@ -163,6 +163,12 @@ fn prepare(
         asker.begin(&question, &document).map_err(|error| HttpError::of_document(&error))
     };
     inputs.iter().map(reading).collect()
+}
+
+/// An error of an option, with the name that the task has for it.
+fn with_task_names(error: HttpError) -> HttpError {
+    let message = NAMES.iter().fold(error.message, |message, (name, of_task)| message.replace(name, of_task));
+    HttpError { message, ..error }
 }
 
 impl TaskParameters {
@@ -175,7 +181,7 @@ impl TaskParameters {
             doc_stride: self.doc_stride,
             ..AskRequest::default()
         };
-        request.options()
+        request.options().map_err(with_task_names)
     }
 }
 

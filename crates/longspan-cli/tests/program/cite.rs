@@ -109,10 +109,31 @@ fn a_list_names_documents_and_pages() {
     for (list, said) in [
         ("{\"quote\": 1}", "quotations: `quotes`, line 1: invalid type: integer"),
         ("{\"quote\": \"a\", \"pag\": 1}", "quotations: `quotes`, line 1: unknown field `pag`"),
+        ("{\"quote\": \"a\", \"page\": -1}", "line 1: `id`, `page`: expected a text or a whole number from 0 on"),
         ("\n", "quotations: `quotes`: empty"),
     ] {
         std::fs::write(folder.path("quotes"), list).unwrap();
         check_failed(&folder.run(&["cite", "--quotes", "quotes", "contract.txt"]), said);
     }
     check_failed(&folder.run(&["cite", "answer.md"]), "no documents");
+}
+
+#[test]
+fn a_document_counts_once_whatever_its_paths() {
+    let folder = folder();
+    std::fs::create_dir(folder.path("texts")).unwrap();
+    std::fs::write(folder.path("texts/contract.txt"), CONTRACT).unwrap();
+    for files in [
+        &["contract.txt", "./contract.txt"][..],
+        &["-r", "texts", "texts/contract.txt"],
+        &["-r", "./texts/contract.txt", "texts", "./texts"],
+    ] {
+        let ran = folder.run(&[&["cite", "--json", "answer.md"], files].concat());
+        let first: Value = serde_json::from_str(ran.stdout.lines().next().unwrap()).unwrap();
+        assert_eq!((&first["places_count"], &first["checked"]["documents"]), (&json!(1), &json!(1)), "{files:?}");
+    }
+    // An empty file that is named is an error, also where a folder has it under another path.
+    std::fs::write(folder.path("texts/empty.txt"), "").unwrap();
+    let ran = folder.run(&["cite", "-r", "answer.md", "texts", "./texts/empty.txt"]);
+    assert_eq!((ran.status, ran.stderr.contains("empty.txt")), (2, true), "{ran:?}");
 }

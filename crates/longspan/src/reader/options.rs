@@ -74,8 +74,7 @@ impl ReadOptions {
         let given = self.null_score_diff_threshold;
         let Some(abstain) = self.abstain else { return Ok(given.unwrap_or(settings.null_score_diff_threshold)) };
         if let Some(threshold) = given {
-            let message =
-                format!("{abstain}: null_score_diff_threshold {threshold} is given too: expected one of them");
+            let message = format!("{abstain}: the threshold {threshold} is given too: expected one of them");
             return Err(Error::option("abstain", message));
         }
         let missing = || format!("{abstain}: the checkpoint has no such threshold: `longspan calibrate` fits it");

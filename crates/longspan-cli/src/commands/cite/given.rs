@@ -23,7 +23,7 @@ const LIST_HINT: &str =
 
 /// A line of a list in JSON.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 struct ListedQuotation {
     quote: String,
     id: Option<NumberOrText>,
@@ -33,7 +33,7 @@ struct ListedQuotation {
 
 /// A number, or what is printed for one.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "`id`, `page`: expected a text or a whole number from 0 on")]
 enum NumberOrText {
     Number(u64),
     Text(String),

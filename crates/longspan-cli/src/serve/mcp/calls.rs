@@ -1,10 +1,11 @@
 //! What each tool does.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
 use longspan_ask::text::quoted;
-use longspan_ask::{Asker, CitationRun, Content, PairReading};
+use longspan_ask::{Asker, Content, PairReading};
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, ProgressNotificationParam, ProgressToken};
 use rmcp::{Peer, RoleServer};
 use serde::Serialize;
@@ -16,7 +17,7 @@ use super::super::ask::{AskRequest, DocumentChoice, answer_object};
 use super::super::cite::{self, CitationsObject};
 use super::super::engine::WorkEvent;
 use super::super::error::HttpError;
-use super::super::state::ServerState;
+use super::super::state::{ServerState, WorkLength};
 use super::super::store::HeldDocument;
 use super::library::{DocumentLibrary, DocumentNames};
 use super::shown;
@@ -65,7 +66,7 @@ impl ToolCall {
     async fn ask_document(&self, request: AskDocumentRequest) -> Result<CallToolResult, HttpError> {
         let held = self.open(&request.document).await?;
         let (own, of_reading) = (self.state.clone(), held.clone());
-        let reading = self.state.block_on(move || begun(&own, &of_reading, request)).await?;
+        let reading = self.state.block_on(WorkLength::Short, move || begun(&own, &of_reading, request)).await?;
         let mut work = self.state.model()?.engine.submit(vec![reading])?;
         let mut answer = None;
         while let Some(event) = work.next().await? {
@@ -84,13 +85,12 @@ impl ToolCall {
 
     async fn verify_quotes(&self, request: VerifyQuotesRequest) -> Result<CallToolResult, HttpError> {
         let VerifyQuotesRequest { text, quotes, min_words, documents } = request;
-        let given = cite::given(text, quotes, min_words)?;
-        let mut run = CitationRun::new(given).map_err(|error| HttpError::new("too_large", error.to_string()))?;
+        let mut run = cite::begun(&self.state, text, quotes, min_words).await?;
         let (DocumentNames { names, errors }, is_all) = match documents {
             DocumentChoice::Ids(names) => (DocumentNames { names, errors: Vec::new() }, false),
             DocumentChoice::Word(_) => {
                 let (own, library) = (self.state.clone(), self.library.clone());
-                (self.state.block_on(move || Ok(library.names(&own))).await?, true)
+                (self.state.block_on(WorkLength::Short, move || Ok(library.names(&own))).await?, true)
             }
         };
         errors.iter().for_each(|error| run.unread("a folder", error.as_str()));
@@ -98,15 +98,15 @@ impl ToolCall {
             return Err(HttpError::new("unknown_document", "no document is named, or there is none"));
         }
         let steps = 2 * names.len(); // each is read, and then searched for what comes nearest
+        let mut ids = HashSet::new();
         for (index, name) in names.iter().enumerate() {
             self.tell(index, steps).await;
             match self.open(name).await {
                 Ok(held) => {
-                    let read = move || {
-                        cite::read(&mut run, &held);
-                        Ok(run)
-                    };
-                    run = self.state.block_on(read).await?;
+                    // A document may have several names.
+                    if ids.insert(held.id().to_owned()) {
+                        run = cite::read(&self.state, run, held).await?;
+                    }
                 }
                 // An empty file has nothing that could be quoted.
                 Err(error) if is_all && error.error_type == "empty_document" => {}
@@ -116,13 +116,9 @@ impl ToolCall {
         }
         for step in names.len().. {
             self.tell(step.min(steps), steps).await;
-            let next = move || {
-                let has_waited = run.find_nearest_in_next();
-                Ok((has_waited, run))
-            };
-            let (has_waited, rest) = self.state.block_on(next).await?;
+            let (rest, is_done) = cite::nearest_found(&self.state, run).await?;
             run = rest;
-            if !has_waited {
+            if is_done {
                 break;
             }
         }
@@ -152,7 +148,8 @@ impl ToolCall {
 
     async fn list_documents(&self, request: ListDocumentsRequest) -> Result<CallToolResult, HttpError> {
         let (own, library) = (self.state.clone(), self.library.clone());
-        let list = self.state.block_on(move || Ok(library.list(&own, request.cursor.as_deref()))).await?;
+        let list =
+            self.state.block_on(WorkLength::Short, move || Ok(library.list(&own, request.cursor.as_deref()))).await?;
         result([shown::documents(&list)], &list)
     }
 }

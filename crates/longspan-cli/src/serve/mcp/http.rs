@@ -14,7 +14,7 @@ use schemars::generate::SchemaGenerator;
 use schemars::{Schema, json_schema};
 
 use super::super::access::RequestRecord;
-use super::super::body;
+use super::super::body::{self, ReceivedBody};
 use super::super::error::HttpError;
 use super::super::state::ServerState;
 use super::library::DocumentLibrary;
@@ -33,7 +33,7 @@ pub async fn answer(
 ) -> Result<Response, HttpError> {
     state.model()?;
     let (parts, body) = request.into_parts();
-    let bytes = body::read(body, state.http_limits.max_body, &state.http_limits).await?;
+    let ReceivedBody { bytes, share: _share } = body::read(body, state.http_limits.max_body, &state).await?;
     // Names of hosts and sites were checked before.
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::super::documents::{self, Upload};
 use super::super::error::HttpError;
-use super::super::state::{ServerPhase, ServerState};
+use super::super::state::{ServerPhase, ServerState, WorkLength};
 use super::super::store::HeldDocument;
 use super::roots::{DocumentRoots, RootFile, RootFiles};
 use crate::lines::read_to_limit;
@@ -91,7 +91,9 @@ impl DocumentLibrary {
         let Self::Roots(roots) = self else { return named(state, name) };
         state.reaches(ServerPhase::Ready).await; // documents are tokenized
         let (own, roots, asked) = (state.clone(), roots.clone(), name.to_owned());
-        let upload = state.block_on(move || roots.find(&asked).map(|file| read(&own, file)).transpose()).await?;
+        let upload = state
+            .block_on(WorkLength::Short, move || roots.find(&asked).map(|file| read(&own, file)).transpose())
+            .await?;
         let Some(upload) = upload else {
             let unknown = || HttpError::new("unknown_document", format!("{}: no such document", quoted(name)));
             return state.store.get(name).map_err(|_| unknown().with_hint(UNKNOWN_HINT));

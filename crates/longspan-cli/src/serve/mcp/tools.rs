@@ -22,7 +22,7 @@ pub const TEXT_CHARACTERS_MAX: usize = 20_000;
 
 /// A question for a document.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub struct AskDocumentRequest {
     /// The document: a name or a document_id of list_documents.
     pub document: String,
@@ -42,7 +42,7 @@ pub struct AskDocumentRequest {
 
 /// Quotations, and the documents that they are checked against.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub struct VerifyQuotesRequest {
     /// A text, plain or Markdown, whose quotations are checked; this or `quotes`.
     pub text: Option<String>,
@@ -56,7 +56,7 @@ pub struct VerifyQuotesRequest {
 
 /// A document, and which part of its text.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub struct ReadDocumentRequest {
     /// The document: a name or a document_id of list_documents.
     pub document: String,
@@ -70,7 +70,7 @@ pub struct ReadDocumentRequest {
 
 /// Where a list of documents goes on.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub struct ListDocumentsRequest {
     /// The `next_cursor` of the list before; absent for the first one.
     pub cursor: Option<String>,

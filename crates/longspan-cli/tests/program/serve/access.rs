@@ -33,6 +33,29 @@ fn a_key_covers_everything_but_health_and_the_page() {
 }
 
 #[test]
+fn who_lacks_the_key_takes_no_turn() {
+    use std::io::{BufRead, BufReader, Write};
+    let server = Server::start(&["--api-key", "s3cret", "--max-concurrent-requests", "1"]);
+    // The server asks for the body: the request without a key is on its way.
+    let mut stream = server.connect();
+    stream
+        .write_all(b"POST /v1/ask HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n")
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(&stream).read_line(&mut line).unwrap();
+    assert!(line.starts_with("HTTP/1.1 100 "), "{line}");
+    let key = [("authorization", "Bearer s3cret")];
+    assert_eq!(server.call("GET", "/v1/info", &key, b"").status, 200);
+}
+
+#[test]
+fn a_container_that_has_other_names_is_healthy() {
+    let server = Server::start(&["--host", "0.0.0.0", "--allow-host", "qa.example.com"]);
+    let url = server.url.replace("0.0.0.0", "127.0.0.1");
+    assert_eq!(server.folder.run(&["health", &url]).status, 0);
+}
+
+#[test]
 fn other_names_and_other_sites_are_refused() {
     let server = Server::start(&["--allow-host", "qa.example", "--cors-allow-origin", "https://good.example"]);
     let get = |headers: &str| server.send(&format!("GET /v1/info HTTP/1.1\r\n{headers}Connection: close\r\n\r\n"));

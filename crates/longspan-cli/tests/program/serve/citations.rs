@@ -30,11 +30,14 @@ fn quotations_are_those_of_the_program() {
     assert_eq!((reply.status, &reply.json()["quotations"]), (200, &json!(expected)));
     let listed = server.post("/v1/cite", &json!({"quotes": ["in an oven"], "documents": "all"})).json();
     assert_eq!(listed["quotations"][0]["status"], "exact");
+    let twice = server.post("/v1/cite", &json!({"quotes": ["in an oven"], "documents": [ids[1], ids[1]]})).json();
+    assert_eq!(twice["quotations"][0]["places_count"], 1);
     let few = server.post("/v1/cite", &json!({"text": "“stopped”", "min_words": 1, "documents": ids})).json();
     assert_eq!(few["quotations"][0]["quote"], "stopped");
     for (body, status, error_type) in [
         (json!({"text": TEXT, "quotes": ["in an oven"], "documents": ids}), 400, "malformed"),
         (json!({"text": TEXT}), 400, "malformed"),
+        (json!({"text": TEXT, "documents": ids, "min_words": 0}), 400, "option"),
         (json!({"text": TEXT, "documents": "some"}), 400, "malformed"),
         (json!({"text": TEXT, "documents": []}), 404, "unknown_document"),
         (json!({"text": TEXT, "documents": ["d_0"]}), 404, "unknown_document"),

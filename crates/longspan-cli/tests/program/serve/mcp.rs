@@ -82,6 +82,9 @@ fn the_tools_have_the_documents_of_the_server() {
     let cited = server.tool("verify_quotes", json!({"quotes": ["in an oven", "of flour"], "documents": "all"}));
     let places = &cited["structuredContent"]["quotations"][0]["places"][0];
     assert!(places["document"] == "bread" && places["document_id"].as_str().unwrap().starts_with("d_"), "{cited}");
+    let names = json!(["bread", places["document_id"]]);
+    let twice = server.tool("verify_quotes", json!({"quotes": ["in an oven"], "documents": names}));
+    assert_eq!(twice["structuredContent"]["quotations"][0]["places_count"], 1, "{twice}");
     assert_eq!(server.tool("read_document", json!({"document": "bread"}))["content"][0]["text"], BREAD);
     let resources = server.mcp("resources/list", &json!({})).json()["result"]["resources"].clone();
     let uri = &resources[1]["uri"];

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use super::super::{BREAD, Folder, PUMP};
+use super::super::{BREAD, Folder, PUMP, check_failed};
 use super::{Reply, Server};
 
 const WHO: &str = "Who installed the pump?";
@@ -46,7 +46,18 @@ fn every_error_has_its_code() {
         check_error(&reply, status, error_type);
     };
     // 400
-    check_error(&server.call("POST", "/v1/ask", &[], b"{"), 400, "malformed");
+    for body in [&b"{"[..], b"[]", b" [\"q\"]", b"1"] {
+        let reply = server.call("POST", "/v1/ask", &[], body);
+        check_error(&reply, 400, "malformed");
+        assert!(!reply.text().contains("struct"), "{}", reply.text());
+    }
+    for path in ["", "/text", "/map", "/pages/1"] {
+        check_error(&server.get(&format!("/v1/documents/%FF{path}")), 400, "malformed");
+    }
+    check_error(&server.call("DELETE", "/v1/documents/%FF", &[], b""), 400, "malformed");
+    upload(&"a".repeat(1025), b"text", 400, "malformed");
+    let long = "a".repeat(4097);
+    check_error(&server.call("POST", "/v1/documents", &[("x-document-password", &long)], PDF), 400, "malformed");
     ask(json!({"question": WHO, "text": PUMP, "topk": 3}), 400, "malformed");
     ask(json!({"question": WHO}), 400, "malformed");
     ask(json!({"question": WHO, "questions": [WHO], "text": PUMP}), 400, "malformed");
@@ -77,6 +88,7 @@ fn every_error_has_its_code() {
     ask(json!({"question": WHO, "text": "a ".repeat(2500)}), 413, "too_large");
     ask(json!({"question": WHO, "text": "a ".repeat(500)}), 413, "document_too_long");
     ask(json!({"questions": [WHO, WHO, WHO, WHO, WHO], "text": PUMP}), 413, "too_many_pairs");
+    ask(json!({"questions": [WHO, WHO, WHO, WHO, WHO], "documents": "all"}), 413, "too_many_pairs");
     ask(json!({"questions": [WHO, WHO, WHO, WHO], "text": "the pump ".repeat(199)}), 413, "too_large");
     upload("a.txt", &[b'a'; 65_537], 413, "too_large");
     upload("a.txt", "a ".repeat(500).as_bytes(), 413, "document_too_long");
@@ -104,6 +116,7 @@ fn what_is_wrong_with_one_leaves_the_others() {
     let errors: Vec<&str> = answers[1..].iter().map(|answer| answer["error_type"].as_str().unwrap()).collect();
     assert_eq!(errors, ["unknown_document", "empty_question"]);
     assert_eq!((&answers[1]["document_id"], &answers[2]["question"]), (&json!("d_0"), &json!(" ")));
+    assert_eq!(server.ask(&json!({"question": WHO, "documents": [id, id]})).len(), 1);
 }
 
 #[test]
@@ -148,9 +161,22 @@ fn a_file_comes_as_a_part_of_a_form_too() {
     let form = [part("file", "; filename=\"pump.txt\"", PUMP.as_bytes()), b"--x--\r\n".to_vec()].concat();
     let reply = server.call("POST", "/v1/documents", &kind, &form);
     assert_eq!((reply.status, &reply.json()["name"]), (201, &json!("pump.txt")));
-    for bad in [&b"--x--\r\n"[..], &part("other", "", b""), b""] {
+    let long = "a".repeat(4097);
+    for bad in [
+        &b"--x--\r\n"[..],
+        &part("other", "", b""),
+        b"",
+        &[part("file", "", b"a"), part("file", "", b"b"), b"--x--\r\n".to_vec()].concat(),
+        &[part("password", "", b"a"), part("password", "", b"b"), form.clone()].concat(),
+        &[part("password", "", long.as_bytes()), form.clone()].concat(),
+    ] {
         check_error(&server.call("POST", "/v1/documents", &kind, bad), 400, "malformed");
     }
+    // Names of media types have no case, and `-` is no name.
+    let kind = [("content-type", "Multipart/Form-Data; boundary=x")];
+    let form = [part("file", "; filename=\"-\"", PUMP.as_bytes()), b"--x--\r\n".to_vec()].concat();
+    let object = server.call("POST", "/v1/documents", &kind, &form).json();
+    assert_eq!((&object["name"], &object["characters"]), (&json!("document"), &json!(PUMP.chars().count())));
 }
 
 #[test]
@@ -246,6 +272,31 @@ fn a_folder_is_served_and_stays() {
 }
 
 #[test]
+fn options_that_cannot_work_are_refused_at_the_start() {
+    let folder = Folder::new(&[("a.txt", b"text"), ("blank", b"secret \n"), ("umlaut", "schl\u{fc}ssel".as_bytes())]);
+    std::fs::create_dir(folder.path("empty")).unwrap();
+    for (arguments, said) in [
+        (["--folder", "nowhere"], "`nowhere`: no such file"),
+        (["--folder", "a.txt"], "`a.txt`: not a folder"),
+        (["--api-key", ""], "--api-key: a key that no request can have"),
+        (["--api-key-file", "blank"], "`blank`: a key that no request can have"),
+        (["--api-key-file", "umlaut"], "`umlaut`: a key that no request can have"),
+    ] {
+        check_failed(&folder.run(&[&["serve", "--port", "0"], &arguments[..]].concat()), said);
+    }
+    for (arguments, said) in [
+        (["--allow-host", "qa.example.com:8443"], "without a scheme or a port"),
+        (["--cors-allow-origin", "*"], "expected scheme://host"),
+        (["--cors-allow-origin", "https://example.com/"], "expected scheme://host"),
+    ] {
+        let ran = folder.run(&[&["serve", "--port", "0"], &arguments[..]].concat());
+        assert_eq!((ran.status, ran.stdout.as_str(), ran.stderr.contains(said)), (2, "", true), "{ran:?}");
+    }
+    let ran = folder.run(&["serve", "--port", "0", "--folder", "empty"]);
+    assert!(ran.status == 2 && ran.stderr.contains("`empty`: no files") && !ran.stderr.contains("--glob"), "{ran:?}");
+}
+
+#[test]
 fn the_server_says_what_it_is() {
     let server = Server::start(&["--max-pairs", "7"]);
     let info = server.get("/v1/info").json();
@@ -254,6 +305,12 @@ fn the_server_says_what_it_is() {
     assert!(info["abstain"].is_object(), "{info}");
     let described = server.get("/openapi.json").json();
     assert_eq!((&described["openapi"], &described["servers"][0]["url"]), (&json!("3.1.0"), &json!("/")));
+    let of = |path: &str, method: &str| described["paths"][path][method].clone();
+    assert_eq!((&of("/health", "get")["security"], of("/", "post").get("security")), (&json!([]), None));
+    let upload = of("/v1/documents", "post")["parameters"].clone();
+    assert_eq!((&upload[2]["name"], &upload[2]["in"]), (&json!("X-Document-Password"), &json!("header")));
+    let width = of("/v1/documents/{document_id}/pages/{page}", "get")["parameters"][2].clone();
+    assert_eq!((&width["name"], &width["schema"]["type"]), (&json!("width"), &json!("integer")));
     let page = server.get("/");
     assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
     assert_eq!(server.call("GET", "/", &[("if-none-match", page.header("etag"))], b"").status, 304);
@@ -263,6 +320,8 @@ fn the_server_says_what_it_is() {
     }
     let ran = server.folder.run(&["health", &server.url]);
     assert_eq!((ran.status, ran.stdout.as_str()), (0, "{\"status\":\"ready\"}\n"));
+    let ran = server.folder.run(&["health", "localhost:1"]);
+    check_failed(&ran, "localhost:1: no address of a server");
     let ran = server.folder.run(&["health", "http://127.0.0.1:1"]);
     assert_eq!((ran.status, ran.stdout.as_str(), ran.stderr.lines().count()), (2, "", 2), "{ran:?}");
 }

@@ -60,4 +60,10 @@ fn bad_requests_have_their_codes() {
         let reply = server.post("/", &body);
         assert_eq!((reply.status, &reply.json()["error_type"]), (status, &json!(error_type)), "{body}");
     }
+    // Errors have the names of the task.
+    for (name, value) in [("max_answer_len", 0), ("max_seq_len", 99_999), ("max_answer_len", 99_999_999)] {
+        let said = server.post("/", &json!({"inputs": inputs, "parameters": {name: value}})).json();
+        assert!(said["error"].as_str().unwrap().starts_with(&format!("`{name}`: {value}")), "{said}");
+        assert_eq!(said.get("hint"), None);
+    }
 }
