@@ -106,7 +106,8 @@ fn by_the_rule(name: &str, source: &str, short: &All) -> Vec<f32> {
     }
     let own = own.replace("_global", "");
     let of = |prefix: &str| short.get(&own.replace("longformer.", prefix));
-    let (shape, values) = of("bert.").or(of("roberta.")).or(of("distilbert.")).or(of("")).unwrap_or_else(|| panic!("no {own}"));
+    let (shape, values) =
+        of("bert.").or(of("roberta.")).or(of("distilbert.")).or(of("")).unwrap_or_else(|| panic!("no {own}"));
     if !name.ends_with("position_embeddings.weight") {
         return values.clone();
     }

@@ -359,6 +359,8 @@ fn a_calibrated_copy_gives_other_scores_for_the_same_answers() {
     check_failed(&folder.run(&["calibrate", "dev.json"]), "not a folder of yours, so nothing can be written into it");
     replace(&folder, "v1.json", |data| drop(data["data"][0]["paragraphs"][1]["qas"].as_array_mut().unwrap().pop()));
     check_failed(&folder.run(&["calibrate", "v1.json", "--out", "v1"]), "the data have no question without an answer");
+    let drawn = ["calibrate", "dev.json", "--limit", "1", "--context-tokens", "0", "--out", "drawn"];
+    check_failed(&folder.run(&drawn), "--limit 1: drew 1 question, and none with");
     let precise = ["calibrate", "dev.json", "--out", "copy", "--target-precision", "0.9", "--context-tokens", "0"];
     check_failed(&folder.run(&precise), "--target-precision 0.9: no threshold reaches it with 30 answers or more");
     fs::create_dir(folder.path("other")).unwrap();
@@ -403,6 +405,8 @@ fn a_calibrated_copy_gives_other_scores_for_the_same_answers() {
     let again = ["calibrate", "dev.json", "-m", "copy", "--context-tokens", "100", "--json"];
     let again: Value = serde_json::from_slice(&folder.command(&again).output().unwrap().stdout).unwrap();
     assert_eq!(again["calibration"], report["calibration"]);
+    let once_more = folder.run(&arguments);
+    assert!(once_more.stderr.contains("warning: `copy`: this model is there already, and its calibration is replaced"));
 
     let own = folder.run(&["eval", "dev.json", "-m", "copy", "--json"]);
     assert!(
