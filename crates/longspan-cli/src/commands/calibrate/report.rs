@@ -120,8 +120,7 @@ pub fn parts(parts: &[Part], own: &[Observation], before: Fit, best: &[Observati
 /// Warns where the fit does not hold on other articles.
 pub fn warn_of_quality(all: &CalibratedPart, target_precision: Option<f64>) {
     let Some(after) = &all.after else {
-        let questions = counted(all.questions, "question");
-        hints::warn(&format!("{questions}: too few articles or answers to check what was fitted: give more data"));
+        hints::warn("too few articles, or too few answers in them, to check what was fitted: give more data");
         return;
     };
     let before = &all.before;
