@@ -222,7 +222,7 @@ exact    line 3  \"ran in May 1911\"     a.txt:1
 "
         .replace("altered  line", "altered     line")
         .replace("exact    line", "exact       line");
-        assert_eq!(plain(text, document, &[], 62), wide);
+        assert_eq!(plain(text, document, &[], 66), wide);
         let narrow = "\
 altered     line 2  \"ran within 30 days\"
             a.txt:1  30 → sixty (60)
@@ -230,7 +230,7 @@ exact       line 3  \"ran in May 1911\"
             a.txt:1
 2 quotations: 1 proven, 1 altered
 ";
-        assert_eq!(plain(text, document, &[], 60), narrow);
+        assert_eq!(plain(text, document, &[], 65), narrow);
         let narrower = narrow.replace("a.txt:1  30", "a.txt:1\n            30");
         assert_eq!(plain(text, document, &[], 35), narrower);
     }

@@ -24,7 +24,7 @@ use crate::terminal::hints::{self, fault};
 use crate::terminal::{self, counted, thousands};
 use session::{GivenQuestion, Round};
 
-const QUESTIONS_HINT: &str = "questions are a text file with one on each line; documents follow it";
+const QUESTIONS_HINT: &str = "a file of questions has one on each line";
 const SPLIT_HINT: &str = "split the file, and ask the parts one after the other";
 
 /// The longest file of questions.
