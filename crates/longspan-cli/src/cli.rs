@@ -18,7 +18,7 @@ use std::ffi::OsString;
 
 use clap::builder::StyledStr;
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 use longspan::error::excerpt;
@@ -159,6 +159,9 @@ pub fn read() -> Result<Cli, clap::Error> {
 
 /// An error with excerpts of what the user wrote, and without tips that repeat more of it, or anything that a terminal obeys.
 fn with_excerpts(mut error: clap::Error) -> clap::Error {
+    // The message lists the values, and the one with the most letters in common may mean the opposite.
+    error.remove(ContextKind::SuggestedValue);
+    add_tips(&mut error);
     let texts = error.context().filter_map(|(kind, value)| match value {
         ContextValue::String(text) => Some((kind, printable(&excerpt(text)))),
         _ => None,
@@ -177,7 +180,75 @@ fn with_excerpts(mut error: clap::Error) -> clap::Error {
     error
 }
 
+/// Adds what would help where the parser has no tip.
+fn add_tips(error: &mut clap::Error) {
+    let text = |kind: ContextKind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        Some(ContextValue::Strings(texts)) => texts.join(" "),
+        Some(ContextValue::StyledStr(text)) => text.to_string(),
+        _ => String::new(),
+    };
+    let tip = match error.kind() {
+        ErrorKind::ArgumentConflict => {
+            let both = text(ContextKind::InvalidArg) + " " + &text(ContextKind::PriorArg);
+            (both.contains("--csv") && both.contains("--out")).then_some("`--csv > FILE` writes the table to a file")
+        }
+        ErrorKind::UnknownArgument if text(ContextKind::Usage).contains("longspan text") => {
+            let is_file = !text(ContextKind::InvalidArg).starts_with('-');
+            is_file.then_some("one file at a time")
+        }
+        ErrorKind::InvalidSubcommand => {
+            let given = text(ContextKind::InvalidSubcommand);
+            if let Some(name) = of_same_letters(&given) {
+                error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![name]));
+            }
+            None
+        }
+        _ => None,
+    };
+    if let Some(tip) = tip {
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+}
+
+/// The command whose letters a name has in another order: of short names, the parser's own measure finds no such one.
+fn of_same_letters(given: &str) -> Option<String> {
+    let sorted = |name: &str| {
+        let mut letters: Vec<char> = name.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    let letters = sorted(given);
+    command().get_subcommands().map(clap::Command::get_name).find(|name| sorted(name) == letters).map(str::to_owned)
+}
+
 /// The whole command line, for completions and manual pages.
 pub fn command() -> clap::Command {
     Cli::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tips_help() {
+        let message = |line: &[&str]| {
+            let mut error = Cli::try_parse_from(["longspan"].iter().chain(line)).unwrap_err();
+            error = with_excerpts(error);
+            error.to_string()
+        };
+        for (line, tip) in [
+            (&["aks", "who?"][..], "a similar subcommand exists: 'ask'"),
+            (&["text", "a", "b"], "tip: one file at a time"),
+            (&["ask", "who?", "--csv", "--out", "a"], "tip: `--csv > FILE` writes the table to a file"),
+        ] {
+            assert!(message(line).contains(tip), "{line:?}: {}", message(line));
+        }
+        let refused = message(&["ask", "who?", "--abstain", "never"]);
+        assert!(
+            refused.contains("[possible values: strict, balanced, eager]") && !refused.contains("tip"),
+            "{refused}"
+        );
+    }
 }

@@ -17,6 +17,8 @@ pub struct GivenQuotation {
     pub quote: String,
     /// Where it stands in the text that quotes, in characters.
     pub characters: Option<Range<usize>>,
+    /// The line of that text on which it begins, from 1.
+    pub line: Option<usize>,
     /// The document that it is said to be from: a path, a file name, or that without its extension.
     pub document: Option<String>,
     /// The page that it is said to be on: its number, or what is printed for it.
@@ -42,8 +44,8 @@ impl GivenQuotation {
     fn numbered(text: &str, found: Vec<QuotedText>) -> Vec<Self> {
         let content = Content::plain(text);
         let given = (1usize..).zip(found).map(|(number, QuotedText { text, bytes, .. })| {
-            let characters = Some(content.place(bytes).characters);
-            Self { characters, ..Self::new(number.to_string(), text) }
+            let Place { characters, line, .. } = content.place(bytes);
+            Self { characters: Some(characters), line: Some(line), ..Self::new(number.to_string(), text) }
         });
         given.collect()
     }
@@ -115,9 +117,10 @@ pub struct Citation {
     /// Passages that have it, those that are the same letter for letter first, at most ten; of an altered one, the passage
     /// that is meant.
     pub passages: Vec<CitedPassage>,
-    /// How many passages have it.
+    /// How many passages there are; one of an altered quotation.
     pub count: usize,
-    /// What it changes, changes of the meaning first; none unless it is altered.
+    /// What it changes, changes of the meaning first: of an altered one in the passage that is meant, of an unchecked one in
+    /// what comes nearest, if the words are surely those. None otherwise.
     pub edits: Vec<Edit>,
     /// What comes nearest to a quotation that was not found, and the share of its words, by their length, that this has.
     pub nearest: Option<(CitedPassage, f64)>,

@@ -85,10 +85,13 @@ impl State {
             && (given.document.is_none() || self.is_named_read)
     }
 
-    fn near(&mut self, passage: CitedPassage, agreement: f64) {
-        if self.nearest.as_ref().is_none_or(|(_, known)| agreement > *known) {
+    /// Keeps a passage if it is the nearest so far, and returns whether it is.
+    fn near(&mut self, passage: CitedPassage, agreement: f64) -> bool {
+        let is_nearest = self.nearest.as_ref().is_none_or(|(_, known)| agreement > *known);
+        if is_nearest {
             self.nearest = Some((passage, agreement));
         }
+        is_nearest
     }
 
     pub fn citation(mut self, given: GivenQuotation, unread: &[UnreadDocument]) -> Citation {
@@ -120,14 +123,17 @@ impl State {
             !altered.is_rivalled
                 && (is_all_read || (altered.is_named && is_named_read_whole(&named, unread, &self.given_up)))
         }) {
-            citation.status = CitationStatus::Altered;
+            (citation.status, citation.count) = (CitationStatus::Altered, 1);
             (citation.passages, citation.edits) = (vec![altered.passage], altered.edits);
         } else {
             if !is_all_read {
                 citation.status = CitationStatus::Unchecked;
             }
-            if let Some(AlteredPassage { passage, agreement, .. }) = self.altered.take() {
-                self.near(passage, agreement);
+            if let Some(AlteredPassage { passage, agreement, edits, .. }) = self.altered.take()
+                && self.near(passage, agreement)
+                && !is_all_read
+            {
+                citation.edits = edits;
             }
             citation.nearest = self.nearest;
         }

@@ -32,7 +32,8 @@ pub struct CitationObject<'a> {
     /// In what the quotation differs in form from its first passage, such as `line_end` or `hyphenation`; of a quotation that
     /// cannot be looked for, why: `no_words` or `too_long`.
     pub reasons: Vec<&'static str>,
-    /// What an altered quotation changes, changes of the meaning first.
+    /// What an altered quotation changes, changes of the meaning first; of an unchecked one, what it would change if `nearest`
+    /// is meant.
     pub edits: Vec<EditObject<'a>>,
     /// Name of the document of the first passage; null if there is none.
     pub document: Option<&'a str>,
@@ -41,7 +42,7 @@ pub struct CitationObject<'a> {
     /// The passages that have it, at most ten, those that are the same letter for letter first; of an altered one, the
     /// passage that is meant.
     pub places: Vec<PassageObject<'a>>,
-    /// How many passages have it.
+    /// How many such passages there are, listed or not.
     pub places_count: usize,
     /// What comes nearest to a quotation that was not found, which proves nothing; null if nothing does.
     pub nearest: Option<PassageObject<'a>>,
@@ -275,7 +276,7 @@ mod tests {
                     r#""document":"é.txt","page":2,"places":[{"document":"é.txt","text":"é ran\nin 1911 or so","start":2,"#,
                     r#""end":21,"start_utf16":2,"end_utf16":21,"start_byte":2,"end_byte":22,"line":1,"page":2,"page_line":1}],"#
                 ),
-                r#""places_count":0,"nearest":null,"named":{"document":"é.txt","page":"2","agrees":true},"#,
+                r#""places_count":1,"nearest":null,"named":{"document":"é.txt","page":"2","agrees":true},"#,
             )
         );
         assert!(

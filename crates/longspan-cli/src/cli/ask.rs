@@ -89,8 +89,8 @@ pub struct PrintArgs {
     /// Print one JSON object per line, for each document and question
     #[arg(long)]
     pub json: bool,
-    /// Print one table in CSV: a row for each document, with its answer to each question, the score, the line and the page
-    #[arg(long, conflicts_with_all = ["json", "interactive", "unranked", "best_documents"])]
+    /// Print one table in CSV: a row for each document, with its best answer to each question, the score and the place
+    #[arg(long, conflicts_with_all = ["json", "interactive", "unranked", "best_documents", "top_k", "all"])]
     pub csv: bool,
     /// Print each result as soon as it is known, in the order of the documents
     #[arg(long, conflicts_with = "best_documents")]
@@ -228,8 +228,10 @@ mod tests {
             (&["--questions", "q", "--interactive"], "--interactive"),
             (&["--csv", "--json"], "--csv"),
             (&["--csv", "--unranked"], "--csv"),
+            (&["--csv", "--top-k", "3"], "--top-k"),
+            (&["--csv", "--all"], "--all"),
             (&["--unranked", "--best-documents", "3"], "--unranked"),
-            (&["--min-score", "1.5"], "expected a share such as 0.9"),
+            (&["--min-score", "1.5"], "expected a number between 0 and 1, such as 0.9"),
         ] {
             let error = Cli::try_parse_from(["longspan", "ask", "question"].iter().chain(arguments)).unwrap_err();
             assert!(error.to_string().contains(said), "{arguments:?}: {error}");

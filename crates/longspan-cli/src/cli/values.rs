@@ -71,7 +71,10 @@ pub fn threshold(text: &str) -> Result<f64, String> {
 
 /// A number above 0 and up to 1.
 pub fn share(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|share| *share > 0.0 && *share <= 1.0).ok_or_else(|| "expected a share such as 0.9".into())
+    text.parse()
+        .ok()
+        .filter(|share| *share > 0.0 && *share <= 1.0)
+        .ok_or_else(|| "expected a number between 0 and 1, such as 0.9".into())
 }
 
 /// The tokens with global attention.

@@ -1,16 +1,21 @@
 //! `longspan text`: a document as it is read.
 
 use anyhow::{Context, Result};
+use longspan_ask::text::quoted;
 use longspan_ask::{ContentObject, serve_parent};
 
 use crate::cli::TextArgs;
 use crate::data::documents;
-use crate::terminal;
+use crate::terminal::{self, hints::fault};
 
 /// Runs the command.
 pub fn run(args: &TextArgs) -> Result<()> {
     if args.pipe {
         return serve_parent().context("standard output");
+    }
+    if args.file.is_dir() {
+        let message = format!("{}: a folder, not a file", quoted(&documents::name(&args.file)));
+        return Err(fault(message, "name a file in it; `longspan ask --recursive` asks all of them"));
     }
     let options = documents::options(&args.document)?;
     let source = documents::source(&args.file);

@@ -151,8 +151,10 @@ pub fn warn(name: &str, warnings: &[Warning]) {
 
 /// The text of a file or of standard input, unpacked, empty or not.
 ///
+/// - `hint`: what it should hold, for the error that it is no text
+///
 /// # Errors
 /// When it cannot be read or is not UTF-8 text.
-pub fn text(path: &Path) -> Result<String> {
-    Ok(source(path).read_text(&Limits::default())?)
+pub fn text(path: &Path, hint: &'static str) -> Result<String> {
+    source(path).read_text(&Limits::default()).map_err(|error| hints::of_text(error, hint))
 }

@@ -6,14 +6,21 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use ignore::overrides::OverrideBuilder;
 use ignore::{DirEntry, WalkBuilder};
+use longspan_ask::text::quoted;
 use longspan_ask::{AskError, ReadError, SourceError, SourceErrorKind};
 
 use super::documents;
 use crate::cli::FolderArgs;
-use crate::terminal::counted;
 use crate::terminal::hints::{self, fault};
+use crate::terminal::{counted, thousands};
 
 const GLOB_HINT: &str = "a glob is a pattern such as '*.pdf', '!drafts/' or '{a,b}*.txt', in quotes";
+
+/// So many skipped files are named.
+const SKIPPED_NAMED_MAX: usize = 5;
+
+/// Extensions of documents: a file of such a name that has other bytes is a damaged document.
+const DOCUMENT_EXTENSIONS: [&str; 10] = ["pdf", "docx", "odt", "epub", "html", "htm", "md", "txt", "doc", "rtf"];
 
 /// Files in the order in which they are asked.
 #[derive(Default)]
@@ -22,8 +29,8 @@ pub struct GatheredFiles {
     pub paths: Vec<PathBuf>,
     /// Names of those that were found in folders and not named.
     found: HashSet<String>,
-    /// How many of these are no documents.
-    skipped: usize,
+    /// Names of those of them that are no documents.
+    skipped: Vec<String>,
     /// What could not be searched.
     pub errors: Vec<anyhow::Error>,
 }
@@ -109,25 +116,39 @@ impl GatheredFiles {
         Ok(())
     }
 
-    /// Whether an error is that of a file in a folder that is no document; it is counted then. Documents that other programs
-    /// read are ones that the user would miss, and so are damaged texts.
+    /// Whether an error is that of a file in a folder that is no document; its name is kept then. Documents that other
+    /// programs read are ones that the user would miss, and so are damaged ones.
     pub fn skips(&mut self, error: &AskError) -> bool {
         let AskError::Source(SourceError { kind: SourceErrorKind::Read(read), name }) = error else { return false };
         let is_no_document = match read {
             ReadError::Format(format) => !format.is_document(),
-            ReadError::NotOfFormat(_) | ReadError::Binary { .. } | ReadError::Empty | ReadError::Blank => true,
+            ReadError::Binary { .. } => !is_called_document(name),
+            ReadError::NotOfFormat(_) | ReadError::Empty | ReadError::Blank => true,
             _ => false,
         };
         let skips = is_no_document && self.found.contains(name);
-        self.skipped += usize::from(skips);
+        if skips {
+            self.skipped.push(name.clone());
+        }
         skips
     }
 
-    /// Says on standard error how many files were skipped.
+    /// Says on standard error which files were skipped.
     pub fn report_skipped(&self) {
-        if self.skipped > 0 {
-            let files = counted(self.skipped, "file");
-            hints::warn(&format!("{files} in folders skipped: empty, or of a kind that is not read"));
+        let count = self.skipped.len();
+        if count == 0 {
+            return;
         }
+        let mut names: Vec<String> = self.skipped.iter().take(SKIPPED_NAMED_MAX).map(|name| quoted(name)).collect();
+        if count > names.len() {
+            names.push(format!("and {} more", thousands(count - names.len())));
+        }
+        let (files, names) = (counted(count, "file"), names.join(", "));
+        hints::warn(&format!("{files} in folders skipped, empty or of a kind that is not read: {names}"));
     }
+}
+
+fn is_called_document(name: &str) -> bool {
+    let extension = Path::new(name).extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| DOCUMENT_EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension)))
 }

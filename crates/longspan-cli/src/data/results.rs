@@ -98,6 +98,11 @@ impl ResultFile {
         if !resume && fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() || metadata.len() > 0) {
             return Err(fault(format!("`{}`: it is there already", path.display()), RESUME_FILE_HINT));
         }
+        let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+        if !folder.exists() {
+            let message = format!("`{}`: no such folder", folder.display());
+            return Err(fault(message, "make it first, or name a file in another folder"));
+        }
         let (mut end, mut documents): (u64, Vec<KnownDocument>) = (0, Vec::new());
         let mut file = folder::open_record(path, &mut |number, line| {
             let bytes = end..end + line.len() as u64;
@@ -283,6 +288,8 @@ mod tests {
         run(&path, &[("a", 1)]);
         let other = ResultFile::open(&path, true, &identity("n"), &QUESTIONS, HashMap::new());
         assert!(refused(other).ends_with("that run had model \"m\", this one has \"n\""));
+        let nowhere = ResultFile::open(&path.join("b/c"), false, &identity("m"), &QUESTIONS, HashMap::new());
+        assert!(refused(nowhere).ends_with("b`: no such folder"));
         let new = ResultFile::open(&path, false, &identity("m"), &QUESTIONS, HashMap::new());
         assert!(refused(new).ends_with("it is there already"));
         let whole = fs::read_to_string(&path).unwrap();

@@ -22,6 +22,8 @@ const PART_HINT: &str = "correct that part, or let --skip-bad leave out and coun
 const OFFSETS_HINT: &str =
     "--offsets sets the unit of answer_start, or `search`; --skip-bad leaves out and counts such parts";
 
+const TEACHER_HINT: &str = "give a file that `longspan eval --save-teacher-answers` wrote";
+
 /// So many bad parts are reported one by one.
 const REPORTED_MAX: usize = 5;
 
@@ -75,7 +77,7 @@ pub fn read(paths: &[PathBuf], skip_bad: bool, options: DatasetOptions) -> Resul
     let mut data = SquadData::default();
     for path in paths {
         let name = documents::name(path);
-        let text = documents::text(path)?;
+        let text = documents::text(path, DATA_HINT)?;
         let SquadData { dataset, skipped, .. } = &mut data;
         let first = dataset.articles.len();
         let mut is_part = false;
@@ -136,7 +138,7 @@ pub fn teacher_answers<'a>(paths: &[PathBuf], dataset: &'a Dataset) -> Result<Op
     }
     let mut answers = TeacherAnswers::new(dataset);
     for path in paths {
-        answers.add(title(&documents::name(path)), documents::text(path)?.as_bytes())?;
+        answers.add(title(&documents::name(path)), documents::text(path, TEACHER_HINT)?.as_bytes())?;
     }
     let (missing, all) = (answers.missing(), counted(dataset.questions().count(), "question"));
     if missing > 0 {

@@ -52,6 +52,17 @@ pub fn fault(message: impl Into<String>, hint: &'static str) -> anyhow::Error {
     anyhow::Error::new(Fault { message: message.into(), hint })
 }
 
+/// An error of a file that must be plain text, with a hint to what it should hold where it is something else.
+pub fn of_text(error: SourceError, hint: &'static str) -> anyhow::Error {
+    match &error.kind {
+        SourceErrorKind::Read(ReadError::NotOfFormat(_) | ReadError::Format(_) | ReadError::Binary { .. }) => {
+            fault(error.to_string(), hint)
+        }
+        SourceErrorKind::Folder => fault(error.to_string(), hint),
+        _ => error.into(),
+    }
+}
+
 /// An error of the operating system about a file, with a hint.
 pub fn io_fault(path: &Path, error: &io::Error, hint: &'static str) -> anyhow::Error {
     fault(format!("`{}`: {}", path.display(), io_message(error)), hint)
@@ -144,7 +155,9 @@ pub fn hint(error: &anyhow::Error) -> Option<&'static str> {
 fn source_hint(kind: &SourceErrorKind) -> &'static str {
     match kind {
         SourceErrorKind::Io(_) => class_hint(ErrorKind::Io),
-        SourceErrorKind::Folder => "give the files in it; `longspan ask` reads those in folders with --recursive",
+        SourceErrorKind::Folder => {
+            "give the files in it; `longspan ask` and `longspan cite` read those in folders with --recursive"
+        }
         SourceErrorKind::Address => "download it first, for example with `curl -O`, then give the file",
         SourceErrorKind::Read(error) => read_hint(error),
         _ => FORMATS_HINT,
@@ -253,7 +266,7 @@ fn class_hint(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Option => "`--help` explains the options, `longspan info` shows the model's limits",
         ErrorKind::Model => "fetch or copy the checkpoint again, or try another model",
-        ErrorKind::Question => "shorten the question, raise --max-tokens, or lower --doc-stride",
+        ErrorKind::Question => "shorten the question; where --max-tokens or --doc-stride is given, leave it out",
         ErrorKind::Document => "give a document with some text",
         ErrorKind::Dataset => DATA_HINT,
         ErrorKind::Training => {

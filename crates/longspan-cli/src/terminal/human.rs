@@ -27,6 +27,8 @@ use super::places::{Located, location, name};
 
 /// How much of the sentence is shown on either side of further answers, in characters.
 const COMPACT_MAX: usize = 40;
+/// The lowest score of a guess that is shown where there is no answer: one that is not 0.00 in two decimals.
+const GUESS_SCORE_MIN: f64 = 0.005;
 /// How much of a heading is shown, in characters.
 const HEADING_MAX: usize = 60;
 
@@ -107,9 +109,12 @@ fn abstention(palette: &Palette, precision: &str, answer: &DocumentAnswer) -> St
     let (no_answer_score, name) = (score(answer.no_answer_score), name(&answer.document));
     let decision =
         format!("{style}no answer{style:#}\n  score {no_answer_score} ({precision})  {path}{name}{path:#}\n");
-    let Some(guess) = answer.candidates.first() else { return decision };
-    let (text, score, place) = (one_line(&guess.text), score(guess.score), place(Style::new(), answer, guess));
-    format!("{decision}  {dimmed}best guess, not sure enough with {score}: {text}  {place}{dimmed:#}\n")
+    // Where several spans were asked for, all are listed.
+    let is_shown = |guess: &&Candidate| guess.score >= GUESS_SCORE_MIN || answer.candidates.len() > 1;
+    let Some(guess) = answer.candidates.first().filter(is_shown) else { return decision };
+    let (score, place) = (score(guess.score), place(*path, answer, guess));
+    let sentence = sentence(palette, &guess.snippet.shortened(COMPACT_MAX));
+    format!("{decision}  {dimmed}closest, but not sure enough ({score}):{dimmed:#} {sentence}  {place}\n")
 }
 
 fn sentence(palette: &Palette, snippet: &Snippet) -> String {
@@ -171,7 +176,9 @@ mod tests {
     #[test]
     fn plain_output_marks_the_answer() {
         let answered = document_answer("a\x1b.txt", TEXT, true, &["May 1911", "1923"], 0.9);
-        let abstained = document_answer("-", TEXT, false, &["in\r\nMay"], 0.0001);
+        let mut abstained = document_answer("-", TEXT, false, &["in\r\nMay"], 0.0001);
+        abstained.candidates[0].score = 0.03;
+        let hopeless = document_answer("b.txt", TEXT, false, &["1923"], 0.004);
         let expected = "\
 May 1911
   score 0.900 (f32)  a\u{fffd}.txt:3  characters 33–41
@@ -180,11 +187,14 @@ May 1911
 
 no answer
   score >0.999 (f32)  <stdin>
-  best guess, not sure enough with <0.001: in May  <stdin>:2  characters 29–36
+  closest, but not sure enough (0.030): The old\u{fffd}[31m pump ran »in May« 1911.  <stdin>:2  characters 29–36
+
+no answer
+  score 0.996 (f32)  b.txt
 
 1,204 results not shown
 ";
-        let results = Results { heading: None, answers: &[answered, abstained], hidden: 1204 };
+        let results = Results { heading: None, answers: &[answered, abstained, hopeless], hidden: 1204 };
         assert_eq!(shown(&Palette::plain(), "f32", &results), expected);
     }
 

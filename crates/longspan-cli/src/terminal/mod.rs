@@ -135,6 +135,18 @@ pub fn print_styled(text: &str) -> io::Result<()> {
     printed(AutoStream::new(io::stdout(), choice).write_all(text.as_bytes()))
 }
 
+/// The columns of the terminal that standard output is; more than any line has where it is none.
+pub fn columns() -> usize {
+    #[cfg(unix)]
+    if io::stdout().is_terminal()
+        && let Ok(size) = rustix::termios::tcgetwinsize(io::stdout())
+        && size.ws_col > 0
+    {
+        return size.ws_col.into();
+    }
+    usize::MAX
+}
+
 /// Writes bytes to standard output.
 ///
 /// # Errors

@@ -72,7 +72,7 @@ impl ReadingBar {
             return;
         }
         let bar = self.bar.get_or_insert_with(|| {
-            let bar = Bar::new("{bar:30} {percent:>3}% of {len} tokens, {eta} left  {wide_msg}");
+            let bar = Bar::new("{bar:30} {percent:>3}%, {eta} left  {wide_msg}");
             bar.set_length(progress.tokens as u64);
             bar.say(&self.label);
             // The time of the first step, which is over, is needed to estimate the rest.

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use super::{BREAD, Folder, PUMP, gz, masked, ran};
+use super::{BREAD, Folder, PUMP, check_failed, gz, masked, ran};
 
 const WHO: &str = "Who installed the pump?";
 const NOT_THERE: &str = "Who painted the ceiling of the chapel?";
@@ -42,12 +42,35 @@ Hull & Sons
 
 #[test]
 fn an_abstention_shows_the_best_guess() {
-    let ran = folder().run(&["ask", NOT_THERE, "bread.txt"]);
+    let ran = folder().run(&["ask", "--threshold", "-inf", WHO, "pump.txt"]);
     assert_eq!((ran.status, ran.stderr.as_str()), (1, ""));
     let shown = masked(&ran.stdout);
     let lines: Vec<&str> = shown.lines().collect();
-    assert_eq!(lines[..2], ["no answer", "  score S (f32)  bread.txt"]);
-    assert!(lines.len() == 3 && lines[2].starts_with("  best guess, not sure enough with "), "{lines:?}");
+    assert_eq!(lines[..2], ["no answer", "  score S (f32)  pump.txt"]);
+    let (said, guess) = lines[2].split_once("): ").unwrap();
+    assert!(said.starts_with("  closest, but not sure enough ("), "{lines:?}");
+    assert_eq!(guess, "The pump was installed in May 1911 by »Ada Brown« 🚰.  pump.txt:1  characters 39–48");
+    assert_eq!(lines.len(), 3);
+    // A guess that is next to impossible is none.
+    let ran = folder().run(&["ask", NOT_THERE, "bread.txt"]);
+    assert_eq!((ran.status, masked(&ran.stdout).as_str()), (1, "no answer\n  score S (f32)  bread.txt\n"));
+}
+
+#[test]
+fn a_question_without_quotes_is_one_error() {
+    let folder = folder();
+    let check = |arguments: &[&str], message: &str| check_failed(&folder.run(&[&["ask"], arguments].concat()), message);
+    check(&["Who", "installed", "the", "pump", "pump.txt"], "`installed`: no such file");
+    std::fs::write(folder.path("questions"), WHO).unwrap();
+    for question in ["Who?", "Who installed the pump"] {
+        let ran = folder.run(&["ask", question, "--questions", "questions", "pump.txt"]);
+        assert!(ran.stderr.contains("hint: with --questions every argument is a document"), "{}", ran.stderr);
+    }
+    let ran = folder.run(&["ask", "Who", "installed", "the", "pump", "pump.txt"]);
+    assert!(ran.stderr.contains("hint: put the question in quotes"), "{}", ran.stderr);
+    // Files that are missing under a question in quotes are errors of their own.
+    let ran = folder.run(&["ask", WHO, "none", "nothing", "pump.txt"]);
+    assert_eq!((ran.status, ran.stderr.matches("no such file").count()), (2, 2));
 }
 
 #[test]
@@ -105,9 +128,11 @@ fn a_table_has_a_row_for_each_document() {
             |row: &str| row.split(',').map(|cell| if score(cell) { "S" } else { cell }).collect::<Vec<_>>().join(",");
         ran.stdout.lines().map(row).collect::<Vec<_>>()
     };
-    let head = format!("document,{WHO},score,line,page,\"When was the \"\"pump\"\", installed?\",score,line,page");
-    let answers = "\"a,b.txt\",Ada Brown,S,1,,May 1911,S,1,";
-    assert_eq!(table(&[]), [&head, "bread.txt,,S,,,,S,,", answers]);
+    let columns = ["score", "page", "page_line", "heading", "line", "no_answer_score"];
+    let [first, second] = [1, 2].map(|number| columns.map(|column| format!("{number}: {column}")).join(","));
+    let head = format!("document,1: {WHO},{first},\"2: When was the \"\"pump\"\", installed?\",{second}");
+    let answers = "\"a,b.txt\",Ada Brown,S,,,,1,S,May 1911,S,,,,1,S";
+    assert_eq!(table(&[]), [&head, "bread.txt,,,,,,,S,,,,,,,S", answers]);
     assert_eq!(table(&["--answered-only"]), [&head, answers]);
 }
 

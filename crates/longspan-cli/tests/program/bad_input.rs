@@ -201,3 +201,22 @@ fn an_empty_variable_is_an_unset_one() {
         assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{arguments:?}");
     }
 }
+
+#[test]
+fn a_pdf_in_the_place_of_a_text_gets_the_hint_of_the_command() {
+    let folder = Folder::new(&[("a.pdf", b"%PDF-1.7\n"), ("bread.txt", BREAD.as_bytes())]);
+    for (arguments, hint) in [
+        (&["eval", "a.pdf"][..], "data are JSON in the form of SQuAD"),
+        (&["ask", "--questions", "a.pdf", "bread.txt"], "a file of questions has one on each line"),
+        (&["cite", "--quotes", "a.pdf", "bread.txt"], "each line is a quotation"),
+        (&["cite", "It is baked in an oven", "bread.txt"], "a quotation goes into a file"),
+        (
+            &["pretrain", "-m", "embedded", "--text", "a.pdf", "--out", "out"],
+            "texts are plain text or JSON lines, perhaps gzip: `longspan text` turns a PDF into",
+        ),
+    ] {
+        let ran = folder.run(arguments);
+        check_failed(&ran, "");
+        assert!(ran.stderr.contains(&format!("hint: {hint}")), "{arguments:?}: {ran:?}");
+    }
+}

@@ -18,10 +18,10 @@ fn folder() -> Folder {
 fn quotations_are_shown_with_their_places() {
     let ran = folder().run(&["cite", "answer.md", "contract.txt"]);
     let expected = "\
-normalised  \"one person designated by JANA\"  contract.txt:1, page 1  hyphen
-altered     \"within 30 days\"                 contract.txt:2, page 1  30 → sixty (60)
-exact       \"shall not disclose it\"          contract.txt:4, page 2
-not found   \"for ever and ever\"
+normalised  line 1  \"one person designated by JANA\"  contract.txt:1, page 1  hyphen
+altered     line 1  \"within 30 days\"                 contract.txt:2, page 1  30 → sixty (60)
+exact       line 1  \"shall not disclose it\"          contract.txt:4, page 2
+not found   line 1  \"for ever and ever\"
 4 quotations: 2 proven, 1 altered, 1 not found
 ";
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str(), ran.status), (expected, "", 1));
@@ -40,12 +40,12 @@ fn the_status_is_chosen() {
     let ran = folder.run(&["cite", "answer.md", "missing.txt", "contract.txt"]);
     assert_eq!(ran.status, 2);
     assert!(ran.stderr.starts_with("error: `missing.txt`: no such file\n"), "{}", ran.stderr);
-    assert!(ran.stdout.contains("unchecked   \"for ever and ever\"\n"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("unchecked   line 1  \"for ever and ever\"\n"), "{}", ran.stdout);
     assert!(ran.stdout.ends_with("2 proven, 2 unchecked\nnot everything was read: missing.txt\n"), "{}", ran.stdout);
 }
 
 #[test]
-fn what_is_not_read_in_a_folder_leaves_quotations_unchecked() {
+fn documents_of_a_folder_that_are_not_read_leave_quotations_unchecked() {
     let folder = folder();
     std::fs::create_dir(folder.path("texts")).unwrap();
     std::fs::write(folder.path("texts/a.txt"), CONTRACT).unwrap();
@@ -56,11 +56,40 @@ fn what_is_not_read_in_a_folder_leaves_quotations_unchecked() {
     };
     let of_all = ["cite", "-r", "answer.md", "texts"];
     assert_eq!(last(&of_all), ("4 quotations: 2 proven, 1 altered, 1 not found".into(), 1));
+    // What is no document hides no quotation.
     std::fs::write(folder.path("texts/b.bin"), b"\x7fELF\x02\x01\x01\0\0\0\0\0").unwrap();
-    let (unread, status) = last(&of_all);
-    assert!(unread.starts_with("not everything was read: ") && unread.ends_with("b.bin"), "{unread}");
-    assert_eq!(status, 0);
-    assert_eq!(last(&["cite", "-r", "--glob", "*.txt", "answer.md", "texts"]).1, 1);
+    std::fs::write(folder.path("texts/photo.jpg"), b"\xff\xd8\xff\xe0\0\x10JFIF\0").unwrap();
+    assert_eq!(last(&of_all), ("4 quotations: 2 proven, 1 altered, 1 not found".into(), 1));
+    let skipped = folder.run(&of_all).stderr;
+    assert!(skipped.contains("3 files in folders skipped") && skipped.contains("photo.jpg`"), "{skipped}");
+    for (name, bytes) in [("letter.rtf", &b"{\\rtf1 It ran.}"[..]), ("damaged.pdf", b"\0\0\0\xff\0\0")] {
+        std::fs::write(folder.path("texts").join(name), bytes).unwrap();
+        let (unread, status) = last(&of_all);
+        assert!(unread.starts_with("not everything was read: ") && unread.ends_with(name), "{unread}");
+        assert_eq!(status, 2);
+        std::fs::remove_file(folder.path("texts").join(name)).unwrap();
+    }
+    // A document of another format than the one that is asked for may have what is quoted.
+    std::fs::write(folder.path("texts/page.txt"), b"%PDF-1.7").unwrap();
+    let (unread, _) = last(&["cite", "-r", "--format", "text", "answer.md", "texts"]);
+    assert!(unread.ends_with("page.txt"), "{unread}");
+}
+
+#[test]
+fn an_open_check_tells_how_to_make_it_fail() {
+    let folder = folder();
+    // UTF-16 with half a pair in it.
+    std::fs::write(folder.path("odd.txt"), b"\xff\xfeI\0t\0 \0r\0a\0n\0\0\xd8.\0").unwrap();
+    let check = |options: &[&str], status: i32, has_hint: bool| {
+        let ran = folder.run(&[&["cite", "answer.md", "contract.txt", "odd.txt"], options].concat());
+        assert_eq!(
+            (ran.status, ran.stderr.contains("--fail-on altered,not_found,unchecked")),
+            (status, has_hint),
+            "{ran:?}"
+        );
+    };
+    check(&[], 0, true);
+    check(&["--fail-on", "unchecked"], 1, false);
 }
 
 #[test]
@@ -93,10 +122,10 @@ fn a_list_names_documents_and_pages() {
     assert!(ran.stdout.contains("contract.txt:4, page 2  not in Contract, page 4\n"), "{}", ran.stdout);
     assert_eq!(ran.status, 1);
     let ran = folder.run(&["cite", "--quotes", "quotes", "--csv", "contract.txt"]);
-    let expected = "id,quote,status,reasons,edits,document,page,line,places\n\
-        1,one person designated by JANA,normalised,hyphenation,,contract.txt,1,1,1\n\
-        7,shall not disclose it,exact,,,contract.txt,2,4,1\n\
-        4,shall not disclose it,exact,,,contract.txt,2,4,1\n";
+    let expected = "id,quote,status,reasons,edits,document,page,page_line,heading,line,places\n\
+        1,one person designated by JANA,normalised,hyphenation,,contract.txt,1,1,,1,1\n\
+        7,shall not disclose it,exact,,,contract.txt,2,1,,4,1\n\
+        4,shall not disclose it,exact,,,contract.txt,2,1,,4,1\n";
     assert_eq!((ran.stdout.as_str(), ran.status), (expected, 0));
     let list = format!("{{\"quote\": \" within 30 days\"}}\n…\n{}\n", "a ".repeat(1 << 17));
     std::fs::write(folder.path("quotes"), list).unwrap();

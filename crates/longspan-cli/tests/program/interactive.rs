@@ -24,6 +24,15 @@ May 1911
 }
 
 #[test]
+fn a_line_may_ask_for_help_or_end() {
+    let ran =
+        converse(&["pump.txt"], b"help\n ? \nWho installed the pump?\nquit\nWho painted the ceiling of the chapel?\n");
+    assert_eq!((ran.status, ran.stdout.lines().next()), (0, Some("Ada Brown")));
+    assert_eq!(ran.stderr, "a line is a question about all documents; `quit`, `exit` or Ctrl-D ends\n".repeat(2));
+    assert_eq!(converse(&["pump.txt"], b"exit\n").stdout, "");
+}
+
+#[test]
 fn an_error_in_one_line_does_not_affect_the_others() {
     let questions = [b"wh\xe9?\n", "why ".repeat(5000).as_bytes(), b"\nWho installed the pump?"].concat();
     let ran = converse(&["--json", "missing.txt", "bread.txt", "pump.txt"], &questions);

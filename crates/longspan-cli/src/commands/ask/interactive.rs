@@ -19,6 +19,9 @@ use crate::terminal::{Output, counted};
 
 const PROMPT: &str = "? ";
 
+/// What lines are no questions.
+const HELP: &str = "a line is a question about all documents; `quit`, `exit` or Ctrl-D ends";
+
 /// The longest line of standard input.
 const QUESTION_BYTES_MAX: u64 = 1 << 20;
 
@@ -61,10 +64,18 @@ fn converse(asker: &Asker, args: &PrintArgs, output: &mut Output, documents: &[N
         output.set_apart();
         let tokens: usize = documents.iter().map(NamedDocument::tokens).sum();
         let (documents, tokens) = (counted(documents.len(), "document"), counted(tokens, "token"));
-        let _ = writeln!(io::stderr(), "{documents}, {tokens}: ask a question, Ctrl-D ends");
+        let _ = writeln!(io::stderr(), "{documents}, {tokens}: ask a question; `help`, or `quit` to end");
     }
     let mut status = Status::Answered;
     while let Some(line) = lines.next()? {
+        match line.as_deref().map_or("", str::trim) {
+            "quit" | "exit" => break,
+            "help" | "?" => {
+                let _ = writeln!(io::stderr(), "{HELP}");
+                continue;
+            }
+            _ => {}
+        }
         let asked = line.and_then(|question| {
             if question.trim().is_empty() {
                 return Ok(Status::Answered);

@@ -20,9 +20,11 @@ use crate::data::documents;
 use crate::data::gathered::GatheredFiles;
 use crate::data::results::{FileStamp, ResultFile};
 use crate::status::Status;
-use crate::terminal::{self, counted, hints::fault, thousands};
+use crate::terminal::hints::{self, fault};
+use crate::terminal::{self, counted, thousands};
 use session::{GivenQuestion, Round};
 
+const QUESTIONS_HINT: &str = "a file of questions has one on each line";
 const SPLIT_HINT: &str = "split the file, and ask the parts one after the other";
 
 /// The longest file of questions.
@@ -45,6 +47,7 @@ pub fn run(args: &AskArgs) -> Result<Status> {
     if given.is_empty() {
         given.push(PathBuf::from(if args.folders.recursive { "." } else { "-" }));
     }
+    check_quotes(args, &given)?;
     let (asked, options) = (questions(args, &given)?, documents::options(&args.document)?);
     let mut files = GatheredFiles::new(&given, &args.folders, args.out.as_deref())?;
     let (asker, mut output, identity) = session::open(args)?;
@@ -117,6 +120,25 @@ fn take(round: &mut Round<'_>, event: AskEvent<'_>) -> ControlFlow<()> {
     flow
 }
 
+/// Checks that the shell has not taken a question apart, and that none stands where a document should.
+fn check_quotes(args: &AskArgs, files: &[PathBuf]) -> Result<()> {
+    let mut missing = files.iter().filter(|path| !documents::is_stdin(path) && path.symlink_metadata().is_err());
+    let Some(first) = missing.next() else { return Ok(()) };
+    let name = first.to_string_lossy();
+    let is_plain = !name.contains(['.', '/', '\\']);
+    let hint = match args.question() {
+        Some(question) if question.to_string_lossy().contains(char::is_whitespace) => return Ok(()),
+        Some(_) if is_plain && missing.next().is_some() => {
+            "put the question in quotes: `longspan ask \"Who wrote it?\" FILE`"
+        }
+        None if name.ends_with('?') || (is_plain && name.contains(char::is_whitespace)) => {
+            "with --questions every argument is a document: the questions stand in the file that --questions names"
+        }
+        _ => return Ok(()),
+    };
+    Err(fault(format!("{}: no such file", quoted(&name)), hint))
+}
+
 /// The question of the command line, or those of a file.
 fn questions(args: &AskArgs, files: &[PathBuf]) -> Result<Vec<GivenQuestion>> {
     if let Some(path) = &args.questions {
@@ -145,11 +167,11 @@ fn questions_of(path: &Path, files: &[PathBuf]) -> Result<Vec<GivenQuestion>> {
     limits.text_bytes_max = QUESTIONS_BYTES_MAX;
     let text = documents::source(path).read_text(&limits).map_err(|error| match error.code() {
         "too_large" => fault(format!("questions: {error}"), SPLIT_HINT),
-        _ => anyhow::Error::from(error).context("questions"),
+        _ => hints::of_text(error, QUESTIONS_HINT).context("questions"),
     })?;
     let (text, name) = (text.trim_start_matches('\u{feff}'), quoted(&documents::name(path)));
     if text.trim().is_empty() {
-        return Err(fault(format!("questions: {name}: empty"), "a file of questions has one on each line"));
+        return Err(fault(format!("questions: {name}: empty"), QUESTIONS_HINT));
     }
     let lines = (1..).zip(text.lines().map(str::trim));
     let given = |(number, line): (usize, &str)| GivenQuestion {

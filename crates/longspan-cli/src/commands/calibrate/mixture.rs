@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use anyhow::Result;
 use longspan::evaluate::calibration::Observation;
-use longspan::squad::Dataset;
+use longspan::squad::{Dataset, SquadQuestion};
 use longspan::tokenizer::Tokenizer;
 use longspan::{ReadOptions, Reader};
 
@@ -79,7 +79,7 @@ pub fn parts(args: &CalibrateArgs, data: &SquadData, tokenizer: &Tokenizer) -> R
             questions.put_to_other_articles(if tokens.is_none() { files } else { &growing }, seed),
         )?;
     }
-    check_kinds(args, &parts)?;
+    check_kinds(args, dataset, &parts)?;
     Ok(parts)
 }
 
@@ -94,13 +94,19 @@ fn sampled(dataset: &Dataset, file: &Range<usize>, limit: Option<usize>, seed: u
     own
 }
 
-fn check_kinds(args: &CalibrateArgs, parts: &[Part]) -> Result<()> {
+fn check_kinds(args: &CalibrateArgs, data: &Dataset, parts: &[Part]) -> Result<()> {
     if args.unrelated && !parts.iter().any(|part| part.is_unrelated) {
         return Err(fault("--unrelated: the data have one article, so no question has another", "give more data"));
     }
     for (kind, has_answer) in [("with", true), ("without", false)] {
         let mut questions = parts.iter().flat_map(|part| part.dataset.questions());
-        if questions.all(|(_, question)| question.answers.is_empty() == has_answer) {
+        let is_other = |(_, question): (_, &SquadQuestion)| question.answers.is_empty() == has_answer;
+        if questions.all(is_other) {
+            if let Some(limit) = args.sampling.limit.filter(|_| !data.questions().all(is_other)) {
+                let drawn = counted(limit, "question");
+                let message = format!("--limit {limit}: drew {drawn}, and none {kind} an answer");
+                return Err(fault(message, "raise --limit, or draw others with --seed"));
+            }
             let message = format!("the data have no question {kind} an answer");
             return Err(fault(message, "give data of both kinds, or let --unrelated make questions without an answer"));
         }

@@ -24,7 +24,7 @@ use crate::data::squad;
 use crate::folder;
 use crate::model::{self, Checkpoint, OpenedModel};
 use crate::terminal;
-use crate::terminal::hints::fault;
+use crate::terminal::hints::{self, fault};
 use mixture::{fitted_on, observe};
 use report::{CalibrationReport, LengthTried};
 
@@ -139,6 +139,10 @@ impl Target {
             return Err(fault(message, "name a new folder"));
         }
         folder::check_writable(folder)?;
+        if folder.join(ReaderSettings::FILE).exists() {
+            let name = folder.display();
+            hints::warn(&format!("`{name}`: this model is there already, and its calibration is replaced"));
+        }
         Ok(Self::Model(folder.to_owned()))
     }
 

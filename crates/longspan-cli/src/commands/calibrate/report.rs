@@ -119,7 +119,10 @@ pub fn parts(parts: &[Part], own: &[Observation], before: Fit, best: &[Observati
 
 /// Warns where the fit does not hold on other articles.
 pub fn warn_of_quality(all: &CalibratedPart, target_precision: Option<f64>) {
-    let Some(after) = &all.after else { return };
+    let Some(after) = &all.after else {
+        hints::warn("too few articles, or too few answers in them, to check what was fitted: give more data");
+        return;
+    };
     let before = &all.before;
     let errors = [(after.answers_error, before.answers_error), (after.abstentions_error, before.abstentions_error)];
     if errors.into_iter().any(|(after, before)| before.is_some() && after > before) {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::cli::CiteArgs;
 use crate::data::documents;
-use crate::terminal::hints::fault;
+use crate::terminal::hints::{self, fault};
 use crate::terminal::{counted, thousands};
 
 pub const LIMIT_HINT: &str = "check the quotations in parts";
@@ -20,6 +20,8 @@ const TEXT_BYTES_MAX: u64 = 1 << 26;
 
 const LIST_HINT: &str =
     "each line is a quotation, or a JSON object such as {\"quote\": \"…\", \"document\": \"a.pdf\", \"page\": 4}";
+
+const TEXT_HINT: &str = "a quotation goes into a file, between quotation marks, or to standard input, which is `-`";
 
 /// A line of a list in JSON.
 #[derive(Deserialize)]
@@ -61,7 +63,7 @@ pub fn quotations(args: &CiteArgs, options: &SourceOptions) -> Result<Vec<GivenQ
 }
 
 fn listed(path: &Path) -> Result<Vec<GivenQuotation>> {
-    let text = read_text(path)?;
+    let text = read_text(path, LIST_HINT)?;
     let name = quoted(&documents::name(path));
     let mut given = Vec::new();
     for (number, line) in (1usize..).zip(text.trim_start_matches('\u{feff}').lines()) {
@@ -99,16 +101,19 @@ fn quoted_in(path: &Path, words_min: usize, options: &SourceOptions) -> Result<V
     }
     let is_markdown = documents::is_stdin(path) || is(&[".md", ".markdown"]);
     let of = if is_markdown { GivenQuotation::of_markdown } else { GivenQuotation::of_text };
-    Ok(of(&read_text(path)?, words_min))
+    if !documents::is_stdin(path) && name.contains(char::is_whitespace) && path.symlink_metadata().is_err() {
+        return Err(fault(format!("{}: no such file", quoted(&documents::name(path))), TEXT_HINT));
+    }
+    Ok(of(&read_text(path, TEXT_HINT)?, words_min))
 }
 
-fn read_text(path: &Path) -> Result<String> {
+fn read_text(path: &Path, hint: &'static str) -> Result<String> {
     let mut limits = Limits::default();
     limits.text_bytes_max = TEXT_BYTES_MAX;
     documents::source(path).read_text(&limits).map_err(|error| match error.code() {
         "too_large" => {
             fault(format!("quotations: {error}, at most {}", counted(TEXT_BYTES_MAX as usize, "byte")), LIMIT_HINT)
         }
-        _ => anyhow::Error::from(error).context("quotations"),
+        _ => hints::of_text(error, hint).context("quotations"),
     })
 }

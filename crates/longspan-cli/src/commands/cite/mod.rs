@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use csv::Writer;
 use longspan_ask::{
-    AskError, CheckedDocuments, Citation, CitationObject, CitationRun, DocumentSource, Reason, SourceOptions,
+    AskError, CheckedDocuments, Citation, CitationObject, CitationRun, CitationStatus, DocumentSource, ReadError,
+    Reason, SourceError, SourceErrorKind, SourceOptions,
 };
 
 use crate::cli::CiteArgs;
@@ -47,6 +48,11 @@ pub fn run(args: &CiteArgs) -> Result<Status> {
     let (citations, checked) = run.finish();
     show(args, &citations, &checked).context("standard output")?;
     let fails = |citation: &Citation| args.fails_on(citation.status, citation.is_where_named == Some(false));
+    let is_open = |citation: &Citation| citation.status == CitationStatus::Unchecked && !fails(citation);
+    if !has_failed && !checked.unread.is_empty() && citations.iter().any(is_open) {
+        let hint = "give documents that can be read, or let `--fail-on altered,not_found,unchecked` fail";
+        hints::warn_of("unchecked quotations do not fail, and some of the documents was not read", Some(hint));
+    }
     Ok(match () {
         () if has_failed => Status::Failed,
         () if citations.iter().any(fails) => Status::Unanswered,
@@ -70,8 +76,8 @@ fn read(run: &mut CitationRun, files: &mut GatheredFiles, options: &SourceOption
                 run.read(&name, &content);
             }
             Err(error) if files.skips(&error) => {
-                // A file of a kind that is not read may have what is quoted; an empty one has nothing.
-                if error.code() != "empty_document" {
+                // No document has nothing to quote; one of another format than --format names may have it.
+                if is_of_other_format(&error) {
                     run.unread(error.document(), reason(&path, &error));
                 }
             }
@@ -88,6 +94,11 @@ fn read(run: &mut CitationRun, files: &mut GatheredFiles, options: &SourceOption
 
 fn content(source: &DocumentSource, options: &SourceOptions) -> Result<longspan_ask::Content, AskError> {
     documents::unlocked(source, options, |options| Ok(source.read(options)?))
+}
+
+fn is_of_other_format(error: &AskError) -> bool {
+    let AskError::Source(SourceError { kind, .. }) = error else { return false };
+    matches!(kind, SourceErrorKind::Read(ReadError::NotOfFormat(_)))
 }
 
 /// The message of an error without the name of its document.
@@ -117,13 +128,25 @@ fn show(args: &CiteArgs, citations: &[Citation], checked: &CheckedDocuments) -> 
         hints::warn(&format!("no quotations of {} or more in the text", counted(args.min_words, "word")));
         return Ok(());
     }
-    terminal::print_styled(&citations::shown(citations, checked))
+    terminal::print_styled(&citations::shown_within(citations, checked, terminal::columns()))
 }
 
 /// A row for each quotation, in CSV (RFC 4180).
 fn table(citations: &[Citation]) -> io::Result<String> {
     let mut table = Writer::from_writer(Vec::new());
-    table.write_record(["id", "quote", "status", "reasons", "edits", "document", "page", "line", "places"])?;
+    table.write_record([
+        "id",
+        "quote",
+        "status",
+        "reasons",
+        "edits",
+        "document",
+        "page",
+        "page_line",
+        "heading",
+        "line",
+        "places",
+    ])?;
     let or_empty = |number: Option<usize>| number.map_or(String::new(), |number| number.to_string());
     for Citation { given, status, passages, edits, count, .. } in citations {
         let first = passages.first();
@@ -137,6 +160,8 @@ fn table(citations: &[Citation]) -> io::Result<String> {
             edits.join("; "),
             first.map_or(String::new(), |first| first.document.clone()),
             or_empty(first.and_then(|first| first.place.page)),
+            or_empty(first.and_then(|first| first.place.page_line)),
+            first.and_then(|first| first.place.headings.last().cloned()).unwrap_or_default(),
             or_empty(first.map(|first| first.place.line)),
             count.to_string(),
         ])?;

@@ -27,6 +27,9 @@ pub struct PredictionFiles {
     null_odds: Option<(String, NullOdds)>,
 }
 
+const PREDICTIONS_HINT: &str =
+    "predictions and null odds are JSON by question id, as `longspan eval --out` writes them";
+
 impl PredictionFiles {
     /// Reads the files.
     pub fn read(path: &Path, null_odds: Option<&Path>) -> Result<Self> {
@@ -40,7 +43,7 @@ impl PredictionFiles {
 /// A file's name and content.
 fn parse<T>(path: &Path, parse: impl Fn(&str, &[u8]) -> longspan::Result<T>) -> Result<(String, T)> {
     let name = title(&documents::name(path)).to_owned();
-    let content = parse(&name, documents::text(path)?.as_bytes())?;
+    let content = parse(&name, documents::text(path, PREDICTIONS_HINT)?.as_bytes())?;
     Ok((name, content))
 }
 

@@ -12,26 +12,47 @@ use crate::terminal::numbers::{megabytes, percent, short};
 use crate::terminal::table::{aligned, row};
 use crate::terminal::{counted, one_line, thousands};
 
+const OFFICIAL: &str = "official figures";
+const SUREST: &str = "answering only the surest, by null odds";
+
 /// The report for the terminal; `folder` holds its files, where they were asked for.
 pub fn show(report: &EvalReport, folder: Option<&Path>) -> String {
     let names: Vec<String> = report.data.files.iter().map(|name| one_line(title(name))).collect();
     let mut shown = format!("{}\n{}\n", names.join(", "), data_line(&report.data));
     for (title, rows) in tables(report) {
         let _ = write!(shown, "\n{title}\n\n{}", aligned(&rows));
+        if let Some(note) = note(&title) {
+            let _ = writeln!(shown, "\n{note}");
+        }
     }
     if let Some(run) = &report.run {
         let _ = writeln!(shown, "\n{}", run_lines(run).join("\n"));
     }
     if let Some(folder) = folder {
-        let _ = writeln!(shown, "\n{}: report.html, and all of it as files", folder.join("report.html").display());
+        let page = folder.join("report.html");
+        let _ = writeln!(shown, "\nwritten to {}; open {}", folder.display(), page.display());
     }
     shown
+}
+
+/// What the rows of a table mean, for people.
+fn note(title: &str) -> Option<&'static str> {
+    match title {
+        OFFICIAL => Some(
+            "'these thresholds' are the null odds above which there is no answer, for the best exact match and the best F1;\n\
+             average precision is over all thresholds, '… if every answer were right' the most that the null odds allow",
+        ),
+        title if title.contains("mean risk") => Some(
+            "mean risk is the mean share of wrong answers over all shares that are answered, the surest first: lower is better",
+        ),
+        _ => None,
+    }
 }
 
 /// Every table with its title; the first row holds the headings.
 pub fn tables(report: &EvalReport) -> Vec<(String, Vec<Vec<String>>)> {
     let mut tables = vec![
-        ("official figures".into(), official(report)),
+        (OFFICIAL.into(), official(report)),
         ("by length of the document, in tokens".into(), by_tokens(&report.by_length)),
         ("by tokens before the answer".into(), by_tokens(&report.by_position)),
     ];
@@ -39,7 +60,7 @@ pub fn tables(report: &EvalReport) -> Vec<(String, Vec<Vec<String>>)> {
         let risk = abstention.risk_coverage_area.map(|area| format!("; mean risk {area:.3}")).unwrap_or_default();
         let mut surest = thresholds(&abstention.at_coverage);
         surest.iter_mut().for_each(|row| drop(row.remove(0))); // its place is taken by the share that is answered
-        tables.push((format!("answering only the surest, by null odds{risk}"), surest));
+        tables.push((format!("{SUREST}{risk}"), surest));
         let precise = thresholds(&abstention.for_precision);
         tables.push(("for a precision, where 30 answers or more reach it".into(), precise));
     }

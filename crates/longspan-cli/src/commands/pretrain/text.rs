@@ -16,6 +16,7 @@ use crate::terminal::hints::{fault, io_fault, io_message};
 use crate::terminal::{counted, thousands};
 
 const JSONL_HINT: &str = "a .jsonl file has one JSON object a line, and --text-field names the key of its text";
+const TEXT_HINT: &str = "texts are plain text or JSON lines, perhaps gzip: `longspan text` turns a PDF into text";
 const READ_HINT: &str = "check that the file is whole: plain text or gzip, with the JSON of one text on each line";
 
 /// The longest line of JSON.
@@ -77,7 +78,7 @@ impl Texts {
     pub fn documents<'a>(&'a self, field: &'a str, bar: &'a ProgressBar) -> impl Iterator<Item = Result<String>> + 'a {
         self.files.iter().flat_map(move |path| -> Box<dyn Iterator<Item = Result<String>> + 'a> {
             if !is_jsonl(path) {
-                let document = documents::text(path);
+                let document = documents::text(path, TEXT_HINT);
                 bar.inc(fs::metadata(path).map_or(0, |metadata| metadata.len()));
                 return Box::new(std::iter::once(document));
             }
