@@ -3,7 +3,7 @@
 >>> import longspan
 >>> reader = longspan.Reader()
 >>> document = longspan.read("agreement.pdf")
->>> answer = reader.ask("Who nominates the first director?", document)
+>>> answer = reader.ask("How many shares does JANA own?", document)
 >>> if answer:
 ...     print(answer.text, answer.page, answer.sentence)
 
