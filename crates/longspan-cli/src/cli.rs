@@ -239,7 +239,7 @@ mod tests {
             error.to_string()
         };
         for (line, tip) in [
-            (&["aks", "who?"][..], "a similar subcommand exists: 'ask'"),
+            (&["citte", "a"][..], "a similar subcommand exists: 'cite'"),
             (&["text", "a", "b"], "tip: one file at a time"),
             (&["ask", "who?", "--csv", "--out", "a"], "tip: `--csv > FILE` writes the table to a file"),
         ] {
