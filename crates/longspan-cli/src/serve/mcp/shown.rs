@@ -19,7 +19,7 @@ pub fn answer(answer: &DocumentAnswer) -> String {
     };
     let (others, what) = match answer.best() {
         Some(_) => (answer.candidates.get(1..).unwrap_or_default(), "or"),
-        None => (&answer.candidates[..], "best guess, not sure enough"),
+        None => (&answer.candidates[..], "closest, but not sure enough"),
     };
     for other in others {
         let _ = write!(shown, "\n{what}: {}", span(answer, other));

@@ -71,7 +71,7 @@ function card(quotation, index) {
   if (place) {
     const near = places.length
       ? ""
-      : `nearest, which proves nothing (${Math.round(100 * place.agreement)}% of its words): `;
+      : `nearest, which proves nothing (${Math.min(99, Math.round(100 * place.agreement))}% of its words): `;
     const more = places_count > 1 ? ` and ${counted(places_count - 1, "other place")}` : "";
     parts.push(element("span", { class: "place" }, `${near}${place.document} · ${placeText(place)}${more}`));
   }
