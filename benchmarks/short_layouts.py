@@ -15,6 +15,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 from pathlib import Path
 
@@ -164,25 +165,22 @@ def main():
     arguments.add_argument("--text", required=True)
     arguments.add_argument("--only", nargs="*", default=list(LAYOUTS))
     options = arguments.parse_args()
-    Hub.folder = options.folder / "hub"
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    environment = os.environ | {
-        "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
-        "HF_HUB_CACHE": str(options.folder / "cache"),
-    }
     print(f"{'layout':66} {'parameters':>12} {'difference':>12}")
     for name in options.only:
-        shutil.rmtree(options.folder, ignore_errors=True)
-        model = make(name, Hub.folder / name, options)
-        command = [options.longspan, "ask", "-m", name, "--precision", "f32", "--json", QUESTION]
-        ran = subprocess.run(command, input=CONTEXT, env=environment, capture_output=True, text=True)
-        if not ran.stdout:
-            print(f"{name:66} {' '.join(ran.stderr.split())}")
-            continue
-        difference = abs(json.loads(ran.stdout)["null_odds"] - null_odds(model, Hub.folder / name))
-        print(f"{name:66} {model.num_parameters():12,} {difference:12.1e}", flush=True)
-    shutil.rmtree(options.folder, ignore_errors=True)
+        with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+            Hub.folder = Path(folder) / "hub"
+            model = make(name, Hub.folder / name, options)
+            endpoint = f"http://127.0.0.1:{server.server_port}"
+            environment = os.environ | {"HF_ENDPOINT": endpoint, "HF_HUB_CACHE": f"{folder}/cache"}
+            command = [options.longspan, "ask", "-m", name, "--precision", "f32", "--json", QUESTION]
+            ran = subprocess.run(command, input=CONTEXT, env=environment, capture_output=True, text=True)
+            if ran.stdout:
+                difference = abs(json.loads(ran.stdout)["null_odds"] - null_odds(model, Hub.folder / name))
+                print(f"{name:66} {model.num_parameters():12,} {difference:12.1e}", flush=True)
+            else:
+                print(f"{name:66} {' '.join(ran.stderr.split())}", flush=True)
 
 
 if __name__ == "__main__":

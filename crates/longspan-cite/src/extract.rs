@@ -6,7 +6,7 @@ use std::ops::Range;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use crate::fold::{is_quotation_mark, is_unspaced};
-use crate::html::{HtmlPiece, each_piece, is_inline};
+use crate::html::{HtmlPiece, each_piece, is_block_element};
 use crate::marks::quoted;
 use crate::meaning::is_last_word;
 use crate::words::is_modal;
@@ -208,7 +208,7 @@ impl QuotationList {
                     self.end_block();
                     self.block_elements = self.block_elements.saturating_sub(1);
                 }
-                HtmlPiece::Open(name) | HtmlPiece::Close(name) if !is_inline(name) => self.end_paragraph(),
+                HtmlPiece::Open(name) | HtmlPiece::Close(name) if is_block_element(name) => self.end_paragraph(),
                 _ => {}
             }
         });
@@ -494,6 +494,7 @@ mod tests {
             ("> <div class=\"a b c > d\">one\n> two &amp; three</div>", &["one\ntwo & three"]),
             ("<p>&ldquo;one two three&rdquo; <q>four five six</q> &bogus; & < 5", &["one two three", "four five six"]),
             ("say <q>one two three</q> <span title='\"d e f\"'>\"g h i\"</span>", &["one two three", "g h i"]),
+            ("<p>R & D <q>one two three</q>; a <code>& \"d e f\"</code>; x", &["one two three"]),
             ("<table><tr><td>\"a b c</td><td>d\" e</td></table>", &[]),
             ("<!-- \"a b c\" --> <p><code>\"d e f\"</code> \"g h i\"", &["g h i"]),
             ("<p><code>\"d e f\"\n\nx <!-- \"g h i\" y", &["d e f", "g h i"]),

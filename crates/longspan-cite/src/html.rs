@@ -54,60 +54,12 @@ pub(crate) fn each_piece(html: &str, found: &mut dyn FnMut(HtmlPiece<'_>, Range<
     }
 }
 
-/// Whether an element of this name stands in a line of text, so that a quotation may go on before and behind it. So do
-/// unknown elements.
-pub(crate) fn is_inline(name: &str) -> bool {
-    let blocks = [
-        "address",
-        "article",
-        "aside",
-        "body",
-        "caption",
-        "center",
-        "dd",
-        "details",
-        "dialog",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "footer",
-        "form",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "head",
-        "header",
-        "hr",
-        "html",
-        "legend",
-        "li",
-        "main",
-        "menu",
-        "nav",
-        "ol",
-        "option",
-        "p",
-        "pre",
-        "search",
-        "section",
-        "summary",
-        "table",
-        "tbody",
-        "td",
-        "tfoot",
-        "th",
-        "thead",
-        "title",
-        "tr",
-        "ul",
-    ];
-    !blocks.contains(&name)
+/// Whether an element begins and ends on lines of its own.
+pub(crate) fn is_block_element(name: &str) -> bool {
+    const BLOCKS: &str = "address article aside blockquote body br caption center dd details dialog dir div dl dt \
+        fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 head header hgroup hr html legend li listing main menu nav ol \
+        optgroup option p plaintext pre search section summary table tbody td textarea tfoot th thead title tr ul xmp";
+    BLOCKS.split(' ').any(|block| block == name)
 }
 
 /// Where tags end.
@@ -154,6 +106,9 @@ fn entity(text: &str) -> Option<(String, usize)> {
     }
     let length = text.bytes().take(ENTITY_BYTES_MAX).position(|byte| byte == b';')? + 1;
     let source = text.get(..length)?;
+    if !source[1..length - 1].bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'#') {
+        return None;
+    }
     let text_of = |event| match event {
         Event::Text(piece) => Some(piece.into_string()),
         _ => None,

@@ -25,7 +25,7 @@ const NEGATIONS: &[&str] = &[
     // Portuguese
     "não", "nem", "nenhum", "nenhuma", "ninguém", "sem", "tampouco", "exceto",
     // Italian
-    "né", "nessun", "nessuna", "nessuno", "niente", "nulla", "senza", "neanche", "nemmeno", "neppure", "tranne",
+    "nessun", "nessuna", "nessuno", "niente", "nulla", "senza", "neanche", "nemmeno", "neppure", "tranne",
     "eccetto",
     // Swedish
     "inte", "icke", "ej", "aldrig", "ingen", "inget", "inga", "ingenting", "ingenstans", "varken", "utan", "knappt",
@@ -249,7 +249,9 @@ fn is_german_number(word: &str) -> bool {
         rest = rest.strip_prefix("und").filter(|rest| !rest.is_empty()).unwrap_or(rest);
     }
     let end = rest.strip_prefix('s').unwrap_or(rest);
+    // `einfach` is `simple`.
     count > 0
+        && word != "einfach"
         && (rest.is_empty() || matches!(end, "te" | "ten" | "ter" | "tes" | "tem" | "tel" | "teln" | "mal" | "fach"))
 }
 

@@ -222,7 +222,11 @@ fn what_means_the_same_is_proven_beside_signs() {
         ("A long\u{ad}term plan.", "A long-term plan", "normalised 1: soft_hyphen"),
         ("(a) The seller pays.", "the seller pays", "normalised 1: case"),
         ("He may pay, and go.", "He may pay [in full], and [he may] go", "normalised 1: brackets"),
-        ("It is due on that day.", "It is [mix CD MIX vi] due [einander tenter civil]", "normalised 1: brackets"),
+        (
+            "It is due on that day.",
+            "It is [mix CD MIX vi] due [einander tenter civil einfach]",
+            "normalised 1: brackets",
+        ),
         ("Rock 'n' roll is played at length.", "Rock … is played", "normalised 1: elision"),
         ("Er hat noch im Mai das Haus bezahlt.", "Er hat … das Haus bezahlt", "normalised 1: elision"),
         ("It pays “30” euros.", "pays \"30\" euros", "normalised 1: quotation_marks"),

@@ -196,7 +196,8 @@ pub(crate) struct Run {
     /// Its first byte in the text. It ends where the next one begins.
     pub start: u32,
     /// Bytes of the file. If they are as many as those of the run, they are the same ones, a control character where the run
-    /// has white space, or a minus sign where the run has a raised or lowered one; else the run is one piece, such as a character that was written as an entity. They are none
-    /// where the text was added, such as a line feed between paragraphs.
+    /// has white space, or a minus sign where the run has a raised or lowered one; else the run is one piece, such as a
+    /// character that was written as an entity. They are none where the text was added, such as a line feed between
+    /// paragraphs.
     pub source: Range<u32>,
 }

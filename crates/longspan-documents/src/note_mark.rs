@@ -8,8 +8,17 @@ const DIGITS_MAX: usize = 3;
 /// Letters of the shortest word behind which a raised number is the mark of a note: `m²` and `x³` are shorter.
 const WORD_LETTERS_MIN: usize = 4;
 
-/// Ends of words that stand for a unit, whose raised number is a power.
-const UNITS: [&str; 10] = ["meter", "meters", "metre", "metres", "mile", "miles", "feet", "inch", "inches", "yards"];
+/// Ends of words that stand for a unit of length, whose raised number is a power.
+const UNITS: [&str; 17] = [
+    "meter", "meters", "metre", "metres", "mètre", "mètres", "metro", "metros", "metri", "mile", "miles", "foot",
+    "feet", "inch", "inches", "yard", "yards",
+];
+
+/// Words behind which any unit may have a power: `per second²`.
+const RATES: [&str; 6] = ["per", "par", "pro", "por", "square", "cubic"];
+
+/// Signs beside which a word is a name in a formula, and what is raised a power.
+const OPERATORS: [char; 9] = ['/', '*', '·', '×', '+', '=', '^', '√', '−'];
 
 /// The raised numbers of a text that are marks of notes: those behind a word or behind punctuation. Behind a digit, a unit, a
 /// short name or a bracket, they are powers.
@@ -19,7 +28,8 @@ pub(crate) fn raised_marks(text: &str) -> Vec<Range<usize>> {
         let length = list_length(&text[start..]);
         let end = start + length;
         let goes_on = |c: char| c.is_alphanumeric() || matches!(c, '⁺' | '⁻' | '⁽' | '⁾');
-        if length > 0 && follows_text(&text[..start]) && !text[end..].starts_with(goes_on) {
+        let is_operand = text[end..].trim_start().starts_with(OPERATORS);
+        if length > 0 && follows_text(&text[..start]) && !is_operand && !text[end..].starts_with(goes_on) {
             marks.push(start..end);
         }
         // A number that is too long is none at its end either.
@@ -94,8 +104,9 @@ fn follows_text(text: &str) -> bool {
     }
     let is_long = word.chars().nth(WORD_LETTERS_MIN - 1).is_some();
     let lower = if is_long && word.len() < 40 { word.to_lowercase() } else { String::new() };
-    let is_factor = before.ends_with(['/', '*', '·', '×', '+', '=', '^', '√']);
-    is_long && !is_factor && !UNITS.iter().any(|unit| lower.ends_with(unit))
+    let before = before.trim_end();
+    let is_rate = RATES.iter().any(|rate| before.rsplit(|c: char| !c.is_alphabetic()).next() == Some(rate));
+    is_long && !is_rate && !before.ends_with(OPERATORS) && !UNITS.iter().any(|unit| lower.ends_with(unit))
 }
 
 #[cfg(test)]
@@ -110,6 +121,7 @@ mod tests {
             ("the “Seller”¹, who", vec!["¹"]),
             ("price¹,² to bonds⁴–⁶ or shares⁽⁷⁾.", vec!["¹,²", "⁴–⁶", "⁽⁷⁾"]),
             ("10⁶ and 5 m² of CO₂, (a+b)² = mc², 3 square metres², kg/height²", vec![]),
+            ("9 metres per second², 12 mètres², weight / height², π × radius², velocity² + 1", vec![]),
             ("word⁰ word¹x word⁻¹ word¹²³⁴ word²⁺ ¹Note ⁽ word⁽¹", vec![]),
         ] {
             let found: Vec<&str> = raised_marks(text).into_iter().map(|bytes| &text[bytes]).collect();

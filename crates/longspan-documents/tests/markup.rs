@@ -239,6 +239,7 @@ fn marks_of_notes_are_known() {
             vec!["¹", "²"],
         ),
         ("a.html", "in 1911<a role=doc-noteref>4</a> it <a epub:type=noteref>not</a> <a href=#n>5</a>", vec!["⁴"]),
+        ("a.html", "<a href=#s2>an area of 5 m<sup>2</sup></a> and <a href=#s3>x<sup>n</sup></a>", vec![]),
         ("a.md", "price[^1] to[^a-b].\n\n[^1]: One[^a-b].\n\n[^a-b]: Two", vec!["[1]", "[a-b]", "[a-b]"]),
     ] {
         let content = read_as(name, page.as_bytes()).unwrap();

@@ -481,7 +481,7 @@ fn equations_keep_what_their_form_says() {
             ),
             "[;2",
         ),
-        (of("rad", &[("deg", ""), ("e", &r("7"))]) + &of("rad", &[("deg", &r("3")), ("e", &r("x"))]), "√(7)3√(x)"),
+        (of("rad", &[("deg", ""), ("e", &r("7"))]) + &of("rad", &[("deg", &r("3")), ("e", &r("x"))]), "√(7)³√(x)"),
         (
             of("nary", &[("naryPr", &chr("chr", "∑")), ("sub", &r("i=1")), ("sup", &r("n")), ("e", &r("k"))]),
             "∑_(i=1)^n k",

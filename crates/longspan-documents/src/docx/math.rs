@@ -2,6 +2,7 @@
 //! `(a+b)/2`, `√(7)`, `∑_(i=1)^n k`.
 
 use crate::flow::Spot;
+use crate::shift::BaselineShift;
 use crate::xml::{XmlError, XmlWalk};
 
 use super::body::DocxBody;
@@ -94,6 +95,7 @@ impl MathObject {
                 ("d", "e") if has_part => written += &(sign(&self.separator, "|") + part),
                 ("eqArr", "e") if has_part => written += &format!("; {part}"),
                 ("m", "e") if has_part && !written.ends_with("; ") => written += &format!(" {part}"),
+                ("rad", "deg") if !part.is_empty() => written += &raised(part),
                 ("rad", "e") => written += &format!("√({part})"),
                 ("nary" | "func", "e") if !part.is_empty() => written += &format!(" {part}"),
                 ("f", "den") => written += &format!("{}{}", if self.has_no_bar { "¦" } else { "/" }, grouped(part)),
@@ -119,6 +121,13 @@ fn grouped(part: &str) -> String {
     let inner = part.strip_prefix('(').and_then(|part| part.strip_suffix(')'));
     let is_bracketed = inner.is_some_and(|inner| !inner.contains(['(', ')']));
     if is_one || is_bracketed { part.into() } else { format!("({part})") }
+}
+
+/// The degree of a root: raised, if all of it can be.
+fn raised(part: &str) -> String {
+    let raised = BaselineShift::Raised.written(part);
+    let is_whole = part.chars().zip(raised.chars()).all(|(own, raised)| own != raised);
+    if is_whole { raised } else { format!("^{}", grouped(part)) }
 }
 
 /// The attribute `m:val` of the element that was begun last, which is empty if there is none: no sign.

@@ -24,18 +24,18 @@ pub(super) struct ShiftedElement {
 impl ShiftedElement {
     /// The element, if its text is raised or lowered.
     ///
-    /// - `is_in_link`: whether a link to a place in a page is open
-    pub fn of(name: &str, attributes: &Attributes, is_reference: bool, is_in_link: bool) -> Option<Self> {
+    /// - `is_link`: whether a link to a place in a page is open that has no text yet
+    pub fn of(name: &str, attributes: &Attributes, is_reference: bool, is_link: bool) -> Option<Self> {
         let shift = if is_reference { Some(BaselineShift::Raised) } else { shift_of(name, attributes) }?;
         let text = ShiftedText::new(shift);
-        Some(Self { name: name.into(), open: 1, shift, text, start: None, is_reference, is_link: is_in_link })
+        Some(Self { name: name.into(), open: 1, shift, text, start: None, is_reference, is_link })
     }
 
     /// The start of an element in it.
-    pub fn begin_inner(&mut self, name: &str, is_reference: bool, is_in_link: bool) {
+    pub fn begin_inner(&mut self, name: &str, is_reference: bool, is_link: bool) {
         self.open += usize::from(*self.name == *name);
         self.is_reference |= is_reference;
-        self.is_link |= is_in_link;
+        self.is_link |= is_link;
     }
 
     /// Whether it ends with the end of this element.

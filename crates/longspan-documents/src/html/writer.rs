@@ -79,8 +79,8 @@ pub(crate) struct Writer<'a> {
     page_break: Option<OpenPageBreak>,
     /// Quotations within the text that are open.
     quotes: usize,
-    /// Whether the text is in a link to a place in a page, as those to notes are.
-    is_in_link: bool,
+    /// Where the text of the last link to a place in a page begins. Such links lead to notes.
+    link_start: Option<usize>,
 }
 
 impl<'a> Writer<'a> {
@@ -101,7 +101,7 @@ impl<'a> Writer<'a> {
             shifted: None,
             page_break: None,
             quotes: 0,
-            is_in_link: false,
+            link_start: None,
         }
     }
 
@@ -177,12 +177,15 @@ impl<'a> Writer<'a> {
     /// The start of an element whose text may be raised or lowered.
     fn begin_shifted(&mut self, name: &str, attributes: &Attributes) {
         if name == "a" {
-            self.is_in_link = attributes.get("href").is_some_and(|href| href.contains('#'));
+            let is_of_page = attributes.get("href").is_some_and(|href| href.contains('#'));
+            self.link_start = is_of_page.then_some(self.builder.text().len());
         }
+        let link_text = self.link_start.and_then(|start| self.builder.text().get(start..));
+        let is_link = link_text.is_some_and(|text| text.trim().is_empty());
         let is_reference = is_note_reference(attributes);
         match &mut self.shifted {
-            Some(shifted) => shifted.begin_inner(name, is_reference, self.is_in_link),
-            None => self.shifted = ShiftedElement::of(name, attributes, is_reference, self.is_in_link),
+            Some(shifted) => shifted.begin_inner(name, is_reference, is_link),
+            None => self.shifted = ShiftedElement::of(name, attributes, is_reference, is_link),
         }
     }
 
@@ -265,7 +268,7 @@ impl<'a> Writer<'a> {
             self.end_shifted();
         }
         if name == "a" {
-            self.is_in_link = false;
+            self.link_start = None;
         }
         match name {
             "br" => self.line_break(None),
