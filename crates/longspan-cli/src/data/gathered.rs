@@ -7,7 +7,7 @@ use anyhow::Result;
 use ignore::overrides::OverrideBuilder;
 use ignore::{DirEntry, WalkBuilder};
 use longspan_ask::text::quoted;
-use longspan_ask::{AskError, ReadError, SourceError, SourceErrorKind};
+use longspan_ask::{AskError, ReadError, SourceError, SourceErrorKind, UnreadFormat};
 
 use super::documents;
 use crate::cli::FolderArgs;
@@ -20,7 +20,10 @@ const GLOB_HINT: &str = "a glob is a pattern such as '*.pdf', '!drafts/' or '{a,
 const SKIPPED_NAMED_MAX: usize = 5;
 
 /// Extensions of documents: a file of such a name that has other bytes is a damaged document.
-const DOCUMENT_EXTENSIONS: [&str; 10] = ["pdf", "docx", "odt", "epub", "html", "htm", "md", "txt", "doc", "rtf"];
+const DOCUMENT_EXTENSIONS: [&str; 17] = [
+    "pdf", "docx", "odt", "fodt", "epub", "html", "htm", "xhtml", "xht", "md", "markdown", "mdown", "mkd", "txt",
+    "csv", "doc", "rtf",
+];
 
 /// Files in the order in which they are asked.
 #[derive(Default)]
@@ -36,8 +39,8 @@ pub struct GatheredFiles {
 }
 
 impl GatheredFiles {
-    /// The files that are given, each once, and in the place of a folder those in it, sorted by their paths, if the arguments ask for
-    /// that. A folder stays what it is otherwise, and is an error when it is read.
+    /// The files that are given, each once, and in the place of a folder those in it, sorted by their paths, if the
+    /// arguments ask for that. A folder stays what it is otherwise, and is an error when it is read.
     ///
     /// - `except`: a file in the folders that is not asked
     ///
@@ -75,6 +78,9 @@ impl GatheredFiles {
     fn drop_repeats(&mut self, named: &mut HashSet<String>) {
         let mut first_names: HashMap<PathBuf, String> = HashMap::new();
         self.paths.retain(|path| {
+            if documents::is_stdin(path) {
+                return true; // also where a file has this name
+            }
             let Ok(real) = path.canonicalize() else { return true };
             let name = documents::name(path);
             let Some(first) = first_names.get(&real) else {
@@ -121,8 +127,8 @@ impl GatheredFiles {
     pub fn skips(&mut self, error: &AskError) -> bool {
         let AskError::Source(SourceError { kind: SourceErrorKind::Read(read), name }) = error else { return false };
         let is_no_document = match read {
+            ReadError::Binary { .. } | ReadError::Format(UnreadFormat::Binary) => !is_called_document(name),
             ReadError::Format(format) => !format.is_document(),
-            ReadError::Binary { .. } => !is_called_document(name),
             ReadError::NotOfFormat(_) | ReadError::Empty | ReadError::Blank => true,
             _ => false,
         };
@@ -148,7 +154,9 @@ impl GatheredFiles {
     }
 }
 
+/// Whether a name is that of a document, packed or not.
 fn is_called_document(name: &str) -> bool {
-    let extension = Path::new(name).extension().and_then(|extension| extension.to_str());
-    extension.is_some_and(|extension| DOCUMENT_EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension)))
+    let name = name.to_ascii_lowercase();
+    let extension = Path::new(name.strip_suffix(".gz").unwrap_or(&name)).extension();
+    extension.is_some_and(|extension| DOCUMENT_EXTENSIONS.iter().any(|known| extension == *known))
 }

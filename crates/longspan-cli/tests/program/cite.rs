@@ -10,6 +10,9 @@ const CONTRACT: &str = "The Board will appoint one person desig-\nnated by JANA 
 const ANSWER: &str = "It appoints “one person designated by JANA”, `\"not this one here\"`, the \"Company\", “within 30 days”, \
                       “shall not disclose it” and “for ever and ever”.\n";
 
+/// Bytes of no format, with no NUL among them.
+const GARBAGE: &[u8] = b"\x01\x02\x81\x8d\x03\x04\x90\x05\x9d\x06\x07\x8f\x0e\x81\x0f\x10";
+
 fn folder() -> Folder {
     Folder::new(&[("contract.txt", CONTRACT.as_bytes()), ("answer.md", ANSWER.as_bytes())])
 }
@@ -62,7 +65,13 @@ fn documents_of_a_folder_that_are_not_read_leave_quotations_unchecked() {
     assert_eq!(last(&of_all), ("4 quotations: 2 proven, 1 altered, 1 not found".into(), 1));
     let skipped = folder.run(&of_all).stderr;
     assert!(skipped.contains("3 files in folders skipped") && skipped.contains("photo.jpg`"), "{skipped}");
-    for (name, bytes) in [("letter.rtf", &b"{\\rtf1 It ran.}"[..]), ("damaged.pdf", b"\0\0\0\xff\0\0")] {
+    for (name, bytes) in [
+        ("letter.rtf", &b"{\\rtf1 It ran.}"[..]),
+        ("damaged.pdf", b"\0\0\0\xff\0\0"),
+        ("damaged.markdown", b"\0\0\0\xff\0\0"),
+        ("damaged.txt", GARBAGE),
+        ("damaged.txt.gz", GARBAGE),
+    ] {
         std::fs::write(folder.path("texts").join(name), bytes).unwrap();
         let (unread, status) = last(&of_all);
         assert!(unread.starts_with("not everything was read: ") && unread.ends_with(name), "{unread}");
@@ -82,11 +91,7 @@ fn an_open_check_tells_how_to_make_it_fail() {
     std::fs::write(folder.path("odd.txt"), b"\xff\xfeI\0t\0 \0r\0a\0n\0\0\xd8.\0").unwrap();
     let check = |options: &[&str], status: i32, has_hint: bool| {
         let ran = folder.run(&[&["cite", "answer.md", "contract.txt", "odd.txt"], options].concat());
-        assert_eq!(
-            (ran.status, ran.stderr.contains("--fail-on altered,not_found,unchecked")),
-            (status, has_hint),
-            "{ran:?}"
-        );
+        assert_eq!((ran.status, ran.stderr.contains("add `unchecked` to --fail-on")), (status, has_hint), "{ran:?}");
     };
     check(&[], 0, true);
     check(&["--fail-on", "unchecked"], 1, false);

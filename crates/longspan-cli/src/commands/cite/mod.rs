@@ -50,8 +50,8 @@ pub fn run(args: &CiteArgs) -> Result<Status> {
     let fails = |citation: &Citation| args.fails_on(citation.status, citation.is_where_named == Some(false));
     let is_open = |citation: &Citation| citation.status == CitationStatus::Unchecked && !fails(citation);
     if !has_failed && !checked.unread.is_empty() && citations.iter().any(is_open) {
-        let hint = "give documents that can be read, or let `--fail-on altered,not_found,unchecked` fail";
-        hints::warn_of("unchecked quotations do not fail, and some of the documents was not read", Some(hint));
+        let hint = "give documents that can be read, or add `unchecked` to --fail-on";
+        hints::warn_of("unchecked quotations do not fail, and not everything in the documents was read", Some(hint));
     }
     Ok(match () {
         () if has_failed => Status::Failed,
@@ -76,7 +76,8 @@ fn read(run: &mut CitationRun, files: &mut GatheredFiles, options: &SourceOption
                 run.read(&name, &content);
             }
             Err(error) if files.skips(&error) => {
-                // No document has nothing to quote; one of another format than --format names may have it.
+                // A file that is no document has nothing that could be quoted; one of another format than --format names
+                // may have it.
                 if is_of_other_format(&error) {
                     run.unread(error.document(), reason(&path, &error));
                 }
