@@ -247,13 +247,16 @@ async fn accepted(state: &Arc<ServerState>, body: Body) -> Result<(PreparedPairs
     let texts = questions.iter().chain(&request.text);
     let length = WorkLength::of_texts(texts.map(String::len).sum());
     let own = state.clone();
-    let mut prepared = state.block_on(length, move || prepare(&own, &request, &questions)).await?;
+    let begun = move || {
+        let prepared = prepare(&own, &request, &questions)?;
+        Ok(PreparedPairs { _share: share, ..prepared })
+    };
+    let mut prepared = state.block_on(length, begun).await?;
     if prepared.readings.is_empty()
         && let Some(first) = prepared.errors.first()
     {
         return Err(first.error.clone());
     }
-    prepared._share = share;
     let work = state.model()?.engine.submit(std::mem::take(&mut prepared.readings))?;
     Ok((prepared, work))
 }

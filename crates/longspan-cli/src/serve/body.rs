@@ -28,11 +28,18 @@ pub struct ReceivedBody {
     pub share: BodyShare,
 }
 
-/// A share of the memory for bodies.
+/// A share of the memory for bodies. It goes where the body goes: work that nobody waits for any more still has both.
 #[derive(Default)]
 pub struct BodyShare(Option<OwnedSemaphorePermit>);
 
 impl BodyShare {
+    /// The share of a body of so many bytes.
+    fn of(length: u64, state: &ServerState) -> Result<Self, HttpError> {
+        let mut share = Self::default();
+        share.grow_to(length, state)?;
+        Ok(share)
+    }
+
     /// Grows to a body of so many bytes.
     ///
     /// # Errors
@@ -63,8 +70,11 @@ pub async fn read(body: Body, bytes_max: u64, state: &ServerState) -> Result<Rec
     if body.size_hint().lower() > bytes_max.saturating_add(DISCARDED_BYTES_MAX) {
         return Err(too_large());
     }
+    // All at once: bodies that grow side by side would refuse each other where some of them have room.
+    let stated = body.size_hint().lower();
+    let mut received = if stated > bytes_max { Err(too_large()) } else { BodyShare::of(stated, state) }
+        .map(|share| (Vec::new(), share));
     let (mut stream, mut length) = (body.into_data_stream(), 0);
-    let mut received = Ok((Vec::new(), BodyShare::default()));
     while let Some(piece) = in_time(stream.next(), state.http_limits.body_timeout).await? {
         let piece = piece.map_err(|_| HttpError::new("malformed", "the body ended too early"))?;
         length += piece.len() as u64;

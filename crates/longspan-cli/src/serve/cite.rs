@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ask::{DocumentChoice, EveryDocument};
-use super::body::{self, json_response};
+use super::body::{self, BodyShare, json_response};
 use super::error::HttpError;
 use super::state::{ServerState, WorkLength};
 use super::store::{HeldDocument, without_repeats};
@@ -38,11 +38,19 @@ pub struct CitationsObject<'a> {
     quotations: Vec<CitationObject<'a>>,
 }
 
+/// Quotations that are being checked.
+pub struct CitationWork {
+    /// What was found so far.
+    pub run: CitationRun,
+    /// The memory of the body that has them.
+    _share: BodyShare,
+}
+
 /// Checks the quotations of a request.
 pub async fn cite(State(state): State<Arc<ServerState>>, request: Request) -> Result<Response, HttpError> {
     state
         .in_time(async {
-            let (request, _share): (CiteRequest, _) = body::json(request.into_body(), &state).await?;
+            let (request, share): (CiteRequest, _) = body::json(request.into_body(), &state).await?;
             let CiteRequest { text, quotes, min_words, documents } = request;
             let held = match documents {
                 DocumentChoice::Ids(ids) => ids.iter().map(|id| state.store.get(id)).collect::<Result<_, _>>()?,
@@ -51,16 +59,16 @@ pub async fn cite(State(state): State<Arc<ServerState>>, request: Request) -> Re
             if held.is_empty() {
                 return Err(HttpError::new("unknown_document", "no document is named, or the server has none"));
             }
-            let mut run = begun(&state, text, quotes, min_words).await?;
+            let mut work = begun(&state, text, quotes, min_words, share).await?;
             for document in without_repeats(held) {
-                run = read(&state, run, document).await?;
+                work = read(&state, work, document).await?;
             }
             let mut is_done = false;
             while !is_done {
-                (run, is_done) = nearest_found(&state, run).await?;
+                (work, is_done) = nearest_found(&state, work).await?;
             }
             let written = move || {
-                let (citations, checked) = run.finish();
+                let (citations, checked) = work.run.finish();
                 Ok(json_response(CitationsObject::new(&citations, &checked)))
             };
             state.block_on(WorkLength::Long, written).await
@@ -77,10 +85,12 @@ pub async fn begun(
     text: Option<String>,
     quotes: Option<Vec<String>>,
     min_words: Option<usize>,
-) -> Result<CitationRun, HttpError> {
+    share: BodyShare,
+) -> Result<CitationWork, HttpError> {
     let run = move || {
         let given = given(text, quotes, min_words)?;
-        CitationRun::new(given).map_err(|error| HttpError::new("too_large", error.to_string()))
+        let run = CitationRun::new(given).map_err(|error| HttpError::new("too_large", error.to_string()))?;
+        Ok(CitationWork { run, _share: share })
     };
     state.block_on(WorkLength::Long, run).await
 }
@@ -91,12 +101,12 @@ pub async fn begun(
 /// `internal`.
 pub async fn read(
     state: &ServerState,
-    mut run: CitationRun,
+    mut work: CitationWork,
     held: Arc<HeldDocument>,
-) -> Result<CitationRun, HttpError> {
+) -> Result<CitationWork, HttpError> {
     let read = move || {
-        run.read_with_id(held.document.name(), held.document.id(), held.document.content());
-        Ok(run)
+        work.run.read_with_id(held.document.name(), held.document.id(), held.document.content());
+        Ok(work)
     };
     state.block_on(WorkLength::Long, read).await
 }
@@ -105,10 +115,10 @@ pub async fn read(
 ///
 /// # Errors
 /// `internal`.
-pub async fn nearest_found(state: &ServerState, mut run: CitationRun) -> Result<(CitationRun, bool), HttpError> {
+pub async fn nearest_found(state: &ServerState, mut work: CitationWork) -> Result<(CitationWork, bool), HttpError> {
     let next = move || {
-        let has_waited = run.find_nearest_in_next();
-        Ok((run, !has_waited))
+        let has_waited = work.run.find_nearest_in_next();
+        Ok((work, !has_waited))
     };
     state.block_on(WorkLength::Long, next).await
 }

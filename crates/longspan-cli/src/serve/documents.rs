@@ -70,6 +70,8 @@ pub struct Upload {
     pub format: Option<Format>,
     /// Its password.
     pub password: Option<String>,
+    /// Its share of the memory for bodies.
+    pub share: BodyShare,
 }
 
 type QueryParameters<T> = Result<Query<T>, axum::extract::rejection::QueryRejection>;
@@ -94,7 +96,7 @@ pub async fn upload(
     let query = parameters(query)?;
     state
         .in_time(async {
-            let (upload, _share) = received(&state, query, request).await?;
+            let upload = received(&state, query, request).await?;
             let (held, is_new) = document_of(&state, upload).await?;
             if !is_new {
                 return Ok(json_response(held.object()));
@@ -110,7 +112,7 @@ pub async fn upload(
 }
 
 /// The file of a request: its body, or the part `file` of a form.
-async fn received(state: &ServerState, query: UploadQuery, request: Request) -> Result<(Upload, BodyShare), HttpError> {
+async fn received(state: &ServerState, query: UploadQuery, request: Request) -> Result<Upload, HttpError> {
     let malformed = |message: String| HttpError::new("malformed", message);
     let unknown = |name: &str| HttpError::new("option", format!("`format`: {name:?}: no such format"));
     let format = query
@@ -126,8 +128,8 @@ async fn received(state: &ServerState, query: UploadQuery, request: Request) -> 
     let is_form = parts.headers.get(header::CONTENT_TYPE).is_some_and(is_form);
     let ReceivedBody { bytes, share } = body::read(body, state.limits.max_upload, state).await?;
     if !is_form {
-        let upload = Upload { bytes, name: query.name.unwrap_or(NO_NAME.into()), format, password };
-        return upload.checked().map(|upload| (upload, share));
+        let upload = Upload { bytes, name: query.name.unwrap_or(NO_NAME.into()), format, password, share };
+        return upload.checked();
     }
     let form = Multipart::from_request(Request::from_parts(parts, bytes.into()), &()).await;
     let mut form = form.map_err(|error| malformed(error.body_text()))?;
@@ -152,8 +154,8 @@ async fn received(state: &ServerState, query: UploadQuery, request: Request) -> 
     }
     password = secret.map(|secret| String::from_utf8_lossy(&secret).into_owned()).or(password);
     let bytes = file.ok_or_else(|| malformed("the form has no part `file`".into()))?;
-    let upload = Upload { bytes, name: name.unwrap_or(NO_NAME.into()), format, password };
-    upload.checked().map(|upload| (upload, share))
+    let upload = Upload { bytes, name: name.unwrap_or(NO_NAME.into()), format, password, share };
+    upload.checked()
 }
 
 impl Upload {
@@ -201,7 +203,7 @@ pub async fn document_of(state: &Arc<ServerState>, upload: Upload) -> Result<(Ar
 /// Reads and tokenizes a file, which takes a while.
 fn read(state: &ServerState, upload: Upload, id: &str, stop: Option<ReadingStop>) -> Result<HeldDocument, HttpError> {
     let asker = Asker::new(state.model()?.reader.clone(), ReadOptions::default());
-    let Upload { bytes, name, format, password } = upload;
+    let Upload { bytes, name, format, password, share: _share } = upload;
     let mut options = state.sources.clone();
     (options.format, options.password, options.stop) = (format, password.clone(), stop);
     let started = Instant::now();
@@ -220,7 +222,8 @@ fn read(state: &ServerState, upload: Upload, id: &str, stop: Option<ReadingStop>
 /// As an upload.
 pub fn read_of_folder(state: &ServerState, name: &str, bytes: Vec<u8>) -> Result<HeldDocument, HttpError> {
     let id = DocumentKey { bytes: &bytes, name, format: None, password: None }.id();
-    let upload = Upload { bytes: bytes.into(), name: name.to_owned(), format: None, password: None };
+    let (bytes, share) = (bytes.into(), BodyShare::default());
+    let upload = Upload { bytes, name: name.to_owned(), format: None, password: None, share };
     Ok(HeldDocument { is_of_folder: true, ..read(state, upload, &id, None)? })
 }
 

@@ -262,8 +262,9 @@ pub fn router(state: &Arc<ServerState>) -> Router {
         }))
         .layer(from_fn_with_state(state.clone(), access::surround))
         .with_state(state.clone());
+    // The option has checked them.
     let origins: Vec<HeaderValue> =
-        state.access.allowed_origins.iter().filter_map(|origin| origin.parse().ok()).collect(); // the option has checked them
+        state.access.allowed_origins.iter().filter_map(|origin| origin.parse().ok()).collect();
     if origins.is_empty() { router } else { router.layer(cors(origins)) }
 }
 

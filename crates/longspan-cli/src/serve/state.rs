@@ -123,9 +123,9 @@ pub struct LimitsObject {
 /// How long work keeps a core busy. Short work never waits for long work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WorkLength {
-    /// Questions and short texts are tokenized, documents are looked up.
+    /// Questions and short texts are tokenized.
     Short,
-    /// Files are read, pages are drawn, quotations are checked, long texts are tokenized.
+    /// Files are looked for and read, pages are drawn, quotations are checked, long texts are tokenized.
     Long,
 }
 
@@ -187,12 +187,14 @@ impl ServerState {
     /// A server that loads its model.
     pub fn new(limits: WorkLimitArgs, http_limits: HttpLimitArgs, access: AccessRules, sources: SourceOptions) -> Self {
         let metrics = Arc::new(ServeMetrics::new());
-        let bodies_bytes_max = BODIES_BYTES_MAX.max(2 * limits.max_upload).max(2 * http_limits.max_body);
+        let longest = limits.max_upload.max(http_limits.max_body);
+        let body_units = BODIES_BYTES_MAX.max(longest.saturating_mul(2)) / BODY_UNIT_BYTES;
+        let body_units = usize::try_from(body_units).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let cores = available_parallelism().map_or(1, usize::from);
         Self {
             store: DocumentStore::new(limits.cache_bytes, limits.cache_ttl, metrics.clone()),
-            requests: Arc::new(Semaphore::new(http_limits.max_concurrent_requests)),
-            bodies: Arc::new(Semaphore::new((bodies_bytes_max / BODY_UNIT_BYTES) as usize)),
+            requests: Arc::new(Semaphore::new(http_limits.max_concurrent_requests.min(Semaphore::MAX_PERMITS))),
+            bodies: Arc::new(Semaphore::new(body_units)),
             short_work: Arc::new(Semaphore::new(cores)),
             long_work: Arc::new(Semaphore::new(cores)),
             phase: watch::Sender::new(ServerPhase::Loading),
@@ -229,7 +231,8 @@ impl ServerState {
     }
 
     /// Runs work that keeps a core busy, outside the threads of requests, when its turn comes. Work that has begun keeps its
-    /// turn to its end, also when nobody waits for it any more: so no more work runs at once than there are cores.
+    /// turn to its end, also when nobody waits for it any more: so no more work of each length runs at once than
+    /// there are cores.
     ///
     /// # Errors
     /// Those of `work`, and `internal` after a panic in it.
@@ -286,6 +289,16 @@ mod tests {
     use std::thread;
 
     use super::*;
+
+    #[test]
+    fn limits_may_be_as_large_as_their_types() {
+        let usual = ServerState::for_tests();
+        let limits = WorkLimitArgs { max_upload: u64::MAX, ..usual.limits };
+        let requests = HttpLimitArgs { max_body: u64::MAX, max_concurrent_requests: usize::MAX, ..usual.http_limits };
+        let state = ServerState::new(limits, requests, AccessRules::closed(), SourceOptions::default());
+        assert_eq!(state.bodies.available_permits() as u64, u64::MAX / BODY_UNIT_BYTES);
+        assert_eq!(state.requests.available_permits(), Semaphore::MAX_PERMITS);
+    }
 
     #[test]
     fn short_work_passes_long_work_which_keeps_its_turn_to_its_end() {

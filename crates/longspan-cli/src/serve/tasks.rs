@@ -107,7 +107,7 @@ pub async fn answer(
     state
         .in_time(async {
             state.model()?;
-            let (TaskRequest { inputs, parameters, .. }, _share) = body::json(request.into_body(), &state).await?;
+            let (TaskRequest { inputs, parameters, .. }, share) = body::json(request.into_body(), &state).await?;
             let parameters = parameters.unwrap_or_default();
             let top_k = parameters.top_k.unwrap_or(1);
             let with_abstention = parameters.handle_impossible_answer == Some(true);
@@ -118,7 +118,8 @@ pub async fn answer(
             let length =
                 WorkLength::of_texts(inputs.iter().map(|input| input.question.len() + input.context.len()).sum());
             let own = state.clone();
-            let readings = state.block_on(length, move || prepare(&own, &inputs, &parameters)).await?;
+            let begun = move || prepare(&own, &inputs, &parameters).map(|readings| (readings, share));
+            let (readings, _share) = state.block_on(length, begun).await?;
             let mut work = state.model()?.engine.submit(readings)?;
             let answers = work.answers().await?;
             record.set_work(work.tokens, work.queue_time());

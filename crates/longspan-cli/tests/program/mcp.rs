@@ -213,7 +213,7 @@ fn answers_and_quotations_are_those_of_the_program() {
     let (none, text) = client.result("ask_document", json!({"document": "deep/bread.txt", "question": WHO}));
     assert_eq!((&none["answer"], none["answers"].as_array().unwrap().len()), (&json!(null), 1));
     assert!(text.starts_with("no answer: docs/deep/bread.txt does not say, score "), "{text}");
-    assert!(text.contains("\nbest guess, not sure enough: \""), "{text}");
+    assert!(text.contains("\nclosest, but not sure enough: \""), "{text}");
 
     let ran = client.folder.run(&["cite", "--json", "quoting.md", "docs/deep/bread.txt", "docs/pump.txt"]);
     let quoting = fs::read_to_string(client.folder.path("quoting.md")).unwrap();

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::super::access::RequestRecord;
 use super::super::ask::{AskRequest, DocumentChoice, answer_object};
+use super::super::body::BodyShare;
 use super::super::cite::{self, CitationsObject};
 use super::super::engine::WorkEvent;
 use super::super::error::HttpError;
@@ -85,15 +86,15 @@ impl ToolCall {
 
     async fn verify_quotes(&self, request: VerifyQuotesRequest) -> Result<CallToolResult, HttpError> {
         let VerifyQuotesRequest { text, quotes, min_words, documents } = request;
-        let mut run = cite::begun(&self.state, text, quotes, min_words).await?;
+        let mut work = cite::begun(&self.state, text, quotes, min_words, BodyShare::default()).await?;
         let (DocumentNames { names, errors }, is_all) = match documents {
             DocumentChoice::Ids(names) => (DocumentNames { names, errors: Vec::new() }, false),
             DocumentChoice::Word(_) => {
                 let (own, library) = (self.state.clone(), self.library.clone());
-                (self.state.block_on(WorkLength::Short, move || Ok(library.names(&own))).await?, true)
+                (self.state.block_on(WorkLength::Long, move || Ok(library.names(&own))).await?, true)
             }
         };
-        errors.iter().for_each(|error| run.unread("a folder", error.as_str()));
+        errors.iter().for_each(|error| work.run.unread("a folder", error.as_str()));
         if names.is_empty() && errors.is_empty() {
             return Err(HttpError::new("unknown_document", "no document is named, or there is none"));
         }
@@ -105,24 +106,24 @@ impl ToolCall {
                 Ok(held) => {
                     // A document may have several names.
                     if ids.insert(held.id().to_owned()) {
-                        run = cite::read(&self.state, run, held).await?;
+                        work = cite::read(&self.state, work, held).await?;
                     }
                 }
                 // An empty file has nothing that could be quoted.
                 Err(error) if is_all && error.error_type == "empty_document" => {}
-                Err(error) if is_all => run.unread(name, error.message),
+                Err(error) if is_all => work.run.unread(name, error.message),
                 Err(error) => return Err(error),
             }
         }
         for step in names.len().. {
             self.tell(step.min(steps), steps).await;
-            let (rest, is_done) = cite::nearest_found(&self.state, run).await?;
-            run = rest;
+            let (rest, is_done) = cite::nearest_found(&self.state, work).await?;
+            work = rest;
             if is_done {
                 break;
             }
         }
-        let (citations, checked) = run.finish();
+        let (citations, checked) = work.run.finish();
         result([shown::quotations(&citations, &checked)], &CitationsObject::new(&citations, &checked))
     }
 
@@ -149,7 +150,7 @@ impl ToolCall {
     async fn list_documents(&self, request: ListDocumentsRequest) -> Result<CallToolResult, HttpError> {
         let (own, library) = (self.state.clone(), self.library.clone());
         let list =
-            self.state.block_on(WorkLength::Short, move || Ok(library.list(&own, request.cursor.as_deref()))).await?;
+            self.state.block_on(WorkLength::Long, move || Ok(library.list(&own, request.cursor.as_deref()))).await?;
         result([shown::documents(&list)], &list)
     }
 }

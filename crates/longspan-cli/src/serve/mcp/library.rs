@@ -9,6 +9,7 @@ use longspan_ask::text::quoted;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::super::body::BodyShare;
 use super::super::documents::{self, Upload};
 use super::super::error::HttpError;
 use super::super::state::{ServerPhase, ServerState, WorkLength};
@@ -92,7 +93,7 @@ impl DocumentLibrary {
         state.reaches(ServerPhase::Ready).await; // documents are tokenized
         let (own, roots, asked) = (state.clone(), roots.clone(), name.to_owned());
         let upload = state
-            .block_on(WorkLength::Short, move || roots.find(&asked).map(|file| read(&own, file)).transpose())
+            .block_on(WorkLength::Long, move || roots.find(&asked).map(|file| read(&own, file)).transpose())
             .await?;
         let Some(upload) = upload else {
             let unknown = || HttpError::new("unknown_document", format!("{}: no such document", quoted(name)));
@@ -197,5 +198,6 @@ fn read(state: &ServerState, file: RootFile) -> Result<Upload, HttpError> {
         let error_type = if error.kind() == ErrorKind::FileTooLarge { "too_large" } else { "unreadable" };
         HttpError::new(error_type, format!("{}: {}", quoted(&name), io_message(&error)))
     })?;
-    Ok(Upload { bytes: bytes.into(), name, format: None, password: state.sources.password.clone() })
+    let (password, share) = (state.sources.password.clone(), BodyShare::default());
+    Ok(Upload { bytes: bytes.into(), name, format: None, password, share })
 }

@@ -107,7 +107,7 @@ impl ServerHandler for McpService {
     ) -> Result<ListResourcesResult, ErrorData> {
         let (own, library) = (self.state.clone(), self.library.clone());
         let cursor = request.and_then(|request| request.cursor);
-        let listing = self.state.block_on(WorkLength::Short, move || Ok(library.list(&own, cursor.as_deref())));
+        let listing = self.state.block_on(WorkLength::Long, move || Ok(library.list(&own, cursor.as_deref())));
         let list = self.in_time(&context, listing).await?.map_err(protocol_error)?;
         let resources = list.documents.into_iter().map(|listed| resource(self.library.key(&listed), &listed));
         let mut result = ListResourcesResult::with_all_items(resources.collect());
