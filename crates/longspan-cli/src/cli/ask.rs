@@ -29,7 +29,8 @@ pub struct AskArgs {
     /// Ask the questions of this file, one per line; every other argument is then a document
     #[arg(long, value_name = "QUESTIONS", conflicts_with = "interactive", value_hint = ValueHint::FilePath)]
     pub questions: Option<PathBuf>,
-    /// Read the documents once, then ask at a prompt
+    /// Read the documents once, then ask at a prompt, where `help` and `quit` are no questions (nor `?` and `exit`), or
+    /// each line of standard input
     #[arg(short, long)]
     pub interactive: bool,
     /// Print the JSON Schema of the objects of --json, and ask nothing

@@ -62,9 +62,12 @@ fn a_question_without_quotes_is_one_error() {
     let check = |arguments: &[&str], message: &str| check_failed(&folder.run(&[&["ask"], arguments].concat()), message);
     check(&["Who", "installed", "the", "pump", "pump.txt"], "`installed`: no such file");
     std::fs::write(folder.path("questions"), WHO).unwrap();
-    for question in ["Who?", "Who installed the pump"] {
-        let ran = folder.run(&["ask", question, "--questions", "questions", "pump.txt"]);
-        assert!(ran.stderr.contains("hint: with --questions every argument is a document"), "{}", ran.stderr);
+    let ran = folder.run(&["ask", "Who?", "--questions", "questions", "pump.txt"]);
+    assert!(ran.stderr.contains("hint: with --questions every argument is a document"), "{}", ran.stderr);
+    // Missing files stop no other ones.
+    for files in [&["Who", "none", "pump.txt", "nothing"][..], &["--questions", "questions", "a file", "pump.txt"]] {
+        let ran = folder.run(&[&["ask"], files].concat());
+        assert!(ran.status == 2 && ran.stdout.contains("pump.txt"), "{ran:?}");
     }
     let ran = folder.run(&["ask", "Who", "installed", "the", "pump", "pump.txt"]);
     assert!(ran.stderr.contains("hint: put the question in quotes"), "{}", ran.stderr);

@@ -19,7 +19,7 @@ use crate::terminal::{Output, counted};
 
 const PROMPT: &str = "? ";
 
-/// What lines are no questions.
+/// Which lines are no questions, at the prompt.
 const HELP: &str = "a line is a question about all documents; `quit`, `exit` or Ctrl-D ends";
 
 /// The longest line of standard input.
@@ -60,7 +60,8 @@ pub fn run(args: &AskArgs) -> Result<Status> {
 /// Asks the documents line by line.
 fn converse(asker: &Asker, args: &PrintArgs, output: &mut Output, documents: &[NamedDocument]) -> Result<Status> {
     let mut lines = Lines::open()?;
-    if matches!(lines, Lines::Prompt { .. }) {
+    let is_prompt = matches!(lines, Lines::Prompt { .. });
+    if is_prompt {
         output.set_apart();
         let tokens: usize = documents.iter().map(NamedDocument::tokens).sum();
         let (documents, tokens) = (counted(documents.len(), "document"), counted(tokens, "token"));
@@ -69,8 +70,8 @@ fn converse(asker: &Asker, args: &PrintArgs, output: &mut Output, documents: &[N
     let mut status = Status::Answered;
     while let Some(line) = lines.next()? {
         match line.as_deref().map_or("", str::trim) {
-            "quit" | "exit" => break,
-            "help" | "?" => {
+            "quit" | "exit" if is_prompt => break,
+            "help" | "?" if is_prompt => {
                 let _ = writeln!(io::stderr(), "{HELP}");
                 continue;
             }

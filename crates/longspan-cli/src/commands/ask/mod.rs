@@ -122,19 +122,24 @@ fn take(round: &mut Round<'_>, event: AskEvent<'_>) -> ControlFlow<()> {
 
 /// Checks that the shell has not taken a question apart, and that none stands where a document should.
 fn check_quotes(args: &AskArgs, files: &[PathBuf]) -> Result<()> {
-    let mut missing = files.iter().filter(|path| !documents::is_stdin(path) && path.symlink_metadata().is_err());
-    let Some(first) = missing.next() else { return Ok(()) };
-    let name = first.to_string_lossy();
-    let is_plain = !name.contains(['.', '/', '\\']);
-    let hint = match args.question() {
+    let is_missing = |path: &PathBuf| !documents::is_stdin(path) && path.symlink_metadata().is_err();
+    let names = files.iter().map(|path| (path.to_string_lossy(), is_missing(path)));
+    let (name, hint) = match args.question() {
         Some(question) if question.to_string_lossy().contains(char::is_whitespace) => return Ok(()),
-        Some(_) if is_plain && missing.next().is_some() => {
-            "put the question in quotes: `longspan ask \"Who wrote it?\" FILE`"
+        Some(_) => {
+            // Words stand in front of the first file.
+            let mut words = names.take_while(|(name, is_missing)| *is_missing && !name.contains(['.', '/', '\\']));
+            let (Some((first, _)), Some(_)) = (words.next(), words.next()) else { return Ok(()) };
+            (first, "put the question in quotes: `longspan ask \"Who wrote it?\" FILE`")
         }
-        None if name.ends_with('?') || (is_plain && name.contains(char::is_whitespace)) => {
-            "with --questions every argument is a document: the questions stand in the file that --questions names"
+        None => {
+            let mut names = names.filter(|(name, is_missing)| *is_missing && name.ends_with('?'));
+            let Some((question, _)) = names.next() else { return Ok(()) };
+            (
+                question,
+                "with --questions every argument is a document: the questions stand in the file that --questions names",
+            )
         }
-        _ => return Ok(()),
     };
     Err(fault(format!("{}: no such file", quoted(&name)), hint))
 }
