@@ -238,8 +238,9 @@ mod tests {
             error = with_excerpts(error);
             error.to_string()
         };
+        let reversed: String = "ask".chars().rev().collect();
         for (line, tip) in [
-            (&["citte", "a"][..], "a similar subcommand exists: 'cite'"),
+            (&[reversed.as_str(), "a"][..], "a similar subcommand exists: 'ask'"),
             (&["text", "a", "b"], "tip: one file at a time"),
             (&["ask", "who?", "--csv", "--out", "a"], "tip: `--csv > FILE` writes the table to a file"),
         ] {

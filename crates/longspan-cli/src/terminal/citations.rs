@@ -191,16 +191,15 @@ mod tests {
 
     #[test]
     fn an_open_quotation_shows_what_it_leaves_out() {
-        let document = "The Company will not make any acquisitions during the Cooperation Period.";
-        let text = "It says:\n“will make any acquisitions during the Cooperation Period”.";
+        let document = "The Company will not make any acquisitions during the Term.";
+        let text = "It says:\n“will make any acquisitions during the Term”.";
         let expected = "\
-unchecked   line 2  \"will make any acquisitions during the…\"    left out: not; nearest: \"will not make any acquisitions during the…\" a.txt:1
+unchecked   line 2  \"will make any acquisitions during the Term\"    left out: not; nearest: \"will not make any acquisitions during the Term\" a.txt:1
 1 quotation: 1 unchecked
 not everything was read: scan.pdf
 ";
         let shown = plain(text, document, &["scan.pdf"], usize::MAX);
-        assert!(shown.contains("left out: not; nearest: \"will not make"), "{shown}");
-        assert_eq!(shown.lines().count(), expected.lines().count());
+        assert_eq!(shown, expected);
     }
 
     #[test]
@@ -216,12 +215,10 @@ not everything was read: scan.pdf
         let (text, document) =
             ("x\n“ran within 30 days” and\n“ran in May 1911”", "It ran within sixty (60) days. It ran in May 1911.");
         let wide = "\
-altered  line 2  \"ran within 30 days\"  a.txt:1  30 → sixty (60)
-exact    line 3  \"ran in May 1911\"     a.txt:1
+altered     line 2  \"ran within 30 days\"  a.txt:1  30 → sixty (60)
+exact       line 3  \"ran in May 1911\"     a.txt:1
 2 quotations: 1 proven, 1 altered
-"
-        .replace("altered  line", "altered     line")
-        .replace("exact    line", "exact       line");
+";
         assert_eq!(plain(text, document, &[], 66), wide);
         let narrow = "\
 altered     line 2  \"ran within 30 days\"
