@@ -9,9 +9,9 @@ const DIGITS_MAX: usize = 3;
 const WORD_LETTERS_MIN: usize = 4;
 
 /// Ends of words that stand for a unit of length, whose raised number is a power.
-const UNITS: [&str; 17] = [
-    "meter", "meters", "metre", "metres", "mètre", "mètres", "metro", "metros", "metri", "mile", "miles", "foot",
-    "feet", "inch", "inches", "yard", "yards",
+const UNITS: [&str; 16] = [
+    "meter", "meters", "metre", "metres", "mètre", "mètres", "metro", "metros", "mile", "miles", "foot", "feet",
+    "inch", "inches", "yard", "yards",
 ];
 
 /// Words behind which any unit may have a power: `per second²`.
