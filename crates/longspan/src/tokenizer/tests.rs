@@ -166,6 +166,9 @@ fn sentencepiece_files_give_the_tokens_of_transformers() {
         &[("spiece.model", b"<!DOCTYPE html>")],
         "`spiece.model`: damaged: no model of SentencePiece, or cut off",
     );
+    // All steps that a tokenizer can have: those of ALBERT, and the map of the published models.
+    let unigram = unpacked("../golden/tokenizer/pieces-unigram.model.gz");
+    load(&[("spiece.model", &unigram), ("tokenizer_config.json", br#"{"cls_token":"<s>","sep_token":"</s>"}"#)]);
     let again = [&model[..], b"\n\x05\n\x03abc"].concat();
     check_error(
         &[("spiece.model", &[&again[..], b"\n\x05\n\x03abc"].concat())],

@@ -40,8 +40,6 @@ MODELS = [
      {"tokenizer_class": "CamembertTokenizer"}),
     ("albert", ALBERT, dict(model_type="unigram", vocab_size=640, normalization_rule_name="identity", **ALBERT_PIECES), None),
     ("albert", ALBERT, {}, {"do_lower_case": False, "keep_accents": True}),
-    # All steps that a tokenizer of this kind has: those of ALBERT, and the normalization of the published models.
-    ("unigram", ALBERT, {}, {"cls_token": "<s>", "sep_token": "</s>", "pad_token": "<unk>", "mask_token": "<unk>"}),
 ]  # fmt: skip
 
 
