@@ -48,6 +48,8 @@ pub async fn serve(listener: TcpListener, router: Router, state: Arc<ServerState
     if !in_time {
         let _ = or_exit(&mut signals, timeout(LAST_WORDS, &mut closed)).await;
     }
+    // A stream may have said its last word before its request ends.
+    let _ = or_exit(&mut signals, timeout(LAST_WORDS, state.requests_end())).await;
     tracing::info!(in_time, "drained");
     Ok(())
 }

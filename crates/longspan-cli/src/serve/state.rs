@@ -230,6 +230,13 @@ impl ServerState {
         let _ = self.phase.subscribe().wait_for(|current| *current >= phase).await;
     }
 
+    /// Waits until no request is left, so that the log has all of them.
+    pub async fn requests_end(&self) {
+        let most = self.http_limits.max_concurrent_requests.min(Semaphore::MAX_PERMITS);
+        // The semaphore is never closed.
+        let _ = self.requests.acquire_many(u32::try_from(most).unwrap_or(u32::MAX)).await;
+    }
+
     /// Runs work that keeps a core busy, outside the threads of requests, when its turn comes. Work that has begun keeps its
     /// turn to its end, also when nobody waits for it any more: so no more work of each length runs at once than
     /// there are cores.
