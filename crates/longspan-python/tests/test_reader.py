@@ -141,7 +141,7 @@ def test_thresholds_have_names(tmp_path):
         ({"max_tokens": 5000}, longspan.OptionError, "max_tokens 5000: the model has positions for"),
         ({"all": True, "top_k": 2}, longspan.OptionError, "`all`: `top_k` is given too"),
         ({"abstain": "never"}, longspan.OptionError, "`abstain`: 'never': expected strict, balanced or eager"),
-        ({"abstain": "strict", "threshold": 0}, longspan.OptionError, "abstain strict: threshold 0 is given"),
+        ({"abstain": "strict", "threshold": 0}, longspan.OptionError, "abstain strict: the threshold 0 is given too"),
         ({"max_tokens": 4}, longspan.QuestionTooLong, "at most 0 would leave room"),
         ({"threshold": "x"}, TypeError, "`threshold`: expected a number, got str"),
         ({"threshold": float("nan")}, longspan.OptionError, "^threshold NaN"),
