@@ -2,12 +2,12 @@
 
 use longspan::checkpoint::Source;
 
-/// Whether a name is `ORG/NAME` on the Hugging Face hub, perhaps with `@REVISION`, and not a mistyped path.
+/// Whether a name is one of the Hugging Face hub, perhaps with `@REVISION`, and not a mistyped path: `ORG/NAME`, or a name
+/// with a hyphen, such as `roberta-base`, since the hub's first models have no organisation.
 pub fn could_be_on_hub(name: &str) -> bool {
-    let id = name.split('@').next().unwrap_or(name);
-    let mut parts = id.split('/');
-    let plain = |part: Option<&str>| part.is_some_and(|part| !part.is_empty() && !part.starts_with(['.', '~']));
-    plain(parts.next()) && plain(parts.next()) && parts.next().is_none()
+    let parts: Vec<&str> = name.split('@').next().unwrap_or(name).split('/').collect();
+    let is_plain = |part: &&str| !part.is_empty() && !part.starts_with(['.', '~']);
+    parts.iter().all(is_plain) && (parts.len() == 2 || parts.len() == 1 && parts[0].contains('-'))
 }
 
 /// What the model that comes with Longspan is called: the first word of the heading of its model card, so that every embedded
@@ -34,7 +34,10 @@ mod tests {
             ("org/name", true),
             ("org/name@v1.0", true),
             ("org/name@refs/pr/1", true),
+            ("distilbert-base-cased-distilled-squad", true),
             ("name", false),
+            ("name@pr-1", false),
+            ("..-", false),
             ("./models/x", false),
             ("../x", false),
             ("~/x", false),

@@ -64,7 +64,10 @@ pub fn find_as(argument: &str, args: &ModelArgs) -> Result<Checkpoint> {
         let hint = "a model is a folder, or ORG/NAME[@REVISION] on the Hugging Face hub";
         return Err(fault(format!("`{}`: no such folder", excerpt(&name)), hint));
     };
-    let folder = from_hub(given, args.offline, CachedFiles::Keep)?;
+    let folder = from_hub(given, args.offline, CachedFiles::Keep).map_err(|error| match given.contains('/') {
+        true => error,
+        false => error.context(format!("`{}`: no such folder", excerpt(&name))),
+    })?;
     Ok(Checkpoint { name, source: Source::Folder(folder), is_local: false })
 }
 

@@ -193,7 +193,7 @@ pub enum Error {
     /// The Hugging Face hub, or the connection to it, failed.
     #[error("hub: `{}`: {}", excerpt(repository), with_excerpts(message))]
     Hub {
-        /// `ORG/NAME`, with `@REVISION` where one was asked for.
+        /// `ORG/NAME` or `NAME`, with `@REVISION` where one was asked for.
         repository: String,
         /// The class of the failure.
         fault: HubFault,

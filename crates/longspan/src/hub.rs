@@ -53,7 +53,7 @@ pub fn fetch(repository: &Repository, offline: bool, on_event: &mut dyn FnMut(Fe
 pub struct Hub {
     /// URL without a trailing slash.
     pub endpoint: String,
-    /// The folder that holds `models--ORG--NAME`.
+    /// The folder that holds `models--ORG--NAME`, or `models--NAME`.
     pub cache: PathBuf,
     /// Sent to the endpoint, but to no host that it redirects to.
     pub token: HubToken,
@@ -64,7 +64,7 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// Reads the environment variables that Python's `huggingface_hub` reads.
+    /// Reads the environment variables that Python's `huggingface_hub` reads. A path may begin with `~`.
     pub fn from_env() -> Self {
         Self::from_variables(|name| std::env::var_os(name))
     }
@@ -72,10 +72,14 @@ impl Hub {
     /// Like [`Hub::from_env`], with a function that returns the value of a variable.
     pub fn from_variables<V: Into<OsString>>(variable: impl Fn(&str) -> Option<V>) -> Self {
         let is_set = |value: &OsString| !value.to_str().is_some_and(|value| value.trim().is_empty());
-        let path = |name: &str| variable(name).map(Into::into).filter(is_set).map(PathBuf::from);
-        let set = |name: &str| path(name)?.into_os_string().into_string().ok();
-        let user_cache =
-            || path("XDG_CACHE_HOME").unwrap_or_else(|| std::env::home_dir().unwrap_or_default().join(".cache"));
+        let value = |name: &str| variable(name).map(Into::into).filter(is_set);
+        let set = |name: &str| value(name)?.into_string().ok();
+        let user = || std::env::home_dir().unwrap_or_default();
+        let path = |name: &str| {
+            let path = PathBuf::from(value(name)?);
+            Some(path.strip_prefix("~").map_or_else(|_| path.clone(), |rest| user().join(rest)))
+        };
+        let user_cache = || path("XDG_CACHE_HOME").unwrap_or_else(|| user().join(".cache"));
         let home = path("HF_HOME").unwrap_or_else(|| user_cache().join("huggingface"));
         let token = match (set("HF_TOKEN").or_else(|| set("HUGGING_FACE_HUB_TOKEN")), path("HF_TOKEN_PATH")) {
             (Some(token), _) => HubToken::Given(token.trim().to_owned()),

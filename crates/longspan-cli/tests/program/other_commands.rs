@@ -52,7 +52,7 @@ fn info_shows_the_embedded_model() {
 #[test]
 fn fetch_needs_the_name_of_a_hub_model() {
     let folder = Folder::new(&[]);
-    for name in ["name", "no-org/no-model", "a/b/c"] {
+    for name in ["na me", "no-org/no-model", "a/b/c"] {
         check_failed(&folder.run(&["fetch", "--offline", name]), name);
     }
 }

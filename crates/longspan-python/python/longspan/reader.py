@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, TypedDict, Unpack, overload
 from . import _native
 from .answers import Answer
 from .documents import Document, read, unpaired
-from .errors import Error, ModelError, OptionError, QuestionError
+from .errors import Error, HubError, ModelError, OptionError, QuestionError
 
 __all__ = ["Progress", "ReadOptions", "Reader"]
 
@@ -36,7 +36,7 @@ class ReadOptions(TypedDict, total=False):
     top_k: int
     """List up to so many spans, which do not overlap: at most 10,000 (the server lists at most 100); 1 by default."""
     all: bool
-    """List every span that would be an answer if it were the best one."""
+    """List every span that would be an answer if it were the best one (the server lists at most 100)."""
     threshold: float
     """There is no answer if ``null_odds`` is above this: a higher one answers more often."""
     abstain: Literal["strict", "balanced", "eager"]
@@ -238,7 +238,12 @@ def _find(model: str | os.PathLike[str] | None, offline: bool, token: str | None
         raise ModelError(f"`{name}`: a file, not a folder: a model is the folder that holds its files")
     if not isinstance(model, str) or not _native.could_be_on_hub(name):
         raise ModelError(f"`{name}`: no such folder: a model is a folder, or ORG/NAME[@REVISION] on the Hugging Face hub")
-    return os.fspath(_native.fetch(name, offline, token, _on_fetch)), name
+    try:
+        return os.fspath(_native.fetch(name, offline, token, _on_fetch)), name
+    except HubError as error:
+        if "/" in name:
+            raise
+        raise HubError(f"`{name}`: no such folder: {error}", error.code) from None
 
 
 def _on_fetch(what: str, done: int | None, total: int | None) -> None:

@@ -5,17 +5,18 @@ use std::fmt;
 use crate::error::HubFault;
 use crate::{Error, Result};
 
-/// A model on the hub: `ORG/NAME`, or `ORG/NAME@REVISION` for a branch, tag or commit.
+/// A model on the hub: `ORG/NAME`, or `ORG/NAME@REVISION` for a branch, tag or commit. The hub's first models have names
+/// without an organisation, such as `roberta-base`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repository {
-    /// `ORG/NAME`.
+    /// `ORG/NAME`, or `NAME`.
     pub id: String,
     /// Branch, tag or commit; `main` by default.
     pub revision: String,
 }
 
 impl Repository {
-    /// Parses `ORG/NAME` or `ORG/NAME@REVISION`.
+    /// Parses `ORG/NAME` or `NAME`, with or without `@REVISION`.
     ///
     /// # Errors
     /// [`Error::Hub`] for a name or revision that the hub cannot have. Both become parts of paths, so they are checked.
@@ -32,13 +33,9 @@ impl Repository {
     pub fn parse(text: &str) -> Result<Self> {
         let (id, revision) = text.split_once('@').unwrap_or((text, "main"));
         let repository = Repository { id: id.to_owned(), revision: revision.to_owned() };
-        match id.split_once('/') {
-            Some((org, name)) if is_name(org) && is_name(name) && !id.ends_with(".git") => {}
-            _ => {
-                return Err(
-                    repository.error(HubFault::Name, "a model is named ORG/NAME or ORG/NAME@REVISION".to_owned())
-                );
-            }
+        if !id.split('/').all(is_name) || id.split('/').count() > 2 || id.ends_with(".git") {
+            let message = "a model is named ORG/NAME or ORG/NAME@REVISION".to_owned();
+            return Err(repository.error(HubFault::Name, message));
         }
         if !revision.split('/').all(is_revision_part) {
             return Err(repository.error(HubFault::Name, format!("{revision:?} is not a branch, tag or commit")));

@@ -325,10 +325,12 @@ fn unreadable_models_are_refused_before_the_download() {
 
 #[test]
 fn a_renamed_model_is_followed() {
-    let setup = Setup::new(Model { renamed_from: Some("old/name".to_owned()), ..Model::safetensors() });
-    let snapshot = setup.fetch("old/name").unwrap();
-    assert_eq!(snapshot, setup.hub.cache.join("models--old--name/snapshots").join(COMMIT));
-    assert_eq!(fs::read(snapshot.join("config.json")).unwrap(), setup.server.model().files["config.json"]);
+    for (old, folder) in [("old/name", "models--old--name"), ("roberta-base", "models--roberta-base")] {
+        let setup = Setup::new(Model { renamed_from: Some(old.to_owned()), ..Model::safetensors() });
+        let snapshot = setup.fetch(old).unwrap();
+        assert_eq!(snapshot, setup.hub.cache.join(folder).join("snapshots").join(COMMIT));
+        assert_eq!(fs::read(snapshot.join("config.json")).unwrap(), setup.server.model().files["config.json"]);
+    }
 }
 
 /// Answers of the hub become file names: none of them may lead out of the cache.
@@ -400,13 +402,13 @@ fn a_complete_cache_need_not_be_writable() {
 
 #[test]
 fn names_and_revisions() {
-    for good in ["org/model", "a/b", "_x/y_", "org/model@v1.0", "org/model@refs/pr/3", &format!("o/m@{COMMIT}")] {
+    let at_commit = format!("o/m@{COMMIT}");
+    for good in ["org/model", "a/b", "_x/y_", "roberta-base", "org/model@v1.0", "org/model@refs/pr/3", &at_commit] {
         assert_eq!(Repository::parse(good).unwrap().to_string(), good);
     }
     assert_eq!(Repository::parse("org/model@main").unwrap().to_string(), "org/model");
     for bad in [
         "",
-        "model",
         "/model",
         "org/",
         "org/model/x",
@@ -441,6 +443,7 @@ fn the_environment() {
     assert_eq!((plain.endpoint.as_str(), plain.offline), ("https://huggingface.co", false));
     assert_eq!(plain.cache, Path::new("/c/huggingface/hub"));
     assert_eq!(hub(&[("HF_HOME", "/h")]).cache, Path::new("/h/hub"));
+    assert_eq!(hub(&[("HF_HOME", "~/h")]).cache, std::env::home_dir().unwrap().join("h/hub"));
     assert_eq!(hub(&[("HF_HOME", "/h"), ("HF_HUB_CACHE", "/elsewhere")]).cache, Path::new("/elsewhere"));
     let token = |variables: &[(&str, &str)]| match hub(variables).token {
         HubToken::None => "none".to_owned(),
