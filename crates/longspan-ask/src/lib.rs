@@ -78,9 +78,11 @@ mod scheduler;
 pub use answer::{Candidate, DocumentAnswer, rank};
 pub use asker::{AskEvent, Asker, NamedDocument, OnEvent, PairReading};
 pub use child::{ReadingProcess, ReadingStop, StopWhenDropped, serve_parent};
-pub use cite::{CheckedDocuments, Citation, CitationRun, CitationStatus, CitedPassage, GivenQuotation, UnreadDocument};
+pub use cite::{
+    CheckedDocuments, Citation, CitationRun, CitationStatus, CitedEdit, CitedPassage, GivenQuotation, UnreadDocument,
+};
 pub use error::{AskError, error_code};
-pub use longspan_cite::{CiteError, Edit, EditKind, QuotationFault, Reason};
+pub use longspan_cite::{CiteError, EditKind, QuotationFault, Reason};
 pub use longspan_documents::{
     BlockKind, Content, Format, GzipReader, Limits, PageBox, PictureSize, Place, ReadError, UnreadFormat, Warning,
 };

@@ -190,7 +190,7 @@ impl SideBySide<'_> {
         if q_last + 1 != q || t_last + 1 != t || own.has(flag::FURNITURE) || other.has(flag::FURNITURE) {
             return;
         }
-        let (here, there) = (quotation.gap(q), text.gap(t));
+        let (here, there) = (quotation.between(q), text.between(t));
         if here != there {
             let is_space = |c: char| c.is_whitespace();
             if here.chars().filter(|&c| is_space(c)).eq(there.chars().filter(|&c| is_space(c))) {

@@ -54,7 +54,8 @@ pub(crate) struct Match {
     pub tokens: Range<usize>,
     /// Where each part begins.
     starts: Vec<usize>,
-    gaps: BTreeSet<Reason>,
+    /// Of its gaps.
+    reasons: BTreeSet<Reason>,
 }
 
 /// All passages that are the quotation, in their order, none over another.
@@ -101,7 +102,7 @@ pub(crate) fn passages(quotation: &Quotation, text: &IndexedText<'_>, work: &mut
 /// In what a passage differs from its quotation.
 pub(crate) fn reasons(quotation: &Quotation, text: Side<'_>, found: &Match) -> BTreeSet<Reason> {
     let search = Search { quotation, text };
-    let mut reasons = found.gaps.clone();
+    let mut reasons = found.reasons.clone();
     for (part, &start) in found.starts.iter().enumerate() {
         search.comparison(part).reasons(start, &mut reasons);
     }
@@ -145,27 +146,27 @@ impl<'a> Search<'a> {
     fn chain(&self, anchor: usize, start: usize, work: &mut Work) -> Option<Match> {
         let end = self.comparison(anchor).end(start, work)?;
         let parts = self.quotation.parts.len();
-        let (mut starts, mut gaps) = (vec![start; parts], BTreeSet::new());
+        let (mut starts, mut reasons) = (vec![start; parts], BTreeSet::new());
         let (mut first, mut last) = (start, end);
         let (before, behind) = starts.split_at_mut(anchor);
         for (part, start) in (anchor + 1..).zip(&mut behind[1..]) {
             let next = self.next(part, last, work)?;
             (*start, last) = (next.tokens.start, next.tokens.end);
-            gaps.extend(next.gaps);
+            reasons.extend(next.reasons);
         }
         for (part, start) in before.iter_mut().enumerate().rev() {
             let before = self.before(part, first, work)?;
             (*start, first) = (before.tokens.start, before.tokens.start);
-            gaps.extend(before.gaps);
+            reasons.extend(before.reasons);
         }
         for (gap, is_before) in [(self.quotation.gaps.first(), true), (self.quotation.gaps.last(), false)] {
             if let Some(Some(gap)) = gap {
                 let length = gap.tokens.len();
                 let beside = if is_before { first.saturating_sub(length)..first } else { last..last + length };
-                gaps.extend(self.outer_gap(gap, beside, is_before)?);
+                reasons.extend(self.outer_reason(gap, beside, is_before)?);
             }
         }
-        Some(Match { tokens: self.with_outer_gaps(first..last), starts, gaps })
+        Some(Match { tokens: self.with_outer_gaps(first..last), starts, reasons })
     }
 
     /// A part behind the gap that begins at `from`.
@@ -180,9 +181,9 @@ impl<'a> Search<'a> {
                 return None;
             }
             if let Some(end) = comparison.end(start, work)
-                && let Some(reason) = self.gap(gap, from..start, work)
+                && let Some(reason) = self.reason_for(gap, from..start, work)
             {
-                return Some(Match { tokens: start..end, starts: vec![], gaps: reason.into_iter().collect() });
+                return Some(Match { tokens: start..end, starts: vec![], reasons: reason.into_iter().collect() });
             }
         }
         None
@@ -203,9 +204,9 @@ impl<'a> Search<'a> {
             if let Some(end) = comparison.end(start, work).filter(|&end| end <= to) {
                 let in_part = (start..end).filter(|&token| is_paragraph(token)).count();
                 if self.is_near(gap, end..to, paragraphs - in_part)
-                    && let Some(reason) = self.gap(gap, end..to, work)
+                    && let Some(reason) = self.reason_for(gap, end..to, work)
                 {
-                    return Some(Match { tokens: start..end, starts: vec![], gaps: reason.into_iter().collect() });
+                    return Some(Match { tokens: start..end, starts: vec![], reasons: reason.into_iter().collect() });
                 }
             }
             let behind = (start + length).min(to);
@@ -256,7 +257,7 @@ impl<'a> Search<'a> {
     }
 
     /// Why a gap may stand for tokens of the text; `Some(None)` if they are the same. Brackets put in, and replace nothing.
-    fn gap(&self, gap: &Gap, left_out: Range<usize>, work: &mut Work) -> Option<Option<Reason>> {
+    fn reason_for(&self, gap: &Gap, left_out: Range<usize>, work: &mut Work) -> Option<Option<Reason>> {
         if !work.spend(left_out.len() as u64) {
             return None;
         }
@@ -274,7 +275,7 @@ impl<'a> Search<'a> {
 
     /// The same at the beginning or end of the quotation, where the text may have anything. A name there would seem to stand
     /// in the place of another one, except beside a whole sentence.
-    fn outer_gap(&self, gap: &Gap, beside: Range<usize>, is_before: bool) -> Option<Option<Reason>> {
+    fn outer_reason(&self, gap: &Gap, beside: Range<usize>, is_before: bool) -> Option<Option<Reason>> {
         let folded = self.text.folded;
         let border = if is_before { beside.end } else { beside.start };
         if self.is_literal(gap, beside) {

@@ -110,7 +110,7 @@ pub(crate) struct Side<'a> {
 
 impl<'a> Side<'a> {
     /// What stands before a token, from the token before it on.
-    pub fn gap(&self, index: usize) -> &'a str {
+    pub fn between(&self, index: usize) -> &'a str {
         let (before, own) = (self.folded.tokens[index - 1].end as usize, self.folded.tokens[index].start as usize);
         self.text.get(before..own).unwrap_or("")
     }

@@ -133,7 +133,7 @@ impl Border<'_> {
         // White space may part groups of three digits, but not the tab between two cells.
         let is_group = |group: &str| group.chars().all(char::is_numeric) && group.chars().count() <= 3;
         !behind.has(flag::PARAGRAPH)
-            && !self.text.gap(self.token).contains('\t')
+            && !self.text.between(self.token).contains('\t')
             && is_group(self.sign(-1))
             && is_group(self.sign(0))
             && self.sign(0).chars().count() == 3

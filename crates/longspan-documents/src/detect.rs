@@ -142,10 +142,9 @@ fn found(bytes: &[u8], name: Option<&str>) -> Result<Format, ReadError> {
 
 /// What a text is.
 fn of_text(bytes: &[u8], name: Option<&str>) -> Format {
-    match extension(name).as_deref() {
+    match name.and_then(Format::of_name) {
         _ if is_html(bytes) => Format::Html,
-        Some("md" | "markdown" | "mdown" | "mkd") => Format::Markdown,
-        Some("html" | "htm" | "xhtml" | "xht") => Format::Html,
+        Some(format @ (Format::Markdown | Format::Html)) => format,
         _ => Format::Text,
     }
 }

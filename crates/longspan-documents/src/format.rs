@@ -41,6 +41,21 @@ impl Format {
         }
     }
 
+    /// The format that the extension of a name stands for; `.gz` at its end is passed over. `None` for plain text and
+    /// unknown extensions.
+    pub fn of_name(name: &str) -> Option<Self> {
+        let name = name.to_ascii_lowercase();
+        match name.strip_suffix(".gz").unwrap_or(&name).rsplit_once('.')?.1 {
+            "md" | "markdown" | "mdown" | "mkd" => Some(Self::Markdown),
+            "html" | "htm" | "xhtml" | "xht" => Some(Self::Html),
+            "pdf" => Some(Self::Pdf),
+            "docx" => Some(Self::Docx),
+            "odt" | "fodt" => Some(Self::Odt),
+            "epub" => Some(Self::Epub),
+            _ => None,
+        }
+    }
+
     /// What messages call a file of it.
     pub(crate) fn with_article(self) -> &'static str {
         match self {

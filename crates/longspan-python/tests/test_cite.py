@@ -13,7 +13,10 @@ def test_quotations_have_a_status_and_a_place():
     assert [bool(citation) for citation in citations] == [True, False, True, False]
     first, altered = citations[:2]
     assert (first.quote, first.document, first.places[0]["line"], first.id) == (quotes[0], "pump.txt", 1, "1")
-    assert (altered.edits[0]["from"], altered.edits[0]["to"]) == ("1912", "1911")
+    [edit] = altered.edits
+    assert (edit["from"], edit["to"]) == ("1912", "1911")
+    assert PUMP[edit["document_start"] : edit["document_end"]] == "1911"
+    assert altered.quote[edit["start"] : edit["end"]] == "1912"
     assert list(first.to_dict())[:3] == ["id", "quote", "start"] and "exact" in repr(first)
 
 

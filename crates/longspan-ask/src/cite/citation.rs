@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use longspan_cite::{Edit, QuotationFault, QuotedText, Reason, quotations_of_markdown, quotations_of_text};
+use longspan_cite::{Edit, EditKind, QuotationFault, QuotedText, Reason, quotations_of_markdown, quotations_of_text};
 
 use crate::{Content, Format, PageBox, Place};
 
@@ -106,6 +106,31 @@ pub struct CitedPassage {
     pub is_where_named: Option<bool>,
 }
 
+/// One change of an altered quotation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CitedEdit {
+    /// What it changes.
+    pub kind: EditKind,
+    /// The words of the quotation, as one line; empty if it lacks words.
+    pub from: String,
+    /// The words of the document, as one line; empty if the quotation adds words.
+    pub to: String,
+    /// Characters of the quotation.
+    pub quotation: Range<usize>,
+    /// Characters of the text of the document.
+    pub document: Range<usize>,
+}
+
+impl CitedEdit {
+    pub(super) fn new(edit: Edit, quote: &str, content: &Content) -> Self {
+        let Edit { kind, from, to, quotation, text, .. } = edit;
+        let characters = |end: usize| quote[..end].chars().count();
+        let quotation = characters(quotation.start)..characters(quotation.end);
+        Self { kind, from, to, quotation, document: content.place(text).characters }
+    }
+}
+
 /// A quotation with what is known of it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -121,7 +146,7 @@ pub struct Citation {
     pub count: usize,
     /// What it changes, changes of the meaning first: of an altered one in the passage that is meant, of an unchecked one in
     /// what comes nearest, if the words are surely those. None otherwise.
-    pub edits: Vec<Edit>,
+    pub edits: Vec<CitedEdit>,
     /// What comes nearest to a quotation that was not found, and the share of its words, by their length, that this has.
     pub nearest: Option<(CitedPassage, f64)>,
     /// Whether the first passage is in the document and on the page that the author named; absent if there is no passage, or

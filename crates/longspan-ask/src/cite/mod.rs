@@ -16,11 +16,14 @@ use std::sync::Arc;
 
 use longspan_cite::{CitationCheck, CiteError, Finding, TEXT_BYTES_MAX};
 
-pub use citation::{CheckedDocuments, Citation, CitationStatus, CitedPassage, GivenQuotation, UnreadDocument};
+pub use citation::{
+    CheckedDocuments, Citation, CitationStatus, CitedEdit, CitedPassage, GivenQuotation, UnreadDocument,
+};
 use document::{ReadDocument, is_unread, layout, pages_by_name};
 use state::State;
 
 use crate::Content;
+use crate::text::quoted;
 
 /// Bytes of documents, with their maps, that are kept until all were searched for the quotations themselves: what comes nearest
 /// is looked for only where no document has a quotation.
@@ -83,16 +86,14 @@ impl CitationRun {
     /// The same, in a document that has an id perhaps, which its passages state: two documents may have one name.
     pub fn read_with_id(&mut self, document: &str, id: Option<&str>, content: &Content) {
         if content.text().len() > TEXT_BYTES_MAX {
-            self.unread(
-                document,
-                format!("a text of {} bytes, at most {TEXT_BYTES_MAX} are checked", content.text().len()),
-            );
+            let bytes = content.text().len();
+            self.unread(document, &format!("a text of {bytes} bytes, at most {TEXT_BYTES_MAX} are checked"));
             return;
         }
         self.checked.documents += 1;
         self.checked.pages += content.pages().len();
         for warning in content.warnings().iter().filter(|warning| is_unread(warning)) {
-            self.unread(document, warning.to_string());
+            self.unread(document, &warning.to_string());
         }
         let are_named = self.given.iter().any(|given| given.page.is_some());
         let mut document = ReadDocument {
@@ -136,8 +137,12 @@ impl CitationRun {
     }
 
     /// Takes note of a document, or a part of one, that cannot be read.
-    pub fn unread(&mut self, document: &str, reason: impl Into<String>) {
-        self.checked.unread.push(UnreadDocument { document: document.to_owned(), reason: reason.into() });
+    ///
+    /// - `reason`: a message, which may begin with the name of the document, as errors do
+    pub fn unread(&mut self, document: &str, reason: &str) {
+        let own = reason.strip_prefix(&quoted(document)).and_then(|rest| rest.strip_prefix(": "));
+        let reason = own.unwrap_or(reason).to_owned();
+        self.checked.unread.push(UnreadDocument { document: document.to_owned(), reason });
     }
 
     /// What is known of each quotation, in their order.

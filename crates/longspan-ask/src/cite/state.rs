@@ -2,9 +2,9 @@
 
 use std::cmp::Ordering;
 
-use longspan_cite::{Edit, Finding, PASSAGES_MAX, QuotationFault};
+use longspan_cite::{Finding, PASSAGES_MAX, QuotationFault};
 
-use super::citation::{Citation, CitationStatus, CitedPassage, GivenQuotation, UnreadDocument};
+use super::citation::{Citation, CitationStatus, CitedEdit, CitedPassage, GivenQuotation, UnreadDocument};
 use super::document::{ReadDocument, is_called};
 
 /// What the documents so far say of a quotation.
@@ -25,7 +25,7 @@ pub(super) struct State {
 struct AlteredPassage {
     passage: CitedPassage,
     agreement: f64,
-    edits: Vec<Edit>,
+    edits: Vec<CitedEdit>,
     /// Whether another document has one that is as near and differs.
     is_rivalled: bool,
     is_named: bool,
@@ -47,6 +47,8 @@ impl State {
             }
             Finding::Altered { bytes, agreement, edits } => {
                 let passage = document.passage(bytes, Vec::new(), given);
+                let of_document = |edit| CitedEdit::new(edit, &given.quote, &document.content);
+                let edits = edits.into_iter().map(of_document).collect();
                 let is_named = document.is_named_by(given);
                 self.alter(AlteredPassage { passage, agreement, edits, is_rivalled: false, is_named });
             }

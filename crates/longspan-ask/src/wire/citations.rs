@@ -1,12 +1,11 @@
 //! A quotation that was checked, as a JSON object, and its JSON Schema.
 
-use longspan_cite::Edit;
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde::Serialize;
 
 use super::answers::{BoxObject, Reference};
 use crate::text::one_line;
-use crate::{CheckedDocuments, Citation, CitedPassage, UnreadDocument};
+use crate::{CheckedDocuments, Citation, CitedEdit, CitedPassage, UnreadDocument};
 
 /// So much of what was not read is listed with each quotation.
 const UNREAD_MAX: usize = 10;
@@ -107,13 +106,13 @@ pub struct EditObject<'a> {
     pub from: &'a str,
     /// The words of the document; empty if the quotation adds words.
     pub to: &'a str,
-    /// First byte of what was changed, in the UTF-8 text of the quotation.
+    /// First character of what was changed, in the quotation: Unicode scalar values before it.
     pub start: usize,
-    /// One past its last byte.
+    /// One past its last character.
     pub end: usize,
-    /// First byte of the words of the document, in its UTF-8 text.
+    /// First character of the words of the document, in its text.
     pub document_start: usize,
-    /// One past their last byte.
+    /// One past their last character.
     pub document_end: usize,
 }
 
@@ -222,15 +221,15 @@ impl<'a> PassageObject<'a> {
 }
 
 impl<'a> EditObject<'a> {
-    fn new(edit: &'a Edit) -> Self {
+    fn new(edit: &'a CitedEdit) -> Self {
         Self {
             kind: edit.kind.name(),
             from: &edit.from,
             to: &edit.to,
             start: edit.quotation.start,
             end: edit.quotation.end,
-            document_start: edit.text.start,
-            document_end: edit.text.end,
+            document_start: edit.document.start,
+            document_end: edit.document.end,
         }
     }
 }
@@ -271,7 +270,7 @@ mod tests {
             format!(
                 "{}{}{}{}{checked_json}}}",
                 r#"{"id":"a","quote":"é ran in 1912 or so","start":3,"end":9,"status":"altered","reasons":[],"#,
-                r#""edits":[{"kind":"date","from":"1912","to":"1911","start":10,"end":14,"document_start":12,"document_end":16}],"#,
+                r#""edits":[{"kind":"date","from":"1912","to":"1911","start":9,"end":13,"document_start":11,"document_end":15}],"#,
                 concat!(
                     r#""document":"é.txt","page":2,"places":[{"document":"é.txt","text":"é ran\nin 1911 or so","start":2,"#,
                     r#""end":21,"start_utf16":2,"end_utf16":21,"start_byte":2,"end_byte":22,"line":1,"page":2,"page_line":1}],"#

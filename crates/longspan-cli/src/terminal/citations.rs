@@ -12,7 +12,7 @@
 use anstyle::{AnsiColor, Style};
 use longspan::error::shortened;
 use longspan_ask::text::one_line;
-use longspan_ask::{CheckedDocuments, Citation, CitationStatus, CitedPassage, Edit, Reason};
+use longspan_ask::{CheckedDocuments, Citation, CitationStatus, CitedEdit, CitedPassage, Reason};
 
 use super::numbers::{counted, percent, thousands};
 use super::places::{Located, location};
@@ -144,7 +144,7 @@ fn notes(citation: &Citation) -> Vec<String> {
 }
 
 /// What the quotation says, and what the document says.
-fn edit(Edit { from, to, .. }: &Edit) -> String {
+fn edit(CitedEdit { from, to, .. }: &CitedEdit) -> String {
     let (red, green) = (AnsiColor::Red.on_default().strikethrough(), AnsiColor::Green.on_default().bold());
     let [from, to] = [from, to].map(|text| shortened(&one_line(text), EDIT_MAX));
     match (from.is_empty(), to.is_empty()) {

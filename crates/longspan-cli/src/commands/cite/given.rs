@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use longspan::error::excerpt;
 use longspan_ask::text::quoted;
-use longspan_ask::{GivenQuotation, Limits, SourceOptions};
+use longspan_ask::{Format, GivenQuotation, Limits, SourceOptions};
 use serde::Deserialize;
 
 use crate::cli::CiteArgs;
@@ -91,18 +91,20 @@ fn listed(path: &Path) -> Result<Vec<GivenQuotation>> {
 
 /// The quotations of a text: Markdown, plain text, or the text of another document.
 fn quoted_in(path: &Path, words_min: usize, options: &SourceOptions) -> Result<Vec<GivenQuotation>> {
-    let name = documents::name(path).to_lowercase();
-    let is = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
-    if is(&[".pdf", ".docx", ".odt", ".epub", ".html", ".htm", ".xhtml"]) {
-        let source = documents::source(path);
-        let content = documents::unlocked(&source, options, |options| Ok(source.read(options)?))?;
-        documents::warn(&documents::name(path), content.warnings());
-        return Ok(GivenQuotation::of_text(content.text(), words_min));
-    }
-    let is_markdown = documents::is_stdin(path) || is(&[".md", ".markdown"]);
-    let of = if is_markdown { GivenQuotation::of_markdown } else { GivenQuotation::of_text };
+    let name = documents::name(path);
+    let of = match Format::of_name(&name) {
+        Some(Format::Markdown) => GivenQuotation::of_markdown,
+        None if documents::is_stdin(path) => GivenQuotation::of_markdown,
+        None => GivenQuotation::of_text,
+        Some(_) => {
+            let source = documents::source(path);
+            let content = documents::unlocked(&source, options, |options| Ok(source.read(options)?))?;
+            documents::warn(&name, content.warnings());
+            return Ok(GivenQuotation::of_text(content.text(), words_min));
+        }
+    };
     if !documents::is_stdin(path) && name.contains(char::is_whitespace) && path.symlink_metadata().is_err() {
-        return Err(fault(format!("{}: no such file", quoted(&documents::name(path))), TEXT_HINT));
+        return Err(fault(format!("{}: no such file", quoted(&name)), TEXT_HINT));
     }
     Ok(of(&read_text(path, TEXT_HINT)?, words_min))
 }

@@ -3,13 +3,13 @@
 mod given;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use csv::Writer;
 use longspan_ask::{
-    AskError, CheckedDocuments, Citation, CitationObject, CitationRun, CitationStatus, DocumentSource, ReadError,
-    Reason, SourceError, SourceErrorKind, SourceOptions,
+    AskError, CheckedDocuments, Citation, CitationObject, CitationRun, CitationStatus, DocumentSource, QuotationFault,
+    ReadError, Reason, SourceError, SourceErrorKind, SourceOptions,
 };
 
 use crate::cli::CiteArgs;
@@ -64,7 +64,7 @@ pub fn run(args: &CiteArgs) -> Result<Status> {
 fn read(run: &mut CitationRun, files: &mut GatheredFiles, options: &SourceOptions) -> bool {
     let mut has_failed = false;
     for error in files.errors.drain(..) {
-        run.unread("a folder", error.to_string());
+        run.unread("a folder", &error.to_string());
         hints::report(&error);
         has_failed = true;
     }
@@ -79,11 +79,11 @@ fn read(run: &mut CitationRun, files: &mut GatheredFiles, options: &SourceOption
                 // A file that is no document has nothing that could be quoted; one of another format than --format names
                 // may have it.
                 if is_of_other_format(&error) {
-                    run.unread(error.document(), reason(&path, &error));
+                    run.unread(error.document(), &error.to_string());
                 }
             }
             Err(error) => {
-                run.unread(error.document(), reason(&path, &error));
+                run.unread(error.document(), &error.to_string());
                 hints::report(&error.into());
                 has_failed = true;
             }
@@ -100,13 +100,6 @@ fn content(source: &DocumentSource, options: &SourceOptions) -> Result<longspan_
 fn is_of_other_format(error: &AskError) -> bool {
     let AskError::Source(SourceError { kind, .. }) = error else { return false };
     matches!(kind, SourceErrorKind::Read(ReadError::NotOfFormat(_)))
-}
-
-/// The message of an error without the name of its document.
-fn reason(path: &Path, error: &AskError) -> String {
-    let name = longspan_ask::text::quoted(&documents::name(path));
-    let message = error.to_string();
-    message.strip_prefix(&name).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&message).to_owned()
 }
 
 fn show(args: &CiteArgs, citations: &[Citation], checked: &CheckedDocuments) -> io::Result<()> {
@@ -149,15 +142,16 @@ fn table(citations: &[Citation]) -> io::Result<String> {
         "places",
     ])?;
     let or_empty = |number: Option<usize>| number.map_or(String::new(), |number| number.to_string());
-    for Citation { given, status, passages, edits, count, .. } in citations {
+    for Citation { given, status, passages, edits, count, fault, .. } in citations {
         let first = passages.first();
-        let reasons = first.map_or(&[][..], |first| &first.reasons);
+        let reasons = first.into_iter().flat_map(|first| first.reasons.iter().copied().map(Reason::name));
+        let reasons: Vec<&str> = reasons.chain(fault.map(QuotationFault::name)).collect();
         let edits: Vec<String> = edits.iter().map(|edit| format!("{} → {}", edit.from, edit.to)).collect();
         table.write_record([
             given.id.clone(),
             given.quote.clone(),
             status.name().to_owned(),
-            reasons.iter().copied().map(Reason::name).collect::<Vec<_>>().join("; "),
+            reasons.join("; "),
             edits.join("; "),
             first.map_or(String::new(), |first| first.document.clone()),
             or_empty(first.and_then(|first| first.place.page)),
