@@ -9,17 +9,25 @@ fn folder() -> Folder {
     let data = r#"{"data": [{"title": "Bread", "paragraphs": [{"context": "Bread is made from flour.", "qas": [
         {"id": "what", "question": "What is bread made from?", "answers": [{"text": "flour", "answer_start": 19}]}
     ]}]}]}"#;
-    Folder::new(&[("bread.txt", BREAD.as_bytes()), ("dev.json", data.as_bytes()), ("questions", b"What is bread?\n")])
+    let [long, longer] = [250, 251].map(|times| BREAD.repeat(times)); // each in a pass of its own
+    Folder::new(&[
+        ("bread.txt", BREAD.as_bytes()),
+        ("long.txt", long.as_bytes()),
+        ("longer.txt", longer.as_bytes()),
+        ("dev.json", data.as_bytes()),
+        ("questions", b"What is bread?\n"),
+    ])
 }
 
 /// Every command that prints, with enough to print.
-const PRINTING: [&[&str]; 19] = [
+const PRINTING: [&[&str]; 20] = [
     &["ask", "What is bread?", "bread.txt"],
     &["ask", "What is bread?", "bread.txt", "--color", "always"],
     &["ask", "What is bread?", "bread.txt", "--json"],
     &["ask", "What is bread?", "bread.txt", "--csv"],
     &["ask", "What is bread?", "bread.txt", "bread.txt", "--unranked"],
     &["ask", "--questions", "questions", "bread.txt", "--unranked", "--json"],
+    &["ask", "What is bread?", "bread.txt", "long.txt", "longer.txt", "--unranked"],
     &["ask", "--json-schema"],
     &["text", "bread.txt"],
     &["text", "bread.txt", "--json"],

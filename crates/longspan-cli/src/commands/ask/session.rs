@@ -136,6 +136,8 @@ impl<'a> Round<'a> {
                     self.answers.push(Some(answer));
                 }
             }
+            // These pairs were left when nothing could be shown any more.
+            AskEvent::Error { error, .. } if self.has_ended() && error.kind() == ErrorKind::Cancelled => {}
             AskEvent::Error { question: None, error } => self.fail(error.into()),
             AskEvent::Error { question: Some(question), error } => {
                 self.fail(anyhow::Error::from(error).context(named(self.questions[question].text())));
@@ -144,11 +146,12 @@ impl<'a> Round<'a> {
             }
             _ => {}
         }
-        if self.written.is_err() || self.output.is_closed() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+        if self.has_ended() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    /// Whether nothing can be shown any more.
+    fn has_ended(&self) -> bool {
+        self.written.is_err() || self.output.is_closed()
     }
 
     /// Takes an answer for the file, and writes those of a document with its last one. After an error there are fewer, and none
