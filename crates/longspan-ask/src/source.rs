@@ -196,14 +196,19 @@ impl DocumentSource {
     /// When it cannot be opened, and those of [`longspan_documents::draw`].
     pub fn draw(&self, picture: PictureSize, options: &SourceOptions) -> Result<Vec<u8>, SourceError> {
         let read = || {
+            let SourceOptions { limits, format, password, process, stop } = options;
             let mut bytes = Vec::new();
+            let text_bytes_max = limits.text_bytes_max; // as for a file that is read
+            let longest = text_bytes_max.saturating_add(1);
             let read = match self {
-                Self::File(path) => open(path)?.read_to_end(&mut bytes),
-                Self::Stdin => io::stdin().lock().read_to_end(&mut bytes),
+                Self::File(path) => open(path)?.take(longest).read_to_end(&mut bytes),
+                Self::Stdin => io::stdin().lock().take(longest).read_to_end(&mut bytes),
                 Self::Bytes { bytes: given, .. } => given.as_slice().read_to_end(&mut bytes),
             };
             read.map_err(|error| SourceErrorKind::Io(Arc::new(error)))?;
-            let SourceOptions { limits, format, password, process, stop } = options;
+            if bytes.len() as u64 > text_bytes_max {
+                return Err(ReadError::TooLong { text_bytes_max }.into());
+            }
             let hints = Hints { name: Some(self.name()), format: *format, password: password.clone() };
             let stop = stop.clone().unwrap_or_default();
             Ok(match process {

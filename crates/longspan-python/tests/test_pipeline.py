@@ -32,6 +32,20 @@ def make(task="question-answering", **options):
     return longspan.pipeline(task, model=str(MODEL), dtype="float32", threads=2, **options)
 
 
+def test_a_dict_of_lists_has_an_answer_for_each(qa):
+    lists = {"question": [WHO, "What is bread made from?"], "context": [PUMP, BREAD]}
+    assert qa(lists) == qa(**lists) and len(qa(lists)) == 2
+    one = {"question": [WHO, WHO], "context": PUMP}
+    assert qa(one) == qa(**one) and len(qa(one)) == 2
+    with pytest.raises(ValueError, match="same lengths"):
+        qa({"question": [WHO, WHO], "context": [PUMP]})
+
+
+def test_errors_of_options_have_the_names_of_the_pipeline(qa):
+    with pytest.raises(longspan.OptionError, match="max_seq_len.* 4096"):
+        qa(question=WHO, context=PUMP, max_seq_len=5000)
+
+
 def shape(value):
     """Form, types and order of a result."""
     if isinstance(value, list):

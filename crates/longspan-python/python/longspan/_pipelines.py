@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .answers import Answer
-from .errors import QuestionTooLong
+from .errors import OptionError, QuestionTooLong
 from .reader import Reader
 
 __all__ = ["QuestionAnsweringPipeline", "SquadExample", "pipeline"]
@@ -29,7 +29,7 @@ _MEANINGLESS: dict[str, tuple[Any, ...]] = {
     "model_kwargs": ({},),
     "num_workers": (0,),
     "binary_output": (False,),
-    "align_to_words": (True,),
+    "align_to_words": (True, False),
     "padding": (False, "do_not_pad", True, "longest", "max_length"),
 }
 
@@ -115,13 +115,17 @@ class QuestionAnsweringPipeline:
         if options["max_question_len"] is not None:
             for example in examples:
                 self._check_length(example.question_text, options["max_question_len"])
-        answers = self.model.ask_many(
-            [(example.question_text, example.context_text) for example in examples],
-            top_k=top_k,
-            max_answer_length=options["max_answer_len"],
-            max_tokens=options["max_seq_len"],
-            doc_stride=options["doc_stride"],
-        )
+        try:
+            answers = self.model.ask_many(
+                [(example.question_text, example.context_text) for example in examples],
+                top_k=top_k,
+                max_answer_length=options["max_answer_len"],
+                max_tokens=options["max_seq_len"],
+                doc_stride=options["doc_stride"],
+            )
+        except OptionError as error:
+            message = str(error).replace("max_answer_length", "max_answer_len").replace("max_tokens", "max_seq_len")
+            raise OptionError(message, error.code) from None
         return [_shaped(answer, top_k, options["handle_impossible_answer"]) for answer in answers]
 
     def _check_length(self, question: str, tokens_max: int) -> None:
@@ -154,7 +158,8 @@ def _inputs(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         inputs = [inputs]
     elif not isinstance(inputs, Iterable):
         raise ValueError(f"Invalid arguments {kwargs}")
-    return [_checked(item) for item in inputs]
+    checked = (_checked(item) for item in inputs)
+    return [example for item in checked for example in (item if isinstance(item, list) else [item])]
 
 
 def _pairs(question: Any, context: Any) -> list[dict[str, Any]]:
@@ -185,6 +190,8 @@ def _checked(item: Any) -> Any:
             raise ValueError(f"`{key}` cannot be None")
         if item[key] == "":
             raise ValueError(f"`{key}` cannot be empty")
+    if isinstance(item["question"], list):
+        return [SquadExample(**pair) for pair in _pairs(**item)]
     return QuestionAnsweringPipeline.create_sample(**item)
 
 

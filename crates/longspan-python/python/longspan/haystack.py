@@ -20,6 +20,11 @@ logger = logging.getLogger(__name__)
 # Characters of the context of an answer, on either side.
 CONTEXT = 150
 
+# Arguments of TransformersExtractiveReader that have no meaning here.
+_MEANINGLESS = frozenset(
+    ["device", "max_batch_size", "answers_per_seq", "calibration_factor", "overlap_threshold", "model_kwargs"]
+)
+
 
 @component
 class LongspanReader:
@@ -44,6 +49,7 @@ class LongspanReader:
         precision: str = "auto",
         threads: int | None = None,
         options: dict[str, Any] | None = None,
+        **meaningless: Any,
     ) -> None:
         """
         :param model: a folder or a name on the hub; by default the model of ``longspan-mini``
@@ -57,7 +63,14 @@ class LongspanReader:
         :param precision: as in :class:`longspan.Reader`
         :param threads: as in :class:`longspan.Reader`
         :param options: further options of :meth:`longspan.Reader.ask`, such as ``{"verify_tokens": 0}``
+        :param meaningless: arguments of ``TransformersExtractiveReader`` that have no meaning here are ignored, such as
+            ``device``, so that a saved pipeline loads once its ``type`` is ``longspan.haystack.LongspanReader``
         """
+        unknown = meaningless.keys() - _MEANINGLESS
+        if unknown:
+            raise TypeError(f"LongspanReader has no argument {min(unknown)!r}")
+        if meaningless:
+            logger.warning("Arguments without a meaning for LongspanReader are ignored: {names}", names=sorted(meaningless))
         self.model = None if model is None else str(model)
         self.token = token
         self.top_k = top_k
@@ -110,10 +123,14 @@ class LongspanReader:
         score_threshold: float | None = None,
         max_seq_length: int | None = None,
         stride: int | None = None,
+        max_batch_size: int | None = None,
+        answers_per_seq: int | None = None,
         no_answer: bool | None = None,
+        overlap_threshold: float | None = None,
     ) -> dict[str, Any]:
-        """Asks documents a query. Arguments that are given take the place of those of the component. A document without text,
-        or that cannot be asked for another reason, is ignored, and the log says so.
+        """Asks documents a query. Arguments that are given take the place of those of the component; ``max_batch_size``,
+        ``answers_per_seq`` and ``overlap_threshold`` have no meaning here. A document without text, or that cannot be asked
+        for another reason, is ignored, and the log says so.
 
         :return: ``answers``, by falling score
         """

@@ -33,6 +33,15 @@ def test_the_recipe_runs(recipe):
     assert result["reader"]["answers"][-1].query == WHO
 
 
+def test_a_saved_pipeline_may_have_the_arguments_of_the_reader_of_transformers():
+    saved = LongspanReader(top_k=1).to_dict()
+    saved["init_parameters"] |= {"device": None, "max_batch_size": 8, "overlap_threshold": 0.01, "calibration_factor": 0.1}
+    reader = LongspanReader.from_dict(saved)
+    assert reader.run(query=WHO, documents=[Document(content=TEXTS[1])], max_batch_size=4)["answers"][0].data == "Ada Brown"
+    with pytest.raises(TypeError, match="no argument 'topk'"):
+        LongspanReader(topk=1)
+
+
 def test_arguments_take_the_place_of_those_of_the_component():
     reader = LongspanReader(top_k=1, no_answer=True, threads=1, options={"max_answer_length": 20})
     empty = [Document(id=str(n), content=text) for n, text in enumerate(["", None, "\u200b", "\ud800"])]
