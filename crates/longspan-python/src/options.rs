@@ -28,7 +28,7 @@ pub fn read_options(given: &Bound<'_, PyDict>) -> PyResult<ReadOptions> {
         match name.as_str() {
             "top_k" => top_k = Some(option.count(1, TOP_K_MAX)?),
             "all" => all = option.of_type("a bool")?,
-            "threshold" => options.null_score_diff_threshold = Some(option.of_type("a number")?),
+            "threshold" => options.threshold = Some(option.of_type("a number")?),
             "abstain" => options.abstain = Some(option.abstain()?),
             "max_answer_length" => options.max_answer_length = Some(option.count(1, COUNT_MAX)?),
             "respect_borders" => options.respect_borders = Some(option.of_type("a bool")?),
@@ -42,7 +42,7 @@ pub fn read_options(given: &Bound<'_, PyDict>) -> PyResult<ReadOptions> {
     if all && top_k.is_some() {
         return Err(of_option(given.py(), "`all`: `top_k` is given too: expected one of them"));
     }
-    options.spans = if all { SpanList::All } else { SpanList::Top(top_k.unwrap_or(1)) };
+    options.spans = if all { SpanList::All(usize::MAX) } else { SpanList::Top(top_k.unwrap_or(1)) };
     Ok(options)
 }
 

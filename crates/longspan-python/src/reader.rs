@@ -118,7 +118,7 @@ impl NativeReader {
 
     /// The threshold that these options choose.
     fn threshold_of(&self, py: Python<'_>, options: &Bound<'_, PyDict>) -> PyResult<f64> {
-        let threshold = read_options(options)?.threshold(self.reader.settings());
+        let threshold = read_options(options)?.threshold_of(self.reader.settings());
         threshold.map_err(|error| of_library(py, &error, None))
     }
 

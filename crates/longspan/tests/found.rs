@@ -209,7 +209,7 @@ fn short_readers_answer_real_questions_as_the_script_does() {
             let context: String = context.chars().skip(first).take(3000).collect();
             let document = reader.document(context).unwrap();
             let mut options = ReadOptions::default();
-            options.null_score_diff_threshold = Some(threshold);
+            options.threshold = Some(threshold);
             let decided = reader.answer_with(question, &document, &options).unwrap();
             let answers = expected["null_odds"].as_f64().unwrap() <= threshold;
             assert_eq!(decided.answered, answers, "{kind}: {question}");

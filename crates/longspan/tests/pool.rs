@@ -27,7 +27,7 @@ fn answers() -> Vec<String> {
     let dataset = dataset();
     let mut found = Vec::new();
     let mut options = ReadOptions::default();
-    options.null_score_diff_threshold = Some(f64::INFINITY);
+    options.threshold = Some(f64::INFINITY);
     let asked = ask(&reader, &Asked::all(&dataset), &[options], &mut |asked, outcomes, _| -> longspan::Result<()> {
         found.push(outcomes?[0].answer.spans[0].text(&asked.paragraph.context).to_owned());
         Ok(())

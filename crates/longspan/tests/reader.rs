@@ -87,7 +87,7 @@ fn real_questions_are_answered_as_the_script_answers_them() {
             options.max_tokens = case.max_tokens;
             options.doc_stride = case.doc_stride;
             options.max_answer_length = Some(golden.max_answer_length);
-            options.null_score_diff_threshold = Some(golden.null_score_diff_threshold);
+            options.threshold = Some(golden.null_score_diff_threshold);
             options.verify_tokens = Some(case.verify_tokens);
         });
         let answer = ask(&case.question, &case.context, &options);
@@ -202,7 +202,7 @@ fn a_threshold_has_a_name() {
     let text = "The pump was installed in May 1911 by Ada Brown.";
     let reader = Reader::from_source(&Source::Folder(embedded()), Precision::F32).unwrap();
     let ask = |reader: &Reader, abstain: Option<Abstain>, threshold: Option<f64>| {
-        let options = options(|options| (options.abstain, options.null_score_diff_threshold) = (abstain, threshold));
+        let options = options(|options| (options.abstain, options.threshold) = (abstain, threshold));
         reader.answer_with("Who installed the pump?", &reader.document(text).unwrap(), &options)
     };
     let odds = ask(&reader, None, None).unwrap().null_odds;
@@ -322,7 +322,7 @@ fn places_are_exact_in_any_text() {
             for max_tokens in [None, Some(24)] {
                 let options = options(|options| {
                     options.max_tokens = max_tokens;
-                    options.null_score_diff_threshold = Some(1e9);
+                    options.threshold = Some(1e9);
                 });
                 let answer = ask(question, text, &options.top(50));
                 assert!(answer.answered);
@@ -349,19 +349,19 @@ fn all_lists_what_is_above_the_threshold() {
     let question = &golden().cases[0].question;
     let ask = |threshold, spans| {
         let options = options(|options| {
-            (options.null_score_diff_threshold, options.spans) = (Some(threshold), spans);
+            (options.threshold, options.spans) = (Some(threshold), spans);
         });
         ask(question, text, &options)
     };
     let top = ask(0.0, SpanList::Top(1000));
     let null = |answer: &Answer| answer.null_odds + f64::from(answer.spans[0].start_logit + answer.spans[0].end_logit);
     for threshold in [2.0, 5.0, 12.0] {
-        let all = ask(threshold, SpanList::All);
+        let all = ask(threshold, SpanList::All(usize::MAX));
         let above =
             |span: &&longspan::Span| null(&top) - f64::from(span.start_logit) - f64::from(span.end_logit) <= threshold;
         assert_eq!(all.spans, top.spans.iter().filter(above).cloned().collect::<Vec<_>>(), "threshold {threshold}");
     }
-    let none = ask(-100.0, SpanList::All);
+    let none = ask(-100.0, SpanList::All(usize::MAX));
     assert!(!none.answered && none.spans.len() == 1 && none.best().is_none());
     assert_eq!(none.score(), none.no_answer_score);
 }
@@ -404,14 +404,14 @@ fn all_lists_what_is_above_the_threshold_of_a_verified_answer() {
     let ask = |threshold, spans| {
         let options = options(|options| {
             (options.max_tokens, options.verify_tokens) = (case.max_tokens, Some(case.verify_tokens));
-            (options.null_score_diff_threshold, options.spans) = (Some(threshold), spans);
+            (options.threshold, options.spans) = (Some(threshold), spans);
         });
         ask(&case.question, &case.context, &options)
     };
     let top = ask(0.0, SpanList::Top(1000));
     let sum = |span: &longspan::Span| f64::from(span.start_logit) + f64::from(span.end_logit);
     for threshold in [top.null_odds - 0.1, top.null_odds + 0.1, top.null_odds + 5.0] {
-        let all = ask(threshold, SpanList::All);
+        let all = ask(threshold, SpanList::All(usize::MAX));
         let above = |span: &&longspan::Span| top.null_odds + sum(&top.spans[0]) - sum(span) <= threshold;
         let wanted: Vec<_> = top.spans.iter().filter(above).cloned().collect();
         assert_eq!(all.answered, !wanted.is_empty());

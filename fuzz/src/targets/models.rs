@@ -78,9 +78,9 @@ fn read_options(json: &Value) -> ReadOptions {
     options.max_answer_length = number("max_answer_length");
     options.verify_tokens = number("verify_tokens");
     options.endpoints = number("endpoints").unwrap_or_default();
-    options.null_score_diff_threshold = json.get("threshold").and_then(Value::as_f64);
+    options.threshold = json.get("threshold").and_then(Value::as_f64);
     options.abstain = json.get("abstain").and_then(Value::as_str).and_then(Abstain::from_name);
-    options.spans = number("top").map_or(SpanList::All, SpanList::Top);
+    options.spans = number("top").map_or(SpanList::All(usize::MAX), SpanList::Top);
     options.global_attention = match json.get("global") {
         None => GlobalAttention::Question,
         Some(Value::Null) => GlobalAttention::None,

@@ -128,7 +128,7 @@ impl AskArgs {
 
     /// The reader's options.
     pub fn read_options(&self) -> ReadOptions {
-        let spans = if self.all { SpanList::All } else { SpanList::Top(self.top_k.unwrap_or(1)) };
+        let spans = if self.all { SpanList::All(usize::MAX) } else { SpanList::Top(self.top_k.unwrap_or(1)) };
         self.reading.options(Some(&self.threshold), spans)
     }
 }
@@ -173,12 +173,12 @@ mod tests {
     fn options_become_those_of_the_library() {
         let options = ask(&["q", "--top-k", "3", "--threshold", "-2.5", "--doc-stride", "0"]).read_options();
         assert_eq!(options.spans, SpanList::Top(3));
-        assert_eq!((options.null_score_diff_threshold, options.doc_stride), (Some(-2.5), Some(0)));
+        assert_eq!((options.threshold, options.doc_stride), (Some(-2.5), Some(0)));
         assert_eq!(ask(&["q"]).read_options(), ReadOptions::default());
         for abstain in Abstain::ALL {
             assert_eq!(ask(&["q", "--abstain", abstain.name()]).read_options().abstain, Some(abstain));
         }
-        assert_eq!(ask(&["q", "--all"]).read_options().spans, SpanList::All);
+        assert_eq!(ask(&["q", "--all"]).read_options().spans, SpanList::All(usize::MAX));
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl ReadingArgs {
         options.doc_stride = self.doc_stride;
         options.max_answer_length = self.max_answer_length;
         options.respect_borders = self.respect_borders;
-        options.null_score_diff_threshold = threshold.and_then(|given| given.threshold);
+        options.threshold = threshold.and_then(|given| given.threshold);
         options.abstain = threshold.and_then(|given| given.abstain);
         options.verify_tokens = self.verify_tokens;
         options.spans = spans;

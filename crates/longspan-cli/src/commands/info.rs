@@ -86,7 +86,7 @@ fn model_info(name: &str, source: &Source) -> longspan::Result<Properties> {
         ("vocab_size", "vocabulary", tokens(config.vocab_size)),
         ("parameters", "parameters", (json!(parameters), thousands(parameters))),
         ("stored_as", "stored as", (json!(stored_as), stored_as)),
-        ("null_score_diff_threshold", "threshold", (json!(threshold), short(threshold))),
+        ("threshold", "threshold", (json!(threshold), short(threshold))),
         ("abstain", "abstain", (json!(settings.abstain), abstain)),
         ("max_answer_length", "longest answer", tokens(settings.max_answer_length)),
         ("respect_borders", "borders", (json!(settings.respect_borders), borders.into())),

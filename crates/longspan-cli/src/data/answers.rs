@@ -46,7 +46,7 @@ pub fn identity(source: &Source, reader: &Reader, options: &ReadOptions) -> Resu
         "max_answer_length": options.max_answer_length,
         "respect_borders": options.respect_borders,
         // As text, because JSON has no infinity.
-        "threshold": options.null_score_diff_threshold.map(|threshold| threshold.to_string()),
+        "threshold": options.threshold.map(|threshold| threshold.to_string()),
         "abstain": options.abstain,
         "verify_tokens": options.verify_tokens,
         "spans": format!("{:?}", options.spans),

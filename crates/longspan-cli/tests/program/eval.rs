@@ -387,7 +387,7 @@ fn a_calibrated_copy_gives_other_scores_for_the_same_answers() {
     assert_eq!(names, ["all", "as they are", "100 tokens"]);
     let settings = json(&folder, "copy/longspan.json");
     assert_eq!(settings["calibration"], report["calibration"]);
-    assert_eq!(settings["null_score_diff_threshold"], report["null_score_diff_threshold"]);
+    assert_eq!(settings["null_score_diff_threshold"], report["threshold"]);
     assert_eq!(settings["verify_tokens"], 40);
     let info: Value = serde_json::from_str(&printed(&folder, &["info", "-m", "copy", "--json"])).unwrap();
     assert_eq!(
@@ -453,7 +453,7 @@ fn a_threshold_is_chosen_for_a_precision() {
     let evaluate = ["eval", "many.json", "-m", "copy", "--out", "report"];
     assert_eq!(folder.run(&evaluate).status, 0);
     let report = json(&folder, "report/report.json");
-    assert_eq!(report["run"]["null_score_diff_threshold"], saved["null_score_diff_threshold"]);
+    assert_eq!(report["run"]["threshold"], saved["null_score_diff_threshold"]);
     let figure = |key: &str| report["official"][key].as_f64().unwrap().round();
     assert_eq!((figure("HasAns_f1"), figure("NoAns_f1")), (93.0, 100.0));
 }

@@ -109,9 +109,8 @@ fn they_are_trained_calibrated_and_measured() {
         let calibrate = ["calibrate", "-m", "out", "data.json", "--context-tokens", "0", "--out", "calibrated"];
         let calibrated = folder.run(&calibrate);
         assert_eq!(calibrated.status, 0, "{calibrated:?}");
-        let threshold = |name: &str| {
-            object(&folder, &["info", "--json", "-m", name])["model"]["null_score_diff_threshold"].as_f64().unwrap()
-        };
+        let threshold =
+            |name: &str| object(&folder, &["info", "--json", "-m", name])["model"]["threshold"].as_f64().unwrap();
         assert!(threshold("out") == 0.0 && threshold("calibrated") != 0.0, "{kind}");
     }
 }

@@ -42,7 +42,7 @@ pub struct ReadOptions {
     /// [`Document::with_borders`](super::Document::with_borders).
     pub respect_borders: Option<bool>,
     /// There is no answer when `null_odds` is larger than this.
-    pub null_score_diff_threshold: Option<f64>,
+    pub threshold: Option<f64>,
     /// The same by the name of a threshold of the checkpoint, instead of the number.
     pub abstain: Option<Abstain>,
     /// Tokens of the verification window: the text around the best span, which is read once more, alone, where the document
@@ -70,8 +70,8 @@ impl ReadOptions {
     ///
     /// # Errors
     /// [`Error::Option`] when `abstain` names a threshold that the checkpoint lacks, or stands beside a number.
-    pub fn threshold(&self, settings: &ReaderSettings) -> Result<f64> {
-        let given = self.null_score_diff_threshold;
+    pub fn threshold_of(&self, settings: &ReaderSettings) -> Result<f64> {
+        let given = self.threshold;
         let Some(abstain) = self.abstain else { return Ok(given.unwrap_or(settings.null_score_diff_threshold)) };
         if let Some(threshold) = given {
             let message = format!("{abstain}: the threshold {threshold} is given too: expected one of them");
@@ -87,9 +87,9 @@ impl ReadOptions {
 pub enum SpanList {
     /// The best ones, at most so many.
     Top(usize),
-    /// All whose own null odds are not above the threshold, `null_odds + max S - S <= threshold`; the best one if there is
-    /// none.
-    All,
+    /// Those whose own null odds are not above the threshold, `null_odds + max S - S <= threshold`, the best ones, at most
+    /// so many; the best one if there is none.
+    All(usize),
 }
 
 impl Default for SpanList {
@@ -157,9 +157,9 @@ impl Plan {
             0 => 0,
             tokens => tokens.max(max_answer_length).min(room),
         };
-        let threshold = options.threshold(settings)?;
+        let threshold = options.threshold_of(settings)?;
         if threshold.is_nan() {
-            return Err(Error::option("null_score_diff_threshold", "NaN: expected a number"));
+            return Err(Error::option("threshold", "NaN: expected a number"));
         }
         if let GlobalAttention::List(positions) = &options.global_attention
             && let Some(position) = positions.iter().find(|&&position| position >= max_tokens)

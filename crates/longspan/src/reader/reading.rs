@@ -235,7 +235,7 @@ impl DocumentReading {
         let null_odds = deciding.null_odds();
         let mut found = match plan.spans {
             SpanList::Top(count) => logits.best(places, count, f64::NEG_INFINITY),
-            SpanList::All => logits.best(places, usize::MAX, all.largest_sum + null_odds - plan.threshold),
+            SpanList::All(count) => logits.best(places, count, all.largest_sum + null_odds - plan.threshold),
         };
         if found.is_empty() {
             found = logits.best(places, 1, f64::NEG_INFINITY);

@@ -167,8 +167,7 @@ fn sources(job: &QaJob<'_>, own: &ReaderSettings) -> Result<Identity> {
     };
     let mut identity = vec![
         ("base", format!("{:08x}", job.base.checksum()?)),
-        // By the name that it has in the states of older versions.
-        ("settings of the base", format!("{own:?}").replacen("ReaderSettings", "Settings", 1)),
+        ("settings of the base", format!("{own:?}")),
         ("training data", data(job.train)),
         ("dev data", job.dev.map_or("none".into(), data)),
         ("dev options", format!("{:?}", job.dev_options)),
@@ -262,12 +261,8 @@ impl Learner for QaLearner<'_> {
         let Base { source, config, settings, .. } = self.base;
         let model = Model::from_parameters(config.clone(), TASK, self.job.settings.precision, weights)?;
         let reader = Reader::from_parts(folder::tokenizer(source, config)?, model, settings.clone())?;
-        let options = ReadOptions {
-            null_score_diff_threshold: Some(0.0),
-            abstain: None,
-            verify_tokens: Some(0),
-            ..self.job.dev_options.clone()
-        };
+        let options =
+            ReadOptions { threshold: Some(0.0), abstain: None, verify_tokens: Some(0), ..self.job.dev_options.clone() };
         evaluate(&reader, dev, &options)
     }
 
@@ -392,14 +387,14 @@ mod tests {
     }
 
     #[test]
-    fn the_identity_of_the_default_settings_is_that_of_earlier_states() {
+    fn the_identity_of_the_default_settings_is_kept() {
         let expected = "base: 5fdb3d15\n\
-            settings of the base: Settings { null_score_diff_threshold: 0.0, abstain: {}, max_answer_length: 30, \
+            settings of the base: ReaderSettings { null_score_diff_threshold: 0.0, abstain: {}, max_answer_length: 30, \
             respect_borders: false, separators: 2, verify_tokens: 0, calibration: None }\n\
             training data: 6e2b3c13\n\
             dev data: none\n\
             dev options: ReadOptions { max_tokens: None, doc_stride: None, max_answer_length: None, \
-            respect_borders: None, null_score_diff_threshold: None, abstain: None, verify_tokens: None, spans: Top(1), endpoints: 0, global_attention: Question }\n\
+            respect_borders: None, threshold: None, abstain: None, verify_tokens: None, spans: Top(1), endpoints: 0, global_attention: Question }\n\
             teacher: none\nteacher_weight: None\nteacher_temperature: None\n\
             max_tokens: 4096\ndoc_stride: None\nlong_share: 0.0\ncontext_tokens: 512..=4096\nrandom_positions: 0.0\n\
             negative_windows: 1.0\n";
@@ -408,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn the_identity_of_other_settings_is_that_of_earlier_states() {
+    fn the_identity_of_other_settings_is_kept() {
         let logistic = |logit| Logistic { logit, ln_tokens: -0.25, constant: 1e-7 };
         let (score, no_answer_score, fitted_on) = (logistic(0.6), logistic(1.0), "SQuAD".into());
         let own = ReaderSettings {
@@ -421,23 +416,23 @@ mod tests {
             doc_stride: Some(0),
             max_answer_length: Some(20),
             respect_borders: Some(true),
-            null_score_diff_threshold: Some(f64::INFINITY),
+            threshold: Some(f64::INFINITY),
             abstain: None,
             verify_tokens: Some(256),
-            spans: SpanList::All,
+            spans: SpanList::All(7),
             endpoints: 0,
             global_attention: GlobalAttention::List(vec![0, 5]),
         };
         let qa = QaSettings { doc_stride: Some(128), context_tokens: 8..=9, ..Default::default() };
         let expected = "base: 5fdb3d15\n\
-            settings of the base: Settings { null_score_diff_threshold: -1.5, abstain: {}, max_answer_length: 30, \
+            settings of the base: ReaderSettings { null_score_diff_threshold: -1.5, abstain: {}, max_answer_length: 30, \
             respect_borders: false, separators: 2, verify_tokens: 0, calibration: Some(Calibration { score: Logistic { logit: 0.6, ln_tokens: -0.25, \
             constant: 1e-7 }, no_answer_score: Logistic { logit: 1.0, ln_tokens: -0.25, constant: 1e-7 }, fitted_on: \
             \"SQuAD\" }) }\n\
             training data: 6e2b3c13\n\
             dev data: 6e2b3c13\n\
             dev options: ReadOptions { max_tokens: Some(512), doc_stride: Some(0), max_answer_length: Some(20), \
-            respect_borders: Some(true), null_score_diff_threshold: Some(inf), abstain: None, verify_tokens: Some(256), spans: All, endpoints: 0, global_attention: List([0, 5]) \
+            respect_borders: Some(true), threshold: Some(inf), abstain: None, verify_tokens: Some(256), spans: All(7), endpoints: 0, global_attention: List([0, 5]) \
             }\n\
             teacher: 5fdb3d15\nteacher_weight: Some(0.5)\nteacher_temperature: Some(1.0)\n\
             max_tokens: 4096\ndoc_stride: Some(128)\nlong_share: 0.0\ncontext_tokens: 8..=9\nrandom_positions: 0.0\n\
@@ -528,7 +523,7 @@ mod tests {
         let context = "The Shuttleworth locomotive was built in Lincoln. It first ran in 1848.";
         let questions = [("Where was the locomotive built?", "Lincoln"), ("Who painted the ceiling?", "")];
         let dev = dataset(&questions, context);
-        let options = ReadOptions { null_score_diff_threshold: Some(0.0), ..Default::default() };
+        let options = ReadOptions { threshold: Some(0.0), ..Default::default() };
         let (score, figures) = evaluate(&reader, &dev, &options).unwrap();
         assert_eq!(score, 100.0);
         for name in ["exact", "f1", "has_answer_f1", "no_answer_f1", "best_f1"] {

@@ -79,8 +79,8 @@ const FLOORS: [(&str, &[&[&str]]); 8] = [
             &["folder", "machine", "recipe", "panics"],
             &["cli"],
             &["model", "data"],
-            &["run", "serve"],
-            &["commands/*"],
+            &["run"],
+            &["commands/*", "serve"],
         ],
     ),
     (

@@ -77,7 +77,7 @@ pub fn run(args: &CalibrateArgs) -> Result<()> {
     let report = CalibrationReport {
         model: checkpoint.name,
         written: written.display().to_string(),
-        null_score_diff_threshold: fitted.threshold,
+        threshold: fitted.threshold,
         abstain: settings.abstain,
         max_answer_length: settings.max_answer_length,
         calibration,

@@ -20,7 +20,7 @@ use crate::terminal::{counted, one_line, thousands};
 pub struct CalibrationReport {
     pub model: String,
     pub written: String,
-    pub null_score_diff_threshold: f64,
+    pub threshold: f64,
     pub abstain: BTreeMap<Abstain, f64>,
     pub max_answer_length: usize,
     pub calibration: Calibration,
@@ -55,7 +55,7 @@ pub struct CalibratedPart {
 #[derive(Serialize)]
 pub struct LengthTried {
     max_answer_length: usize,
-    null_score_diff_threshold: Option<f64>,
+    threshold: Option<f64>,
     /// F1 of all questions and of each part, in percent.
     f1: Vec<f64>,
     /// F1 of those that have an answer, if all are answered.
@@ -70,8 +70,8 @@ impl LengthTried {
         let f1 = fit.map_or_else(Vec::new, |fit| quality(fit).into_iter().flatten().map(|found| found.f1).collect());
         let always = quality(Fit::unchanged(f64::INFINITY));
         let always = always.into_iter().map(|found| found.and_then(|found| found.has_answer_f1)).collect();
-        let null_score_diff_threshold = fit.map(|fit| fit.threshold);
-        Self { max_answer_length, null_score_diff_threshold, f1, always_answering_f1: always }
+        let threshold = fit.map(|fit| fit.threshold);
+        Self { max_answer_length, threshold, f1, always_answering_f1: always }
     }
 }
 
@@ -168,7 +168,7 @@ pub fn table(report: &CalibrationReport) -> String {
         let _ = writeln!(shown, "\nF1 by the longest answer (and of questions with an answer, if all are answered)\n");
         shown.push_str(&aligned(&length_rows(report)));
     }
-    let _ = writeln!(shown, "\nthreshold        {:.4}", report.null_score_diff_threshold);
+    let _ = writeln!(shown, "\nthreshold        {:.4}", report.threshold);
     for (abstain, threshold) in &report.abstain {
         let _ = writeln!(shown, "  {:<14} {threshold:.4}", abstain.name());
     }
@@ -219,7 +219,7 @@ fn length_rows(report: &CalibrationReport) -> Vec<Vec<String>> {
     let mut rows = vec![["tokens".to_owned(), "threshold".to_owned()].into_iter().chain(names).collect::<Vec<_>>()];
     let columns = rows[0].len();
     for tried in &report.lengths {
-        let threshold = tried.null_score_diff_threshold.map_or("–".into(), short);
+        let threshold = tried.threshold.map_or("–".into(), short);
         let figure = |(f1, always): (&f64, &Option<f64>)| match always {
             Some(always) => format!("{f1:.2} ({always:.2})"),
             None => format!("{f1:.2}"),

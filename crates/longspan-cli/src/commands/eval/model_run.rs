@@ -62,7 +62,7 @@ pub fn summary(opened: &OpenedModel, options: &ReadOptions, asked: &AskedAll<'_>
         precision: model.precision().to_string(),
         instruction_set: model.device().to_string(),
         threads: rayon::current_num_threads(),
-        null_score_diff_threshold: options.threshold(settings)?,
+        threshold: options.threshold_of(settings)?,
         abstain: options.abstain,
         verify_tokens: options.verify_tokens.unwrap_or(settings.verify_tokens),
         calibrated_on: settings.calibration.as_ref().map(|calibration| calibration.fitted_on.clone()),

@@ -77,7 +77,7 @@ pub struct RunSummary {
     pub precision: String,
     pub instruction_set: String,
     pub threads: usize,
-    pub null_score_diff_threshold: f64,
+    pub threshold: f64,
     /// The name of this threshold, where it was asked for by name.
     pub abstain: Option<Abstain>,
     /// Tokens that verified an answer; 0: none did.

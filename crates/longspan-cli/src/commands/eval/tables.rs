@@ -165,7 +165,7 @@ pub fn run_lines(run: &RunSummary) -> [String; 3] {
     let per_second = run.questions_per_second;
     let model = one_line(&run.model);
     let name = run.abstain.map(|abstain| format!(" ({abstain})")).unwrap_or_default();
-    let threshold = short(run.null_score_diff_threshold) + &name;
+    let threshold = short(run.threshold) + &name;
     let verified =
         if *verify_tokens == 0 { String::new() } else { format!(", verified by {}", counted(*verify_tokens, "token")) };
     let threads = counted(*threads, "thread");
