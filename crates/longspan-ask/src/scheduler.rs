@@ -6,7 +6,7 @@
 
 use longspan::ReadProgress;
 
-use crate::{AskError, Asker, DocumentAnswer, PairReading};
+use crate::{AskError, Asker, PairReading};
 
 /// Someone who waits for the answer of a reading.
 pub trait ReadingWaiter {
@@ -16,8 +16,9 @@ pub trait ReadingWaiter {
     /// The model has read more of it.
     fn progress(&mut self, progress: ReadProgress);
 
-    /// The answer, or why there is none.
-    fn done(self, answer: Result<DocumentAnswer, AskError>);
+    /// Everything is read, and [`PairReading::finish`] has the answer: for a long document this takes a while, in which the
+    /// others should not wait. Or the model has failed.
+    fn done(self, read: Result<PairReading, AskError>);
 }
 
 /// Readings that share the passes of a model.
@@ -64,8 +65,8 @@ impl<W: ReadingWaiter> ReadingScheduler<W> {
         self.active.len()
     }
 
-    /// One step: drops the readings that nobody waits for, takes the others further by one pass, reports, and finishes those
-    /// that are done. Returns the tokens that were read. An error of the model ends every reading with that error.
+    /// One step: drops the readings that nobody waits for, takes the others further by one pass, reports, and hands back
+    /// those that are done. Returns the tokens that were read. An error of the model ends every reading with that error.
     pub fn step(&mut self) -> usize {
         self.active.retain(|active| !active.waiter.is_gone());
         // Ties among readings that have waited equally long are broken by this order. The sort is stable: by age then.
@@ -86,7 +87,7 @@ impl<W: ReadingWaiter> ReadingScheduler<W> {
         for ActiveReading { reading, waiter } in over {
             waiter.done(match &passed {
                 Err(error) if !reading.is_done() => Err(AskError::about(reading.document().name(), error.clone())),
-                _ => reading.finish(),
+                _ => Ok(reading),
             });
         }
         tokens_read

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use longspan::checkpoint::Source;
 use longspan::{Precision, ReadOptions, ReadProgress, Reader};
-use longspan_ask::{AskError, Asker, Content, DocumentAnswer, NamedDocument, ReadingScheduler, ReadingWaiter};
+use longspan_ask::{
+    AskError, Asker, Content, DocumentAnswer, NamedDocument, PairReading, ReadingScheduler, ReadingWaiter,
+};
 
 const PUMP: &str = "The pump was installed in May 1911 by Ada Brown.\nIt stopped in 1923.\n";
 const WHO: &str = "Who installed the pump?";
@@ -43,8 +45,8 @@ impl ReadingWaiter for Waiting {
         self.log.borrow_mut().push(self.name.to_owned());
     }
 
-    fn done(self, answer: Result<DocumentAnswer, AskError>) {
-        let answer = answer.unwrap();
+    fn done(self, read: Result<PairReading, AskError>) {
+        let answer = read.unwrap().finish().unwrap();
         self.log.borrow_mut().push(format!("{}: {}", self.name, bits(&answer)));
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! commands     one file or folder for each command; none imports another
+//! serve        `longspan serve` and `longspan mcp`: the server, its API and its page
 //! ── shared by commands ──
-//! serve        the server, its API and its page
 //! run          a run of training: folder, display, metrics
 //! data         documents, datasets, and the answers of a model
 //! model        finds the checkpoint

@@ -133,15 +133,17 @@ fn of(unpacked: bool) -> &'static str {
 }
 
 impl ReadError {
-    /// A stable code for programs: `unreadable`, `unknown_format`, `too_large`, `password_required`, `encrypted`, `no_text`
-    /// or `empty_document`.
+    /// A stable code for programs: `unreadable`, also of a file that takes too much to read, `unknown_format`, `too_large`,
+    /// `password_required`, `wrong_password`, `encrypted`, `no_text` or `empty_document`.
     pub fn code(&self) -> &'static str {
         use ReadError::*;
         match self {
             Io(_) | GzipCut | GzipDamaged(_) | Damaged { .. } | Failed(_) => "unreadable",
+            TooMany { .. } | TooMuchMemory { .. } | TooSlow(_) | PackedTooWell(_) => "unreadable",
             Format(_) | NotOfFormat(_) | Binary { .. } | Encoding { .. } | NotUtf8(_) => "unknown_format",
-            TooLong { .. } | TooMany { .. } | TooMuchMemory { .. } | TooSlow(_) | PackedTooWell(_) => "too_large",
-            PasswordRequired | PasswordWrong | PasswordNotAscii => "password_required",
+            TooLong { .. } => "too_large",
+            PasswordRequired => "password_required",
+            PasswordWrong | PasswordNotAscii => "wrong_password",
             Encrypted(_) => "encrypted",
             NoText { .. } => "no_text",
             Empty | Blank => "empty_document",

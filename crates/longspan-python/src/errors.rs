@@ -33,10 +33,6 @@ fn raised<E: PyTypeInfo>(py: Python<'_>, message: &str, code: &str, document: Op
 /// - `about`: what is put before its message, such as the name of a model
 pub fn of_library(py: Python<'_>, error: &Error, about: Option<&str>) -> PyErr {
     let message = about.map_or_else(|| error.to_string(), |about| format!("{about}: {error}"));
-    let message = match error {
-        Error::Option { .. } => message.replace("null_score_diff_threshold", "threshold"), // as the option is called here
-        _ => message,
-    };
     of_kind(py, error.kind(), error_code(error), &message, None)
 }
 
@@ -52,7 +48,7 @@ pub fn of_source(py: Python<'_>, error: SourceError) -> PyErr {
 
 fn of_kind(py: Python<'_>, kind: ErrorKind, code: &str, message: &str, document: Option<&str>) -> PyErr {
     let raise = match (kind, code) {
-        (_, "password_required") => raised::<classes::PasswordRequired>,
+        (_, "password_required" | "wrong_password") => raised::<classes::PasswordRequired>,
         (_, "no_text") => raised::<classes::NoText>,
         (_, "question_too_long") => raised::<classes::QuestionTooLong>,
         (ErrorKind::Option, _) => raised::<classes::OptionError>,

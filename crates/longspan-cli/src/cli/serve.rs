@@ -124,7 +124,7 @@ pub struct WorkLimitArgs {
     /// The longest time for reading a file or drawing a page
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub read_timeout: Duration,
-    /// The most memory for the same, on Linux
+    /// The most memory for each file that is read, on Linux
     #[arg(long, value_name = "BYTES", default_value = "2G", value_parser = bytes)]
     pub read_memory: u64,
     /// The longest time for a request

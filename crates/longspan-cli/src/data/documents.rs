@@ -14,6 +14,7 @@ use longspan_ask::{AskError, DocumentSource, Limits, ReadingProcess, SourceOptio
 
 use crate::cli::DocumentArgs;
 use crate::lines::read_to_limit;
+use crate::machine::cores;
 use crate::terminal::hints::{self, fault, io_fault};
 use crate::terminal::{password, printable};
 
@@ -67,7 +68,8 @@ pub fn options(args: &DocumentArgs) -> Result<SourceOptions> {
 pub fn server_options(time_max: Duration, memory_bytes_max: u64) -> SourceOptions {
     let mut options = SourceOptions::default();
     options.limits.time_max = time_max;
-    options.process = Some(Arc::new(reading_process().with_memory_bytes_max(memory_bytes_max)));
+    let process = reading_process().with_memory_bytes_max(memory_bytes_max);
+    options.process = Some(Arc::new(process.with_children_max(cores())));
     options
 }
 
@@ -111,7 +113,8 @@ pub fn secret(path: &Path, what: &str, hint: &'static str) -> Result<String> {
 /// Whether a document lacks nothing but a password that the user can be asked for. Standard input cannot be read again.
 pub fn can_unlock(error: &AskError, options: &SourceOptions) -> bool {
     let has_user = || io::stdin().is_terminal() && io::stderr().is_terminal();
-    error.code() == "password_required" && error.document() != "-" && options.password.is_none() && has_user()
+    let is_locked = matches!(error.code(), "password_required" | "wrong_password");
+    is_locked && error.document() != "-" && options.password.is_none() && has_user()
 }
 
 /// What `read` makes of a source; where it needs a password and the user can be asked for it, with that password.

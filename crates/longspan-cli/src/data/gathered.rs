@@ -7,7 +7,7 @@ use anyhow::Result;
 use ignore::overrides::OverrideBuilder;
 use ignore::{DirEntry, WalkBuilder};
 use longspan_ask::text::quoted;
-use longspan_ask::{AskError, ReadError, SourceError, SourceErrorKind, UnreadFormat};
+use longspan_ask::{AskError, Format, ReadError, SourceError, SourceErrorKind, UnreadFormat};
 
 use super::documents;
 use crate::cli::FolderArgs;
@@ -17,13 +17,10 @@ use crate::terminal::{counted, thousands};
 const GLOB_HINT: &str = "a glob is a pattern such as '*.pdf', '!drafts/' or '{a,b}*.txt', in quotes";
 
 /// So many skipped files are named.
-const SKIPPED_NAMED_MAX: usize = 5;
+pub const SKIPPED_NAMED_MAX: usize = 5;
 
-/// Extensions of documents: a file of such a name that has other bytes is a damaged document.
-const DOCUMENT_EXTENSIONS: [&str; 17] = [
-    "pdf", "docx", "odt", "fodt", "epub", "html", "htm", "xhtml", "xht", "md", "markdown", "mdown", "mkd", "txt",
-    "csv", "doc", "rtf",
-];
+/// Other extensions of documents than those of formats.
+const DOCUMENT_EXTENSIONS: [&str; 4] = ["txt", "csv", "doc", "rtf"];
 
 /// Files in the order in which they are asked.
 #[derive(Default)]
@@ -122,17 +119,10 @@ impl GatheredFiles {
         Ok(())
     }
 
-    /// Whether an error is that of a file in a folder that is no document; its name is kept then. Documents that other
-    /// programs read are ones that the user would miss, and so are damaged ones.
+    /// Whether an error is that of a file in a folder that is no document; its name is kept then.
     pub fn skips(&mut self, error: &AskError) -> bool {
         let AskError::Source(SourceError { kind: SourceErrorKind::Read(read), name }) = error else { return false };
-        let is_no_document = match read {
-            ReadError::Binary { .. } | ReadError::Format(UnreadFormat::Binary) => !is_called_document(name),
-            ReadError::Format(format) => !format.is_document(),
-            ReadError::NotOfFormat(_) | ReadError::Empty | ReadError::Blank => true,
-            _ => false,
-        };
-        let skips = is_no_document && self.found.contains(name);
+        let skips = is_no_document(read, name) && self.found.contains(name);
         if skips {
             self.skipped.push(name.clone());
         }
@@ -154,9 +144,21 @@ impl GatheredFiles {
     }
 }
 
-/// Whether a name is that of a document, packed or not.
+/// Whether a file that cannot be read is empty, or no document at all. Documents that other programs read are ones that the
+/// user would miss, and so are damaged ones.
+pub fn is_no_document(error: &ReadError, name: &str) -> bool {
+    match error {
+        ReadError::Binary { .. } | ReadError::Format(UnreadFormat::Binary) => !is_called_document(name),
+        ReadError::Format(format) => !format.is_document(),
+        ReadError::NotOfFormat(_) | ReadError::Empty | ReadError::Blank => true,
+        _ => false,
+    }
+}
+
+/// Whether a name is that of a document, packed or not: such a file that has other bytes is a damaged document.
 fn is_called_document(name: &str) -> bool {
+    let is_of_format = Format::of_name(name).is_some();
     let name = name.to_ascii_lowercase();
     let extension = Path::new(name.strip_suffix(".gz").unwrap_or(&name)).extension();
-    extension.is_some_and(|extension| DOCUMENT_EXTENSIONS.iter().any(|known| extension == *known))
+    is_of_format || extension.is_some_and(|extension| DOCUMENT_EXTENSIONS.iter().any(|known| extension == *known))
 }

@@ -213,9 +213,10 @@ fn is_own_name(rules: &AccessRules, host: &str) -> bool {
     };
     let name = name.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
     let is_allowed = || rules.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(&name));
-    let is_loopback = name == "localhost" || name.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+    let is_of_host = |address: std::net::IpAddr| address.is_loopback() || address == rules.host;
+    let is_own = name == "localhost" || name.parse().is_ok_and(is_of_host);
     let has_every_name = !rules.host.is_loopback() && rules.allowed_hosts.is_empty();
-    has_every_name || is_loopback || is_allowed()
+    has_every_name || is_own || is_allowed()
 }
 
 /// Whether a header has the key. The comparison takes the same time for every key.
@@ -259,6 +260,7 @@ mod tests {
         let named = rules("0.0.0.0", &["qa.example"], None);
         check(&named, "any.example", false);
         check(&named, "127.0.0.1:8737", true);
+        check(&rules("192.168.1.5", &["qa.example"], None), "192.168.1.5:8737", true);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `POST /v1/ask`: questions asked of documents or of a text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +48,7 @@ pub struct AskRequest {
     pub text: Option<String>,
     /// How many spans each answer lists, at most 100; 1 by default.
     pub top_k: Option<usize>,
-    /// List every span that would be an answer if it were the best one.
+    /// List the spans that would be answers if each were the best one: the first 100 at most.
     #[serde(default)]
     pub all: bool,
     /// Report no answer if `null_odds` is above this.
@@ -150,20 +150,28 @@ pub struct ProgressObject {
     pub tokens: usize,
 }
 
-/// An error of a question or of a document of the request.
+/// An error of a question, of a document, or of both.
 struct PairError {
-    document_id: Option<String>,
-    question: Option<String>,
+    document_id: Option<Arc<str>>,
+    question: Option<Arc<str>>,
     error: HttpError,
+}
+
+/// What a reading asks.
+struct AskedPair {
+    /// The question, by its index.
+    index: usize,
+    question: Arc<str>,
+    document_id: Option<Arc<str>>,
 }
 
 /// What is to be read.
 #[derive(Default)]
 struct PreparedPairs {
     readings: Vec<PairReading>,
-    /// The question of each reading, by its index.
-    questions: Vec<usize>,
-    errors: Vec<PairError>,
+    /// Those of the readings.
+    pairs: Vec<AskedPair>,
+    errors: VecDeque<PairError>,
     /// They stay in memory as long as this.
     _held: Vec<Arc<HeldDocument>>,
     /// The memory of a text that is asked directly.
@@ -197,7 +205,7 @@ impl AskRequest {
             (true, Some(_)) => {
                 return Err(HttpError::new("option", "`all`: `top_k` is given too: expected one of them"));
             }
-            (true, None) => SpanList::All,
+            (true, None) => SpanList::All(TOP_K_MAX),
             (false, top_k) => SpanList::Top(top_k.unwrap_or(1)),
         };
         options.max_tokens = count("max_tokens", self.max_tokens, COUNT_MAX)?;
@@ -205,7 +213,7 @@ impl AskRequest {
         options.max_answer_length = count("max_answer_length", self.max_answer_length, COUNT_MAX)?;
         options.verify_tokens = count("verify_tokens", self.verify_tokens, COUNT_MAX)?;
         options.respect_borders = self.respect_borders;
-        options.null_score_diff_threshold = self.threshold;
+        options.threshold = self.threshold;
         let unknown =
             |name: &str| HttpError::new("option", format!("`abstain`: {name:?}: expected strict, balanced or eager"));
         let abstain = self.abstain.as_deref().map(|name| Abstain::from_name(name).ok_or_else(|| unknown(name)));
@@ -253,7 +261,7 @@ async fn accepted(state: &Arc<ServerState>, body: Body) -> Result<(PreparedPairs
     };
     let mut prepared = state.block_on(length, begun).await?;
     if prepared.readings.is_empty()
-        && let Some(first) = prepared.errors.first()
+        && let Some(first) = prepared.errors.front()
     {
         return Err(first.error.clone());
     }
@@ -270,24 +278,27 @@ fn prepare(state: &ServerState, request: &AskRequest, questions: &[String]) -> R
     let mut asked = Vec::new();
     for (index, text) in questions.iter().enumerate() {
         match asker.question(text) {
-            Ok(question) => asked.push((index, question)),
+            Ok(question) => asked.push((index, Arc::<str>::from(text.as_str()), question)),
             Err(error) => {
                 let error = HttpError::of_question(&error);
                 if error.error_type == "option" {
                     return Err(error);
                 }
-                prepared.errors.push(PairError { document_id: None, question: Some(text.clone()), error });
+                let question = Some(text.as_str().into());
+                prepared.errors.push_back(PairError { document_id: None, question, error });
             }
         }
     }
     // Each reading takes memory: work that is never accepted has none. Windows that overlap have more tokens than this.
     let of_documents: usize = documents.iter().map(NamedDocument::tokens).sum();
-    let of_question = |(_, question): &(usize, Question)| of_documents + question.tokens() * documents.len();
-    engine.check(asked.iter().map(of_question).fold(0, usize::saturating_add))?;
-    for (index, question) in &asked {
+    let of_question = |question: &Question| of_documents + question.tokens() * documents.len();
+    let tokens = asked.iter().map(|(.., question)| of_question(question));
+    engine.check(tokens.fold(0, usize::saturating_add))?;
+    for (index, text, question) in &asked {
         for document in &documents {
             prepared.readings.push(asker.begin(question, document).map_err(|error| HttpError::of_document(&error))?);
-            prepared.questions.push(*index);
+            let document_id = document.id().map(Arc::from);
+            prepared.pairs.push(AskedPair { index: *index, question: text.clone(), document_id });
         }
     }
     Ok(prepared)
@@ -327,7 +338,8 @@ fn documents(
         match state.store.get(id) {
             Ok(held) => prepared._held.push(held),
             Err(error) => {
-                prepared.errors.push(PairError { document_id: Some(id.clone()), question: None, error });
+                let document_id = Some(id.as_str().into());
+                prepared.errors.push_back(PairError { document_id, question: None, error });
             }
         }
     }
@@ -370,14 +382,14 @@ async fn whole(
     let results = work.answers().await?;
     record.set_work(work.tokens, work.queue_time());
     let (mut of_questions, mut errors) = (BTreeMap::<usize, Vec<DocumentAnswer>>::new(), prepared.errors);
-    for (result, question) in results.into_iter().zip(prepared.questions) {
+    for (result, pair) in results.into_iter().zip(prepared.pairs) {
         match result {
-            Ok(answer) => of_questions.entry(question).or_default().push(answer),
-            Err(error) => errors.push(PairError::of(&error)),
+            Ok(answer) => of_questions.entry(pair.index).or_default().push(answer),
+            Err(error) => errors.push_back(pair.error(&error)),
         }
     }
     if of_questions.is_empty()
-        && let Some(first) = errors.first()
+        && let Some(first) = errors.front()
     {
         return Err(first.error.clone());
     }
@@ -399,11 +411,14 @@ pub fn answer_object<'a>(state: &'a ServerState, answer: &'a DocumentAnswer) -> 
     Ok(AnswerObject::new(answer, &info.model, &info.precision))
 }
 
-impl PairError {
-    fn of(error: &AskError) -> Self {
-        Self { document_id: None, question: None, error: HttpError::of_document(error) }
+impl AskedPair {
+    fn error(&self, error: &AskError) -> PairError {
+        let (document_id, question) = (self.document_id.clone(), Some(self.question.clone()));
+        PairError { document_id, question, error: HttpError::of_document(error) }
     }
+}
 
+impl PairError {
     fn object(&self) -> PairErrorObject<'_> {
         let Self { document_id, question, error } = self;
         PairErrorObject {
@@ -447,7 +462,7 @@ fn events(
 
 impl EventStream {
     async fn next(&mut self, started: tokio::time::Instant) -> Event {
-        if let Some(error) = self.prepared.errors.pop() {
+        if let Some(error) = self.prepared.errors.pop_front() {
             return event("answer", &error.object());
         }
         let deadline = started + self.state.limits.request_timeout;
@@ -464,7 +479,7 @@ impl EventStream {
                     let told = answer_object(&self.state, &answer).map(|object| event("answer", &object));
                     told.unwrap_or_else(|error| self.end(&error))
                 }
-                Err(error) => event("answer", &PairError::of(&error).object()),
+                Err(error) => event("answer", &self.prepared.pairs[pair.index].error(&error).object()),
             },
             Ok(None) => {
                 self.is_over = true;

@@ -7,9 +7,9 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Multipart, Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use longspan::ReadOptions;
+use longspan::{ErrorKind, ReadOptions};
 use longspan_ask::text::quoted;
-use longspan_ask::{Asker, ContentObject, DocumentSource, Format, PageTextObject, PictureSize, ReadingStop};
+use longspan_ask::{AskError, Asker, ContentObject, DocumentSource, Format, PageTextObject, PictureSize, ReadingStop};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -208,8 +208,15 @@ fn read(state: &ServerState, upload: Upload, id: &str, stop: Option<ReadingStop>
     (options.format, options.password, options.stop) = (format, password.clone(), stop);
     let started = Instant::now();
     let source = DocumentSource::Bytes { name, bytes: bytes.to_vec() };
-    let read = asker.read(&source, &options).map_err(|error| HttpError::of_document(&error));
-    let document = read.inspect_err(|error| state.metrics.document_error(error.error_type))?.with_id(id);
+    let failed = |error: AskError| {
+        let is_stopped = error.kind() == ErrorKind::Cancelled; // its client has left
+        let error = HttpError::of_document(&error);
+        if !is_stopped {
+            state.metrics.document_error(error.error_type);
+        }
+        error
+    };
+    let document = asker.read(&source, &options).map_err(failed)?.with_id(id);
     state.metrics.document(document.content().format().name(), started.elapsed());
     state.check_length(&document)?;
     let file = Some(bytes).filter(|_| document.content().format() == Format::Pdf);
@@ -251,7 +258,8 @@ pub async fn delete(
 pub async fn text(State(state): State<Arc<ServerState>>, id: PathParameters<String>) -> Result<Response, HttpError> {
     let held = state.store.get(&of_path(id)?)?;
     let content_type = [(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))];
-    Ok((content_type, held.document.content().text().to_string()).into_response())
+    let text = Arc::<[u8]>::from(held.document.content().text().clone()); // not copied for each request
+    Ok((content_type, Bytes::from_owner(text)).into_response())
 }
 
 /// The map of its text, as `longspan text --json` prints it.
@@ -284,18 +292,20 @@ pub async fn page(
     }
     let key = PictureKey { document_id: held.id().to_owned(), page: number, width };
     let tag = format!("\"{}-{number}-{width}\"", held.id());
-    if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
-        return Ok(StatusCode::NOT_MODIFIED.into_response());
-    }
-    let picture = match state.store.picture(&key) {
-        Some(picture) => picture,
-        None => state.in_time(drawn(&state, held, key)).await?,
+    let known = headers.get(header::IF_NONE_MATCH);
+    let mut response = if known.is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let picture = match state.store.picture(&key) {
+            Some(picture) => picture,
+            None => state.in_time(drawn(&state, held, key)).await?,
+        };
+        ([(header::CONTENT_TYPE, HeaderValue::from_static("image/png"))], picture).into_response()
     };
-    let png = HeaderValue::from_static("image/png");
-    let forever = HeaderValue::from_static("private, max-age=31536000, immutable");
-    let mut response = ([(header::CONTENT_TYPE, png), (header::CACHE_CONTROL, forever)], picture).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=31536000, immutable"));
     if let Ok(tag) = HeaderValue::from_str(&tag) {
-        response.headers_mut().insert(header::ETAG, tag);
+        headers.insert(header::ETAG, tag);
     }
     Ok(response)
 }

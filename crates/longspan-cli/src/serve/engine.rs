@@ -1,5 +1,6 @@
-//! The engine: one thread owns the passes of the model. It takes readings from a queue with a limit in tokens, and sends
-//! answers back; readings of who has left are dropped before the next pass.
+//! The engine: one thread owns the passes of the model. It takes readings from a queue with a limit in tokens; readings of
+//! who has left are dropped before the next pass. Answers are chosen on other threads, so that no pass waits
+//! for that, but for the place of a verification window.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use longspan::ReadProgress;
 use longspan_ask::{AskError, Asker, DocumentAnswer, PairReading, ReadingScheduler, ReadingWaiter};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc as async_mpsc};
 
 use super::error::HttpError;
@@ -24,6 +26,7 @@ pub struct ServeEngine {
     sender: mpsc::Sender<QueuedReading>,
     queue: Arc<WorkQueue>,
     metrics: Arc<ServeMetrics>,
+    runtime: Handle,
 }
 
 /// How much waits, and how fast it goes.
@@ -149,6 +152,7 @@ struct PairWaiter {
     share: QueueShare,
     tokens_done: usize,
     added: Instant,
+    runtime: Handle,
     /// What becomes of it, once that is known.
     outcome: Option<&'static str>,
 }
@@ -172,14 +176,17 @@ impl ReadingWaiter for PairWaiter {
         self.progress.changed.notify_one();
     }
 
-    fn done(mut self, answer: Result<DocumentAnswer, AskError>) {
-        self.outcome = Some(match &answer {
-            Ok(answer) if answer.best().is_some() => "answered",
-            Ok(_) => "no_answer",
-            Err(_) => "error",
+    fn done(mut self, read: Result<PairReading, AskError>) {
+        self.runtime.clone().spawn_blocking(move || {
+            let answer = read.and_then(PairReading::finish);
+            self.outcome = Some(match &answer {
+                Ok(answer) if answer.best().is_some() => "answered",
+                Ok(_) => "no_answer",
+                Err(_) => "error",
+            });
+            self.share.shrink_to(0);
+            let _ = self.sender.send(FinishedPair { index: self.index, answer }); // nobody may wait any more
         });
-        self.share.shrink_to(0);
-        let _ = self.sender.send(FinishedPair { index: self.index, answer }); // nobody may wait any more
     }
 }
 
@@ -191,10 +198,13 @@ impl Drop for PairWaiter {
 }
 
 impl ServeEngine {
-    /// Starts the thread.
+    /// Starts the thread. The runtime of the caller chooses answers on its threads for work that blocks.
     ///
     /// # Errors
     /// When it cannot be started.
+    ///
+    /// # Panics
+    /// Outside a runtime.
     pub fn start(
         asker: &Asker,
         batch_tokens: usize,
@@ -207,7 +217,7 @@ impl ServeEngine {
         let (own_queue, own_metrics) = (queue.clone(), metrics.clone());
         let run = move || run(scheduler, &receiver, &own_queue, &own_metrics);
         thread::Builder::new().name("engine".into()).spawn(run)?;
-        Ok(Self { sender, queue, metrics })
+        Ok(Self { sender, queue, metrics, runtime: Handle::current() })
     }
 
     /// Checks that work of so many tokens, or more, can be accepted at all.
@@ -248,8 +258,8 @@ impl ServeEngine {
         for (index, reading) in readings.into_iter().enumerate() {
             let share =
                 QueueShare { queue: self.queue.clone(), metrics: self.metrics.clone(), tokens: tokens_of(&reading) };
-            let (sender, progress) = (sender.clone(), progress.clone());
-            let waiter = PairWaiter { index, sender, progress, share, tokens_done: 0, added, outcome: None };
+            let (sender, progress, runtime) = (sender.clone(), progress.clone(), self.runtime.clone());
+            let waiter = PairWaiter { index, sender, progress, share, tokens_done: 0, added, runtime, outcome: None };
             let _ = self.sender.send(QueuedReading { reading, waiter }); // the engine runs as long as there is a sender
         }
         Ok(AcceptedWork { done, progress, tokens, pairs_left })

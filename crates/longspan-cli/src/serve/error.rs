@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use longspan_ask::{AskError, ReadError, SourceError, SourceErrorKind, error_code};
+use longspan_ask::{AskError, SourceError, SourceErrorKind, error_code};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::data::gathered::is_no_document;
 use crate::terminal::hints;
 
 /// Every code of an error, its status, and what it means.
@@ -54,6 +55,8 @@ pub struct HttpError {
     pub hint: Option<&'static str>,
     /// When to come again.
     pub retry_after: Option<Duration>,
+    /// Whether it is that of a file that is empty, or no document at all.
+    pub is_of_no_document: bool,
 }
 
 /// An error as it goes over the wire.
@@ -75,7 +78,7 @@ pub struct ErrorObject<'a> {
 impl HttpError {
     /// An error of a type in the table.
     pub fn new(error_type: &'static str, message: impl Into<String>) -> Self {
-        Self { error_type, message: message.into(), hint: None, retry_after: None }
+        Self { error_type, message: message.into(), hint: None, retry_after: None, is_of_no_document: false }
     }
 
     /// The same with a hint.
@@ -98,23 +101,21 @@ impl HttpError {
 
     /// Of a document that cannot be read or asked.
     pub fn of_document(error: &AskError) -> Self {
-        let error_type = match error {
-            AskError::Source(SourceError { kind: SourceErrorKind::Read(error), .. }) => read_error_type(error),
-            AskError::Source(_) => "unreadable",
-            AskError::Document { source, .. } => error_code(source),
-            _ => "internal",
-        };
+        let error_type = error.code();
         let hint = match error_type {
             "password_required" | "wrong_password" => Some(PASSWORD_HINT),
             _ => hint_of(error_type, &anyhow::Error::from(error.clone())),
         };
-        Self { hint, ..Self::new(listed(error_type), error.to_string()) }
+        let is_of_no_document = match error {
+            AskError::Source(SourceError { kind: SourceErrorKind::Read(error), name }) => is_no_document(error, name),
+            _ => false,
+        };
+        Self { hint, is_of_no_document, ..Self::new(listed(error_type), error.to_string()) }
     }
 
     /// Of a question or an option.
     pub fn of_question(error: &longspan::Error) -> Self {
         let message = match error {
-            longspan::Error::Option { name: "null_score_diff_threshold", message } => format!("`threshold`: {message}"),
             longspan::Error::Option { name, message } => format!("`{name}`: {message}"),
             error => error.to_string(),
         };
@@ -130,16 +131,6 @@ fn hint_of(error_type: &str, error: &anyhow::Error) -> Option<&'static str> {
         "empty_question" => Some("a question has words"),
         "question_too_long" => Some("shorten the question"),
         _ => hints::hint(error).filter(|hint| !hint.contains("--") && !hint.contains("`longspan ")),
-    }
-}
-
-/// The code of a file that cannot be read. What takes too much to read is a fault of the file, not of its size.
-fn read_error_type(error: &ReadError) -> &'static str {
-    match error {
-        ReadError::PasswordWrong | ReadError::PasswordNotAscii => "wrong_password",
-        ReadError::TooLong { .. } => "too_large",
-        error if error.code() == "too_large" => "unreadable",
-        error => error.code(),
     }
 }
 
@@ -165,7 +156,7 @@ impl IntoResponse for HttpError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use longspan_ask::SourceErrorKind;
+    use longspan_ask::ReadError;
 
     #[test]
     fn every_code_stands_once_and_in_the_order_of_statuses() {

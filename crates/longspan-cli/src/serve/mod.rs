@@ -58,16 +58,18 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use longspan_ask::text::quoted;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::cli::{AccessArgs, FolderArgs, LogFormat, ServeArgs};
 use crate::data::documents as files;
-use crate::data::gathered::GatheredFiles;
+use crate::data::gathered::{GatheredFiles, SKIPPED_NAMED_MAX};
 use crate::lines::read_to_limit;
 use crate::terminal::hints::{self, fault};
 use crate::terminal::{self, counted};
+use error::HttpError;
 use state::{AccessRules, ServerPhase, ServerState};
 
 /// The variable of the environment that has the key, if no option has it.
@@ -168,24 +170,32 @@ fn start_log(format: LogFormat) {
     };
 }
 
-/// Reads the documents of a folder. Those that cannot be read are counted.
+/// Reads the documents of a folder, and says which cannot be read; files of other kinds are left out.
 fn read_folder(folder: &Path, state: &ServerState) -> Result<()> {
     let every = FolderArgs { recursive: true, glob: Vec::new() };
     let found = GatheredFiles::new(&[folder.to_owned()], &every, None)?;
-    let mut unread = found.errors.len();
+    let mut unread: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
     for path in &found.paths {
-        let name = path.strip_prefix(folder).unwrap_or(path).to_string_lossy().into_owned();
-        let bytes = File::open(path).and_then(|file| read_to_limit(file, state.limits.max_upload));
-        let document = bytes.ok().and_then(|bytes| documents::read_of_folder(state, &name, bytes).ok());
-        if document.and_then(|document| state.store.add(document).ok()).is_none() {
-            unread += 1;
+        let name = path.strip_prefix(folder).unwrap_or(path).to_string_lossy();
+        match add_file(path, &name, state) {
+            Err(error) if !error.is_of_no_document => unread.push(error.message),
+            _ => {}
         }
     }
-    if unread > 0 {
-        let message = format!("{} of the folder cannot be read", counted(unread, "file"));
-        hints::warn_of(&message, Some("`longspan text FILE` says why"));
+    let count = unread.len();
+    if count > 0 {
+        let named = unread[..count.min(SKIPPED_NAMED_MAX)].join("; ");
+        let rest = if count > SKIPPED_NAMED_MAX { "; …" } else { "" };
+        hints::warn(&format!("{} of the folder cannot be read: {named}{rest}", counted(count, "file")));
     }
     Ok(())
+}
+
+/// Reads a file of the folder that is served.
+fn add_file(path: &Path, name: &str, state: &ServerState) -> Result<(), HttpError> {
+    let bytes = File::open(path).and_then(|file| read_to_limit(file, state.limits.max_upload));
+    let unreadable = |error| HttpError::new("unreadable", format!("{}: {}", quoted(name), hints::io_message(&error)));
+    state.store.add(documents::read_of_folder(state, name, bytes.map_err(unreadable)?)?).map(drop)
 }
 
 /// Opens the page in the browser of the desktop, if there is one.

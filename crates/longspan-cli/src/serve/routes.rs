@@ -23,7 +23,7 @@ use super::error::HttpError;
 use super::openapi::{self, RouteAnswer, RouteBody, RouteEntry, schema};
 use super::state::{InfoObject, ServerPhase, ServerState};
 use super::store::DocumentObject;
-use super::tasks::{self, TaskAnswer, TaskRequest};
+use super::tasks::{self, TaskAnswers, TaskRequest};
 use super::{access, mcp, page};
 
 /// Whether the server is ready.
@@ -163,7 +163,7 @@ pub static ROUTES: [RouteEntry; 16] = [
         query: &[],
         takes: RouteBody::Json(schema::<CiteRequest>),
         gives: &[(200, RouteAnswer::Json(schema::<CitationsObject<'static>>))],
-        errors: &["unknown_document", "slow_body", "too_large", "draining"],
+        errors: &["option", "unknown_document", "slow_body", "too_large", "draining"],
         handler: || post(cite::cite),
     },
     RouteEntry {
@@ -186,7 +186,7 @@ pub static ROUTES: [RouteEntry; 16] = [
         summary: "The task of Hugging Face's clients",
         query: &[],
         takes: RouteBody::Json(schema::<TaskRequest>),
-        gives: &[(200, RouteAnswer::Json(schema::<TaskAnswer>))],
+        gives: &[(200, RouteAnswer::Json(schema::<TaskAnswers>))],
         errors: ASK_ERRORS,
         handler: || post(tasks::answer),
     },
@@ -196,7 +196,7 @@ pub static ROUTES: [RouteEntry; 16] = [
         summary: "The same, where clients post that have the address of the server alone",
         query: &[],
         takes: RouteBody::Json(schema::<TaskRequest>),
-        gives: &[(200, RouteAnswer::Json(schema::<TaskAnswer>))],
+        gives: &[(200, RouteAnswer::Json(schema::<TaskAnswers>))],
         errors: ASK_ERRORS,
         handler: || post(tasks::answer),
     },

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, OnceLock};
-use std::thread::available_parallelism;
 
 use longspan::Reader;
+use longspan_ask::text::quoted;
 use longspan_ask::{NamedDocument, SourceOptions};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -16,6 +16,7 @@ use super::error::HttpError;
 use super::metrics::ServeMetrics;
 use super::store::DocumentStore;
 use crate::cli::{HttpLimitArgs, WorkLimitArgs};
+use crate::machine::cores;
 
 /// Memory for the bodies of all requests that are not answered yet, or twice the longest one if that is more.
 const BODIES_BYTES_MAX: u64 = 256 << 20;
@@ -190,7 +191,7 @@ impl ServerState {
         let longest = limits.max_upload.max(http_limits.max_body);
         let body_units = BODIES_BYTES_MAX.max(longest.saturating_mul(2)) / BODY_UNIT_BYTES;
         let body_units = usize::try_from(body_units).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        let cores = available_parallelism().map_or(1, usize::from);
+        let cores = cores();
         Self {
             store: DocumentStore::new(limits.cache_bytes, limits.cache_ttl, metrics.clone()),
             requests: Arc::new(Semaphore::new(http_limits.max_concurrent_requests.min(Semaphore::MAX_PERMITS))),
@@ -285,7 +286,7 @@ impl ServerState {
         if tokens <= tokens_max {
             return Ok(());
         }
-        let message = format!("the document has {tokens} tokens, at most {tokens_max} are taken");
+        let message = format!("{}: {tokens} tokens, at most {tokens_max} are taken", quoted(document.name()));
         Err(HttpError::new("document_too_long", message).with_hint("split it, and ask the parts"))
     }
 }

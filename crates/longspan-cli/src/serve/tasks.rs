@@ -1,7 +1,7 @@
 //! The `question-answering` task as Hugging Face's clients send it: `POST /` and `POST /question-answering`.
 //!
 //! Names are taken in both spellings: huggingface_hub sends `top_k`, the schema and the JavaScript client say `topK`. What
-//! has no meaning here is accepted: answers are aligned to words by the tokenizer, and inputs are never padded.
+//! has no meaning here is accepted: answers begin and end with tokens, not always with words.
 
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ struct TaskInput {
     context: String,
 }
 
-/// How a question is asked.
+/// How a question is asked. The names may be in camel case too, such as `topK`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct TaskParameters {
@@ -79,9 +79,27 @@ struct TaskParameters {
     /// Whether 'no answer' is a possible answer: an empty text; false by default.
     #[serde(alias = "handleImpossibleAnswer")]
     handle_impossible_answer: Option<bool>,
-    /// Ignored: answers end with words.
+    /// Ignored: answers begin and end with tokens.
     #[serde(alias = "alignToWords", rename = "align_to_words")]
     _align_to_words: Option<bool>,
+}
+
+/// The answers to a request: of each input, if it has a list of them.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "TaskAnswers")]
+#[serde(untagged)]
+pub enum TaskAnswers {
+    OfInput(InputAnswers),
+    OfInputs(Vec<InputAnswers>),
+}
+
+/// The answers to an input: one is no list, as in the pipeline.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "InputAnswers")]
+#[serde(untagged)]
+pub enum InputAnswers {
+    One(TaskAnswer),
+    Several(Vec<TaskAnswer>),
 }
 
 /// An answer.
@@ -125,18 +143,17 @@ pub async fn answer(
             record.set_work(work.tokens, work.queue_time());
             let of_input = |answer: Result<DocumentAnswer, AskError>| {
                 let answer = answer.map_err(|error| HttpError::of_document(&error))?;
-                shaped(task_answers(&answer, top_k, with_abstention), top_k)
+                let mut answers = task_answers(&answer, top_k, with_abstention);
+                let is_alone = answers.len() == 1;
+                Ok(if is_alone { InputAnswers::One(answers.remove(0)) } else { InputAnswers::Several(answers) })
             };
-            let mut shaped = answers.into_iter().map(of_input).collect::<Result<Vec<Value>, _>>()?;
-            Ok(if is_list { json_response(shaped) } else { json_response(shaped.remove(0)) })
+            let mut shaped = answers.into_iter().map(of_input).collect::<Result<Vec<_>, HttpError>>()?;
+            Ok(json_response(match is_list {
+                true => TaskAnswers::OfInputs(shaped),
+                false => TaskAnswers::OfInput(shaped.remove(0)),
+            }))
         })
         .await
-}
-
-/// One answer is an object, several are a list, as in the pipeline.
-fn shaped(mut answers: Vec<TaskAnswer>, top_k: usize) -> Result<Value, HttpError> {
-    let value = if top_k == 1 { serde_json::to_value(answers.remove(0)) } else { serde_json::to_value(answers) };
-    value.map_err(|error| HttpError::new("internal", error.to_string()))
 }
 
 fn prepare(

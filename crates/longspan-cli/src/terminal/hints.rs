@@ -131,7 +131,6 @@ fn message(error: &anyhow::Error) -> String {
 /// What the program calls an option that the library names as its field: `--doc-stride` for `doc_stride`.
 fn option(name: &str) -> String {
     match name {
-        "null_score_diff_threshold" => "--threshold".into(),
         "task" => name.into(), // each command has one task
         _ => format!("--{}", name.replace('_', "-")),
     }
@@ -160,7 +159,7 @@ fn source_hint(kind: &SourceErrorKind) -> &'static str {
         }
         SourceErrorKind::Address => "download it first, for example with `curl -O`, then give the file",
         SourceErrorKind::Read(error) => read_hint(error),
-        _ => FORMATS_HINT,
+        _ => class_hint(ErrorKind::Cancelled), // `Stopped`
     }
 }
 
@@ -320,7 +319,8 @@ fn hub_hint(fault: HubFault) -> &'static str {
              `token` in HF_HOME away): most models need none"
         }
         HubFault::NotFound => {
-            "check the name and the revision on https://huggingface.co; a private model needs a token in HF_TOKEN"
+            "check the name and the revision on https://huggingface.co, or the path of the model's folder; a private \
+             model needs a token in HF_TOKEN"
         }
         HubFault::Incomplete => FILES_HINT,
         HubFault::Host => {

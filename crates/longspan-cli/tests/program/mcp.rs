@@ -227,7 +227,7 @@ fn answers_and_quotations_are_those_of_the_program() {
     let all = json!({"quotes": ["in an oven", "never written"], "documents": "all"});
     let quotations = client.result("verify_quotes", all).0["quotations"].clone();
     assert_eq!((&quotations[0]["status"], &quotations[1]["status"]), (&json!("exact"), &json!("unchecked")));
-    assert_eq!(quotations[1]["checked"]["unread_count"], 2); // the locked one, and what is no document
+    assert_eq!(quotations[1]["checked"]["unread_count"], 1); // the locked one; what is no document has nothing to quote
     assert!(client.notifications.is_empty(), "{:?}", client.notifications); // nobody asked for progress
 }
 
@@ -291,6 +291,7 @@ fn a_quotation_may_be_in_a_folder_that_cannot_be_searched() {
     let folder = documents();
     fs::create_dir(folder.path("gone")).unwrap();
     fs::write(folder.path("gone/bread.txt"), BREAD).unwrap();
+    fs::write(folder.path("gone/picture.png"), b"\x89PNG\r\n\x1a\n\0\0").unwrap(); // no document
     let mut client = McpClient::start(folder, &["docs/deep", "gone"]);
     let mut check = |status: &str, reasons: &[&str]| {
         let quoted = json!({"quotes": ["never written"], "documents": "all"});
@@ -423,11 +424,11 @@ fn no_path_leads_out_of_the_roots() {
     let ran = none.folder.run(&["mcp", "nowhere"]);
     super::check_failed(&ran, "`nowhere`: no such file");
     // A client that waits is not left waiting.
-    let mut command = none.folder.process(&["mcp", "a.txt", "-m", "no-model"]);
+    let mut command = none.folder.process(&["mcp", "a.txt", "-m", "nowhere"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = String::new();
     child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    assert!(said.starts_with("error: `no-model`: no such folder\nhint: "), "{said}");
+    assert!(said.starts_with("error: `nowhere`: no such folder\nhint: "), "{said}");
     assert_eq!(child.wait().unwrap().code(), Some(2));
 }
 

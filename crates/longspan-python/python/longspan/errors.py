@@ -19,10 +19,10 @@ __all__ = [
 class Error(Exception):
     """What can go wrong outside the code: models, documents, questions, options, the network.
 
-    ``code`` is stable: ``unreadable``, ``unknown_format``, ``too_large``, ``password_required``, ``encrypted``, ``no_text``,
-    ``no_pages`` or ``empty_document`` of a document; ``empty_question``, ``question_too_long`` or ``bad_question``;
-    ``option``, ``model``, ``hub`` or ``dataset``; ``internal`` of anything else. ``document`` is the name of the document that
-    the error is about, or ``None``.
+    ``code`` is stable: ``unreadable``, ``unknown_format``, ``too_large``, ``password_required``, ``wrong_password``,
+    ``encrypted``, ``no_text``, ``no_pages`` or ``empty_document`` of a document; ``empty_question``, ``question_too_long``
+    or ``bad_question``; ``option``, ``model``, ``hub`` or ``dataset``; ``internal`` of anything else. ``document`` is the
+    name of the document that the error is about, or ``None``.
     """
 
     code: str = "internal"

@@ -109,9 +109,9 @@ impl ToolCall {
                         work = cite::read(&self.state, work, held).await?;
                     }
                 }
-                // An empty file has nothing that could be quoted.
-                Err(error) if is_all && error.error_type == "empty_document" => {}
-                Err(error) if is_all => work.run.unread(name, error.message),
+                // It has nothing that could be quoted.
+                Err(error) if is_all && error.is_of_no_document => {}
+                Err(error) if is_all => work.run.unread(name, &error.message),
                 Err(error) => return Err(error),
             }
         }

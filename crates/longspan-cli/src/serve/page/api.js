@@ -12,6 +12,8 @@ export class ApiError extends Error {
 
 /** So often a server that loads its model is asked again. */
 const LOADING_MS = 400;
+/** A file is sent so many times to a server that has too much to do. */
+const TRIES_MAX = 20;
 const KEY = "longspan-key";
 const authorization = () => {
   const key = sessionStorage.getItem(KEY);
@@ -26,7 +28,7 @@ function askForKey() {
   find("key-problem").textContent = sessionStorage.getItem(KEY) ? "The server does not accept this key." : "";
   asking ??= new Promise((resolve) => {
     const close = () => {
-      sessionStorage.setItem(KEY, find("key-text").value);
+      sessionStorage.setItem(KEY, find("key-text").value.trim());
       find("key-text").value = "";
       asking = null;
       resolve();
@@ -103,7 +105,7 @@ export const text = (id) =>
 export const map = (id) => once(`${id} map`, () => json(`${at(id)}/map`));
 
 /** Sends a file; `onsent` gets the share that was sent. XMLHttpRequest, since `fetch` tells nothing of that. */
-export function upload(file, name, password, onsent) {
+export function upload(file, name, password, onsent, tries = 1) {
   return new Promise((resolve, reject) => {
     const send = new XMLHttpRequest();
     send.open("POST", `v1/documents?name=${encodeURIComponent(name)}`);
@@ -118,9 +120,14 @@ export function upload(file, name, password, onsent) {
     send.upload.addEventListener("progress", (event) => onsent(event.loaded / Math.max(event.total, 1)));
     send.addEventListener("error", () => reject(new ApiError(0, { error: "the server cannot be reached" })));
     send.addEventListener("load", () => {
-      if (send.status === 401) askForKey().then(() => resolve(upload(file, name, password, onsent)));
-      else if (send.status < 300) resolve(send.response);
-      else reject(new ApiError(send.status, send.response ?? {}));
+      const error = new ApiError(send.status, send.response ?? {});
+      const again = () => resolve(upload(file, name, password, onsent, tries + 1));
+      const pause = 1000 * (send.getResponseHeader("Retry-After") ?? 1);
+      if (send.status < 300) resolve(send.response);
+      else if (send.status === 401) askForKey().then(again);
+      else if (error.type === "loading") info().then(again, reject); // which waits for the model
+      else if (error.type === "overloaded" && tries < TRIES_MAX) setTimeout(again, pause);
+      else reject(error);
     });
     send.send(body);
   });
@@ -147,14 +154,11 @@ async function* events(stream) {
     const pieces = (rest + part.value).split(/\r?\n\r?\n/);
     rest = pieces.pop();
     for (const piece of pieces) {
-      const lines = piece
-        .split(/\r?\n/)
-        .map((line) => /^(\w+): ?(.*)$/.exec(line))
-        .filter(Boolean);
       const field = (name) =>
-        lines
-          .filter((line) => line[1] === name)
-          .map((line) => line[2])
+        piece
+          .split(/\r?\n/)
+          .filter((line) => line.startsWith(`${name}:`))
+          .map((line) => line.slice(name.length + 1).replace(/^ /, ""))
           .join("\n");
       if (field("data")) yield { event: field("event"), data: JSON.parse(field("data")) };
     }

@@ -96,6 +96,7 @@ async function run(label, work) {
   } catch (error) {
     if (error.name === "AbortError") announce("Cancelled.");
     else showProblem(error);
+    if (error.type === "unknown_document") await documents.findGone();
     return null;
   } finally {
     if (running === own) {
@@ -122,8 +123,13 @@ async function ask(question) {
   const ids = list.map(({ id }) => id);
   const isAll = ids.length > pairsMax && ids.length === documents.ready().length;
   const request = { question, documents: isAll ? "all" : ids, top_k: SPANS };
-  const found = await run("Reading…", (onprogress, signal) => api.ask(request, onprogress, signal));
+  const found = await run("Reading…", async (onprogress, signal) => {
+    if (isAll) documents.addKnown(await api.documents(), true); // others may have brought some
+    return api.ask(request, onprogress, signal);
+  });
   if (!found) return;
+  for (const object of found) object.document ??= documents.byId(object.document_id)?.name;
+  if (found.some(({ error_type }) => error_type === "unknown_document")) await documents.findGone();
   find("question").value = "";
   fitQuestion();
   const group = answers.add(question, found);

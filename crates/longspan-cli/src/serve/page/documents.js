@@ -28,9 +28,9 @@ export const areBusy = () => shelf.some(isBusy);
 export const byId = (id) => shelf.find((document) => document.id === id);
 
 /** Puts documents on the shelf that the server has already. */
-export function addKnown(list) {
+export function addKnown(list, asked = list.length <= 8) {
   for (const meta of list.filter(({ document_id }) => !byId(document_id))) {
-    shelf.push({ id: meta.document_id, name: meta.name, meta, state: "ready", asked: list.length <= 8 });
+    shelf.push({ id: meta.document_id, name: meta.name, meta, state: "ready", asked });
   }
   render();
 }
@@ -94,9 +94,20 @@ async function remove(document) {
   } catch (error) {
     if (error.status !== 404) return toast(sentence(error.message)); // it is one of a folder
   }
+  if (!shelf.includes(document)) return; // a second click
   shelf.splice(shelf.indexOf(document), 1);
   waiting = waiting.filter((other) => other !== document);
   document.done?.(null);
+  render();
+}
+
+/** Finds the documents that the server has no more. */
+export async function findGone() {
+  const there = (await api.documents()).map(({ document_id }) => document_id);
+  const error = { message: "the server has it no more", hint: "add the file again" };
+  for (const document of ready().filter(({ id }) => !there.includes(id))) {
+    Object.assign(document, { id: null, state: "failed", error });
+  }
   render();
 }
 

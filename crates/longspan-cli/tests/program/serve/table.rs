@@ -216,7 +216,8 @@ fn pages_have_words_and_pictures() {
     let width = u32::from_be_bytes(picture.body[16..20].try_into().unwrap());
     assert_eq!((&picture.body[..8], width), (&b"\x89PNG\r\n\x1a\n"[..], 300));
     assert!(picture.header("cache-control").contains("immutable"));
-    assert_eq!(server.call("GET", &path, &[("if-none-match", picture.header("etag"))], b"").status, 304);
+    let unchanged = server.call("GET", &path, &[("if-none-match", picture.header("etag"))], b"");
+    assert_eq!((unchanged.status, unchanged.header("cache-control")), (304, picture.header("cache-control")));
     assert_eq!(server.get(&path).body, picture.body);
     check_error(&server.get(&format!("/v1/documents/{id}/pages/{}.png", pages + 1)), 404, "unknown_document");
     check_error(&server.get(&format!("/v1/documents/{id}/pages/1.png?width=9999")), 400, "option");
@@ -268,8 +269,9 @@ fn a_folder_is_served_and_stays() {
     std::fs::write(folder.path("docs/bread.txt"), BREAD).unwrap();
     std::fs::write(folder.path("docs/below/pump.txt"), PUMP).unwrap();
     std::fs::write(folder.path("docs/picture.bin"), b"\0\0\0\0").unwrap();
+    std::fs::write(folder.path("docs/cut.pdf"), b"%PDF-1.7\n").unwrap();
     let server = Server::start_in(folder, &["--folder", "docs"]);
-    assert!(server.wait_for_log("warning: ").contains("1 file of the folder cannot be read"));
+    assert!(server.wait_for_log("warning: ").contains("1 file of the folder cannot be read: `cut.pdf`: "));
     let answers = server.ask(&json!({"question": WHO, "documents": "all"}));
     assert_eq!(answers.iter().map(|answer| &answer["document"]).collect::<Vec<_>>(), ["below/pump.txt", "bread.txt"]);
     let by_name = server.ask(&json!({"question": WHO, "document_id": "below/pump.txt"}));
@@ -320,7 +322,8 @@ fn the_server_says_what_it_is() {
     assert_eq!((&width["name"], &width["schema"]["type"]), (&json!("width"), &json!("integer")));
     let page = server.get("/");
     assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
-    assert_eq!(server.call("GET", "/", &[("if-none-match", page.header("etag"))], b"").status, 304);
+    let unchanged = server.call("GET", "/", &[("if-none-match", page.header("etag"))], b"");
+    assert_eq!((unchanged.status, unchanged.header("cache-control")), (304, page.header("cache-control")));
     let metrics = server.get("/metrics").text();
     for name in ["requests_total", "request_seconds_bucket", "queue_tokens", "pass_tokens_sum", "build_info"] {
         assert!(metrics.contains(&format!("\nlongspan_{name}")), "{name}: {metrics}");
