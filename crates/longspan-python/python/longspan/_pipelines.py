@@ -191,7 +191,7 @@ def _checked(item: Any) -> Any:
         if item[key] == "":
             raise ValueError(f"`{key}` cannot be empty")
     if isinstance(item["question"], list):
-        return [SquadExample(**pair) for pair in _pairs(**item)]
+        return [_example(pair) for pair in _pairs(item["question"], item["context"])]
     return QuestionAnsweringPipeline.create_sample(**item)
 
 
