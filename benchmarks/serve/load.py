@@ -115,7 +115,7 @@ class Load:
         if kind == "task":
             status, content = self.post("/", {"inputs": {"question": question, "context": text}, "parameters": {"top_k": 1, "maxAnswerLen": 30}})
             assert status == 200, content
-            best = self.expected.answer(text, question, {})["answers"][0]
+            best = self.expected.answer(text, question, {"max_answer_length": 30})["answers"][0]
             return json.loads(content)["answer"], best["text"]
         if kind == "events":
             status, content = self.post("/v1/ask", {"question": question, "text": text, **options}, {"Accept": "text/event-stream"})
