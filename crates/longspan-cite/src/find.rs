@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::compare::{Reason, SideBySide, Work};
 use crate::fold::{Folded, Side, flag};
+use crate::joints::Border;
 use crate::meaning::{begins_sentence, is_needed};
 use crate::quotation::{Gap, HashedWord, PartKey, Quotation, QuotationKeys, QuotationPart, each_key, words};
 
@@ -58,7 +59,8 @@ pub(crate) struct Match {
     reasons: BTreeSet<Reason>,
 }
 
-/// All passages that are the quotation, in their order, none over another.
+/// All passages that are the quotation, in their order, none over another; of two that would be, the exact one, or the
+/// first.
 pub(crate) fn passages(quotation: &Quotation, text: &IndexedText<'_>, work: &mut Work) -> Vec<Match> {
     let rarest: Vec<Vec<PartKey>> = quotation.parts.iter().map(|part| text.rarest(part)).collect();
     let count = |part: &usize| rarest[*part].first().map_or(usize::MAX, |key| text.count(*key));
@@ -71,32 +73,37 @@ pub(crate) fn passages(quotation: &Quotation, text: &IndexedText<'_>, work: &mut
         if text.count(*key) > enough {
             break;
         }
-        let mut passed = 0;
+        let (mut passed, mut passed_exact) = (0, true);
         for &token in &text.postings[key.key as usize] {
-            if (token as usize) < passed {
-                continue;
-            }
             if !work.spend(1) {
                 break;
             }
             let Some(start) = search.start(anchor, *key, token as usize) else { continue };
+            if (token as usize) < passed && (passed_exact || !search.is_exact_from(start)) {
+                continue;
+            }
             if !tried.insert(start) {
                 continue;
             }
             if let Some(one) = search.chain(anchor, start, work) {
-                passed = one.tokens.end;
+                (passed, passed_exact) = (one.tokens.end, search.is_exact_from(one.tokens.start));
                 found.push(one);
             }
         }
     }
     found.sort_by_key(|one| one.tokens.start);
-    let mut end = 0;
-    found.retain(|one| {
-        let is_apart = one.tokens.start >= end;
-        end = if is_apart { one.tokens.end } else { end };
-        is_apart
-    });
-    found
+    let mut apart: Vec<Match> = Vec::with_capacity(found.len());
+    for one in found {
+        match apart.last_mut() {
+            Some(last) if one.tokens.start < last.tokens.end => {
+                if search.is_exact_from(one.tokens.start) && !search.is_exact_from(last.tokens.start) {
+                    *last = one;
+                }
+            }
+            _ => apart.push(one),
+        }
+    }
+    apart
 }
 
 /// In what a passage differs from its quotation.
@@ -122,6 +129,12 @@ impl<'a> Search<'a> {
             is_last: part + 1 == self.quotation.parts.len(),
             text: self.text,
         }
+    }
+
+    /// Whether the text has the quotation letter for letter from a token on.
+    fn is_exact_from(&self, token: usize) -> bool {
+        let start = self.text.folded.tokens[token].start as usize;
+        self.text.text[start..].starts_with(&self.quotation.text)
     }
 
     /// Where a part begins in the text if one of its keys is at `token`.
@@ -159,14 +172,17 @@ impl<'a> Search<'a> {
             (*start, first) = (before.tokens.start, before.tokens.start);
             reasons.extend(before.reasons);
         }
+        let mut whole = first..last;
         for (gap, is_before) in [(self.quotation.gaps.first(), true), (self.quotation.gaps.last(), false)] {
-            if let Some(Some(gap)) = gap {
-                let length = gap.tokens.len();
-                let beside = if is_before { first.saturating_sub(length)..first } else { last..last + length };
-                reasons.extend(self.outer_reason(gap, beside, is_before)?);
+            let Some(Some(gap)) = gap else { continue };
+            let border = if is_before { first } else { last };
+            match self.literal_edge(gap, border, is_before) {
+                Some(edge) if is_before => whole.start = edge,
+                Some(edge) => whole.end = edge,
+                None => _ = reasons.insert(self.outer_reason(gap, border)?),
             }
         }
-        Some(Match { tokens: self.with_outer_gaps(first..last), starts, reasons })
+        Some(Match { tokens: whole, starts, reasons })
     }
 
     /// A part behind the gap that begins at `from`.
@@ -227,26 +243,16 @@ impl<'a> Search<'a> {
         letters <= ELISION_LETTERS_MAX && left_out.len() <= ELISION_TOKENS_MAX && paragraphs <= ELISION_PARAGRAPHS_MAX
     }
 
-    /// The tokens of the text with the dots and brackets beside them that the quotation has too.
-    fn with_outer_gaps(&self, tokens: Range<usize>) -> Range<usize> {
-        let length = |gap: Option<&Option<Gap>>| gap.and_then(Option::as_ref).map_or(0, |gap| gap.tokens.len());
-        let [before, behind] = [self.quotation.gaps.first(), self.quotation.gaps.last()].map(length);
-        let is_joined = |tokens: Range<usize>| {
-            self.text.folded.tokens[tokens].iter().skip(1).all(|token| !token.has(flag::BARRIER))
-        };
-        let is_same = |gap: Option<&Option<Gap>>, beside: Range<usize>| {
-            gap.and_then(Option::as_ref).is_some_and(|gap| self.is_literal(gap, beside))
-        };
-        let mut whole = tokens.clone();
-        let beside = tokens.start.saturating_sub(before)..tokens.start;
-        if is_same(self.quotation.gaps.first(), beside.clone()) && is_joined(beside.start..tokens.start + 1) {
-            whole.start = beside.start;
-        }
-        let beside = tokens.end..tokens.end + behind;
-        if is_same(self.quotation.gaps.last(), beside.clone()) && is_joined(tokens.end - 1..beside.end) {
-            whole.end = beside.end;
-        }
-        whole
+    /// Where a passage ends with the dots and brackets beside its border, if the quotation has the same there and they cut
+    /// nothing from the text.
+    fn literal_edge(&self, gap: &Gap, border: usize, is_before: bool) -> Option<usize> {
+        let length = gap.tokens.len();
+        let edge = if is_before { border.checked_sub(length)? } else { border + length };
+        let (beside, behind) =
+            if is_before { (edge..border, edge + 1..border + 1) } else { (border..edge, border..edge) };
+        let is_joined = || self.text.folded.tokens[behind].iter().all(|token| !token.has(flag::BARRIER));
+        let cuts = || Border { text: self.text, token: edge }.is_within();
+        (self.is_literal(gap, beside) && is_joined() && !cuts()).then_some(edge)
     }
 
     fn is_literal(&self, gap: &Gap, beside: Range<usize>) -> bool {
@@ -273,18 +279,14 @@ impl<'a> Search<'a> {
         left_out.is_empty().then_some(Some(Reason::Brackets))
     }
 
-    /// The same at the beginning or end of the quotation, where the text may have anything. A name there would seem to stand
-    /// in the place of another one, except beside a whole sentence.
-    fn outer_reason(&self, gap: &Gap, beside: Range<usize>, is_before: bool) -> Option<Option<Reason>> {
+    /// Why a gap may begin or end the quotation, where the text may have anything. A name there would seem to stand in the
+    /// place of another one, except beside a whole sentence.
+    fn outer_reason(&self, gap: &Gap, border: usize) -> Option<Reason> {
         let folded = self.text.folded;
-        let border = if is_before { beside.end } else { beside.start };
-        if self.is_literal(gap, beside) {
-            return Some(None);
-        }
         let is_whole = border >= folded.tokens.len() || begins_sentence(folded, border);
         if gap.has_number_or_negation || (gap.has_name && !is_whole) {
             return None;
         }
-        Some(Some(if gap.is_elision { Reason::Elision } else { Reason::Brackets }))
+        Some(if gap.is_elision { Reason::Elision } else { Reason::Brackets })
     }
 }

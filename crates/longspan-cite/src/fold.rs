@@ -381,7 +381,7 @@ impl<'a> TextFolder<'a> {
         let is_letter = self.folded.tokens[count - 2].is_word()
             && self.folded.token(count - 2).chars().count() == 1
             && self.folded.ends_with(count - 2, char::is_alphabetic);
-        let is_glued = !self.folded.tokens[count - 2..].iter().any(|token| token.has(flag::SPACE));
+        let is_glued = !self.folded.tokens[count - 2..].iter().any(|token| token.has(flag::SPACE | flag::BARRIER));
         if !is_letter || !is_glued || self.folded.token(count - 3) != "[" {
             return;
         }
@@ -447,7 +447,7 @@ impl<'a> TextFolder<'a> {
         let is = |back: usize, sign: &str| count >= back && self.folded.token(count - back) == sign;
         let is_near = |back: usize| {
             let end = self.folded.tokens[count - back].end as usize;
-            bytes.start - end <= 2 * back && self.pending & (flag::BARRIER | flag::PARAGRAPH) == 0
+            self.pending & (flag::BARRIER | flag::PARAGRAPH) == 0 && bytes.start - end <= 2 * back
         };
         if is(1, "…") && self.folded.tokens[count - 1].end as usize == bytes.start {
             self.folded.tokens[count - 1].end = bytes.end as u32;

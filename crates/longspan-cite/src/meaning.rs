@@ -13,17 +13,20 @@ const SENTENCE_WORD_MIN: usize = 4;
 /// Quotation marks and brackets between a sentence and the next one, at most.
 const SENTENCE_MARKS_MAX: usize = 3;
 
-/// Whether a token negates: `not`, the `t` of `don't`, the `non` of `non-binding`, the `n` of `n'est`.
+/// Whether a token negates: `not`, the `t` of `don't`, also where the next word is glued to it, the `non` of `non-binding`,
+/// the `n` of `n'est`.
 fn negates(folded: &Folded, token: usize) -> bool {
     let word = folded.token(token);
-    if word == "t" || word == "T" {
-        let is_contraction = token >= 2
-            && matches!(folded.token(token - 1), "\"" | "'")
-            && folded.ends_with(token - 2, |c| matches!(c, 'n' | 'N'));
-        return is_contraction;
+    let is_glued = |at: usize| folded.tokens.get(at).is_some_and(|token| !token.has(flag::SPACE | flag::BARRIER));
+    if word.starts_with(['t', 'T']) && token >= 2 {
+        let is_contraction = matches!(folded.token(token - 1), "\"" | "'")
+            && folded.ends_with(token - 2, |c| matches!(c, 'n' | 'N'))
+            && (word.len() == 1 || is_glued(token - 1) && is_glued(token));
+        if is_contraction {
+            return true;
+        }
     }
     if word == "n" || word == "N" {
-        let is_glued = |at: usize| folded.tokens.get(at).is_some_and(|token| !token.has(flag::SPACE | flag::BARRIER));
         return is_glued(token + 1)
             && matches!(folded.token(token + 1), "\"" | "'")
             && is_glued(token + 2)

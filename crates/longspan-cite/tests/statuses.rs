@@ -2,6 +2,7 @@
 
 use longspan_cite::{CitationCheck, EditKind, Finding, QUOTATION_BYTES_MAX, TextLayout};
 use proptest::prelude::*;
+use proptest::string::{RegexGeneratorStrategy, string_regex};
 
 const CONTRACT: &str = "3. Term. This Agreement shall continue for twelve (12)\nmonths after the Effective Date, unless \
 terminated earlier. The Company shall not disclose any Confidential Infor-\nmation to third parties.\n\nThe Board will \
@@ -90,6 +91,23 @@ fn a_number_a_negation_or_a_name_is_never_passed_over() {
     ]);
 }
 
+#[test]
+fn of_passages_over_each_other_the_exact_one_counts() {
+    assert_eq!(shown("Rows 3 3\n3 end", "3\n3"), "exact 1");
+    assert_eq!(shown("Rows 3\n3 3\n3 end", "3 3"), "exact 1");
+}
+
+#[test]
+fn a_bracket_at_the_end_is_apart_from_a_running_head() {
+    let (text, heads) = ("é] Head\nIt ran [", vec![0..8]);
+    let check = CitationCheck::new(&["It ran"]).unwrap();
+    let found = check.check(text, &TextLayout { furniture: heads, ..TextLayout::default() });
+    assert!(matches!(&found[0], Finding::Proven { exact_count: 1, .. }), "{found:?}");
+    let (text, heads) = (". Head\nIt ran..", vec![0..6]);
+    let found = check.check(text, &TextLayout { furniture: heads, ..TextLayout::default() });
+    assert!(matches!(&found[0], Finding::Proven { exact_count: 1, .. }), "{found:?}");
+}
+
 /// Checks that no text has a quotation, since it has words or signs that mean something else.
 fn check_never_proven(cases: &[(&str, &[&str])]) {
     for (text, quotations) in cases {
@@ -107,6 +125,8 @@ fn check_never_proven(cases: &[(&str, &[&str])]) {
 fn what_means_something_else_is_never_proven() {
     check_never_proven(&[
         ("He isn't guilty of it.", &["He … guilty of it", "He [is] guilty of it", "He isn"]),
+        ("He isn'tallowed to pay.", &["He … to pay"]), // white space is lost in some files
+        ("It takes 5½ [] cups.", &["½ [] cups"]),
         ("He won’t pay. He can't go.", &["He won", "He can", "He … pay", "t go."]),
         (
             "It is lawful and binding.",
@@ -404,16 +424,32 @@ fn negations(text: &str) -> usize {
     ["not", "n't", "non"].iter().map(|negation| letters.matches(negation).count()).sum()
 }
 
+/// How many negations a text has among its words; others may be glued to `n't`, and a `t` with a mark above is another letter.
+fn negating_words(text: &str) -> usize {
+    let text =
+        text.replace('’', "'").replace(['\u{ad}', '\u{200b}'], "").replace("t\u{308}", "ẗ").replace('\u{308}', "");
+    let words = text.split(|c: char| !c.is_alphanumeric() && c != '\'');
+    let of_word = |word: &str| {
+        word.matches("n't").count() + word.split('\'').filter(|part| matches!(*part, "not" | "non")).count()
+    };
+    words.map(of_word).sum()
+}
+
 fn digits(text: &str) -> String {
     text.chars().filter(|c| c.is_numeric()).collect()
+}
+
+/// Texts of a pattern, which is read once and not for each text.
+fn like(pattern: &str) -> RegexGeneratorStrategy<String> {
+    string_regex(pattern).unwrap()
 }
 
 proptest! {
     /// Any words of a text are exact, and the same with other white space are proven.
     #[test]
     fn parts_of_a_text_are_proven(
-        words in prop::collection::vec("[a-zA-Zé]{1,6}|[0-9]{1,2}|[a-z]{2,4}-[a-z]{2,4}|“[a-z]{2,5}”|[a-z]{2,5}[,.;]", 3..60),
-        gaps in prop::collection::vec("[ \n]{1,2}", 60),
+        words in prop::collection::vec(like("[a-zA-Zé]{1,6}|[0-9]{1,2}|[a-z]{2,4}-[a-z]{2,4}|“[a-z]{2,5}”|[a-z]{2,5}[,.;]"), 3..60),
+        gaps in prop::collection::vec(like("[ \n]{1,2}"), 60),
         from in any::<prop::sample::Index>(),
         length in 1usize..20,
     ) {
@@ -431,7 +467,8 @@ proptest! {
             };
             prop_assert!(!is_exact || *exact_count > 0);
             for passage in passages {
-                let squeezed = |text: &str| text.split_whitespace().collect::<String>();
+                // The mark at the end may differ.
+                let squeezed = |text: &str| text.trim_end_matches([',', '.', ';']).split_whitespace().collect::<String>();
                 prop_assert_eq!(squeezed(&text[passage.bytes.clone()]).to_lowercase(), squeezed(exact).to_lowercase());
             }
         }
@@ -442,10 +479,10 @@ proptest! {
     #[test]
     fn negations_and_numbers_are_proven_with_the_rest(
         parts in prop::collection::vec(
-            "(isn't|won’t|not|un|lawful|may|pay|he|Buyer|O'Neil|5|30|000|1'000|3–5|10²|½|\\$|%|non-|[.,'\"/-]|\\[|\\]|\u{ad}|\u{200b}\u{308})( |\n)?",
+            like("(isn't|won’t|not|un|lawful|may|pay|he|Buyer|O'Neil|5|30|000|1'000|3–5|10²|½|\\$|%|non-|[.,'\"/-]|\\[|\\]|\u{ad}|\u{200b}\u{308})( |\n)?"),
             4..24,
         ),
-        changes in prop::collection::vec((any::<prop::sample::Index>(), 1usize..3, "(…|\\[…\\]|\\[it\\]|\\[un\\]|\\[n't\\]|\\[Buyer\\]|'|-|)( )?"), 0..3),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), 1usize..3, like("(…|\\[…\\]|\\[it\\]|\\[un\\]|\\[n't\\]|\\[Buyer\\]|'|-|)( )?")), 0..3),
         from in any::<prop::sample::Index>(),
         length in 2usize..12,
     ) {
@@ -468,7 +505,7 @@ proptest! {
                 prop_assert_eq!(negations(found), negations(quotation), "{:?} {:?} {:?}", text, found, quotation);
                 prop_assert_eq!(digits(found), digits(quotation), "{:?} {:?} {:?}", text, found, quotation);
             } else if !found.contains(['.', '\u{2026}']) {
-                prop_assert!(negations(found) <= negations(quotation), "{:?} {:?} {:?}", text, found, quotation);
+                prop_assert!(negating_words(found) <= negating_words(quotation), "{:?} {:?} {:?}", text, found, quotation);
             }
             let beside = [text[..passage.bytes.start].chars().next_back(), text[passage.bytes.end..].chars().next()];
             let within = [found.chars().next().unwrap(), found.chars().next_back().unwrap()];
@@ -481,7 +518,7 @@ proptest! {
     /// No text makes the search fail, and places are of whole characters.
     #[test]
     fn any_text_is_searched(
-        parts in prop::collection::vec("[ab ]|[a-c\u{ad}\u{200b}\n -]{1,4}|[.…\\[\\]()1-3²½“”']|\\PC|\u{c}|e\u{301}|漢|한", 0..80),
+        parts in prop::collection::vec(like("[ab ]|[a-c\u{ad}\u{200b}\n -]{1,4}|[.…\\[\\]()1-3²½“”']|\\PC|\u{c}|e\u{301}|漢|한"), 0..80),
         picked in prop::collection::vec(any::<prop::sample::Index>(), 1..20),
     ) {
         let text = parts.concat();
