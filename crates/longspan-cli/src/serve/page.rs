@@ -10,9 +10,12 @@ const STYLE: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 
+/// Where the page is.
+pub const PATH: &str = "/";
+
 /// Each file: its path, its type, its content. The licence is what the sample questions are asked.
 pub const FILES: [(&str, &str, &[u8]); 15] = [
-    ("/", HTML, include_bytes!("page/index.html")),
+    (PATH, HTML, include_bytes!("page/index.html")),
     ("/style.css", STYLE, include_bytes!("page/style.css")),
     ("/icon.svg", "image/svg+xml", include_bytes!("page/icon.svg")),
     ("/app.js", SCRIPT, include_bytes!("page/app.js")),

@@ -64,8 +64,8 @@ const ASK_ERRORS: &[&str] = &[
     "draining",
 ];
 
-/// Every route but the files of the page.
-pub static ROUTES: [RouteEntry; 16] = [
+/// Every route but the files that the page loads.
+pub static ROUTES: [RouteEntry; 17] = [
     RouteEntry {
         method: "POST",
         path: "/v1/documents",
@@ -202,6 +202,16 @@ pub static ROUTES: [RouteEntry; 16] = [
     },
     RouteEntry {
         method: "GET",
+        path: page::PATH,
+        summary: "The page",
+        query: &[],
+        takes: RouteBody::Nothing,
+        gives: &[(200, RouteAnswer::Other("text/html")), (304, RouteAnswer::Nothing)],
+        errors: &[],
+        handler: || get(page::file),
+    },
+    RouteEntry {
+        method: "GET",
         path: "/v1/info",
         summary: "The model, its settings and the limits of requests",
         query: &[],
@@ -248,7 +258,7 @@ pub fn router(state: &Arc<ServerState>) -> Router {
     for route in &ROUTES {
         router = router.route(route.path, (route.handler)());
     }
-    for (path, ..) in page::FILES {
+    for (path, ..) in page::FILES.iter().filter(|(path, ..)| *path != page::PATH) {
         router = router.route(path, get(page::file));
     }
     let nothing = || async { HttpError::new("not_found", "there is nothing at this path") };
