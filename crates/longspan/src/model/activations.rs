@@ -50,7 +50,26 @@ pub(crate) struct LayerScratch {
 
 impl LayerScratch {
     pub fn new(pass: &Pass<'_>) -> Self {
-        Self { projections: Vec::new(), attended: vec![0.0; pass.batch.tokens() * pass.model.config.hidden_size] }
+        let tokens = pass.batch.tokens();
+        Self {
+            projections: Vec::with_capacity(tokens * pass.projection_groups()),
+            attended: vec![0.0; tokens * pass.model.config.hidden_size],
+        }
+    }
+}
+
+/// What a pass computes in. It is allocated outside the thread pool: memory is kept by the heap of the thread that allocates
+/// it, and any thread of the pool may run a pass, so that in time each would keep as much.
+#[derive(Debug)]
+pub(crate) struct PassBuffers {
+    pub x: Vec<f32>, // zero: (T, C)
+    pub scratch: LayerScratch,
+}
+
+impl PassBuffers {
+    pub fn new(pass: &Pass<'_>) -> Self {
+        let x = vec![0.0; pass.batch.tokens() * pass.model.config.hidden_size];
+        Self { x, scratch: LayerScratch::new(pass) }
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use longspan_kernels::{Isa, Precision};
 
+use super::activations::PassBuffers;
 use super::loader::Loader;
 use super::parallel::in_pool;
 use super::pass::Pass;
@@ -38,16 +39,19 @@ impl CpuModel {
     /// # Panics
     /// As [`Model::hidden_states`](super::Model::hidden_states).
     pub fn timed_logits(&self, batch: &Batch) -> (Logits, [(Phase, Duration); Phase::ALL.len()]) {
+        let pass = Pass::new(&self.network, &self.tables, batch, None);
+        let buffers = PassBuffers::new(&pass);
         in_pool(|| {
-            let pass = Pass::new(&self.network, &self.tables, batch, None);
-            let (hidden, threads) = (encoder::forward(&pass), rayon::current_num_threads());
+            let (hidden, threads) = (encoder::forward(&pass, buffers), rayon::current_num_threads());
             let logits = pass.times.count(Phase::Head, threads, || heads::forward(&self.network, batch, &hidden));
             (logits, pass.times.all())
         })
     }
 
     pub(super) fn hidden_states(&self, batch: &Batch) -> Vec<f32> {
-        in_pool(|| encoder::forward(&Pass::new(&self.network, &self.tables, batch, None)))
+        let pass = Pass::new(&self.network, &self.tables, batch, None);
+        let buffers = PassBuffers::new(&pass);
+        in_pool(|| encoder::forward(&pass, buffers))
     }
 
     pub(super) fn masked_lm_losses(&self, batch: &Batch, masked: &Masked) -> Vec<f32> {

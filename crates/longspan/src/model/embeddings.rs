@@ -62,33 +62,34 @@ impl EmbeddingRows {
     }
 }
 
-/// The first hidden states of a batch: (T, C).
-pub(crate) fn embed(pass: &Pass<'_>) -> Vec<f32> {
+/// The first hidden states of a batch.
+///
+/// - `out`: zero: (T, C)
+pub(crate) fn embed(pass: &Pass<'_>, out: &mut [f32]) {
     pass.times.count(Phase::Embeddings, rayon::current_num_threads(), || {
-        let x = embeddings(pass);
-        let Some(projection) = &pass.model.projection else { return x };
+        let Some(projection) = &pass.model.projection else { return embeddings(pass, out) };
         let (c, e) = (pass.model.config.hidden_size, pass.model.config.embedding_size);
-        let mut projected = vec![0.0; pass.batch.tokens() * c]; // (T, C)
-        par_run(pass.split_rows(&mut projected, c), |(rows, out)| {
+        let mut x = vec![0.0; pass.batch.tokens() * e]; // (T, E)
+        embeddings(pass, &mut x);
+        par_run(pass.split_rows(out, c), |(rows, out)| {
             pass.with_workspace(|workspace| {
                 workspace.input.encode(Matrix::new(&x[rows.start * e..rows.end * e], e));
                 projection.apply(workspace.input.all(), 0..c, &mut MatrixMut::new(out, c));
             });
         });
-        projected
-    })
+    });
 }
 
-/// What the tables give: (T, E).
-fn embeddings(pass: &Pass<'_>) -> Vec<f32> {
+/// What the tables give.
+///
+/// - `x`: zero: (T, E)
+fn embeddings(pass: &Pass<'_>, x: &mut [f32]) {
     let (config, tables, rows) = (&pass.model.config, pass.tables, EmbeddingRows::new(pass));
-    let mut x = vec![0.0; pass.batch.tokens() * config.embedding_size]; // (T, E)
-    par_run(pass.split_rows(&mut x, config.embedding_size), |(block, x)| {
+    par_run(pass.split_rows(x, config.embedding_size), |(block, x)| {
         rows.add(tables, block.clone(), x);
         layer_norm(pass.model.isa(), x, &tables.norm.weight, &tables.norm.bias, config.layer_norm_eps);
         pass.apply_dropout(0, block, x);
     });
-    x
 }
 
 /// Adds the gradients of the tables, their layer norm and the projection.
@@ -120,8 +121,10 @@ fn projection_backward(
     factors: &mut PackedFactors,
     gradients: &mut Parameters,
 ) -> Vec<f32> {
-    let (config, linear, x) = (&pass.model.config, pass.model.computing.linear, embeddings(pass));
+    let (config, linear) = (&pass.model.config, pass.model.computing.linear);
     let (c, e, t) = (config.hidden_size, config.embedding_size, pass.batch.tokens());
+    let mut x = vec![0.0; t * e]; // (T, E)
+    embeddings(pass, &mut x);
     let encoded = |x: &[f32], columns: usize| {
         let groups = columns / linear.group();
         let mut out = vec![0; t * groups]; // (T, columns / group)

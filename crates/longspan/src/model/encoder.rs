@@ -1,15 +1,18 @@
 //! All layers, forward and backward: `LongformerEncoder.forward` in transformers' modeling_longformer.py.
 
 use super::Parameters;
-use super::activations::{ActivationGradients, Activations, BackwardLayer, LayerActivations, LayerScratch};
+use super::activations::{
+    ActivationGradients, Activations, BackwardLayer, LayerActivations, LayerScratch, PassBuffers,
+};
 use super::embeddings::{embed, embed_backward};
 use super::layer::layer;
 use super::layer_backward::layer_backward;
 use super::pass::{Pass, TrainingMode};
 
 /// The last hidden states of a batch: (T, C).
-pub(crate) fn forward(pass: &Pass<'_>) -> Vec<f32> {
-    let (mut x, mut scratch) = (embed(pass), LayerScratch::new(pass));
+pub(crate) fn forward(pass: &Pass<'_>, buffers: PassBuffers) -> Vec<f32> {
+    let PassBuffers { mut x, mut scratch } = buffers;
+    embed(pass, &mut x);
     for index in 0..pass.model.config.num_hidden_layers {
         layer(pass, index, &mut x, &mut scratch, None);
     }
@@ -18,7 +21,8 @@ pub(crate) fn forward(pass: &Pass<'_>) -> Vec<f32> {
 
 /// The same, and saves what [`backward`] needs.
 pub(crate) fn forward_saving(pass: &Pass<'_>, training: &TrainingMode<'_>, saved: &mut Activations) {
-    let (mut x, mut scratch) = (embed(pass), LayerScratch::new(pass));
+    let PassBuffers { mut x, mut scratch } = PassBuffers::new(pass);
+    embed(pass, &mut x);
     let trained = pass.model.config.num_hidden_layers - training.frozen_layers;
     let Activations { layers, inputs, last } = saved;
     layers.resize_with(if training.recompute { 1 } else { trained }, LayerActivations::default);

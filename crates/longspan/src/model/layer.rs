@@ -70,7 +70,7 @@ pub(crate) fn layer(
 fn project(pass: &Pass<'_>, index: usize, x: &[f32], projections: &mut Vec<i32>, save: Option<&mut LayerActivations>) {
     let (layer, config, computing) = (pass.model.layer(index), &pass.model.config, pass.model.computing);
     let (c, count) = (config.hidden_size, pass.projections());
-    let (group, groups) = (computing.linear.group(), count * c / computing.attention.group());
+    let (group, groups) = (computing.linear.group(), pass.projection_groups());
     projections.resize(pass.batch.tokens() * groups, 0);
     let (mut out, mut saved) = (&mut projections[..], save.map(|save| &mut save.input[..]));
     let block = |rows: &Range<usize>| {

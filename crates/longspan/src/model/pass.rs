@@ -82,6 +82,11 @@ impl<'a> Pass<'a> {
         if self.training.is_some() && has_globals() { ALL_PROJECTIONS } else { LOCAL_PROJECTIONS }
     }
 
+    /// The groups of numbers of all projections of a token: P · C / group.
+    pub fn projection_groups(&self) -> usize {
+        self.projections() * self.model.config.hidden_size / self.model.computing.attention.group()
+    }
+
     /// Positions in sequence `s` with global attention, ascending: none where the model has none.
     pub fn globals(&self, s: usize) -> &'a [usize] {
         if self.model.config.is_long { self.batch.globals(s) } else { &[] }
