@@ -1,7 +1,7 @@
 """Measures a short model, RoBERTa of base size with random weights, beside transformers and OpenVINO, in one run.
 
     python benchmarks/short_peers.py --longspan target/release/longspan --folder FOLDER
-        [--threads 2] [--rounds 5] [--works 384,512,8x384,8x512]
+        [--threads 2] [--rounds 5] [--works 384,512,8x384,8x512] [--precisions f32,bf16,int8]
 
 The first run writes the model into FOLDER/roberta. The script needs torch, transformers and safetensors, and openvino to
 include OpenVINO. A work is a number of tokens in one input; `8x384` means 8 inputs of 384 tokens in one batch, none padded.
@@ -62,14 +62,16 @@ def openvino_contender(folder, precision, threads):
     import openvino
 
     model = transformers.RobertaForQuestionAnswering.from_pretrained(folder, attn_implementation="sdpa").eval()
+    converted = openvino.convert_model(model, example_input={"input_ids": inputs_of("64")})
     core, compiled = openvino.Core(), {}
     settings = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": threads}
 
     def run(ids):
         shape = tuple(ids.shape)
         if shape not in compiled:
-            converted = openvino.convert_model(model, example_input={"input_ids": ids}, input=[list(shape)])
-            compiled[shape] = core.compile_model(converted, "CPU", settings)
+            of_shape = converted.clone()
+            of_shape.reshape(list(shape))
+            compiled[shape] = core.compile_model(of_shape, "CPU", settings)
         compiled[shape]([ids.numpy()])
 
     return run
@@ -90,20 +92,20 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--works", default="384,512,8x384,8x512")
+    parser.add_argument("--precisions", default="f32,bf16,int8")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     folder = options.folder / "roberta"
     make_checkpoint(folder)
 
-    peers = {
-        "transformers f32": torch_contender(folder, torch.float32),
-        "transformers bf16": torch_contender(folder, torch.bfloat16),
-    }
+    precisions = options.precisions.split(",")
+    dtypes = {name: dtype for name, dtype in [("f32", torch.float32), ("bf16", torch.bfloat16)] if name in precisions}
+    peers = {f"transformers {name}": torch_contender(folder, dtype) for name, dtype in dtypes.items()}
     try:
-        peers |= {f"OpenVINO {name}": openvino_contender(folder, name, options.threads) for name in ("f32", "bf16")}
+        peers |= {f"OpenVINO {name}": openvino_contender(folder, name, options.threads) for name in dtypes}
     except ImportError:
         print("no openvino: left out\n")
-    names = [*peers, "Longspan f32", "Longspan bf16", "Longspan int8"]
+    names = [*peers, *(f"Longspan {name}" for name in precisions)]
     works = options.works.split(",")
     seconds = {(name, work): [] for name in names for work in works}
     for round_ in range(options.rounds + 1):  # the first one warms up
