@@ -98,14 +98,12 @@ fn of_passages_over_each_other_the_exact_one_counts() {
 }
 
 #[test]
-fn a_bracket_at_the_end_is_apart_from_a_running_head() {
-    let (text, heads) = ("é] Head\nIt ran [", vec![0..8]);
-    let check = CitationCheck::new(&["It ran"]).unwrap();
-    let found = check.check(text, &TextLayout { furniture: heads, ..TextLayout::default() });
-    assert!(matches!(&found[0], Finding::Proven { exact_count: 1, .. }), "{found:?}");
-    let (text, heads) = (". Head\nIt ran..", vec![0..6]);
-    let found = check.check(text, &TextLayout { furniture: heads, ..TextLayout::default() });
-    assert!(matches!(&found[0], Finding::Proven { exact_count: 1, .. }), "{found:?}");
+fn signs_at_the_end_are_apart_from_a_running_head() {
+    for (text, head) in [("é] Head\nIt ran [", 0..8), (". Head\nIt ran..", 0..6)] {
+        let check = CitationCheck::new(&["It ran"]).unwrap();
+        let found = check.check(text, &TextLayout { furniture: vec![head], ..TextLayout::default() });
+        assert!(matches!(&found[0], Finding::Proven { exact_count: 1, .. }), "{found:?}");
+    }
 }
 
 /// Checks that no text has a quotation, since it has words or signs that mean something else.
