@@ -101,7 +101,11 @@ def main():
     precisions = options.precisions.split(",")
     dtypes = {name: dtype for name, dtype in [("f32", torch.float32), ("bf16", torch.bfloat16)] if name in precisions}
     peers = {f"transformers {name}": torch_contender(folder, dtype) for name, dtype in dtypes.items()}
+    versions = f"torch {torch.__version__}, transformers {transformers.__version__}"
     try:
+        import openvino
+
+        versions += f", OpenVINO {openvino.__version__}"
         peers |= {f"OpenVINO {name}": openvino_contender(folder, name, options.threads) for name in dtypes}
     except ImportError:
         print("no openvino: left out\n")
@@ -121,7 +125,7 @@ def main():
                 if round_ > 0:
                     seconds[name, work].append(taken)
 
-    print(f"torch {torch.__version__}, transformers {transformers.__version__}, {options.threads} threads\n")
+    print(f"{versions}, {options.threads} threads\n")
     print("| | " + " | ".join(works) + " |")
     print("|---" * (len(works) + 1) + "|")
     median = {key: statistics.median(values) for key, values in seconds.items()}

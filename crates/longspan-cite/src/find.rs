@@ -59,7 +59,7 @@ pub(crate) struct Match {
     reasons: BTreeSet<Reason>,
 }
 
-/// All passages that are the quotation, in their order, none over another; of two that would be, the exact one, or the
+/// All passages that are the quotation, in their order, none over another: of two that overlap, the exact one, else the
 /// first.
 pub(crate) fn passages(quotation: &Quotation, text: &IndexedText<'_>, work: &mut Work) -> Vec<Match> {
     let rarest: Vec<Vec<PartKey>> = quotation.parts.iter().map(|part| text.rarest(part)).collect();
@@ -73,20 +73,23 @@ pub(crate) fn passages(quotation: &Quotation, text: &IndexedText<'_>, work: &mut
         if text.count(*key) > enough {
             break;
         }
-        let (mut passed, mut passed_exact) = (0, true);
+        // Within the last passage nothing else is tried but the bytes of an exact one.
+        let (mut passed, mut exact) = (0, 0..0);
         for &token in &text.postings[key.key as usize] {
+            let byte = text.side.folded.tokens[token as usize].start as usize;
+            if (token as usize) < passed && !exact.contains(&byte) {
+                continue;
+            }
             if !work.spend(1) {
                 break;
             }
             let Some(start) = search.start(anchor, *key, token as usize) else { continue };
-            if (token as usize) < passed && (passed_exact || !search.is_exact_from(start)) {
-                continue;
-            }
             if !tried.insert(start) {
                 continue;
             }
             if let Some(one) = search.chain(anchor, start, work) {
-                (passed, passed_exact) = (one.tokens.end, search.is_exact_from(one.tokens.start));
+                exact = search.exact_within(&one.tokens, work);
+                passed = passed.max(one.tokens.end);
                 found.push(one);
             }
         }
@@ -96,7 +99,7 @@ pub(crate) fn passages(quotation: &Quotation, text: &IndexedText<'_>, work: &mut
     for one in found {
         match apart.last_mut() {
             Some(last) if one.tokens.start < last.tokens.end => {
-                if search.is_exact_from(one.tokens.start) && !search.is_exact_from(last.tokens.start) {
+                if search.is_exact(&one.tokens) && !search.is_exact(&last.tokens) {
                     *last = one;
                 }
             }
@@ -131,10 +134,27 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Whether the text has the quotation letter for letter from a token on.
-    fn is_exact_from(&self, token: usize) -> bool {
-        let start = self.text.folded.tokens[token].start as usize;
-        self.text.text[start..].starts_with(&self.quotation.text)
+    fn bytes(&self, tokens: &Range<usize>) -> Range<usize> {
+        let tokens = &self.text.folded.tokens[tokens.clone()];
+        tokens.first().zip(tokens.last()).map_or(0..0, |(first, last)| first.start as usize..last.end as usize)
+    }
+
+    /// Whether tokens of the text are the quotation letter for letter.
+    fn is_exact(&self, tokens: &Range<usize>) -> bool {
+        self.text.text[self.bytes(tokens)] == self.quotation.text
+    }
+
+    /// The bytes of the text that have the quotation letter for letter and begin within a passage that does not: none, if
+    /// there are none.
+    fn exact_within(&self, tokens: &Range<usize>, work: &mut Work) -> Range<usize> {
+        let (text, quoted) = (self.text.text, &self.quotation.text[..]);
+        if self.is_exact(tokens) || !work.spend(quoted.len() as u64) {
+            return 0..0;
+        }
+        let bytes = self.bytes(tokens);
+        let end = text.floor_char_boundary(bytes.end + quoted.len());
+        let at = text[bytes.start..end].find(quoted);
+        at.map_or(0..0, |at| bytes.start + at..bytes.start + at + quoted.len())
     }
 
     /// Where a part begins in the text if one of its keys is at `token`.
@@ -243,16 +263,17 @@ impl<'a> Search<'a> {
         letters <= ELISION_LETTERS_MAX && left_out.len() <= ELISION_TOKENS_MAX && paragraphs <= ELISION_PARAGRAPHS_MAX
     }
 
-    /// Where a passage ends with the dots and brackets beside its border, if the quotation has the same there and they cut
-    /// nothing from the text.
+    /// Where a passage begins or ends with the dots and brackets beside its border, if the quotation has the same there, and
+    /// no word or number of the text is cut.
     fn literal_edge(&self, gap: &Gap, border: usize, is_before: bool) -> Option<usize> {
         let length = gap.tokens.len();
         let edge = if is_before { border.checked_sub(length)? } else { border + length };
-        let (beside, behind) =
-            if is_before { (edge..border, edge + 1..border + 1) } else { (border..edge, border..edge) };
-        let is_joined = || self.text.folded.tokens[behind].iter().all(|token| !token.has(flag::BARRIER));
-        let cuts = || Border { text: self.text, token: edge }.is_within();
-        (self.is_literal(gap, beside) && is_joined() && !cuts()).then_some(edge)
+        let beside = edge.min(border)..edge.max(border);
+        // A barrier is before its token.
+        let joined = if is_before { edge + 1..border + 1 } else { beside.clone() };
+        let is_joined = || self.text.folded.tokens[joined].iter().all(|token| !token.has(flag::BARRIER));
+        let is_cut = || Border { text: self.text, token: edge }.is_within();
+        (self.is_literal(gap, beside) && is_joined() && !is_cut()).then_some(edge)
     }
 
     fn is_literal(&self, gap: &Gap, beside: Range<usize>) -> bool {

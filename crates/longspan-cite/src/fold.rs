@@ -445,13 +445,17 @@ impl<'a> TextFolder<'a> {
     fn dot(&mut self, bytes: Range<usize>) {
         let count = self.folded.tokens.len();
         let is = |back: usize, sign: &str| count >= back && self.folded.token(count - back) == sign;
-        let is_near = |back: usize| {
-            let end = self.folded.tokens[count - back].end as usize;
-            self.pending & (flag::BARRIER | flag::PARAGRAPH) == 0 && bytes.start - end <= 2 * back
-        };
-        if is(1, "…") && self.folded.tokens[count - 1].end as usize == bytes.start {
+        let goes_on = self.pending & (flag::BARRIER | flag::PARAGRAPH) == 0;
+        let is_near = |back: usize| bytes.start - self.folded.tokens[count - back].end as usize <= 2 * back;
+        if goes_on && is(1, "…") && self.folded.tokens[count - 1].end as usize == bytes.start {
             self.folded.tokens[count - 1].end = bytes.end as u32;
-        } else if is(1, ".") && is(2, ".") && is_near(1) && is_near(2) {
+        } else if goes_on
+            && is(1, ".")
+            && is(2, ".")
+            && !self.folded.tokens[count - 1].has(flag::BARRIER)
+            && is_near(1)
+            && is_near(2)
+        {
             let first = self.folded.tokens[count - 2];
             self.folded.tokens.truncate(count - 2);
             self.folded.characters.truncate(first.at as usize);

@@ -192,7 +192,7 @@ pub static ROUTES: [RouteEntry; 17] = [
     },
     RouteEntry {
         method: "POST",
-        path: "/",
+        path: page::PATH,
         summary: "The same, where clients post that have the address of the server alone",
         query: &[],
         takes: RouteBody::Json(schema::<TaskRequest>),

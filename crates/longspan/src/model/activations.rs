@@ -50,16 +50,12 @@ pub(crate) struct LayerScratch {
 
 impl LayerScratch {
     pub fn new(pass: &Pass<'_>) -> Self {
-        let tokens = pass.batch.tokens();
-        Self {
-            projections: Vec::with_capacity(tokens * pass.projection_groups()),
-            attended: vec![0.0; tokens * pass.model.config.hidden_size],
-        }
+        Self { projections: Vec::new(), attended: vec![0.0; pass.batch.tokens() * pass.model.config.hidden_size] }
     }
 }
 
-/// What a pass computes in. It is allocated outside the thread pool: memory is kept by the heap of the thread that allocates
-/// it, and any thread of the pool may run a pass, so that in time each would keep as much.
+/// What a pass of inference computes in. Allocate it outside the thread pool: malloc of glibc keeps memory for the thread
+/// that allocated it, and any thread of the pool may run a pass, so that in time each would keep as much.
 #[derive(Debug)]
 pub(crate) struct PassBuffers {
     pub x: Vec<f32>, // zero: (T, C)
@@ -68,8 +64,9 @@ pub(crate) struct PassBuffers {
 
 impl PassBuffers {
     pub fn new(pass: &Pass<'_>) -> Self {
-        let x = vec![0.0; pass.batch.tokens() * pass.model.config.hidden_size];
-        Self { x, scratch: LayerScratch::new(pass) }
+        let (tokens, c) = (pass.batch.tokens(), pass.model.config.hidden_size);
+        let projections = Vec::with_capacity(tokens * pass.projection_groups());
+        Self { x: vec![0.0; tokens * c], scratch: LayerScratch { projections, ..LayerScratch::new(pass) } }
     }
 }
 

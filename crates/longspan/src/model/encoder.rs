@@ -21,7 +21,8 @@ pub(crate) fn forward(pass: &Pass<'_>, buffers: PassBuffers) -> Vec<f32> {
 
 /// The same, and saves what [`backward`] needs.
 pub(crate) fn forward_saving(pass: &Pass<'_>, training: &TrainingMode<'_>, saved: &mut Activations) {
-    let PassBuffers { mut x, mut scratch } = PassBuffers::new(pass);
+    let mut x = vec![0.0; pass.batch.tokens() * pass.model.config.hidden_size];
+    let mut scratch = LayerScratch::new(pass);
     embed(pass, &mut x);
     let trained = pass.model.config.num_hidden_layers - training.frozen_layers;
     let Activations { layers, inputs, last } = saved;
