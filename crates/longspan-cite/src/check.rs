@@ -284,9 +284,9 @@ impl CitationCheck {
     ) -> Option<Finding> {
         let quotation = &self.quotations[index];
         let found = passages(quotation, text, work);
-        let is_exact = |one: &Match| text.side.text[bytes(text.side.folded, one)] == quotation.text;
+        let is_exact = |one: &Match| one.is_exact(quotation, text.side);
         let passage = |one: &Match| {
-            let bytes = bytes(text.side.folded, one);
+            let bytes = one.bytes(text.side.folded);
             if is_exact(one) {
                 return Passage { bytes, reasons: Vec::new() };
             }
@@ -330,8 +330,8 @@ impl<'a> NamedPassages<'a> {
     fn find(&mut self, index: usize, all: &[Match], folded: &Folded, passage: &dyn Fn(&Match) -> Passage) {
         for &number in &self.given[index] {
             let there = self.named[number].iter().find_map(|named| {
-                let one = all.get(all.partition_point(|one| bytes(folded, one).end <= named.start))?;
-                (bytes(folded, one).start < named.end).then_some(one)
+                let one = all.get(all.partition_point(|one| one.bytes(folded).end <= named.start))?;
+                (one.bytes(folded).start < named.end).then_some(one)
             });
             self.found.extend(there.map(|one| (number, passage(one))));
         }
@@ -359,12 +359,6 @@ fn between_tokens(passage: &str, quotation: &str) -> Reason {
         () if !differ(|c| c.is_whitespace() || matches!(c, '.' | '…' | '⋯')) => Reason::Compatibility,
         () => Reason::Invisible,
     }
-}
-
-fn bytes(folded: &Folded, found: &Match) -> Range<usize> {
-    let (first, last) = (folded.tokens[found.tokens.start], folded.tokens[found.tokens.end - 1]);
-    // Furniture that was put behind the text may stand before it.
-    first.start as usize..(last.end as usize).max(first.start as usize)
 }
 
 fn folded(text: &str, layout: &TextLayout) -> Folded {

@@ -59,6 +59,20 @@ pub(crate) struct Match {
     reasons: BTreeSet<Reason>,
 }
 
+impl Match {
+    /// Its bytes in the text.
+    pub fn bytes(&self, folded: &Folded) -> Range<usize> {
+        let (first, last) = (folded.tokens[self.tokens.start], folded.tokens[self.tokens.end - 1]);
+        // Furniture that was put behind the text may stand before it.
+        first.start as usize..(last.end as usize).max(first.start as usize)
+    }
+
+    /// Whether it is the quotation letter for letter.
+    pub fn is_exact(&self, quotation: &Quotation, text: Side<'_>) -> bool {
+        text.text[self.bytes(text.folded)] == quotation.text
+    }
+}
+
 /// All passages that are the quotation, in their order, none over another: of two that overlap, the exact one, else the
 /// first.
 pub(crate) fn passages(quotation: &Quotation, text: &IndexedText<'_>, work: &mut Work) -> Vec<Match> {
@@ -88,7 +102,7 @@ pub(crate) fn passages(quotation: &Quotation, text: &IndexedText<'_>, work: &mut
                 continue;
             }
             if let Some(one) = search.chain(anchor, start, work) {
-                exact = search.exact_within(&one.tokens, work);
+                exact = search.exact_within(&one, work);
                 passed = passed.max(one.tokens.end);
                 found.push(one);
             }
@@ -99,7 +113,7 @@ pub(crate) fn passages(quotation: &Quotation, text: &IndexedText<'_>, work: &mut
     for one in found {
         match apart.last_mut() {
             Some(last) if one.tokens.start < last.tokens.end => {
-                if search.is_exact(&one.tokens) && !search.is_exact(&last.tokens) {
+                if one.is_exact(quotation, text.side) && !last.is_exact(quotation, text.side) {
                     *last = one;
                 }
             }
@@ -134,24 +148,14 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn bytes(&self, tokens: &Range<usize>) -> Range<usize> {
-        let tokens = &self.text.folded.tokens[tokens.clone()];
-        tokens.first().zip(tokens.last()).map_or(0..0, |(first, last)| first.start as usize..last.end as usize)
-    }
-
-    /// Whether tokens of the text are the quotation letter for letter.
-    fn is_exact(&self, tokens: &Range<usize>) -> bool {
-        self.text.text[self.bytes(tokens)] == self.quotation.text
-    }
-
     /// The bytes of the text that have the quotation letter for letter and begin within a passage that does not: none, if
     /// there are none.
-    fn exact_within(&self, tokens: &Range<usize>, work: &mut Work) -> Range<usize> {
+    fn exact_within(&self, found: &Match, work: &mut Work) -> Range<usize> {
         let (text, quoted) = (self.text.text, &self.quotation.text[..]);
-        if self.is_exact(tokens) || !work.spend(quoted.len() as u64) {
+        if found.is_exact(self.quotation, self.text) || !work.spend(quoted.len() as u64) {
             return 0..0;
         }
-        let bytes = self.bytes(tokens);
+        let bytes = found.bytes(self.text.folded);
         let end = text.floor_char_boundary(bytes.end + quoted.len());
         let at = text[bytes.start..end].find(quoted);
         at.map_or(0..0, |at| bytes.start + at..bytes.start + at + quoted.len())

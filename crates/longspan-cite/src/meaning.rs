@@ -14,7 +14,7 @@ const SENTENCE_WORD_MIN: usize = 4;
 const SENTENCE_MARKS_MAX: usize = 3;
 
 /// Whether a token negates: `not`, the `t` of `don't`, the `non` of `non-binding`, the `n` of `n'est`. The next word may be
-/// glued to the `t`, so that the `to` of `“Plan”to` counts too: what is said of that is not too much, but may be too little.
+/// glued to the `t`. So the `to` of `“Plan”to` counts too: an elision over it is refused, which is the safe side.
 fn negates(folded: &Folded, token: usize) -> bool {
     let word = folded.token(token);
     let is_glued = |at: usize| folded.tokens.get(at).is_some_and(|token| !token.has(flag::SPACE | flag::BARRIER));
